@@ -1,0 +1,83 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EncoderKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENCODER_KIND_UNSPECIFIED: _ClassVar[EncoderKind]
+    ENCODER_KIND_FOLD_IN: _ClassVar[EncoderKind]
+
+class GenerationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GENERATION_STATE_UNSPECIFIED: _ClassVar[GenerationState]
+    GENERATION_STATE_PUBLISHED: _ClassVar[GenerationState]
+    GENERATION_STATE_ACTIVE: _ClassVar[GenerationState]
+ENCODER_KIND_UNSPECIFIED: EncoderKind
+ENCODER_KIND_FOLD_IN: EncoderKind
+GENERATION_STATE_UNSPECIFIED: GenerationState
+GENERATION_STATE_PUBLISHED: GenerationState
+GENERATION_STATE_ACTIVE: GenerationState
+
+class GenerationManifest(_message.Message):
+    __slots__ = ("generation_id", "tenant", "dimension", "max_norm", "encoder", "scorer_features", "outcomes", "content_buckets", "trained_through_sequence", "publish_time", "files", "metrics")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_NORM_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    SCORER_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    tenant: str
+    dimension: int
+    max_norm: float
+    encoder: Encoder
+    scorer_features: _containers.RepeatedScalarFieldContainer[str]
+    outcomes: _containers.RepeatedScalarFieldContainer[str]
+    content_buckets: int
+    trained_through_sequence: int
+    publish_time: _timestamp_pb2.Timestamp
+    files: _containers.RepeatedCompositeFieldContainer[GenerationFile]
+    metrics: _containers.ScalarMap[str, float]
+    def __init__(self, generation_id: _Optional[str] = ..., tenant: _Optional[str] = ..., dimension: _Optional[int] = ..., max_norm: _Optional[float] = ..., encoder: _Optional[_Union[Encoder, _Mapping]] = ..., scorer_features: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[str]] = ..., content_buckets: _Optional[int] = ..., trained_through_sequence: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., files: _Optional[_Iterable[_Union[GenerationFile, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class GenerationFile(_message.Message):
+    __slots__ = ("name", "size", "sha256")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size: int
+    sha256: bytes
+    def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[bytes] = ...) -> None: ...
+
+class Encoder(_message.Message):
+    __slots__ = ("kind", "length", "decay", "alpha", "regularization")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    DECAY_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    REGULARIZATION_FIELD_NUMBER: _ClassVar[int]
+    kind: EncoderKind
+    length: int
+    decay: float
+    alpha: float
+    regularization: float
+    def __init__(self, kind: _Optional[_Union[EncoderKind, str]] = ..., length: _Optional[int] = ..., decay: _Optional[float] = ..., alpha: _Optional[float] = ..., regularization: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,86 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from harken.feedback.v1 import generation_pb2 as _generation_pb2
+from harken.feedback.v1 import item_pb2 as _item_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Entry(_message.Message):
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
+    ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    USER_FACT_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ACTIVATED_FIELD_NUMBER: _ClassVar[int]
+    TICK_FIELD_NUMBER: _ClassVar[int]
+    event: LoggedEvent
+    item_upserted: _item_pb2.Item
+    item_deleted: str
+    embedding: LoggedEmbedding
+    user_fact: LoggedUserFact
+    generation_activated: _generation_pb2.GenerationManifest
+    tick: Tick
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ...) -> None: ...
+
+class LoggedEvent(_message.Message):
+    __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_US_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    user_key: bytes
+    item_id: str
+    type: str
+    value: float
+    event_time_us: int
+    slate_id: str
+    context: _containers.ScalarMap[str, str]
+    weight: float
+    def __init__(self, event_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class LoggedEmbedding(_message.Message):
+    __slots__ = ("item_id", "user_key", "vector", "bias", "pinned", "generation_id")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    user_key: bytes
+    vector: bytes
+    bias: float
+    pinned: bool
+    generation_id: str
+    def __init__(self, item_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., vector: _Optional[bytes] = ..., bias: _Optional[float] = ..., pinned: bool = ..., generation_id: _Optional[str] = ...) -> None: ...
+
+class LoggedUserFact(_message.Message):
+    __slots__ = ("user_key", "revision", "attributes")
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    user_key: bytes
+    revision: int
+    attributes: _struct_pb2.Struct
+    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class Tick(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,72 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from harken.common.v1 import subject_pb2 as _subject_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Profile(_message.Message):
+    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    SEEN_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    subject: _subject_pb2.Subject
+    attributes: _struct_pb2.Struct
+    etag: str
+    update_time: _timestamp_pb2.Timestamp
+    state: UserState
+    counters: Counters
+    seen_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UserState(_message.Message):
+    __slots__ = ("recent", "vector", "generation_id")
+    RECENT_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    recent: _containers.RepeatedCompositeFieldContainer[RecentEvent]
+    vector: bytes
+    generation_id: str
+    def __init__(self, recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., vector: _Optional[bytes] = ..., generation_id: _Optional[str] = ...) -> None: ...
+
+class RecentEvent(_message.Message):
+    __slots__ = ("item_id", "type", "value", "event_time", "weight")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    type: str
+    value: float
+    event_time: _timestamp_pb2.Timestamp
+    weight: float
+    def __init__(self, item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class Counters(_message.Message):
+    __slots__ = ("events", "events_by_type", "distinct_items", "first_event_time", "last_event_time")
+    class EventsByTypeEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_BY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    events: int
+    events_by_type: _containers.ScalarMap[str, int]
+    distinct_items: int
+    first_event_time: _timestamp_pb2.Timestamp
+    last_event_time: _timestamp_pb2.Timestamp
+    def __init__(self, events: _Optional[int] = ..., events_by_type: _Optional[_Mapping[str, int]] = ..., distinct_items: _Optional[int] = ..., first_event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,153 @@
+from google.protobuf import duration_pb2 as _duration_pb2
+from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.ranker.v1 import slate_pb2 as _slate_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RecommendRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    min_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class RecommendResponse(_message.Message):
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject")
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    slate_id: str
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    position: bytes
+    generation_id: str
+    policy: str
+    stale: bool
+    degradations: _containers.RepeatedScalarFieldContainer[str]
+    drops: _slate_pb2.Drops
+    unknown_subject: bool
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ...) -> None: ...
+
+class RankRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    min_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class RankResponse(_message.Message):
+    __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    UNRANKED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    unranked_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    position: bytes
+    generation_id: str
+    stale: bool
+    degradations: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., unranked_item_ids: _Optional[_Iterable[str]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SimilarItemsRequest(_message.Message):
+    __slots__ = ("tenant", "item_id", "count", "filter")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    item_id: str
+    count: int
+    filter: _slate_pb2.Filter
+    def __init__(self, tenant: _Optional[str] = ..., item_id: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ...) -> None: ...
+
+class SimilarItemsResponse(_message.Message):
+    __slots__ = ("items", "position", "generation_id")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[SimilarItem]
+    position: bytes
+    generation_id: str
+    def __init__(self, items: _Optional[_Iterable[_Union[SimilarItem, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ...) -> None: ...
+
+class SimilarItem(_message.Message):
+    __slots__ = ("item_id", "cosine")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    cosine: float
+    def __init__(self, item_id: _Optional[str] = ..., cosine: _Optional[float] = ...) -> None: ...
+
+class GetServingStateRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServingStateResponse(_message.Message):
+    __slots__ = ("ready", "connected", "epoch", "version", "head_version", "position", "tenants")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_VERSION_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    ready: bool
+    connected: bool
+    epoch: int
+    version: int
+    head_version: int
+    position: bytes
+    tenants: _containers.RepeatedCompositeFieldContainer[TenantState]
+    def __init__(self, ready: bool = ..., connected: bool = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., head_version: _Optional[int] = ..., position: _Optional[bytes] = ..., tenants: _Optional[_Iterable[_Union[TenantState, _Mapping]]] = ...) -> None: ...
+
+class TenantState(_message.Message):
+    __slots__ = ("tenant", "generation_id", "items", "vectors", "cached_users", "digest")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_USERS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    generation_id: str
+    items: int
+    vectors: int
+    cached_users: int
+    digest: bytes
+    def __init__(self, tenant: _Optional[str] = ..., generation_id: _Optional[str] = ..., items: _Optional[int] = ..., vectors: _Optional[int] = ..., cached_users: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...

@@ -1,0 +1,74 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REASON_CODE_UNSPECIFIED: _ClassVar[ReasonCode]
+    REASON_CODE_FOLLOWS: _ClassVar[ReasonCode]
+    REASON_CODE_TASTE: _ClassVar[ReasonCode]
+    REASON_CODE_POPULAR: _ClassVar[ReasonCode]
+    REASON_CODE_SIMILAR: _ClassVar[ReasonCode]
+REASON_CODE_UNSPECIFIED: ReasonCode
+REASON_CODE_FOLLOWS: ReasonCode
+REASON_CODE_TASTE: ReasonCode
+REASON_CODE_POPULAR: ReasonCode
+REASON_CODE_SIMILAR: ReasonCode
+
+class Slot(_message.Message):
+    __slots__ = ("item_id", "score", "sources", "reason", "propensity")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    score: float
+    sources: _containers.RepeatedCompositeFieldContainer[SourceScore]
+    reason: Reason
+    propensity: float
+    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ..., propensity: _Optional[float] = ...) -> None: ...
+
+class SourceScore(_message.Message):
+    __slots__ = ("source", "score", "rank")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    score: float
+    rank: int
+    def __init__(self, source: _Optional[str] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ...) -> None: ...
+
+class Reason(_message.Message):
+    __slots__ = ("code", "because_item_id")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    BECAUSE_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    code: ReasonCode
+    because_item_id: str
+    def __init__(self, code: _Optional[_Union[ReasonCode, str]] = ..., because_item_id: _Optional[str] = ...) -> None: ...
+
+class Filter(_message.Message):
+    __slots__ = ("categories", "excluded_categories", "allow_seen")
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_SEEN_FIELD_NUMBER: _ClassVar[int]
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    excluded_categories: _containers.RepeatedScalarFieldContainer[str]
+    allow_seen: bool
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., excluded_categories: _Optional[_Iterable[str]] = ..., allow_seen: bool = ...) -> None: ...
+
+class Drops(_message.Message):
+    __slots__ = ("seen", "excluded", "unavailable", "category")
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    seen: int
+    excluded: int
+    unavailable: int
+    category: int
+    def __init__(self, seen: _Optional[int] = ..., excluded: _Optional[int] = ..., unavailable: _Optional[int] = ..., category: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""The command line. Uses public RPCs only."""

@@ -1,0 +1,48 @@
+"""Channels to other services."""
+
+import json
+
+import grpc
+
+from services.common.server import MAX_MESSAGE_BYTES
+
+_RETRY = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "0.5s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+        "loadBalancingConfig": [{"round_robin": {}}],
+    }
+)
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Return a channel that balances over all addresses of `target` and notices dead peers.
+
+    Calls that never reached a server, or that it refused as UNAVAILABLE, are retried twice.
+    """
+    return grpc.aio.insecure_channel(
+        target,
+        options=(
+            ("grpc.service_config", _RETRY),
+            ("grpc.enable_retries", 1),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.keepalive_time_ms", 10_000),
+            ("grpc.keepalive_timeout_ms", 3_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+        ),
+    )

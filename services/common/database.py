@@ -1,0 +1,47 @@
+"""PostgreSQL through asyncpg, with its faults as ours."""
+
+import contextlib
+from collections.abc import Iterator
+
+import asyncpg
+
+from services.common.errors import StoreUnavailableError
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+
+
+async def open_pool(dsn: str, schema: str, max_size: int) -> asyncpg.Pool:
+    """Return a pool whose connections see `schema` only.
+
+    Raises:
+        StoreUnavailableError: the server is away, or refuses us.
+
+    """
+    with store_faults():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=max_size,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            server_settings={"search_path": schema, "application_name": f"harken-{schema}"},
+        )
+
+
+@contextlib.contextmanager
+def store_faults() -> Iterator[None]:
+    """Turn faults of the connection or the server's state into StoreUnavailableError.
+
+    Faults of ours (a wrong statement, a violated constraint) pass through: they are bugs.
+    """
+    try:
+        yield
+    except (
+        OSError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        TimeoutError,
+    ) as error:
+        raise StoreUnavailableError(f"the store is away: {error}") from error

@@ -1,0 +1,275 @@
+"""Client of the feed: subscribes, resumes after every break, applies frames in order, acks."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, cast
+
+import grpc
+from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from harken.feedback.v1 import embedding_service_pb2 as pb
+from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
+from services.common.errors import EpochLostError, HistoryGoneError
+from services.common.logs import logger
+from services.common.progress import Applied, Progress
+from services.common.status import reason_of
+
+SILENCE_SECONDS = 5.0
+"""The server sends something every second; a stream silent for longer is dead."""
+
+_MAX_BATCH = 256
+_MAX_BACKOFF_SECONDS = 1.0
+_log = logger("feed")
+
+
+class FrameRefusedError(Exception):
+    """The sink applied nothing of a frame, because it is wrong."""
+
+    def __init__(self, version: int, reason: str) -> None:
+        super().__init__(f"frame {version}: {reason}")
+        self.version = version
+        self.reason = reason
+
+
+class FrameSink(Protocol):
+    """What applies frames. Its progress says where to resume."""
+
+    progress: Progress
+
+    async def apply(self, frames: Sequence[frame_pb2.Frame]) -> None:
+        """Apply frames in order, all of them, then advance progress.
+
+        Raises:
+            FrameRefusedError: a frame is wrong; those before it may be applied, none after it.
+
+        """
+
+    async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
+        """Replace all state by a snapshot, given in chunks, then set progress to its version.
+
+        Nothing changes when the chunks break off.
+        """
+
+
+class FeedMetrics:
+    """State of a subscription."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connected = Gauge("harken_feed_connected", "1 while subscribed.", registry=registry)
+        self.lag = Gauge("harken_feed_lag_versions", "Versions behind.", registry=registry)
+        self.frames = Counter("harken_feed_frames", "Frames applied.", registry=registry)
+        self.refused = Counter("harken_feed_refused", "Frames refused.", registry=registry)
+        self.breaks = Counter("harken_feed_breaks", "Streams that broke.", registry=registry)
+        self.visible = Histogram(
+            "harken_feed_visible_seconds", "From accepted to applied here.", registry=registry,
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30),
+        )  # fmt: skip
+
+
+class FeedClient:
+    """Keeps one sink up to date."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        sink: FrameSink,
+        metrics: FeedMetrics,
+        subscriber: str,
+        sections: Sequence[frame_pb2.Section],
+        durable: bool,
+        can_restart: bool,
+    ) -> None:
+        """Subscribe as `subscriber` to `sections`.
+
+        `durable`: frames are kept for us while we are away. `can_restart`: a snapshot may replace
+        the sink's state when its resume point is gone; otherwise we wait for an operator.
+        """
+        self._stub: embedding_service_pb2_grpc.EmbeddingServiceAsyncStub
+        self._stub = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)  # type: ignore[assignment]
+        self._sink = sink
+        self._metrics = metrics
+        self._subscriber = subscriber
+        self._sections = sections
+        self._durable = durable
+        self._can_restart = can_restart
+        self._want_snapshot = False
+        self.connected = False
+        self.head_version = 0
+        self.last_contact = 0.0
+
+    def caught_up(self, max_lag: int = 0) -> bool:
+        """Return whether the sink has all, but for `max_lag` versions, that the server has."""
+        return self.connected and self._sink.progress.applied.version + max_lag >= self.head_version
+
+    async def run(self) -> None:
+        """Follow the feed until cancelled."""
+        backoff = 0.05
+        while True:
+            started = time.monotonic()
+            try:
+                await self._follow()
+            except grpc.aio.AioRpcError as error:
+                self._note_break(error)
+            except FrameRefusedError as error:
+                # Trying again helps when the frame was damaged on its way; when it is wrong at
+                # its source the state as it was serves on, and the metric calls for help.
+                _log.error("frame refused", version=error.version, reason=error.reason)
+            except (TimeoutError, EpochLostError, HistoryGoneError, ConnectionError) as error:
+                _log.warning("feed broke", error=str(error) or type(error).__name__)
+            finally:
+                self._set_connected(False)
+            self._metrics.breaks.inc()
+            if time.monotonic() - started > 5.0:
+                backoff = 0.05
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
+            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+
+    def _note_break(self, error: grpc.aio.AioRpcError) -> None:
+        reason = reason_of(rpc_status.from_call(error))  # type: ignore[arg-type]
+        if reason in (EpochLostError.reason, HistoryGoneError.reason):
+            if self._can_restart:
+                _log.warning("resume point is gone, taking a snapshot", reason=reason)
+                self._want_snapshot = True
+            else:
+                _log.error("resume point is gone and this service cannot start anew", reason=reason)
+        else:
+            _log.warning("feed broke", code=error.code().name, details=error.details())
+
+    async def _follow(self) -> None:
+        call = self._stub.Subscribe()
+        try:
+            await call.write(pb.SubscribeRequest(start=self._start()))
+            welcome = await self._read(call)
+            if not welcome.HasField("welcome"):
+                raise ConnectionError("the stream did not begin with a welcome")
+            self.head_version = welcome.welcome.head_version
+            self._sink.progress.learn_forks(
+                {fork.epoch: fork.last_sequence for fork in welcome.welcome.forks}
+            )
+            if self._snapshot_wanted():
+                await self._sink.restart(self._chunks(call))
+                self._want_snapshot = False
+                await self._ack(call)
+            self._set_connected(True)
+            await self._apply_all(call)
+        finally:
+            # grpc never collects an abandoned call.
+            call.cancel()
+
+    def _snapshot_wanted(self) -> bool:
+        return self._want_snapshot or (
+            self._can_restart and self._sink.progress.applied.version == 0
+        )
+
+    def _start(self) -> pb.SubscribeStart:
+        applied = self._sink.progress.applied
+        start = pb.SubscribeStart(
+            subscriber=self._subscriber, sections=self._sections, durable=self._durable
+        )
+        if self._snapshot_wanted():
+            start.snapshot = True
+        else:
+            start.resume.epoch = applied.epoch
+            start.resume.version = applied.version
+        return start
+
+    async def _read(self, call: grpc.aio.StreamStreamCall) -> pb.SubscribeResponse:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            message = await call.read()
+        if message is grpc.aio.EOF:
+            raise ConnectionError("the server ended the stream")
+        self.last_contact = time.monotonic()
+        return cast("pb.SubscribeResponse", message)
+
+    async def _chunks(self, call: grpc.aio.StreamStreamCall) -> AsyncIterator[frame_pb2.Frame]:
+        index = 0
+        while True:
+            message = await self._read(call)
+            if message.HasField("heartbeat"):
+                continue
+            chunk = message.snapshot_chunk
+            if not message.HasField("snapshot_chunk") or chunk.index != index:
+                raise ConnectionError(f"expected chunk {index} of the snapshot")
+            yield chunk.content
+            if chunk.last:
+                return
+            index += 1
+
+    async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
+        """Read on while applying, so that what piles up meanwhile is applied in one go."""
+        queue: asyncio.Queue[frame_pb2.Frame] = asyncio.Queue(_MAX_BATCH)
+        reader = asyncio.create_task(self._read_into(call, queue))
+        try:
+            while True:
+                frames = [await self._next(queue, reader)]
+                with contextlib.suppress(asyncio.QueueEmpty):
+                    while True:
+                        frames.append(queue.get_nowait())
+                await self._apply(call, frames)
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _read_into(
+        self, call: grpc.aio.StreamStreamCall, queue: asyncio.Queue[frame_pb2.Frame]
+    ) -> None:
+        while True:
+            message = await self._read(call)
+            if message.HasField("frame"):
+                self.head_version = max(self.head_version, message.frame.version)
+                await queue.put(message.frame)
+            elif message.HasField("heartbeat"):
+                self.head_version = message.heartbeat.head_version
+                self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
+
+    async def _next(
+        self, queue: asyncio.Queue[frame_pb2.Frame], reader: asyncio.Task[None]
+    ) -> frame_pb2.Frame:
+        getter = asyncio.ensure_future(queue.get())
+        await asyncio.wait([getter, reader], return_when=asyncio.FIRST_COMPLETED)
+        if getter.done():
+            return getter.result()
+        getter.cancel()
+        await reader
+        raise ConnectionError("the reader ended")
+
+    async def _apply(self, call: grpc.aio.StreamStreamCall, frames: list[frame_pb2.Frame]) -> None:
+        applied = self._sink.progress.applied
+        expected = applied.version
+        fresh = [frame for frame in frames if frame.version > applied.version]
+        for frame in fresh:
+            if frame.after_version != expected:
+                raise ConnectionError(f"frame {frame.version} does not follow version {expected}")
+            expected = frame.version
+        if not fresh:
+            return
+        try:
+            await self._sink.apply(fresh)
+        except FrameRefusedError as error:
+            self._metrics.refused.inc()
+            nack = pb.Nack(version=error.version, reason=error.reason[:1024])
+            await call.write(pb.SubscribeRequest(nack=nack))
+            raise
+        await self._ack(call)
+        self._metrics.frames.inc(len(fresh))
+        self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
+        now = time.time()
+        for frame in fresh:
+            self._metrics.visible.observe(max(0.0, now - frame.accepted_at_us / 1e6))
+
+    async def _ack(self, call: grpc.aio.StreamStreamCall) -> None:
+        ack = pb.Ack(version=self._sink.progress.applied.version)
+        await call.write(pb.SubscribeRequest(ack=ack))
+
+    def _set_connected(self, connected: bool) -> None:
+        self.connected = connected
+        self._metrics.connected.set(connected)
+
+
+def applied_by(frame: frame_pb2.Frame) -> Applied:
+    """Return the point of the feed that a frame leads to."""
+    return Applied(frame.epoch, frame.version, frame.through_sequence)

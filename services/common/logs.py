@@ -1,0 +1,29 @@
+"""JSON logs, one object a line on standard error. User ids never appear in clear."""
+
+import logging
+import sys
+
+import structlog
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure_logs(level: str) -> None:
+    """Send all logs as JSON lines to standard error, from `level` up."""
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+def logger(component: str) -> Logger:
+    """Return the logger of a component."""
+    bound: Logger = structlog.get_logger(component=component)
+    return bound

@@ -1,0 +1,88 @@
+"""How far a process has folded the feed, and waiting for it to get further."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.common.errors import EpochLostError, StaleError
+from services.common.position import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A point of the feed: the last frame applied and the log sequence it reflects."""
+
+    epoch: int = 0
+    version: int = 0
+    sequence: int = 0
+
+
+class Progress:
+    """The point applied so far; callers wait for positions."""
+
+    def __init__(self, applied: Applied | None = None) -> None:
+        self.applied = applied or Applied()
+        self._forks: Mapping[int, int] = {}
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def learn_forks(self, forks: Mapping[int, int]) -> None:
+        """Take note of where earlier epochs ended: epoch -> last sequence that is in the log."""
+        self._forks = dict(forks)
+
+    def advance(self, applied: Applied) -> None:
+        """Move to a later point, and wake who waited for it."""
+        self.applied = applied
+        while self._waiting and self._waiting[0][0] <= applied.sequence:
+            _, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                future.set_result(None)
+
+    def position(self) -> bytes:
+        """Return the token of the point applied."""
+        return Position(0, self.applied.epoch, self.applied.sequence).encode()
+
+    async def reach(self, wanted: Position | None, budget: float, strict: bool) -> bool:
+        """Wait until `wanted` is applied, `budget` seconds at most; return whether it is.
+
+        Raises:
+            EpochLostError: `wanted` lies on a fork that was abandoned.
+            StaleError: strict, and not reached in time.
+
+        """
+        if wanted is None:
+            return True
+        self._refuse_lost(wanted)
+        if not self._reached(wanted):
+            await self._wait(wanted, budget)
+            self._refuse_lost(wanted)
+        reached = self._reached(wanted)
+        if strict and not reached:
+            raise StaleError(f"min_position was not reached within {budget:.3f} s")
+        return reached
+
+    def _reached(self, wanted: Position) -> bool:
+        return wanted.epoch <= self.applied.epoch and wanted.sequence <= self.applied.sequence
+
+    def _refuse_lost(self, wanted: Position) -> None:
+        last = self._forks.get(wanted.epoch)
+        if last is not None and wanted.sequence > last:
+            raise EpochLostError(
+                f"min_position lies {wanted.sequence - last} entries beyond the point where "
+                f"epoch {wanted.epoch} was left by a restore"
+            )
+
+    async def _wait(self, wanted: Position, budget: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (wanted.sequence, next(self._order), future))
+        try:
+            async with asyncio.timeout(budget):
+                await future
+        except TimeoutError:
+            # The heap drops the cancelled future when its sequence is reached; a sequence that
+            # never comes would stay, so dead entries are swept once they are the majority.
+            if sum(f.done() for _, _, f in self._waiting) * 2 > len(self._waiting):
+                self._waiting = [entry for entry in self._waiting if not entry[2].done()]
+                heapq.heapify(self._waiting)

@@ -1,0 +1,129 @@
+"""The gRPC server of a process: health, reflection, metrics, drain."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, start_http_server
+
+from services.common.logs import logger
+from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+DRAIN_SECONDS = 5.0
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    # Two processes on one port would share calls by chance; refuse to start instead.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Our own clients ping idle streams every 10 s; by default a server refuses that.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # Clients reconnect now and then, so that new replicas get traffic.
+    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+)
+_log = logger("server")
+
+
+class Health:
+    """Readiness, per service and for the whole process (the empty name)."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self.servicer = HealthServicer()
+        self._names = ("", *services)
+        self._ready: bool | None = None
+
+    async def set_ready(self, ready: bool) -> None:
+        """Publish readiness; repeating the same value costs nothing."""
+        if ready == self._ready:
+            return
+        self._ready = ready
+        states = health_pb2.HealthCheckResponse
+        status = states.SERVING if ready else states.NOT_SERVING
+        for name in self._names:
+            await self.servicer.set(name, status)
+
+
+class Server:
+    """A gRPC server and the metrics endpoint beside it."""
+
+    def __init__(
+        self, registry: CollectorRegistry, services: Iterable[str], max_in_flight: int
+    ) -> None:
+        """Serve RPCs of the named services, at most `max_in_flight` unary ones at once."""
+        names = tuple(services)
+        self._registry = registry
+        boundary = RpcBoundary(RpcMetrics(registry), max_in_flight)
+        self.grpc = grpc.aio.server(interceptors=[boundary], options=_OPTIONS)
+        self.health = Health(names)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
+        reflection.enable_server_reflection(
+            (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+             reflection.SERVICE_NAME),
+            self.grpc,
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def listening(
+        self, listen: str, metrics_listen: str, address_file: Path | None
+    ) -> AsyncIterator[str]:
+        """Serve on `listen` ("host:port", port 0 for any) until the block ends, then drain.
+
+        `address_file`, when given, receives {"grpc": "host:port", "metrics": "host:port"}.
+        """
+        await self.health.set_ready(False)
+        port = self.grpc.add_insecure_port(listen)
+        address = f"{listen.rpartition(':')[0]}:{port}"
+        metrics_host, _, metrics_port = metrics_listen.rpartition(":")
+        http_server, _ = start_http_server(int(metrics_port), metrics_host, self._registry)
+        metrics = f"{metrics_host}:{http_server.server_port}"
+        await self.grpc.start()
+        if address_file is not None:
+            await asyncio.to_thread(_write_addresses, address_file, address, metrics)
+        _log.info("listening", address=address, metrics=metrics)
+        try:
+            yield address
+        finally:
+            await self.health.set_ready(False)
+            await self.health.servicer.enter_graceful_shutdown()
+            await self.grpc.stop(DRAIN_SECONDS)
+            http_server.shutdown()
+            http_server.server_close()
+            _log.info("stopped", address=address)
+
+
+def _write_addresses(path: Path, address: str, metrics: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"grpc": address, "metrics": metrics}))
+    partial.replace(path)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def run_until(stop: asyncio.Event, *jobs: Any) -> None:
+    """Run coroutines until `stop` is set or one of them ends; an exception of one is raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    waiter = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in (waiter, *tasks):
+            task.cancel()
+        await asyncio.gather(waiter, *tasks, return_exceptions=True)

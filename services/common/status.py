@@ -1,0 +1,58 @@
+"""Rich statuses: a fault as `google.rpc.Status` with details, and back."""
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from services.common.errors import (
+    STATUS_OF,
+    HarkenError,
+    InvalidRequestError,
+    OverloadedError,
+)
+
+DOMAIN = "harken"
+
+
+def status_of(error: HarkenError) -> status_pb2.Status:
+    """Return the status of a fault: code, message, ErrorInfo, and BadRequest or RetryInfo."""
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
+    if isinstance(error, InvalidRequestError):
+        bad_request = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad_request.field_violations.add(
+                field=violation.field, description=violation.description
+            )
+        details.append(bad_request)
+    if isinstance(error, OverloadedError):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMicroseconds(int(error.retry_after_seconds * 1e6))
+        details.append(retry)
+    return _status(STATUS_OF[type(error)], str(error), details)
+
+
+def internal_status(error_id: str) -> status_pb2.Status:
+    """Return the status of a fault of ours, with the id under which the log has it."""
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)
+    info.metadata["error_id"] = error_id
+    message = f"internal error {error_id}; the service log has it"
+    return _status(grpc.StatusCode.INTERNAL, message, [info])
+
+
+def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def reason_of(status: status_pb2.Status | None) -> str:
+    """Return the reason in a status' ErrorInfo, or an empty string."""
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""

@@ -1,0 +1,35 @@
+"""Stored keys of users and sessions.
+
+Nothing stores or streams a user id: tables, the log and the feed hold user keys. Today a key is
+the id with a prefix that keeps users and sessions apart; a keyed pseudonym can take its place
+without touching what is stored around it.
+"""
+
+from harken.common.v1 import subject_pb2
+
+_USER = b"u:"
+_SESSION = b"s:"
+
+
+def user_key_of(subject: subject_pb2.Subject) -> bytes:
+    """Return the stored key of a subject.
+
+    Raises:
+        ValueError: neither user_id nor session_id is set.
+
+    """
+    match subject.WhichOneof("kind"):
+        case "user_id":
+            return _USER + subject.user_id.encode()
+        case "session_id":
+            return _SESSION + subject.session_id.encode()
+        case _:
+            raise ValueError("neither user_id nor session_id is set")
+
+
+def subject_of(user_key: bytes) -> subject_pb2.Subject:
+    """Return the subject that a stored key stands for."""
+    name = user_key[2:].decode()
+    if user_key.startswith(_SESSION):
+        return subject_pb2.Subject(session_id=name)
+    return subject_pb2.Subject(user_id=name)

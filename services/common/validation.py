@@ -1,0 +1,103 @@
+"""Checks of request envelopes. Faults are collected, so that a caller sees all of them at once."""
+
+import re
+import unicodedata
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from harken.common.v1 import subject_pb2
+from services.common.errors import FieldViolation, InvalidRequestError
+from services.common.position import Position, decode_position
+
+MAX_ID_BYTES = 128
+DEFAULT_TENANT = "default"
+DEFAULT_WAIT = timedelta(milliseconds=100)
+MAX_WAIT = timedelta(seconds=10)
+_TENANT = re.compile(r"[a-z0-9_-]{1,64}")
+
+
+def id_fault(value: str, max_bytes: int = MAX_ID_BYTES) -> str | None:
+    """Return what is wrong with an id, or None: 1 to `max_bytes` bytes, no control characters."""
+    if not value:
+        return "is required"
+    if len(value) > max_bytes or len(value.encode()) > max_bytes:
+        return f"is longer than {max_bytes} bytes"
+    if not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
+        return "holds control characters"
+    return None
+
+
+def subject_fault(subject: subject_pb2.Subject) -> str | None:
+    """Return what is wrong with a subject, or None."""
+    match subject.WhichOneof("kind"):
+        case "user_id":
+            return id_fault(subject.user_id)
+        case "session_id":
+            return id_fault(subject.session_id)
+        case _:
+            return "needs user_id or session_id"
+
+
+class Checks:
+    """Collects the faults of one envelope; `done` raises when there are any."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def fail(self, field: str, description: str) -> None:
+        """Note that a field is wrong."""
+        self._violations.append(FieldViolation(field, description))
+
+    def tenant(self, tenant: str) -> str:
+        """Return the tenant, `default` when empty."""
+        if tenant and not _TENANT.fullmatch(tenant):
+            self.fail("tenant", "must be 1 to 64 of [a-z0-9_-]")
+        return tenant or DEFAULT_TENANT
+
+    def id(self, field: str, value: str, max_bytes: int = MAX_ID_BYTES) -> None:
+        """Check an id."""
+        fault = id_fault(value, max_bytes)
+        if fault:
+            self.fail(field, fault)
+
+    def subject(self, field: str, subject: subject_pb2.Subject) -> None:
+        """Check a subject."""
+        fault = subject_fault(subject)
+        if fault:
+            self.fail(field, fault)
+
+    def size(self, field: str, size: int, smallest: int, largest: int) -> None:
+        """Check how many elements a field has."""
+        if not smallest <= size <= largest:
+            self.fail(field, f"must have {smallest} to {largest} elements, has {size}")
+
+    def number(self, field: str, value: int, default: int, largest: int) -> int:
+        """Return a count, its default when 0."""
+        if value > largest:
+            self.fail(field, f"must be at most {largest}, is {value}")
+        return value or default
+
+    def position(self, field: str, token: bytes) -> Position | None:
+        """Return the position that a token names; None when the token is empty."""
+        if not token:
+            return None
+        try:
+            return decode_position(token)
+        except ValueError as error:
+            self.fail(field, str(error))
+            return None
+
+    def wait(self, field: str, given: bool, duration: Duration) -> float:
+        """Return a wait budget in seconds, its default when not given."""
+        if not given:
+            return DEFAULT_WAIT.total_seconds()
+        seconds = duration.seconds + duration.nanos / 1e9
+        if not 0 <= seconds <= MAX_WAIT.total_seconds():
+            self.fail(field, f"must be 0 to {MAX_WAIT.total_seconds():.0f} s, is {seconds} s")
+        return seconds
+
+    def done(self) -> None:
+        """Raise InvalidRequestError when anything was wrong."""
+        if self._violations:
+            raise InvalidRequestError(self._violations)

@@ -1,0 +1,1 @@
+"""Owns the write side: log, catalogue, learner, generations and the feed."""

@@ -1,0 +1,1 @@
+"""Owns users: attributes, behaviour counters, user state and vector."""

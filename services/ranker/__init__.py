@@ -1,0 +1,1 @@
+"""Owns ranking: retrieval, filters, scoring, slates."""
