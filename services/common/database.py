@@ -2,12 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from services.common.errors import StoreUnavailableError
 
 COMMAND_TIMEOUT_SECONDS = 30.0
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+"""A connection, of a pool or by itself."""
 
 
 async def open_pool(dsn: str, schema: str, max_size: int) -> asyncpg.Pool:
@@ -45,3 +50,13 @@ def store_faults() -> Iterator[None]:
         TimeoutError,
     ) as error:
         raise StoreUnavailableError(f"the store is away: {error}") from error
+
+
+async def one_row(
+    connection: Connection | asyncpg.Pool, query: str, *arguments: Any
+) -> asyncpg.Record:
+    """Return the row of a query that always has one."""
+    row: asyncpg.Record | None = await connection.fetchrow(query, *arguments)
+    if row is None:
+        raise LookupError(f"no row: {query}")
+    return row

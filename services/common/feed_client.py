@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
-from services.common.errors import EpochLostError, HistoryGoneError
+from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
 from services.common.logs import logger
 from services.common.progress import Applied, Progress
 from services.common.status import reason_of
@@ -45,6 +45,7 @@ class FrameSink(Protocol):
 
         Raises:
             FrameRefusedError: a frame is wrong; those before it may be applied, none after it.
+            StoreUnavailableError: the sink's store is away; it is asked again after a pause.
 
         """
 
@@ -118,7 +119,13 @@ class FeedClient:
                 # Trying again helps when the frame was damaged on its way; when it is wrong at
                 # its source the state as it was serves on, and the metric calls for help.
                 _log.error("frame refused", version=error.version, reason=error.reason)
-            except (TimeoutError, EpochLostError, HistoryGoneError, ConnectionError) as error:
+            except (
+                TimeoutError,
+                EpochLostError,
+                HistoryGoneError,
+                StoreUnavailableError,
+                ConnectionError,
+            ) as error:
                 _log.warning("feed broke", error=str(error) or type(error).__name__)
             finally:
                 self._set_connected(False)

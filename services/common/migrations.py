@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import structlog
+
+_LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def migrate(dsn: str, schema: str, folder: Path) -> None:
@@ -38,13 +40,14 @@ def migrate(dsn: str, schema: str, folder: Path) -> None:
 
 
 def _dbmate_url(dsn: str, schema: str) -> str:
-    """Return the DSN as lib/pq wants it: no TLS unless asked for, our schema first."""
+    """Return the DSN as dbmate and lib/pq take it, with our schema first in the search path.
+
+    Without an sslmode in the DSN, other machines are spoken to with TLS only.
+    """
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query))
-    query.setdefault("sslmode", "disable" if query.get("host", "").startswith("/") else "prefer")
+    host = query.get("host") or parts.hostname or ""
+    near = host.startswith("/") or host in _LOOPBACK
+    query.setdefault("sslmode", "disable" if near else "require")
     query["search_path"] = schema
-    # urlunsplit drops an empty host; lib/pq needs the two slashes.
-    netloc = parts.netloc or ""
-    return urlunsplit(("postgres", netloc, parts.path, urlencode(query), "")).replace(
-        "postgres:/", "postgres:/", 1
-    )
+    return f"postgres://{parts.netloc}{parts.path}?{urlencode(query, quote_via=quote)}"

@@ -107,9 +107,10 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._metrics.in_flight.set_function(lambda: self._in_flight)
         return handle
 
-    def _stream(
-        self, name: str, call: Callable[..., AsyncIterator[Any]]
-    ) -> Callable[..., AsyncIterator[Any]]:
+    def _stream(self, name: str, call: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+        if asyncio.iscoroutinefunction(call):
+            # It writes its answers through the context, as the health service does.
+            return self._single(name, call, limited=False)
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:

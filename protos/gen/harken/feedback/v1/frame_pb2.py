@@ -26,15 +26,15 @@ from harken.feedback.v1 import generation_pb2 as harken_dot_feedback_dot_v1_dot_
 from harken.feedback.v1 import item_pb2 as harken_dot_feedback_dot_v1_dot_item__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eharken/feedback/v1/frame.proto\x12\x12harken.feedback.v1\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\"\xb3\x01\n\x05\x46rame\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x18\n\x10through_sequence\x18\x05 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x06 \x01(\x03\x12\x32\n\x07tenants\x18\x07 \x03(\x0b\x32!.harken.feedback.v1.TenantChanges\"\xa0\x03\n\rTenantChanges\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x39\n\tactivated\x18\x03 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x37\n\tcatalogue\x18\x04 \x01(\x0b\x32$.harken.feedback.v1.CatalogueChanges\x12\x35\n\x0citem_vectors\x18\x05 \x01(\x0b\x32\x1f.harken.feedback.v1.ItemVectors\x12,\n\x05rules\x18\x06 \x01(\x0b\x32\x1d.harken.feedback.v1.RuleCells\x12\x32\n\npopularity\x18\x07 \x01(\x0b\x32\x1e.harken.feedback.v1.Popularity\x12-\n\x05users\x18\x08 \x01(\x0b\x32\x1e.harken.feedback.v1.UserDeltas\x12\x31\n\x07learner\x18\t \x01(\x0b\x32 .harken.feedback.v1.LearnerState\"U\n\x10\x43\x61talogueChanges\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.harken.feedback.v1.Item\x12\x18\n\x10\x64\x65leted_item_ids\x18\x02 \x03(\t\"s\n\x0bItemVectors\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x03(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\x12\x0e\n\x06\x62iases\x18\x04 \x01(\x0c\x12\x0e\n\x06pinned\x18\x05 \x03(\x08\x12\r\n\x05\x62\x61ses\x18\x06 \x01(\x0c\"M\n\tRuleCells\x12\x0f\n\x07sources\x18\x01 \x03(\r\x12\r\n\x05slots\x18\x02 \x03(\r\x12\x0f\n\x07targets\x18\x03 \x03(\r\x12\x0f\n\x07weights\x18\x04 \x01(\x0c\"T\n\nPopularity\x12\r\n\x05items\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12\x17\n\x0freference_times\x18\x03 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x04 \x01(\x0c\"\x99\x02\n\nUserDeltas\x12\x11\n\tuser_keys\x18\x01 \x03(\x0c\x12\r\n\x05types\x18\x02 \x03(\t\x12\x13\n\x0b\x65vent_users\x18\x03 \x03(\r\x12\x13\n\x0b\x65vent_items\x18\x04 \x03(\r\x12\x13\n\x0b\x65vent_types\x18\x05 \x03(\r\x12\x14\n\x0c\x65vent_values\x18\x06 \x01(\x0c\x12\x16\n\x0e\x65vent_times_us\x18\x07 \x03(\x12\x12\x17\n\x0f\x65vent_sequences\x18\x08 \x03(\x04\x12\x15\n\revent_weights\x18\t \x01(\x0c\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\x14\n\x0cvector_users\x18\x0b \x03(\r\x12\x0f\n\x07vectors\x18\x0c \x01(\x0c\x12\x0e\n\x06pinned\x18\r \x03(\x08\"\x8e\x01\n\x0cLearnerState\x12\x11\n\tuser_keys\x18\x01 \x03(\x0c\x12\x14\n\x0crecent_items\x18\x02 \x03(\r\x12\x16\n\x0erecent_weights\x18\x03 \x01(\x0c\x12\x16\n\x0erecent_lengths\x18\x04 \x03(\r\x12\x0f\n\x07gramian\x18\x05 \x01(\x0c\x12\x14\n\x0cpinned_users\x18\x06 \x03(\r*\xaa\x01\n\x07Section\x12\x17\n\x13SECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11SECTION_CATALOGUE\x10\x01\x12\x17\n\x13SECTION_GENERATIONS\x10\x02\x12\x18\n\x14SECTION_ITEM_VECTORS\x10\x03\x12\x11\n\rSECTION_RULES\x10\x04\x12\x16\n\x12SECTION_POPULARITY\x10\x05\x12\x11\n\rSECTION_USERS\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eharken/feedback/v1/frame.proto\x12\x12harken.feedback.v1\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\"\xb3\x01\n\x05\x46rame\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x15\n\rafter_version\x18\x03 \x01(\x04\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x18\n\x10through_sequence\x18\x05 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x06 \x01(\x03\x12\x32\n\x07tenants\x18\x07 \x03(\x0b\x32!.harken.feedback.v1.TenantChanges\"\xa0\x03\n\rTenantChanges\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x39\n\tactivated\x18\x03 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x37\n\tcatalogue\x18\x04 \x01(\x0b\x32$.harken.feedback.v1.CatalogueChanges\x12\x35\n\x0citem_vectors\x18\x05 \x01(\x0b\x32\x1f.harken.feedback.v1.ItemVectors\x12,\n\x05rules\x18\x06 \x01(\x0b\x32\x1d.harken.feedback.v1.RuleCells\x12\x32\n\npopularity\x18\x07 \x01(\x0b\x32\x1e.harken.feedback.v1.Popularity\x12-\n\x05users\x18\x08 \x01(\x0b\x32\x1e.harken.feedback.v1.UserDeltas\x12\x31\n\x07learner\x18\t \x01(\x0b\x32 .harken.feedback.v1.LearnerState\"U\n\x10\x43\x61talogueChanges\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.harken.feedback.v1.Item\x12\x18\n\x10\x64\x65leted_item_ids\x18\x02 \x03(\t\"d\n\x0bItemVectors\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x03(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\x12\x0e\n\x06\x62iases\x18\x04 \x01(\x0c\x12\x0e\n\x06pinned\x18\x05 \x03(\x08\"M\n\tRuleCells\x12\x0f\n\x07sources\x18\x01 \x03(\r\x12\r\n\x05slots\x18\x02 \x03(\r\x12\x0f\n\x07targets\x18\x03 \x03(\r\x12\x0f\n\x07weights\x18\x04 \x01(\x0c\";\n\nPopularity\x12\r\n\x05items\x18\x01 \x03(\r\x12\x0e\n\x06levels\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x0c\"\x99\x02\n\nUserDeltas\x12\x11\n\tuser_keys\x18\x01 \x03(\x0c\x12\r\n\x05types\x18\x02 \x03(\t\x12\x13\n\x0b\x65vent_users\x18\x03 \x03(\r\x12\x13\n\x0b\x65vent_items\x18\x04 \x03(\r\x12\x13\n\x0b\x65vent_types\x18\x05 \x03(\r\x12\x14\n\x0c\x65vent_values\x18\x06 \x01(\x0c\x12\x16\n\x0e\x65vent_times_us\x18\x07 \x03(\x12\x12\x17\n\x0f\x65vent_sequences\x18\x08 \x03(\x04\x12\x15\n\revent_weights\x18\t \x01(\x0c\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\x14\n\x0cvector_users\x18\x0b \x03(\r\x12\x0f\n\x07vectors\x18\x0c \x01(\x0c\x12\x0e\n\x06pinned\x18\r \x03(\x08\"\xca\x01\n\x0cLearnerState\x12\x11\n\tuser_keys\x18\x01 \x03(\x0c\x12\x14\n\x0crecent_items\x18\x02 \x03(\r\x12\x16\n\x0erecent_weights\x18\x03 \x01(\x0c\x12\x16\n\x0erecent_lengths\x18\x04 \x03(\r\x12\x0f\n\x07gramian\x18\x05 \x01(\x0c\x12\x14\n\x0cpinned_users\x18\x06 \x03(\r\x12\x12\n\nbase_items\x18\x07 \x03(\r\x12\r\n\x05\x62\x61ses\x18\x08 \x01(\x0c\x12\x17\n\x0frecent_times_us\x18\t \x03(\x12*\xaa\x01\n\x07Section\x12\x17\n\x13SECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11SECTION_CATALOGUE\x10\x01\x12\x17\n\x13SECTION_GENERATIONS\x10\x02\x12\x18\n\x14SECTION_ITEM_VECTORS\x10\x03\x12\x11\n\rSECTION_RULES\x10\x04\x12\x16\n\x12SECTION_POPULARITY\x10\x05\x12\x11\n\rSECTION_USERS\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.feedback.v1.frame_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SECTION']._serialized_start=1522
-  _globals['_SECTION']._serialized_end=1692
+  _globals['_SECTION']._serialized_start=1542
+  _globals['_SECTION']._serialized_end=1712
   _globals['_FRAME']._serialized_start=123
   _globals['_FRAME']._serialized_end=302
   _globals['_TENANTCHANGES']._serialized_start=305
@@ -42,13 +42,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGUECHANGES']._serialized_start=723
   _globals['_CATALOGUECHANGES']._serialized_end=808
   _globals['_ITEMVECTORS']._serialized_start=810
-  _globals['_ITEMVECTORS']._serialized_end=925
-  _globals['_RULECELLS']._serialized_start=927
-  _globals['_RULECELLS']._serialized_end=1004
-  _globals['_POPULARITY']._serialized_start=1006
-  _globals['_POPULARITY']._serialized_end=1090
-  _globals['_USERDELTAS']._serialized_start=1093
-  _globals['_USERDELTAS']._serialized_end=1374
-  _globals['_LEARNERSTATE']._serialized_start=1377
-  _globals['_LEARNERSTATE']._serialized_end=1519
+  _globals['_ITEMVECTORS']._serialized_end=910
+  _globals['_RULECELLS']._serialized_start=912
+  _globals['_RULECELLS']._serialized_end=989
+  _globals['_POPULARITY']._serialized_start=991
+  _globals['_POPULARITY']._serialized_end=1050
+  _globals['_USERDELTAS']._serialized_start=1053
+  _globals['_USERDELTAS']._serialized_end=1334
+  _globals['_LEARNERSTATE']._serialized_start=1337
+  _globals['_LEARNERSTATE']._serialized_end=1539
 # @@protoc_insertion_point(module_scope)

@@ -74,20 +74,18 @@ class CatalogueChanges(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[_item_pb2.Item, _Mapping]]] = ..., deleted_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ItemVectors(_message.Message):
-    __slots__ = ("generation_id", "items", "vectors", "biases", "pinned", "bases")
+    __slots__ = ("generation_id", "items", "vectors", "biases", "pinned")
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     BIASES_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
-    BASES_FIELD_NUMBER: _ClassVar[int]
     generation_id: str
     items: _containers.RepeatedScalarFieldContainer[int]
     vectors: bytes
     biases: bytes
     pinned: _containers.RepeatedScalarFieldContainer[bool]
-    bases: bytes
-    def __init__(self, generation_id: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., bases: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, generation_id: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class RuleCells(_message.Message):
     __slots__ = ("sources", "slots", "targets", "weights")
@@ -102,16 +100,14 @@ class RuleCells(_message.Message):
     def __init__(self, sources: _Optional[_Iterable[int]] = ..., slots: _Optional[_Iterable[int]] = ..., targets: _Optional[_Iterable[int]] = ..., weights: _Optional[bytes] = ...) -> None: ...
 
 class Popularity(_message.Message):
-    __slots__ = ("items", "values", "reference_times", "counts")
+    __slots__ = ("items", "levels", "counts")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
-    VALUES_FIELD_NUMBER: _ClassVar[int]
-    REFERENCE_TIMES_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedScalarFieldContainer[int]
-    values: bytes
-    reference_times: bytes
+    levels: bytes
     counts: bytes
-    def __init__(self, items: _Optional[_Iterable[int]] = ..., values: _Optional[bytes] = ..., reference_times: _Optional[bytes] = ..., counts: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, items: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ..., counts: _Optional[bytes] = ...) -> None: ...
 
 class UserDeltas(_message.Message):
     __slots__ = ("user_keys", "types", "event_users", "event_items", "event_types", "event_values", "event_times_us", "event_sequences", "event_weights", "generation_id", "vector_users", "vectors", "pinned")
@@ -144,17 +140,23 @@ class UserDeltas(_message.Message):
     def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "gramian", "pinned_users")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "gramian", "pinned_users", "base_items", "bases", "recent_times_us")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     RECENT_LENGTHS_FIELD_NUMBER: _ClassVar[int]
     GRAMIAN_FIELD_NUMBER: _ClassVar[int]
     PINNED_USERS_FIELD_NUMBER: _ClassVar[int]
+    BASE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    BASES_FIELD_NUMBER: _ClassVar[int]
+    RECENT_TIMES_US_FIELD_NUMBER: _ClassVar[int]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
     recent_items: _containers.RepeatedScalarFieldContainer[int]
     recent_weights: bytes
     recent_lengths: _containers.RepeatedScalarFieldContainer[int]
     gramian: bytes
     pinned_users: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., gramian: _Optional[bytes] = ..., pinned_users: _Optional[_Iterable[int]] = ...) -> None: ...
+    base_items: _containers.RepeatedScalarFieldContainer[int]
+    bases: bytes
+    recent_times_us: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., gramian: _Optional[bytes] = ..., pinned_users: _Optional[_Iterable[int]] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., recent_times_us: _Optional[_Iterable[int]] = ...) -> None: ...

@@ -27,7 +27,7 @@ from harken.feedback.v1 import generation_pb2 as harken_dot_feedback_dot_v1_dot_
 from harken.feedback.v1 import item_pb2 as harken_dot_feedback_dot_v1_dot_item__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19harken/log/v1/entry.proto\x12\rharken.log.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\"\xdd\x02\n\x05\x45ntry\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.harken.log.v1.LoggedEventH\x00\x12\x31\n\ritem_upserted\x18\x02 \x01(\x0b\x32\x18.harken.feedback.v1.ItemH\x00\x12\x16\n\x0citem_deleted\x18\x03 \x01(\tH\x00\x12\x33\n\tembedding\x18\x04 \x01(\x0b\x32\x1e.harken.log.v1.LoggedEmbeddingH\x00\x12\x32\n\tuser_fact\x18\x05 \x01(\x0b\x32\x1d.harken.log.v1.LoggedUserFactH\x00\x12\x46\n\x14generation_activated\x18\x06 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12#\n\x04tick\x18\x07 \x01(\x0b\x32\x13.harken.log.v1.TickH\x00\x42\x06\n\x04kind\"\x91\x02\n\x0bLoggedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\revent_time_us\x18\x06 \x01(\x12\x12\x10\n\x08slate_id\x18\x07 \x01(\t\x12\x38\n\x07\x63ontext\x18\x08 \x03(\x0b\x32\'.harken.log.v1.LoggedEvent.ContextEntry\x12\x0e\n\x06weight\x18\t \x01(\x02\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_value\"\x87\x01\n\x0fLoggedEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08user_key\x18\x02 \x01(\x0cH\x00\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x12\x15\n\rgeneration_id\x18\x06 \x01(\tB\x08\n\x06target\"a\n\x0eLoggedUserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x06\n\x04Tickb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19harken/log/v1/entry.proto\x12\rharken.log.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\"\xdd\x02\n\x05\x45ntry\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.harken.log.v1.LoggedEventH\x00\x12\x31\n\ritem_upserted\x18\x02 \x01(\x0b\x32\x18.harken.feedback.v1.ItemH\x00\x12\x16\n\x0citem_deleted\x18\x03 \x01(\tH\x00\x12\x33\n\tembedding\x18\x04 \x01(\x0b\x32\x1e.harken.log.v1.LoggedEmbeddingH\x00\x12\x32\n\tuser_fact\x18\x05 \x01(\x0b\x32\x1d.harken.log.v1.LoggedUserFactH\x00\x12\x46\n\x14generation_activated\x18\x06 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12#\n\x04tick\x18\x07 \x01(\x0b\x32\x13.harken.log.v1.TickH\x00\x42\x06\n\x04kind\"\xa8\x02\n\x0bLoggedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\revent_time_us\x18\x06 \x01(\x12H\x01\x88\x01\x01\x12\x10\n\x08slate_id\x18\x07 \x01(\t\x12\x38\n\x07\x63ontext\x18\x08 \x03(\x0b\x32\'.harken.log.v1.LoggedEvent.ContextEntry\x12\x0e\n\x06weight\x18\t \x01(\x02\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueB\x10\n\x0e_event_time_us\"\x87\x01\n\x0fLoggedEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08user_key\x18\x02 \x01(\x0cH\x00\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x12\x15\n\rgeneration_id\x18\x06 \x01(\tB\x08\n\x06target\"a\n\x0eLoggedUserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x06\n\x04Tickb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRY']._serialized_start=143
   _globals['_ENTRY']._serialized_end=492
   _globals['_LOGGEDEVENT']._serialized_start=495
-  _globals['_LOGGEDEVENT']._serialized_end=768
-  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_start=712
-  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_end=758
-  _globals['_LOGGEDEMBEDDING']._serialized_start=771
-  _globals['_LOGGEDEMBEDDING']._serialized_end=906
-  _globals['_LOGGEDUSERFACT']._serialized_start=908
-  _globals['_LOGGEDUSERFACT']._serialized_end=1005
-  _globals['_TICK']._serialized_start=1007
-  _globals['_TICK']._serialized_end=1013
+  _globals['_LOGGEDEVENT']._serialized_end=791
+  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_start=717
+  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_end=763
+  _globals['_LOGGEDEMBEDDING']._serialized_start=794
+  _globals['_LOGGEDEMBEDDING']._serialized_end=929
+  _globals['_LOGGEDUSERFACT']._serialized_start=931
+  _globals['_LOGGEDUSERFACT']._serialized_end=1028
+  _globals['_TICK']._serialized_start=1030
+  _globals['_TICK']._serialized_end=1036
 # @@protoc_insertion_point(module_scope)

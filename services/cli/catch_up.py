@@ -1,0 +1,43 @@
+"""Waiting until the rankers reflect a position."""
+
+import asyncio
+import time
+
+from harken.ranker.v1 import ranker_service_pb2
+from services.cli.clients import CALL_SECONDS, Clients
+from services.cli.failures import CommandError
+from services.common.position import decode_position
+
+_POLL_SECONDS = 0.02
+
+
+async def wait_for_rankers(
+    clients: Clients, tenant: str, position: bytes, timeout: float = 120.0
+) -> None:
+    """Wait until every ranker serves `tenant` from `position` on. An empty position is no wait.
+
+    Raises:
+        CommandError: one does not, within `timeout` seconds.
+
+    """
+    if not position:
+        return
+    deadline = time.monotonic() + timeout
+    wanted = decode_position(position)
+    for target, stub in zip(clients.endpoints.rankers, clients.rankers, strict=True):
+        while True:
+            state = await stub.GetServingState(
+                ranker_service_pb2.GetServingStateRequest(), timeout=CALL_SECONDS
+            )
+            served = decode_position(state.position) if state.position else None
+            if (
+                served is not None
+                and (served.epoch, served.sequence) >= (wanted.epoch, wanted.sequence)
+                and any(one.tenant == tenant for one in state.tenants)
+            ):
+                break
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"the ranker at {target} has not reached the position in {timeout:.0f} s"
+                )
+            await asyncio.sleep(_POLL_SECONDS)

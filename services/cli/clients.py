@@ -1,0 +1,64 @@
+"""Stubs of all services of a suite."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import grpc
+
+from harken.feedback.v1 import catalog_service_pb2_grpc, feedback_service_pb2_grpc
+from harken.profile.v1 import profile_service_pb2_grpc
+from harken.ranker.v1 import ranker_service_pb2_grpc
+from services.cli.endpoints import Endpoints
+from services.common.channels import open_channel
+
+CALL_SECONDS = 30.0
+"""Deadline of ordinary calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Async stubs. `ranker` spreads calls over all replicas; `rankers` are the single ones."""
+
+    endpoints: Endpoints
+    feedback: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
+    catalog: catalog_service_pb2_grpc.CatalogServiceAsyncStub
+    profile: profile_service_pb2_grpc.ProfileServiceAsyncStub
+    ranker: ranker_service_pb2_grpc.RankerServiceAsyncStub
+    rankers: Sequence[ranker_service_pb2_grpc.RankerServiceAsyncStub]
+
+
+@contextlib.asynccontextmanager
+async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
+    """Open channels to the services; nothing is sent before the first call."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def channel(target: str) -> Any:
+            return await stack.enter_async_context(open_channel(target))
+
+        feedback = await channel(endpoints.feedback)
+        rankers = [await channel(target) for target in endpoints.rankers]
+        ranker = rankers[0] if len(rankers) == 1 else await channel(_balanced(endpoints.rankers))
+        yield Clients(
+            endpoints,
+            cast("Any", feedback_service_pb2_grpc.FeedbackServiceStub(feedback)),
+            cast("Any", catalog_service_pb2_grpc.CatalogServiceStub(feedback)),
+            cast(
+                "Any",
+                profile_service_pb2_grpc.ProfileServiceStub(await channel(endpoints.profile)),
+            ),
+            cast("Any", ranker_service_pb2_grpc.RankerServiceStub(ranker)),
+            [cast("Any", ranker_service_pb2_grpc.RankerServiceStub(each)) for each in rankers],
+        )
+
+
+def _balanced(targets: Sequence[str]) -> str:
+    """Return one target for several addresses; names are left to the resolver, one at a time."""
+    numeric = all(target.replace(".", "").replace(":", "").isdigit() for target in targets)
+    return f"ipv4:{','.join(targets)}" if numeric else targets[0]
+
+
+def is_retryable(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether the same call may work a moment later."""
+    return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)

@@ -1,0 +1,248 @@
+"""`harken import events|items|users`: files into a suite."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.catch_up import wait_for_rankers
+from services.cli.clients import connect
+from services.cli.console import output
+from services.cli.endpoints import Endpoints
+from services.cli.failures import clear_failures, run
+from services.cli.imports.event_import import EventImport, ImportSummary
+from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
+from services.cli.imports.import_state import ImportStateFile
+from services.cli.imports.item_rows import ItemOptions, item_columns
+from services.cli.imports.item_target import item_target
+from services.cli.imports.rejects import RejectsFile
+from services.cli.imports.row_import import RowSummary, RowTarget, import_rows
+from services.cli.imports.table_file import TableFile
+from services.cli.imports.user_rows import user_columns
+from services.cli.imports.user_target import user_target
+from services.cli.options import (
+    DEFAULT_FOLDER,
+    FeedbackTarget,
+    Folder,
+    ProfileTarget,
+    RankerTarget,
+    Tenant,
+    find_endpoints,
+)
+from services.cli.progress_bar import progress_bar
+from services.evaluation.history import start_row
+
+app = typer.Typer(help="Bring files into a suite: CSV with a header or JSON lines, also gzipped.")
+
+File = Annotated[Path, typer.Argument(help="CSV with a header, or .jsonl; both also with .gz.")]
+Delimiter = Annotated[str | None, typer.Option(help="Of CSV; default: found in the header.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was done before.")]
+UserColumn = Annotated[str | None, typer.Option(help="Column of user ids.")]
+ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
+
+
+@app.command("events")
+def import_events(
+    file: File,
+    user_column: UserColumn = None,
+    session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
+    item_column: ItemColumn = None,
+    timestamp_column: Annotated[
+        str | None, typer.Option(help="Column of times: unix seconds or milliseconds, ISO 8601.")
+    ] = None,
+    type_column: Annotated[str | None, typer.Option(help="Column of event types.")] = None,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
+    ] = None,
+    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
+    event_id_column: Annotated[
+        str | None, typer.Option(help="Column of event ids; default: made from the content.")
+    ] = None,
+    start: Annotated[
+        float, typer.Option(help="Rows to leave out: a number, or below 1 a fraction.")
+    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to take.")] = None,
+    create_items: Annotated[
+        bool, typer.Option(help="Put items that the catalogue does not know into it.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the rankers reflect it all.")] = False,
+    restart: Restart = False,
+    delimiter: Delimiter = None,
+    tenant: Tenant = "default",
+    folder: Folder = DEFAULT_FOLDER,
+    feedback: FeedbackTarget = None,
+    profile: ProfileTarget = None,
+    ranker: RankerTarget = None,
+) -> None:
+    """Bring a history of events into a suite. Repeating it is safe: duplicates are recognised."""
+    options = EventOptions(
+        user_column, session_column, item_column, timestamp_column, type_column, value_column,
+        event_id_column, event_type,
+    )  # fmt: skip
+    with clear_failures():
+        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        table = TableFile(file, delimiter)
+        columns = event_columns(table.columns, options)
+        total = table.count_rows()
+        first = _start(start, total)
+        last = total if limit is None else min(total, first + limit)
+        state = ImportStateFile(
+            folder, "events", tenant, table.fingerprint(), repr(columns), f"{first}-{last}"
+        )
+        if restart:
+            state.clear()
+
+    def rows() -> Iterator[EventRow]:
+        return itertools.islice(event_rows(table.rows(), columns), first, last)
+
+    async def work() -> ImportSummary:
+        async with connect(endpoints) as clients:
+            job = EventImport(
+                clients, tenant, lambda keep: RejectsFile(file, keep), state, create_items
+            )
+            with progress_bar(f"events of {file.name}", last - first) as progress:
+                summary = await job.run(rows, lambda row: progress(row - first))
+            if wait:
+                await wait_for_rankers(clients, tenant, summary.position)
+            return summary
+
+    started = time.monotonic()
+    summary = run(work())
+    _print_events(file, summary, last - first, time.monotonic() - started)
+
+
+@app.command("items")
+def import_items(
+    file: File,
+    item_column: ItemColumn = None,
+    title_column: Annotated[str | None, typer.Option(help="Column of titles.")] = None,
+    description_column: Annotated[str | None, typer.Option(help="Column of descriptions.")] = None,
+    categories_column: Annotated[str | None, typer.Option(help="Column of categories.")] = None,
+    tags_column: Annotated[str | None, typer.Option(help="Column of tags.")] = None,
+    number: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of numbers; may be repeated. Default: year, price and such."),
+    ] = None,
+    separator: Annotated[
+        str, typer.Option(help="Between categories and tags; ' ' is any white space.")
+    ] = "|",
+    restart: Restart = False,
+    delimiter: Delimiter = None,
+    tenant: Tenant = "default",
+    folder: Folder = DEFAULT_FOLDER,
+    feedback: FeedbackTarget = None,
+    profile: ProfileTarget = None,
+    ranker: RankerTarget = None,
+) -> None:
+    """Bring items into the catalogue; those that exist are updated."""
+    options = ItemOptions(
+        item_column, title_column, description_column, categories_column, tags_column, number,
+        separator,
+    )  # fmt: skip
+    with clear_failures():
+        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        table = TableFile(file, delimiter)
+        columns = item_columns(table.columns, options)
+        total = table.count_rows()
+        state = _state(folder, "items", tenant, table, repr(columns), restart)
+
+    async def work() -> RowSummary:
+        async with connect(endpoints) as clients:
+            target = item_target(clients.catalog, tenant, columns)
+            return await _import(table, target, state, total)
+
+    started = time.monotonic()
+    _print_rows(file, run(work()), total, time.monotonic() - started)
+
+
+@app.command("users")
+def import_users(
+    file: File,
+    user_column: UserColumn = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="Column that becomes an attribute; may be repeated. Default: all."),
+    ] = None,
+    restart: Restart = False,
+    delimiter: Delimiter = None,
+    tenant: Tenant = "default",
+    folder: Folder = DEFAULT_FOLDER,
+    feedback: FeedbackTarget = None,
+    profile: ProfileTarget = None,
+    ranker: RankerTarget = None,
+) -> None:
+    """Set attributes of users; what they had before is replaced."""
+    with clear_failures():
+        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        table = TableFile(file, delimiter)
+        columns = user_columns(table.columns, user_column, attribute)
+        total = table.count_rows()
+        state = _state(folder, "users", tenant, table, repr(columns), restart)
+
+    async def work() -> RowSummary:
+        async with connect(endpoints) as clients:
+            target = user_target(clients.profile, tenant, columns)
+            return await _import(table, target, state, total)
+
+    started = time.monotonic()
+    _print_rows(file, run(work()), total, time.monotonic() - started)
+
+
+async def _import(
+    table: TableFile, target: RowTarget, state: ImportStateFile, total: int
+) -> RowSummary:
+    with progress_bar(table.path.name, total) as progress:
+        return await import_rows(
+            table.rows, target, lambda keep: RejectsFile(table.path, keep), state, progress
+        )
+
+
+def _state(
+    folder: Path, kind: str, tenant: str, table: TableFile, columns: str, restart: bool
+) -> ImportStateFile:
+    state = ImportStateFile(folder, kind, tenant, table.fingerprint(), columns)
+    if restart:
+        state.clear()
+    return state
+
+
+def _start(start: float, total: int) -> int:
+    try:
+        return start_row(start, total)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _print_events(file: Path, summary: ImportSummary, rows: int, seconds: float) -> None:
+    table = Table("rows", "accepted", "duplicates", "rejected", "items created", "seconds", "rows/s")
+    done = rows - max(0, summary.resumed_after_row)
+    table.add_row(
+        f"{rows:,}", f"{summary.accepted:,}", f"{summary.duplicates:,}", f"{summary.rejected:,}",
+        f"{summary.items_created:,}", f"{seconds:.1f}", f"{max(0, done) / max(seconds, 1e-9):,.0f}",
+    )  # fmt: skip
+    output().print(table)
+    _print_notes(file, summary.rejected, summary.resumed_after_row)
+    if summary.position:
+        output().print(f"position {summary.position.hex()}")
+
+
+def _print_rows(file: Path, summary: RowSummary, rows: int, seconds: float) -> None:
+    outcomes = sorted(summary.outcomes)
+    table = Table("rows", *outcomes, "rejected", "seconds")
+    counts = [f"{summary.outcomes[name]:,}" for name in outcomes]
+    table.add_row(f"{rows:,}", *counts, f"{summary.rejected:,}", f"{seconds:.1f}")
+    output().print(table)
+    _print_notes(file, summary.rejected, summary.resumed_after_row)
+
+
+def _print_notes(file: Path, rejected: int, resumed_after: int) -> None:
+    if resumed_after:
+        output().print(f"resumed after row {resumed_after:,} (--restart begins anew)")
+    if rejected:
+        path = escape(f"{file}.rejects.jsonl")
+        output().print(f"[yellow]{rejected:,} rows were not taken; see {path}[/]")

@@ -1,0 +1,93 @@
+"""`harken recommend`: a slate, with titles, sources and reasons."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from harken.ranker.v1 import ranker_service_pb2, slate_pb2
+from services.cli.clients import CALL_SECONDS, connect
+from services.cli.console import output
+from services.cli.endpoints import Endpoints
+from services.cli.failures import clear_failures, run
+from services.cli.options import (
+    DEFAULT_FOLDER,
+    FeedbackTarget,
+    Folder,
+    ProfileTarget,
+    RankerTarget,
+    Tenant,
+    find_endpoints,
+)
+from services.cli.slate_view import items_by_id, named_items, slate_table
+from services.cli.subjects import seconds, subject_of
+
+
+def recommend(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of items.")] = 10,
+    surface: Annotated[str, typer.Option(help="Place where the slate is shown.")] = "home",
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only items of this category; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave out this item; may be repeated.")
+    ] = None,
+    allow_seen: Annotated[bool, typer.Option(help="Keep items the user had an event on.")] = False,
+    min_position: Annotated[
+        str, typer.Option(help="Position from RecordEvents, in hexadecimal.")
+    ] = "",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for --min-position.")] = 0.1,
+    strict: Annotated[bool, typer.Option(help="Fail when it is not reached.")] = False,
+    tenant: Tenant = "default",
+    folder: Folder = DEFAULT_FOLDER,
+    feedback: FeedbackTarget = None,
+    profile: ProfileTarget = None,
+    ranker: RankerTarget = None,
+) -> None:
+    """Show the slate that a user gets now."""
+    with clear_failures():
+        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        try:
+            position = bytes.fromhex(min_position)
+        except ValueError:
+            raise typer.BadParameter("--min-position is no hexadecimal number") from None
+    request = ranker_service_pb2.RecommendRequest(
+        tenant=tenant,
+        subject=subject_of(user, session),
+        surface=surface,
+        count=count,
+        filter=slate_pb2.Filter(categories=category or [], allow_seen=allow_seen),
+        excluded_item_ids=exclude or [],
+        min_position=position,
+        strict=strict,
+    )
+    if position:
+        request.wait_budget.CopyFrom(seconds(wait))
+    run(_recommend(endpoints, request))
+
+
+async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.RecommendRequest) -> None:
+    async with connect(endpoints) as clients:
+        started = time.perf_counter()
+        slate = await clients.ranker.Recommend(request, timeout=CALL_SECONDS)
+        took = time.perf_counter() - started
+        items = await items_by_id(clients, request.tenant, named_items(slate.slots))
+    console = output()
+    console.print(slate_table(slate.slots, items))
+    known = "nothing is known about the subject" if slate.unknown_subject else "personal"
+    fresh = "[bold red]stale[/]" if slate.stale else "fresh"
+    console.print(
+        f"{known}; {fresh}; position {slate.position.hex()}; generation "
+        f"{escape(slate.generation_id)}; policy {escape(slate.policy)}; slate {slate.slate_id}; "
+        f"{took * 1000:.1f} ms"
+    )
+    if slate.degradations:
+        console.print(f"[bold red]degraded:[/] {escape(', '.join(slate.degradations))}")
+    drops = slate.drops
+    console.print(
+        f"[dim]dropped: {drops.seen} seen, {drops.excluded} excluded, "
+        f"{drops.unavailable} unavailable, {drops.category} by category[/]"
+    )

@@ -1,0 +1,83 @@
+"""Faults as one clear line, and exit code 1."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import grpc
+import typer
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from rich.markup import escape
+
+from services.cli.console import messages
+from services.cli.embedded_postgres import PostgresError
+from services.cli.imports.columns import ColumnError
+from services.cli.imports.table_file import TableFileError
+from services.cli.postgres_binaries import PostgresMissingError
+from services.cli.service_process import ProcessFailedError
+
+Result = TypeVar("Result")
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked to; the message says why and what to do."""
+
+
+_EXPECTED = (
+    CommandError,
+    ColumnError,
+    TableFileError,
+    PostgresError,
+    PostgresMissingError,
+    ProcessFailedError,
+    OSError,
+)
+
+
+@contextlib.contextmanager
+def clear_failures() -> Iterator[None]:
+    """Turn expected faults into a line on standard error and exit code 1."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        fail(describe(error))
+    except _EXPECTED as error:
+        fail(str(error))
+
+
+def fail(message: str) -> None:
+    """Print a message and exit with code 1."""
+    messages().print(f"[bold red]error:[/] {escape(message)}")
+    raise typer.Exit(1)
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine, with faults as `clear_failures` shows them."""
+    with clear_failures():
+        return asyncio.run(work)
+    raise AssertionError("clear_failures always raises")
+
+
+def describe(error: grpc.aio.AioRpcError) -> str:
+    """Return a gRPC fault as one line: status, message, and each field violation."""
+    line = f"{error.code().name}: {error.details()}"
+    violations = _violations(error)
+    # The message of our own services names the violations already.
+    extra = [text for text in violations if text not in (error.details() or "")]
+    return f"{line} ({'; '.join(extra)})" if extra else line
+
+
+def _violations(error: grpc.aio.AioRpcError) -> list[str]:
+    try:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    except ValueError:
+        # The details belong to another status than the one received; what we have is the line.
+        return []
+    found: list[str] = []
+    for detail in status.details if status is not None else ():
+        bad_request = error_details_pb2.BadRequest()
+        if detail.Unpack(bad_request):
+            found += [f"{v.field}: {v.description}" for v in bad_request.field_violations]
+    return found

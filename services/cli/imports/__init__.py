@@ -1,0 +1,1 @@
+"""Files of events, items and users, brought into a suite."""

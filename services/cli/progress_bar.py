@@ -1,0 +1,61 @@
+"""Progress of long commands, on standard error."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from services.cli.console import messages
+
+_PLAIN_LINE_SECONDS = 5.0
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s", style="cyan")
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress within the block; the function given takes how much is done.
+
+    Without a terminal a line is printed now and then.
+    """
+    console = messages()
+    if not console.is_terminal:
+        yield _plain_lines(what, total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _plain_lines(what: str, total: int) -> Callable[[int], None]:
+    console = messages()
+    last = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PLAIN_LINE_SECONDS or done >= total:
+            last = time.monotonic()
+            console.print(f"{what}: {done:,} of {total:,}")
+
+    return show

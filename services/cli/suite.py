@@ -1,0 +1,247 @@
+"""The processes of Harken on one machine: started in one go, stopped in order, killed at will."""
+
+import concurrent.futures
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self
+
+from services.cli.endpoints import FILE_NAME, Endpoints
+from services.cli.free_ports import free_ports
+from services.cli.guardian import Guardian
+from services.cli.service_process import ProcessSpec, ServiceProcess
+
+START_SECONDS = 90.0
+STOP_SECONDS = 15.0
+_HOST = "127.0.0.1"
+_FIRST_GRPC_PORT = 7401
+_FIRST_METRICS_PORT = 9401
+
+Kind = Literal["feedback", "profile", "ranker"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteConfig:
+    """What to run.
+
+    `folder` gets logs, address files and endpoints.json. `split_feedback` runs ingest and learner
+    as two processes. `fixed_ports` takes 7401 (feedback), 7402 (profile), 7403... (rankers, then
+    the learner), metrics 2000 above them; otherwise free ports are taken. `environment` adds
+    variables by kind of process, over those of this process.
+    """
+
+    folder: Path
+    feedback_dsn: str
+    profile_dsn: str
+    rankers: int = 1
+    preset: str = "shopping"
+    split_feedback: bool = False
+    fixed_ports: bool = False
+    log_level: str = "info"
+    environment: Mapping[Kind, Mapping[str, str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Ports of one process; it keeps them over restarts."""
+
+    name: str
+    kind: Kind
+    grpc: str
+    metrics: str
+
+
+class Suite:
+    """Runs the processes by name: feedback (or ingest and learner), profile, ranker-1, ranker-2...
+
+    All methods block; call them from a thread when an event loop must go on meanwhile.
+    """
+
+    def __init__(self, config: SuiteConfig, guardian: Guardian) -> None:
+        self.config = config
+        self.folder = config.folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._guardian = guardian
+        self._places = _places(config)
+        self.endpoints = self._endpoints()
+        self.processes: Mapping[str, ServiceProcess] = MappingProxyType(
+            {
+                place.name: ServiceProcess(self._spec(place), guardian)
+                for place in self._places.values()
+            }
+        )
+
+    @property
+    def metrics_endpoints(self) -> Mapping[str, str]:
+        """Where each process serves /metrics: name -> host:port."""
+        return {name: place.metrics for name, place in self._places.items()}
+
+    @property
+    def grpc_endpoints(self) -> Mapping[str, str]:
+        """Where each process serves gRPC: name -> host:port."""
+        return {name: place.grpc for name, place in self._places.items()}
+
+    def start_all(self) -> None:
+        """Migrate, start all processes and wait until each is ready.
+
+        Raises:
+            ProcessFailedError: a migration or a process failed; the message ends with its log.
+
+        """
+        deadline = time.monotonic() + START_SECONDS
+        self.migrate()
+        for process in self.processes.values():
+            process.start()
+        with concurrent.futures.ThreadPoolExecutor(len(self.processes)) as threads:
+            list(threads.map(lambda process: process.wait_ready(deadline), self.processes.values()))
+        self.endpoints.write(self.folder)
+
+    def migrate(self) -> None:
+        """Bring both schemas up to date.
+
+        Raises:
+            ProcessFailedError: a migration failed; the message ends with its log.
+
+        """
+        deadline = time.monotonic() + START_SECONDS
+        migrations = [
+            ServiceProcess(
+                ProcessSpec(
+                    f"migrate-{kind}",
+                    f"services.{kind}",
+                    self.folder,
+                    ("--migrate",),
+                    self._environment(kind),
+                ),
+                self._guardian,
+            )
+            for kind in _WITH_STORE
+        ]
+        for migration in migrations:
+            migration.start()
+        for migration in migrations:
+            migration.wait_end(deadline)
+
+    def start(self, name: str) -> None:
+        """Start one process, on the ports it had, and wait until it is ready.
+
+        Raises:
+            KeyError: there is no process of that name.
+            ProcessFailedError: it failed; the message ends with its log.
+
+        """
+        process = self.processes[name]
+        process.start()
+        process.wait_ready(time.monotonic() + START_SECONDS)
+
+    def kill(self, name: str) -> None:
+        """End one process by SIGKILL, and wait until it is gone.
+
+        Raises:
+            KeyError: there is no process of that name.
+
+        """
+        self.processes[name].kill()
+
+    def check(self) -> None:
+        """Raise ProcessFailedError when a process has died that was not killed by us."""
+        for process in self.processes.values():
+            process.check()
+
+    def stop(self) -> None:
+        """Stop all processes: those that need others first, each within its grace."""
+        (self.folder / FILE_NAME).unlink(missing_ok=True)
+        deadline = time.monotonic() + STOP_SECONDS
+        for kinds in (("ranker",), ("profile",), ("feedback",)):
+            group = [self.processes[p.name] for p in self._places.values() if p.kind in kinds]
+            for process in group:
+                process.signal(signal.SIGTERM)
+            for process in group:
+                process.reap(deadline)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_all()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _endpoints(self) -> Endpoints:
+        feedback = "ingest" if self.config.split_feedback else "feedback"
+        rankers = [place.grpc for place in self._places.values() if place.kind == "ranker"]
+        return Endpoints(self._places[feedback].grpc, self._places["profile"].grpc, tuple(rankers))
+
+    def _spec(self, place: _Place) -> ProcessSpec:
+        role = {"ingest": ("--role", "ingest"), "learner": ("--role", "learner")}
+        prefix = f"HARKEN_{place.kind.upper()}_"
+        addresses = {
+            f"{prefix}LISTEN": place.grpc,
+            f"{prefix}METRICS_LISTEN": place.metrics,
+            f"{prefix}ADDRESS_FILE": str(self.folder / f"{place.name}.address.json"),
+        }
+        if place.kind == "ranker":
+            addresses["HARKEN_RANKER_REPLICA"] = place.name
+        return ProcessSpec(
+            place.name,
+            f"services.{place.kind}",
+            self.folder,
+            role.get(place.name, ()),
+            {**self._environment(place.kind), **addresses},
+        )
+
+    def _environment(self, kind: Kind) -> dict[str, str]:
+        own = {
+            "feedback": {
+                "HARKEN_FEEDBACK_DSN": self.config.feedback_dsn,
+                "HARKEN_FEEDBACK_PRESET": self.config.preset,
+            },
+            "profile": {
+                "HARKEN_PROFILE_DSN": self.config.profile_dsn,
+                "HARKEN_PROFILE_FEEDBACK_TARGET": self.endpoints.feedback,
+            },
+            "ranker": {
+                "HARKEN_RANKER_FEEDBACK_TARGET": self.endpoints.feedback,
+                "HARKEN_RANKER_PROFILE_TARGET": self.endpoints.profile,
+            },
+        }[kind]
+        level = {f"HARKEN_{kind.upper()}_LOG_LEVEL": self.config.log_level}
+        return {**level, **own, **self.config.environment.get(kind, {})}
+
+
+_WITH_STORE: tuple[Kind, ...] = ("feedback", "profile")
+
+
+def _places(config: SuiteConfig) -> dict[str, _Place]:
+    names: list[tuple[str, Kind, int]] = [
+        ("ingest" if config.split_feedback else "feedback", "feedback", 0),
+        ("profile", "profile", 1),
+        *((f"ranker-{i + 1}", "ranker", 2 + i) for i in range(config.rankers)),
+    ]  # fmt: skip
+    if config.split_feedback:
+        names.insert(1, ("learner", "feedback", 2 + config.rankers))
+    if config.fixed_ports:
+        ports = {
+            name: (_FIRST_GRPC_PORT + offset, _FIRST_METRICS_PORT + offset)
+            for name, _, offset in names
+        }
+    else:
+        free = free_ports(2 * len(names))
+        ports = {name: (free[2 * i], free[2 * i + 1]) for i, (name, _, _) in enumerate(names)}
+    return {
+        name: _Place(name, kind, f"{_HOST}:{ports[name][0]}", f"{_HOST}:{ports[name][1]}")
+        for name, kind, _ in names
+    }

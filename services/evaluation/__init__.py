@@ -1,0 +1,1 @@
+"""Measures recommendations by what users did next. Pure: no I/O, no clock."""

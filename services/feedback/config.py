@@ -1,0 +1,63 @@
+"""Configuration of the feedback service, read once from the environment (HARKEN_FEEDBACK_*)."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.feedback.domain.event_types import EventType, preset
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    LEARNER = "learner"
+
+
+class FeedbackConfig(BaseSettings):
+    """All settings. A wrong value fails at start, naming its key."""
+
+    model_config = SettingsConfigDict(env_prefix="HARKEN_FEEDBACK_", frozen=True, extra="ignore")
+
+    dsn: str = Field(description="PostgreSQL, for example postgresql://harken_feedback@db/harken")
+    listen: str = Field("127.0.0.1:7401", description="gRPC address; port 0 for any")
+    metrics_listen: str = Field("127.0.0.1:9401", description="Prometheus address")
+    address_file: Path | None = Field(None, description="receives the bound addresses as JSON")
+    log_level: str = Field("info", pattern="(?i)^(debug|info|warning|error)$")
+    role: Role = Field(Role.ALL, description="what this process does")
+    max_in_flight: int = Field(1024, ge=1, description="unary RPCs at once; more are shed")
+    pool_size: int = Field(6, ge=2, description="PostgreSQL connections for reads")
+
+    preset: str = Field("shopping", description='event types: "shopping" or "media"')
+    event_types: dict[str, EventType] = Field(
+        default_factory=dict, description="event types by name, added to or replacing the preset's"
+    )
+    max_future_seconds: float = Field(300, ge=0, description="clock skew of event times allowed")
+    max_age_seconds: float = Field(7 * 86400, gt=0, description="oldest event for RecordEvents")
+    max_tenants: int = Field(1000, ge=1)
+
+    flush_events: int = Field(2000, ge=1, le=10000, description="events in one insert, at most")
+    queue_events: int = Field(50_000, ge=5000, description="events waiting; beyond, calls are shed")
+
+    dimension: int = Field(128, ge=8, le=1024, description="of bootstrap generations")
+    step_events: int = Field(1000, ge=1, le=10000, description="entries in one step, at most")
+    lease_seconds: float = Field(1.0, ge=0.2, description="silence before a standby takes over")
+    tick_seconds: float = Field(10.0, ge=0.1, description="idle time after which a tick is logged")
+    checkpoint_versions: int = Field(2000, ge=1, description="versions between checkpoints")
+    checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
+    keep_versions: int = Field(
+        10_000, ge=0, description="versions kept for subscribers that come back"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        preset(self.preset)
+        return self
+
+    def types(self) -> dict[str, EventType]:
+        """Return the event types in force."""
+        return {**preset(self.preset), **self.event_types}

@@ -1,0 +1,101 @@
+"""A checkpoint: changes that, folded into nothing, give the whole state."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from services.feedback.domain.changes import (
+    BaseChanges,
+    Changes,
+    Ints,
+    PopularityChanges,
+    RecentItems,
+    RuleChanges,
+    VectorChanges,
+)
+from services.feedback.domain.item_dictionary import ItemDictionary
+from services.feedback.domain.sequential_rules import EMPTY
+from services.feedback.domain.step import States
+from services.feedback.domain.tenant_state import TenantState
+from services.feedback.domain.user_table import NO_ITEM
+
+_ITEMS_A_CHUNK = 2000
+_USERS_A_CHUNK = 5000
+
+
+def checkpoint(states: States) -> Iterator[Changes]:
+    """Yield the state in chunks of bounded size, in an order that folds.
+
+    Ordinals and rows come out as they are: the order of items is that of their ordinals, deleted
+    ones included.
+    """
+    for tenant in sorted(states):
+        state = states[tenant]
+        yield from _catalogue(state)
+        yield from _items(state)
+        yield from _users(state)
+        yield Changes(tenant, gramian=state.items.gramian.copy())
+
+
+def _catalogue(state: TenantState) -> Iterator[Changes]:
+    activated = state.generation
+    total = len(state.items)
+    for start in range(0, max(total, 1), _ITEMS_A_CHUNK):
+        rows = range(start, min(start + _ITEMS_A_CHUNK, total))
+        yield Changes(
+            state.tenant,
+            activated=activated if start == 0 else None,
+            upserted=[(state.items.ids[row], state.items.payloads[row]) for row in rows],
+            deleted=[state.items.ids[row] for row in rows if not state.items.exists[row]],
+        )
+
+
+def _items(state: TenantState) -> Iterator[Changes]:
+    for start in range(0, len(state.items), _ITEMS_A_CHUNK):
+        rows = np.arange(start, min(start + _ITEMS_A_CHUNK, len(state.items)))
+        slots = np.argwhere(state.rules.cols[rows] != EMPTY)
+        sources, places = rows[slots[:, 0]], slots[:, 1].astype(np.int64)
+        targets = state.rules.cols[sources, places].astype(np.int64)
+        popular = rows[np.isfinite(state.levels[rows])]
+        dictionary = ItemDictionary(state.items, [rows, targets])
+        own = dictionary.indices(rows)
+        yield Changes(
+            state.tenant,
+            dictionary.item_ids,
+            vectors=VectorChanges(
+                own, state.items.vectors[rows], state.items.biases[rows], state.items.pinned[rows]
+            ),
+            bases=BaseChanges(own, state.items.bases[rows]),
+            rules=RuleChanges(
+                dictionary.indices(sources),
+                places,
+                dictionary.indices(targets),
+                state.rules.vals[sources, places],
+            ),
+            popularity=PopularityChanges(
+                dictionary.indices(popular), state.levels[popular], state.counts[popular]
+            ),
+        )
+
+
+def _users(state: TenantState) -> Iterator[Changes]:
+    for start in range(0, len(state.users), _USERS_A_CHUNK):
+        rows = np.arange(start, min(start + _USERS_A_CHUNK, len(state.users)))
+        histories = state.users.histories(rows)
+        # Oldest first, one user after the other.
+        items = histories.items[:, ::-1]
+        present = items != NO_ITEM
+        flat: Ints = items[present]
+        dictionary = ItemDictionary(state.items, [flat])
+        yield Changes(
+            state.tenant,
+            dictionary.item_ids,
+            recent=RecentItems(
+                user_keys=[state.users.keys[row] for row in rows.tolist()],
+                items=dictionary.indices(flat),
+                weights=histories.weights[:, ::-1][present],
+                times_us=histories.times_us[:, ::-1][present],
+                lengths=present.sum(axis=1).astype(np.int64),
+                pinned_users=np.flatnonzero(state.users.pinned[rows]).astype(np.int64),
+            ),
+        )

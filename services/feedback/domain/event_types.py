@@ -1,0 +1,109 @@
+"""Event types: what values they take and how strongly they teach."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class ValueRule(StrEnum):
+    """Whether events of a type carry a value."""
+
+    IGNORED = "ignored"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class EventType(BaseModel):
+    """One type of event.
+
+    The learning weight of an event is `weight` times the factor that `factors` gives for its
+    value (piecewise linear between the points, constant outside); 1 without value or factors.
+    A negative weight is an explicit negative: the item counts as seen and teaches nothing
+    positive. Weight 0 only counts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weight: float = Field(ge=-10, le=10)
+    value: ValueRule = ValueRule.OPTIONAL
+    minimum: float = Field(default=-1e9, allow_inf_nan=False)
+    maximum: float = Field(default=1e9, allow_inf_nan=False)
+    factors: tuple[tuple[float, float], ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError("minimum is above maximum")
+        values = [value for value, _ in self.factors]
+        if values != sorted(set(values)):
+            raise ValueError("factors must be in increasing order of value")
+        return self
+
+    def learning_weight(self, value: float | None) -> float:
+        """Return the learning weight of an event with this value."""
+        if value is None or not self.factors:
+            return self.weight
+        values, factors = zip(*self.factors, strict=True)
+        return self.weight * float(np.interp(value, values, factors))
+
+
+EventTypes = Mapping[str, EventType]
+
+# People rate what they chose to see: a low rating says less about choice than about liking.
+_RATING = EventType(
+    weight=1.0, value=ValueRule.REQUIRED, minimum=0.0, maximum=5.0,
+    factors=((0.0, 0.5), (2.0, 0.7), (3.0, 0.9), (4.0, 1.0), (5.0, 1.0)),
+)  # fmt: skip
+_HIDE = EventType(weight=-1.0, value=ValueRule.IGNORED)
+_WEEK_SECONDS = 7 * 86400.0
+
+
+def preset(name: str) -> dict[str, EventType]:
+    """Return the event types of a preset: "shopping" or "media" (music and video).
+
+    Raises:
+        ValueError: there is no such preset.
+
+    """
+    match name:
+        case "shopping":
+            return {
+                "view": EventType(
+                    weight=0.5,
+                    factors=((0, 0.5), (10, 1), (60, 1.5)),
+                    minimum=0.0,
+                    maximum=_WEEK_SECONDS,
+                ),
+                "click": EventType(weight=0.5, value=ValueRule.IGNORED),
+                "wishlist": EventType(weight=1.0, value=ValueRule.IGNORED),
+                "add_to_cart": EventType(weight=1.5, minimum=0.0),
+                "remove_from_cart": EventType(weight=0.0, minimum=0.0),
+                "purchase": EventType(weight=2.0, minimum=0.0),
+                "review": _RATING,
+                "rating": _RATING,
+                "hide": _HIDE,
+            }
+        case "media":
+            return {
+                "view": EventType(weight=0.5, value=ValueRule.IGNORED),
+                "click": EventType(weight=0.5, value=ValueRule.IGNORED),
+                "play": EventType(
+                    weight=1.0,
+                    factors=((0, 0.1), (30, 0.8), (180, 1)),
+                    minimum=0.0,
+                    maximum=_WEEK_SECONDS,
+                ),
+                "complete": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "like": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "save": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "share": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "rating": _RATING,
+                "skip": EventType(weight=-0.3, minimum=0.0, maximum=_WEEK_SECONDS),
+                "dislike": EventType(weight=-1.0, value=ValueRule.IGNORED),
+                "hide": _HIDE,
+            }
+        case _:
+            raise ValueError(f"no preset {name!r}; there are 'shopping' and 'media'")

@@ -1,0 +1,126 @@
+"""One bounded step of the item vectors for a micro-batch of events.
+
+Source: BPR (Rendle et al. 2009, arXiv 1205.2618, eq. of section 4.1: the gradient of
+``ln sigmoid(x_ui - x_uj)`` with respect to the item vectors), with the user held fixed (he is
+re-derived from his items by fold-in) and taken as a unit vector. Hence every event is bounded by
+construction: it moves its item by at most ``eta * weight`` and each of its k negatives by at most
+``eta * weight / k``, however large the batch. All gradients are taken at the start of the step
+and summed; measured quality is the same for steps of 1, 32 and 1000 events.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ItemStepConfig:
+    """Constants of the item step.
+
+    eta: largest move of an item by one event of weight 1, >= 0 (vectors start at norm 0.5).
+    temperature: multiplies the score difference inside the sigmoid, > 0.
+    negatives: uniform negatives per event, 1..64. seed: of the negatives, 64 bit.
+    pull: share of the way back to the base vector per touch, 0..1.
+    max_norm: bound on |v|. max_drift: bound on |v - base|.
+    max_weight: events count at most this much.
+    """
+
+    eta: float = 0.1
+    temperature: float = 1.0
+    negatives: int = 5
+    seed: int = 0
+    pull: float = 0.001
+    max_norm: float = 3.0
+    max_drift: float = 3.0
+    max_weight: float = 1.0
+
+
+def draw_negatives(
+    sequences: npt.NDArray[np.integer], n_items: int, config: ItemStepConfig
+) -> npt.NDArray[np.int64]:
+    """Uniform ordinals [n, k] in 0..n_items-1 that depend only on (seed, log sequence, column).
+
+    Counter-based (splitmix64 finaliser, Steele et al. 2014), so they do not depend on where the
+    step boundaries lie. n_items > 0; the bias of the multiply-shift is below 2^-21 for 2^31 items.
+    """
+    sequence = np.asarray(sequences).astype(np.uint64)[:, None]
+    column = np.arange(config.negatives, dtype=np.uint64)[None, :]
+    start = _mix(np.array([config.seed % 2**64], np.uint64))
+    x = _mix(start ^ (sequence * np.uint64(64) + column))
+    return ((x >> np.uint64(11)).astype(np.float64) * 2.0**-53 * n_items).astype(np.int64)
+
+
+def bpr_step(
+    user_vecs: npt.NDArray[np.float32],
+    positives: npt.NDArray[np.integer],
+    weights: npt.NDArray[np.float32],
+    negatives: npt.NDArray[np.integer],
+    table: npt.NDArray[np.float32],
+    base: npt.NDArray[np.float32],
+    config: ItemStepConfig,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """New vectors of the items that a batch moves; ``table`` itself is left as it is.
+
+    user_vecs: [n, d] vectors of the users just before their events (zero = unknown: the event
+    teaches nothing). positives: [n] ordinals. weights: [n] in 0..1. negatives: [n, k] ordinals;
+    one that equals the positive is skipped. table, base: [N, d].
+    Returns (rows ascending [m], vectors [m, d]), to be folded by ``table[rows] = vectors``.
+    """
+    length = np.linalg.norm(user_vecs, axis=1, keepdims=True)
+    taught = (length[:, 0] > 1e-6) & (weights > 0)
+    users = user_vecs[taught] / length[taught]
+    pos = np.asarray(positives)[taught]
+    neg = np.asarray(negatives)[taught]
+    weight = np.minimum(weights[taught], np.float32(config.max_weight))[:, None]
+    if users.shape[0] == 0:
+        return np.zeros(0, np.int64), np.zeros((0, table.shape[1]), np.float32)
+
+    margin = np.einsum("nd,nd->n", users, table[pos])[:, None] - (
+        table[neg] @ users[:, :, None]
+    ).reshape(neg.shape)
+    slope = weight * (neg != pos[:, None]) / (1 + np.exp(config.temperature * margin))
+    slope = (slope * (config.eta / neg.shape[1])).astype(np.float32)
+
+    # Every touch is (item, event, coefficient): the item moves by coefficient * users[event].
+    n, k = neg.shape
+    item = np.concatenate([pos, neg.ravel()])
+    event = np.concatenate([np.arange(n), np.repeat(np.arange(n), k)])
+    coefficient = np.concatenate([slope.sum(axis=1), -slope.ravel()])
+    used = coefficient != 0
+    item, event, coefficient = item[used], event[used], coefficient[used]
+    order = np.argsort(item, kind="stable")
+    item = item[order]
+    first = np.flatnonzero(np.r_[True, item[1:] != item[:-1]][: item.size])
+    if first.size == 0:
+        return np.zeros(0, np.int64), np.zeros((0, table.shape[1]), np.float32)
+    moves = coefficient[order][:, None] * users[event[order]]
+    rows = item[first].astype(np.int64)
+    touches = np.diff(np.r_[first, item.size])
+    moved = table[rows] + np.add.reduceat(moves, first, axis=0)
+    return rows, _bounded(moved, base[rows], touches, config)
+
+
+def _bounded(
+    moved: npt.NDArray[np.float32],
+    base: npt.NDArray[np.float32],
+    touches: npt.NDArray[np.int64],
+    config: ItemStepConfig,
+) -> npt.NDArray[np.float32]:
+    """Pull towards base (once per touch), then bound the drift, then the norm."""
+    keep = np.power(1.0 - config.pull, touches)[:, None]
+    drift = (moved - base) * keep
+    size = np.linalg.norm(drift, axis=1, keepdims=True)
+    vectors = base + drift * np.minimum(1.0, config.max_drift / np.maximum(size, 1e-12))
+    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bounded = vectors * np.minimum(1.0, config.max_norm / np.maximum(norm, 1e-12))
+    result: npt.NDArray[np.float32] = bounded.astype(np.float32)
+    return result
+
+
+def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """splitmix64 step and finaliser; wraps modulo 2^64."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,165 @@
+"""Sequential rules: which item tends to follow which.
+
+Source: Ludewig & Jannach 2018, "Evaluation of session-based recommendation algorithms"
+(arXiv 1803.09587), section "SR": a pair (a, b) with b consumed ``k`` steps after a gains ``1/k``.
+A change that was measured on MovieLens: the reverse pair (b, a) gains half of it. How a replica
+scores with the rules is in services/ranker/domain/sources/rules.py.
+
+A row keeps at most ``cap`` successors in fixed slots. When a row is full its weakest slot gives
+way (frequent-items sketches, Metwally et al. 2005, without the inherited count: an inherited
+count would be a claim about a pair that was never seen).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+EMPTY = -1
+
+
+@dataclass(frozen=True)
+class RuleConfig:
+    """Constants of the rules.
+
+    cap: successors kept per item, > 0.
+    window: how many latest items of a user an event is paired with, > 0.
+    reverse: share of a gain that the reverse pair gets, 0..1.
+    """
+
+    cap: int = 128
+    window: int = 20
+    reverse: float = 0.5
+
+
+class ChangedCells(NamedTuple):
+    """Cells that a batch wrote, with their new absolute content; each (row, slot) at most once.
+
+    rows, slots, cols: int32 [m]; values: float32 [m]. Sorted by (row, slot).
+    """
+
+    rows: npt.NDArray[np.int32]
+    slots: npt.NDArray[np.int32]
+    cols: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+
+class RuleTable:
+    """Successor rows of every item ordinal.
+
+    cols: int32 [n_items, cap], EMPTY (-1) where a slot is free.
+    vals: float32 [n_items, cap], accumulated gains, 0 where a slot is free.
+    """
+
+    def __init__(self, n_items: int = 0, config: RuleConfig | None = None) -> None:
+        self.config = config if config is not None else RuleConfig()
+        self.cols: npt.NDArray[np.int32] = np.full((n_items, self.config.cap), EMPTY, np.int32)
+        self.vals: npt.NDArray[np.float32] = np.zeros((n_items, self.config.cap), np.float32)
+
+    @property
+    def n_items(self) -> int:
+        """Number of rows."""
+        return int(self.cols.shape[0])
+
+    def grow(self, n_items: int) -> None:
+        """Make room for ordinals below ``n_items``; never shrinks.
+
+        Exact size: the owner decides how far ahead it allocates.
+        """
+        extra = n_items - self.n_items
+        if extra > 0:
+            cap = self.config.cap
+            self.cols = np.concatenate([self.cols, np.full((extra, cap), EMPTY, np.int32)])
+            self.vals = np.concatenate([self.vals, np.zeros((extra, cap), np.float32)])
+
+    def update_batch(
+        self,
+        items: npt.NDArray[np.integer],
+        histories: npt.NDArray[np.integer],
+        weights: npt.NDArray[np.floating],
+    ) -> ChangedCells:
+        """Learn ``n`` events at once and say which cells changed.
+
+        items: [n] ordinals. histories: [n, >=window] ordinals of the user's items just before
+        the event, latest first, -1 padding at the end. weights: [n], events of weight <= 0
+        teach nothing.
+        """
+        rows, cols, gains = _pair_gains(items, histories, weights, self.n_items, self.config)
+        if rows.size == 0:
+            return _no_cells()
+        hit = self.cols[rows] == cols[:, None]
+        known = hit.any(axis=1)
+        slots = hit.argmax(axis=1)
+        self.vals[rows[known], slots[known]] += gains[known]
+        kept = known.copy()
+        new = np.flatnonzero(~known)
+        if new.size:
+            placed, place = self._places(rows[new], gains[new])
+            new = new[placed]
+            slots[new] = place
+            kept[new] = True
+            self.cols[rows[new], slots[new]] = cols[new]
+            self.vals[rows[new], slots[new]] = gains[new]
+        touched = np.unique(rows[kept] * self.config.cap + slots[kept])
+        out_rows, out_slots = np.divmod(touched, self.config.cap)
+        return ChangedCells(
+            out_rows.astype(np.int32),
+            out_slots.astype(np.int32),
+            self.cols[out_rows, out_slots],
+            self.vals[out_rows, out_slots],
+        )
+
+    def _places(
+        self, rows: npt.NDArray[np.int64], gains: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Slots for new pairs: the strongest new pair of a row takes its weakest slot, and so on.
+
+        Returns (indices of the pairs that found a place, their slots). A row takes at most
+        ``cap`` new pairs of one batch; the weaker rest is dropped.
+        """
+        order = np.lexsort((-gains, rows))
+        sorted_rows = rows[order]
+        first = np.flatnonzero(np.r_[True, sorted_rows[1:] != sorted_rows[:-1]])
+        lengths = np.diff(np.r_[first, sorted_rows.size])
+        nth = np.arange(sorted_rows.size) - np.repeat(first, lengths)
+        weakest_first = np.argsort(self.vals[sorted_rows[first]], axis=1, kind="stable")
+        fits = nth < self.config.cap
+        group = np.repeat(np.arange(first.size), lengths)
+        return order[fits], weakest_first[group[fits], nth[fits]]
+
+    def assign(self, cells: ChangedCells) -> None:
+        """Fold the changes of another table (same row count and cap) into this one."""
+        self.cols[cells.rows, cells.slots] = cells.cols
+        self.vals[cells.rows, cells.slots] = cells.values
+
+
+def _pair_gains(
+    items: npt.NDArray[np.integer],
+    histories: npt.NDArray[np.integer],
+    weights: npt.NDArray[np.floating],
+    n_items: int,
+    config: RuleConfig,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Sum the gains of a batch per (row, col): forward ``w/k``, reverse ``reverse * w/k``.
+
+    Self-pairs (a repeated item) are left out.
+    """
+    recent = np.asarray(histories[:, : config.window], dtype=np.int64)
+    target = np.broadcast_to(np.asarray(items, dtype=np.int64)[:, None], recent.shape)
+    gain = np.asarray(weights, dtype=np.float64)[:, None] / np.arange(1, recent.shape[1] + 1)
+    used = (recent >= 0) & (recent != target) & (gain > 0)
+    before, after, forward = recent[used], target[used], gain[used]
+    keys = np.concatenate([before * n_items + after, after * n_items + before])
+    pair, inverse = np.unique(keys, return_inverse=True)
+    gains = np.bincount(
+        inverse, weights=np.concatenate([forward, config.reverse * forward]), minlength=pair.size
+    )
+    positive = gains > 0
+    rows, cols = np.divmod(pair[positive], n_items) if n_items else (pair, pair)
+    return rows, cols, gains[positive].astype(np.float32)
+
+
+def _no_cells() -> ChangedCells:
+    none = np.zeros(0, np.int32)
+    return ChangedCells(none, none, none, np.zeros(0, np.float32))

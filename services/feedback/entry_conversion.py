@@ -1,0 +1,70 @@
+"""Log entries: from storage to what the learner sees."""
+
+import math
+
+import numpy as np
+
+from harken.log.v1 import entry_pb2
+from services.common.content_features import content_features
+from services.feedback.domain.entries import (
+    EmbeddingPut,
+    Event,
+    ItemDeleted,
+    ItemUpserted,
+    Kind,
+    LogEntry,
+    Nothing,
+)
+from services.feedback.frame_conversion import activation_of
+from services.feedback.item_conversion import content_of
+from services.feedback.store.log_store import LogRow
+
+TowerOf = dict[tuple[str, str], bytes]
+
+
+def parse(row: LogRow) -> entry_pb2.Entry:
+    """Return the entry of a row."""
+    return entry_pb2.Entry.FromString(row.entry)
+
+
+def log_entry(row: LogRow, entry: entry_pb2.Entry, towers: TowerOf) -> LogEntry:
+    """Return an entry for the learner; `towers` holds those of activated generations."""
+    return LogEntry(
+        row.sequence, row.tenant, row.accepted_at_us, _kind(entry, row.accepted_at_us, towers)
+    )
+
+
+def _kind(entry: entry_pb2.Entry, accepted_at_us: int, towers: TowerOf) -> Kind:
+    match entry.WhichOneof("kind"):
+        case "event":
+            event = entry.event
+            return Event(
+                user_key=event.user_key,
+                item_id=event.item_id,
+                type=event.type,
+                value=event.value if event.HasField("value") else math.nan,
+                time_us=event.event_time_us if event.HasField("event_time_us") else accepted_at_us,
+                weight=event.weight,
+            )
+        case "item_upserted":
+            item = entry.item_upserted
+            return ItemUpserted(
+                item.item_id, item.SerializeToString(), content_features(content_of(item))
+            )
+        case "item_deleted":
+            return ItemDeleted(entry.item_deleted)
+        case "embedding":
+            put = entry.embedding
+            return EmbeddingPut(
+                item_id=put.item_id if put.HasField("item_id") else None,
+                user_key=put.user_key if put.HasField("user_key") else None,
+                vector=np.frombuffer(put.vector, "<f4"),
+                bias=put.bias,
+                pinned=put.pinned,
+                generation_id=put.generation_id,
+            )
+        case "generation_activated":
+            manifest = entry.generation_activated
+            return activation_of(manifest, towers[manifest.tenant, manifest.generation_id])
+        case _:
+            return Nothing()

@@ -1,0 +1,127 @@
+"""Events: from the wire to a draft, to a log entry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harken.feedback.v1 import event_pb2 as pb
+from harken.log.v1 import entry_pb2
+from services.common.user_key import user_key_of
+from services.common.validation import MAX_ID_BYTES, id_fault, subject_fault
+from services.feedback.domain.event_cleaning import (
+    ClockBounds,
+    Draft,
+    Reason,
+    context_fault,
+    fingerprint,
+    quarantine_reason,
+)
+from services.feedback.domain.event_types import EventTypes
+from services.feedback.store.log_store import PreparedEvent
+
+_MAX_SLATE_ID_BYTES = 64
+_YEAR_1 = -62135596800
+_YEAR_9999 = 253402300799
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an event was refused outright."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An event for the flusher: ready for the log, its item, and why it is set aside, if it is."""
+
+    event: PreparedEvent
+    item_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPreparer:
+    """Prepares events of one kind of call."""
+
+    types: EventTypes
+    bounds: ClockBounds
+    now_us: Callable[[], int]
+
+    def prepare(self, tenant: str, event: pb.Event) -> Prepared | Rejection:
+        """Return the event ready for the log, or why it is refused."""
+        rejection = _rejection(event)
+        if rejection is not None:
+            return rejection
+        draft = _draft(event)
+        reason, detail = quarantine_reason(draft, self.types, self.now_us(), self.bounds)
+        prepared = PreparedEvent(
+            tenant=tenant,
+            event_id=draft.event_id,
+            fingerprint=fingerprint(draft),
+            user_key=draft.user_key,
+            reason=int(reason),
+            entry=self._entry(draft).SerializeToString(),
+        )
+        return Prepared(prepared, draft.item_id, detail)
+
+    def _entry(self, draft: Draft) -> entry_pb2.Entry:
+        kind = self.types.get(draft.type)
+        return entry_pb2.Entry(
+            event=entry_pb2.LoggedEvent(
+                event_id=draft.event_id,
+                user_key=draft.user_key,
+                item_id=draft.item_id,
+                type=draft.type,
+                value=draft.value,
+                event_time_us=draft.event_time_us,
+                slate_id=draft.slate_id,
+                context=draft.context,
+                weight=kind.learning_weight(draft.value) if kind is not None else 0.0,
+            )
+        )
+
+
+def _rejection(event: pb.Event) -> Rejection | None:
+    for text, missing in (
+        (event.event_id, Reason.MISSING_EVENT_ID),
+        (event.item_id, Reason.MISSING_ITEM),
+        (event.type, Reason.MISSING_TYPE),
+    ):
+        if not text:
+            field = missing.name.removeprefix("MISSING_").lower()
+            return Rejection(missing, f"{field} is required")
+    if event.subject.WhichOneof("kind") is None:
+        return Rejection(Reason.MISSING_SUBJECT, "subject needs user_id or session_id")
+    for field, fault in (
+        ("event_id", id_fault(event.event_id)),
+        ("subject", subject_fault(event.subject)),
+        ("item_id", id_fault(event.item_id)),
+        ("type", id_fault(event.type, MAX_ID_BYTES)),
+        ("slate_id", id_fault(event.slate_id, _MAX_SLATE_ID_BYTES) if event.slate_id else None),
+    ):
+        if fault:
+            return Rejection(Reason.INVALID_ID, f"{field} {fault}")
+    seconds = event.event_time.seconds
+    if event.HasField("event_time") and not _YEAR_1 <= seconds <= _YEAR_9999:
+        return Rejection(Reason.INVALID_ID, "event_time is not between the years 1 and 9999")
+    too_large = context_fault(event.context)
+    if too_large:
+        return Rejection(Reason.CONTEXT_TOO_LARGE, too_large)
+    return None
+
+
+def _draft(event: pb.Event) -> Draft:
+    time_us = None
+    if event.HasField("event_time"):
+        time_us = event.event_time.seconds * 1_000_000 + event.event_time.nanos // 1000
+    return Draft(
+        event_id=event.event_id,
+        user_key=user_key_of(event.subject),
+        item_id=event.item_id,
+        type=event.type,
+        value=event.value if event.HasField("value") else None,
+        event_time_us=time_us,
+        slate_id=event.slate_id,
+        context=event.context,
+    )

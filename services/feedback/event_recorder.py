@@ -1,0 +1,90 @@
+"""Records a batch of events: prepares, appends, and says what became of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter
+
+from harken.feedback.v1 import event_pb2 as pb
+from services.common.position import Position
+from services.feedback.domain.event_cleaning import Reason
+from services.feedback.event_conversion import EventPreparer, Prepared, Rejection
+from services.feedback.store.event_flusher import EventFlusher, FlushedEvent
+
+
+class RecorderMetrics:
+    """What became of events."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.outcomes = Counter(
+            "harken_events", "Events by outcome and reason.", ["outcome", "reason"],
+            registry=registry,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Results in the order of the events, and the latest position among them."""
+
+    results: list[pb.EventResult]
+    position: Position | None
+
+
+class EventRecorder:
+    """Takes events of RecordEvents and ImportEvents alike."""
+
+    def __init__(self, flusher: EventFlusher, metrics: RecorderMetrics) -> None:
+        self._flusher = flusher
+        self._metrics = metrics
+
+    async def record(
+        self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
+    ) -> Recorded:
+        """Return after all that can be kept is durable. Raises what the flusher raises."""
+        prepared = [preparer.prepare(tenant, event) for event in events]
+        kept = [outcome for outcome in prepared if isinstance(outcome, Prepared)]
+        flushed = iter(
+            await self._flusher.append([(one.event, one.item_id) for one in kept]) if kept else ()
+        )
+        latest: Position | None = None
+        results = []
+        for ordinal, outcome in enumerate(prepared):
+            if isinstance(outcome, Rejection):
+                result = _rejected(ordinal, outcome.reason, outcome.detail)
+            else:
+                one = next(flushed)
+                result = _result(ordinal, outcome, one)
+                if one.appended.position is not None and (one.appended.fresh or one.appended.same):
+                    latest = max(latest or one.appended.position, one.appended.position)
+            results.append(result)
+            self._metrics.outcomes.labels(
+                pb.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_"),
+                pb.EventReason.Name(result.reason).removeprefix("EVENT_REASON_"),
+            ).inc()
+        return Recorded(results, latest)
+
+
+def _rejected(ordinal: int, reason: Reason, detail: str) -> pb.EventResult:
+    return pb.EventResult(
+        ordinal=ordinal,
+        outcome=pb.EVENT_OUTCOME_REJECTED,
+        reason=int(reason),  # type: ignore[arg-type]
+        detail=detail,
+    )
+
+
+def _result(ordinal: int, prepared: Prepared, flushed: FlushedEvent) -> pb.EventResult:
+    appended = flushed.appended
+    if appended.position is not None:
+        if not appended.fresh and not appended.same:
+            detail = "the event id was accepted before with other fields"
+            return _rejected(ordinal, Reason.EVENT_ID_REUSED, detail)
+        outcome = pb.EVENT_OUTCOME_ACCEPTED if appended.fresh else pb.EVENT_OUTCOME_DUPLICATE
+        return pb.EventResult(ordinal=ordinal, outcome=outcome, position=appended.position.encode())
+    detail = prepared.detail or f"item {prepared.item_id!r} is not in the catalogue"
+    return pb.EventResult(
+        ordinal=ordinal,
+        outcome=pb.EVENT_OUTCOME_QUARANTINED,
+        reason=int(flushed.reason),  # type: ignore[arg-type]
+        detail=detail,
+    )

@@ -1,0 +1,119 @@
+"""The newest frames in memory, for all subscribers of a process.
+
+Holds only what is committed: it reads the table, woken by PostgreSQL's NOTIFY, or is handed a
+frame by the learner of the same process right after the commit. A subscriber that is further
+behind than this window reads pages from the table at its own pace, so that a slow one costs the
+others nothing.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import CollectorRegistry, Gauge
+
+from harken.feedback.v1 import frame_pb2
+from services.common.errors import StoreUnavailableError
+from services.common.logs import logger
+from services.feedback.store.frame_store import FRAME_CHANNEL, FrameStore, Head
+
+WINDOW_FRAMES = 1024
+_POLL_SECONDS = 1.0
+_log = logger("frame_hub")
+
+
+class FrameHub:
+    """Follows the committed feed."""
+
+    def __init__(self, store: FrameStore, dsn: str, registry: CollectorRegistry) -> None:
+        self._store = store
+        self._dsn = dsn
+        self._frames: deque[frame_pb2.Frame] = deque(maxlen=WINDOW_FRAMES)
+        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
+        self.head = Head(0, 0, 0, {})
+        self._version = Gauge("harken_feed_head_version", "Newest version.", registry=registry)
+
+    async def load(self) -> None:
+        """Read the head; call before anything else."""
+        self.head = await self._store.head()
+        self._version.set(self.head.version)
+
+    async def run(self) -> None:
+        """Follow the table until cancelled."""
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn)
+            except (OSError, asyncpg.PostgresError) as error:
+                _log.warning("cannot listen for frames", error=str(error))
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            try:
+                await connection.add_listener(FRAME_CHANNEL, self._on_notify)
+                while not connection.is_closed():
+                    await self._catch_up()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_SECONDS):
+                            await self._wake.wait()
+                    self._wake.clear()
+            except (StoreUnavailableError, OSError, asyncpg.PostgresError) as error:
+                _log.warning("lost the feed's table", error=str(error))
+                await asyncio.sleep(_POLL_SECONDS / 5)
+            finally:
+                with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+                    await connection.close(timeout=1.0)
+
+    def _on_notify(self, *_: object) -> None:
+        self._wake.set()
+
+    async def _catch_up(self) -> None:
+        while True:
+            version = self.head.version
+            frames = await self._store.frames_after(version)
+            if not frames:
+                newest = await self._store.head()
+                if newest.version < self.head.version or newest.epoch != self.head.epoch:
+                    # The table went back: a restore under our feet.
+                    self._frames.clear()
+                    self._set_head(newest)
+                    continue
+                if newest.version > version and self.head.version == version:
+                    # Frames right after us are gone: we were away for longer than they are kept.
+                    self._frames.clear()
+                    self._set_head(newest)
+                return
+            for frame in frames:
+                self.offer(frame)
+
+    def offer(self, frame: frame_pb2.Frame) -> None:
+        """Take a frame that was just committed; one that does not follow is read later."""
+        if frame.after_version != self.head.version:
+            return
+        self._frames.append(frame)
+        self._set_head(Head(frame.epoch, frame.version, frame.through_sequence, self.head.forks))
+
+    def _set_head(self, head: Head) -> None:
+        self.head = head
+        self._version.set(head.version)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def after(self, version: int) -> Sequence[frame_pb2.Frame] | None:
+        """Return the frames after a version, None when the window does not reach back so far."""
+        if version == self.head.version:
+            return ()
+        if not self._frames or version < self._frames[0].after_version:
+            return None
+        start = version - self._frames[0].after_version
+        return [self._frames[index] for index in range(start, len(self._frames))]
+
+    async def wait_for_news(self, version: int, timeout: float) -> bool:
+        """Wait until the head is beyond a version; return whether it is."""
+        if self.head.version != version:
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._news.wait()
+        return self.head.version != version

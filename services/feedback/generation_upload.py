@@ -1,0 +1,113 @@
+"""An upload of a generation: assembled, then checked as a whole before anything is stored."""
+
+import asyncio
+import hashlib
+import math
+import re
+
+from harken.feedback.v1 import generation_pb2
+from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.validation import Checks
+from services.feedback.domain.model_check import SCORER, TOWER, model_fault
+
+_MAX_FILE_BYTES = 256 * 1024 * 1024
+_MAX_CHUNK_BYTES = 1024 * 1024
+_ID = re.compile(r"[a-z0-9_.-]{1,64}")
+
+
+class GenerationUpload:
+    """Collects a manifest and its files; every fault is an InvalidRequestError with the field."""
+
+    def __init__(self) -> None:
+        self.manifest: generation_pb2.GenerationManifest | None = None
+        self.tenant = ""
+        self._files: dict[str, bytearray] = {}
+        self._sizes: dict[str, int] = {}
+
+    def begin(self, request: pb.PublishGenerationRequest) -> None:
+        """Take the manifest."""
+        checks = Checks()
+        if not request.HasField("manifest"):
+            checks.fail("manifest", "must be the first message")
+        manifest = request.manifest
+        self.tenant = checks.tenant(manifest.tenant)
+        manifest.tenant = self.tenant
+        manifest.ClearField("publish_time")
+        _check_manifest(checks, manifest)
+        checks.done()
+        self.manifest = manifest
+        self._sizes = {file.name: file.size for file in manifest.files}
+        self._files = {file.name: bytearray() for file in manifest.files}
+
+    def add(self, request: pb.PublishGenerationRequest) -> None:
+        """Take a chunk."""
+        checks = Checks()
+        chunk = request.chunk
+        if not request.HasField("chunk"):
+            checks.fail("chunk", "must follow the manifest")
+        elif chunk.name not in self._files:
+            checks.fail("chunk.name", f"{chunk.name!r} is not a file of the manifest")
+        elif not 0 < len(chunk.data) <= _MAX_CHUNK_BYTES:
+            checks.fail("chunk.data", f"must be 1 to {_MAX_CHUNK_BYTES} bytes")
+        elif len(self._files[chunk.name]) + len(chunk.data) > self._sizes[chunk.name]:
+            checks.fail("chunk.data", f"{chunk.name} is larger than its manifest says")
+        checks.done()
+        self._files[chunk.name] += chunk.data
+
+    async def finish(self) -> tuple[generation_pb2.GenerationManifest, dict[str, bytes]]:
+        """Return what was uploaded, checked."""
+        checks = Checks()
+        if self.manifest is None:
+            checks.fail("manifest", "is required")
+            checks.done()
+            raise AssertionError("unreachable")
+        files = {name: bytes(content) for name, content in self._files.items()}
+        for index, file in enumerate(self.manifest.files):
+            if len(files[file.name]) != file.size:
+                checks.fail(f"manifest.files[{index}].size", f"{len(files[file.name])} bytes came")
+            elif hashlib.sha256(files[file.name]).digest() != file.sha256:
+                checks.fail(f"manifest.files[{index}].sha256", "differs from what came")
+        checks.done()
+        shapes = {
+            TOWER: (self.manifest.content_buckets, self.manifest.dimension),
+            SCORER: (len(self.manifest.scorer_features), len(self.manifest.outcomes)),
+        }
+        for index, file in enumerate(self.manifest.files):
+            columns_in, columns_out = shapes[file.name]
+            fault = await asyncio.to_thread(model_fault, files[file.name], columns_in, columns_out)
+            if fault:
+                checks.fail(f"manifest.files[{index}]", fault)
+        checks.done()
+        return self.manifest, files
+
+
+def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest) -> None:
+    if not _ID.fullmatch(manifest.generation_id):
+        checks.fail("manifest.generation_id", "must be 1 to 64 of [a-z0-9_.-]")
+    if not 1 <= manifest.dimension <= 1024:
+        checks.fail("manifest.dimension", "must be 1 to 1024")
+    if not (math.isfinite(manifest.max_norm) and manifest.max_norm > 0):
+        checks.fail("manifest.max_norm", "must be finite and positive")
+    if not 1 <= manifest.content_buckets <= 1 << 20:
+        checks.fail("manifest.content_buckets", "must be 1 to 1048576")
+    checks.size("manifest.scorer_features", len(manifest.scorer_features), 1, 1000)
+    checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100)
+    encoder = manifest.encoder
+    if encoder.kind != generation_pb2.ENCODER_KIND_FOLD_IN:
+        checks.fail("manifest.encoder.kind", "must be FOLD_IN")
+    if not 1 <= encoder.length <= 200:
+        checks.fail("manifest.encoder.length", "must be 1 to 200")
+    if not 0 < encoder.decay <= 1:
+        checks.fail("manifest.encoder.decay", "must be in (0, 1]")
+    if not (math.isfinite(encoder.alpha) and encoder.alpha >= 0):
+        checks.fail("manifest.encoder.alpha", "must be finite and at least 0")
+    if not (math.isfinite(encoder.regularization) and encoder.regularization > 0):
+        checks.fail("manifest.encoder.regularization", "must be finite and positive")
+    names = [file.name for file in manifest.files]
+    if sorted(names) != sorted((TOWER, SCORER)):
+        checks.fail("manifest.files", f"must be {TOWER} and {SCORER}, once each")
+    for index, file in enumerate(manifest.files):
+        if not 0 < file.size <= _MAX_FILE_BYTES:
+            checks.fail(f"manifest.files[{index}].size", f"must be 1 to {_MAX_FILE_BYTES}")
+        if len(file.sha256) != 32:
+            checks.fail(f"manifest.files[{index}].sha256", "must be 32 bytes")

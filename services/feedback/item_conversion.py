@@ -1,0 +1,104 @@
+"""Items: limits, merging an update into what is stored, and content features."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from harken.feedback.v1 import item_pb2
+from services.common.content_features import Content
+from services.common.validation import Checks, id_fault
+
+ALL_PATHS = (
+    "title", "description", "categories", "tags", "numbers", "available", "expire_time",
+    "publish_time",
+)  # fmt: skip
+_MAX_TITLE_BYTES = 512
+_MAX_DESCRIPTION_BYTES = 8 * 1024
+_MAX_LABEL_BYTES = 128
+_MAX_CATEGORIES = 32
+_MAX_TAGS = 64
+_MAX_NUMBERS = 32
+
+
+def update_paths(checks: Checks, mask: FieldMask) -> tuple[str, ...]:
+    """Return the fields that an update writes; all when the mask is empty."""
+    for index, path in enumerate(mask.paths):
+        if path not in ALL_PATHS:
+            checks.fail(f"update_mask.paths[{index}]", f"{path!r} is not a field to write")
+    return tuple(mask.paths) or ALL_PATHS
+
+
+def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
+    """Return the field of an item that is wrong and what is wrong with it, or None."""
+    fault = id_fault(item.item_id)
+    if fault:
+        return "item_id", f"item_id {fault}"
+    for field, text, limit in (
+        ("title", item.title, _MAX_TITLE_BYTES),
+        ("description", item.description, _MAX_DESCRIPTION_BYTES),
+    ):
+        if len(text.encode()) > limit:
+            return field, f"{field} is longer than {limit} bytes"
+    for field, labels, limit in (
+        ("categories", item.categories, _MAX_CATEGORIES),
+        ("tags", item.tags, _MAX_TAGS),
+        ("numbers", item.numbers, _MAX_NUMBERS),
+    ):
+        if len(labels) > limit:
+            return field, f"{field} has {len(labels)} entries, at most {limit} are allowed"
+        if any(not 0 < len(label.encode()) <= _MAX_LABEL_BYTES for label in labels):
+            return field, f"an entry of {field} is empty or longer than {_MAX_LABEL_BYTES} bytes"
+    if not all(math.isfinite(number) for number in item.numbers.values()):
+        return "numbers", "a number is not finite"
+    for field, time in (("expire_time", item.expire_time), ("publish_time", item.publish_time)):
+        if item.HasField(field) and not -62135596800 <= time.seconds <= 253402300799:
+            return field, f"{field} is not between the years 1 and 9999"
+    return None
+
+
+def merged(
+    before: item_pb2.Item | None, given: item_pb2.Item, paths: Sequence[str], now: datetime
+) -> item_pb2.Item | None:
+    """Return the item as it is to be stored, or None when nothing changes.
+
+    An item that does not exist yet takes all given fields, whatever the paths.
+    """
+    after = item_pb2.Item()
+    if before is None:
+        after.CopyFrom(given)
+        if not after.HasField("publish_time"):
+            after.publish_time.FromDatetime(now)
+    else:
+        after.CopyFrom(before)
+        for path in paths:
+            _copy(given, after, path)
+        if not after.HasField("publish_time"):
+            after.publish_time.CopyFrom(before.publish_time)
+        if after == before:
+            return None
+    after.update_time.FromDatetime(now)
+    return after
+
+
+def _copy(source: item_pb2.Item, target: item_pb2.Item, path: str) -> None:
+    target.ClearField(path)
+    partial = item_pb2.Item()
+    partial.CopyFrom(source)
+    for other in ("item_id", "update_time", *ALL_PATHS):
+        if other != path:
+            partial.ClearField(other)
+    target.MergeFrom(partial)
+
+
+def content_of(item: item_pb2.Item) -> Content:
+    """Return what of an item decides where its vector starts."""
+    return Content(
+        item_id=item.item_id,
+        title=item.title,
+        description=item.description,
+        categories=tuple(item.categories),
+        tags=tuple(item.tags),
+        numbers=dict(item.numbers),
+    )

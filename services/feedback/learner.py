@@ -1,0 +1,207 @@
+"""The learner of a shard: one active instance, fenced; every other one stands by."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+
+import asyncpg
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from harken.log.v1 import entry_pb2
+from services.common.errors import StoreUnavailableError
+from services.common.logs import logger
+from services.common.progress import Applied
+from services.feedback.frame_hub import FrameHub
+from services.feedback.learner_state import LearnerState
+from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.learner_store import FencedError, LearnerStore
+from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry, read_log
+
+_log = logger("learner")
+_TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToString())
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerTimes:
+    """How the learner paces itself. Seconds, versions and entries."""
+
+    lease_seconds: float
+    tick_seconds: float
+    step_entries: int
+    checkpoint_versions: int
+    checkpoint_seconds: float
+    keep_versions: int
+
+
+class LearnerMetrics:
+    """State of the learner."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leads = Gauge("harken_learner_leads", "1 while active.", registry=registry)
+        self.entries = Counter("harken_learner_entries", "Entries learned.", registry=registry)
+        self.fenced = Counter("harken_learner_fenced", "Terms lost.", registry=registry)
+        self.failures = Counter("harken_learner_failures", "Terms ended by a fault.",
+                                registry=registry)  # fmt: skip
+        self.checkpoints = Counter("harken_learner_checkpoints", "Written.", registry=registry)
+        buckets = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+        self.step = Histogram(
+            "harken_learner_step_seconds", "Computing a step.", registry=registry, buckets=buckets
+        )
+        self.commit = Histogram(
+            "harken_learner_commit_seconds", "Committing a step.", registry=registry,
+            buckets=buckets,
+        )  # fmt: skip
+        self.learned = Histogram(
+            "harken_learned_seconds", "From accepted to committed.", registry=registry,
+            buckets=buckets,
+        )  # fmt: skip
+
+
+class Learner:
+    """Leads or stands by, for as long as it runs."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        dsn: str,
+        store: LearnerStore,
+        frames: FrameStore,
+        state: LearnerState,
+        hub: FrameHub,
+        metrics: LearnerMetrics,
+        times: LearnerTimes,
+    ) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._store = store
+        self._frames = frames
+        self._state = state
+        self._hub = hub
+        self._metrics = metrics
+        self._times = times
+        self._wake = asyncio.Event()
+        self._checkpoint: asyncio.Task[None] | None = None
+        self._checkpoint_version = 0
+        self._checkpoint_at = 0.0
+
+    def wake(self) -> None:
+        """Say that the log has news."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Lead whenever possible, until cancelled."""
+        while True:
+            try:
+                term = await self._store.try_lead(self._times.lease_seconds)
+                if term is None:
+                    await asyncio.sleep(self._times.lease_seconds / 4)
+                    continue
+                await self._lead(term)
+            except FencedError as error:
+                self._metrics.fenced.inc()
+                _log.warning("another learner leads now", error=str(error))
+            except (StoreUnavailableError, OSError) as error:
+                _log.warning("learner lost the store", error=str(error))
+                await asyncio.sleep(self._times.lease_seconds / 4)
+            except (ArithmeticError, LookupError, ValueError) as error:
+                # The log holds what we cannot learn from. Nothing was committed; trying again
+                # keeps the fault visible and heals when its cause does.
+                self._metrics.failures.inc()
+                _log.error("the learner failed", exc_info=error)
+                await asyncio.sleep(self._times.lease_seconds)
+
+    async def _lead(self, term: int) -> None:
+        _log.info("leading", term=term)
+        listener = await asyncpg.connect(self._dsn)
+        heartbeat = asyncio.create_task(self._beat(term))
+        try:
+            await listener.add_listener(LOG_CHANNEL, lambda *_: self._wake.set())
+            await self._state.load(self._frames, await self._store.input_position())
+            self._checkpoint_version = self._state.applied.version
+            self._checkpoint_at = time.monotonic()
+            self._metrics.leads.set(1)
+            await self._follow_log(term, heartbeat)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StoreUnavailableError):
+                await self._store.resign(term)
+            raise
+        finally:
+            self._metrics.leads.set(0)
+            heartbeat.cancel()
+            background = [task for task in (heartbeat, self._checkpoint) if task is not None]
+            await asyncio.gather(*background, return_exceptions=True)
+            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+                await listener.close(timeout=1.0)
+
+    async def _beat(self, term: int) -> None:
+        while True:
+            await self._store.heartbeat(term)
+            await asyncio.sleep(self._times.lease_seconds / 3)
+
+    async def _follow_log(self, term: int, heartbeat: asyncio.Task[None]) -> None:
+        idle_since = time.monotonic()
+        while True:
+            if heartbeat.done():
+                heartbeat.result()
+            self._wake.clear()
+            async with self._pool.acquire() as connection:
+                rows = await read_log(
+                    connection, self._state.applied.sequence, self._times.step_entries
+                )
+            if not rows:
+                if time.monotonic() - idle_since >= self._times.tick_seconds:
+                    await self._store.append_tick(term, _TICK)
+                    idle_since = time.monotonic()
+                    continue
+                await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
+                continue
+            await self._take_step(term, rows)
+            idle_since = time.monotonic()
+            await self._checkpoint_when_due(term)
+
+    async def _take_step(self, term: int, rows: list[LogRow]) -> None:
+        before = self._state.applied
+        with self._metrics.step.time():
+            frame, after = await self._state.advance(rows)
+        with self._metrics.commit.time():
+            await self._store.commit_step(term, before, after, frame.SerializeToString())
+        self._hub.offer(frame)
+        taken = after.sequence - before.sequence
+        self._metrics.entries.inc(taken)
+        now_us = time.time() * 1e6
+        for row in rows[:taken]:
+            self._metrics.learned.observe(max(0.0, now_us - row.accepted_at_us) / 1e6)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _checkpoint_when_due(self, term: int) -> None:
+        """Write a checkpoint beside the steps: only making its bytes holds them up."""
+        if self._checkpoint is not None:
+            if not self._checkpoint.done():
+                return
+            self._checkpoint.result()
+            self._checkpoint = None
+        version = self._state.applied.version
+        if (
+            version - self._checkpoint_version < self._times.checkpoint_versions
+            or time.monotonic() - self._checkpoint_at < self._times.checkpoint_seconds
+        ):
+            return
+        self._checkpoint_version = version
+        self._checkpoint_at = time.monotonic()
+        chunks = await asyncio.to_thread(self._state.checkpoint)
+        self._checkpoint = asyncio.create_task(
+            self._write_checkpoint(term, self._state.applied, chunks)
+        )
+
+    async def _write_checkpoint(self, term: int, at: Applied, chunks: list[bytes]) -> None:
+        await self._store.write_checkpoint(term, at, chunks)
+        self._metrics.checkpoints.inc()
+        gone = await self._store.forget(self._times.keep_versions)
+        _log.info(
+            "checkpoint", version=at.version, bytes=sum(map(len, chunks)), frames_forgotten=gone
+        )

@@ -1,0 +1,182 @@
+"""The process: wires the parts of a role together and runs them."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from harken.feedback.v1 import (
+    catalog_service_pb2_grpc,
+    embedding_service_pb2_grpc,
+    feedback_service_pb2_grpc,
+    generation_service_pb2_grpc,
+    user_fact_service_pb2_grpc,
+)
+from services.common.database import open_pool
+from services.common.logs import logger
+from services.common.server import Server, run_until, stop_signal
+from services.feedback.bootstrap import BootstrapBuilder
+from services.feedback.config import FeedbackConfig, Role
+from services.feedback.domain.event_cleaning import ClockBounds
+from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.event_conversion import EventPreparer
+from services.feedback.event_recorder import EventRecorder, RecorderMetrics
+from services.feedback.frame_hub import FrameHub
+from services.feedback.learner import Learner, LearnerMetrics, LearnerTimes
+from services.feedback.learner_state import LearnerState
+from services.feedback.servicers.catalog import CatalogServicer
+from services.feedback.servicers.embedding import EmbeddingServicer
+from services.feedback.servicers.feedback import FeedbackServicer
+from services.feedback.servicers.generation import GenerationServicer
+from services.feedback.servicers.user_fact import UserFactServicer
+from services.feedback.store.catalog_store import CatalogStore
+from services.feedback.store.embedding_store import EmbeddingStore
+from services.feedback.store.epochs import settle_epoch
+from services.feedback.store.event_flusher import EventFlusher, FlusherMetrics
+from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.generation_store import GenerationStore
+from services.feedback.store.item_directory import ItemDirectory
+from services.feedback.store.learner_store import LearnerStore
+from services.feedback.store.tenant_registry import TenantRegistry
+from services.feedback.store.user_fact_store import UserFactStore
+from services.feedback.subscription import FeedServer, SubscriptionMetrics
+
+SCHEMA = "feedback"
+_SERVICES = (
+    "harken.feedback.v1.FeedbackService",
+    "harken.feedback.v1.CatalogService",
+    "harken.feedback.v1.EmbeddingService",
+    "harken.feedback.v1.GenerationService",
+    "harken.feedback.v1.UserFactService",
+)
+_PROBE_SECONDS = 1.0
+_log = logger("process")
+
+
+async def run(config: FeedbackConfig) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = stop_signal()
+    pool = await open_pool(config.dsn, SCHEMA, config.pool_size)
+    try:
+        epoch = await settle_epoch(pool)
+        _log.info("starting", role=config.role.value, epoch=epoch)
+        await _serve(config, pool, stop)
+    finally:
+        await asyncio.wait_for(pool.close(), 5)
+
+
+async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
+    registry = CollectorRegistry()
+    server = Server(registry, _SERVICES, config.max_in_flight)
+    generations = GenerationStore(pool)
+    frames = FrameStore(pool)
+    hub = FrameHub(frames, config.dsn, registry)
+    await hub.load()
+    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(pool, server)]
+    if config.role in (Role.ALL, Role.LEARNER):
+        jobs.append(_learner(config, pool, generations, frames, hub, registry).run())
+    flusher = _add_services(config, pool, generations, frames, hub, server, registry)
+    # The flusher ends last, after the server has let go of its calls.
+    flushing = asyncio.create_task(flusher.run())
+    try:
+        async with server.listening(config.listen, config.metrics_listen, config.address_file):
+            await run_until(stop, *jobs)
+    finally:
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)
+
+
+def _learner(
+    config: FeedbackConfig,
+    pool: asyncpg.Pool,
+    generations: GenerationStore,
+    frames: FrameStore,
+    hub: FrameHub,
+    registry: CollectorRegistry,
+) -> Learner:
+    return Learner(
+        pool,
+        config.dsn,
+        LearnerStore(pool, f"{socket.gethostname()}/{os.getpid()}"),
+        frames,
+        LearnerState(generations, LearningConfig()),
+        hub,
+        LearnerMetrics(registry),
+        LearnerTimes(
+            lease_seconds=config.lease_seconds,
+            tick_seconds=config.tick_seconds,
+            step_entries=config.step_events,
+            checkpoint_versions=config.checkpoint_versions,
+            checkpoint_seconds=config.checkpoint_seconds,
+            keep_versions=config.keep_versions,
+        ),
+    )
+
+
+def _add_services(
+    config: FeedbackConfig,
+    pool: asyncpg.Pool,
+    generations: GenerationStore,
+    frames: FrameStore,
+    hub: FrameHub,
+    server: Server,
+    registry: CollectorRegistry,
+) -> EventFlusher:
+    directory = ItemDirectory()
+    tenants = TenantRegistry(
+        pool, generations, BootstrapBuilder(config.dimension), config.max_tenants
+    )
+    flusher = EventFlusher(
+        pool, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
+    )
+    newest_us = int(config.max_future_seconds * 1e6)
+    types = config.types()
+    live = EventPreparer(types, ClockBounds(newest_us, int(config.max_age_seconds * 1e6)), _now_us)
+    history = EventPreparer(types, ClockBounds(newest_us, None), _now_us)
+    subscriptions = SubscriptionMetrics(registry)
+    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
+        FeedbackServicer(tenants, EventRecorder(flusher, RecorderMetrics(registry)), live, history),
+        server.grpc,
+    )
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+        CatalogServicer(tenants, CatalogStore(pool, directory)), server.grpc
+    )
+    embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
+        EmbeddingServicer(
+            tenants,
+            EmbeddingStore(pool, generations, directory),
+            FeedServer(hub, frames, subscriptions),
+            frames,
+            subscriptions,
+        ),
+        server.grpc,
+    )
+    generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(
+        GenerationServicer(tenants, generations), server.grpc
+    )
+    user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
+        UserFactServicer(tenants, UserFactStore(pool)), server.grpc
+    )
+    return flusher
+
+
+async def _watch(pool: asyncpg.Pool, server: Server) -> None:
+    """Be ready exactly while the store answers."""
+    while True:
+        try:
+            await pool.fetchval("SELECT 1", timeout=_PROBE_SECONDS)
+            ready = True
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            _log.warning("the store is away", error=str(error))
+            ready = False
+        await server.health.set_ready(ready)
+        await asyncio.sleep(_PROBE_SECONDS)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

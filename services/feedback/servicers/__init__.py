@@ -1,0 +1,1 @@
+"""Thin servicers: validate, convert, call, convert."""

@@ -1,0 +1,39 @@
+"""UserFactService: what the profile service's outbox delivers."""
+
+import grpc
+
+from harken.feedback.v1 import user_fact_service_pb2 as pb
+from harken.feedback.v1 import user_fact_service_pb2_grpc
+from services.common.validation import Checks
+from services.feedback.store.tenant_registry import TenantRegistry
+from services.feedback.store.user_fact_store import UserFactStore
+
+_MAX_FACTS = 1000
+_MAX_KEY_BYTES = 256
+
+
+class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
+    """Takes facts about users into the log."""
+
+    def __init__(self, tenants: TenantRegistry, store: UserFactStore) -> None:
+        self._tenants = tenants
+        self._store = store
+
+    async def AppendUserFacts(  # noqa: N802
+        self, request: pb.AppendUserFactsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.AppendUserFactsResponse:
+        """See user_fact_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.size("facts", len(request.facts), 1, _MAX_FACTS)
+        for index, fact in enumerate(request.facts):
+            if not 0 < len(fact.user_key) <= _MAX_KEY_BYTES:
+                checks.fail(f"facts[{index}].user_key", f"must be 1 to {_MAX_KEY_BYTES} bytes")
+            if fact.revision == 0:
+                checks.fail(f"facts[{index}].revision", "is required")
+        checks.done()
+        await self._tenants.require(tenant)
+        appended, position = await self._store.append(tenant, request.facts)
+        return pb.AppendUserFactsResponse(
+            appended=appended, position=position.encode() if position else b""
+        )

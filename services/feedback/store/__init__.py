@@ -1,0 +1,1 @@
+"""PostgreSQL: log, catalogue, generations, frames, checkpoints."""

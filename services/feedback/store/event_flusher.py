@@ -1,0 +1,169 @@
+"""One flusher per process: coalesces concurrent calls into one insert.
+
+A PostgreSQL commit costs the same for one event as for a thousand, and appending is serial by
+nature (sequences are in commit order). So calls queue here, and whatever is waiting when the
+previous insert is done goes into the next one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import asyncpg
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.common.database import Connection, store_faults
+from services.common.errors import NotReadyError, OverloadedError
+from services.feedback.domain.event_cleaning import Reason
+from services.feedback.store.item_directory import ItemDirectory
+from services.feedback.store.log_store import AppendedEvent, PreparedEvent, append_events
+
+
+class FlusherMetrics:
+    """State of the flusher."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = Gauge("harken_flush_waiting", "Events waiting.", registry=registry)
+        self.shed = Counter("harken_flush_shed", "Events shed, queue full.", registry=registry)
+        self.seconds = Histogram(
+            "harken_flush_seconds", "Duration of an insert.", registry=registry,
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+        )  # fmt: skip
+        self.events = Histogram(
+            "harken_flush_events", "Events per insert.", registry=registry,
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FlushedEvent:
+    """What became of an event: as appended, and for which reason it was set aside, if it was."""
+
+    appended: AppendedEvent
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    events: Sequence[tuple[PreparedEvent, str]]
+    answer: "asyncio.Future[list[FlushedEvent]]"
+
+
+class EventFlusher:
+    """Appends events of all calls of this process, in order of arrival."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        directory: ItemDirectory,
+        metrics: FlusherMetrics,
+        max_flush: int,
+        max_waiting: int,
+    ) -> None:
+        """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events."""
+        self._pool = pool
+        self._directory = directory
+        self._metrics = metrics
+        self._max_flush = max_flush
+        self._max_waiting = max_waiting
+        self._calls: deque[_Call] = deque()
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    async def append(self, events: Sequence[tuple[PreparedEvent, str]]) -> list[FlushedEvent]:
+        """Append events, each with the id of its item, and return after they are durable.
+
+        Raises:
+            OverloadedError: too much is waiting; nothing was appended.
+            NotReadyError: shutting down; nothing was appended.
+            StoreUnavailableError: unknown whether anything was appended; repeat the call.
+
+        """
+        if self._closed:
+            raise NotReadyError("shutting down")
+        if self._waiting + len(events) > self._max_waiting:
+            self._metrics.shed.inc(len(events))
+            raise OverloadedError(f"{self._waiting} events are waiting for the log")
+        answer: asyncio.Future[list[FlushedEvent]] = asyncio.get_running_loop().create_future()
+        self._calls.append(_Call(events, answer))
+        self._waiting += len(events)
+        self._metrics.waiting.set(self._waiting)
+        self._wake.set()
+        # The events are appended even if the caller goes away meanwhile.
+        return await asyncio.shield(answer)
+
+    async def run(self) -> None:
+        """Flush until cancelled; what waits then is flushed before this returns."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._calls:
+                    await asyncio.shield(self._flush(self._take()))
+        finally:
+            self._closed = True
+            while self._calls:
+                await self._flush(self._take())
+
+    def _take(self) -> list[_Call]:
+        """Take calls until the insert is large enough; at least one."""
+        taken = [self._calls.popleft()]
+        size = len(taken[0].events)
+        while self._calls and size + len(self._calls[0].events) <= self._max_flush:
+            taken.append(self._calls.popleft())
+            size += len(taken[-1].events)
+        self._waiting -= size
+        self._metrics.waiting.set(self._waiting)
+        return taken
+
+    async def _flush(self, calls: list[_Call]) -> None:
+        events = [event for call in calls for event in call.events]
+        self._metrics.events.observe(len(events))
+        try:
+            with self._metrics.seconds.time(), store_faults():
+                async with self._pool.acquire() as connection:
+                    results = await self._append(connection, events)
+        except Exception as error:
+            for call in calls:
+                if not call.answer.done():
+                    call.answer.set_exception(error)
+                    # The caller may have gone away: then nobody else looks at the exception.
+                    call.answer.exception()
+            return
+        start = 0
+        for call in calls:
+            end = start + len(call.events)
+            if not call.answer.done():
+                call.answer.set_result(results[start:end])
+            start = end
+
+    async def _append(
+        self, connection: Connection, events: Sequence[tuple[PreparedEvent, str]]
+    ) -> list[FlushedEvent]:
+        unknown = await self._directory.unknown(
+            connection, {(event.tenant, item_id) for event, item_id in events}
+        )
+        first_of: dict[tuple[str, str], int] = {}
+        distinct: list[PreparedEvent] = []
+        places: list[int] = []
+        for event, item_id in events:
+            place = first_of.setdefault((event.tenant, event.event_id), len(distinct))
+            if place == len(distinct):
+                if not event.reason and (event.tenant, item_id) in unknown:
+                    event = replace(event, reason=Reason.UNKNOWN_ITEM)
+                distinct.append(event)
+            places.append(place)
+        appended = await append_events(connection, distinct)
+        results: list[FlushedEvent] = []
+        answered: set[int] = set()
+        for (event, _), place in zip(events, places, strict=True):
+            result = appended[place]
+            if place in answered:
+                # The same id twice in one insert: the later one meets the earlier one.
+                same = event.fingerprint == distinct[place].fingerprint
+                result = AppendedEvent(result.position, False, same)
+            answered.add(place)
+            results.append(FlushedEvent(result, Reason(distinct[place].reason)))
+        return results

@@ -1,0 +1,155 @@
+"""Frames and checkpoints in PostgreSQL, for whoever serves or loads them."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+
+from harken.feedback.v1 import frame_pb2
+from services.common.database import one_row, store_faults
+from services.common.progress import Applied
+from services.feedback.store.epochs import read_forks
+from services.feedback.store.log_store import SHARD
+
+FRAME_CHANNEL = "feedback_frames"
+PAGE_FRAMES = 256
+_PAGE_BYTES = 4 * 1024 * 1024
+PIN_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest committed point of the feed, and where earlier epochs ended."""
+
+    epoch: int
+    version: int
+    sequence: int
+    forks: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint."""
+
+    applied: Applied
+    chunks: int
+
+
+class FrameStore:
+    """Reads the feed as committed."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def head(self) -> Head:
+        """Return the newest committed point."""
+        with store_faults():
+            async with self._pool.acquire() as connection:
+                row = await one_row(
+                    connection,
+                    "SELECT s.epoch, l.version, l.sequence FROM shards s"
+                    " JOIN learners l USING (shard) WHERE s.shard = $1",
+                    SHARD,
+                )
+                forks = await read_forks(connection)
+        return Head(row["epoch"], row["version"], row["sequence"], forks)
+
+    async def frames_after(self, version: int) -> list[frame_pb2.Frame]:
+        """Return the next frames after a version, a page of them; gaps end the page.
+
+        An empty list means that the frame after `version` is not there: not yet, or no more.
+        """
+        with store_faults():
+            rows = await self._pool.fetch(
+                "SELECT frame FROM ("
+                "  SELECT version, frame, sum(length(frame)) OVER (ORDER BY version) AS size"
+                "  FROM (SELECT version, frame FROM frames WHERE shard = $1 AND version > $2"
+                "        ORDER BY version LIMIT $3) page"
+                ") sized WHERE size <= $4 OR version = $2 + 1 ORDER BY version",
+                SHARD,
+                version,
+                PAGE_FRAMES,
+                _PAGE_BYTES,
+            )
+        frames = []
+        for row in rows:
+            frame = frame_pb2.Frame.FromString(row["frame"])
+            if frame.after_version != version:
+                break
+            frames.append(frame)
+            version = frame.version
+        return frames
+
+    async def epoch_at(self, version: int) -> int | None:
+        """Return the epoch that a version was committed in, None when it is too old to tell."""
+        with store_faults():
+            epoch: int | None = await self._pool.fetchval(
+                "SELECT epoch FROM frames WHERE shard = $1 AND version = $2"
+                " UNION ALL SELECT epoch FROM checkpoints WHERE shard = $1 AND version = $2"
+                " LIMIT 1",
+                SHARD,
+                version,
+            )
+        return epoch
+
+    async def newest_checkpoint(self) -> Checkpoint | None:
+        """Return the newest complete checkpoint."""
+        with store_faults():
+            row = await self._pool.fetchrow(
+                "SELECT epoch, version, through_sequence, chunks FROM checkpoints"
+                " WHERE shard = $1 ORDER BY version DESC LIMIT 1",
+                SHARD,
+            )
+        if row is None:
+            return None
+        return Checkpoint(
+            Applied(row["epoch"], row["version"], row["through_sequence"]), row["chunks"]
+        )
+
+    async def checkpoint_chunks(self, checkpoint: Checkpoint) -> AsyncIterator[frame_pb2.Frame]:
+        """Yield the content of a checkpoint, chunk by chunk."""
+        for chunk in range(checkpoint.chunks):
+            with store_faults():
+                content = await self._pool.fetchval(
+                    "SELECT content FROM checkpoint_chunks"
+                    " WHERE shard = $1 AND version = $2 AND chunk = $3",
+                    SHARD,
+                    checkpoint.applied.version,
+                    chunk,
+                )
+            if content is None:
+                raise LookupError(f"checkpoint {checkpoint.applied.version} is gone")
+            yield frame_pb2.Frame.FromString(content)
+
+    async def pin(self, version: int) -> uuid.UUID:
+        """Keep a checkpoint, and the frames after it, for a while."""
+        pin = uuid.uuid4()
+        with store_faults():
+            await self._pool.execute(
+                "INSERT INTO snapshot_pins (pin, shard, version, expires_at)"
+                " VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
+                pin,
+                SHARD,
+                version,
+                float(PIN_SECONDS),
+            )
+        return pin
+
+    async def unpin(self, pin: uuid.UUID) -> None:
+        """End a pin."""
+        with store_faults():
+            await self._pool.execute("DELETE FROM snapshot_pins WHERE pin = $1", pin)
+
+    async def note_ack(self, subscriber: str, version: int) -> None:
+        """Remember what a durable subscriber has; acks never go back."""
+        with store_faults():
+            await self._pool.execute(
+                "INSERT INTO subscribers (shard, subscriber, acked_version) VALUES ($1, $2, $3)"
+                " ON CONFLICT (shard, subscriber) DO UPDATE SET"
+                " acked_version = greatest(subscribers.acked_version, excluded.acked_version),"
+                " updated_at = now()",
+                SHARD,
+                subscriber,
+                version,
+            )

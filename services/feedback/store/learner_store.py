@@ -1,0 +1,166 @@
+"""What the learner writes: its term, steps, checkpoints, and what it may forget."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.common.database import one_row, store_faults
+from services.common.progress import Applied
+from services.feedback.store.frame_store import FRAME_CHANNEL
+from services.feedback.store.log_store import SHARD, NewEntry, append_entries
+
+
+class FencedError(Exception):
+    """Another learner has a newer term; nothing was written."""
+
+
+class LearnerStore:
+    """Writes on behalf of one holder. All writes are conditional on its term."""
+
+    def __init__(self, pool: asyncpg.Pool, holder: str) -> None:
+        self._pool = pool
+        self._holder = holder
+
+    async def try_lead(self, lease_seconds: float) -> int | None:
+        """Take a new term if nobody was heard of for `lease_seconds`; return it, or None."""
+        with store_faults():
+            term: int | None = await self._pool.fetchval(
+                "UPDATE learners SET term = term + 1, holder = $2,"
+                " heartbeat_at = clock_timestamp()"
+                " WHERE shard = $1 AND (holder = '' OR"
+                " heartbeat_at < clock_timestamp() - make_interval(secs => $3)) RETURNING term",
+                SHARD,
+                self._holder,
+                lease_seconds,
+            )
+        return term
+
+    async def heartbeat(self, term: int) -> None:
+        """Say that we are alive. Raises FencedError."""
+        with store_faults():
+            async with self._pool.acquire() as connection, connection.transaction():
+                # A lost heartbeat does no harm: no need to wait for the disk.
+                await connection.execute("SET LOCAL synchronous_commit = off")
+                alive = await connection.fetchval(
+                    "UPDATE learners SET heartbeat_at = clock_timestamp()"
+                    " WHERE shard = $1 AND term = $2 RETURNING 1",
+                    SHARD,
+                    term,
+                )
+        if alive is None:
+            raise FencedError(f"term {term} is over")
+
+    async def resign(self, term: int) -> None:
+        """Let a standby take over at once."""
+        with store_faults():
+            await self._pool.execute(
+                "UPDATE learners SET holder = '' WHERE shard = $1 AND term = $2", SHARD, term
+            )
+
+    async def input_position(self) -> Applied:
+        """Return the point that was committed last."""
+        with store_faults():
+            row = await one_row(
+                self._pool,
+                "SELECT s.epoch, l.version, l.sequence FROM shards s"
+                " JOIN learners l USING (shard) WHERE s.shard = $1",
+                SHARD,
+            )
+        return Applied(row["epoch"], row["version"], row["sequence"])
+
+    async def commit_step(self, term: int, before: Applied, after: Applied, frame: bytes) -> None:
+        """Commit a frame and the input position together.
+
+        Raises:
+            FencedError: the term is over or the position is not `before`; nothing was written.
+            StoreUnavailableError: unknown whether it was written; load the state again.
+
+        """
+        with store_faults():
+            done = await self._pool.fetchval(
+                "WITH moved AS ("
+                "  UPDATE learners SET version = $5, sequence = $6,"
+                "  heartbeat_at = clock_timestamp()"
+                "  WHERE shard = $1 AND term = $2 AND version = $3 AND sequence = $4"
+                "  RETURNING shard"
+                "), written AS ("
+                "  INSERT INTO frames (shard, version, epoch, through_sequence, frame)"
+                "  SELECT shard, $5, $7, $6, $8 FROM moved RETURNING 1"
+                ") SELECT pg_notify($9, '')::text FROM written",
+                SHARD,
+                term,
+                before.version,
+                before.sequence,
+                after.version,
+                after.sequence,
+                after.epoch,
+                frame,
+                FRAME_CHANNEL,
+            )
+        if done is None:
+            raise FencedError(f"term {term} is over")
+
+    async def append_tick(self, term: int, tick: NewEntry) -> None:
+        """Log that time went by. Raises FencedError."""
+        with store_faults():
+            async with self._pool.acquire() as connection, connection.transaction():
+                leads = await connection.fetchval(
+                    "SELECT 1 FROM learners WHERE shard = $1 AND term = $2 FOR SHARE", SHARD, term
+                )
+                if leads is None:
+                    raise FencedError(f"term {term} is over")
+                await append_entries(connection, [tick])
+
+    async def write_checkpoint(self, term: int, at: Applied, chunks: Sequence[bytes]) -> None:
+        """Write a complete checkpoint. Raises FencedError."""
+        with store_faults():
+            async with self._pool.acquire() as connection, connection.transaction():
+                written = await connection.fetchval(
+                    "INSERT INTO checkpoints (shard, version, epoch, through_sequence, chunks)"
+                    " SELECT shard, $3, $4, $5, $6 FROM learners WHERE shard = $1 AND term = $2"
+                    " ON CONFLICT DO NOTHING RETURNING 1",
+                    SHARD,
+                    term,
+                    at.version,
+                    at.epoch,
+                    at.sequence,
+                    len(chunks),
+                )
+                if written is None:
+                    raise FencedError(f"term {term} is over, or the checkpoint exists")
+                await connection.copy_records_to_table(
+                    "checkpoint_chunks",
+                    records=[
+                        (SHARD, at.version, index, chunk) for index, chunk in enumerate(chunks)
+                    ],
+                    columns=["shard", "version", "chunk", "content"],
+                )
+
+    async def forget(self, keep_versions: int) -> int:
+        """Delete frames and checkpoints that nobody needs; return how many frames went.
+
+        Kept: the newest checkpoint and what follows it, the last `keep_versions` frames, what a
+        durable subscriber has not acked, and what is pinned.
+        """
+        with store_faults():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("DELETE FROM snapshot_pins WHERE expires_at < now()")
+                oldest: int = await connection.fetchval(
+                    "SELECT least("
+                    " coalesce((SELECT max(version) FROM checkpoints WHERE shard = $1), 0),"
+                    " (SELECT version - $2 FROM learners WHERE shard = $1),"
+                    " (SELECT min(acked_version) FROM subscribers WHERE shard = $1),"
+                    " (SELECT min(version) FROM snapshot_pins WHERE shard = $1))",
+                    SHARD,
+                    keep_versions,
+                )
+                await connection.execute(
+                    "DELETE FROM checkpoints WHERE shard = $1"
+                    " AND version < (SELECT max(version) FROM checkpoints WHERE shard = $1)"
+                    " AND version NOT IN (SELECT version FROM snapshot_pins WHERE shard = $1)",
+                    SHARD,
+                )
+                gone = await connection.execute(
+                    "DELETE FROM frames WHERE shard = $1 AND version <= $2", SHARD, oldest
+                )
+        return int(gone.rpartition(" ")[2])

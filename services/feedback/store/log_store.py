@@ -1,0 +1,120 @@
+"""The log in PostgreSQL: appending in commit order, and reading in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.common.database import Connection, one_row, store_faults
+from services.common.position import Position
+
+SHARD = 0
+LOG_CHANNEL = "feedback_log"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEvent:
+    """An event ready for the log. `reason` other than 0 sends it to quarantine, if it is new."""
+
+    tenant: str
+    event_id: str
+    fingerprint: bytes
+    user_key: bytes
+    reason: int
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedEvent:
+    """What became of a prepared event.
+
+    `position` is None when it was quarantined. `fresh`: accepted now. `same`: not fresh, and
+    accepted before with the same payload.
+    """
+
+    position: Position | None
+    fresh: bool
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry other than an event, serialised."""
+
+    tenant: str
+    user_key: bytes | None
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An entry as stored."""
+
+    sequence: int
+    tenant: str
+    accepted_at_us: int
+    entry: bytes
+
+
+async def append_events(
+    connection: Connection, events: Sequence[PreparedEvent]
+) -> list[AppendedEvent]:
+    """Append events whose ids are distinct, in one durable transaction.
+
+    Raises:
+        StoreUnavailableError: it is not known whether anything was appended; the same call may
+            be repeated.
+
+    """
+    columns = (
+        [event.tenant for event in events],
+        [event.event_id for event in events],
+        [event.fingerprint for event in events],
+        [event.user_key for event in events],
+        [event.reason for event in events],
+        [event.entry for event in events],
+    )
+    with store_faults():
+        rows = await connection.fetch(
+            "SELECT ordinal, epoch, sequence, fresh, same"
+            " FROM append_events($1, $2, $3, $4, $5, $6, $7) ORDER BY ordinal",
+            SHARD,
+            *columns,
+        )
+    return [
+        AppendedEvent(
+            None if row["sequence"] is None else Position(SHARD, row["epoch"], row["sequence"]),
+            row["fresh"],
+            row["same"],
+        )
+        for row in rows
+    ]
+
+
+async def append_entries(connection: Connection, entries: Sequence[NewEntry]) -> Position:
+    """Append entries and return the position of the last. Call it last in a transaction: it locks
+    the log until commit.
+    """
+    row = await one_row(
+        connection,
+        "SELECT before, epoch FROM append_entries($1, $2, $3, $4)",
+        SHARD,
+        [entry.tenant for entry in entries],
+        [entry.user_key for entry in entries],
+        [entry.entry for entry in entries],
+    )
+    return Position(SHARD, row["epoch"], row["before"] + len(entries))
+
+
+async def read_log(connection: Connection, after_sequence: int, limit: int) -> list[LogRow]:
+    """Return up to `limit` entries after a sequence, in order."""
+    with store_faults():
+        rows = await connection.fetch(
+            "SELECT sequence, tenant, entry,"
+            " (extract(epoch FROM accepted_at) * 1000000)::bigint AS accepted_at_us"
+            " FROM log WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            SHARD,
+            after_sequence,
+            limit,
+        )
+    return [
+        LogRow(row["sequence"], row["tenant"], row["accepted_at_us"], row["entry"]) for row in rows
+    ]

@@ -1,0 +1,115 @@
+"""Applies frames to the database: the sink of this service's feed."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+
+from harken.feedback.v1 import frame_pb2
+from services.common.feed_client import FrameRefusedError
+from services.common.logs import logger
+from services.common.progress import Progress
+from services.profile.frame_reader import GenerationName, Shape, event_count, read_frame
+from services.profile.metrics import ProfileMetrics
+from services.profile.store.behaviour_store import Batch, BehaviourStore
+
+MAX_BATCH_EVENTS = 5_000
+"""Events in one transaction, unless one frame has more: bounds memory, locks, and how long the
+event loop is busy."""
+
+_log = logger("frames")
+
+
+class FrameApplier:
+    """Keeps the database, and the progress of this process, up to date with the feed."""
+
+    def __init__(
+        self,
+        store: BehaviourStore,
+        metrics: ProfileMetrics,
+        progress: Progress,
+        shapes: dict[GenerationName, Shape],
+    ) -> None:
+        """Go on from `progress`; `shapes` are those of the generations seen so far."""
+        self.progress = progress
+        self._store = store
+        self._metrics = metrics
+        self._shapes = shapes
+
+    @classmethod
+    async def open(cls, store: BehaviourStore, metrics: ProfileMetrics) -> Self:
+        """Return an applier that goes on from the cursor in the database.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+            RuntimeError: the schema was never migrated.
+
+        """
+        applied, shapes = await store.load()
+        return cls(store, metrics, Progress(applied), shapes)
+
+    async def apply(self, frames: Sequence[frame_pb2.Frame]) -> None:
+        """Apply frames, each exactly once, and return when they are on disk.
+
+        Readers see them, and who waits for a position is woken, as soon as they are committed.
+
+        Raises:
+            FrameRefusedError: a frame is wrong; those before it are applied, none after it.
+            ConnectionError: the frames do not follow what is applied: subscribe again.
+            StoreUnavailableError: the store is away.
+
+        """
+        pending = list(frames)
+        while pending:
+            pending = await self._apply_some(pending)
+        await self._store.flush()
+
+    async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
+        """Refuse: counters and seen items are made of every event, which no snapshot holds.
+
+        Raises:
+            NotImplementedError: always.
+
+        """
+        raise NotImplementedError(
+            "the profile service cannot start from a snapshot: it counts every event"
+        )
+
+    async def _apply_some(self, pending: list[frame_pb2.Frame]) -> list[frame_pb2.Frame]:
+        """Apply the first frames in one transaction; return those that are left."""
+        after = self.progress.applied
+        batch = Batch(after=after, through=after)
+        taken = 0
+        refusal: FrameRefusedError | None = None
+        for frame in pending:
+            if taken and batch.events + event_count(frame) > MAX_BATCH_EVENTS:
+                break
+            if frame.after_version != batch.through.version:
+                raise ConnectionError(
+                    f"frame {frame.version} does not follow version {batch.through.version}"
+                )
+            try:
+                batch.add(read_frame(frame, batch.through, {**self._shapes, **batch.shapes}))
+            except FrameRefusedError as error:
+                refusal = error
+                break
+            taken += 1
+        if taken:
+            started = time.perf_counter()
+            if not await self._store.apply(batch):
+                return await self._follow_cursor(pending)
+            self._shapes.update(batch.shapes)
+            self.progress.advance(batch.through)
+            self._metrics.events.inc(batch.events)
+            self._metrics.apply_seconds.observe(time.perf_counter() - started)
+        if refusal is not None:
+            raise refusal
+        return pending[taken:]
+
+    async def _follow_cursor(self, pending: list[frame_pb2.Frame]) -> list[frame_pb2.Frame]:
+        """Catch up with a cursor that somebody else moved; return the frames beyond it."""
+        before = self.progress.applied
+        applied, self._shapes = await self._store.load()
+        self._metrics.cursor_conflicts.inc()
+        _log.warning("cursor was moved", expected=before.version, found=applied.version)
+        self.progress.advance(applied)
+        return [frame for frame in pending if frame.version > applied.version]

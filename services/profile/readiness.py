@@ -1,0 +1,51 @@
+"""When this process can serve: the database answers, and the feed is caught up."""
+
+import asyncio
+
+from services.common.errors import StoreUnavailableError
+from services.common.feed_client import FeedClient
+from services.common.logs import logger
+from services.common.server import Health
+from services.profile.metrics import ProfileMetrics
+from services.profile.store.behaviour_store import BehaviourStore
+
+CHECK_SECONDS = 0.1
+PING_SECONDS = 2.0
+
+_log = logger("readiness")
+
+
+class Readiness:
+    """Publishes readiness as gRPC health."""
+
+    def __init__(
+        self,
+        health: Health,
+        store: BehaviourStore,
+        feed: FeedClient,
+        metrics: ProfileMetrics,
+        max_lag: int,
+    ) -> None:
+        """`max_lag` is in versions of the feed."""
+        self._health = health
+        self._store = store
+        self._feed = feed
+        self._metrics = metrics
+        self._max_lag = max_lag
+
+    async def run(self) -> None:
+        """Check until cancelled."""
+        while True:
+            reachable = await self._database_answers()
+            self._metrics.database_up.set(reachable)
+            await self._health.set_ready(reachable and self._feed.caught_up(self._max_lag))
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._store.ping()
+        except (StoreUnavailableError, TimeoutError) as error:
+            _log.warning("database does not answer", error=str(error))
+            return False
+        return True

@@ -1,0 +1,127 @@
+"""ProfileService on the wire."""
+
+from collections.abc import Callable, Sequence
+
+import grpc
+
+from harken.common.v1 import subject_pb2
+from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
+from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.errors import FieldViolation, InvalidRequestError, MissingResourceError
+from services.common.position import Position
+from services.common.server import MAX_MESSAGE_BYTES
+from services.common.user_key import user_key_of
+from services.common.validation import Checks
+from services.profile.attributes import attributes_fault, mask_fault, updated
+from services.profile.convert import profile_of, set_attributes
+from services.profile.freshness import Freshness
+from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.profile_store import ProfileStore, Snapshot
+
+MAX_SUBJECTS = 500
+
+_Read = pb.GetProfileRequest | pb.BatchGetProfilesRequest
+
+
+class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
+    """Answers from the database, as of a point of the feed that each answer states."""
+
+    def __init__(
+        self,
+        profiles: ProfileStore,
+        attributes: AttributeStore,
+        freshness: Freshness,
+        on_fact: Callable[[], None],
+    ) -> None:
+        """`on_fact` is called after each change of attributes."""
+        self._profiles = profiles
+        self._attributes = attributes
+        self._freshness = freshness
+        self._on_fact = on_fact
+
+    async def GetProfile(  # noqa: N802
+        self, request: pb.GetProfileRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetProfileResponse:
+        """Return the profile of one user."""
+        checks = Checks()
+        checks.subject("subject", request.subject)
+        wanted, snapshot = await self._read(checks, request, [request.subject])
+        stale = self._freshness.is_stale(wanted, snapshot.applied, request.strict)
+        (stored,) = snapshot.profiles
+        if not stored.is_known:
+            raise MissingResourceError("nothing is known about the subject")
+        return pb.GetProfileResponse(
+            profile=profile_of(request.subject, stored),
+            position=snapshot.position(),
+            stale=stale,
+        )
+
+    async def BatchGetProfiles(  # noqa: N802
+        self, request: pb.BatchGetProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.BatchGetProfilesResponse:
+        """Return the profiles of several users, all as of one position."""
+        checks = Checks()
+        checks.size("subjects", len(request.subjects), 1, MAX_SUBJECTS)
+        for index, subject in enumerate(request.subjects[:MAX_SUBJECTS]):
+            checks.subject(f"subjects[{index}]", subject)
+        wanted, snapshot = await self._read(checks, request, request.subjects)
+        response = pb.BatchGetProfilesResponse(
+            position=snapshot.position(),
+            epoch=snapshot.applied.epoch,
+            version=snapshot.applied.version,
+            stale=self._freshness.is_stale(wanted, snapshot.applied, request.strict),
+        )
+        for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
+            result = response.results.add()
+            if stored.is_known:
+                result.profile.CopyFrom(profile_of(subject, stored))
+        _refuse_oversize(response)
+        return response
+
+    async def UpdateProfile(  # noqa: N802
+        self, request: pb.UpdateProfileRequest, context: grpc.aio.ServicerContext
+    ) -> pb.UpdateProfileResponse:
+        """Set attributes."""
+        given = request.profile
+        paths = request.update_mask.paths
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.subject("profile.subject", given.subject)
+        for index, path in enumerate(paths):
+            if fault := mask_fault(path):
+                checks.fail(f"update_mask.paths[{index}]", fault)
+        if fault := attributes_fault(given.attributes):
+            checks.fail("profile.attributes", fault)
+        checks.done()
+        stored = await self._attributes.update(
+            tenant,
+            user_key_of(given.subject),
+            given.etag,
+            lambda current: updated(current, given.attributes, paths),
+        )
+        self._on_fact()
+        profile = profile_pb2.Profile(subject=given.subject)
+        set_attributes(profile, stored)
+        return pb.UpdateProfileResponse(profile=profile)
+
+    async def _read(
+        self, checks: Checks, request: _Read, subjects: Sequence[subject_pb2.Subject]
+    ) -> tuple[Position | None, Snapshot]:
+        """Check what both reads have in common, wait for min_position, and read."""
+        tenant = checks.tenant(request.tenant)
+        wanted = checks.position("min_position", request.min_position)
+        if wanted is not None and wanted.shard != 0:
+            checks.fail("min_position", f"names shard {wanted.shard}, which there is not")
+        budget = checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget)
+        checks.done()
+        await self._freshness.wait(wanted, budget, request.strict)
+        keys = [user_key_of(subject) for subject in subjects]
+        return wanted, await self._profiles.read(tenant, keys, request.include_seen)
+
+
+def _refuse_oversize(response: pb.BatchGetProfilesResponse) -> None:
+    size = response.ByteSize()
+    if size > MAX_MESSAGE_BYTES:
+        raise InvalidRequestError(
+            [FieldViolation("subjects", f"the answer would be {size} bytes: ask for fewer")]
+        )

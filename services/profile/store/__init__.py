@@ -1,0 +1,1 @@
+"""Everything that speaks SQL, by group of tables."""

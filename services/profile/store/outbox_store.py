@@ -1,0 +1,94 @@
+"""Facts about users on their way to the log."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.profile.store.session import session
+
+MAX_BATCH = 128
+"""Facts handed out at once: of 64 KiB each they still fit into one message."""
+
+# One probe of the index per tenant, however many rows wait.
+_TENANTS = """
+    WITH RECURSIVE waiting AS (
+        (SELECT tenant FROM user_fact_outbox ORDER BY tenant LIMIT 1)
+        UNION ALL
+        SELECT (SELECT o.tenant FROM user_fact_outbox o WHERE o.tenant > w.tenant
+                ORDER BY o.tenant LIMIT 1)
+        FROM waiting w WHERE w.tenant IS NOT NULL
+    )
+    SELECT tenant FROM waiting WHERE tenant IS NOT NULL
+"""
+_CLAIM = """
+    SELECT id, user_key, revision, attributes FROM user_fact_outbox
+    WHERE tenant = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+_DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
+_BACKLOG = """
+    SELECT count(*) AS rows,
+           coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age
+    FROM user_fact_outbox
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Attributes of a user, as JSON text, as of a revision."""
+
+    user_key: bytes
+    revision: int
+    attributes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits, and for how long the oldest of it, in seconds."""
+
+    rows: int
+    age: float
+
+
+class OutboxStore:
+    """Hands out facts to deliver."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def tenants(self) -> list[str]:
+        """Return the tenants that facts wait of.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        async with session(self._pool) as connection:
+            return [row["tenant"] for row in await connection.fetch(_TENANTS)]
+
+    async def backlog(self) -> Backlog:
+        """Return how much waits.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        async with session(self._pool) as connection:
+            row = await connection.fetchrow(_BACKLOG)
+        return Backlog(row["rows"], row["age"]) if row is not None else Backlog(0, 0.0)
+
+    @contextlib.asynccontextmanager
+    async def claimed(self, tenant: str) -> AsyncIterator[list[Fact]]:
+        """Lend the oldest facts of a tenant, at most MAX_BATCH, that nobody else holds.
+
+        They are gone when the block ends, and stay when it raises.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        async with session(self._pool) as connection, connection.transaction():
+            rows = await connection.fetch(_CLAIM, tenant, MAX_BATCH)
+            yield [Fact(row["user_key"], row["revision"], row["attributes"]) for row in rows]
+            await connection.execute(_DROP, tenant, [row["id"] for row in rows])

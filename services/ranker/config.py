@@ -1,0 +1,44 @@
+"""Configuration of the ranker, read once from the environment (HARKEN_RANKER_*)."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RankerConfig(BaseSettings):
+    """All settings. A wrong value fails at start, naming its key."""
+
+    model_config = SettingsConfigDict(env_prefix="HARKEN_RANKER_", frozen=True, extra="ignore")
+
+    listen: str = Field(default="127.0.0.1:7403", description="gRPC address; port 0 for any")
+    metrics_listen: str = Field(default="127.0.0.1:9403", description="Prometheus address")
+    address_file: Path | None = Field(
+        default=None, description="receives the bound addresses as JSON"
+    )
+    feedback_target: str = Field(default="127.0.0.1:7401", description="gRPC target of feedback")
+    profile_target: str = Field(default="127.0.0.1:7402", description="gRPC target of profile")
+    replica: str = Field(
+        default="0", min_length=1, max_length=64, description="name among the replicas"
+    )
+    log_level: str = Field(default="info", pattern="(?i)^(debug|info|warning|error)$")
+    max_in_flight: int = Field(default=512, ge=1, description="unary RPCs at once; more are shed")
+
+    popularity_half_life_seconds: float = Field(
+        default=14 * 86400, gt=0, description="must equal the learner's"
+    )
+    max_cached_users: int = Field(default=200_000, ge=1, description="user states held per tenant")
+
+    max_ready_lag: int = Field(default=200, ge=0, description="versions behind and still ready")
+    max_silence_seconds: float = Field(
+        default=30, gt=0, description="without a sign of the feed for longer, no longer ready"
+    )
+    profile_seconds: float = Field(default=1.0, gt=0, le=10, description="longest call of profile")
+    min_profile_wait_seconds: float = Field(
+        default=0.1,
+        ge=0,
+        description="how long a slate waits for profile even when its budget is smaller",
+    )
+    generation_seconds: float = Field(
+        default=60, gt=0, description="longest download of a generation"
+    )

@@ -1,0 +1,149 @@
+"""Items by ordinal: which exist, which may be served, which are in a category."""
+
+import numpy as np
+
+from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.ranker.domain.changes import CatalogueChanges, ItemFacts
+
+
+class Catalogue:
+    """Gives every item id an ordinal for good; a deleted item may come back under its own."""
+
+    def __init__(self) -> None:
+        self._ordinal_of: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._categories: list[tuple[str, ...]] = []
+        self._members: dict[str, set[int]] = {}
+        self._member_arrays: dict[str, Ordinals] = {}
+        self._listed: Bools = np.zeros(0, dtype=np.bool_)
+        self._available: Bools = np.zeros(0, dtype=np.bool_)
+        self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
+        self._servable: Bools = np.zeros(0, dtype=np.bool_)
+        self._servable_from = np.inf
+        self._servable_until = -np.inf
+        self._servable_count = 0
+        self.listed_count = 0
+        self.revision = 0
+        """Changes whenever an item is listed or deleted."""
+
+    @property
+    def size(self) -> int:
+        """How many ordinals are given out."""
+        return len(self._ids)
+
+    def item_id(self, ordinal: int) -> str:
+        """Return the id of an ordinal."""
+        return self._ids[ordinal]
+
+    def find(self, item_id: str) -> int | None:
+        """Return the ordinal of an id, or None when it was never heard of."""
+        return self._ordinal_of.get(item_id)
+
+    def find_all(self, item_ids: tuple[str, ...] | list[str]) -> Ordinals:
+        """Return the ordinals of those ids that were ever heard of."""
+        if not item_ids:
+            return NO_ORDINALS
+        found = map(self._ordinal_of.get, item_ids)
+        return np.array([o for o in found if o is not None], dtype=np.int64)
+
+    def ordinals(self, item_ids: tuple[str, ...] | list[str]) -> Ordinals:
+        """Return the ordinal of every id; an id not heard of gets one, but is not listed."""
+        known = self._ordinal_of
+        found = [known.get(item_id, -1) for item_id in item_ids]
+        if -1 in found:
+            found = [self._take(item_id) for item_id in item_ids]
+        return np.array(found, dtype=np.int64)
+
+    def _take(self, item_id: str) -> int:
+        ordinal = self._ordinal_of.setdefault(item_id, len(self._ids))
+        if ordinal == len(self._ids):
+            self._ids.append(item_id)
+            self._categories.append(())
+            self._listed = grown(self._listed, ordinal + 1, 0)
+            self._available = grown(self._available, ordinal + 1, 0)
+            self._expires_at = grown(self._expires_at, ordinal + 1, np.inf)
+            self._forget_servable()
+        return ordinal
+
+    def fold(self, changes: CatalogueChanges) -> None:
+        """Assign what changed."""
+        if not changes.upserted and not changes.deleted:
+            return
+        for item in changes.upserted:
+            self._upsert(item)
+        for item_id in changes.deleted:
+            self._delete(item_id)
+        self.revision += 1
+        self._forget_servable()
+
+    def _upsert(self, item: ItemFacts) -> None:
+        ordinal = self._take(item.item_id)
+        self.listed_count += not self._listed[ordinal]
+        self._listed[ordinal] = True
+        self._available[ordinal] = item.available
+        self._expires_at[ordinal] = item.expires_at
+        self._set_categories(ordinal, item.categories)
+
+    def _delete(self, item_id: str) -> None:
+        ordinal = self._take(item_id)
+        self.listed_count -= bool(self._listed[ordinal])
+        self._listed[ordinal] = False
+        self._set_categories(ordinal, ())
+
+    def _set_categories(self, ordinal: int, categories: tuple[str, ...]) -> None:
+        before = self._categories[ordinal]
+        if before == categories:
+            return
+        for category in before:
+            members = self._members[category]
+            members.discard(ordinal)
+            if not members:
+                del self._members[category]
+        for category in categories:
+            self._members.setdefault(category, set()).add(ordinal)
+        for category in (*before, *categories):
+            self._member_arrays.pop(category, None)
+        self._categories[ordinal] = categories
+
+    def members(self, category: str) -> Ordinals:
+        """Return the ordinals of the items in a category, in no order."""
+        array = self._member_arrays.get(category)
+        if array is None:
+            members = self._members.get(category)
+            if members is None:
+                return NO_ORDINALS
+            array = np.fromiter(members, dtype=np.int64, count=len(members))
+            self._member_arrays[category] = array
+        return array
+
+    def listed(self) -> Bools:
+        """Return which ordinals are in the catalogue, as a view [size]."""
+        return self._listed[: self.size]
+
+    def servable(self, now: float) -> Bools:
+        """Return which ordinals are listed, available and not expired at `now`, as [size].
+
+        The array is shared: copy it before changing it.
+        """
+        self._refresh_servable(now)
+        return self._servable
+
+    def servable_count(self, now: float) -> int:
+        """Return how many items are servable at `now`."""
+        self._refresh_servable(now)
+        return self._servable_count
+
+    def _refresh_servable(self, now: float) -> None:
+        """Make the mask anew when something changed or an expiry lies between it and `now`."""
+        if self._servable_from <= now < self._servable_until:
+            return
+        listed = self._listed[: self.size]
+        expires_at = self._expires_at[: self.size]
+        alive = expires_at > now
+        self._servable = listed & self._available[: self.size] & alive
+        self._servable_count = int(np.count_nonzero(self._servable))
+        self._servable_from = float(np.max(expires_at, where=~alive, initial=-np.inf))
+        self._servable_until = float(np.min(expires_at, where=alive, initial=np.inf))
+
+    def _forget_servable(self) -> None:
+        self._servable_from, self._servable_until = np.inf, -np.inf

@@ -1,0 +1,99 @@
+"""What one frame changes for one tenant: plain arrays, as the feed's columns hold them.
+
+`items` columns hold indices into `TenantChanges.item_ids`. All values are absolute, so that
+folding the same changes gives the same state everywhere.
+"""
+
+from dataclasses import dataclass, field
+
+from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
+from services.ranker.domain.generation import Generation
+
+
+class RefusedChangesError(ValueError):
+    """Changes are wrong; nothing of them was folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """What filters need to know about an item.
+
+    `expires_at`: unix seconds from which on it is in no slate; infinity when it never expires.
+    """
+
+    item_id: str
+    categories: tuple[str, ...] = ()
+    available: bool = True
+    expires_at: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueChanges:
+    """Items as they are now, and ids of items that are gone. Who is in both is gone."""
+
+    upserted: tuple[ItemFacts, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorChanges:
+    """New vectors of items: items [n], vectors [n, dimension], biases [n]."""
+
+    generation_id: str
+    items: Ordinals
+    vectors: Float32s
+    biases: Float32s
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanges:
+    """Cells of the rule table: sources, slots, targets, weights, all [n]. Weight 0 frees a slot."""
+
+    sources: Ordinals
+    slots: Ordinals
+    targets: Ordinals
+    weights: Float32s
+
+
+@dataclass(frozen=True, slots=True)
+class PopularityChanges:
+    """Popularity of items, all [n].
+
+    `levels`: log2 of the sum over events of weight * 2^(unix seconds / half-life); minus infinity
+    without events. `counts`: events of positive weight.
+    """
+
+    items: Ordinals
+    levels: Float64s
+    counts: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """Events of users in log order, and the vectors they led to.
+
+    `event_users` [n] and `vector_users` [m] are indices into `user_keys`. Event times are unix
+    seconds.
+    """
+
+    user_keys: tuple[bytes, ...]
+    event_users: Ordinals
+    event_items: Ordinals
+    event_weights: Float32s
+    event_times: Float64s
+    generation_id: str
+    vector_users: Ordinals
+    vectors: Float32s
+
+
+@dataclass(frozen=True, slots=True)
+class TenantChanges:
+    """All that one frame changes for one tenant."""
+
+    item_ids: tuple[str, ...] = ()
+    activated: Generation | None = None
+    catalogue: CatalogueChanges = field(default_factory=CatalogueChanges)
+    vectors: VectorChanges | None = None
+    rules: RuleChanges | None = None
+    popularity: PopularityChanges | None = None
+    users: UserChanges | None = None

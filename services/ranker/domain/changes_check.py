@@ -1,0 +1,146 @@
+"""Checks of a frame's changes, all made before anything is folded.
+
+A rejected update changes nothing (truth 7), so whatever could fail half-way is looked for here.
+"""
+
+import math
+
+import numpy as np
+
+from services.ranker.domain.arrays import Float32s, Ordinals
+from services.ranker.domain.changes import (
+    CatalogueChanges,
+    PopularityChanges,
+    RefusedChangesError,
+    RuleChanges,
+    TenantChanges,
+    UserChanges,
+    VectorChanges,
+)
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.rule_table import MAX_SLOTS
+
+NORM_SLACK = 1e-3
+"""Relative: the maker clips in its own order of operations, so a norm may be a hair above."""
+
+
+def check_changes(changes: TenantChanges, generation: Generation | None) -> None:
+    """Check everything against `generation`, the one that serves once the changes are folded.
+
+    Raises:
+        RefusedChangesError: something is wrong; the message says what.
+
+    """
+    item_count = len(changes.item_ids)
+    _check_catalogue(changes.catalogue)
+    if changes.vectors is not None:
+        _check_item_vectors(changes.vectors, item_count, generation)
+    if changes.rules is not None:
+        _check_rules(changes.rules, item_count)
+    if changes.popularity is not None:
+        _check_popularity(changes.popularity, item_count)
+    if changes.users is not None:
+        _check_users(changes.users, item_count, generation)
+
+
+def _refuse(what: str) -> None:
+    raise RefusedChangesError(what)
+
+
+def _check_catalogue(changes: CatalogueChanges) -> None:
+    for item in changes.upserted:
+        if not item.item_id:
+            _refuse("an item without id")
+        if math.isnan(item.expires_at):
+            _refuse(f"expire time of item {item.item_id!r} is not a number")
+
+
+def _check_item_vectors(
+    changes: VectorChanges, item_count: int, generation: Generation | None
+) -> None:
+    if changes.items.size == 0:
+        return
+    if generation is None:
+        raise RefusedChangesError("item vectors before any generation was activated")
+    if changes.generation_id != generation.generation_id:
+        _refuse(
+            f"item vectors of generation {changes.generation_id!r}, "
+            f"{generation.generation_id!r} serves"
+        )
+    _check_indices("item_vectors.items", changes.items, item_count)
+    _check_lengths("item_vectors", changes.items, changes.vectors, changes.biases)
+    _check_vectors("item_vectors.vectors", changes.vectors, generation)
+    largest = float(np.abs(changes.biases).max())
+    if not largest <= generation.max_norm * (1 + NORM_SLACK):
+        _refuse(f"item_vectors.biases: {largest} is not within {generation.max_norm}")
+
+
+def _check_rules(changes: RuleChanges, item_count: int) -> None:
+    if changes.sources.size == 0:
+        return
+    _check_lengths("rules", changes.sources, changes.slots, changes.targets, changes.weights)
+    _check_indices("rules.sources", changes.sources, item_count)
+    _check_indices("rules.targets", changes.targets, item_count)
+    _check_indices("rules.slots", changes.slots, MAX_SLOTS)
+    _check_not_negative("rules.weights", changes.weights)
+
+
+def _check_popularity(changes: PopularityChanges, item_count: int) -> None:
+    if changes.items.size == 0:
+        return
+    _check_lengths("popularity", changes.items, changes.levels, changes.counts)
+    _check_indices("popularity.items", changes.items, item_count)
+    _check_not_negative("popularity.counts", changes.counts)
+    largest = float(changes.levels.max())
+    if not largest < math.inf:
+        _refuse(f"popularity.levels: {largest} is not a level")
+
+
+def _check_users(changes: UserChanges, item_count: int, generation: Generation | None) -> None:
+    user_count = len(changes.user_keys)
+    if changes.event_users.size:
+        _check_lengths(
+            "users.events", changes.event_users, changes.event_items,
+            changes.event_weights, changes.event_times,
+        )  # fmt: skip
+        _check_indices("users.event_users", changes.event_users, user_count)
+        _check_indices("users.event_items", changes.event_items, item_count)
+        if not np.isfinite(changes.event_weights).all():
+            _refuse("users.event_weights: a value is not finite")
+    if changes.vector_users.size:
+        _check_indices("users.vector_users", changes.vector_users, user_count)
+        _check_lengths("users.vectors", changes.vector_users, changes.vectors)
+        if generation is None:
+            raise RefusedChangesError("user vectors before any generation was activated")
+        if changes.generation_id == generation.generation_id:
+            _check_vectors("users.vectors", changes.vectors, generation)
+
+
+def _check_lengths(what: str, *columns: np.ndarray) -> None:
+    lengths = {column.shape[0] for column in columns}
+    if len(lengths) > 1:
+        _refuse(f"{what}: columns differ in length")
+
+
+def _check_indices(what: str, indices: Ordinals, bound: int) -> None:
+    # Indices come from unsigned columns: none is negative.
+    largest = int(indices.max())
+    if largest >= bound:
+        _refuse(f"{what}: {largest} is not below {bound}")
+
+
+def _check_not_negative(what: str, values: np.ndarray) -> None:
+    # NaN compares false with everything, so it makes the sum below fail as infinity does.
+    smallest = float(values.min())
+    if not smallest >= 0 or not math.isfinite(float(values.max())):
+        _refuse(f"{what}: a value is negative or not finite")
+
+
+def _check_vectors(what: str, vectors: Float32s, generation: Generation) -> None:
+    if vectors.shape[1] != generation.dimension:
+        _refuse(f"{what}: {vectors.shape[1]} values a row, wanted {generation.dimension}")
+    # The largest squared norm is NaN or infinite when any value is.
+    largest = float(np.einsum("nd,nd->n", vectors, vectors).max())
+    bound = generation.max_norm * (1 + NORM_SLACK)
+    if not largest <= bound * bound:
+        _refuse(f"{what}: norm {math.sqrt(largest)} is not within {generation.max_norm}")

@@ -1,0 +1,52 @@
+"""Sequential rules: what users went on to after an item."""
+
+import numpy as np
+
+from services.ranker.domain.arrays import Float32s, Float64s, Int32s, Ordinals, grown
+from services.ranker.domain.changes import RuleChanges
+
+FREE = -1
+MAX_SLOTS = 4096
+
+
+class RuleTable:
+    """targets int32 [rows, slots] and weights float32 [rows, slots]; a free slot holds -1 and 0."""
+
+    def __init__(self) -> None:
+        self._targets: Int32s = np.full((0, 0), FREE, dtype=np.int32)
+        self._weights: Float32s = np.zeros((0, 0), dtype=np.float32)
+
+    def grow(self, size: int) -> None:
+        """Make room for ordinals below `size`."""
+        self._targets = grown(self._targets, size, FREE)
+        self._weights = grown(self._weights, size, 0)
+
+    def fold(self, changes: RuleChanges, ordinals: Ordinals) -> None:
+        """Assign cells; `ordinals` translates the indices of the changes."""
+        if changes.slots.size == 0:
+            return
+        self._widen(int(changes.slots.max()) + 1)
+        rows = ordinals[changes.sources]
+        self._targets[rows, changes.slots] = np.where(
+            changes.weights == 0, FREE, ordinals[changes.targets]
+        )
+        self._weights[rows, changes.slots] = changes.weights
+
+    def _widen(self, slots: int) -> None:
+        missing = slots - self._targets.shape[1]
+        if missing > 0:
+            wider = ((0, 0), (0, missing))
+            self._targets = np.pad(self._targets, wider, constant_values=FREE)
+            self._weights = np.pad(self._weights, wider)
+
+    def successors(
+        self, sources: Ordinals, factors: Float64s
+    ) -> tuple[Ordinals, Ordinals, Float64s]:
+        """Return the rules that begin at `sources` [k], their weights times `factors` [k].
+
+        As three columns: index into `sources`, target ordinal, weighted rule.
+        """
+        targets = self._targets[sources]
+        steps, slots = np.nonzero(targets >= 0)
+        weights = self._weights[sources[steps], slots] * factors[steps]
+        return steps, targets[steps, slots].astype(np.int64), weights

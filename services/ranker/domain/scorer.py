@@ -1,0 +1,51 @@
+"""The scorer of a generation: candidate features in, one score per outcome out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime
+
+from services.ranker.domain.arrays import Float32s
+
+INPUT = "features"
+OUTPUT = "scores"
+
+
+class UnusableScorerError(ValueError):
+    """The model is not a scorer that we can feed."""
+
+
+class Scorer:
+    """An ONNX model: features [n, columns] float32 -> scores [n, outcomes] float32."""
+
+    def __init__(self, model: bytes, features: Sequence[str], outcomes: Sequence[str]) -> None:
+        """Load the model from bytes and try it once. Takes milliseconds: keep it off the loop.
+
+        Raises:
+            UnusableScorerError: unreadable, or inputs and outputs are not as stated above.
+
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self.features = tuple(features)
+        self.outcomes = tuple(outcomes)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+            scores = self.scores(np.zeros((2, len(self.features)), dtype=np.float32))
+        except Exception as error:  # onnxruntime has a tree of its own without a common base.
+            raise UnusableScorerError(f"the scorer cannot be used: {error}") from error
+        if scores.shape != (2, len(self.outcomes)) or scores.dtype != np.float32:
+            raise UnusableScorerError(
+                f"the scorer answers {scores.dtype} {scores.shape} to 2 rows, "
+                f"wanted float32 (2, {len(self.outcomes)})"
+            )
+
+    def scores(self, features: Float32s) -> Float32s:
+        """Return the scores [n, outcomes] of features [n, columns]."""
+        scores: Float32s = self._session.run([OUTPUT], {INPUT: features})[0]
+        return scores

@@ -1,0 +1,54 @@
+"""Items whose vectors point the same way as that of an item."""
+
+import numpy as np
+
+from services.common.similarity import cosine_to_rows
+from services.ranker.domain.eligibility import ItemFilter, keep_categories
+from services.ranker.domain.tenant_replica import TenantReplica
+
+_ROUGH_EXTRA = 16
+
+
+class NoVectorError(LookupError):
+    """The item is unknown, or has no vector."""
+
+
+def similar_items(
+    replica: TenantReplica, item_id: str, count: int, wanted: ItemFilter, now: float
+) -> list[tuple[str, float]]:
+    """Return at most `count` (id, cosine) pairs, most similar first, without the item itself.
+
+    The item itself may be unavailable or expired, but not deleted.
+
+    Raises:
+        NoVectorError: the item is not in the catalogue, or has no vector.
+
+    """
+    ordinal = replica.catalogue.find(item_id)
+    if ordinal is None or not (
+        replica.catalogue.listed()[ordinal] and replica.index.held()[ordinal]
+    ):
+        raise NoVectorError(f"item {item_id!r} has no vector")
+    eligible = replica.eligible(now)
+    keep_categories(replica.catalogue, eligible, wanted)
+    eligible[ordinal] = False
+    shortlist = _shortlist(replica, ordinal, eligible, count + _ROUGH_EXTRA)
+    vector = replica.index.vectors(np.array([ordinal]))[0]
+    cosines = cosine_to_rows(vector, replica.index.vectors(shortlist))
+    best = np.lexsort((shortlist, -cosines))[:count]
+    return [(replica.catalogue.item_id(shortlist[place]), float(cosines[place])) for place in best]
+
+
+def _shortlist(
+    replica: TenantReplica, ordinal: int, eligible: np.ndarray, length: int
+) -> np.ndarray:
+    """Return the nearest by float32, a few more than wanted: the exact cosine decides later."""
+    rough = replica.index.rough_cosines(ordinal, eligible)
+    available = int(np.count_nonzero(eligible))
+    length = min(length, available)
+    if length == 0:
+        return np.empty(0, dtype=np.int64)
+    if length == rough.size:
+        return np.arange(rough.size)
+    nearest: np.ndarray = np.argpartition(-rough, length - 1)[:length]
+    return nearest

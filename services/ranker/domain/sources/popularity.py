@@ -1,0 +1,24 @@
+"""Items that many people did something with lately."""
+
+from services.ranker.domain.arrays import Bools, Float64s, Ordinals
+from services.ranker.domain.popularity import Popularity
+from services.ranker.domain.sources.source import Proposal
+
+
+class PopularitySource:
+    """Proposes what is popular at `now`; items that never were are not proposed."""
+
+    name = "popularity"
+
+    def __init__(self, popularity: Popularity, now: float) -> None:
+        self._popularity = popularity
+        self._now = now
+
+    def propose(self, eligible: Bools, count: int) -> Proposal:
+        """Return the `count` most popular eligible items."""
+        ordinals = self._popularity.top(eligible, count)
+        return Proposal(ordinals, self.scores_of(ordinals))
+
+    def scores_of(self, ordinals: Ordinals) -> Float64s:
+        """Return log2 of the decayed sum of event weights of given items."""
+        return self._popularity.levels(ordinals, self._now)

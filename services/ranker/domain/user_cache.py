@@ -1,0 +1,88 @@
+"""User states by key, bounded, kept fresh by the deltas that frames carry."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import numpy as np
+
+from services.ranker.domain.arrays import Ordinals
+from services.ranker.domain.changes import UserChanges
+from services.ranker.domain.user_state import RECENT, UserDelta, UserState
+
+
+class UserCache:
+    """A bounded map of user states; the least recently asked for gives way.
+
+    A miss is answered by the owner of users, elsewhere. Frames go on meanwhile, so: `expect` the
+    user first, then ask; deltas of expected users are collected, and `fulfil` applies those that
+    the answer does not reflect yet.
+    """
+
+    def __init__(self, max_users: int) -> None:
+        self._max_users = max_users
+        self._states: OrderedDict[bytes, UserState] = OrderedDict()
+        self._expected: dict[bytes, list[UserDelta]] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, user_key: bytes) -> UserState | None:
+        """Return the state of a user, or None on a miss."""
+        state = self._states.get(user_key)
+        if state is not None:
+            self._states.move_to_end(user_key)
+        return state
+
+    def expect(self, user_key: bytes) -> None:
+        """Collect deltas of a user from now on."""
+        self._expected.setdefault(user_key, [])
+
+    def fulfil(self, user_key: bytes, state: UserState) -> None:
+        """Hold the state of an expected user, brought up to date by what was collected."""
+        for delta in self._expected.pop(user_key):
+            state.apply(delta)
+        self._states[user_key] = state
+        self._states.move_to_end(user_key)
+        if len(self._states) > self._max_users:
+            self._states.popitem(last=False)
+
+    def abandon(self, user_key: bytes) -> None:
+        """Stop collecting deltas of an expected user."""
+        self._expected.pop(user_key, None)
+
+    def fold(self, version: int, changes: UserChanges, ordinals: Ordinals) -> None:
+        """Apply deltas to users held, collect those of users expected, ignore all others."""
+        for user_key, delta in self._deltas(version, changes, ordinals):
+            state = self._states.get(user_key)
+            if state is not None:
+                state.apply(delta)
+            if user_key in self._expected:
+                self._expected[user_key].append(delta)
+
+    def _deltas(
+        self, version: int, changes: UserChanges, ordinals: Ordinals
+    ) -> Iterator[tuple[bytes, UserDelta]]:
+        wanted = [
+            index
+            for index, user_key in enumerate(changes.user_keys)
+            if user_key in self._states or user_key in self._expected
+        ]
+        if not wanted:
+            return
+        recent = np.empty(changes.event_users.size, dtype=RECENT)
+        recent["item"] = ordinals[changes.event_items]
+        recent["weight"] = changes.event_weights
+        recent["time"] = changes.event_times
+        vector_row = {user: row for row, user in enumerate(changes.vector_users.tolist())}
+        for index in wanted:
+            row = vector_row.get(index)
+            yield (
+                changes.user_keys[index],
+                UserDelta(
+                    version,
+                    recent[changes.event_users == index],
+                    # A copy: a view would keep the whole frame alive.
+                    None if row is None else changes.vectors[row].copy(),
+                    changes.generation_id,
+                ),
+            )

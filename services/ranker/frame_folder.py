@@ -1,0 +1,129 @@
+"""Folds the feed into replicas of tenants: the sink of the feed client."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Protocol
+
+from harken.feedback.v1 import frame_pb2, generation_pb2
+from services.common.feed_client import FrameRefusedError, applied_by
+from services.common.logs import logger
+from services.common.progress import Progress
+from services.ranker.domain.changes import RefusedChangesError, TenantChanges
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.frame_columns import tenant_changes
+
+_LONGEST_TURN_SECONDS = 0.005
+_log = logger("frames")
+
+
+class UnusableGenerationError(Exception):
+    """A generation came whole, but is not one that we can serve from."""
+
+
+class GenerationSource(Protocol):
+    """Where generations come from."""
+
+    async def load(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> Generation:
+        """Return a generation, ready to serve.
+
+        Raises:
+            UnusableGenerationError: files do not fit the manifest, or we cannot serve from them.
+            ConnectionError: the source is away.
+
+        """
+
+
+class FrameFolder:
+    """Holds a replica per tenant. A frame is folded whole, or refused and changes nothing."""
+
+    def __init__(
+        self, generations: GenerationSource, new_replica: Callable[[str], TenantReplica]
+    ) -> None:
+        self.progress = Progress()
+        self._generations = generations
+        self._new_replica = new_replica
+        self._replicas: dict[str, TenantReplica] = {}
+
+    @property
+    def replicas(self) -> Mapping[str, TenantReplica]:
+        """Return the replicas by tenant. A snapshot replaces them all."""
+        return self._replicas
+
+    async def apply(self, frames: Sequence[frame_pb2.Frame]) -> None:
+        """Fold frames in order; progress moves with each.
+
+        Raises:
+            FrameRefusedError: a frame is wrong; those before it are folded, nothing of it is.
+            ConnectionError: a generation could not be fetched; nothing of its frame is folded.
+
+        """
+        turn_began = time.perf_counter()
+        for frame in frames:
+            await self._fold(frame, self._replicas)
+            self.progress.advance(applied_by(frame))
+            if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn_began = time.perf_counter()
+
+    async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
+        """Build new replicas from a snapshot beside the old ones, and swap when it is complete.
+
+        Cached users are not taken over: their versions belong to the history that was left.
+
+        Raises:
+            FrameRefusedError: a chunk is wrong; the old replicas serve on.
+            ConnectionError: a generation could not be fetched; the old replicas serve on.
+
+        """
+        replicas: dict[str, TenantReplica] = {}
+        applied = self.progress.applied
+        async for chunk in chunks:
+            await self._fold(chunk, replicas)
+            applied = applied_by(chunk)
+            await asyncio.sleep(0)
+        self._replicas = replicas
+        self.progress.advance(applied)
+        _log.info("snapshot folded", version=applied.version, tenants=len(replicas))
+
+    async def _fold(self, frame: frame_pb2.Frame, replicas: dict[str, TenantReplica]) -> None:
+        generations = await self._activated(frame)
+        try:
+            folds = self._checked(frame, generations, replicas)
+        except RefusedChangesError as error:
+            raise FrameRefusedError(frame.version, str(error)) from error
+        for replica, changes in folds:
+            replicas[replica.tenant] = replica
+            replica.fold(frame.version, changes)
+
+    def _checked(
+        self,
+        frame: frame_pb2.Frame,
+        generations: Mapping[str, Generation],
+        replicas: Mapping[str, TenantReplica],
+    ) -> list[tuple[TenantReplica, TenantChanges]]:
+        """Return what to fold where, once all of the frame is known to be right."""
+        folds = []
+        for part in frame.tenants:
+            replica = replicas.get(part.tenant) or self._new_replica(part.tenant)
+            try:
+                changes = tenant_changes(part, generations.get(part.tenant))
+                replica.check(changes)
+            except RefusedChangesError as error:
+                raise RefusedChangesError(f"tenant {part.tenant!r}: {error}") from error
+            folds.append((replica, changes))
+        return folds
+
+    async def _activated(self, frame: frame_pb2.Frame) -> dict[str, Generation]:
+        """Fetch the generations that a frame activates, before anything of it is folded."""
+        generations = {}
+        for part in frame.tenants:
+            if part.HasField("activated"):
+                try:
+                    generations[part.tenant] = await self._generations.load(
+                        part.tenant, part.activated
+                    )
+                except UnusableGenerationError as error:
+                    raise FrameRefusedError(frame.version, str(error)) from error
+        return generations

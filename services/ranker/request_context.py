@@ -1,0 +1,143 @@
+"""What every personal answer starts from: a fresh enough replica and the state of its user."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.common.errors import NotReadyError, StaleError, UnknownTenantError
+from services.common.position import Position
+from services.common.progress import Progress
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import UserState
+from services.ranker.frame_folder import FrameFolder
+from services.ranker.readiness import Readiness
+from services.ranker.user_states import ProfileAwayError, UserStates
+
+PROFILE_UNAVAILABLE = "profile_unavailable"
+PROFILE_BEHIND = "profile_behind"
+FEED_DISCONNECTED = "feed_disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What a caller asks for: a position, seconds to wait for it, and whether to insist."""
+
+    min_position: Position | None
+    budget_seconds: float
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What an answer is made from, all of one moment."""
+
+    replica: TenantReplica
+    generation: Generation
+    user: UserState
+    stale: bool
+    degradations: tuple[str, ...]
+
+
+class RequestContexts:
+    """Finds tenant and user, and waits for freshness, within the caller's budget."""
+
+    def __init__(
+        self,
+        folder: FrameFolder,
+        readiness: Readiness,
+        users: UserStates,
+        min_profile_wait_seconds: float,
+        max_profile_wait_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._folder = folder
+        self._readiness = readiness
+        self._users = users
+        self._min_profile_wait = min_profile_wait_seconds
+        self._max_profile_wait = max_profile_wait_seconds
+        self._clock = clock
+
+    @property
+    def progress(self) -> Progress:
+        """Return how far the feed is folded."""
+        return self._folder.progress
+
+    def replica(self, tenant: str) -> tuple[TenantReplica, Generation]:
+        """Return a tenant's replica and the generation that serves.
+
+        Raises:
+            NotReadyError: nothing was caught up with yet.
+            UnknownTenantError: the tenant has no catalogue.
+
+        """
+        if not self._readiness.was_ready:
+            raise NotReadyError("not caught up with the feed yet")
+        replica = self._folder.replicas.get(tenant)
+        if replica is None:
+            raise UnknownTenantError(tenant)
+        if replica.generation is None:
+            raise NotReadyError(f"tenant {tenant!r} has no generation yet")
+        return replica, replica.generation
+
+    async def personal(
+        self, tenant: str, user_key: bytes, wanted: Freshness, deadline_seconds: float | None
+    ) -> RequestContext:
+        """Wait until what is wanted is folded, and return what the answer is made from.
+
+        `deadline_seconds`: time left for the whole call, None for no limit.
+
+        Raises:
+            NotReadyError, UnknownTenantError: see `replica`.
+            EpochLostError: min_position lies on a fork that was abandoned.
+            StaleError: strict, and the answer would not reflect min_position.
+
+        """
+        began = self._clock()
+        limit = float("inf") if deadline_seconds is None else deadline_seconds
+        # A tenant that min_position is about to create is not unknown yet.
+        if wanted.min_position is None:
+            self.replica(tenant)
+        reached = await self.progress.reach(
+            wanted.min_position, max(0.0, min(wanted.budget_seconds, limit)), wanted.strict
+        )
+        while True:
+            replica, _ = self.replica(tenant)
+            spent = self._clock() - began
+            patience = max(wanted.budget_seconds - spent, self._min_profile_wait)
+            patience = max(0.0, min(patience, self._max_profile_wait, limit - spent))
+            context = await self._with_user(replica, user_key, wanted, reached, patience)
+            # A snapshot may have replaced the replica meanwhile; its ordinals are others.
+            if self._folder.replicas.get(tenant) is replica:
+                return context
+
+    async def _with_user(
+        self,
+        replica: TenantReplica,
+        user_key: bytes,
+        wanted: Freshness,
+        reached: bool,
+        patience: float,
+    ) -> RequestContext:
+        degradations = [] if self._readiness.connected else [FEED_DISCONNECTED]
+        try:
+            known = await self._users.get(replica, user_key, patience)
+        except ProfileAwayError as error:
+            # Without its user's state the slate reflects no position at all.
+            if wanted.min_position is not None:
+                reached = self._unreached(wanted, str(error))
+            user = UserState(version=0)
+            degradations.append(PROFILE_UNAVAILABLE)
+        else:
+            user = known.state
+            if known.behind is not None:
+                degradations.append(PROFILE_BEHIND)
+                if wanted.min_position is not None and known.behind < wanted.min_position:
+                    reached = self._unreached(wanted, "profile has not reached min_position")
+        if replica.generation is None:
+            raise NotReadyError(f"tenant {replica.tenant!r} has no generation yet")
+        return RequestContext(replica, replica.generation, user, not reached, tuple(degradations))
+
+    def _unreached(self, wanted: Freshness, why: str) -> bool:
+        if wanted.strict:
+            raise StaleError(why)
+        return False

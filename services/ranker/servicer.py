@@ -1,0 +1,159 @@
+"""RankerService: checks, asks the domain, converts."""
+
+import re
+import time
+
+import grpc
+
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
+from services.common.errors import MissingResourceError
+from services.common.user_key import user_key_of
+from services.common.validation import Checks
+from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.similar_items import NoVectorError, similar_items
+from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
+from services.ranker.metrics import RankerMetrics
+from services.ranker.request_context import Freshness, RequestContext, RequestContexts
+from services.ranker.serving_state import ServingState
+from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
+from services.ranker.slate_id import new_slate_id
+
+DEFAULT_COUNT = 10
+MAX_COUNT = 1000
+MAX_EXCLUDED = 5000
+MAX_CATEGORIES = 100
+MAX_RANKED = 1000
+_SURFACE = re.compile(r"[a-z0-9_-]{1,64}")
+_ANSWER_SECONDS = 0.01
+"""Kept back from the caller's deadline, for making and sending the answer."""
+
+
+class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
+    """Makes slates."""
+
+    def __init__(
+        self, contexts: RequestContexts, serving_state: ServingState, metrics: RankerMetrics
+    ) -> None:
+        self._contexts = contexts
+        self._serving_state = serving_state
+        self._metrics = metrics
+
+    async def Recommend(  # noqa: N802
+        self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RecommendResponse:
+        """See ranker_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.subject("subject", request.subject)
+        _check_surface(checks, request.surface)
+        count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
+        _check_filter(checks, request.filter)
+        checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
+        freshness = _freshness(checks, request)
+        checks.done()
+        found = await self._contexts.personal(
+            tenant, user_key_of(request.subject), freshness, _time_left(context)
+        )
+        with self._metrics.make_seconds.time():
+            slate = make_slate(
+                found.replica, found.generation, found.user, count, filter_of(request), time.time()
+            )
+            self._metrics.slates.inc()
+            return pb.RecommendResponse(
+                slate_id=new_slate_id(),
+                slots=slot_messages(slate.slots),
+                position=self._contexts.progress.position(),
+                generation_id=found.generation.generation_id,
+                policy=POLICY,
+                stale=found.stale,
+                degradations=self._degradations(found, slate),
+                drops=drops_message(slate.drops),
+                unknown_subject=found.user.unknown,
+            )
+
+    async def Rank(  # noqa: N802
+        self, request: pb.RankRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RankResponse:
+        """See ranker_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.subject("subject", request.subject)
+        checks.size("item_ids", len(request.item_ids), 1, MAX_RANKED)
+        if len(set(request.item_ids)) < len(request.item_ids):
+            checks.fail("item_ids", "holds an id twice")
+        freshness = _freshness(checks, request)
+        checks.done()
+        found = await self._contexts.personal(
+            tenant, user_key_of(request.subject), freshness, _time_left(context)
+        )
+        slate, unranked = rank_items(
+            found.replica, found.generation, found.user, list(request.item_ids), time.time()
+        )
+        return pb.RankResponse(
+            slots=slot_messages(slate.slots),
+            unranked_item_ids=unranked,
+            position=self._contexts.progress.position(),
+            generation_id=found.generation.generation_id,
+            stale=found.stale,
+            degradations=self._degradations(found, slate),
+        )
+
+    async def SimilarItems(  # noqa: N802
+        self, request: pb.SimilarItemsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.SimilarItemsResponse:
+        """See ranker_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.id("item_id", request.item_id)
+        count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
+        _check_filter(checks, request.filter)
+        checks.done()
+        replica, generation = self._contexts.replica(tenant)
+        wanted = ItemFilter(
+            tuple(request.filter.categories), tuple(request.filter.excluded_categories)
+        )
+        try:
+            similar = similar_items(replica, request.item_id, count, wanted, time.time())
+        except NoVectorError as error:
+            raise MissingResourceError(str(error)) from error
+        return pb.SimilarItemsResponse(
+            items=[pb.SimilarItem(item_id=item_id, cosine=cosine) for item_id, cosine in similar],
+            position=self._contexts.progress.position(),
+            generation_id=generation.generation_id,
+        )
+
+    async def GetServingState(  # noqa: N802
+        self, request: pb.GetServingStateRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetServingStateResponse:
+        """See ranker_service.proto."""
+        return await self._serving_state.read()
+
+    def _degradations(self, found: RequestContext, slate: Slate) -> list[str]:
+        degradations = [*found.degradations, *(what.value for what in slate.degradations)]
+        self._metrics.answered(found.stale, degradations)
+        return degradations
+
+
+def _freshness(checks: Checks, request: pb.RecommendRequest | pb.RankRequest) -> Freshness:
+    return Freshness(
+        checks.position("min_position", request.min_position),
+        checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget),
+        request.strict,
+    )
+
+
+def _check_surface(checks: Checks, surface: str) -> None:
+    if surface and not _SURFACE.fullmatch(surface):
+        checks.fail("surface", "must be at most 64 of [a-z0-9_-]")
+
+
+def _check_filter(checks: Checks, wanted: slate_pb2.Filter) -> None:
+    checks.size("filter.categories", len(wanted.categories), 0, MAX_CATEGORIES)
+    checks.size("filter.excluded_categories", len(wanted.excluded_categories), 0, MAX_CATEGORIES)
+
+
+def _time_left(context: grpc.aio.ServicerContext) -> float | None:
+    """Return the seconds until the caller's deadline that may be spent waiting; None: no limit."""
+    left = context.time_remaining()
+    return None if left is None else max(0.0, left - _ANSWER_SECONDS)

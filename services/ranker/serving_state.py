@@ -1,0 +1,67 @@
+"""What this replica serves from, for operators and for comparing replicas."""
+
+import asyncio
+from dataclasses import dataclass
+
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.ranker.domain.item_index import digest_of
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.frame_folder import FrameFolder
+from services.ranker.readiness import Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class _Digest:
+    """A digest, how many vectors it covers, and the state it was taken of."""
+
+    taken_of: tuple[object, ...]
+    vectors: int
+    value: bytes
+
+
+class ServingState:
+    """Reads state and digests. A digest is taken anew only when items or vectors changed."""
+
+    def __init__(self, folder: FrameFolder, readiness: Readiness) -> None:
+        self._folder = folder
+        self._readiness = readiness
+        self._digests: dict[str, _Digest] = {}
+
+    async def read(self) -> pb.GetServingStateResponse:
+        """Return the state as of one version, though hashing takes its time meanwhile."""
+        self._readiness.refresh()
+        applied = self._folder.progress.applied
+        response = pb.GetServingStateResponse(
+            ready=self._readiness.ready,
+            connected=self._readiness.connected,
+            epoch=applied.epoch,
+            version=applied.version,
+            head_version=max(self._readiness.head_version, applied.version),
+            position=self._folder.progress.position(),
+        )
+        hashing = []
+        for tenant, replica in sorted(self._folder.replicas.items()):
+            generation = replica.generation
+            state = response.tenants.add(
+                tenant=tenant,
+                generation_id="" if generation is None else generation.generation_id,
+                items=replica.catalogue.listed_count,
+                cached_users=len(replica.users),
+            )
+            hashing.append(self._digest(replica, state))
+        await asyncio.gather(*hashing)
+        return response
+
+    async def _digest(self, replica: TenantReplica, state: pb.TenantState) -> None:
+        index = replica.index
+        taken_of = (replica, index, index.revision, replica.catalogue.revision)
+        digest = self._digests.get(replica.tenant)
+        if digest is None or digest.taken_of != taken_of:
+            item_ids, ordinals = replica.digest_order()
+            # Rows are copied before the first await, so all tenants are of one version.
+            rows = index.copy_rows(ordinals)
+            value = await asyncio.to_thread(digest_of, item_ids, rows)
+            digest = _Digest(taken_of, len(item_ids), value)
+            self._digests[replica.tenant] = digest
+        state.vectors = digest.vectors
+        state.digest = digest.value

@@ -1,0 +1,57 @@
+"""Slates as messages."""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import slate_pb2
+from services.ranker.domain.eligibility import Drops, ItemFilter
+from services.ranker.domain.reasons import ReasonCode
+from services.ranker.domain.slate import Slot
+
+_CODES = MappingProxyType(
+    {
+        ReasonCode.FOLLOWS: slate_pb2.REASON_CODE_FOLLOWS,
+        ReasonCode.TASTE: slate_pb2.REASON_CODE_TASTE,
+        ReasonCode.POPULAR: slate_pb2.REASON_CODE_POPULAR,
+    }
+)
+
+
+def slot_messages(slots: Iterable[Slot]) -> list[slate_pb2.Slot]:
+    """Return slots as messages, in order."""
+    return [
+        slate_pb2.Slot(
+            item_id=slot.item_id,
+            score=slot.score,
+            sources=[
+                slate_pb2.SourceScore(source=source.source, score=source.score, rank=source.rank)
+                for source in slot.sources
+            ],
+            reason=slate_pb2.Reason(
+                code=_CODES[slot.reason.code], because_item_id=slot.reason.because_item_id
+            ),
+            propensity=slot.propensity,
+        )
+        for slot in slots
+    ]
+
+
+def drops_message(drops: Drops) -> slate_pb2.Drops:
+    """Return drop counts as a message."""
+    return slate_pb2.Drops(
+        seen=drops.seen,
+        excluded=drops.excluded,
+        unavailable=drops.unavailable,
+        category=drops.category,
+    )
+
+
+def filter_of(request: pb.RecommendRequest) -> ItemFilter:
+    """Return what a request wants left out."""
+    return ItemFilter(
+        tuple(request.filter.categories),
+        tuple(request.filter.excluded_categories),
+        tuple(request.excluded_item_ids),
+        request.filter.allow_seen,
+    )

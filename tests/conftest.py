@@ -1,0 +1,112 @@
+"""Shared fixtures: a real PostgreSQL, fresh databases on it, and suites of real processes."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cli.embedded_postgres import EmbeddedPostgres
+from services.cli.guardian import Guardian
+from services.cli.suite import Suite, SuiteConfig
+
+
+@dataclass(frozen=True)
+class FreshDatabase:
+    """An empty database that both roles may use, as after the first start of a deployment."""
+
+    name: str
+    feedback_dsn: str
+    profile_dsn: str
+    admin_dsn: str
+
+
+@pytest.fixture(scope="session")
+def guardian() -> Iterator[Guardian]:
+    """Stops all processes of the session, even when pytest is killed."""
+    guardian = Guardian()
+    yield guardian
+    guardian.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    guardian: Guardian, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    """One server for the session. Without fsync: tests kill processes, not the machine."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), guardian, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres) -> Callable[[], FreshDatabase]:
+    """Factory of databases, each empty and of its own name; they go with the server."""
+    numbers = itertools.count(1)
+
+    def create() -> FreshDatabase:
+        name = f"harken_{next(numbers)}"
+        postgres.create_database(name)
+        return FreshDatabase(
+            name,
+            postgres.dsn("harken_feedback", name),
+            postgres.dsn("harken_profile", name),
+            postgres.dsn("postgres", name),
+        )
+
+    return create
+
+
+@pytest.fixture
+def database(new_database: Callable[[], FreshDatabase]) -> FreshDatabase:
+    """A database for one test."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def module_database(new_database: Callable[[], FreshDatabase]) -> FreshDatabase:
+    """A database for the tests of one module."""
+    return new_database()
+
+
+StartSuite = Callable[..., Suite]
+
+
+def _suite_starter(
+    stack: ExitStack, folder: Path, database: FreshDatabase, guardian: Guardian
+) -> StartSuite:
+    numbers = itertools.count(1)
+
+    def start(**options: Any) -> Suite:
+        config = SuiteConfig(
+            folder / f"suite-{next(numbers)}",
+            database.feedback_dsn,
+            database.profile_dsn,
+            **options,
+        )
+        return stack.enter_context(Suite(config, guardian))
+
+    return start
+
+
+@pytest.fixture
+def suite(database: FreshDatabase, guardian: Guardian, tmp_path: Path) -> Iterator[StartSuite]:
+    """Start a suite on the test's database: suite(rankers=3, preset="media", ...).
+
+    Options are those of SuiteConfig. What was started is stopped after the test.
+    """
+    with ExitStack() as stack:
+        yield _suite_starter(stack, tmp_path, database, guardian)
+
+
+@pytest.fixture(scope="module")
+def module_suite(
+    module_database: FreshDatabase,
+    guardian: Guardian,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[StartSuite]:
+    """Start a suite that lives as long as the tests of one module; as `suite` otherwise."""
+    with ExitStack() as stack:
+        yield _suite_starter(stack, tmp_path_factory.mktemp("suite"), module_database, guardian)

@@ -1,0 +1,166 @@
+"""A feedback service that plays a script: a real gRPC server, with no log behind it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from harken.feedback.v1 import (
+    embedding_service_pb2 as embedding,
+)
+from harken.feedback.v1 import (
+    embedding_service_pb2_grpc,
+    frame_pb2,
+    user_fact_service_pb2_grpc,
+)
+from harken.feedback.v1 import (
+    user_fact_service_pb2 as fact,
+)
+
+UserRevision = tuple[str, bytes, int]
+
+
+class ScriptedFeedback(
+    embedding_service_pb2_grpc.EmbeddingServiceServicer,
+    user_fact_service_pb2_grpc.UserFactServiceServicer,
+):
+    """Streams `frames`, and remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.frames: list[frame_pb2.Frame] = []
+        self.forks: dict[int, int] = {}
+        self.epoch = 1
+        self.starts: list[embedding.SubscribeStart] = []
+        self.acks: list[int] = []
+        self.nacks: list[embedding.Nack] = []
+        self.facts: list[tuple[UserRevision, dict[str, Any]]] = []
+        """Facts that were new, in the order of their arrival."""
+        self.fact_calls = 0
+        self.unknown_tenants: set[str] = set()
+        self.lose_answers = 0
+        """So many answers to AppendUserFacts get lost after the facts were taken."""
+        self.resend_from: int | None = None
+        """Where the next stream begins, whatever its resume point; None: as it asks."""
+        self.target = ""
+        self._changed = asyncio.Event()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen, on the port of before if there was one."""
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.so_reuseport", 0),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            )
+        )
+        embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(self, self._server)
+        user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(self, self._server)
+        port = self._server.add_insecure_port(self.target or "127.0.0.1:0")
+        self.target = f"127.0.0.1:{port}"
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Be away."""
+        if self._server is not None:
+            await self._server.stop(None)
+            self._server = None
+
+    def publish(self, *frames: frame_pb2.Frame) -> None:
+        """Append frames to the feed."""
+        self.frames.extend(frames)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def break_streams(self) -> None:
+        """Cut every stream."""
+        for stream in self._streams:
+            stream.cancel()
+
+    def highest_ack(self) -> int:
+        return max(self.acks, default=0)
+
+    async def Subscribe(  # noqa: N802
+        self, request_iterator: AsyncIterator[embedding.SubscribeRequest], context: Any
+    ) -> AsyncIterator[embedding.SubscribeResponse]:
+        messages = aiter(request_iterator)
+        start = (await anext(messages)).start
+        self.starts.append(start)
+        head = self.frames[-1] if self.frames else frame_pb2.Frame()
+        yield embedding.SubscribeResponse(
+            welcome=embedding.Welcome(
+                epoch=self.epoch,
+                head_version=head.version,
+                through_sequence=head.through_sequence,
+                forks=[
+                    embedding.Fork(epoch=epoch, last_sequence=last)
+                    for epoch, last in self.forks.items()
+                ],
+            )
+        )
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        listener = asyncio.create_task(self._listen(messages))
+        sent = start.resume.version if self.resend_from is None else self.resend_from
+        self.resend_from = None
+        try:
+            while True:
+                changed = self._changed
+                for frame in [f for f in self.frames if f.version > sent]:
+                    sent = frame.version
+                    yield embedding.SubscribeResponse(frame=frame)
+                try:
+                    async with asyncio.timeout(1.0):
+                        await changed.wait()
+                except TimeoutError:
+                    yield embedding.SubscribeResponse(
+                        heartbeat=embedding.Heartbeat(epoch=self.epoch, head_version=sent)
+                    )
+        finally:
+            self._streams.discard(task)
+            listener.cancel()
+
+    async def _listen(self, messages: AsyncIterator[embedding.SubscribeRequest]) -> None:
+        with contextlib.suppress(asyncio.CancelledError, grpc.aio.UsageError):
+            async for message in messages:
+                if message.HasField("ack"):
+                    self.acks.append(message.ack.version)
+                elif message.HasField("nack"):
+                    self.nacks.append(message.nack)
+
+    async def PutEmbeddings(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not in this script")
+
+    async def AppendUserFacts(  # noqa: N802
+        self, request: fact.AppendUserFactsRequest, context: Any
+    ) -> fact.AppendUserFactsResponse:
+        self.fact_calls += 1
+        if request.tenant in self.unknown_tenants:
+            await self._unknown_tenant(context)
+        last = {(tenant, key): revision for (tenant, key, revision), _ in self.facts}
+        appended = 0
+        for given in request.facts:
+            owner = (request.tenant, given.user_key)
+            if given.revision > last.get(owner, 0):
+                last[owner] = given.revision
+                attributes = json_format.MessageToDict(given.attributes)
+                self.facts.append(((*owner, given.revision), attributes))
+                appended += 1
+        if self.lose_answers > 0:
+            self.lose_answers -= 1
+            await context.abort(grpc.StatusCode.INTERNAL, "the answer got lost")
+        return fact.AppendUserFactsResponse(appended=appended)
+
+    async def _unknown_tenant(self, context: Any) -> None:
+        status = status_pb2.Status(code=code_pb2.NOT_FOUND, message="no catalogue yet")
+        status.details.add().Pack(
+            error_details_pb2.ErrorInfo(reason="UNKNOWN_TENANT", domain="harken")
+        )
+        wire = rpc_status.to_status(status)
+        await context.abort(wire.code, wire.details, wire.trailing_metadata)

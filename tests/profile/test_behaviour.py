@@ -1,0 +1,191 @@
+"""State, seen items and counters are what the events say, however they come in frames."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harken.common.v1.subject_pb2 import Subject
+from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.position import decode_position
+from tests.profile.conftest import StartService
+from tests.profile.frames import GENERATION, Happening, Script, user
+from tests.profile.oracle import expected_behaviour, stated_behaviour
+from tests.profile.scripted_feedback import ScriptedFeedback
+from tests.profile.service_under_test import LocalService
+from tests.profile.waiting import until
+
+_USERS = ("ann", "bob", "cy")
+_happenings = st.builds(
+    Happening,
+    user=st.sampled_from(_USERS),
+    item=st.sampled_from([f"item-{n}" for n in range(6)] + ["Ünïcode 🎧"]),
+    type=st.sampled_from(["view", "buy", "rating"]),
+    value=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    time_us=st.integers(0, 4_000_000_000_000_000),
+    weight=st.floats(-2, 5, width=32),
+)
+_numbers = itertools.count()
+
+
+@st.composite
+def _stories(draw: st.DrawFn) -> tuple[list[list[Happening]], list[list[int]]]:
+    """Events cut into frames, and frames cut into groups that are sent at once."""
+    # Repeated, so that more than 100 events of one user come up often.
+    events = draw(st.lists(_happenings, min_size=1, max_size=30)) * draw(st.sampled_from([1, 3, 9]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=12)))
+    frames = [events[a:b] for a, b in itertools.pairwise([0, *cuts, len(events)])]
+    group_cuts = sorted(draw(st.lists(st.integers(0, len(frames)), max_size=4)))
+    bounds = itertools.pairwise([0, *group_cuts, len(frames)])
+    return frames, [list(range(a, b)) for a, b in bounds if b > a]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    story=_stories(),
+    breaks=st.lists(st.booleans(), min_size=5, max_size=5),
+    again=st.integers(0, 5),
+)
+async def test_any_split_into_frames_gives_the_same_result(
+    service: LocalService,
+    feedback: ScriptedFeedback,
+    script: Script,
+    story: tuple[list[list[Happening]], list[list[int]]],
+    breaks: list[bool],
+    again: int,
+) -> None:
+    """Truth 2: each event counts once, also when streams break and frames are sent again."""
+    tenant = f"t{next(_numbers)}"
+    frames, groups = story
+    frames = [[replace(happening, tenant=tenant) for happening in frame] for frame in frames]
+    for group, broken in zip(groups, breaks, strict=False):
+        feedback.publish(*(script.frame(frames[index]) for index in group))
+        if broken:
+            feedback.resend_from = max(0, script.version - again)
+            feedback.break_streams()
+    for name in _USERS:
+        own = [h for frame in frames for h in frame if h.user == name]
+        if own:
+            answer = await service.get(name, script.position, tenant)
+            assert stated_behaviour(answer.profile) == expected_behaviour(own)
+
+
+async def test_more_than_a_hundred_events_of_one_user(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    events = [Happening("ann", f"item-{n % 130}", time_us=n) for n in range(300)]
+    feedback.publish(script.frame(events[:90]), script.frame(events[90:99]))
+    feedback.publish(script.frame(events[99:101]), script.frame(events[101:]))
+    answer = await service.get("ann", script.position)
+    assert stated_behaviour(answer.profile) == expected_behaviour(events)
+
+
+async def test_no_more_than_5000_seen_items(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    events = [Happening("ann", f"item-{n}") for n in range(5100)]
+    feedback.publish(script.frame(events))
+    answer = await service.get("ann", script.position)
+    assert list(answer.profile.seen_item_ids) == [f"item-{n}" for n in range(5099, 99, -1)]
+    assert answer.profile.counters.distinct_items == 5100
+    assert not (await service.get("ann", seen=False)).profile.seen_item_ids
+
+
+async def test_vectors_are_assigned_and_leave_the_rest_alone(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    feedback.publish(script.frame([Happening("ann", "a")], {("default", "ann"): [1, 2, 3, 4]}))
+    feedback.publish(script.frame([Happening("ann", "b")]))
+    first = (await service.get("ann", script.position)).profile
+    assert first.state.vector == np.array([1, 2, 3, 4], "<f4").tobytes()
+    assert first.state.generation_id == GENERATION
+    feedback.publish(script.frame(vectors={("default", "ann"): [0, 0, 0, 1]}))
+    feedback.publish(script.frame(vectors={("default", "zoe"): [0, 0, 1]}, generation="g2"))
+    second = (await service.get("ann", script.position)).profile
+    assert second.state.vector == np.array([0, 0, 0, 1], "<f4").tobytes()
+    assert second.counters == first.counters
+    assert second.state.recent == first.state.recent
+    # Known by nothing but a vector that a backend set.
+    zoe = (await service.get("zoe", script.position)).profile
+    assert zoe.state.vector == np.array([0, 0, 1], "<f4").tobytes()
+    assert zoe.state.generation_id == "g2"
+    assert zoe.counters.events == 0
+    assert not zoe.counters.HasField("first_event_time")
+
+
+async def test_tenants_and_sessions_are_apart(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """Truth 15, and user "7" is not session "7"."""
+    feedback.publish(
+        script.frame([Happening("7", "a"), Happening("7", "b", tenant="other")])
+    )
+    await service.get("7", script.position)
+    answer = await service.stub.BatchGetProfiles(
+        pb.BatchGetProfilesRequest(
+            subjects=[user("7"), Subject(session_id="7"), user("nobody"), user("7")],
+            include_seen=True,
+        )
+    )
+    assert [result.HasField("profile") for result in answer.results] == [True, False, False, True]
+    assert answer.results[0].profile.seen_item_ids == ["a"]
+    other = await service.get("7", tenant="other")
+    assert other.profile.seen_item_ids == ["b"]
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await service.get("7", tenant="third")
+    assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_two_services_on_one_database_do_no_harm(
+    start_service: StartService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """Truth 2: whoever comes second finds the cursor moved, and skips."""
+    first, second = await start_service(), await start_service()
+    events = [Happening("ann", f"item-{n % 17}", time_us=n) for n in range(400)]
+    for begin in range(0, len(events), 2):
+        feedback.publish(script.frame(events[begin : begin + 2]))
+        if begin % 50 == 0:
+            await first.get("ann", script.position)
+    for service in (first, second):
+        answer = await service.get("ann", script.position)
+        assert stated_behaviour(answer.profile) == expected_behaviour(events)
+    conflicts = [
+        await service.metric("harken_profile_cursor_conflicts_total")
+        for service in (first, second)
+    ]
+    assert sum(conflicts) > 0
+
+
+async def test_a_batch_is_as_of_one_position(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """All profiles of an answer have seen the same frames, while frames come in."""
+    feedback.publish(script.frame([Happening("ann", "a"), Happening("bob", "a")]))
+    await service.get("ann", script.position)
+
+    async def publish() -> None:
+        for _ in range(200):
+            feedback.publish(script.frame([Happening("ann", "a"), Happening("bob", "a")]))
+            await asyncio.sleep(0)
+            await until(lambda: feedback.highest_ack() >= script.version - 3, "an ack")
+
+    publisher = asyncio.create_task(publish())
+    reads = 0
+    while not publisher.done():
+        answer = await service.stub.BatchGetProfiles(
+            pb.BatchGetProfilesRequest(subjects=[user("ann"), user("bob")])
+        )
+        counts = [result.profile.counters.events for result in answer.results]
+        # Each frame brings one event of each user.
+        assert counts == [answer.version, answer.version]
+        assert decode_position(answer.position).sequence == 2 * answer.version
+        reads += 1
+    await publisher
+    assert reads > 20

@@ -1,0 +1,274 @@
+"""Slates: what they never hold (truth 9), how they are ordered, and why."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.reasons import ReasonCode
+from services.ranker.domain.slate import Degradation, Slate, make_slate, rank_items
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import RECENT, UserState
+from tests.ranker.frames import Changes, frame
+from tests.ranker.generations import DIMENSION, generation, manifest
+from tests.ranker.replicas import HALF_LIFE, folded
+
+NOW = 1000.0
+IDS = [f"i{n}" for n in range(30)]
+ID = st.sampled_from(IDS)
+CATEGORIES = "abc"
+
+
+@dataclass
+class Shop:
+    """Items as a shop keeper would list them, for the replica and for the oracle."""
+
+    changes: Changes
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    unavailable: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    without_vector: set[str] = field(default_factory=set)
+
+    def servable(self) -> set[str]:
+        gone = self.unavailable | self.expired | self.deleted | self.without_vector
+        return set(self.categories) - gone
+
+
+VALUES = st.lists(st.floats(-2, 2, width=32), min_size=DIMENSION, max_size=DIMENSION)
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> Shop:
+    shop = Shop(Changes(activated=manifest()))
+    for item_id in draw(st.lists(ID, unique=True, max_size=25)):
+        state = draw(st.sampled_from(["fine", "fine", "fine", "unavailable", "expired", "bare"]))
+        shop.categories[item_id] = draw(st.lists(st.sampled_from(CATEGORIES), max_size=2))
+        shop.changes.item(
+            item_id,
+            shop.categories[item_id],
+            available=state != "unavailable",
+            expire_seconds=draw(st.sampled_from([900, 1000])) if state == "expired" else 1001,
+        )
+        if state == "unavailable":
+            shop.unavailable.add(item_id)
+        if state == "expired":
+            shop.expired.add(item_id)
+        if state == "bare":
+            shop.without_vector.add(item_id)
+        else:
+            shop.changes.vector(item_id, draw(VALUES), draw(st.floats(-1, 1, width=32)))
+    shop.deleted = set(draw(st.lists(ID, max_size=3)))
+    shop.changes.deleted = sorted(shop.deleted)
+    for source, slot, target in draw(st.lists(st.tuples(ID, st.integers(0, 5), ID), max_size=30)):
+        shop.changes.rule(source, slot, target, 1.0)
+    for item_id in draw(st.lists(ID, max_size=20)):
+        shop.changes.popularity(item_id, draw(st.floats(-5, 5)), 3.0)
+    return shop
+
+
+@st.composite
+def users(draw: st.DrawFn, replica: TenantReplica) -> tuple[UserState, set[str]]:
+    seen = draw(st.lists(ID, max_size=10))
+    recent = np.empty(len(seen), dtype=RECENT)
+    recent["item"] = replica.ordinals(seen)
+    recent["weight"] = draw(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0]), min_size=len(seen),
+                                     max_size=len(seen)))  # fmt: skip
+    recent["time"] = np.arange(len(seen))
+    vector = draw(st.none() | VALUES.map(lambda values: np.array(values, dtype=np.float32)))
+    user = UserState(
+        1, recent, replica.ordinals(seen), vector, draw(st.sampled_from(["g1", "g1", "old"]))
+    )
+    return user, set(seen)
+
+
+def found_in(shop: Shop) -> tuple[TenantReplica, Generation]:
+    replica = folded([frame(1, shop.changes)]).replicas["default"]
+    assert replica.generation is not None
+    return replica, replica.generation
+
+
+def ids(slate: Slate) -> list[str]:
+    return [slot.item_id for slot in slate.slots]
+
+
+@given(shops(), st.data())
+def test_a_slate_holds_what_it_may_and_nothing_else(shop: Shop, data: st.DataObject) -> None:
+    """Truth 9, with the oracle's own filter over the shop keeper's list."""
+    replica, serving = found_in(shop)
+    user, seen = data.draw(users(replica))
+    wanted = ItemFilter(
+        tuple(data.draw(st.lists(st.sampled_from([*CATEGORIES, "none"]), max_size=2))),
+        tuple(data.draw(st.lists(st.sampled_from([*CATEGORIES, "none"]), max_size=1))),
+        tuple(data.draw(st.lists(ID | st.just("unheard of"), max_size=5))),
+        allow_seen=data.draw(st.booleans()),
+    )
+    count = data.draw(st.integers(1, 30))
+
+    slate = make_slate(replica, serving, user, count, wanted, NOW)
+
+    allowed = shop.servable() - set(wanted.excluded_item_ids)
+    if not wanted.allow_seen:
+        allowed -= seen
+    category_of = shop.categories
+    if wanted.categories:
+        allowed = {i for i in allowed if set(category_of[i]) & set(wanted.categories)}
+    allowed = {i for i in allowed if not set(category_of[i]) & set(wanted.excluded_categories)}
+    assert set(ids(slate)) <= allowed
+    assert len(set(ids(slate))) == len(slate.slots) == min(count, len(allowed))
+    scores = [slot.score for slot in slate.slots]
+    assert scores == sorted(scores, reverse=True)
+    assert all(slot.propensity == 1.0 for slot in slate.slots)
+
+    listed = set(shop.categories) - shop.deleted
+    left = shop.servable()
+    assert slate.drops.unavailable == len(listed & (shop.unavailable | shop.expired))
+    assert slate.drops.excluded == len(left & set(wanted.excluded_item_ids))
+    left -= set(wanted.excluded_item_ids)
+    assert slate.drops.seen == (0 if wanted.allow_seen else len(left & seen))
+    left -= set() if wanted.allow_seen else seen
+    assert slate.drops.category == len(left) - len(allowed)
+
+    again = make_slate(replica, serving, user, count, wanted, NOW)
+    assert again == slate
+    degraded = Degradation.VECTOR_OF_OTHER_GENERATION in slate.degradations
+    assert degraded == (user.vector is not None and user.generation_id == "old")
+
+
+@given(shops(), st.data())
+def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None:
+    replica, serving = found_in(shop)
+    user, _ = data.draw(users(replica))
+    slate = make_slate(replica, serving, user, 30, ItemFilter(), NOW)
+    usable = user.vector if user.generation_id == "g1" else None
+    values = {
+        item_id: np.float32([*vector, bias]) for item_id, vector, bias in shop.changes.vectors
+    }
+    levels = {item_id: level for item_id, level, _ in shop.changes.popular}
+    latest = {
+        replica.catalogue.item_id(int(event["item"]))
+        for event in user.recent
+        if event["weight"] > 0
+    }
+    taken: dict[str, set[int]] = {"vector": set(), "rules": set(), "popularity": set()}
+    for slot in slate.slots:
+        ranks = [source.rank for source in slot.sources]
+        assert ranks == sorted(ranks)
+        for source in slot.sources:
+            assert source.rank not in taken[source.source]
+            taken[source.source].add(source.rank)
+            if source.source == "vector":
+                assert usable is not None
+                expected = float(values[slot.item_id] @ np.float32([*usable, 1.0]))
+                assert math.isclose(source.score, expected, rel_tol=1e-4, abs_tol=1e-4)
+            if source.source == "popularity":
+                assert math.isclose(source.score, levels[slot.item_id] - NOW / HALF_LIFE)
+        if slot.reason.code is ReasonCode.FOLLOWS:
+            assert slot.sources[0].source == "rules" or slot.sources[0].rank == next(
+                source.rank for source in slot.sources if source.source == "rules"
+            )
+            assert slot.reason.because_item_id in latest
+            assert (slot.reason.because_item_id, slot.item_id) in {
+                (source, target) for source, _, target, _ in shop.changes.rules
+            }
+        else:
+            assert slot.reason.because_item_id == ""
+        if slot.reason.code is ReasonCode.TASTE:
+            assert "vector" in {source.source for source in slot.sources}
+    # All of the pool fits into the slate here, so no rank is missing.
+    for ranks_taken in taken.values():
+        assert ranks_taken == set(range(1, len(ranks_taken) + 1))
+
+
+@given(shops(), st.integers(1, 30))
+def test_a_stranger_gets_what_is_popular(shop: Shop, count: int) -> None:
+    replica, serving = found_in(shop)
+    slate = make_slate(replica, serving, UserState(1, unknown=True), count, ItemFilter(), NOW)
+    levels = {item_id: level for item_id, level, _ in shop.changes.popular}
+    order = sorted(
+        shop.servable(),
+        key=lambda i: (-levels.get(i, -math.inf), replica.catalogue.find(i)),
+    )
+    assert ids(slate) == order[:count]
+    assert {slot.reason.code for slot in slate.slots} <= {ReasonCode.POPULAR}
+    for slot in slate.slots:
+        expected = 2.0 ** (levels[slot.item_id] - 1.0) if slot.item_id in levels else 0.0
+        assert math.isclose(slot.score, expected)
+
+
+@given(shops(), st.data())
+def test_rank_orders_exactly_what_can_be_served(shop: Shop, data: st.DataObject) -> None:
+    replica, serving = found_in(shop)
+    user, _ = data.draw(users(replica))
+    given_ids = data.draw(st.lists(ID | st.just("unheard of"), unique=True, min_size=1))
+    slate, unranked = rank_items(replica, serving, user, given_ids, NOW)
+    # Rank leaves out what cannot be had; an item whose vector is still to come can be.
+    rankable = shop.servable() | (
+        (shop.without_vector & set(shop.categories)) - shop.deleted - shop.unavailable
+    )
+    assert set(ids(slate)) == set(given_ids) & rankable
+    assert unranked == [item_id for item_id in given_ids if item_id not in rankable]
+    assert len(ids(slate)) == len(set(ids(slate)))
+    for name in ("vector", "rules", "popularity"):
+        pairs = sorted(
+            (source.rank, -source.score)
+            for slot in slate.slots
+            for source in slot.sources
+            if source.source == name
+        )
+        assert [rank for rank, _ in pairs] == list(range(1, len(pairs) + 1))
+        assert [score for _, score in pairs] == sorted(score for _, score in pairs)
+
+
+def two_items() -> TenantReplica:
+    changes = Changes(activated=manifest()).item("a").item("b").item("c")
+    changes.vector("a", [1, 0, 0, 0]).vector("b", [0, 1, 0, 0]).vector("c", [0, 0, 1, 0])
+    changes.rule("c", 0, "b", 4.0).rule("a", 0, "b", 1.0)
+    return folded([frame(1, changes)]).replicas["default"]
+
+
+def test_a_vector_of_another_generation_is_not_used() -> None:
+    """Truth 10: vectors of two generations are never mixed."""
+    replica = two_items()
+    vector = np.array([0, 9, 0, 0], dtype=np.float32)
+    old = UserState(1, vector=vector, generation_id="g0")
+    slate = make_slate(replica, generation(), old, 3, ItemFilter(), NOW)
+    assert all(not slot.sources for slot in slate.slots)
+    assert slate.degradations == (Degradation.VECTOR_OF_OTHER_GENERATION,)
+
+    new = UserState(1, vector=vector, generation_id="g1")
+    slate = make_slate(replica, generation(), new, 3, ItemFilter(), NOW)
+    assert ids(slate)[0] == "b"
+    assert slate.degradations == ()
+
+
+def test_because_names_the_recent_item_that_adds_most() -> None:
+    replica = two_items()
+    recent = np.array([(2, 1.0, 1.0), (0, 1.0, 2.0)], dtype=RECENT)
+    assert replica.ordinals(["a", "c"]).tolist() == [0, 2]
+    slate = make_slate(replica, generation(), UserState(1, recent), 3, ItemFilter(), NOW)
+    top = slate.slots[0]
+    assert top.item_id == "b"
+    assert top.reason.code is ReasonCode.FOLLOWS
+    # From a, the latest: 1 / 1; from c, one step earlier: 4 / 2.
+    assert top.reason.because_item_id == "c"
+
+
+def test_scores_that_are_not_numbers_come_last_and_are_said() -> None:
+    replica = two_items()
+    slate = make_slate(
+        replica, Generation("g1", DIMENSION, 1.0, _Odd()),  # type: ignore[arg-type]
+        UserState(1, vector=np.ones(DIMENSION, np.float32), generation_id="g1"), 3, ItemFilter(),
+        NOW,
+    )  # fmt: skip
+    assert ids(slate) == ["c", "b", "a"]
+    assert Degradation.SCORER_NOT_FINITE in slate.degradations
+
+
+class _Odd:
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        return np.array([[math.nan], [1.0], [2.0]], dtype=np.float32)

@@ -1,0 +1,68 @@
+"""Generations for tests: a scorer that adds its features, as one Gemm."""
+
+import functools
+import hashlib
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from harken.feedback.v1 import generation_pb2
+from services.ranker.domain.features import FEATURES
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.scorer import Scorer
+
+DIMENSION = 4
+MAX_NORM = 10.0
+
+
+@functools.cache
+def scorer_model(columns: int = len(FEATURES), outcomes: int = 1) -> bytes:
+    weights = np.ones((columns, outcomes), dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["features", "weights"], ["scores"])],
+        "scorer",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", columns])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", outcomes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+@functools.cache
+def generation(generation_id: str = "g1", dimension: int = DIMENSION) -> Generation:
+    return Generation(
+        generation_id, dimension, MAX_NORM, Scorer(scorer_model(), FEATURES, ("positive",))
+    )
+
+
+def manifest(
+    generation_id: str = "g1", dimension: int = DIMENSION
+) -> generation_pb2.GenerationManifest:
+    files = generation_files()
+    return generation_pb2.GenerationManifest(
+        generation_id=generation_id,
+        tenant="default",
+        dimension=dimension,
+        max_norm=MAX_NORM,
+        scorer_features=FEATURES,
+        outcomes=["positive"],
+        content_buckets=8,
+        files=[
+            generation_pb2.GenerationFile(
+                name=name, size=len(data), sha256=hashlib.sha256(data).digest()
+            )
+            for name, data in files.items()
+        ],
+    )
+
+
+def generation_files() -> dict[str, bytes]:
+    return {"item_tower.onnx": b"not for rankers" * 100, "scorer.onnx": scorer_model()}
+
+
+class KnownGenerations:
+    """A generation source that answers at once, from the manifest alone."""
+
+    async def load(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> Generation:
+        return generation(manifest.generation_id, manifest.dimension)
