@@ -1,5 +1,7 @@
 """Stubs of all services of a suite."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass

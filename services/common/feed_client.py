@@ -149,7 +149,7 @@ class FeedClient:
     async def _follow(self) -> None:
         call = self._stub.Subscribe()
         try:
-            await call.write(pb.SubscribeRequest(start=self._start()))
+            await _send(call, pb.SubscribeRequest(start=self._start()))
             welcome = await self._read(call)
             if not welcome.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
@@ -259,7 +259,7 @@ class FeedClient:
         except FrameRefusedError as error:
             self._metrics.refused.inc()
             nack = pb.Nack(version=error.version, reason=error.reason[:1024])
-            await call.write(pb.SubscribeRequest(nack=nack))
+            await _send(call, pb.SubscribeRequest(nack=nack))
             raise
         await self._ack(call)
         self._metrics.frames.inc(len(fresh))
@@ -270,11 +270,19 @@ class FeedClient:
 
     async def _ack(self, call: grpc.aio.StreamStreamCall) -> None:
         ack = pb.Ack(version=self._sink.progress.applied.version)
-        await call.write(pb.SubscribeRequest(ack=ack))
+        await _send(call, pb.SubscribeRequest(ack=ack))
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected
         self._metrics.connected.set(connected)
+
+
+async def _send(call: grpc.aio.StreamStreamCall, message: pb.SubscribeRequest) -> None:
+    try:
+        await call.write(message)
+    except asyncio.InvalidStateError as error:
+        # What grpc says when the stream ended while we were applying.
+        raise ConnectionError("the stream ended") from error
 
 
 def applied_by(frame: frame_pb2.Frame) -> Applied:

@@ -74,8 +74,8 @@ class FrameHub:
             frames = await self._store.frames_after(version)
             if not frames:
                 newest = await self._store.head()
-                if newest.version < self.head.version or newest.epoch != self.head.epoch:
-                    # The table went back: a restore under our feet.
+                if newest.version < version or newest.epoch != self.head.epoch:
+                    # The table went back, or begins anew: a restore under our feet.
                     self._frames.clear()
                     self._set_head(newest)
                     continue
@@ -104,7 +104,9 @@ class FrameHub:
         """Return the frames after a version, None when the window does not reach back so far."""
         if version == self.head.version:
             return ()
-        if not self._frames or version < self._frames[0].after_version:
+        if version > self.head.version or not self._frames:
+            return None
+        if version < self._frames[0].after_version:
             return None
         start = version - self._frames[0].after_version
         return [self._frames[index] for index in range(start, len(self._frames))]

@@ -1,10 +1,11 @@
 """What is kept of a user's behaviour, as a fold of events: counters, recent events, vector."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.profile.v1 import profile_pb2
 from services.profile.frame_reader import UserChange, UserEvent
@@ -32,26 +33,25 @@ class Behaviour:
 
     def after(self, change: UserChange, new_items: int) -> "Behaviour":
         """Return what is kept after a change that brings `new_items` items not seen before."""
-        result = self
-        if change.events:
-            result = self._after_events(change.events, new_items)
-        if change.vector is not None:
-            result = replace(result, vector=change.vector, generation_id=change.generation_id)
-        return result
-
-    def _after_events(self, events: list[UserEvent], new_items: int) -> "Behaviour":
-        times = [event.time_us for event in events]
-        first, last = min(times), max(times)
-        return replace(
-            self,
-            recent=_with_newer(self.recent, events),
+        events = change.events
+        by_type = dict(self.events_by_type)
+        first, last = self.first_event_us, self.last_event_us
+        for event in events:
+            by_type[event.type] = by_type.get(event.type, 0) + 1
+            if first is None or event.time_us < first:
+                first = event.time_us
+            if last is None or event.time_us > last:
+                last = event.time_us
+        has_vector = change.vector is not None
+        return Behaviour(
+            recent=_with_newer(self.recent, events) if events else self.recent,
+            vector=change.vector if has_vector else self.vector,
+            generation_id=change.generation_id if has_vector else self.generation_id,
             events=self.events + len(events),
-            events_by_type=Counter(self.events_by_type) + Counter(event.type for event in events),
+            events_by_type=by_type,
             distinct_items=self.distinct_items + new_items,
-            first_event_us=first
-            if self.first_event_us is None
-            else min(first, self.first_event_us),
-            last_event_us=last if self.last_event_us is None else max(last, self.last_event_us),
+            first_event_us=first,
+            last_event_us=last,
         )
 
 
@@ -65,11 +65,11 @@ def _with_newer(recent: bytes, events: list[UserEvent]) -> bytes:
 
 
 def _recent(event: UserEvent) -> profile_pb2.RecentEvent:
-    recent = profile_pb2.RecentEvent(
+    seconds, micros = divmod(event.time_us, 1_000_000)
+    return profile_pb2.RecentEvent(
         item_id=event.item_id,
         type=event.type,
         weight=event.weight,
         value=None if math.isnan(event.value) else event.value,
+        event_time=Timestamp(seconds=seconds, nanos=micros * 1000),
     )
-    recent.event_time.FromMicroseconds(event.time_us)
-    return recent

@@ -12,7 +12,7 @@ from services.profile.frame_reader import GenerationName, Shape, event_count, re
 from services.profile.metrics import ProfileMetrics
 from services.profile.store.behaviour_store import Batch, BehaviourStore
 
-MAX_BATCH_EVENTS = 5_000
+MAX_BATCH_EVENTS = 2_000
 """Events in one transaction, unless one frame has more: bounds memory, locks, and how long the
 event loop is busy."""
 

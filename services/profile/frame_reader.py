@@ -168,7 +168,9 @@ def _read_vectors(
     if not deltas.generation_id:
         raise _FaultError("vectors have no generation")
     name = (changes.tenant, deltas.generation_id)
-    size = len(deltas.vectors)
+    # Read once: every access to a bytes field makes a copy of all of it.
+    vectors = deltas.vectors
+    size = len(vectors)
     shape = shapes.get(name)
     if shape is None:
         # The activation was not seen (its section may not be sent): the first vectors tell.
@@ -179,7 +181,7 @@ def _read_vectors(
         raise _FaultError(
             f"vectors of {size} bytes are not {rows} rows of dimension {shape.dimension}"
         )
-    table = np.frombuffer(deltas.vectors, "<f4").reshape(rows, shape.dimension)
+    table = np.frombuffer(vectors, "<f4").reshape(rows, shape.dimension)
     if not np.isfinite(table).all():
         raise _FaultError("a vector is not finite")
     if shape.max_norm is not None:
@@ -187,11 +189,12 @@ def _read_vectors(
         if norm > shape.max_norm * (1 + MAX_NORM_SLACK):
             raise _FaultError(f"a vector has norm {norm:.6g}, more than {shape.max_norm:.6g}")
     owners = _indices("vector_users", deltas.vector_users, rows, len(deltas.user_keys))
+    keys = list(deltas.user_keys)
     width = shape.dimension * 4
     for row, owner in enumerate(owners):
-        change = users[changes.tenant, deltas.user_keys[owner]]
-        change.vector = deltas.vectors[row * width : (row + 1) * width]
-        change.generation_id = deltas.generation_id
+        change = users[changes.tenant, keys[owner]]
+        change.vector = vectors[row * width : (row + 1) * width]
+        change.generation_id = name[1]
 
 
 def _indices(name: str, column: Sequence[int], rows: int, below: int) -> list[int]:

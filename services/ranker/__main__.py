@@ -5,7 +5,7 @@ import time
 import faiss
 import uvloop
 from prometheus_client import CollectorRegistry
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from harken.feedback.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc

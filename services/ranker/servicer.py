@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import cast
 
 import grpc
 
@@ -25,8 +26,8 @@ MAX_EXCLUDED = 5000
 MAX_CATEGORIES = 100
 MAX_RANKED = 1000
 _SURFACE = re.compile(r"[a-z0-9_-]{1,64}")
-_ANSWER_SECONDS = 0.01
-"""Kept back from the caller's deadline, for making and sending the answer."""
+_ANSWER_SHARE, _MAX_ANSWER_SECONDS = 0.1, 0.05
+"""Share of the caller's deadline kept back for making and sending the answer, and its bound."""
 
 
 class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
@@ -155,5 +156,8 @@ def _check_filter(checks: Checks, wanted: slate_pb2.Filter) -> None:
 
 def _time_left(context: grpc.aio.ServicerContext) -> float | None:
     """Return the seconds until the caller's deadline that may be spent waiting; None: no limit."""
-    left = context.time_remaining()
-    return None if left is None else max(0.0, left - _ANSWER_SECONDS)
+    # The stubs do not know that there may be none.
+    left = cast("float | None", context.time_remaining())
+    if left is None:
+        return None
+    return max(0.0, left - min(left * _ANSWER_SHARE, _MAX_ANSWER_SECONDS))

@@ -49,9 +49,10 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
 
 def filter_of(request: pb.RecommendRequest) -> ItemFilter:
     """Return what a request wants left out."""
+    excluded = tuple(request.excluded_item_ids)
+    if not request.HasField("filter"):
+        return ItemFilter(excluded_item_ids=excluded)
+    wanted = request.filter
     return ItemFilter(
-        tuple(request.filter.categories),
-        tuple(request.filter.excluded_categories),
-        tuple(request.excluded_item_ids),
-        request.filter.allow_seen,
+        tuple(wanted.categories), tuple(wanted.excluded_categories), excluded, wanted.allow_seen
     )

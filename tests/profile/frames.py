@@ -46,7 +46,10 @@ class Script:
         generation: str = GENERATION,
         gap: int = 0,
     ) -> frame_pb2.Frame:
-        """Return the next frame; vectors are by (tenant, user). `gap`: entries of other kinds."""
+        """Return the next frame; vectors are by (tenant, user). `gap`: entries of other kinds.
+
+        Without events, each vector is an entry of the log.
+        """
         frame = frame_pb2.Frame(
             epoch=self.epoch, after_version=self.version, version=self.version + 1
         )
@@ -55,7 +58,7 @@ class Script:
         for happening in happenings:
             self.sequence += 1
             tenants.setdefault(happening.tenant, []).append((self.sequence, happening))
-        self.sequence += gap
+        self.sequence += gap if happenings else max(gap, len(vectors or {}))
         for tenant, _ in vectors or {}:
             tenants.setdefault(tenant, [])
         frame.through_sequence = self.sequence

@@ -44,11 +44,11 @@ class ScriptedFeedback(
         self.unknown_tenants: set[str] = set()
         self.lose_answers = 0
         """So many answers to AppendUserFacts get lost after the facts were taken."""
-        self.resend_from: int | None = None
-        """Where the next stream begins, whatever its resume point; None: as it asks."""
+        self.resend = 0
+        """How many frames before its resume point the next stream sends again."""
         self.target = ""
         self._changed = asyncio.Event()
-        self._streams: set[asyncio.Task[Any]] = set()
+        self._breaks = 0
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -74,13 +74,19 @@ class ScriptedFeedback(
     def publish(self, *frames: frame_pb2.Frame) -> None:
         """Append frames to the feed."""
         self.frames.extend(frames)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._tell_streams()
 
     def break_streams(self) -> None:
         """Cut every stream."""
-        for stream in self._streams:
-            stream.cancel()
+        self._breaks += 1
+        self._tell_streams()
+
+    def _tell_streams(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _head(self) -> int:
+        return self.frames[-1].version if self.frames else 0
 
     def highest_ack(self) -> int:
         return max(self.acks, default=0)
@@ -91,27 +97,25 @@ class ScriptedFeedback(
         messages = aiter(request_iterator)
         start = (await anext(messages)).start
         self.starts.append(start)
-        head = self.frames[-1] if self.frames else frame_pb2.Frame()
         yield embedding.SubscribeResponse(
             welcome=embedding.Welcome(
                 epoch=self.epoch,
-                head_version=head.version,
-                through_sequence=head.through_sequence,
+                head_version=self._head(),
                 forks=[
                     embedding.Fork(epoch=epoch, last_sequence=last)
                     for epoch, last in self.forks.items()
                 ],
             )
         )
-        task = asyncio.current_task()
-        assert task is not None
-        self._streams.add(task)
+        breaks = self._breaks
         listener = asyncio.create_task(self._listen(messages))
-        sent = start.resume.version if self.resend_from is None else self.resend_from
-        self.resend_from = None
+        sent = start.resume.version - self.resend
+        self.resend = 0
         try:
             while True:
                 changed = self._changed
+                if breaks != self._breaks:
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
                 for frame in [f for f in self.frames if f.version > sent]:
                     sent = frame.version
                     yield embedding.SubscribeResponse(frame=frame)
@@ -120,10 +124,9 @@ class ScriptedFeedback(
                         await changed.wait()
                 except TimeoutError:
                     yield embedding.SubscribeResponse(
-                        heartbeat=embedding.Heartbeat(epoch=self.epoch, head_version=sent)
+                        heartbeat=embedding.Heartbeat(epoch=self.epoch, head_version=self._head())
                     )
         finally:
-            self._streams.discard(task)
             listener.cancel()
 
     async def _listen(self, messages: AsyncIterator[embedding.SubscribeRequest]) -> None:

@@ -46,11 +46,12 @@ def _stories(draw: st.DrawFn) -> tuple[list[list[Happening]], list[list[int]]]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     story=_stories(),
-    breaks=st.lists(st.booleans(), min_size=5, max_size=5),
+    # Seldom, as the pause before the next try grows with every break.
+    breaks=st.lists(st.sampled_from([False] * 19 + [True]), min_size=5, max_size=5),
     again=st.integers(0, 5),
 )
 async def test_any_split_into_frames_gives_the_same_result(
@@ -68,7 +69,7 @@ async def test_any_split_into_frames_gives_the_same_result(
     for group, broken in zip(groups, breaks, strict=False):
         feedback.publish(*(script.frame(frames[index]) for index in group))
         if broken:
-            feedback.resend_from = max(0, script.version - again)
+            feedback.resend = again
             feedback.break_streams()
     for name in _USERS:
         own = [h for frame in frames for h in frame if h.user == name]
@@ -124,9 +125,7 @@ async def test_tenants_and_sessions_are_apart(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     """Truth 15, and user "7" is not session "7"."""
-    feedback.publish(
-        script.frame([Happening("7", "a"), Happening("7", "b", tenant="other")])
-    )
+    feedback.publish(script.frame([Happening("7", "a"), Happening("7", "b", tenant="other")]))
     await service.get("7", script.position)
     answer = await service.stub.BatchGetProfiles(
         pb.BatchGetProfilesRequest(
@@ -157,8 +156,7 @@ async def test_two_services_on_one_database_do_no_harm(
         answer = await service.get("ann", script.position)
         assert stated_behaviour(answer.profile) == expected_behaviour(events)
     conflicts = [
-        await service.metric("harken_profile_cursor_conflicts_total")
-        for service in (first, second)
+        await service.metric("harken_profile_cursor_conflicts_total") for service in (first, second)
     ]
     assert sum(conflicts) > 0
 

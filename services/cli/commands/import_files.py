@@ -13,7 +13,6 @@ from rich.table import Table
 from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import connect
 from services.cli.console import output
-from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
 from services.cli.imports.event_import import EventImport, ImportSummary
 from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
@@ -219,7 +218,9 @@ def _start(start: float, total: int) -> int:
 
 
 def _print_events(file: Path, summary: ImportSummary, rows: int, seconds: float) -> None:
-    table = Table("rows", "accepted", "duplicates", "rejected", "items created", "seconds", "rows/s")
+    table = Table(
+        "rows", "accepted", "duplicates", "rejected", "items created", "seconds", "rows/s"
+    )
     done = rows - max(0, summary.resumed_after_row)
     table.add_row(
         f"{rows:,}", f"{summary.accepted:,}", f"{summary.duplicates:,}", f"{summary.rejected:,}",

@@ -1,5 +1,7 @@
 """Chunks of events over ImportEvents: several in flight, resumed when the stream breaks."""
 
+from __future__ import annotations
+
 import asyncio
 import collections
 import contextlib
@@ -13,6 +15,7 @@ import grpc
 
 from harken.feedback.v1 import event_pb2, feedback_service_pb2, feedback_service_pb2_grpc
 from services.cli.clients import is_retryable
+from services.cli.failures import CommandError
 from services.cli.imports.event_rows import EventRow
 
 WINDOW = 4
@@ -21,7 +24,7 @@ WINDOW = 4
 PATIENCE_SECONDS = 60.0
 """How long a service may be away in the middle of an import."""
 
-_MAX_BACKOFF_SECONDS = 2.0
+_MAX_BACKOFF = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class EventStream:
 
         Raises:
             grpc.aio.AioRpcError: the call is wrong, or the service was away for too long.
+            CommandError: the service ends the stream again and again.
 
         """
         try:
@@ -81,18 +85,24 @@ class EventStream:
     async def _send(self, chunks: AsyncIterator[Chunk], answered: Answered) -> None:
         self._last_answer = time.monotonic()
         backoff = 0.1
-        while not (self._exhausted and not self._unanswered):
-            answers_before = self._last_answer
+        while not self._done():
+            last_answer = self._last_answer
+            broken: Exception | None = None
             try:
                 await self._attempt(chunks, answered)
             except grpc.aio.AioRpcError as error:
-                away = time.monotonic() - self._last_answer
-                if not is_retryable(error) or away > self._patience_seconds:
+                if not is_retryable(error):
                     raise
-                if self._last_answer > answers_before:
-                    backoff = 0.1
-                await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
-                backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+                broken = error
+            if self._done():
+                return
+            if time.monotonic() - self._last_answer > self._patience_seconds:
+                raise broken or CommandError("the service keeps ending the stream")
+            backoff = 0.1 if self._last_answer > last_answer else min(backoff * 2, _MAX_BACKOFF)
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
+
+    def _done(self) -> bool:
+        return self._exhausted and not self._unanswered
 
     async def _attempt(self, chunks: AsyncIterator[Chunk], answered: Answered) -> None:
         call = self._stub.ImportEvents()
@@ -101,7 +111,6 @@ class EventStream:
         writer = asyncio.create_task(self._write(call, chunks, answered))
         try:
             await self._read(call, answered, writer)
-            await writer
         finally:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
@@ -115,7 +124,7 @@ class EventStream:
         answered: Answered,
     ) -> None:
         for chunk in list(self._unanswered):
-            await call.write(self._request(chunk))
+            await _write_to(call, self._request(chunk))
         while not self._exhausted:
             await self._at_most_unanswered(WINDOW - 1)
             new_chunk = await self._next_chunk(chunks)
@@ -123,7 +132,7 @@ class EventStream:
                 self._exhausted = True
             elif new_chunk.events():
                 self._unanswered.append(new_chunk)
-                await call.write(self._request(new_chunk))
+                await _write_to(call, self._request(new_chunk))
             else:
                 # An empty chunk is no request. Its rows are reported in their turn.
                 await self._at_most_unanswered(0)
@@ -179,6 +188,16 @@ class EventStream:
 
     def _request(self, chunk: Chunk) -> feedback_service_pb2.ImportEventsRequest:
         return feedback_service_pb2.ImportEventsRequest(tenant=self._tenant, events=chunk.events())
+
+
+async def _write_to(
+    call: grpc.aio.StreamStreamCall, request: feedback_service_pb2.ImportEventsRequest
+) -> None:
+    try:
+        await call.write(request)
+    except asyncio.InvalidStateError:
+        # What grpc says when the stream has ended. Why it has is what reading says.
+        await asyncio.Event().wait()
 
 
 async def _raise_failure(call: grpc.aio.StreamStreamCall) -> None:

@@ -1,5 +1,7 @@
 """Items go into the catalogue."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import grpc

@@ -1,5 +1,7 @@
 """Items that events name and the catalogue does not know."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import grpc

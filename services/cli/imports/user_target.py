@@ -1,5 +1,7 @@
 """Attributes of users go into their profiles."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Sequence
 

@@ -2,10 +2,8 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-
-import grpc
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
@@ -27,8 +25,17 @@ FROZEN_COUNT = 1_000
 SAMPLE_EVERY = 20
 """Freshness is measured at every so many groups."""
 
+_MAX_EVENTS = 1_000
 _WAIT_SECONDS = 5.0
 _SLATES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A group that was replayed, and the slate that was asked before it."""
+
+    group: TieGroup
+    slate: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +58,28 @@ class Replay:
     """One replay of one history into one tenant, which must not know the replayed part yet."""
 
     def __init__(self, clients: Clients, tenant: str, source: ReplaySource) -> None:
+        split = source.split
         self._clients = clients
         self._tenant = tenant
         self._source = source
+        self._frozen: dict[str, Sequence[str]] = {}
         self._positions: dict[str, bytes] = {}
+        seen: dict[str, set[str]] = {}
+        for event in split.before:
+            seen.setdefault(event.user, set()).add(event.item)
+        self.comparison = Comparison(split.users_before, split.items_before)
+        self._scorer = GroupScorer(self.comparison, seen, lambda user: self._frozen[user])
+        self._groups = 0
+        self._events = 0
         self._not_accepted = 0
         self._stale = 0
+        self._seconds = 0.0
         self._recommend_ms: list[float] = []
         self._record_ms: list[float] = []
         self._freshness_ms: list[float] = []
-        self.comparison = Comparison(source.split.users_before, source.split.items_before)
 
-    async def frozen_slates(
-        self, position: bytes, progress: Callable[[int], None] = lambda _: None
-    ) -> dict[str, Sequence[str]]:
-        """Return the slates of all users of the replay, as of now, which must be the split.
+    async def freeze(self, position: bytes) -> None:
+        """Take the slates of all users of the replay as of now, which must be the split.
 
         Users who are new since the split share one slate: that of somebody unknown.
 
@@ -74,51 +88,43 @@ class Replay:
 
         """
         split = self._source.split
-        users = list(dict.fromkeys(event.user for event in split.after))
-        known = [user for user in users if user in split.users_before]
+        first_events = {event.user: event for event in reversed(split.after)}
         nobody = subject_pb2.Subject(session_id=f"harken-replay-{secrets.token_hex(8)}")
-        popular = await self._slate(nobody, FROZEN_COUNT, position)
-        slates: dict[str, Sequence[str]] = dict.fromkeys(users, popular)
+        popular, _ = await self._slate(nobody, FROZEN_COUNT, position)
+        self._frozen = dict.fromkeys(first_events, popular)
 
         async def ask(user: str) -> Sequence[str]:
-            return await self._slate(_subject(user), FROZEN_COUNT, position)
+            subject = self._source.subject_of(first_events[user])
+            return (await self._slate(subject, FROZEN_COUNT, position))[0]
 
-        done = 0
+        known = [user for user in first_events if user in split.users_before]
         async for user, slate in in_flight(known, ask, _SLATES_AT_ONCE):
-            slates[user] = slate
-            done += 1
-            progress(done)
+            self._frozen[user] = slate
         if self._stale:
             raise CommandError("a ranker has not caught up with the history before the split")
-        return slates
 
-    async def run(
-        self, frozen: dict[str, Sequence[str]]
-    ) -> AsyncIterator[tuple[TieGroup, Sequence[str]]]:
-        """Replay all groups, one after the other; yield each with its slate, when it is done.
+    async def run(self) -> AsyncIterator[Step]:
+        """Replay all groups, one after the other, and yield each when it is done.
 
         Raises:
             CommandError: the suite knows the events already, or takes none of that age.
             grpc.aio.AioRpcError: the suite refuses or is away.
 
         """
-        seen: dict[str, set[str]] = {}
-        for event in self._source.split.before:
-            seen.setdefault(event.user, set()).add(event.item)
-        self._scorer = GroupScorer(self.comparison, seen, lambda user: frozen[user])
-        self._started = time.perf_counter()
-        self._groups = self._events = 0
+        started = time.perf_counter()
         for group in tie_groups(self._source.split.after):
-            slate = await self._slate(
-                _subject(group.user), CUTOFF, self._positions.get(group.user, b"")
-            )
+            subject = self._source.subject_of(group.events[0])
+            known_position = self._positions.get(group.user, b"")
+            slate, took = await self._slate(subject, CUTOFF, known_position)
+            self._recommend_ms.append(took)
             self._scorer.score(group, slate)
             await self._record(group)
             self._groups += 1
             self._events += len(group.events)
             if self._groups % SAMPLE_EVERY == 0:
-                await self._measure_freshness(group)
-            yield group, slate
+                await self._measure_freshness(group, subject)
+            self._seconds = time.perf_counter() - started
+            yield Step(group, slate)
 
     def result(self) -> ReplayResult:
         """Return what was measured so far."""
@@ -129,7 +135,7 @@ class Replay:
             self._scorer.repeats,
             self._not_accepted,
             self._stale,
-            time.perf_counter() - self._started,
+            self._seconds,
             percentiles(self._freshness_ms),
             percentiles(self._recommend_ms),
             percentiles(self._record_ms),
@@ -137,29 +143,34 @@ class Replay:
 
     async def _slate(
         self, subject: subject_pb2.Subject, count: int, position: bytes
-    ) -> Sequence[str]:
+    ) -> tuple[Sequence[str], float]:
+        """Return a slate, and how long it took in milliseconds."""
         request = ranker_service_pb2.RecommendRequest(
             tenant=self._tenant, subject=subject, count=count, min_position=position
         )
         request.wait_budget.CopyFrom(seconds(_WAIT_SECONDS))
         started = time.perf_counter()
         answer = await self._clients.ranker.Recommend(request, timeout=CALL_SECONDS)
-        if count == CUTOFF:
-            self._recommend_ms.append((time.perf_counter() - started) * 1e3)
+        took = (time.perf_counter() - started) * 1e3
         self._stale += answer.stale
-        return [slot.item_id for slot in answer.slots]
+        return [slot.item_id for slot in answer.slots], took
 
     async def _record(self, group: TieGroup) -> None:
-        request = feedback_service_pb2.RecordEventsRequest(
-            tenant=self._tenant,
-            events=[self._source.event_of(event) for event in group.events],
-        )
-        started = time.perf_counter()
-        answer = await self._clients.feedback.RecordEvents(request, timeout=CALL_SECONDS)
-        self._record_ms.append((time.perf_counter() - started) * 1e3)
-        for result in answer.results:
-            self._check(result)
-        self._positions[group.user] = answer.position or self._positions.get(group.user, b"")
+        for begin in range(0, len(group.events), _MAX_EVENTS):
+            request = feedback_service_pb2.RecordEventsRequest(
+                tenant=self._tenant,
+                events=[
+                    self._source.event_of(event)
+                    for event in group.events[begin : begin + _MAX_EVENTS]
+                ],
+            )
+            started = time.perf_counter()
+            answer = await self._clients.feedback.RecordEvents(request, timeout=CALL_SECONDS)
+            self._record_ms.append((time.perf_counter() - started) * 1e3)
+            for result in answer.results:
+                self._check(result)
+            if answer.position:
+                self._positions[group.user] = answer.position
 
     def _check(self, result: event_pb2.EventResult) -> None:
         if result.outcome == event_pb2.EVENT_OUTCOME_DUPLICATE:
@@ -172,22 +183,12 @@ class Replay:
                 "the suite takes no events of that age by RecordEvents: start it with "
                 "`harken up --any-event-time` (HARKEN_FEEDBACK_MAX_AGE_SECONDS)"
             )
-        if result.outcome != event_pb2.EVENT_OUTCOME_ACCEPTED:
-            self._not_accepted += 1
+        self._not_accepted += result.outcome != event_pb2.EVENT_OUTCOME_ACCEPTED
 
-    async def _measure_freshness(self, group: TieGroup) -> None:
+    async def _measure_freshness(self, group: TieGroup, subject: subject_pb2.Subject) -> None:
         """Time a slate that reflects the group just recorded, from the return of RecordEvents."""
-        started = time.perf_counter()
-        stale_before = self._stale
-        slate = await self._slate(_subject(group.user), CUTOFF, self._positions[group.user])
-        if self._stale == stale_before:
-            self._freshness_ms.append((time.perf_counter() - started) * 1e3)
-            recorded = {event.item for event in group.events}
-            if recorded.intersection(slate) and not self._not_accepted:
-                raise CommandError("a slate that claims to be fresh holds an item just seen")
-
-
-def _subject(user: str) -> subject_pb2.Subject:
-    if user.startswith("s:"):
-        return subject_pb2.Subject(session_id=user[2:])
-    return subject_pb2.Subject(user_id=user)
+        slate, took = await self._slate(subject, CUTOFF, self._positions.get(group.user, b""))
+        self._freshness_ms.append(took)
+        recorded = {event.item for event in group.events}
+        if recorded.intersection(slate) and not (self._stale or self._not_accepted):
+            raise CommandError("a slate that claims to be fresh holds an item just seen")

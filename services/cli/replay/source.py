@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2
 from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
 from services.cli.imports.table_file import Row, TableFile
@@ -20,6 +21,10 @@ class ReplaySource:
     def event_of(self, event: HistoryEvent) -> event_pb2.Event:
         """Return what is sent for an event."""
         return self.events[event.row]
+
+    def subject_of(self, event: HistoryEvent) -> subject_pb2.Subject:
+        """Return who acted."""
+        return self.events[event.row].subject
 
     def warm_up_rows(self) -> Iterator[EventRow]:
         """Yield what comes before the split, in order of time, numbered from 1."""
@@ -50,9 +55,7 @@ def read_history(
             continue
         number = row.row.number
         events[number] = event
-        history.append(
-            HistoryEvent(_user(event), event.item_id, event.event_time.seconds, number)
-        )
+        history.append(HistoryEvent(_user(event), event.item_id, event.event_time.seconds, number))
     split = split_history(history, start_row(start, len(history)))
     if limit is not None:
         split = Split(split.before, split.after[:limit], split.users_before,
@@ -63,4 +66,4 @@ def read_history(
 def _user(event: event_pb2.Event) -> str:
     """Return one name for users and sessions, which have name spaces of their own."""
     kind = event.subject.WhichOneof("kind")
-    return f"s:{event.subject.session_id}" if kind == "session_id" else event.subject.user_id
+    return f"{kind}:{event.subject.user_id or event.subject.session_id}"

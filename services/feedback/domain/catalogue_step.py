@@ -47,7 +47,6 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             case ItemDeleted() if state.items.ordinal(kind.item_id) >= 0:
                 ordinal = state.items.delete(kind.item_id)
                 rows[ordinal] = _Row(np.zeros(state.items.dimension, np.float32), 0.0, False)
-                upserted.pop(kind.item_id, None)
                 deleted[kind.item_id] = None
             case EmbeddingPut() if kind.generation_id == state.generation.generation_id:
                 if kind.user_key is not None:

@@ -140,7 +140,8 @@ class LearnerStore:
         """Delete frames and checkpoints that nobody needs; return how many frames went.
 
         Kept: the newest checkpoint and what follows it, the last `keep_versions` frames, what a
-        durable subscriber has not acked, and what is pinned.
+        durable subscriber has not acked (and the frame it acked last, by which a resume point is
+        recognised), and what is pinned.
         """
         with store_faults():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -161,6 +162,6 @@ class LearnerStore:
                     SHARD,
                 )
                 gone = await connection.execute(
-                    "DELETE FROM frames WHERE shard = $1 AND version <= $2", SHARD, oldest
+                    "DELETE FROM frames WHERE shard = $1 AND version < $2", SHARD, oldest
                 )
         return int(gone.rpartition(" ")[2])

@@ -12,10 +12,13 @@ from services.profile.behaviour import Behaviour
 from services.profile.frame_reader import FrameChanges, GenerationName, Shape, UserChange, UserId
 from services.profile.store.session import session
 
+# Moves the cursor, and lets the transaction commit without waiting for the disk: whatever a crash
+# takes from it can be had again from the feed, because the cursor moves with it, and because frames
+# are acknowledged only after `flush`.
 _MOVE_CURSOR = """
     UPDATE feed_cursor SET epoch = $3, version = $4, through_sequence = $5
     WHERE shard = 0 AND epoch = $1 AND version = $2
-    RETURNING true
+    RETURNING set_config('synchronous_commit', 'off', true)
 """
 # A pair is new when its first event is one of those being applied.
 _SEE = """
@@ -124,17 +127,13 @@ class BehaviourStore:
 
         """
         async with session(self._pool) as connection, connection.transaction():
-            # Readers need not wait for the disk: whatever a crash takes from this transaction can
-            # be had again from the feed, because the cursor moves with it, and because frames are
-            # acknowledged only after `flush`.
-            await connection.execute("SET LOCAL synchronous_commit = off")
             # First, because it locks: of two processes that apply at once one waits here, and
             # then finds the cursor moved.
-            moved = await connection.fetchval(
+            moved = await connection.fetchrow(
                 _MOVE_CURSOR, batch.after.epoch, batch.after.version,
                 batch.through.epoch, batch.through.version, batch.through.sequence,
             )  # fmt: skip
-            if not moved:
+            if moved is None:
                 return False
             if batch.shapes:
                 await _learn_shapes(connection, batch.shapes)

@@ -77,8 +77,10 @@ class ItemIndex:
         there = found[0] >= 0
         ordinals: Ordinals = found[0][there]
         best: Float64s = scores[0][there].astype(np.float64)
-        order = np.lexsort((ordinals, -best))
-        return ordinals[order], best[order]
+        if (best[1:] == best[:-1]).any():
+            order = np.lexsort((ordinals, -best))
+            return ordinals[order], best[order]
+        return ordinals, best
 
     def dots(self, vector: Float32s, ordinals: Ordinals) -> Float64s:
         """Return the scores [n] of given ordinals; 0 where there is no vector."""

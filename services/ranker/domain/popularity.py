@@ -26,6 +26,11 @@ class Popularity:
         self._order: Ordinals = np.empty(0, dtype=np.int64)
         self._touched: set[int] = set()
 
+    @property
+    def size(self) -> int:
+        """How many ordinals there is room for."""
+        return self._size
+
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`; new ones have no popularity."""
         self._levels = grown(self._levels, size, -np.inf)

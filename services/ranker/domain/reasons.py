@@ -1,9 +1,9 @@
 """Why an item is in a slate."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
-from services.ranker.domain.arrays import Int32s, Ordinals
+from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.sources.rules import RuleSource
 
@@ -16,8 +16,7 @@ class ReasonCode(Enum):
     POPULAR = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Kind, and for FOLLOWS the recent item that it follows from."""
 
     code: ReasonCode
@@ -30,7 +29,7 @@ _NOT_PROPOSED = 1 << 30
 
 
 def reasons_of(
-    catalogue: Catalogue, rules: RuleSource, ordinals: Ordinals, ranks: Int32s
+    catalogue: Catalogue, rules: RuleSource, ordinals: Ordinals, ranks: Ordinals
 ) -> list[Reason]:
     """Return the reason of each item: that of the source that ranks it best.
 

@@ -46,7 +46,9 @@ class RuleTable:
 
         As three columns: index into `sources`, target ordinal, weighted rule.
         """
-        targets = self._targets[sources]
-        steps, slots = np.nonzero(targets >= 0)
-        weights = self._weights[sources[steps], slots] * factors[steps]
-        return steps, targets[steps, slots].astype(np.int64), weights
+        slots = self._targets.shape[1]
+        targets = self._targets[sources].ravel()
+        filled = np.flatnonzero(targets >= 0)
+        weights = (self._weights[sources] * factors[:, np.newaxis]).ravel()
+        steps = filled // slots if slots else filled
+        return steps, targets[filled].astype(np.int64), weights[filled]

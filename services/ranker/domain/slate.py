@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
-from services.ranker.domain.arrays import Float64s, Int32s, Ordinals
+from services.ranker.domain.arrays import Float64s, Ordinals
 from services.ranker.domain.candidates import Candidates, gather, given
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.features import features_of
@@ -22,6 +24,7 @@ from services.ranker.domain.user_state import UserState
 POLICY = "greedy-1"
 POOL = 200
 MAX_POOL = 1000
+_RANK = attrgetter("rank")
 
 
 class Degradation(Enum):
@@ -31,8 +34,7 @@ class Degradation(Enum):
     SCORER_NOT_FINITE = "scorer_not_finite"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceScore:
+class SourceScore(NamedTuple):
     """A source that proposed an item: its score in the source's own unit, and rank from 1."""
 
     source: str
@@ -40,8 +42,7 @@ class SourceScore:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One item of a slate. `sources`: strongest first."""
 
     item_id: str
@@ -157,7 +158,7 @@ def _slots(
     best: Ordinals,
 ) -> tuple[Slot, ...]:
     ordinals = candidates.ordinals[best]
-    ranks = candidates.ranks[:, best]
+    ranks = candidates.ranks(ordinals)
     source_scores = _source_scores(view.sources, candidates.scores[:, best], ranks)
     reasons = reasons_of(replica.catalogue, view.rules, ordinals, ranks)
     # The decayed sum itself, 0 for never popular, reads better than its logarithm.
@@ -171,19 +172,19 @@ def _slots(
 
 
 def _source_scores(
-    sources: Sequence[Source], scores: Float64s, ranks: Int32s
+    sources: Sequence[Source], scores: Float64s, ranks: Ordinals
 ) -> list[tuple[SourceScore, ...]]:
-    """Return per item the sources that proposed it, by rank."""
+    """Return per item the sources that proposed it, by rank; of equal ranks in their order."""
     names = [source.name for source in sources]
     return [
         tuple(
-            SourceScore(name, score, rank)
-            for rank, _, name, score in sorted(
-                (rank, place, name, score)
-                for place, (name, score, rank) in enumerate(
-                    zip(names, item_scores, item_ranks, strict=True)
-                )
-                if rank
+            sorted(
+                (
+                    SourceScore(name, score, rank)
+                    for name, score, rank in zip(names, item_scores, item_ranks, strict=True)
+                    if rank
+                ),
+                key=_RANK,
             )
         )
         for item_scores, item_ranks in zip(scores.T.tolist(), ranks.T.tolist(), strict=True)

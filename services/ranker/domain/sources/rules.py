@@ -13,15 +13,13 @@ constants were measured on MovieLens and go with those of the learner.
 import numpy as np
 
 from services.common.tied_ranks import tied_ranks
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals
+from services.ranker.domain.arrays import Bools, Float64s, Ordinals, sorted_distinct
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
 from services.ranker.domain.sources.source import NOTHING, Proposal
 
 WINDOW = 20
 _SHRINK = 5.0
-_FROM_POWER = 0.5
-_TO_POWER = 0.25
 
 
 class RuleSource:
@@ -36,25 +34,27 @@ class RuleSource:
         self, rules: RuleTable, popularity: Popularity, latest: Ordinals, times: Float64s
     ) -> None:
         self._latest = latest[:WINDOW]
-        ranks = tied_ranks(times[np.newaxis, :])[0, :WINDOW]
-        frequency = (popularity.counts(self._latest) + _SHRINK) ** _FROM_POWER
-        steps, targets, weights = rules.successors(self._latest, 1.0 / (ranks * frequency))
-        # Targets ascending, and what each step adds to each of them.
-        self._targets, column = np.unique(targets, return_inverse=True)
-        shape = (self._latest.size, self._targets.size)
-        cells: Float64s = np.bincount(
-            steps * self._targets.size + column, weights=weights, minlength=shape[0] * shape[1]
-        ).astype(np.float64)
-        self._gains: Float64s = cells.reshape(shape)
-        damping = (popularity.counts(self._targets) + _SHRINK) ** _TO_POWER
-        self._scores: Float64s = self._gains.sum(axis=0) / damping
+        frequency = np.sqrt(popularity.counts(self._latest) + _SHRINK)
+        factors = 1.0 / (_ranks(times)[:WINDOW] * frequency)
+        self._steps, targets, self._weights = rules.successors(self._latest, factors)
+        self._targets, self._columns = _distinct(targets, popularity.size)
+        totals = np.bincount(self._columns, self._weights, minlength=self._targets.size)
+        # The fourth root, as two roots: a power costs ten times as much.
+        self._scores: Float64s = totals / np.sqrt(
+            np.sqrt(popularity.counts(self._targets) + _SHRINK)
+        )
 
     def propose(self, eligible: Bools, count: int) -> Proposal:
         """Return the best `count` of the eligible items that any rule leads to."""
         wanted = np.flatnonzero(eligible[self._targets])
+        scores = self._scores[wanted]
+        if wanted.size > count:
+            # Leave out what cannot be among the best before sorting.
+            inside = scores >= np.partition(scores, wanted.size - count)[wanted.size - count]
+            wanted, scores = wanted[inside], scores[inside]
         # Targets ascend and the sort is stable, so equal scores go by ordinal.
-        best = wanted[np.argsort(-self._scores[wanted], kind="stable")[:count]]
-        return Proposal(self._targets[best], self._scores[best])
+        order = np.argsort(-scores, kind="stable")[:count]
+        return Proposal(self._targets[wanted[order]], scores[order])
 
     def scores_of(self, ordinals: Ordinals) -> Float64s:
         """Return the scores of given items; NOTHING where no rule leads."""
@@ -68,10 +68,17 @@ class RuleSource:
 
         Of equal ones the latest.
         """
-        places, there = self._find(ordinals)
         because = np.full(ordinals.size, -1, dtype=np.int64)
-        if there.any():
-            because[there] = self._latest[self._gains[:, places[there]].argmax(axis=0)]
+        places, there = self._find(ordinals)
+        if not there.any():
+            return because
+        row_of = np.full(self._targets.size, -1, dtype=np.int64)
+        row_of[places[there]] = np.flatnonzero(there)
+        rows = row_of[self._columns]
+        rules = np.flatnonzero(rows >= 0)
+        gains = np.zeros((ordinals.size, self._latest.size))
+        np.add.at(gains, (rows[rules], self._steps[rules]), self._weights[rules])
+        because[there] = self._latest[gains[there].argmax(axis=1)]
         return because
 
     def _find(self, ordinals: Ordinals) -> tuple[Ordinals, Bools]:
@@ -81,3 +88,20 @@ class RuleSource:
         places = np.searchsorted(self._targets, ordinals)
         places[places == self._targets.size] = 0
         return places, self._targets[places] == ordinals
+
+
+def _ranks(times: Float64s) -> Float64s:
+    """Return 1, 2, 3 and so on; equal times share their mean rank."""
+    if (times[1:] != times[:-1]).all():
+        return np.arange(1.0, times.size + 1)
+    shared: Float64s = tied_ranks(times[np.newaxis, :])[0].astype(np.float64)
+    return shared
+
+
+def _distinct(ordinals: Ordinals, size: int) -> tuple[Ordinals, Ordinals]:
+    """Return the distinct ordinals (below `size`), ascending, and where among them each is."""
+    ascending = sorted_distinct(ordinals)
+    # Only entries that are written are read, so the table needs no zeroing.
+    place_of = np.empty(size, dtype=np.int64)
+    place_of[ascending] = np.arange(ascending.size)
+    return ascending, place_of[ordinals]

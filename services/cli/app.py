@@ -1,0 +1,21 @@
+"""The commands of `harken`."""
+
+import typer
+
+from services.cli.commands import import_files
+from services.cli.commands.recommend import recommend
+from services.cli.commands.replay import replay
+from services.cli.commands.status import status
+from services.cli.commands.up import up
+
+app = typer.Typer(
+    name="harken",
+    help="A recommendation suite that listens: the next slate already knows the last event.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+app.add_typer(import_files.app, name="import")
+app.command()(recommend)
+app.command()(replay)
+app.command()(status)

@@ -1,0 +1,106 @@
+"""`harken replay`: a real history through the public RPCs, measured."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.clients import Clients, connect
+from services.cli.console import messages, output
+from services.cli.failures import CommandError, clear_failures, run
+from services.cli.imports.event_rows import EventOptions
+from services.cli.imports.table_file import TableFile
+from services.cli.options import (
+    DEFAULT_FOLDER,
+    FeedbackTarget,
+    Folder,
+    ProfileTarget,
+    RankerTarget,
+    Tenant,
+    find_endpoints,
+)
+from services.cli.replay.live_view import live_view
+from services.cli.replay.report import as_json, report
+from services.cli.replay.run import Replay, ReplayResult
+from services.cli.replay.source import ReplaySource, read_history
+from services.cli.replay.warm_up import warm_up
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="History: CSV with a header, or .jsonl; also .gz.")],
+    start: Annotated[
+        float, typer.Option(help="Where the replay begins: a fraction, or a number of events.")
+    ] = 0.8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Events to replay.")] = None,
+    warm: Annotated[
+        bool, typer.Option("--warm-up/--no-warm-up", help="Import what comes before the start.")
+    ] = True,
+    create_items: Annotated[
+        bool, typer.Option(help="Put items that the catalogue does not know into it.")
+    ] = False,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
+    ] = None,
+    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write everything measured to this file.")
+    ] = None,
+    tenant: Tenant = "default",
+    folder: Folder = DEFAULT_FOLDER,
+    feedback: FeedbackTarget = None,
+    profile: ProfileTarget = None,
+    ranker: RankerTarget = None,
+) -> None:
+    """Stream a history in order of time, asking for a slate before each event.
+
+    Compares `full` (the slate asked just before) with `frozen_state` (the slate at the start of the
+    replay, without what the user has seen since) by the rank of what the user did next among all
+    that the user had not seen. Events of one user in one second are scored together before any of
+    them is recorded; events on items seen before are not scored. The whole history is held in
+    memory, about 1 KB an event.
+    """
+    with clear_failures():
+        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        options = EventOptions(value=value_column, constant_type=event_type)
+        try:
+            source = read_history(TableFile(file), options, start, limit)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        if not source.split.after:
+            raise CommandError("nothing is left to replay: --start is at the end of the history")
+
+    async def work() -> ReplayResult:
+        async with connect(endpoints) as clients:
+            return await measured(clients, tenant, source, file if warm else None, create_items)
+
+    result = run(work())
+    output().print(report(result))
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(result), indent=2) + "\n")
+
+
+async def measured(
+    clients: Clients, tenant: str, source: ReplaySource, file: Path | None, create_items: bool
+) -> ReplayResult:
+    """Replay a history; `file` is where it came from, None when it shall not be imported first."""
+    console = messages()
+    if source.unreadable:
+        console.print(f"[yellow]{source.unreadable:,} rows without time or unreadable left out[/]")
+    position = b""
+    if file is not None:
+        summary = await warm_up(clients, tenant, source, file, create_items)
+        position = summary.position
+        console.print(
+            f"before the split: {summary.accepted:,} events imported, "
+            f"{summary.duplicates:,} known before, {summary.rejected:,} rejected"
+        )
+    job = Replay(clients, tenant, source)
+    console.print("[dim]taking the slates of frozen_state[/]")
+    await job.freeze(position)
+    done = 0
+    with live_view(job.comparison, len(source.split.after)) as show:
+        async for step in job.run():
+            done += len(step.group.events)
+            show(done)
+    return job.result()

@@ -1,0 +1,162 @@
+"""What one slate costs. Its bias: synthetic and flattering in one way, unkind in another.
+
+Flattering: one user after the other on a quiet process, so caches are warm, no frames are folded
+in between, and gRPC itself (about 0.3 ms a call, notes/platform.md) is not in it. Unkind: vectors
+are Gaussian, every rule row is full, and every user has 20 recent and 200 seen items.
+Hardware of the figures in README and DECISIONS: 2 shared cores of an AMD EPYC, one thread used.
+
+Run as `python -m tests.benchmarks.slate [items ...]` with PYTHONPATH=.:protos/gen. Prints p50 and
+p99 of: parsing a Recommend request, making the slate, and serialising the answer; of folding a
+frame with one event; and of similar items.
+"""
+
+import asyncio
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from harken.feedback.v1 import frame_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.ranker.domain.changes import PopularityChanges, RuleChanges
+from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.similar_items import similar_items
+from services.ranker.domain.slate import make_slate
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import RECENT, UserState
+from services.ranker.frame_folder import FrameFolder
+from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
+from services.ranker.slate_id import new_slate_id
+from tests.ranker.frames import Changes, frame
+from tests.ranker.generations import KnownGenerations, generation, manifest
+
+DIMENSION = 128
+SLOTS = 128
+USERS = 50
+NOW = 1_700_000_000.0
+HALF_LIFE = 14 * 86400.0
+
+
+def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
+    """Return a folder whose one tenant has `items` items with everything filled in."""
+    folder = FrameFolder(KnownGenerations(), lambda name: TenantReplica(name, HALF_LIFE, 10_000))
+    changes = Changes(activated=manifest(dimension=DIMENSION))
+    for number in range(items):
+        changes.item(f"item-{number}", [f"c{number % 20}"])
+    asyncio.run(folder.apply([frame(1, changes)]))
+    replica = folder.replicas["default"]
+    everything = np.arange(items)
+    vectors = rng.standard_normal((items, DIMENSION), dtype=np.float32) * 0.1
+    replica.index.assign(everything, vectors, rng.standard_normal(items, dtype=np.float32))
+    levels = NOW / HALF_LIFE + rng.standard_normal(items) * 4
+    replica.popularity.grow(items)
+    counts = rng.integers(1, 500, items).astype(float)
+    replica.popularity.fold(PopularityChanges(everything, levels, counts), everything)
+    replica.rules.fold(
+        RuleChanges(
+            np.repeat(everything, SLOTS),
+            np.tile(np.arange(SLOTS), items),
+            rng.integers(0, items, items * SLOTS),
+            rng.random(items * SLOTS, dtype=np.float32),
+        ),
+        everything,
+    )
+    return folder
+
+
+def users_of(items: int, rng: np.random.Generator) -> list[UserState]:
+    users = []
+    for _ in range(USERS):
+        recent = np.empty(20, dtype=RECENT)
+        recent["item"] = rng.integers(0, items, 20)
+        recent["weight"] = 1.0
+        recent["time"] = NOW - np.arange(20)[::-1]
+        vector = rng.standard_normal(DIMENSION, dtype=np.float32)
+        users.append(UserState(1, recent, rng.integers(0, items, 200), vector, "g1"))
+    return users
+
+
+def recommend(replica: TenantReplica, request_bytes: bytes, user: UserState) -> int:
+    """Do what the servicer does for one call, without gRPC; return the answer's size."""
+    request = pb.RecommendRequest.FromString(request_bytes)
+    serving = generation("g1", DIMENSION)
+    slate = make_slate(replica, serving, user, request.count, filter_of(request), NOW)
+    answer = pb.RecommendResponse(
+        slate_id=new_slate_id(),
+        slots=slot_messages(slate.slots),
+        generation_id=serving.generation_id,
+        drops=drops_message(slate.drops),
+    )
+    return len(answer.SerializeToString())
+
+
+def timed(what: str, run: Callable[[int], object], repeats: int) -> None:
+    for number in range(5):
+        run(number)
+    seconds = np.empty(repeats)
+    for number in range(repeats):
+        began = time.perf_counter()
+        run(number)
+        seconds[number] = time.perf_counter() - began
+    p50, p99 = np.percentile(seconds * 1e3, [50, 99])
+    print(f"  {what:<34} p50 {p50:7.3f} ms   p99 {p99:7.3f} ms")  # noqa: T201
+
+
+def run(items: int) -> None:
+    rng = np.random.default_rng(0)
+    folder = filled_folder(items, rng)
+    replica = folder.replicas["default"]
+    users = users_of(items, rng)
+    print(f"{items} items, d={DIMENSION}")  # noqa: T201
+    for count in (10, 100):
+        request = pb.RecommendRequest(tenant="default", count=count)
+        request.subject.user_id = "7"
+        data = request.SerializeToString()
+        timed(f"Recommend, {count} of {items}",
+              lambda n, d=data: recommend(replica, d, users[n % USERS]), 400)  # fmt: skip
+    cold = UserState(1, unknown=True)
+    timed("Recommend, 10, unknown user", lambda n: recommend(
+        replica, pb.RecommendRequest(count=10).SerializeToString(), cold), 400)  # fmt: skip
+    timed("SimilarItems, 10", lambda n: similar_items(
+        replica, f"item-{n}", 10, ItemFilter(), NOW), 100)  # fmt: skip
+    replica.users.expect(b"u:1")
+    replica.users.fulfil(b"u:1", UserState(0))
+    loop = asyncio.new_event_loop()
+
+    def fold(number: int) -> None:
+        loop.run_until_complete(folder.apply([frames[number]]))
+
+    frames = [one_event(number, items, rng) for number in range(400)]
+    timed("fold a frame with one event", fold, 400)
+    loop.close()
+
+
+def one_event(number: int, items: int, rng: np.random.Generator) -> frame_pb2.Frame:
+    """Return the frame of a step with one event: 6 vectors, 40 rule cells, one user."""
+    changes = Changes()
+    touched = [f"item-{n}" for n in rng.integers(0, items, 20)]
+    for item_id in touched[:6]:
+        changes.vector(item_id, rng.standard_normal(DIMENSION) * 0.1)
+    for slot, item_id in enumerate(touched):
+        changes.rule(touched[0], slot, item_id, 1.0).rule(item_id, slot, touched[0], 0.5)
+    changes.popularity(touched[0], NOW / HALF_LIFE, 7.0)
+    changes.event(b"u:1", touched[0], 1.0, NOW)
+    changes.user_vector(b"u:1", rng.standard_normal(DIMENSION) * 0.1)
+    return frame(number + 2, changes)
+
+
+def main() -> None:
+    faiss.omp_set_num_threads(1)
+    sizes = [int(size) for size in sys.argv[1:]] or [1_700, 10_000, 100_000]
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")  # noqa: T201
+    with threadpool_limits(limits=1):
+        for items in sizes:
+            run(items)
+
+
+if __name__ == "__main__":
+    main()

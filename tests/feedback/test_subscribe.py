@@ -1,0 +1,182 @@
+"""The feed: complete, ordered, resumable (truth 5)."""
+
+import asyncio
+import time
+
+import asyncpg
+import grpc
+import pytest
+
+from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2, frame_pb2
+from services.common.position import decode_position
+from tests.faults import fault_of, fields_of, reason_of
+from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from tests.feedback.feed_reader import FeedReader, events_in
+from tests.waiting import until
+
+
+async def record(client: Client, *names: str) -> int:
+    """Record an event per name and return the sequence of the last."""
+    request = feedback_service_pb2.RecordEventsRequest(
+        events=[event(name, user=name, item=f"i{n % 20}") for n, name in enumerate(names)]
+    )
+    answer = await client.feedback.RecordEvents(request)
+    return decode_position(answer.position).sequence
+
+
+async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
+    client: Client,
+) -> None:
+    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+        welcome = await reader.read("welcome")
+        assert welcome.epoch == 1
+        last = 0
+        for batch in range(5):
+            last = await record(client, *(f"order-{batch}-{n}" for n in range(7)))
+        frames = await reader.frames_through(last)
+    assert [frame.version for frame in frames] == list(range(1, len(frames) + 1))
+    assert all(frame.after_version == frame.version - 1 for frame in frames)
+    through = [frame.through_sequence for frame in frames]
+    assert through == sorted(set(through))
+    recorded = [e for e in events_in(frames) if e[1].startswith("u:order-")]
+    assert [user for _, user, _ in recorded] == [
+        f"u:order-{batch}-{n}" for batch in range(5) for n in range(7)
+    ]
+
+
+async def test_a_subscriber_resumes_where_it_was(client: Client) -> None:
+    first = await record(client, "resume-1")
+    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+        await reader.read("welcome")
+        frames = await reader.frames_through(first)
+    second = await record(client, "resume-2", "resume-3")
+    point = embedding_service_pb2.ResumePoint(epoch=1, version=frames[-1].version)
+    async with FeedReader(client, resume=point) as reader:
+        await reader.read("welcome")
+        more = await reader.frames_through(second)
+    assert more[0].after_version == frames[-1].version
+    users = [user for _, user, _ in events_in(more)]
+    assert users == ["u:resume-2", "u:resume-3"]
+
+
+async def test_only_wanted_sections_come_but_every_version(client: Client) -> None:
+    wanted = [frame_pb2.SECTION_POPULARITY]
+    start = embedding_service_pb2.ResumePoint()
+    async with FeedReader(client, resume=start, sections=wanted) as reader:
+        await reader.read("welcome")
+        frames = await reader.frames_through(await record(client, "sections"))
+    assert [frame.version for frame in frames] == list(range(1, len(frames) + 1))
+    changes = [one for frame in frames for one in frame.tenants]
+    assert changes
+    for one in changes:
+        assert one.HasField("popularity")
+        assert not any(
+            one.HasField(field)
+            for field in ("users", "catalogue", "item_vectors", "rules", "activated", "learner")
+        )
+
+
+async def test_ticks_carry_time_when_nothing_happens(client: Client) -> None:
+    """Truth 3: the module's process ticks after 0.2 s."""
+    async with FeedReader(client, snapshot=True) as reader:
+        welcome = await reader.read("welcome")
+        await reader.snapshot()
+        seen = [await reader.read("frame")]
+        while not (seen[-1].version > welcome.head_version and not seen[-1].tenants):
+            seen.append(await reader.read("frame"))
+
+
+@pytest.mark.parametrize(
+    ("start", "fields"),
+    [
+        ({"subscriber": ""}, {"start.subscriber"}),
+        ({"shard": 3}, {"start.shard"}),
+        ({"sections": [0, 99]}, {"start.sections[0]", "start.sections[1]"}),
+    ],
+)
+async def test_a_wrong_start_names_its_fields(
+    client: Client, start: dict[str, object], fields: set[str]
+) -> None:
+    async with FeedReader(client, **start) as reader:
+        error = await fault_of(reader.read("welcome"))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields_of(error) == fields
+
+
+async def test_a_subscriber_ahead_of_the_head_is_on_a_fork(client: Client) -> None:
+    for point in (
+        embedding_service_pb2.ResumePoint(epoch=1, version=10**9),
+        embedding_service_pb2.ResumePoint(epoch=7, version=1),
+    ):
+        async with FeedReader(client, resume=point) as reader:
+            error = await fault_of(reader.read("welcome"))
+        assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert reason_of(error) == "EPOCH_LOST"
+
+
+async def test_forgotten_history_is_out_of_range_and_a_snapshot_replaces_it(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    process, target = processes.start(
+        "feedback", checkpoint_versions="3", checkpoint_seconds="0.05", keep_versions="2"
+    )
+    client = connect(target)
+    await client.upsert(20)
+
+    async def first_frame_is_gone() -> bool:
+        await record(client, f"fill-{asyncio.get_running_loop().time()}")
+        oldest = await admin.fetchval("SELECT min(version) FROM feedback.frames")
+        return bool(oldest is not None and oldest > 1)
+
+    await until(first_frame_is_gone, "frames to be forgotten")
+    # The process still has them in memory; another one would not.
+    await asyncio.to_thread(process.kill)
+    process.start()
+    await asyncio.to_thread(process.wait_ready, time.monotonic() + 60)
+    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+        error = await fault_of(reader.read("welcome"))
+    assert error.code() == grpc.StatusCode.OUT_OF_RANGE
+    assert reason_of(error) == "HISTORY_GONE"
+    last = await record(client, "after")
+    async with FeedReader(client, snapshot=True) as reader:
+        await reader.read("welcome")
+        chunks = await reader.snapshot()
+        frames = await reader.frames_through(last)
+    assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+    assert frames[0].after_version == chunks[-1].content.version
+    items = {
+        item.item_id
+        for chunk in chunks
+        for one in chunk.content.tenants
+        for item in one.catalogue.items
+    }
+    assert items == {f"i{n}" for n in range(20)}
+    assert not any(one.HasField("learner") for c in chunks for one in c.content.tenants)
+
+
+async def test_frames_wait_for_a_durable_subscriber_that_is_away(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    _, target = processes.start(
+        "feedback", checkpoint_versions="3", checkpoint_seconds="0.05", keep_versions="0"
+    )
+    client = connect(target)
+    await client.upsert(20)
+    start = embedding_service_pb2.ResumePoint()
+    async with FeedReader(client, resume=start, subscriber="keeper", durable=True) as reader:
+        await reader.read("welcome")
+        first = await reader.read("frame")
+        await reader.ack(first.version)
+
+    async def checkpoints() -> bool:
+        await record(client, f"fill-{asyncio.get_running_loop().time()}")
+        newest = await admin.fetchval("SELECT max(version) FROM feedback.checkpoints")
+        return bool(newest is not None and newest > 8)
+
+    await until(checkpoints, "checkpoints")
+    last = await record(client, "for the keeper")
+    point = embedding_service_pb2.ResumePoint(epoch=1, version=first.version)
+    async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
+        await reader.read("welcome")
+        frames = await reader.frames_through(last)
+    assert frames[0].after_version == first.version

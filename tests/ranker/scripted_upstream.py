@@ -1,0 +1,203 @@
+"""Feedback and profile as a script: real gRPC servers that answer what a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from harken.feedback.v1 import (
+    embedding_service_pb2,
+    embedding_service_pb2_grpc,
+    frame_pb2,
+    generation_service_pb2,
+    generation_service_pb2_grpc,
+)
+from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
+from services.common.errors import EpochLostError
+from services.common.position import Position
+from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.user_key import user_key_of
+from tests.ranker.generations import generation_files, manifest
+
+HEARTBEAT_SECONDS = 0.1
+
+
+class ScriptedFeedback(
+    embedding_service_pb2_grpc.EmbeddingServiceServicer,
+    generation_service_pb2_grpc.GenerationServiceServicer,
+):
+    """A feed that grows by `add`, and one set of generation files."""
+
+    def __init__(self) -> None:
+        self.frames: list[frame_pb2.Frame] = []
+        self.snapshot: list[frame_pb2.Frame] = []
+        self.forks: dict[int, int] = {}
+        self.epoch = 1
+        self.lost_epoch = False
+        self.starts: list[embedding_service_pb2.SubscribeStart] = []
+        self.acked = 0
+        self.nacks: list[embedding_service_pb2.Nack] = []
+        self.files = generation_files()
+        self.downloads = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def head(self) -> int:
+        return self.frames[-1].version if self.frames else 0
+
+    def add(self, *frames: frame_pb2.Frame) -> None:
+        self.frames.extend(frames)
+        self._changed.set()
+
+    async def Subscribe(  # type: ignore[override]  # noqa: N802
+        self,
+        requests: AsyncIterator[embedding_service_pb2.SubscribeRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[embedding_service_pb2.SubscribeResponse]:
+        start = (await anext(requests)).start
+        self.starts.append(start)
+        if self.lost_epoch and start.WhichOneof("from") == "resume":
+            raise EpochLostError("the script says so")
+        listener = asyncio.create_task(self._listen(requests))
+        try:
+            yield self._welcome()
+            sent = start.resume.version
+            if start.snapshot:
+                chunks = self.snapshot or [frame_pb2.Frame(epoch=self.epoch)]
+                for index, content in enumerate(chunks):
+                    response = embedding_service_pb2.SubscribeResponse()
+                    response.snapshot_chunk.index = index
+                    response.snapshot_chunk.last = index == len(chunks) - 1
+                    response.snapshot_chunk.content.CopyFrom(content)
+                    yield response
+                sent = chunks[-1].version
+            while True:
+                self._changed.clear()
+                for frame in [frame for frame in self.frames if frame.version > sent]:
+                    sent = frame.version
+                    yield embedding_service_pb2.SubscribeResponse(frame=frame)
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await self._changed.wait()
+                except TimeoutError:
+                    response = embedding_service_pb2.SubscribeResponse()
+                    response.heartbeat.epoch = self.epoch
+                    response.heartbeat.head_version = self.head
+                    yield response
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    def _welcome(self) -> embedding_service_pb2.SubscribeResponse:
+        response = embedding_service_pb2.SubscribeResponse()
+        response.welcome.epoch = self.epoch
+        response.welcome.head_version = self.head
+        for epoch, last in self.forks.items():
+            response.welcome.forks.add(epoch=epoch, last_sequence=last)
+        return response
+
+    async def _listen(
+        self, requests: AsyncIterator[embedding_service_pb2.SubscribeRequest]
+    ) -> None:
+        async for request in requests:
+            if request.HasField("ack"):
+                self.acked = max(self.acked, request.ack.version)
+            else:
+                self.nacks.append(request.nack)
+
+    async def DownloadGeneration(  # type: ignore[override]  # noqa: N802
+        self,
+        request: generation_service_pb2.DownloadGenerationRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[generation_service_pb2.DownloadGenerationResponse]:
+        self.downloads += 1
+        yield generation_service_pb2.DownloadGenerationResponse(
+            manifest=manifest(request.generation_id)
+        )
+        for name, data in self.files.items():
+            for start in range(0, len(data), 100):
+                response = generation_service_pb2.DownloadGenerationResponse()
+                response.chunk.name = name
+                response.chunk.data = data[start : start + 100]
+                yield response
+
+
+class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
+    """Answers the profiles that the test put there, once the gate is open."""
+
+    def __init__(self, feedback: ScriptedFeedback) -> None:
+        self.profiles: dict[bytes, profile_pb2.Profile] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.requests: list[profile_service_pb2.BatchGetProfilesRequest] = []
+        self.behind_by = 0
+        self.epoch = 1
+        self._feedback = feedback
+
+    async def BatchGetProfiles(  # noqa: N802
+        self,
+        request: profile_service_pb2.BatchGetProfilesRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> profile_service_pb2.BatchGetProfilesResponse:
+        self.requests.append(request)
+        # The state is read when the call comes in; the answer may take its time.
+        version = self._feedback.head - self.behind_by
+        response = profile_service_pb2.BatchGetProfilesResponse(
+            epoch=self.epoch,
+            version=version,
+            position=Position(0, self.epoch, version).encode(),
+            stale=self.behind_by > 0,
+        )
+        for subject in request.subjects:
+            result = response.results.add()
+            profile = self.profiles.get(user_key_of(subject))
+            if profile is not None:
+                result.profile.CopyFrom(profile)
+        await self.gate.wait()
+        return response
+
+
+class ScriptedUpstream:
+    """Both servers; `feedback_target` and `profile_target` are where they listen."""
+
+    def __init__(self) -> None:
+        self.feedback = ScriptedFeedback()
+        self.profile = ScriptedProfile(self.feedback)
+        self.feedback_target = ""
+        self.profile_target = ""
+        self._servers: dict[str, grpc.aio.Server] = {}
+
+    async def start_feedback(self) -> None:
+        server = _server()
+        embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(self.feedback, server)
+        generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(self.feedback, server)
+        self.feedback_target = await self._listen("feedback", server, self.feedback_target)
+
+    async def start_profile(self) -> None:
+        server = _server()
+        profile_service_pb2_grpc.add_ProfileServiceServicer_to_server(self.profile, server)
+        self.profile_target = await self._listen("profile", server, self.profile_target)
+
+    async def _listen(self, name: str, server: grpc.aio.Server, address: str) -> str:
+        port = server.add_insecure_port(address or "127.0.0.1:0")
+        await server.start()
+        self._servers[name] = server
+        return f"127.0.0.1:{port}"
+
+    async def stop(self, name: str) -> None:
+        server = self._servers.pop(name, None)
+        if server is not None:
+            await server.stop(0)
+
+    async def close(self) -> None:
+        await self.stop("feedback")
+        await self.stop("profile")
+
+
+def _server() -> grpc.aio.Server:
+    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), 1000)
+    return grpc.aio.server(
+        interceptors=[boundary],
+        options=(("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),),
+    )

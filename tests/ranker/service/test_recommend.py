@@ -1,0 +1,309 @@
+"""Recommend of a real process, over real gRPC, fed by a script."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from harken.common.v1 import subject_pb2
+from harken.profile.v1 import profile_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import slate_pb2
+from services.common.position import Position, decode_position
+from tests.ranker.frames import Changes, frame
+from tests.ranker.generations import manifest
+from tests.ranker.ranker_process import Ranker, until, user
+from tests.ranker.scripted_upstream import ScriptedUpstream
+from tests.ranker.service.conftest import StartRanker
+
+KEY = b"u:7"
+
+
+def first_frame() -> Changes:
+    """Six items on axes; f is the most popular, then e, and so on."""
+    changes = Changes(activated=manifest())
+    for place, item_id in enumerate("abcdef"):
+        changes.item(item_id, ["even" if place % 2 == 0 else "odd"])
+        changes.vector(item_id, [float(place == axis) for axis in range(4)])
+        changes.popularity(item_id, float(place), 1.0)
+    changes.rule("a", 0, "d", 9.0)
+    return changes
+
+
+def profile_of(seen: str, vector: list[float], generation_id: str = "g1") -> profile_pb2.Profile:
+    """Return what profile would answer about a user who did something with `seen`, in order."""
+    profile = profile_pb2.Profile(subject=user("7"), seen_item_ids=list(seen[::-1]))
+    for place, item_id in enumerate(seen[::-1]):
+        event = profile.state.recent.add(item_id=item_id, type="view", weight=1.0)
+        event.event_time.seconds = 100 - place
+    profile.state.vector = np.array(vector, "<f4").tobytes()
+    profile.state.generation_id = generation_id
+    return profile
+
+
+def ids(answer: pb.RecommendResponse | pb.RankResponse) -> list[str]:
+    return [slot.item_id for slot in answer.slots]
+
+
+async def violations(call: Any) -> list[str]:
+    """Return the fields that an INVALID_ARGUMENT names."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    status = rpc_status.from_call(error.value)
+    found = error_details_pb2.BadRequest()
+    assert any(detail.Unpack(found) for detail in status.details)
+    return [violation.field for violation in found.field_violations]
+
+
+def position(sequence: int, epoch: int = 1) -> bytes:
+    return Position(0, epoch, sequence).encode()
+
+
+@pytest.fixture
+async def ranker(upstream: ScriptedUpstream, start_ranker: StartRanker) -> Ranker:
+    upstream.feedback.add(frame(1, first_frame()))
+    return await start_ranker()
+
+
+async def test_a_stranger_gets_a_popular_slate(ranker: Ranker) -> None:
+    answer = await ranker.recommend("7", count=4)
+    assert ids(answer) == ["f", "e", "d", "c"]
+    assert answer.unknown_subject
+    assert not answer.stale
+    assert not answer.degradations
+    assert answer.generation_id == "g1"
+    assert answer.policy == "greedy-1"
+    assert decode_position(answer.position) == Position(0, 1, 1)
+    assert uuid.UUID(answer.slate_id).version == 7
+    assert all(slot.propensity == 1 for slot in answer.slots)
+    assert all(slot.reason.code == slate_pb2.REASON_CODE_POPULAR for slot in answer.slots)
+    assert (await ranker.recommend("7")).slate_id != answer.slate_id
+
+
+async def test_the_slate_follows_the_user(ranker: Ranker) -> None:
+    ranker.upstream.profile.profiles[KEY] = profile_of("a", [0, 9, 0, 0])
+    answer = await ranker.recommend("7")
+    assert set(ids(answer)) == set("bcdef")
+    assert answer.drops.seen == 1
+    assert not answer.unknown_subject
+    reasons = {slot.item_id: slot.reason for slot in answer.slots}
+    assert reasons["d"].code == slate_pb2.REASON_CODE_FOLLOWS
+    assert reasons["d"].because_item_id == "a"
+    assert reasons["b"].code == slate_pb2.REASON_CODE_TASTE
+    by_source = {source.source: source for source in answer.slots[0].sources}
+    assert set(by_source) <= {"vector", "rules", "popularity"}
+    scores = [slot.score for slot in answer.slots]
+    assert scores == sorted(scores, reverse=True)
+
+
+async def test_the_next_slate_knows_the_last_event(ranker: Ranker) -> None:
+    """Truth 8, the fresh half: events that come by the feed are in the next slate."""
+    assert "f" in ids(await ranker.recommend("7"))
+    for version in range(2, 30):
+        item_id = "abcdef"[version % 6]
+        changes = Changes().event(KEY, item_id).user_vector(KEY, [0, 1, 0, 0])
+        waiting = asyncio.ensure_future(
+            ranker.recommend("7", min_position=position(version), wait_budget=Duration(seconds=5))
+        )
+        await asyncio.sleep(0)
+        ranker.upstream.feedback.add(frame(version, changes))
+        answer = await waiting
+        assert not answer.stale
+        assert decode_position(answer.position).sequence >= version
+        assert item_id not in ids(answer)
+        assert not answer.unknown_subject
+    assert len(ranker.upstream.profile.requests) == 1
+
+
+async def test_events_between_profiles_reading_and_answering_are_not_lost(
+    ranker: Ranker,
+) -> None:
+    """Truth 2: each event takes effect once, though profile and feed overtake each other."""
+    profile = ranker.upstream.profile
+    profile.profiles[KEY] = profile_of("a", [0, 1, 0, 0])
+    profile.gate.clear()
+    calls = [asyncio.ensure_future(ranker.recommend("7", wait_budget=Duration(seconds=5)))
+             for _ in range(3)]  # fmt: skip
+    await until(lambda: profile.requests, "the miss")
+    ranker.upstream.feedback.add(frame(2, Changes().event(KEY, "b")))
+    await ranker.applied(2)
+    profile.gate.set()
+    for answer in await asyncio.gather(*calls):
+        assert set(ids(answer)) == set("cdef")
+    # Concurrent misses of one user share one call.
+    assert len(profile.requests) == 1
+    assert profile.requests[0].include_seen
+    assert decode_position(profile.requests[0].min_position) == Position(0, 1, 1)
+
+
+async def test_profile_away_is_said_counted_and_not_remembered(ranker: Ranker) -> None:
+    """Truth 14: every degraded answer says so and is counted."""
+    profile = ranker.upstream.profile
+    profile.profiles[KEY] = profile_of("f", [0, 1, 0, 0])
+    await ranker.upstream.stop("profile")
+    answer = await ranker.recommend("7", count=2)
+    assert list(answer.degradations) == ["profile_unavailable"]
+    assert ids(answer) == ["f", "e"]
+    assert not answer.stale
+    assert await ranker.metric('harken_ranker_degraded_total{what="profile_unavailable"}') == 1
+
+    await ranker.upstream.start_profile()
+
+    async def recovered() -> bool:
+        return not (await ranker.recommend("7", count=2)).degradations
+
+    await until(recovered, "profile to be found again")
+    assert "f" not in ids(await ranker.recommend("7"))
+
+
+async def test_profile_away_cannot_pass_for_fresh(ranker: Ranker) -> None:
+    """Truth 8: without the user's state no position is reflected, so the slate says stale."""
+    await ranker.upstream.stop("profile")
+    answer = await ranker.recommend("7", min_position=position(1))
+    assert answer.stale
+    assert list(answer.degradations) == ["profile_unavailable"]
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await ranker.recommend("7", min_position=position(1), strict=True)
+    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_slow_profile_costs_the_budget_and_no_more(ranker: Ranker) -> None:
+    profile = ranker.upstream.profile
+    profile.profiles[KEY] = profile_of("f", [0, 1, 0, 0])
+    profile.gate.clear()
+    began = asyncio.get_running_loop().time()
+    answer = await ranker.recommend("7", wait_budget=Duration(nanos=200_000_000))
+    took = asyncio.get_running_loop().time() - began
+    assert list(answer.degradations) == ["profile_unavailable"]
+    assert 0.15 < took < 0.9
+    profile.gate.set()
+
+    # The call went on, so the next slate finds its answer.
+    async def recovered() -> bool:
+        return not (await ranker.recommend("7")).degradations
+
+    await until(recovered, "the late answer")
+    assert len(profile.requests) <= 2
+
+
+async def test_a_deadline_is_never_overrun(ranker: Ranker) -> None:
+    ranker.upstream.profile.gate.clear()
+    request = pb.RecommendRequest(
+        subject=user("7"), min_position=position(99), wait_budget=Duration(seconds=10)
+    )
+    answer = await ranker.stub.Recommend(request, timeout=0.5)
+    assert answer.stale
+    assert list(answer.degradations) == ["profile_unavailable"]
+
+
+async def test_a_profile_behind_us_is_not_remembered(ranker: Ranker) -> None:
+    ranker.upstream.feedback.add(frame(2, Changes().event(KEY, "b")))
+    await ranker.applied(2)
+    profile = ranker.upstream.profile
+    profile.profiles[KEY] = profile_of("a", [0, 1, 0, 0])
+    profile.behind_by = 1
+    answer = await ranker.recommend("7", min_position=position(2))
+    assert answer.stale
+    assert list(answer.degradations) == ["profile_behind"]
+    assert not (await ranker.recommend("7", min_position=position(1))).stale
+
+    profile.behind_by = 0
+    profile.profiles[KEY] = profile_of("ab", [0, 1, 0, 0])
+    answer = await ranker.recommend("7", min_position=position(2), strict=True)
+    assert not answer.stale
+    assert set(ids(answer)) == set("cdef")
+
+
+async def test_stale_after_the_budget_or_unavailable_when_strict(ranker: Ranker) -> None:
+    """Truth 8, the stale half."""
+    budget = Duration(nanos=50_000_000)
+    answer = await ranker.recommend("7", min_position=position(2), wait_budget=budget)
+    assert answer.stale
+    assert answer.slots
+    assert await ranker.metric("harken_ranker_stale_total") == 1
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await ranker.recommend("7", min_position=position(2), wait_budget=budget, strict=True)
+    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_vector_of_the_last_generation_waits_for_a_new_one(ranker: Ranker) -> None:
+    """Truth 10: user states survive the flip, their vectors do not."""
+    ranker.upstream.profile.profiles[KEY] = profile_of("a", [0, 9, 0, 0])
+    assert not (await ranker.recommend("7")).degradations
+    flip = first_frame()
+    flip.activated, flip.generation_id = manifest("g2"), "g2"
+    ranker.upstream.feedback.add(frame(2, flip))
+    answer = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
+    assert answer.generation_id == "g2"
+    assert list(answer.degradations) == ["vector_of_other_generation"]
+    assert not any(s.source == "vector" for slot in answer.slots for s in slot.sources)
+    assert "a" not in ids(answer)
+
+    changes = Changes(generation_id="g2").user_vector(KEY, [0, 9, 0, 0])
+    ranker.upstream.feedback.add(frame(3, changes))
+    answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
+    assert not answer.degradations
+    assert any(s.source == "vector" for slot in answer.slots for s in slot.sources)
+
+
+async def test_filters(ranker: Ranker) -> None:
+    answer = await ranker.recommend("7", filter=slate_pb2.Filter(categories=["odd"]))
+    assert ids(answer) == ["f", "d", "b"]
+    assert answer.drops.category == 3
+    answer = await ranker.recommend(
+        "7", filter=slate_pb2.Filter(excluded_categories=["odd"]), excluded_item_ids=["a", "?"]
+    )
+    assert ids(answer) == ["e", "c"]
+    assert answer.drops.excluded == 1
+    ranker.upstream.profile.profiles[b"u:8"] = profile_of("f", [])
+    assert "f" not in ids(await ranker.recommend("8"))
+    assert "f" in ids(await ranker.recommend("8", filter=slate_pb2.Filter(allow_seen=True)))
+
+
+async def test_what_leaves_the_catalogue_leaves_the_slate(ranker: Ranker) -> None:
+    changes = Changes(deleted=["f"]).item("e", available=False).item("d", expire_seconds=1)
+    ranker.upstream.feedback.add(frame(2, changes))
+    answer = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
+    assert ids(answer) == ["c", "b", "a"]
+    assert answer.drops.unavailable == 2
+
+
+async def test_faults_of_the_envelope_name_their_field(ranker: Ranker) -> None:
+    wrong = {
+        "subject": {"subject": user("")},
+        "tenant": {"tenant": "A"},
+        "surface": {"surface": "x" * 65},
+        "count": {"count": 1001},
+        "min_position": {"min_position": b"?"},
+        "wait_budget": {"wait_budget": Duration(seconds=11)},
+        "excluded_item_ids": {"excluded_item_ids": ["x"] * 5001},
+        "filter.categories": {"filter": slate_pb2.Filter(categories=["x"] * 101)},
+        "filter.excluded_categories": {"filter": slate_pb2.Filter(excluded_categories=["x"] * 101)},
+    }
+    for field, fields in wrong.items():
+        request = pb.RecommendRequest(**{"subject": user("7")} | fields)
+        assert await violations(ranker.stub.Recommend(request)) == [field]
+    everything: dict[str, Any] = {}
+    for fields in wrong.values():
+        everything |= fields
+    assert len(await violations(ranker.stub.Recommend(pb.RecommendRequest(**everything)))) == 8
+
+
+async def test_sessions_and_users_are_different_subjects(ranker: Ranker) -> None:
+    ranker.upstream.profile.profiles[b"s:7"] = profile_of("f", [])
+    assert "f" in ids(await ranker.recommend("7"))
+    request = pb.RecommendRequest(subject=subject_pb2.Subject(session_id="7"))
+    assert "f" not in ids(await ranker.stub.Recommend(request))
+
+
+async def test_an_unknown_tenant_is_not_found(ranker: Ranker) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await ranker.recommend("7", tenant="nobody")
+    assert error.value.code() == grpc.StatusCode.NOT_FOUND
