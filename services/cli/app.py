@@ -3,6 +3,7 @@
 import typer
 
 from services.cli.commands import import_files
+from services.cli.commands.demo import demo
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
 from services.cli.commands.status import status
@@ -15,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(demo)
 app.add_typer(import_files.app, name="import")
 app.command()(recommend)
 app.command()(replay)

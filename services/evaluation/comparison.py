@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from services.evaluation.metrics import Metrics, MetricSums, ratio
 
 ALL = "all"
-NEW_USERS = "users new since the split"
+NEW_USERS = "new users"
+"""Users without an event before the split."""
 KNOWN_USERS = "known users"
-NEW_ITEMS = "items new since the split"
+NEW_ITEMS = "new items"
+"""Events on items that had no event before the split."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""People with tastes that drift, made by a seed: a history for demos and tests without real data."""
+"""People with drifting tastes, made by a seed: a history where there is no real data."""

@@ -45,13 +45,14 @@ def simulate(
     People join over the whole time, so that there are always new ones. Each has a random stream of
     their own: the history of one does not depend on the number of the others.
     """
-    ends = begins + days * 86_400
     streams = random.spawn(users)
+    span = days * 86_400
+    ends = begins + span
+    clusters = len(catalogue.members)
     people = [
-        _Person(f"user-{number}", len(catalogue.members), begins + stream.random() ** 1.5 * days * 86_400,
-                stream)
+        _Person(f"user-{number}", clusters, begins + stream.random() ** 1.5 * span, stream)
         for number, stream in enumerate(streams)
-    ]  # fmt: skip
+    ]
     queue = [(person.clock, number) for number, person in enumerate(people)]
     heapq.heapify(queue)
     while queue:

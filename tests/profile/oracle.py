@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from harken.profile.v1 import profile_pb2
 from tests.profile.frames import Happening
-
-import numpy as np
 
 
 def expected_behaviour(happenings: Sequence[Happening]) -> dict[str, Any]:

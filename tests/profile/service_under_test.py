@@ -60,6 +60,12 @@ class Client:
         request.wait_budget.FromSeconds(10)
         return await self.stub.GetProfile(request, timeout=20)
 
+    async def get_stale(self, name: str, position: bytes, seconds: float) -> pb.GetProfileResponse:
+        """Return the profile of a user, `seconds` later when the position is not reached."""
+        request = pb.GetProfileRequest(subject=user(name), min_position=position)
+        request.wait_budget.FromMicroseconds(int(seconds * 1e6))
+        return await self.stub.GetProfile(request, timeout=20)
+
     async def metric(self, name: str) -> float:
         """Return the value of a metric without labels."""
         text = await asyncio.to_thread(self._fetch_metrics)

@@ -1,4 +1,4 @@
-"""The simulator: the same seed is the same world, and its structure is what recommenders live on."""
+"""The simulator: one seed, one world, with the structure that recommenders live on."""
 
 from collections import Counter
 from itertools import pairwise

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -17,13 +18,17 @@ _WIDTH = 60
 
 def report(result: ReplayResult) -> RenderableType:
     """Return the tables at the end of a replay."""
-    parts = Table("part", "events", "arm", "HR@10", "NDCG@10", "MRR@10", "full / frozen")
+    parts = Table(box=SIMPLE_HEAD)
+    for heading in ("", "events", "arm", "HR@10", "NDCG@10", "MRR@10", "ratio"):
+        parts.add_column(heading, no_wrap=True)
     for name, pair in result.comparison.parts().items():
         if pair.full.events:
             _add_pair(parts, name, pair)
-    times = Table("milliseconds", "samples", "p50", "p95", "p99", "largest")
+    times = Table(box=SIMPLE_HEAD)
+    for heading in ("milliseconds", "samples", "p50", "p95", "p99", "largest"):
+        times.add_column(heading, no_wrap=True)
     for name, found in (
-        ("RecordEvents returned -> slate that reflects it", result.freshness_ms),
+        ("RecordEvents to its effect", result.freshness_ms),
         ("Recommend", result.recommend_ms),
         ("RecordEvents", result.record_ms),
     ):
@@ -89,17 +94,17 @@ def as_json(result: ReplayResult) -> dict[str, Any]:
 
 def _add_pair(table: Table, name: str, pair: Pair) -> None:
     ratio = "-" if pair.ndcg_ratio is None else f"{pair.ndcg_ratio:.2f}x"
-    last = name == ALL
     for arm, metrics, note in (("full", pair.full, ratio), ("frozen_state", pair.frozen_state, "")):
+        first = arm == "full"
         table.add_row(
-            name if arm == "full" else "",
-            f"{metrics.events:,}" if arm == "full" else "",
+            name if first else "",
+            f"{metrics.events:,}" if first else "",
             arm,
             f"{metrics.hit_rate:.4f}",
             f"{metrics.ndcg:.4f}",
             f"{metrics.mrr:.4f}",
             note,
-            style="bold" if last else "",
+            style="bold" if name == ALL else "",
         )
 
 

@@ -32,10 +32,16 @@ _SLATES_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A group that was replayed, and the slate that was asked before it."""
+    """A group that was replayed, and the slate asked before it.
+
+    Now and then also the slate asked right after it, and how long after the return of RecordEvents
+    that slate was there.
+    """
 
     group: TieGroup
-    slate: Sequence[str]
+    before: ranker_service_pb2.RecommendResponse
+    after: ranker_service_pb2.RecommendResponse | None
+    after_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,12 @@ class Replay:
         first_events = {event.user: event for event in reversed(split.after)}
         nobody = subject_pb2.Subject(session_id=f"harken-replay-{secrets.token_hex(8)}")
         popular, _ = await self._slate(nobody, FROZEN_COUNT, position)
-        self._frozen = dict.fromkeys(first_events, popular)
+        self._frozen = dict.fromkeys(first_events, _item_ids(popular))
 
         async def ask(user: str) -> Sequence[str]:
             subject = self._source.subject_of(first_events[user])
-            return (await self._slate(subject, FROZEN_COUNT, position))[0]
+            slate, _ = await self._slate(subject, FROZEN_COUNT, position)
+            return _item_ids(slate)
 
         known = [user for user in first_events if user in split.users_before]
         async for user, slate in in_flight(known, ask, _SLATES_AT_ONCE):
@@ -115,16 +122,18 @@ class Replay:
         for group in tie_groups(self._source.split.after):
             subject = self._source.subject_of(group.events[0])
             known_position = self._positions.get(group.user, b"")
-            slate, took = await self._slate(subject, CUTOFF, known_position)
+            before, took = await self._slate(subject, CUTOFF, known_position)
             self._recommend_ms.append(took)
-            self._scorer.score(group, slate)
+            self._scorer.score(group, _item_ids(before))
             await self._record(group)
             self._groups += 1
             self._events += len(group.events)
+            after: ranker_service_pb2.RecommendResponse | None = None
+            after_ms: float | None = None
             if self._groups % SAMPLE_EVERY == 0:
-                await self._measure_freshness(group, subject)
+                after, after_ms = await self._slate_after(group, subject)
             self._seconds = time.perf_counter() - started
-            yield Step(group, slate)
+            yield Step(group, before, after, after_ms)
 
     def result(self) -> ReplayResult:
         """Return what was measured so far."""
@@ -143,7 +152,7 @@ class Replay:
 
     async def _slate(
         self, subject: subject_pb2.Subject, count: int, position: bytes
-    ) -> tuple[Sequence[str], float]:
+    ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
         """Return a slate, and how long it took in milliseconds."""
         request = ranker_service_pb2.RecommendRequest(
             tenant=self._tenant, subject=subject, count=count, min_position=position
@@ -153,7 +162,7 @@ class Replay:
         answer = await self._clients.ranker.Recommend(request, timeout=CALL_SECONDS)
         took = (time.perf_counter() - started) * 1e3
         self._stale += answer.stale
-        return [slot.item_id for slot in answer.slots], took
+        return answer, took
 
     async def _record(self, group: TieGroup) -> None:
         for begin in range(0, len(group.events), _MAX_EVENTS):
@@ -185,10 +194,17 @@ class Replay:
             )
         self._not_accepted += result.outcome != event_pb2.EVENT_OUTCOME_ACCEPTED
 
-    async def _measure_freshness(self, group: TieGroup, subject: subject_pb2.Subject) -> None:
-        """Time a slate that reflects the group just recorded, from the return of RecordEvents."""
+    async def _slate_after(
+        self, group: TieGroup, subject: subject_pb2.Subject
+    ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
+        """Return a slate that reflects the group just recorded, and how long it took in ms."""
         slate, took = await self._slate(subject, CUTOFF, self._positions.get(group.user, b""))
         self._freshness_ms.append(took)
         recorded = {event.item for event in group.events}
-        if recorded.intersection(slate) and not (self._stale or self._not_accepted):
+        if recorded.intersection(_item_ids(slate)) and not (self._stale or self._not_accepted):
             raise CommandError("a slate that claims to be fresh holds an item just seen")
+        return slate, took
+
+
+def _item_ids(slate: ranker_service_pb2.RecommendResponse) -> list[str]:
+    return [slot.item_id for slot in slate.slots]

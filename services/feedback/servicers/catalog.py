@@ -83,7 +83,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         size = checks.number("page_size", request.page_size, _DEFAULT_PAGE, _MAX_ITEMS)
         after_id = ""
         try:
-            after_id = base64.urlsafe_b64decode(request.page_token).decode()
+            after_id = base64.b64decode(request.page_token, b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             checks.fail("page_token", "is not a token of a previous page")
         checks.done()

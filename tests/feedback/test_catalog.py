@@ -1,0 +1,153 @@
+"""The catalogue: rows and log agree, field masks, limits."""
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from harken.feedback.v1 import catalog_service_pb2 as pb
+from harken.feedback.v1 import embedding_service_pb2, item_pb2
+from services.common.position import decode_position
+from tests.faults import fault_of, fields_of
+from tests.feedback.conftest import Client
+from tests.feedback.feed_reader import FeedReader
+
+CREATED = pb.ITEM_OUTCOME_CREATED
+UPDATED = pb.ITEM_OUTCOME_UPDATED
+UNCHANGED = pb.ITEM_OUTCOME_UNCHANGED
+REJECTED = pb.ITEM_OUTCOME_REJECTED
+
+
+async def upsert(
+    client: Client, *items: item_pb2.Item, paths: tuple[str, ...] = ()
+) -> pb.UpsertItemsResponse:
+    request = pb.UpsertItemsRequest(items=items, update_mask=FieldMask(paths=paths))
+    response: pb.UpsertItemsResponse = await client.catalog.UpsertItems(request)
+    return response
+
+
+async def get(client: Client, *item_ids: str) -> pb.GetItemsResponse:
+    response: pb.GetItemsResponse = await client.catalog.GetItems(
+        pb.GetItemsRequest(item_ids=item_ids)
+    )
+    return response
+
+
+async def test_an_item_is_created_changed_and_left_alone(client: Client) -> None:
+    item = item_pb2.Item(item_id="toy", title="Toy", categories=["fun"], numbers={"year": 1995})
+    created = await upsert(client, item)
+    assert [r.outcome for r in created.results] == [CREATED]
+    again = await upsert(client, item)
+    assert [r.outcome for r in again.results] == [UNCHANGED]
+    assert not again.position
+    item.title = "Toy Story"
+    changed = await upsert(client, item)
+    assert [r.outcome for r in changed.results] == [UPDATED]
+    assert decode_position(changed.position) > decode_position(created.position)
+    (stored,) = (await get(client, "toy")).items
+    assert (stored.title, list(stored.categories), dict(stored.numbers)) == (
+        "Toy Story",
+        ["fun"],
+        {"year": 1995},
+    )
+    assert stored.HasField("publish_time")
+    assert stored.HasField("update_time")
+
+
+async def test_a_mask_writes_only_its_fields(client: Client) -> None:
+    await upsert(
+        client, item_pb2.Item(item_id="mask", title="Old", categories=["a", "b"], tags=["t"])
+    )
+    await upsert(
+        client,
+        item_pb2.Item(item_id="mask", title="New", categories=["c"], available=False),
+        paths=("categories", "available", "tags"),
+    )
+    (stored,) = (await get(client, "mask")).items
+    assert (stored.title, list(stored.categories), list(stored.tags), stored.available) == (
+        "Old",
+        ["c"],
+        [],
+        False,
+    )
+    # An item that does not exist takes all fields, whatever the mask.
+    await upsert(client, item_pb2.Item(item_id="mask-2", title="All"), paths=("tags",))
+    assert (await get(client, "mask-2")).items[0].title == "All"
+
+
+BAD_ITEMS = {
+    "item_id": item_pb2.Item(item_id="", title="x"),
+    "title": item_pb2.Item(item_id="bad", title="x" * 513),
+    "description": item_pb2.Item(item_id="bad", description="x" * 8193),
+    "categories": item_pb2.Item(item_id="bad", categories=["x"] * 33),
+    "tags": item_pb2.Item(item_id="bad", tags=[""]),
+    "numbers": item_pb2.Item(item_id="bad", numbers={"x": float("inf")}),
+}
+
+
+@pytest.mark.parametrize("field", BAD_ITEMS)
+async def test_a_bad_item_is_rejected_and_the_others_are_kept(client: Client, field: str) -> None:
+    good = item_pb2.Item(item_id=f"good-{field}", title="fine")
+    answer = await upsert(client, BAD_ITEMS[field], good)
+    assert [r.outcome for r in answer.results] == [REJECTED, CREATED]
+    assert answer.results[0].field == field
+    assert answer.results[0].detail
+    assert [item.item_id for item in (await get(client, good.item_id, "bad")).items] == [
+        good.item_id
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (pb.UpsertItemsRequest(), {"items"}),
+        (pb.UpsertItemsRequest(items=[item_pb2.Item(item_id="a")] * 2), {"items"}),
+        (
+            pb.UpsertItemsRequest(
+                items=[item_pb2.Item(item_id="a")],
+                update_mask=FieldMask(paths=["title", "nothing", "item_id"]),
+            ),
+            {"update_mask.paths[1]", "update_mask.paths[2]"},
+        ),
+    ],
+)
+async def test_faults_of_the_envelope_name_every_field(
+    client: Client, request_: pb.UpsertItemsRequest, fields: set[str]
+) -> None:
+    error = await fault_of(client.catalog.UpsertItems(request_))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields_of(error) == fields
+
+
+async def test_pages_hold_every_item_once_in_order(client: Client) -> None:
+    listed: list[str] = []
+    token = ""
+    while True:
+        page = await client.catalog.ListItems(pb.ListItemsRequest(page_size=7, page_token=token))
+        assert len(page.items) <= 7
+        listed += [item.item_id for item in page.items]
+        token = page.next_page_token
+        if not token:
+            break
+    assert listed == sorted(set(listed), key=str.encode)
+    assert {f"i{n}" for n in range(20)} <= set(listed)
+    error = await fault_of(client.catalog.ListItems(pb.ListItemsRequest(page_token="%%")))
+    assert fields_of(error) == {"page_token"}
+
+
+async def test_deleting_names_what_was_missing_and_reaches_the_feed(client: Client) -> None:
+    await upsert(client, item_pb2.Item(item_id="doomed"))
+    request = pb.DeleteItemsRequest(item_ids=["doomed", "never-there"])
+    answer = await client.catalog.DeleteItems(request)
+    assert (answer.deleted, list(answer.missing_item_ids)) == (1, ["never-there"])
+    assert not (await get(client, "doomed")).items
+    start = embedding_service_pb2.ResumePoint()
+    async with FeedReader(client, resume=start) as reader:
+        await reader.read("welcome")
+        frames = await reader.frames_through(decode_position(answer.position).sequence)
+    deleted = [
+        item_id
+        for frame in frames
+        for one in frame.tenants
+        for item_id in one.catalogue.deleted_item_ids
+    ]
+    assert deleted == ["doomed"]

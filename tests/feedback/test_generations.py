@@ -1,0 +1,129 @@
+"""Generations: the bootstrap one at once, published ones checked as a whole."""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import grpc
+import numpy as np
+import onnxruntime
+import pytest
+
+from harken.feedback.v1 import generation_pb2
+from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.candidate_features import COLUMNS
+from services.feedback.bootstrap import BUCKETS, item_tower, prior_scorer
+from tests.faults import fault_of, fields_of
+from tests.feedback.conftest import Client
+
+FILES = {"item_tower.onnx": item_tower(8), "scorer.onnx": prior_scorer()}
+
+
+def manifest(generation_id: str, **changes: object) -> generation_pb2.GenerationManifest:
+    fields = {
+        "generation_id": generation_id,
+        "dimension": 8,
+        "max_norm": 3.0,
+        "encoder": generation_pb2.Encoder(
+            kind=generation_pb2.ENCODER_KIND_FOLD_IN,
+            length=30,
+            decay=0.8,
+            alpha=1.0,
+            regularization=0.2,
+        ),
+        "scorer_features": COLUMNS,
+        "outcomes": ["engage"],
+        "content_buckets": BUCKETS,
+        "files": [
+            generation_pb2.GenerationFile(
+                name=name, size=len(data), sha256=hashlib.sha256(data).digest()
+            )
+            for name, data in FILES.items()
+        ],
+    }
+    return generation_pb2.GenerationManifest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+async def publish(
+    client: Client,
+    described: generation_pb2.GenerationManifest,
+    files: dict[str, bytes] | None = None,
+) -> pb.PublishGenerationResponse:
+    async def messages() -> AsyncIterator[pb.PublishGenerationRequest]:
+        yield pb.PublishGenerationRequest(manifest=described)
+        for name, data in (FILES if files is None else files).items():
+            for start in range(0, len(data), 100_000):
+                chunk = pb.FileChunk(name=name, data=data[start : start + 100_000])
+                yield pb.PublishGenerationRequest(chunk=chunk)
+
+    response: pb.PublishGenerationResponse = await client.generation.PublishGeneration(messages())
+    return response
+
+
+async def download(
+    client: Client, generation_id: str = ""
+) -> tuple[generation_pb2.GenerationManifest, dict[str, bytes]]:
+    files: dict[str, bytes] = {}
+    described = None
+    request = pb.DownloadGenerationRequest(generation_id=generation_id)
+    async for message in client.generation.DownloadGeneration(request):
+        if message.HasField("manifest"):
+            described = message.manifest
+        else:
+            files[message.chunk.name] = files.get(message.chunk.name, b"") + message.chunk.data
+    assert described is not None
+    return described, files
+
+
+async def test_the_bootstrap_generation_can_be_downloaded_and_runs(client: Client) -> None:
+    described, files = await download(client)
+    assert described.generation_id == "bootstrap-16"
+    for file in described.files:
+        assert hashlib.sha256(files[file.name]).digest() == file.sha256
+    tower = onnxruntime.InferenceSession(files["item_tower.onnx"])
+    (vectors,) = tower.run(None, {"content": np.eye(3, BUCKETS, dtype=np.float32)})
+    assert vectors.shape == (3, 16)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 0.5, atol=1e-6)
+
+
+async def test_a_published_generation_comes_back_byte_by_byte(client: Client) -> None:
+    published = (await publish(client, manifest("mine-1"))).manifest
+    assert published.HasField("publish_time")
+    described, files = await download(client, "mine-1")
+    assert files == FILES
+    assert described == published
+    listed = await client.generation.ListGenerations(pb.ListGenerationsRequest())
+    states = {one.manifest.generation_id: one.state for one in listed.generations}
+    assert states["mine-1"] == generation_pb2.GENERATION_STATE_PUBLISHED
+    assert states["bootstrap-16"] == generation_pb2.GENERATION_STATE_ACTIVE
+    # The same again is fine, something else under the id is not.
+    assert (await publish(client, manifest("mine-1"))).manifest == published
+    error = await fault_of(publish(client, manifest("mine-1", max_norm=2.0)))
+    assert error.code() == grpc.StatusCode.ALREADY_EXISTS
+
+
+BAD = {
+    "id": (manifest("Not An Id"), None, {"manifest.generation_id"}),
+    "dimension": (manifest("bad", dimension=0), None, {"manifest.dimension"}),
+    "no files": (manifest("bad", files=[]), {}, {"manifest.files"}),
+    "cut short": (
+        manifest("bad"),
+        {**FILES, "scorer.onnx": FILES["scorer.onnx"][:-1]},
+        {"manifest.files[1].size"},
+    ),
+    "damaged": (
+        manifest("bad"),
+        {**FILES, "scorer.onnx": FILES["scorer.onnx"][:-1] + b"\x00"},
+        {"manifest.files[1].sha256"},
+    ),
+    "another shape": (manifest("bad", dimension=9), None, {"manifest.files[0]"}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_upload_stores_nothing_and_names_the_field(client: Client, name: str) -> None:
+    described, files, fields = BAD[name]
+    error = await fault_of(publish(client, described, files))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert fields_of(error) == fields
+    error = await fault_of(download(client, "bad"))
+    assert error.code() == grpc.StatusCode.NOT_FOUND
