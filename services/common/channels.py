@@ -6,9 +6,18 @@ import grpc
 
 from services.common.server import MAX_MESSAGE_BYTES
 
+# gRPC itself must not repeat streams: repeating one whose client is writing meanwhile, grpcio 1.85
+# now and then loses a message in the middle, silently. Those who stream resume by themselves.
+_STREAMS = (
+    ("harken.feedback.v1.FeedbackService", "ImportEvents"),
+    ("harken.feedback.v1.EmbeddingService", "Subscribe"),
+    ("harken.feedback.v1.GenerationService", "PublishGeneration"),
+    ("harken.feedback.v1.GenerationService", "DownloadGeneration"),
+)
 _RETRY = json.dumps(
     {
         "methodConfig": [
+            {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
             {
                 "name": [{}],
                 "retryPolicy": {
@@ -28,7 +37,7 @@ _RETRY = json.dumps(
 def open_channel(target: str) -> grpc.aio.Channel:
     """Return a channel that balances over all addresses of `target` and notices dead peers.
 
-    Calls that never reached a server, or that it refused as UNAVAILABLE, are retried twice.
+    Unary calls that never reached a server, or that it refused as UNAVAILABLE, are retried twice.
     """
     return grpc.aio.insecure_channel(
         target,

@@ -43,6 +43,8 @@ def store_faults() -> Iterator[None]:
     except (
         OSError,
         asyncpg.InterfaceError,
+        # Also what asyncpg says when the server dies at the wrong moment of a conversation.
+        asyncpg.InternalClientError,
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,

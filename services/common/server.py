@@ -25,7 +25,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # Our own clients ping idle streams every 10 s; by default a server refuses that.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
     # Clients reconnect now and then, so that new replicas get traffic.

@@ -44,9 +44,13 @@ def cosine_to_rows(query: npt.ArrayLike, rows: npt.ArrayLike) -> npt.NDArray[np.
         raise ValueError(f"cannot compare {vector.shape} with rows of {table.shape}")
     if not (np.isfinite(vector).all() and np.isfinite(table).all()):
         raise ValueError("cosine needs finite values")
-    query_norm = np.linalg.norm(vector)
-    row_norms = np.linalg.norm(table, axis=1)
-    norms = query_norm * row_norms
-    safe = np.where(norms > 0, norms, 1.0)
-    cosines = np.where(norms > 0, (table @ vector) / safe, 0.0)
+    cosines = _unit_rows(table) @ _unit_rows(vector[np.newaxis, :])[0]
     return np.clip(cosines, -1.0, 1.0)
+
+
+def _unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return rows of length 1, zero rows as they are; scaled first, so that no square underflows."""
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    scaled = rows / np.where(largest > 0, largest, 1.0)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(norms > 0, norms, 1.0), np.float64)

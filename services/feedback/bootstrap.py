@@ -30,7 +30,7 @@ _IR_VERSION = 8
 # Measured on MovieLens-100k and ml-latest-small (see DECISIONS.md): what fits recent taste and what
 # follows the last items lead; popularity breaks ties, and leads when both are silent.
 _PRIOR: Mapping[str, float] = MappingProxyType(
-    {"vector_z": 0.7, "rules_z": 1.0, "popularity_z": 0.1}
+    {"vector_z": 1.0, "rules_z": 1.0, "popularity_z": 0.1}
 )
 
 

@@ -1,10 +1,12 @@
 """Applies frames to the database: the sink of this service's feed."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 from harken.feedback.v1 import frame_pb2
+from services.common.errors import StoreUnavailableError
 from services.common.feed_client import FrameRefusedError
 from services.common.logs import logger
 from services.common.progress import Progress
@@ -15,6 +17,8 @@ from services.profile.store.behaviour_store import Batch, BehaviourStore
 MAX_BATCH_EVENTS = 2_000
 """Events in one transaction, unless one frame has more: bounds memory, locks, and how long the
 event loop is busy."""
+
+STORE_PAUSE_SECONDS = 0.2
 
 _log = logger("frames")
 
@@ -55,13 +59,17 @@ class FrameApplier:
         Raises:
             FrameRefusedError: a frame is wrong; those before it are applied, none after it.
             ConnectionError: the frames do not follow what is applied: subscribe again.
-            StoreUnavailableError: the store is away.
+            StoreUnavailableError: the store was away; it is back, and progress is what it holds.
 
         """
         pending = list(frames)
-        while pending:
-            pending = await self._apply_some(pending)
-        await self._store.flush()
+        try:
+            while pending:
+                pending = await self._apply_some(pending)
+            await self._store.flush()
+        except StoreUnavailableError:
+            await self._find_cursor()
+            raise
 
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Refuse: counters and seen items are made of every event, which no snapshot holds.
@@ -104,6 +112,22 @@ class FrameApplier:
         if refusal is not None:
             raise refusal
         return pending[taken:]
+
+    async def _find_cursor(self) -> None:
+        """Wait for the store, and go on from the cursor it has.
+
+        That may be earlier than our progress: a crash takes what was committed and not flushed.
+        It may also be later: a commit may succeed without our hearing of it.
+        """
+        while True:
+            try:
+                applied, self._shapes = await self._store.load()
+            except StoreUnavailableError as error:
+                _log.warning("waiting for the store", error=str(error))
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
+            else:
+                self.progress.advance(applied)
+                return
 
     async def _follow_cursor(self, pending: list[frame_pb2.Frame]) -> list[frame_pb2.Frame]:
         """Catch up with a cursor that somebody else moved; return the frames beyond it."""

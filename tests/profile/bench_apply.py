@@ -53,7 +53,7 @@ async def _measure(dsn: str) -> None:
     for frame in [_frame(script, rng, 1, 943, 1682) for _ in range(1000)]:
         started = time.perf_counter()
         call = asyncio.create_task(applier.apply([frame]))
-        while applier.progress.applied.version < frame.version:
+        while applier.progress.applied.version < frame.version:  # noqa: ASYNC110
             await asyncio.sleep(0)
         visible.append(time.perf_counter() - started)
         await call

@@ -17,7 +17,7 @@ from harken.profile.v1 import profile_service_pb2_grpc
 from services.profile.config import ProfileConfig
 from services.profile.process import serve
 from tests.profile.frames import user
-from tests.profile.waiting import until
+from tests.profile.waiting import until, until_answer
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -73,6 +73,14 @@ class Client:
             if line.startswith(f"{name} "):
                 return float(line.split()[1])
         raise AssertionError(f"there is no metric {name}")
+
+    async def wait_for_metric(self, name: str, value: float) -> None:
+        """Return when a metric has a value."""
+
+        async def matches() -> bool:
+            return await self.metric(name) == value
+
+        await until_answer(matches, f"{name} to be {value}")
 
     def _fetch_metrics(self) -> str:
         with urllib.request.urlopen(f"http://{self._metrics}/metrics") as answer:

@@ -12,7 +12,7 @@ from tests.profile.conftest import StartService
 from tests.profile.frames import user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import Client, LocalService, ServiceProcess
-from tests.profile.waiting import until
+from tests.profile.waiting import until, until_answer
 
 
 async def _set(service: Client, name: str, number: int, tenant: str = "default") -> int:
@@ -44,23 +44,21 @@ async def test_told_at_once(service: LocalService, feedback: ScriptedFeedback) -
 async def test_each_revision_once_across_an_outage(
     service: LocalService, feedback: ScriptedFeedback
 ) -> None:
-    expected = []
-    for number in range(5):
-        expected.append((b"u:ann", await _set(service, "ann", number), float(number)))
+    expected = [(b"u:ann", await _set(service, "ann", n), float(n)) for n in range(5)]
     await until(lambda: len(_told(feedback)) == 5, "the facts of before")
     await feedback.stop()
-    for number in range(5, 300):
+    for number in range(5, 155):
         name = f"user-{number % 7}"
         key = f"u:{name}".encode()
         expected.append((key, await _set(service, name, number), float(number)))
-    await until_metric(service, "harken_profile_outbox_rows", 295)
+    await service.wait_for_metric("harken_profile_outbox_rows", 150)
     assert await service.metric("harken_profile_outbox_oldest_seconds") > 0
     # What was taken and not answered is sent again, and recognised by its revision.
     feedback.lose_answers = 2
     await feedback.start()
     await until(lambda: len(_told(feedback)) == len(expected), "the facts of the outage")
     assert _told(feedback) == expected
-    await until_metric(service, "harken_profile_outbox_rows", 0)
+    await service.wait_for_metric("harken_profile_outbox_rows", 0)
 
 
 async def test_a_tenant_without_catalogue_keeps_its_rows_and_holds_up_nobody(
@@ -104,15 +102,8 @@ async def test_two_relays_tell_everything_once(
     await until(lambda: len(_told(feedback)) == 40, "the facts")
     connection = await asyncpg.connect(dsn)
     try:
-        async with asyncio.timeout(10):
-            while await connection.fetchval("SELECT count(*) FROM profile.user_fact_outbox"):
-                await asyncio.sleep(0.01)
+        count = "SELECT count(*) = 0 FROM profile.user_fact_outbox"
+        await until_answer(lambda: connection.fetchval(count), "an empty outbox")
     finally:
         await connection.close()
     assert sorted(number for _, _, number in _told(feedback)) == [float(n) for n in range(40)]
-
-
-async def until_metric(service: LocalService, name: str, value: float) -> None:
-    async with asyncio.timeout(20):
-        while await service.metric(name) != value:
-            await asyncio.sleep(0.05)

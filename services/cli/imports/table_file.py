@@ -82,8 +82,8 @@ class TableFile:
             raise TableFileError(f"{self.path}: {error}") from error
 
     def _open(self) -> TextIO:
-        file: BinaryIO = self.path.open("rb")
-        binary = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if self._gzipped else file
+        opened = gzip.GzipFile(self.path) if self._gzipped else self.path.open("rb")
+        binary = cast("BinaryIO", opened)
         # Bytes that are no UTF-8 are found row by row, not lost and not fatal.
         return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
 

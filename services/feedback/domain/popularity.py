@@ -50,13 +50,6 @@ def add_events(
     return rows.astype(np.int64), peak + np.log2(mass)
 
 
-def faded_log2(
-    levels: npt.NDArray[np.float64], now_s: float, config: PopularityConfig
-) -> npt.NDArray[np.float64]:
-    """log2 of the faded mass at ``now_s`` (Unix seconds); minus infinity without events."""
-    return levels - now_s / config.half_life_s
-
-
 def add_counts(
     counts: npt.NDArray[np.float64],
     items: npt.NDArray[np.integer],

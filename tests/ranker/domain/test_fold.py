@@ -198,7 +198,9 @@ def tamper(change: Callable[[frame_pb2.TenantChanges], None]) -> frame_pb2.Frame
         .popularity("a", 9.0)
         .event(b"u:1", "a").user_vector(b"u:1", [1, 2, 3, 4])
     )  # fmt: skip
-    made = frame(2, Changes(tenant="another").item("x"), changes)
+    made = frame(
+        2, Changes(tenant="another").item("x"), changes, Changes(tenant="a third").item("x")
+    )
     change(made.tenants[1])
     return made
 
@@ -283,23 +285,26 @@ def test_a_refused_frame_changes_nothing(
     change: Callable[[frame_pb2.TenantChanges], None],
 ) -> None:
     """Truth 7: NaN, Inf, wrong dimension, out-of-bound norm are refused with a reason."""
-    folder = folded([frame(1, good_changes())])
+    folder = folded([frame(1, good_changes(), Changes(tenant="another").item("y"))])
     replica = folder.replicas["default"]
-    before, size = state_of(replica), replica.catalogue.size
+    before = {tenant: state_of(one) for tenant, one in folder.replicas.items()}
+    size = replica.catalogue.size
 
     with pytest.raises(FrameRefusedError) as refusal:
         asyncio.run(folder.apply([tamper(change)]))
 
     assert refusal.value.version == 2
     assert "default" in refusal.value.reason
-    assert state_of(replica) == before
+    assert {tenant: state_of(one) for tenant, one in folder.replicas.items()} == before
     assert replica.catalogue.size == size
-    assert set(folder.replicas) == {"default"}
     assert folder.progress.applied.version == 1
 
-    asyncio.run(folder.apply([tamper(lambda changes: None)]))
-    assert state_of(folder.replicas["default"]) != before
     assert set(folder.replicas) == {"default", "another"}
+
+    asyncio.run(folder.apply([tamper(lambda changes: None)]))
+    assert set(folder.replicas) == {"default", "another", "a third"}
+    for tenant, one in before.items():
+        assert state_of(folder.replicas[tenant]) != one
 
 
 def test_frames_before_a_refused_one_are_folded() -> None:

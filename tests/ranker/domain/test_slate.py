@@ -72,8 +72,9 @@ def shops(draw: st.DrawFn) -> Shop:
 
 
 @st.composite
-def users(draw: st.DrawFn, replica: TenantReplica) -> tuple[UserState, set[str]]:
-    seen = draw(st.lists(ID, max_size=10))
+def users(draw: st.DrawFn, shop: Shop, replica: TenantReplica) -> tuple[UserState, set[str]]:
+    # Mostly items that could be served: only those show whether a filter works.
+    seen = draw(st.lists(st.sampled_from(sorted(shop.servable()) or IDS) | ID, max_size=10))
     recent = np.empty(len(seen), dtype=RECENT)
     recent["item"] = replica.ordinals(seen)
     recent["weight"] = draw(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0]), min_size=len(seen),
@@ -100,11 +101,12 @@ def ids(slate: Slate) -> list[str]:
 def test_a_slate_holds_what_it_may_and_nothing_else(shop: Shop, data: st.DataObject) -> None:
     """Truth 9, with the oracle's own filter over the shop keeper's list."""
     replica, serving = found_in(shop)
-    user, seen = data.draw(users(replica))
+    user, seen = data.draw(users(shop, replica))
+    servable = st.sampled_from(sorted(shop.servable()) or IDS)
     wanted = ItemFilter(
         tuple(data.draw(st.lists(st.sampled_from([*CATEGORIES, "none"]), max_size=2))),
         tuple(data.draw(st.lists(st.sampled_from([*CATEGORIES, "none"]), max_size=1))),
-        tuple(data.draw(st.lists(ID | st.just("unheard of"), max_size=5))),
+        tuple(data.draw(st.lists(servable | st.just("unheard of"), max_size=5))),
         allow_seen=data.draw(st.booleans()),
     )
     count = data.draw(st.integers(1, 30))
@@ -142,7 +144,7 @@ def test_a_slate_holds_what_it_may_and_nothing_else(shop: Shop, data: st.DataObj
 @given(shops(), st.data())
 def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None:
     replica, serving = found_in(shop)
-    user, _ = data.draw(users(replica))
+    user, _ = data.draw(users(shop, replica))
     slate = make_slate(replica, serving, user, 30, ItemFilter(), NOW)
     usable = user.vector if user.generation_id == "g1" else None
     values = {
@@ -203,7 +205,7 @@ def test_a_stranger_gets_what_is_popular(shop: Shop, count: int) -> None:
 @given(shops(), st.data())
 def test_rank_orders_exactly_what_can_be_served(shop: Shop, data: st.DataObject) -> None:
     replica, serving = found_in(shop)
-    user, _ = data.draw(users(replica))
+    user, _ = data.draw(users(shop, replica))
     given_ids = data.draw(st.lists(ID | st.just("unheard of"), unique=True, min_size=1))
     slate, unranked = rank_items(replica, serving, user, given_ids, NOW)
     # Rank leaves out what cannot be had; an item whose vector is still to come can be.

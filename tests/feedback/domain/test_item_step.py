@@ -1,0 +1,70 @@
+"""The item step against single gradients, one after the other."""
+
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.feedback.domain.item_step import ItemStepConfig, bpr_step, draw_negatives
+
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=60, deadline=None)
+
+
+@few
+@given(seeds, st.integers(0, 12), st.integers(1, 4))
+def test_bpr_step_is_the_sum_of_single_gradients(seed: int, n: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    items, d = 6, 5
+    table = rng.standard_normal((items, d)).astype(np.float32)
+    base = rng.standard_normal((items, d)).astype(np.float32)
+    users = rng.standard_normal((n, d)).astype(np.float32)
+    users[rng.random(n) < 0.2] = 0
+    pos, neg = rng.integers(0, items, n), rng.integers(0, items, (n, k))
+    weights = rng.choice([0.0, 0.5, 1.0], n).astype(np.float32)
+    config = ItemStepConfig(eta=0.3, pull=0.05, max_norm=2.0, max_drift=1.5, negatives=k)
+    before = table.copy()
+    rows, new = bpr_step(users, pos, weights, neg, table, base, config)
+    assert (table == before).all()
+    move, touch = np.zeros((items, d)), np.zeros(items)
+    for e in range(n):
+        size = np.linalg.norm(users[e].astype(np.float64))
+        if size == 0 or weights[e] == 0:
+            continue
+        u = users[e] / size
+        for j in neg[e]:
+            if j == pos[e]:
+                continue
+            x = float(u @ table[pos[e]] - u @ table[j])
+            g = 0.3 / k * weights[e] / (1 + math.exp(x))
+            move[pos[e]] += g * u
+            move[j] -= g * u
+            touch[j] += 1
+        if (neg[e] != pos[e]).any():
+            touch[pos[e]] += 1
+    assert rows.tolist() == np.flatnonzero(touch).tolist()
+    for r, v in zip(rows, new, strict=True):
+        drift = (table[r] + move[r] - base[r]) * 0.95 ** touch[r]
+        drift *= min(1, 1.5 / max(np.linalg.norm(drift), 1e-12))
+        want = base[r] + drift
+        want *= min(1, 2.0 / max(np.linalg.norm(want), 1e-12))
+        np.testing.assert_allclose(v, want, atol=2e-5)
+        assert np.linalg.norm(v) <= 2.0 * (1 + 1e-6)
+
+
+@few
+@given(seeds, st.integers(1, 40), st.integers(1, 1000))
+def test_negatives_do_not_depend_on_step_boundaries(seed: int, cut: int, n_items: int) -> None:
+    config = ItemStepConfig(seed=seed)
+    sequence = np.arange(50) + 2**40
+    whole = draw_negatives(sequence, n_items, config)
+    parts = [draw_negatives(x, n_items, config) for x in np.split(sequence, [cut])]
+    assert (whole == np.concatenate(parts)).all()
+    assert 0 <= whole.min() <= whole.max() < n_items
+
+
+def test_negatives_are_uniform() -> None:
+    drawn = draw_negatives(np.arange(40_000), 10, ItemStepConfig())
+    share = np.bincount(drawn.ravel(), minlength=10) / drawn.size
+    assert np.abs(share - 0.1).max() < 0.004
