@@ -49,7 +49,7 @@ def cosine_to_rows(query: npt.ArrayLike, rows: npt.ArrayLike) -> npt.NDArray[np.
 
 
 def _unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return rows of length 1, zero rows as they are; scaled first, so that no square underflows."""
+    """Return rows of length 1 (zero rows as they are); scaled first, so no square underflows."""
     largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
     scaled = rows / np.where(largest > 0, largest, 1.0)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)

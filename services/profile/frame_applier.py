@@ -14,9 +14,8 @@ from services.profile.frame_reader import GenerationName, Shape, event_count, re
 from services.profile.metrics import ProfileMetrics
 from services.profile.store.behaviour_store import Batch, BehaviourStore
 
-MAX_BATCH_EVENTS = 2_000
-"""Events in one transaction, unless one frame has more: bounds memory, locks, and how long the
-event loop is busy."""
+MAX_BATCH_EVENTS = 5_000
+"""Events in one transaction, unless one frame has more: bounds memory and the time to a result."""
 
 STORE_PAUSE_SECONDS = 0.2
 
@@ -101,6 +100,8 @@ class FrameApplier:
                 refusal = error
                 break
             taken += 1
+            # Reading a large frame takes milliseconds; calls get their turn in between.
+            await asyncio.sleep(0)
         if taken:
             started = time.perf_counter()
             if not await self._store.apply(batch):

@@ -23,7 +23,7 @@ from tests.profile.frames import Happening, Script
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService, ServiceProcess
-from tests.profile.waiting import until
+from tests.profile.waiting import until, until_answer
 
 KILLS = 8
 
@@ -259,13 +259,17 @@ async def test_a_crash_of_the_database_takes_nothing_that_was_acknowledged(
             resumed = await _cursor(dsn)
             assert resumed >= acknowledged
             # Also what was committed and not yet on disk comes again, without a further frame.
-            await until(lambda: feedback.highest_ack() == script.version, "the last ack")
+            await until_answer(lambda: _is_at(dsn, script.version), "the last frame")
             answer = await service.get("ann", script.position)
             assert stated_behaviour(answer.profile) == expected_behaviour(events)
             await service.wait_until_ready()
     finally:
         await service.stop()
         server.stop()
+
+
+async def _is_at(dsn: str, version: int) -> bool:
+    return await _cursor(dsn) == version
 
 
 async def _cursor(dsn: str) -> int:

@@ -91,7 +91,7 @@ class EventStream:
             try:
                 await self._attempt(chunks, answered)
             except grpc.aio.AioRpcError as error:
-                if not is_retryable(error):
+                if not (is_retryable(error) or _hides_the_status(error)):
                     raise
                 broken = error
             if self._done():
@@ -198,6 +198,16 @@ async def _write_to(
     except asyncio.InvalidStateError:
         # What grpc says when the stream has ended. Why it has is what reading says.
         await asyncio.Event().wait()
+
+
+def _hides_the_status(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether grpc says INTERNAL only because the stream ended while we were writing.
+
+    The status that the service gave is lost then; the next attempt meets it again, if it stands.
+    """
+    return error.code() is grpc.StatusCode.INTERNAL and str(error.details()).startswith(
+        "Internal error from Core"
+    )
 
 
 async def _raise_failure(call: grpc.aio.StreamStreamCall) -> None:

@@ -62,6 +62,10 @@ _LEARN_SHAPES = """
 """
 
 
+USERS_AT_ONCE = 500
+"""Users in one statement: bounds how long the event loop is busy with one."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What consecutive frames change, gathered by user."""
@@ -137,16 +141,11 @@ class BehaviourStore:
                 return False
             if batch.shapes:
                 await _learn_shapes(connection, batch.shapes)
-            if batch.users:
-                new_items = await _see(connection, batch)
-                known = await _load(connection, batch.users)
-                await _save(
-                    connection,
-                    {
-                        user: known.get(user, Behaviour()).after(change, new_items.get(user, 0))
-                        for user, change in batch.users.items()
-                    },
-                )
+            # In the order of the indexes, so that bulk history fills page after page.
+            users = sorted(batch.users)
+            for begin in range(0, len(users), USERS_AT_ONCE):
+                some = {user: batch.users[user] for user in users[begin : begin + USERS_AT_ONCE]}
+                await _apply_changes(connection, some, batch.after.sequence)
         return True
 
     async def flush(self) -> None:
@@ -190,11 +189,25 @@ async def _learn_shapes(
     await connection.execute(_LEARN_SHAPES, tenants, generations, dimensions, norms)
 
 
-async def _see(connection: PoolConnectionProxy, batch: Batch) -> dict[UserId, int]:
+async def _apply_changes(
+    connection: PoolConnectionProxy, changes: Mapping[UserId, UserChange], after: int
+) -> None:
+    new_items = await _see(connection, changes, after)
+    known = await _load(connection, changes)
+    behaviours = {
+        user: known.get(user, Behaviour()).after(change, new_items.get(user, 0))
+        for user, change in changes.items()
+    }
+    await _save(connection, behaviours)
+
+
+async def _see(
+    connection: PoolConnectionProxy, changes: Mapping[UserId, UserChange], after: int
+) -> dict[UserId, int]:
+    """Note the items of events; return how many of each user's were not seen up to `after`."""
     pairs: dict[tuple[str, bytes, str], tuple[int, int, int]] = {}
-    # In the order of the index, so that bulk history fills page after page.
-    for user in sorted(batch.users):
-        for event in batch.users[user].events:
+    for user, change in changes.items():
+        for event in change.events:
             pair = (*user, event.item_id)
             known = pairs.get(pair)
             first = event.sequence if known is None else known[0]
@@ -202,7 +215,7 @@ async def _see(connection: PoolConnectionProxy, batch: Batch) -> dict[UserId, in
     if not pairs:
         return {}
     columns = [*zip(*pairs, strict=True), *zip(*pairs.values(), strict=True)]
-    rows = await connection.fetch(_SEE, *columns, batch.after.sequence)
+    rows = await connection.fetch(_SEE, *columns, after)
     return {(row["tenant"], row["user_key"]): row["items"] for row in rows}
 
 
@@ -218,7 +231,7 @@ async def _save(connection: PoolConnectionProxy, behaviours: Mapping[UserId, Beh
     rows = [
         (*user, b.recent, b.vector, b.generation_id, b.events,
          json.dumps(dict(b.events_by_type)), b.distinct_items, b.first_event_us, b.last_event_us)
-        for user, b in sorted(behaviours.items(), key=lambda entry: entry[0])
+        for user, b in behaviours.items()
     ]  # fmt: skip
     await connection.execute(_SAVE, *zip(*rows, strict=True))
 

@@ -1,0 +1,90 @@
+"""Who may import whom."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("profile", "ranker", "feedback")
+TOOLS = ("cli", "simulator", "evaluation")
+FOREIGN_TO_DOMAIN = ("grpc", "asyncpg", "harken", "time", "datetime", "google", "grpc_status")
+ASKS_THE_CLOCK = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns"}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / "services" / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def starts_with(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_imports_only_common_and_itself(service: str) -> None:
+    for path in files(service):
+        for name in imports(path):
+            if starts_with(name, "services"):
+                assert starts_with(name, "services.common") or starts_with(
+                    name, f"services.{service}"
+                ), f"{path} imports {name}"
+            assert not starts_with(name, "tests"), f"{path} imports {name}"
+
+
+def test_common_imports_no_service() -> None:
+    for path in files("common"):
+        for name in imports(path):
+            assert not starts_with(name, "services") or starts_with(name, "services.common"), path
+
+
+def test_nothing_imports_the_tools_but_tools_and_tests() -> None:
+    for folder in (*SERVICES, "common"):
+        for path in files(folder):
+            for name in imports(path):
+                assert not any(starts_with(name, f"services.{tool}") for tool in TOOLS), path
+
+
+def test_tools_use_public_rpcs_and_no_service() -> None:
+    for tool in TOOLS:
+        for path in files(tool):
+            for name in imports(path):
+                for service in SERVICES:
+                    inside = starts_with(name, f"services.{service}")
+                    allowed = tool == "evaluation" and ".domain" in name
+                    assert not inside or allowed, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_domain_is_pure(service: str) -> None:
+    for path in files(f"{service}/domain"):
+        for name in imports(path):
+            assert not any(starts_with(name, foreign) for foreign in FOREIGN_TO_DOMAIN), (
+                f"{path} imports {name}"
+            )
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                module = node.func.value
+                clock = isinstance(module, ast.Name) and module.id in ("time", "datetime")
+                assert not (clock and node.func.attr in ASKS_THE_CLOCK), path
+
+
+def test_every_package_has_its_path_as_name() -> None:
+    for folder in (*SERVICES, *TOOLS, "common"):
+        for path in files(folder):
+            assert (path.parent / "__init__.py").exists(), f"{path.parent} is no package"
+
+
+def test_serving_needs_no_pytorch() -> None:
+    for folder in (*SERVICES, "common"):
+        for path in files(folder):
+            assert not any(starts_with(name, "torch") for name in imports(path)), path

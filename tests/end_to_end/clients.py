@@ -1,0 +1,154 @@
+"""Calls of a running suite, short enough for tests."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+
+from harken.common.v1 import subject_pb2
+from harken.feedback.v1 import (
+    catalog_service_pb2,
+    embedding_service_pb2,
+    event_pb2,
+    feedback_service_pb2,
+    item_pb2,
+)
+from harken.feedback.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from harken.profile.v1 import profile_service_pb2
+from harken.ranker.v1 import ranker_service_pb2
+from services.cli.clients import Clients, connect
+from services.cli.suite import Suite
+
+
+def user(name: str) -> subject_pb2.Subject:
+    return subject_pb2.Subject(user_id=name)
+
+
+def event(name: str, who: str, item: str, kind: str = "play", **fields: Any) -> event_pb2.Event:
+    return event_pb2.Event(event_id=name, subject=user(who), item_id=item, type=kind, **fields)
+
+
+class Caller:
+    """One client of a suite."""
+
+    def __init__(self, clients: Clients, feed: Any) -> None:
+        self.clients = clients
+        self._feed = feed
+
+    async def upsert(self, *items: item_pb2.Item, tenant: str = "") -> bytes:
+        request = catalog_service_pb2.UpsertItemsRequest(tenant=tenant, items=items)
+        return (await self.clients.catalog.UpsertItems(request)).position
+
+    async def delete(self, *item_ids: str) -> bytes:
+        request = catalog_service_pb2.DeleteItemsRequest(item_ids=item_ids)
+        return (await self.clients.catalog.DeleteItems(request)).position
+
+    async def record(self, *events: event_pb2.Event, tenant: str = "") -> bytes:
+        request = feedback_service_pb2.RecordEventsRequest(tenant=tenant, events=events)
+        answer = await self.clients.feedback.RecordEvents(request)
+        for result in answer.results:
+            fine = (event_pb2.EVENT_OUTCOME_ACCEPTED, event_pb2.EVENT_OUTCOME_DUPLICATE)
+            assert result.outcome in fine, result
+        return answer.position
+
+    async def put(self, *embeddings: embedding_service_pb2.Embedding) -> bytes:
+        request = embedding_service_pb2.PutEmbeddingsRequest(embeddings=embeddings)
+        answer = await self._feed.PutEmbeddings(request)
+        assert not any(result.fault for result in answer.results), answer
+        return bytes(answer.position)
+
+    async def slate(
+        self, who: str, position: bytes = b"", count: int = 10, replica: int = 0, **fields: Any
+    ) -> ranker_service_pb2.RecommendResponse:
+        """Return a slate that reflects a position."""
+        request = ranker_service_pb2.RecommendRequest(
+            subject=user(who), count=count, min_position=position, strict=bool(position), **fields
+        )
+        request.wait_budget.FromSeconds(10)
+        return await self.clients.rankers[replica].Recommend(request)
+
+    async def items(self, who: str, position: bytes = b"", **fields: Any) -> list[str]:
+        return [slot.item_id for slot in (await self.slate(who, position, **fields)).slots]
+
+    async def profile(self, who: str, position: bytes) -> profile_service_pb2.GetProfileResponse:
+        request = profile_service_pb2.GetProfileRequest(
+            subject=user(who), min_position=position, strict=True, include_seen=True
+        )
+        request.wait_budget.FromSeconds(10)
+        return await self.clients.profile.GetProfile(request)
+
+    async def state(self, replica: int = 0) -> ranker_service_pb2.GetServingStateResponse:
+        request = ranker_service_pb2.GetServingStateRequest()
+        return await self.clients.rankers[replica].GetServingState(request)
+
+    async def fold_of_feed(self, version: int, tenant: str = "default") -> bytes:
+        """Return the digest of what the feed says up to a version, by the plainest of folds."""
+        vectors: dict[str, tuple[bytes, bytes]] = {}
+        call = self._feed.Subscribe()
+        start = embedding_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
+        await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+        reached = -1
+        async with asyncio.timeout(30):
+            while reached < version:
+                message = await call.read()
+                if message.HasField("snapshot_chunk"):
+                    frame = message.snapshot_chunk.content
+                    reached = frame.version if message.snapshot_chunk.last else -1
+                elif message.HasField("frame"):
+                    frame = message.frame
+                    reached = frame.version
+                else:
+                    continue
+                for one in frame.tenants:
+                    if one.tenant == tenant:
+                        _fold(vectors, one)
+        call.cancel()
+        assert reached == version, "the oracle is beyond the version asked for"
+        digest = hashlib.sha256()
+        for item_id in sorted(vectors):
+            digest.update(item_id.encode() + vectors[item_id][0] + vectors[item_id][1])
+        return digest.digest()
+
+
+def _fold(vectors: dict[str, tuple[bytes, bytes]], changes: Any) -> None:
+    rows = changes.item_vectors
+    if rows.items:
+        width = len(rows.vectors) // len(rows.items)
+        for row, index in enumerate(rows.items):
+            vectors[changes.item_ids[index]] = (
+                rows.vectors[row * width : (row + 1) * width],
+                rows.biases[row * 4 : (row + 1) * 4],
+            )
+    for item_id in changes.catalogue.deleted_item_ids:
+        vectors.pop(item_id, None)
+
+
+@contextlib.asynccontextmanager
+async def caller_of(suite: Suite) -> AsyncIterator[Caller]:
+    async with (
+        connect(suite.endpoints) as clients,
+        grpc.aio.insecure_channel(suite.endpoints.feedback) as channel,
+    ):
+        yield Caller(clients, EmbeddingServiceStub(channel))
+
+
+def catalogue(count: int = 60) -> list[item_pb2.Item]:
+    """Return items in three clear groups."""
+    groups = ("space", "romance", "crime")
+    return [
+        item_pb2.Item(
+            item_id=f"{groups[n % 3]}-{n}",
+            title=f"{groups[n % 3]} film",
+            categories=[groups[n % 3]],
+        )
+        for n in range(count)
+    ]
+
+
+def unit(values: Sequence[float]) -> list[float]:
+    vector = np.asarray(values, np.float32)
+    return list((vector / np.linalg.norm(vector)).tolist())
