@@ -122,10 +122,14 @@ class Suite:
             )
             for kind in _WITH_STORE
         ]
-        for migration in migrations:
-            migration.start()
-        for migration in migrations:
-            migration.wait_end(deadline)
+        try:
+            for migration in migrations:
+                migration.start()
+            for migration in migrations:
+                migration.wait_end(deadline)
+        finally:
+            for migration in migrations:
+                migration.kill()
 
     def start(self, name: str) -> None:
         """Start one process, on the ports it had, and wait until it is ready.

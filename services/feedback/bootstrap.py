@@ -49,7 +49,7 @@ class BootstrapBuilder:
             dimension=self._dimension,
             max_norm=ItemStepConfig().max_norm,
             encoder=pb.Encoder(
-                kind=pb.ENCODER_KIND_FOLD_IN, length=30, decay=0.8, alpha=1.0, regularization=0.2
+                kind=pb.ENCODER_KIND_FOLD_IN, length=30, decay=0.8, alpha=0.3, regularization=0.2
             ),
             scorer_features=COLUMNS,
             outcomes=OUTCOMES,

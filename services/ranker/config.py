@@ -25,7 +25,7 @@ class RankerConfig(BaseSettings):
     max_in_flight: int = Field(default=512, ge=1, description="unary RPCs at once; more are shed")
 
     popularity_half_life_seconds: float = Field(
-        default=14 * 86400, gt=0, description="must equal the learner's"
+        default=30 * 86400, gt=0, description="must equal the learner's"
     )
     max_cached_users: int = Field(default=200_000, ge=1, description="user states held per tenant")
 

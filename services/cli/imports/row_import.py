@@ -6,14 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from services.cli.imports.batches import in_flight
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.row_fault import RowFault, RowFaultError
 from services.cli.imports.table_file import Row
 
 Thing = TypeVar("Thing")
-_BATCHES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,9 @@ async def import_rows(
 
     after = itertools.dropwhile(lambda row: row.number <= resumed_after, rows())
     with open_rejects(state.rejects_bytes) as rejects:
-        async for batch, answers in in_flight(_batches(after, target), send, _BATCHES_AT_ONCE):
+        for batch in _batches(after, target):
+            # One after the other: of two rows with one key the later one must win.
+            answers = await send(batch)
             faults = list(batch.faults)
             for (row, _), answer in zip(batch.things, answers, strict=True):
                 if isinstance(answer, RowFault):

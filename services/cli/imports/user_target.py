@@ -13,7 +13,7 @@ from services.cli.imports.row_fault import RowFault
 from services.cli.imports.row_import import RowTarget
 from services.cli.imports.user_rows import UserColumns, profile_of
 
-_BATCH = 32
+_BATCH = 64
 
 
 def user_target(

@@ -10,7 +10,7 @@ from harken.feedback.v1 import event_pb2, feedback_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import CALL_SECONDS, Clients
 from services.cli.failures import CommandError
-from services.cli.imports.batches import in_flight
+from services.cli.in_flight import in_flight
 from services.cli.replay.source import ReplaySource
 from services.cli.subjects import seconds
 from services.evaluation.comparison import Comparison

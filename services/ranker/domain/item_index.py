@@ -50,7 +50,7 @@ class ItemIndex:
         """Set vectors [n, dimension] and biases [n]; the last of equal ordinals counts."""
         self._rows[ordinals, : self.dimension] = vectors
         self._rows[ordinals, self.dimension] = biases
-        self._norms[ordinals] = np.linalg.norm(vectors, axis=1)
+        self._norms[ordinals] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         self._held[ordinals] = True
         self.revision += 1
 
