@@ -124,6 +124,9 @@ class EmbeddedPostgres:
                 if time.monotonic() > deadline:
                     raise PostgresError(f"PostgreSQL (process {pid}) does not stop")
                 time.sleep(_POLL_SECONDS)
+            if self._process is not None:
+                # It removes its pid file a moment before it ends.
+                self._process.wait(STOP_SECONDS)
             if self._guardian is not None:
                 self._guardian.forget(pid)
 

@@ -237,10 +237,12 @@ class FeedClient:
         self, queue: asyncio.Queue[frame_pb2.Frame], reader: asyncio.Task[None]
     ) -> frame_pb2.Frame:
         getter = asyncio.ensure_future(queue.get())
-        await asyncio.wait([getter, reader], return_when=asyncio.FIRST_COMPLETED)
-        if getter.done():
-            return getter.result()
-        getter.cancel()
+        try:
+            await asyncio.wait([getter, reader], return_when=asyncio.FIRST_COMPLETED)
+            if getter.done():
+                return getter.result()
+        finally:
+            getter.cancel()
         await reader
         raise ConnectionError("the reader ended")
 

@@ -1,5 +1,6 @@
 """Frames: what a step changed, to and from the wire."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -116,6 +117,8 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.pinned_users.extend(recent.pinned_users.tolist())
     if changes.gramian is not None:
         wire.learner.gramian = _bytes(changes.gramian, "<f8")
+    if changes.factor_gramian is not None:
+        wire.learner.factor_gramian = _bytes(changes.factor_gramian, "<f8")
 
 
 def stamp_generation(frame: pb.Frame, generation_of: dict[str, str]) -> None:
@@ -209,9 +212,9 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
             pinned_users=_ints(learner.pinned_users),
         )
     if learner.gramian:
-        gramian = np.frombuffer(learner.gramian, "<f8")
-        side = round(gramian.size**0.5)
-        changes.gramian = gramian.reshape(side, side)
+        changes.gramian = _square(learner.gramian)
+    if learner.factor_gramian:
+        changes.factor_gramian = _square(learner.factor_gramian)
 
 
 def activation_of(manifest: generation_pb2.GenerationManifest, tower: bytes) -> GenerationActivated:
@@ -228,6 +231,12 @@ def activation_of(manifest: generation_pb2.GenerationManifest, tower: bytes) -> 
         alpha=manifest.encoder.alpha,
         regularization=manifest.encoder.regularization,
     )
+
+
+def _square(content: bytes) -> npt.NDArray[np.float64]:
+    values = np.frombuffer(content, "<f8")
+    side = math.isqrt(values.size)
+    return values.reshape(side, side)
 
 
 def _bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:

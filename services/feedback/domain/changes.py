@@ -107,3 +107,4 @@ class Changes:
     users: UserChanges | None = None
     recent: RecentItems | None = None
     gramian: Doubles | None = None
+    factor_gramian: Doubles | None = None

@@ -34,7 +34,11 @@ def checkpoint(states: States) -> Iterator[Changes]:
         yield from _catalogue(state)
         yield from _items(state)
         yield from _users(state)
-        yield Changes(tenant, gramian=state.items.gramian.copy())
+        yield Changes(
+            tenant,
+            gramian=state.items.gramian.copy(),
+            factor_gramian=state.factor_gramian.copy(),
+        )
 
 
 def _catalogue(state: TenantState) -> Iterator[Changes]:

@@ -19,7 +19,7 @@ from services.feedback.domain.changes import (
     VectorChanges,
 )
 from services.feedback.domain.entries import Event, LogEntry
-from services.feedback.domain.fold_in import base_factor, fold_in, recency_weights
+from services.feedback.domain.fold_in import fold_in, recency_weights
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
 from services.feedback.domain.popularity import add_counts, add_events
@@ -43,9 +43,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     """Learn from events; return what changed."""
     columns = _columns(state, entries)
     before = state.users.record(columns.users, columns.items, columns.weights, columns.times_us)
-    factor = base_factor(
-        state.items.gramian, state.generation.alpha, state.generation.regularization
-    )
+    state.settle_factor()
+    factor = state.factor()
     item_rows, item_vectors = _learn_vectors(state, columns, before, factor)
     known = columns.items != NO_ITEM
     cells = state.rules.update_batch(

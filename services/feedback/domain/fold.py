@@ -51,6 +51,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         state.counts[rows] = changes.popularity.counts
     if changes.gramian is not None:
         items.gramian = changes.gramian.copy()
+    if changes.factor_gramian is not None:
+        state.restore_factor(changes.factor_gramian.copy())
 
 
 def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
@@ -58,6 +60,7 @@ def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
         part = changes.users
         rows = state.users.rows(part.user_keys)
         if part.events.items.size:
+            state.settle_factor()
             touched = ordinals[part.events.items]
             gone = (touched >= 0) & ~state.items.exists[touched]
             touched = np.where(gone, NO_ITEM, touched)

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.feedback.domain.changes import Doubles
+from services.feedback.domain.changes import Doubles, Floats
 from services.feedback.domain.entries import GenerationActivated
+from services.feedback.domain.fold_in import base_factor
 from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.item_table import ItemTable
 from services.feedback.domain.item_tower import ItemTower
 from services.feedback.domain.popularity import PopularityConfig, empty_levels
 from services.feedback.domain.sequential_rules import RuleConfig, RuleTable
 from services.feedback.domain.user_table import UserTable
+
+FACTOR_DRIFT = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,32 @@ class TenantState:
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
+        self.factor_gramian: Doubles = np.zeros_like(self.items.gramian)
+        self._factor: Floats | None = None
+
+    def settle_factor(self) -> None:
+        """Decide, before a step of events, whether its user vectors need a newer Gramian.
+
+        A factor costs as much as all the rest of a step of one event, and the Gramian hardly moves
+        by one: it is taken anew when the Gramian has moved by more than FACTOR_DRIFT of its
+        Frobenius norm. Live learning and folding decide alike, having the same bits.
+        """
+        moved = np.linalg.norm(self.items.gramian - self.factor_gramian)
+        if moved > FACTOR_DRIFT * np.linalg.norm(self.factor_gramian):
+            self.restore_factor(self.items.gramian.copy())
+
+    def restore_factor(self, gramian: Doubles) -> None:
+        """Make user vectors with this Gramian."""
+        self.factor_gramian = gramian
+        self._factor = None
+
+    def factor(self) -> Floats:
+        """Return what `fold_in` needs of the Gramian."""
+        if self._factor is None:
+            self._factor = base_factor(
+                self.factor_gramian, self.generation.alpha, self.generation.regularization
+            )
+        return self._factor
 
     def fit_items(self) -> None:
         """Give rules and popularity as many rows as there are item rows."""

@@ -110,7 +110,7 @@ def bits(states: States) -> dict[str, Any]:
         histories = users.histories(people)
         arrays = [
             items.vectors[:count], items.bases[:count], items.biases[:count],
-            items.pinned[:count], items.exists[:count], items.gramian,
+            items.pinned[:count], items.exists[:count], items.gramian, state.factor_gramian,
             state.rules.cols[:count], state.rules.vals[:count],
             state.levels[:count], state.counts[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],

@@ -140,7 +140,7 @@ class UserDeltas(_message.Message):
     def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "gramian", "pinned_users", "base_items", "bases", "recent_times_us")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "gramian", "pinned_users", "base_items", "bases", "recent_times_us", "factor_gramian")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +150,7 @@ class LearnerState(_message.Message):
     BASE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     BASES_FIELD_NUMBER: _ClassVar[int]
     RECENT_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_GRAMIAN_FIELD_NUMBER: _ClassVar[int]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
     recent_items: _containers.RepeatedScalarFieldContainer[int]
     recent_weights: bytes
@@ -159,4 +160,5 @@ class LearnerState(_message.Message):
     base_items: _containers.RepeatedScalarFieldContainer[int]
     bases: bytes
     recent_times_us: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., gramian: _Optional[bytes] = ..., pinned_users: _Optional[_Iterable[int]] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., recent_times_us: _Optional[_Iterable[int]] = ...) -> None: ...
+    factor_gramian: bytes
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., gramian: _Optional[bytes] = ..., pinned_users: _Optional[_Iterable[int]] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., factor_gramian: _Optional[bytes] = ...) -> None: ...
