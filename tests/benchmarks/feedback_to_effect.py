@@ -15,10 +15,11 @@ p50, p95, p99. (b) asks three slates per probe, so it probes 20 events a second 
 
 import argparse
 import asyncio
+import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,24 +148,26 @@ async def measure(suite: Suite, rate: float, seconds: float, probes: float) -> M
         return await load(clients, rate, seconds, probes, "run")
 
 
-def run(rankers: int, rate: float, seconds: float, probes: float) -> Measured:
-    """Measure on a fresh suite with this many rankers."""
-    folder = Path(tempfile.mkdtemp(prefix="harken-bench-"))
+@contextlib.contextmanager
+def fresh_suite(rankers: int) -> Iterator[Suite]:
+    """Run a suite on an embedded PostgreSQL of its own, durable as in production."""
     guardian = Guardian()
-    try:
-        with EmbeddedPostgres(folder / "postgres", guardian) as postgres:
-            config = SuiteConfig(
-                folder / "suite",
-                postgres.dsn("harken_feedback"),
-                postgres.dsn("harken_profile"),
-                rankers=rankers,
-                preset="media",
-                log_level="warning",
-            )
-            with Suite(config, guardian) as suite:
-                return asyncio.run(measure(suite, rate, seconds, probes))
-    finally:
-        guardian.close()
+    with tempfile.TemporaryDirectory(prefix="harken-bench-") as name:
+        folder = Path(name)
+        try:
+            with EmbeddedPostgres(folder / "postgres", guardian) as postgres:
+                config = SuiteConfig(
+                    folder / "suite",
+                    postgres.dsn("harken_feedback"),
+                    postgres.dsn("harken_profile"),
+                    rankers=rankers,
+                    preset="media",
+                    log_level="warning",
+                )
+                with Suite(config, guardian) as suite:
+                    yield suite
+        finally:
+            guardian.close()
 
 
 def main() -> None:
@@ -176,7 +179,8 @@ def main() -> None:
     parser.add_argument("--replica-probes", type=float, default=20.0)
     given = parser.parse_args()
     for rankers, probes in ((1, given.probes), (3, given.replica_probes)):
-        measured = run(rankers, given.rate, given.seconds, probes)
+        with fresh_suite(rankers) as suite:
+            measured = asyncio.run(measure(suite, given.rate, given.seconds, probes))
         print(f"-- {rankers} ranker(s), {given.rate:.0f} events/s, {probes:.0f} probes/s, "
               f"{measured.late} sends late by more than 50 ms")  # fmt: skip
         print(line("RecordEvents", measured.record))
