@@ -45,7 +45,7 @@ def cosine_to_rows(query: npt.ArrayLike, rows: npt.ArrayLike) -> npt.NDArray[np.
     if not (np.isfinite(vector).all() and np.isfinite(table).all()):
         raise ValueError("cosine needs finite values")
     cosines = _unit_rows(table) @ _unit_rows(vector[np.newaxis, :])[0]
-    return np.clip(cosines, -1.0, 1.0)
+    return np.asarray(np.clip(cosines, -1.0, 1.0), np.float64)
 
 
 def _unit_rows(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -40,5 +40,5 @@ class ProfileConfig(BaseSettings):
     ready_max_lag: int = Field(
         default=16,
         ge=0,
-        description="versions behind the feed with which we still call ourselves ready",
+        description="versions behind the feed with which we first call ourselves ready",
     )

@@ -1,4 +1,8 @@
-"""When this process can serve: the database answers, and the feed is caught up."""
+"""When this process can serve: the feed was caught up once, and the database answers.
+
+The feed being away later is not a reason to stop: answers say when they are stale, and all
+replicas would stop at once.
+"""
 
 import asyncio
 
@@ -32,13 +36,15 @@ class Readiness:
         self._feed = feed
         self._metrics = metrics
         self._max_lag = max_lag
+        self._was_caught_up = False
 
     async def run(self) -> None:
         """Check until cancelled."""
         while True:
             reachable = await self._database_answers()
             self._metrics.database_up.set(reachable)
-            await self._health.set_ready(reachable and self._feed.caught_up(self._max_lag))
+            self._was_caught_up |= self._feed.caught_up(self._max_lag)
+            await self._health.set_ready(reachable and self._was_caught_up)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _database_answers(self) -> bool:

@@ -52,5 +52,5 @@ def _cell(slot: slate_pb2.Slot | None, items: Mapping[str, item_pb2.Item], style
 def _why(slot: slate_pb2.Slot, items: Mapping[str, item_pb2.Item]) -> Text:
     source = slot.sources[0].source if slot.sources else "?"
     text = Text(f"{source}: {reason_text(slot, items)}")
-    text.truncate(_TITLE_WIDTH + 14, overflow="ellipsis")
+    text.truncate(_TITLE_WIDTH + 10, overflow="ellipsis")
     return text

@@ -3,13 +3,13 @@
 import hashlib
 from collections import OrderedDict
 
-_REMEMBERED = 1_000_000
+_REMEMBERED = 200_000
 
 
 class EventIds:
     """Makes ids from what an event says, so that the same history always gets the same ids.
 
-    Equal events are told apart by counting them. To bound memory, the last million distinct events
+    Equal events are told apart by counting them. To bound memory, the last 200,000 distinct events
     are remembered; equal ones further apart than that count as one event.
     """
 

@@ -14,6 +14,7 @@ from services.evaluation.percentiles import Percentiles
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+_NOISY_POINTS = 3
 
 
 def report(result: ReplayResult) -> RenderableType:
@@ -117,6 +118,9 @@ def _or_none(found: Percentiles | None) -> dict[str, Any] | None:
 
 
 def _thinned(points: Sequence[CurvePoint]) -> list[CurvePoint]:
+    if len(points) > _NOISY_POINTS * 4:
+        # Means over the first few events jump, and would set the scale of the rest.
+        points = points[_NOISY_POINTS:]
     if len(points) <= _WIDTH:
         return list(points)
     return [points[round(i * (len(points) - 1) / (_WIDTH - 1))] for i in range(_WIDTH)]

@@ -41,19 +41,20 @@ class _Columns:
 
 def event_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     """Learn from events; return what changed."""
+    state.settle_factor()
     columns = _columns(state, entries)
     before = state.users.record(columns.users, columns.items, columns.weights, columns.times_us)
-    state.settle_factor()
-    factor = state.factor()
-    item_rows, item_vectors = _learn_vectors(state, columns, before, factor)
+    touched = np.unique(columns.users)
+    touched = touched[~state.users.pinned[touched]]
+    # Both see the items as of the start of the step: one batch serves both.
+    vectors = _user_vectors(state, _joined(before, state.users.histories(touched)))
+    users_before, users_after = vectors[: len(columns.events)], vectors[len(columns.events) :]
+    item_rows, item_vectors = _learn_vectors(state, columns, users_before)
     known = columns.items != NO_ITEM
     cells = state.rules.update_batch(
         columns.items[known], before.items[known], columns.weights[known]
     )
     popular, levels, counts = _learn_popularity(state, columns, known)
-    touched = np.unique(columns.users)
-    touched = touched[~state.users.pinned[touched]]
-    vectors = _user_vectors(state, state.users.histories(touched), factor)
 
     dictionary = ItemDictionary(
         state.items,
@@ -61,7 +62,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
          popular],
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids)
-    changes.users = _user_changes(state, columns, dictionary, touched, vectors)
+    changes.users = _user_changes(state, columns, dictionary, touched, users_after)
     if item_rows.size:
         biases = state.items.biases[item_rows]
         pinned = state.items.pinned[item_rows]
@@ -94,18 +95,25 @@ def _columns(state: TenantState, entries: Sequence[LogEntry]) -> _Columns:
     )
 
 
+def _joined(first: Histories, second: Histories) -> Histories:
+    return Histories(
+        np.concatenate([first.items, second.items]),
+        np.concatenate([first.weights, second.weights]),
+        np.concatenate([first.times_us, second.times_us]),
+    )
+
+
 def _learn_vectors(
-    state: TenantState, columns: _Columns, before: Histories, factor: Floats
+    state: TenantState, columns: _Columns, users_before: Floats
 ) -> tuple[Ints, Floats]:
     """Return the item rows that move, and where to; they are set at the end of the step."""
-    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & (before.items[:, 0] != NO_ITEM)
+    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & users_before.any(axis=1)
     if not teaches.any():
         return np.zeros(0, np.int64), np.zeros((0, state.items.dimension), np.float32)
-    histories = Histories(before.items[teaches], before.weights[teaches], before.times_us[teaches])
     config = state.config.item_step
     negatives = draw_negatives(columns.sequences[teaches], len(state.items), config)
     rows, vectors = bpr_step(
-        _user_vectors(state, histories, factor),
+        users_before[teaches],
         columns.items[teaches],
         columns.weights[teaches],
         # An item that is gone teaches nothing as a negative: one that equals the positive is
@@ -119,13 +127,13 @@ def _learn_vectors(
     return rows[free], vectors[free]
 
 
-def _user_vectors(state: TenantState, histories: Histories, factor: Floats) -> Floats:
+def _user_vectors(state: TenantState, histories: Histories) -> Floats:
     """Return the vectors [n, d] of histories, bounded by the generation's norm."""
     present = (histories.items != NO_ITEM) & state.items.exists[histories.items]
     items = np.where(present, histories.items, NO_ITEM)
     ranks = tied_ranks(histories.times_us // 1_000_000)
     weights = recency_weights(items, ranks, state.generation.decay) * histories.weights
-    vectors = fold_in(state.items.vectors, items, weights, factor)
+    vectors = fold_in(state.items.vectors, items, weights, state.factor())
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     limit = np.float32(state.generation.max_norm)
     shrink = np.minimum(np.float32(1), limit / np.maximum(norms, np.float32(1e-12)))
