@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.endpoints import Endpoints
+from services.cli.guardian import Guardian
 from services.cli.guardian_process import read_watched
 from services.cli.service_process import ProcessFailedError
 from services.cli.suite import Suite, SuiteConfig
@@ -69,7 +70,7 @@ def test_ingest_and_learner_run_apart(suite: Callable[..., Suite]) -> None:
 class Up:
     """`harken up` as a user runs it, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, guardian: Guardian) -> None:
         self.folder = folder
         with (folder / "up.log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -80,6 +81,7 @@ class Up:
                 stderr=log,
                 start_new_session=True,
             )
+        guardian.watch(self.process.pid, signal.SIGTERM)
 
     def wait_ready(self) -> list[int]:
         """Return the pids of all children when it serves."""
@@ -107,12 +109,13 @@ def _descendants(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    started = Up(tmp_path)
+def up(tmp_path: Path, guardian: Guardian) -> Iterator[Up]:
+    started = Up(tmp_path, guardian)
     yield started
     if started.process.poll() is None:
         started.process.terminate()
     started.process.wait(30)
+    guardian.forget(started.process.pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -125,18 +128,19 @@ def test_up_stops_everything_when_told(up: Up, number: int) -> None:
     assert not (up.folder / ".harken" / "endpoints.json").exists()
 
 
-def test_nothing_survives_a_killed_up_and_the_next_one_starts(up: Up) -> None:
+def test_nothing_survives_a_killed_up_and_the_next_one_starts(up: Up, guardian: Guardian) -> None:
     children = up.wait_ready()
     up.process.kill()
     up.process.wait()
     wait_until(lambda: not any(alive(pid) for pid in children), "the end of all children")
     (up.folder / ".harken" / "endpoints.json").unlink()
-    again = Up(up.folder)
+    again = Up(up.folder, guardian)
     try:
         assert again.wait_ready()
     finally:
         again.process.terminate()
         assert again.process.wait(30) == 0
+        guardian.forget(again.process.pid)
 
 
 def test_two_suites_cannot_share_a_folder(up: Up) -> None:
@@ -149,17 +153,9 @@ def test_two_suites_cannot_share_a_folder(up: Up) -> None:
     assert second.stderr == "error: a suite runs from .harken already\n"
 
 
-def test_a_suite_config_gives_fixed_ports(tmp_path: Path) -> None:
-    from services.cli.guardian import Guardian
-
-    guardian = Guardian()
-    try:
-        suite = Suite(
-            SuiteConfig(tmp_path, "f", "p", rankers=2, split_feedback=True, fixed_ports=True),
-            guardian,
-        )
-    finally:
-        guardian.close()
+def test_a_suite_config_gives_fixed_ports(tmp_path: Path, guardian: Guardian) -> None:
+    config = SuiteConfig(tmp_path, "f", "p", rankers=2, split_feedback=True, fixed_ports=True)
+    suite = Suite(config, guardian)
     assert dict(suite.grpc_endpoints) == {
         "ingest": "127.0.0.1:7401",
         "profile": "127.0.0.1:7402",

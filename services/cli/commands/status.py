@@ -6,6 +6,7 @@ from typing import Any, cast
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from harken.ranker.v1 import ranker_service_pb2
@@ -46,7 +47,7 @@ async def _status(endpoints: Endpoints) -> bool:
         health, states = await asyncio.gather(
             asyncio.gather(*(_health(target) for _, target in named)), _states(clients)
         )
-    processes = Table("process", "address", "health")
+    processes = Table("process", "address", "health", box=SIMPLE_HEAD)
     for (name, target), value in zip(named, health, strict=True):
         processes.add_row(name, target, _colour(value, value == "SERVING"))
     output().print(processes)
@@ -83,8 +84,10 @@ async def _states(
 def _print_rankers(
     endpoints: Endpoints, states: list[ranker_service_pb2.GetServingStateResponse | None]
 ) -> bool:
-    rankers = Table("ranker", "ready", "epoch", "version", "lag")
-    tenants = Table("ranker", "tenant", "generation", "items", "vectors", "cached users", "digest")
+    rankers = Table("ranker", "ready", "epoch", "version", "lag", box=SIMPLE_HEAD)
+    tenants = Table(
+        "ranker", "tenant", "generation", "items", "vectors", "users", "digest", box=SIMPLE_HEAD
+    )
     digests: dict[tuple[int, int, str, str], set[bytes]] = {}
     for number, state in enumerate(states, 1):
         name = f"ranker-{number}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from services.cli.console import messages, output
@@ -84,9 +85,9 @@ def serve(suite: Suite) -> None:
 
 def print_addresses(suite: Suite) -> None:
     """Print where each process listens."""
-    table = Table("process", "gRPC", "metrics", "log")
+    table = Table("process", "gRPC", "/metrics", "log", box=SIMPLE_HEAD)
     for name, address in suite.grpc_endpoints.items():
-        metrics = f"http://{suite.metrics_endpoints[name]}/metrics"
+        metrics = suite.metrics_endpoints[name]
         log = _short(suite.processes[name].log_file)
         table.add_row(name, address, metrics, log)
     output().print(table)
