@@ -27,7 +27,7 @@ _RETRY = json.dumps(
                     "backoffMultiplier": 2,
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
-            }
+            },
         ],
         "loadBalancingConfig": [{"round_robin": {}}],
     }

@@ -28,8 +28,16 @@ async def open_pool(dsn: str, schema: str, max_size: int) -> asyncpg.Pool:
             min_size=1,
             max_size=max_size,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
+            reset=_keep,
             server_settings={"search_path": schema, "application_name": f"harken-{schema}"},
         )
+
+
+async def _keep(connection: Connection) -> None:
+    """Leave the session as it is: settings are made per transaction only, never per session.
+
+    asyncpg's own reset asks the server once per release, which costs more than most queries here.
+    """
 
 
 @contextlib.contextmanager

@@ -54,10 +54,8 @@ class FrameHub:
                 await connection.add_listener(FRAME_CHANNEL, self._on_notify)
                 while not connection.is_closed():
                     await self._catch_up()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_POLL_SECONDS):
-                            await self._wake.wait()
-                    self._wake.clear()
+                    await self._check_head()
+                    await self._follow_notifications()
             except (StoreUnavailableError, OSError, asyncpg.PostgresError) as error:
                 _log.warning("lost the feed's table", error=str(error))
                 await asyncio.sleep(_POLL_SECONDS / 5)
@@ -65,27 +63,35 @@ class FrameHub:
                 with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
                     await connection.close(timeout=1.0)
 
-    def _on_notify(self, *_: object) -> None:
-        self._wake.set()
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, version: object) -> None:
+        # Frames of a learner in this process are here already, as a rule.
+        if int(str(version)) > self.head.version:
+            self._wake.set()
+
+    async def _follow_notifications(self) -> None:
+        """Read what is announced, until nothing was for a while."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
+                self._wake.clear()
+                await self._catch_up()
 
     async def _catch_up(self) -> None:
-        while True:
-            version = self.head.version
-            frames = await self._store.frames_after(version)
-            if not frames:
-                newest = await self._store.head()
-                if newest.version < version or newest.epoch != self.head.epoch:
-                    # The table went back, or begins anew: a restore under our feet.
-                    self._frames.clear()
-                    self._set_head(newest)
-                    continue
-                if newest.version > version and self.head.version == version:
-                    # Frames right after us are gone: we were away for longer than they are kept.
-                    self._frames.clear()
-                    self._set_head(newest)
-                return
+        while frames := await self._store.frames_after(self.head.version):
             for frame in frames:
                 self.offer(frame)
+
+    async def _check_head(self) -> None:
+        """Compare with the table: it may have been restored, or have lost what we missed."""
+        version = self.head.version
+        newest = await self._store.head()
+        restored = newest.version < version or newest.epoch != self.head.epoch
+        # Frames right after us are gone: we were away for longer than they are kept.
+        missed = newest.version > version == self.head.version
+        if restored or (missed and not await self._store.frames_after(version)):
+            self._frames.clear()
+            self._set_head(newest)
 
     def offer(self, frame: frame_pb2.Frame) -> None:
         """Take a frame that was just committed; one that does not follow is read later."""

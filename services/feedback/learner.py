@@ -81,12 +81,13 @@ class Learner:
         self._metrics = metrics
         self._times = times
         self._wake = asyncio.Event()
+        self._log_head = 0
         self._checkpoint: asyncio.Task[None] | None = None
         self._checkpoint_version = 0
         self._checkpoint_at = 0.0
 
-    def wake(self) -> None:
-        """Say that the log has news."""
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
+        self._log_head = max(self._log_head, int(str(head)))
         self._wake.set()
 
     async def run(self) -> None:
@@ -116,7 +117,7 @@ class Learner:
         listener = await asyncpg.connect(self._dsn)
         heartbeat = asyncio.create_task(self._beat(term))
         try:
-            await listener.add_listener(LOG_CHANNEL, lambda *_: self._wake.set())
+            await listener.add_listener(LOG_CHANNEL, self._on_notify)
             await self._state.load(self._frames, await self._store.input_position())
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
@@ -144,21 +145,20 @@ class Learner:
         while True:
             if heartbeat.done():
                 heartbeat.result()
-            self._wake.clear()
             async with self._pool.acquire() as connection:
                 rows = await read_log(
                     connection, self._state.applied.sequence, self._times.step_entries
                 )
-            if not rows:
-                if time.monotonic() - idle_since >= self._times.tick_seconds:
-                    await self._store.append_tick(term, _TICK)
-                    idle_since = time.monotonic()
-                    continue
+            if rows:
+                await self._take_step(term, rows)
+                await self._checkpoint_when_due(term)
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since >= self._times.tick_seconds:
+                await self._store.append_tick(term, _TICK)
+                idle_since = time.monotonic()
+            if self._log_head <= self._state.applied.sequence:
+                # Woken by news; the time-out is for news that got lost, and for ticks.
                 await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
-                continue
-            await self._take_step(term, rows)
-            idle_since = time.monotonic()
-            await self._checkpoint_when_due(term)
 
     async def _take_step(self, term: int, rows: list[LogRow]) -> None:
         before = self._state.applied
@@ -174,6 +174,7 @@ class Learner:
             self._metrics.learned.observe(max(0.0, now_us - row.accepted_at_us) / 1e6)
 
     async def _wait(self, seconds: float) -> None:
+        self._wake.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

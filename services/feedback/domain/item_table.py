@@ -74,7 +74,8 @@ class ItemTable:
         """
         old = self.vectors[ordinals].astype(np.float64)
         new = vectors.astype(np.float64)
-        self.gramian += new.T @ new - old.T @ old
+        rows = np.concatenate([new, old])
+        self.gramian += rows.T @ np.concatenate([new, -old])
         self.vectors[ordinals] = vectors
         self.biases[ordinals] = biases
         self.pinned[ordinals] = pinned

@@ -52,8 +52,9 @@ class TenantState:
         by one: it is taken anew when the Gramian has moved by more than FACTOR_DRIFT of its
         Frobenius norm. Live learning and folding decide alike, having the same bits.
         """
-        moved = np.linalg.norm(self.items.gramian - self.factor_gramian)
-        if moved > FACTOR_DRIFT * np.linalg.norm(self.factor_gramian):
+        moved = (self.items.gramian - self.factor_gramian).ravel()
+        reference = self.factor_gramian.ravel()
+        if np.dot(moved, moved) > FACTOR_DRIFT**2 * np.dot(reference, reference):
             self.restore_factor(self.items.gramian.copy())
 
     def restore_factor(self, gramian: Doubles) -> None:

@@ -72,7 +72,8 @@ BEGIN
         SELECT p_shard, before + i.ordinal, i.tenant, clock_timestamp(), i.user_key, i.entry
         FROM unnest(p_tenants, p_user_keys, p_entries)
             WITH ORDINALITY AS i (tenant, user_key, entry, ordinal);
-    PERFORM pg_notify('feedback_log', '');
+    -- Listeners learn how far the log reaches, so that they read only when they are behind.
+    PERFORM pg_notify('feedback_log', (before + cardinality(p_entries))::text);
 END $$;
 
 -- Appends events that are new, quarantines those with a reason, and recognises those that were
@@ -129,8 +130,8 @@ BEGIN
         FROM input i WHERE i.known_sequence IS NOT NULL OR i.reason <> 0;
     UPDATE shards s SET head = coalesce(
         (SELECT max(l.sequence) FROM log l WHERE l.shard = p_shard AND l.sequence > v_head), v_head
-    ) WHERE s.shard = p_shard;
-    PERFORM pg_notify('feedback_log', '');
+    ) WHERE s.shard = p_shard RETURNING s.head INTO v_head;
+    PERFORM pg_notify('feedback_log', v_head::text);
 END $$;
 
 -- migrate:down

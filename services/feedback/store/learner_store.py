@@ -86,7 +86,7 @@ class LearnerStore:
                 "), written AS ("
                 "  INSERT INTO frames (shard, version, epoch, through_sequence, frame)"
                 "  SELECT shard, $5, $7, $6, $8 FROM moved RETURNING 1"
-                ") SELECT pg_notify($9, '')::text FROM written",
+                ") SELECT pg_notify($9, ($5)::text)::text FROM written",
                 SHARD,
                 term,
                 before.version,
