@@ -21,9 +21,14 @@ from services.common.status import reason_of
 SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
 
+ACK_SECONDS = 0.1
+"""Time between acks: retention needs no more, and each costs both sides a message."""
+
 _MAX_BATCH = 256
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
+
+_Queue = asyncio.Queue[frame_pb2.Frame | Exception]
 
 
 class FrameRefusedError(Exception):
@@ -45,6 +50,14 @@ class FrameSink(Protocol):
 
         Raises:
             FrameRefusedError: a frame is wrong; those before it may be applied, none after it.
+            StoreUnavailableError: the sink's store is away; it is asked again after a pause.
+
+        """
+
+    async def settle(self) -> None:
+        """Make durable what was applied, where the sink is durable; only then is it acked.
+
+        Raises:
             StoreUnavailableError: the sink's store is away; it is asked again after a pause.
 
         """
@@ -160,7 +173,8 @@ class FeedClient:
             if self._snapshot_wanted():
                 await self._sink.restart(self._chunks(call))
                 self._want_snapshot = False
-                await self._ack(call)
+                ack = pb.Ack(version=self._sink.progress.applied.version)
+                await _send(call, pb.SubscribeRequest(ack=ack))
             self._set_connected(True)
             await self._apply_all(call)
         finally:
@@ -208,43 +222,51 @@ class FeedClient:
 
     async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
         """Read on while applying, so that what piles up meanwhile is applied in one go."""
-        queue: asyncio.Queue[frame_pb2.Frame] = asyncio.Queue(_MAX_BATCH)
+        queue: _Queue = asyncio.Queue(_MAX_BATCH)
         reader = asyncio.create_task(self._read_into(call, queue))
+        acker = asyncio.create_task(self._ack_into(call, queue))
         try:
             while True:
-                frames = [await self._next(queue, reader)]
+                arrived = [await queue.get()]
                 with contextlib.suppress(asyncio.QueueEmpty):
                     while True:
-                        frames.append(queue.get_nowait())
+                        arrived.append(queue.get_nowait())
+                frames = [one for one in arrived if isinstance(one, frame_pb2.Frame)]
                 await self._apply(call, frames)
+                for one in arrived:
+                    if isinstance(one, Exception):
+                        raise one
         finally:
             reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            acker.cancel()
+            await asyncio.gather(reader, acker, return_exceptions=True)
 
-    async def _read_into(
-        self, call: grpc.aio.StreamStreamCall, queue: asyncio.Queue[frame_pb2.Frame]
-    ) -> None:
-        while True:
-            message = await self._read(call)
-            if message.HasField("frame"):
-                self.head_version = max(self.head_version, message.frame.version)
-                await queue.put(message.frame)
-            elif message.HasField("heartbeat"):
-                self.head_version = message.heartbeat.head_version
-                self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
-
-    async def _next(
-        self, queue: asyncio.Queue[frame_pb2.Frame], reader: asyncio.Task[None]
-    ) -> frame_pb2.Frame:
-        getter = asyncio.ensure_future(queue.get())
+    async def _read_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
+        """Put frames into the queue, and last what ended the stream."""
         try:
-            await asyncio.wait([getter, reader], return_when=asyncio.FIRST_COMPLETED)
-            if getter.done():
-                return getter.result()
-        finally:
-            getter.cancel()
-        await reader
-        raise ConnectionError("the reader ended")
+            while True:
+                message = await self._read(call)
+                if message.HasField("frame"):
+                    self.head_version = max(self.head_version, message.frame.version)
+                    await queue.put(message.frame)
+                elif message.HasField("heartbeat"):
+                    self.head_version = message.heartbeat.head_version
+                    self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
+        except (grpc.aio.AioRpcError, TimeoutError, ConnectionError) as error:
+            await queue.put(error)
+
+    async def _ack_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
+        """Settle and ack now and then; put into the queue what ended that."""
+        acked = self._sink.progress.applied.version
+        try:
+            while True:
+                await asyncio.sleep(ACK_SECONDS)
+                if self._sink.progress.applied.version > acked:
+                    acked = self._sink.progress.applied.version
+                    await self._sink.settle()
+                    await _send(call, pb.SubscribeRequest(ack=pb.Ack(version=acked)))
+        except (grpc.aio.AioRpcError, StoreUnavailableError, ConnectionError) as error:
+            await queue.put(error)
 
     async def _apply(self, call: grpc.aio.StreamStreamCall, frames: list[frame_pb2.Frame]) -> None:
         applied = self._sink.progress.applied
@@ -263,16 +285,11 @@ class FeedClient:
             nack = pb.Nack(version=error.version, reason=error.reason[:1024])
             await _send(call, pb.SubscribeRequest(nack=nack))
             raise
-        await self._ack(call)
         self._metrics.frames.inc(len(fresh))
         self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
         now = time.time()
         for frame in fresh:
             self._metrics.visible.observe(max(0.0, now - frame.accepted_at_us / 1e6))
-
-    async def _ack(self, call: grpc.aio.StreamStreamCall) -> None:
-        ack = pb.Ack(version=self._sink.progress.applied.version)
-        await _send(call, pb.SubscribeRequest(ack=ack))
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected

@@ -45,22 +45,26 @@ class SubscriptionMetrics:
 def without_unwanted(
     frame: frame_pb2.Frame, wanted: frozenset[frame_pb2.Section]
 ) -> frame_pb2.Frame:
-    """Return a copy of a frame with the wanted sections only; never the learner's own."""
-    kept = frame_pb2.Frame()
-    kept.CopyFrom(frame)
-    for changes in kept.tenants:
-        changes.ClearField("learner")
-        for section, field in _FIELD_OF_SECTION.items():
-            if section not in wanted:
-                changes.ClearField(field)
-    # What is left of a tenant of which nothing was wanted is only its dictionary of item ids.
-    silent = [
-        index
-        for index, changes in enumerate(kept.tenants)
-        if not any(changes.HasField(field) for field in _FIELD_OF_SECTION.values())
-    ]
-    for index in reversed(silent):
-        del kept.tenants[index]
+    """Return a frame with the wanted sections only; never the learner's own."""
+    if len(wanted) == len(_FIELD_OF_SECTION) and not any(
+        changes.HasField("learner") for changes in frame.tenants
+    ):
+        return frame
+    kept = frame_pb2.Frame(
+        shard=frame.shard,
+        epoch=frame.epoch,
+        after_version=frame.after_version,
+        version=frame.version,
+        through_sequence=frame.through_sequence,
+        accepted_at_us=frame.accepted_at_us,
+    )
+    fields = [field for section, field in _FIELD_OF_SECTION.items() if section in wanted]
+    for changes in frame.tenants:
+        present = [field for field in fields if changes.HasField(field)]
+        if present:
+            own = kept.tenants.add(tenant=changes.tenant, item_ids=changes.item_ids)
+            for field in present:
+                getattr(own, field).CopyFrom(getattr(changes, field))
     return kept
 
 

@@ -51,9 +51,10 @@ class FrameApplier:
         return cls(store, metrics, Progress(applied), shapes)
 
     async def apply(self, frames: Sequence[frame_pb2.Frame]) -> None:
-        """Apply frames, each exactly once, and return when they are on disk.
+        """Apply frames, each exactly once.
 
-        Readers see them, and who waits for a position is woken, as soon as they are committed.
+        Readers see them, and who waits for a position is woken, as soon as they are committed; they
+        are on disk after `settle`.
 
         Raises:
             FrameRefusedError: a frame is wrong; those before it are applied, none after it.
@@ -65,6 +66,18 @@ class FrameApplier:
         try:
             while pending:
                 pending = await self._apply_some(pending)
+        except StoreUnavailableError:
+            await self._find_cursor()
+            raise
+
+    async def settle(self) -> None:
+        """Return when all that was applied is on disk.
+
+        Raises:
+            StoreUnavailableError: the store was away; it is back, and progress is what it holds.
+
+        """
+        try:
             await self._store.flush()
         except StoreUnavailableError:
             await self._find_cursor()

@@ -53,7 +53,8 @@ class EmbeddingServiceServicer(object):
 
     def Subscribe(self, request_iterator, context):
         """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then an ack or a nack per frame or chunk.
+        The client sends `start` first, then acks (each stands for all frames
+        before it, so one now and then is enough) and a nack for a frame refused.
 
         Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),

@@ -26,7 +26,8 @@ class EmbeddingServiceStub:
         harken.feedback.v1.embedding_service_pb2.SubscribeResponse,
     ]
     """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then an ack or a nack per frame or chunk.
+    The client sends `start` first, then acks (each stands for all frames
+    before it, so one now and then is enough) and a nack for a frame refused.
 
     Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
@@ -55,7 +56,8 @@ class EmbeddingServiceAsyncStub:
         harken.feedback.v1.embedding_service_pb2.SubscribeResponse,
     ]
     """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then an ack or a nack per frame or chunk.
+    The client sends `start` first, then acks (each stands for all frames
+    before it, so one now and then is enough) and a nack for a frame refused.
 
     Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
@@ -86,7 +88,8 @@ class EmbeddingServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.embedding_service_pb2.SubscribeResponse], collections.abc.AsyncIterator[harken.feedback.v1.embedding_service_pb2.SubscribeResponse]]:
         """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then an ack or a nack per frame or chunk.
+        The client sends `start` first, then acks (each stands for all frames
+        before it, so one now and then is enough) and a nack for a frame refused.
 
         Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),
