@@ -34,6 +34,8 @@ class FrameHub:
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self.head = Head(0, 0, 0, {})
+        self.fed = False
+        """True while a learner of this process leads: it hands over all frames, none is read."""
         self._version = Gauge("harken_feed_head_version", "Newest version.", registry=registry)
 
     async def load(self) -> None:
@@ -64,8 +66,7 @@ class FrameHub:
                     await connection.close(timeout=1.0)
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, version: object) -> None:
-        # Frames of a learner in this process are here already, as a rule.
-        if int(str(version)) > self.head.version:
+        if not self.fed and int(str(version)) > self.head.version:
             self._wake.set()
 
     async def _follow_notifications(self) -> None:

@@ -122,6 +122,7 @@ class Learner:
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
             self._metrics.leads.set(1)
+            self._hub.fed = True
             await self._follow_log(term, heartbeat)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
@@ -129,6 +130,7 @@ class Learner:
             raise
         finally:
             self._metrics.leads.set(0)
+            self._hub.fed = False
             heartbeat.cancel()
             background = [task for task in (heartbeat, self._checkpoint) if task is not None]
             await asyncio.gather(*background, return_exceptions=True)

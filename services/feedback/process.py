@@ -87,8 +87,8 @@ async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
             await run_until(stop, *jobs)
     finally:
-        flushing.cancel()
-        await asyncio.gather(flushing, return_exceptions=True)
+        flusher.close()
+        await flushing
 
 
 def _learner(

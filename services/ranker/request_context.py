@@ -97,6 +97,9 @@ class RequestContexts:
         # A tenant that min_position is about to create is not unknown yet.
         if wanted.min_position is None:
             self.replica(tenant)
+        elif tenant in self._folder.replicas and self._readiness.was_ready:
+            # Profile answers while the feed brings what is waited for.
+            self._users.prefetch(self._folder.replicas[tenant], user_key)
         reached = await self.progress.reach(
             wanted.min_position, max(0.0, min(wanted.budget_seconds, limit)), wanted.strict
         )

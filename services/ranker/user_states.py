@@ -55,6 +55,15 @@ class UserStates:
         self._queued: dict[TenantReplica, list[bytes]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
+    def prefetch(self, replica: TenantReplica, user_key: bytes) -> None:
+        """Ask for a user who is not held, without waiting: `get` will find the answer, or wait.
+
+        What frames bring until then is added to it, so it may be asked for before the position
+        that a caller wants is folded.
+        """
+        if replica.users.get(user_key) is None and (replica, user_key) not in self._asked:
+            self._ask(replica, user_key)
+
     async def get(self, replica: TenantReplica, user_key: bytes, wait_seconds: float) -> KnownUser:
         """Return the state of a user; one nobody knows has an empty state.
 

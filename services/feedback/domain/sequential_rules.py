@@ -123,8 +123,8 @@ class RuleTable:
         """
         order = np.lexsort((-gains, rows))
         sorted_rows = rows[order]
-        first = np.flatnonzero(np.r_[True, sorted_rows[1:] != sorted_rows[:-1]])
-        lengths = np.diff(np.r_[first, sorted_rows.size])
+        first = np.flatnonzero(np.diff(sorted_rows, prepend=-1))
+        lengths = np.diff(first, append=sorted_rows.size)
         nth = np.arange(sorted_rows.size) - np.repeat(first, lengths)
         weakest_first = np.argsort(self.vals[sorted_rows[first]], axis=1, kind="stable")
         fits = nth < self.config.cap

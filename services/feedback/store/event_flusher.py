@@ -91,21 +91,21 @@ class EventFlusher:
         self._waiting += len(events)
         self._metrics.waiting.set(self._waiting)
         self._wake.set()
-        # The events are appended even if the caller goes away meanwhile.
-        return await asyncio.shield(answer)
+        # If the caller goes away meanwhile, the events are appended all the same.
+        return await answer
 
     async def run(self) -> None:
-        """Flush until cancelled; what waits then is flushed before this returns."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._calls:
-                    await asyncio.shield(self._flush(self._take()))
-        finally:
-            self._closed = True
+        """Flush until `close`; what waits then is flushed before this returns."""
+        while not self._closed or self._calls:
+            await self._wake.wait()
+            self._wake.clear()
             while self._calls:
                 await self._flush(self._take())
+
+    def close(self) -> None:
+        """Take no more events, and let `run` end after the last."""
+        self._closed = True
+        self._wake.set()
 
     def _take(self) -> list[_Call]:
         """Take calls until the insert is large enough; at least one."""
