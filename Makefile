@@ -33,6 +33,8 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.feedback_to_effect
 	$(BIN)/python -m tests.benchmarks.new_item
 	$(BIN)/python -m tests.benchmarks.slate
+	$(BIN)/python -m tests.benchmarks.replay
+	$(BIN)/python -m tests.benchmarks.first_run
 
 setup: $(READY)
 

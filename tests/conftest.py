@@ -1,6 +1,7 @@
 """Shared fixtures: a real PostgreSQL, fresh databases on it, and suites of real processes."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
 from services.cli.suite import Suite, SuiteConfig
+
+# Cores are shared, so how long an example takes says nothing. In CI all runs try the same ones.
+settings.register_profile(
+    "harken", deadline=None, derandomize=os.environ.get("CI", "").lower() == "true"
+)
+settings.load_profile("harken")
 
 
 @dataclass(frozen=True)

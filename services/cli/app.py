@@ -6,6 +6,7 @@ from services.cli.commands import import_files
 from services.cli.commands.demo import demo
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
+from services.cli.commands.sample import sample
 from services.cli.commands.status import status
 from services.cli.commands.up import up
 
@@ -13,10 +14,13 @@ app = typer.Typer(
     name="harken",
     help="A recommendation suite that listens: the next slate already knows the last event.",
     no_args_is_help=True,
+    # Joins the lines of a paragraph.
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.command()(up)
 app.command()(demo)
+app.command()(sample)
 app.add_typer(import_files.app, name="import")
 app.command()(recommend)
 app.command()(replay)

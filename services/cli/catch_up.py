@@ -8,7 +8,9 @@ from services.cli.clients import CALL_SECONDS, Clients
 from services.cli.failures import CommandError
 from services.common.position import decode_position
 
-_POLL_SECONDS = 0.02
+# A ranker hashes its vectors for each answer, at the cost of what it is catching up with.
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.25
 
 
 async def wait_for_rankers(
@@ -25,6 +27,7 @@ async def wait_for_rankers(
     deadline = time.monotonic() + timeout
     wanted = decode_position(position)
     for target, stub in zip(clients.endpoints.rankers, clients.rankers, strict=True):
+        pause = _FIRST_PAUSE_SECONDS
         while True:
             state = await stub.GetServingState(
                 ranker_service_pb2.GetServingStateRequest(), timeout=CALL_SECONDS
@@ -40,4 +43,5 @@ async def wait_for_rankers(
                 raise CommandError(
                     f"the ranker at {target} has not reached the position in {timeout:.0f} s"
                 )
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE_SECONDS, pause * 1.5)

@@ -9,7 +9,11 @@ from typing import Any, cast
 
 import grpc
 
-from harken.feedback.v1 import catalog_service_pb2_grpc, feedback_service_pb2_grpc
+from harken.feedback.v1 import (
+    catalog_service_pb2_grpc,
+    feedback_service_pb2_grpc,
+    generation_service_pb2_grpc,
+)
 from harken.profile.v1 import profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2_grpc
 from services.cli.endpoints import Endpoints
@@ -26,6 +30,7 @@ class Clients:
     endpoints: Endpoints
     feedback: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
     catalog: catalog_service_pb2_grpc.CatalogServiceAsyncStub
+    generations: generation_service_pb2_grpc.GenerationServiceAsyncStub
     profile: profile_service_pb2_grpc.ProfileServiceAsyncStub
     ranker: ranker_service_pb2_grpc.RankerServiceAsyncStub
     rankers: Sequence[ranker_service_pb2_grpc.RankerServiceAsyncStub]
@@ -46,6 +51,7 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
             endpoints,
             cast("Any", feedback_service_pb2_grpc.FeedbackServiceStub(feedback)),
             cast("Any", catalog_service_pb2_grpc.CatalogServiceStub(feedback)),
+            cast("Any", generation_service_pb2_grpc.GenerationServiceStub(feedback)),
             cast(
                 "Any",
                 profile_service_pb2_grpc.ProfileServiceStub(await channel(endpoints.profile)),

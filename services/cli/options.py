@@ -1,7 +1,11 @@
 """Options that many commands share."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,41 +20,70 @@ Folder = Annotated[
         "--folder", envvar="HARKEN_FOLDER", help="Folder of the suite that `harken up` runs."
     ),
 ]
-FeedbackTarget = Annotated[
-    str | None,
-    typer.Option("--feedback", envvar="HARKEN_FEEDBACK_TARGET", help="host:port of feedback."),
-]
-ProfileTarget = Annotated[
-    str | None,
-    typer.Option("--profile", envvar="HARKEN_PROFILE_TARGET", help="host:port of profile."),
-]
-RankerTarget = Annotated[
-    str | None,
-    typer.Option(
-        "--ranker", envvar="HARKEN_RANKER_TARGET", help="host:port of rankers, parted by commas."
-    ),
-]
-Tenant = Annotated[str, typer.Option("--tenant", envvar="HARKEN_TENANT", help="Tenant.")]
+Tenant = Annotated[str, typer.Option("--tenant", envvar="HARKEN_TENANT", help="Tenant to work in.")]
 
 
-def find_endpoints(
-    folder: Path, feedback: str | None, profile: str | None, ranker: str | None
-) -> Endpoints:
-    """Return where the services are: what is given, the rest from the suite in `folder`.
+@dataclass(frozen=True, slots=True)
+class SuiteOptions:
+    """The options that say which suite a command talks to."""
 
-    Raises:
-        CommandError: something is neither given nor found.
+    folder: Folder = DEFAULT_FOLDER
+    feedback: Annotated[
+        str | None,
+        typer.Option("--feedback", envvar="HARKEN_FEEDBACK_TARGET", help="host:port of feedback."),
+    ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", envvar="HARKEN_PROFILE_TARGET", help="host:port of profile."),
+    ] = None
+    ranker: Annotated[
+        str | None,
+        typer.Option(
+            "--ranker",
+            envvar="HARKEN_RANKER_TARGET",
+            help="host:port of rankers, separated by commas.",
+        ),
+    ] = None
 
+    def endpoints(self) -> Endpoints:
+        """Return where the services are: what is given, the rest from the suite in `folder`.
+
+        Raises:
+            CommandError: something is neither given nor found.
+
+        """
+        running = Endpoints.read(self.folder)
+        rankers = tuple(part.strip() for part in (self.ranker or "").split(",") if part.strip())
+        if running is None:
+            if not (self.feedback and self.profile and rankers):
+                raise CommandError(
+                    f"no suite runs from {self.folder}: start one with `harken up`, "
+                    "or give --feedback, --profile and --ranker"
+                )
+            return Endpoints(self.feedback, self.profile, rankers)
+        return Endpoints(
+            self.feedback or running.feedback,
+            self.profile or running.profile,
+            rankers or running.rankers,
+        )
+
+
+def with_suite_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of SuiteOptions, which it gets as its argument `suite`.
+
+    typer makes options of parameters, so the parameter `suite` is replaced by one per option.
     """
-    running = Endpoints.read(folder)
-    rankers = tuple(part.strip() for part in (ranker or "").split(",") if part.strip())
-    if running is None:
-        if not (feedback and profile and rankers):
-            raise CommandError(
-                f"no suite runs from {folder}: start one with `harken up`, "
-                "or give --feedback, --profile and --ranker"
-            )
-        return Endpoints(feedback, profile, rankers)
-    return Endpoints(
-        feedback or running.feedback, profile or running.profile, rankers or running.rankers
-    )
+    signature = inspect.signature(command)
+    options = inspect.signature(SuiteOptions).parameters
+    own = [one for name, one in signature.parameters.items() if name != "suite"]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        suite = SuiteOptions(**{name: arguments.pop(name) for name in options})
+        command(**arguments, suite=suite)
+
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    parameters += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in options.values()]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run

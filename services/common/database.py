@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg, with its faults as ours."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -10,6 +10,8 @@ from asyncpg.pool import PoolConnectionProxy
 from services.common.errors import StoreUnavailableError
 
 COMMAND_TIMEOUT_SECONDS = 30.0
+ACQUIRE_SECONDS = 5.0
+"""Waiting longer than this for a connection counts as the store being away."""
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 """A connection, of a pool or by itself."""
@@ -60,6 +62,19 @@ def store_faults() -> Iterator[None]:
         TimeoutError,
     ) as error:
         raise StoreUnavailableError(f"the store is away: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def session(pool: asyncpg.Pool) -> AsyncIterator[PoolConnectionProxy]:
+    """Lend a connection for one piece of work.
+
+    Raises:
+        StoreUnavailableError: the store is away, or all connections stay busy.
+
+    """
+    with store_faults():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
 
 
 async def one_row(

@@ -20,6 +20,11 @@ class Position:
         return _LAYOUT.pack(_LAYOUT_VERSION, self.shard, self.epoch, self.sequence)
 
 
+def token_of(position: Position | None) -> bytes:
+    """Return the token of a position; empty when there is none."""
+    return position.encode() if position is not None else b""
+
+
 def decode_position(token: bytes) -> Position:
     """Return the position that a token names.
 

@@ -40,11 +40,16 @@ class RpcMetrics:
         self.shed = Counter("harken_rpc_shed", "RPCs shed by the limit.", registry=registry)
 
 
+def _is_limited(method: str) -> bool:
+    """Return whether a method may be shed: probes and looks at our state never are."""
+    return method.startswith("/harken.") and not method.endswith("/GetServingState")
+
+
 class RpcBoundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
     def __init__(self, metrics: RpcMetrics, max_in_flight: int) -> None:
-        """Shed unary RPCs beyond `max_in_flight` at once; streams are not counted."""
+        """Shed our unary RPCs beyond `max_in_flight` at once; streams are not counted."""
         self._metrics = metrics
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -73,7 +78,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary:
-            wrap = self._single(name, handler.unary_unary, limited=True)
+            wrap = self._single(name, handler.unary_unary, limited=_is_limited(method))
             return grpc.unary_unary_rpc_method_handler(wrap, **coders)
         if handler.stream_unary:
             wrap = self._single(name, handler.stream_unary, limited=False)

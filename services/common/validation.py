@@ -5,6 +5,7 @@ import unicodedata
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.common.v1 import subject_pb2
 from services.common.errors import FieldViolation, InvalidRequestError
@@ -14,6 +15,7 @@ MAX_ID_BYTES = 128
 DEFAULT_TENANT = "default"
 DEFAULT_WAIT = timedelta(milliseconds=100)
 MAX_WAIT = timedelta(seconds=10)
+_YEAR_1, _YEAR_9999 = -62135596800, 253402300799
 _TENANT = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -37,6 +39,15 @@ def subject_fault(subject: subject_pb2.Subject) -> str | None:
             return id_fault(subject.session_id)
         case _:
             return "needs user_id or session_id"
+
+
+def time_fault(time: Timestamp) -> str | None:
+    """Return what is wrong with a timestamp, or None: years 1 to 9999, nanos below a second."""
+    if not _YEAR_1 <= time.seconds <= _YEAR_9999:
+        return "is not between the years 1 and 9999"
+    if not 0 <= time.nanos < 1_000_000_000:
+        return "has nanos that are not between 0 and 999,999,999"
+    return None
 
 
 class Checks:
@@ -83,10 +94,13 @@ class Checks:
         if not token:
             return None
         try:
-            return decode_position(token)
+            position = decode_position(token)
         except ValueError as error:
             self.fail(field, str(error))
             return None
+        if position.shard != 0:
+            self.fail(field, f"names shard {position.shard}; there is only shard 0")
+        return position
 
     def wait(self, field: str, given: bool, duration: Duration) -> float:
         """Return a wait budget in seconds, its default when not given."""

@@ -1,39 +1,40 @@
-"""Entry point: `python -m services.feedback [--role all|ingest|learner] [--migrate]`."""
+"""The feedback service: `python -m services.feedback [--role all|ingest|learner] [--migrate]`."""
 
-import argparse
 import sys
 from pathlib import Path
 
-import uvloop
-from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
+import asyncpg
 
-from services.common.logs import configure_logs
 from services.common.migrations import migrate
+from services.common.service_main import run_service
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.process import SCHEMA, run
 
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def _serve(config: FeedbackConfig) -> None:
+    try:
+        await run(config)
+    except asyncpg.UndefinedTableError as error:
+        raise RuntimeError(
+            "the database has no tables of ours: run python -m services.feedback --migrate"
+        ) from error
+
+
+def _migrate(config: FeedbackConfig) -> None:
+    migrate(config.dsn, SCHEMA, MIGRATIONS)
+
 
 def main() -> int:
-    """Run the service until SIGTERM or SIGINT, or migrate its schema and exit."""
-    parser = argparse.ArgumentParser(prog="python -m services.feedback", description=__doc__)
-    parser.add_argument("--role", choices=[role.value for role in Role])
-    parser.add_argument("--migrate", action="store_true", help="migrate the schema and exit")
-    arguments = parser.parse_args()
-    given = {"role": arguments.role} if arguments.role else {}
-    try:
-        config = FeedbackConfig(**given)
-    except ValidationError as error:
-        sys.stderr.write(f"configuration of the feedback service is wrong:\n{error}\n")
-        return 2
-    configure_logs(config.log_level)
-    if arguments.migrate:
-        migrate(config.dsn, SCHEMA, Path(__file__).parent / "migrations")
-        return 0
-    # One thread for matrix work: steps are small, and bits must not depend on scheduling.
-    with threadpool_limits(1):
-        uvloop.run(run(config))
-    return 0
+    """Run the service, or migrate its schema; return the exit code."""
+    return run_service(
+        "feedback",
+        FeedbackConfig,
+        _serve,
+        migrate=_migrate,
+        options={"role": [role.value for role in Role]},
+    )
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 from harken.feedback.v1 import generation_pb2 as pb
 from harken.log.v1 import entry_pb2
 from services.common.candidate_features import COLUMNS
+from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, TOWER
 from services.feedback.domain.item_step import ItemStepConfig
-from services.feedback.domain.model_check import INPUTS, OUTPUTS, SCORER, TOWER
 from services.feedback.store.log_store import NewEntry
 
 BUCKETS = 2048

@@ -1,12 +1,19 @@
 """Configuration of the feedback service, read once from the environment (HARKEN_FEEDBACK_*)."""
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.common.service_settings import (
+    FromJson,
+    InFlight,
+    ListenAddress,
+    MetricsAddress,
+    PostgresDsn,
+    ServiceSettings,
+)
 from services.feedback.domain.event_types import EventType, preset
 
 
@@ -18,27 +25,36 @@ class Role(StrEnum):
     LEARNER = "learner"
 
 
-class FeedbackConfig(BaseSettings):
+def _known_preset(name: str) -> str:
+    preset(name)
+    return name
+
+
+class FeedbackConfig(ServiceSettings):
     """All settings. A wrong value fails at start, naming its key."""
 
-    model_config = SettingsConfigDict(env_prefix="HARKEN_FEEDBACK_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HARKEN_FEEDBACK_")
 
-    dsn: str = Field(description="PostgreSQL, for example postgresql://harken_feedback@db/harken")
-    listen: str = Field("127.0.0.1:7401", description="gRPC address; port 0 for any")
-    metrics_listen: str = Field("127.0.0.1:9401", description="Prometheus address")
-    address_file: Path | None = Field(None, description="receives the bound addresses as JSON")
-    log_level: str = Field("info", pattern="(?i)^(debug|info|warning|error)$")
+    listen: ListenAddress = "127.0.0.1:7401"
+    metrics_listen: MetricsAddress = "127.0.0.1:9401"
+    max_in_flight: InFlight = 1024
+
+    dsn: PostgresDsn = Field(
+        description="PostgreSQL, for example postgresql://harken_feedback@db/harken"
+    )
     role: Role = Field(Role.ALL, description="what this process does")
-    max_in_flight: int = Field(1024, ge=1, description="unary RPCs at once; more are shed")
     pool_size: int = Field(6, ge=2, description="PostgreSQL connections for reads")
 
-    preset: str = Field("shopping", description='event types: "shopping" or "media"')
-    event_types: dict[str, EventType] = Field(
-        default_factory=dict, description="event types by name, added to or replacing the preset's"
+    preset: Annotated[str, AfterValidator(_known_preset)] = Field(
+        "shopping", description='event types: "shopping" or "media"'
+    )
+    event_types: Annotated[dict[str, EventType], NoDecode, FromJson] = Field(
+        default_factory=dict,
+        description="event types by name, as JSON, added to or replacing the preset's",
     )
     max_future_seconds: float = Field(300, ge=0, description="clock skew of event times allowed")
     max_age_seconds: float = Field(7 * 86400, gt=0, description="oldest event for RecordEvents")
-    max_tenants: int = Field(1000, ge=1)
+    max_tenants: int = Field(1000, ge=1, description="tenants there can be")
 
     flush_events: int = Field(2000, ge=1, le=10000, description="events in one insert, at most")
     queue_events: int = Field(50_000, ge=5000, description="events waiting; beyond, calls are shed")
@@ -49,14 +65,13 @@ class FeedbackConfig(BaseSettings):
     tick_seconds: float = Field(10.0, ge=0.1, description="idle time after which a tick is logged")
     checkpoint_versions: int = Field(2000, ge=1, description="versions between checkpoints")
     checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
+    durable_subscribers: Annotated[tuple[str, ...], NoDecode, FromJson] = Field(
+        ("profile",),
+        description="names for which frames are kept until they are acked, as a JSON list",
+    )
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        preset(self.preset)
-        return self
 
     def types(self) -> dict[str, EventType]:
         """Return the event types in force."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harken.feedback.v1 import event_pb2 as pb
 from harken.log.v1 import entry_pb2
 from services.common.user_key import user_key_of
-from services.common.validation import MAX_ID_BYTES, id_fault, subject_fault
+from services.common.validation import MAX_ID_BYTES, id_fault, subject_fault, time_fault
 from services.feedback.domain.event_cleaning import (
     ClockBounds,
     Draft,
@@ -19,8 +19,6 @@ from services.feedback.domain.event_types import EventTypes
 from services.feedback.store.log_store import PreparedEvent
 
 _MAX_SLATE_ID_BYTES = 64
-_YEAR_1 = -62135596800
-_YEAR_9999 = 253402300799
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +100,9 @@ def _rejection(event: pb.Event) -> Rejection | None:
     ):
         if fault:
             return Rejection(Reason.INVALID_ID, f"{field} {fault}")
-    seconds = event.event_time.seconds
-    if event.HasField("event_time") and not _YEAR_1 <= seconds <= _YEAR_9999:
-        return Rejection(Reason.INVALID_ID, "event_time is not between the years 1 and 9999")
+    wrong_time = time_fault(event.event_time) if event.HasField("event_time") else None
+    if wrong_time:
+        return Rejection(Reason.INVALID_TIME, f"event_time {wrong_time}")
     too_large = context_fault(event.context)
     if too_large:
         return Rejection(Reason.CONTEXT_TOO_LARGE, too_large)

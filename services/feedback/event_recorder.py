@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter
 
 from harken.feedback.v1 import event_pb2 as pb
-from services.common.position import Position
+from services.common.position import Position, token_of
 from services.feedback.domain.event_cleaning import Reason
 from services.feedback.event_conversion import EventPreparer, Prepared, Rejection
-from services.feedback.store.event_flusher import EventFlusher, FlushedEvent
+from services.feedback.store.event_flusher import EventFlusher
+from services.feedback.store.repeated_events import Fate, FlushedEvent
 
 
 class RecorderMetrics:
@@ -54,8 +55,8 @@ class EventRecorder:
             else:
                 one = next(flushed)
                 result = _result(ordinal, outcome, one)
-                if one.appended.position is not None and (one.appended.fresh or one.appended.same):
-                    latest = max(latest or one.appended.position, one.appended.position)
+                if one.position is not None and one.fate is not Fate.REUSED:
+                    latest = max(latest or one.position, one.position)
             results.append(result)
             self._metrics.outcomes.labels(
                 pb.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_"),
@@ -74,17 +75,21 @@ def _rejected(ordinal: int, reason: Reason, detail: str) -> pb.EventResult:
 
 
 def _result(ordinal: int, prepared: Prepared, flushed: FlushedEvent) -> pb.EventResult:
-    appended = flushed.appended
-    if appended.position is not None:
-        if not appended.fresh and not appended.same:
+    match flushed.fate:
+        case Fate.ACCEPTED | Fate.DUPLICATE:
+            outcome = pb.EVENT_OUTCOME_ACCEPTED
+            if flushed.fate is Fate.DUPLICATE:
+                outcome = pb.EVENT_OUTCOME_DUPLICATE
+            position = token_of(flushed.position)
+            return pb.EventResult(ordinal=ordinal, outcome=outcome, position=position)
+        case Fate.REUSED:
             detail = "the event id was accepted before with other fields"
             return _rejected(ordinal, Reason.EVENT_ID_REUSED, detail)
-        outcome = pb.EVENT_OUTCOME_ACCEPTED if appended.fresh else pb.EVENT_OUTCOME_DUPLICATE
-        return pb.EventResult(ordinal=ordinal, outcome=outcome, position=appended.position.encode())
-    detail = prepared.detail or f"item {prepared.item_id!r} is not in the catalogue"
-    return pb.EventResult(
-        ordinal=ordinal,
-        outcome=pb.EVENT_OUTCOME_QUARANTINED,
-        reason=int(flushed.reason),  # type: ignore[arg-type]
-        detail=detail,
-    )
+        case Fate.QUARANTINED:
+            detail = prepared.detail or f"item {prepared.item_id!r} is not in the catalogue"
+            return pb.EventResult(
+                ordinal=ordinal,
+                outcome=pb.EVENT_OUTCOME_QUARANTINED,
+                reason=int(flushed.reason),  # type: ignore[arg-type]
+                detail=detail,
+            )

@@ -7,8 +7,9 @@ import re
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.onnx_model import SCORER, TOWER
 from services.common.validation import Checks
-from services.feedback.domain.model_check import SCORER, TOWER, model_fault
+from services.feedback.domain.model_check import model_fault
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import item_pb2
 from services.common.content_features import Content
-from services.common.validation import Checks, id_fault
+from services.common.validation import Checks, id_fault, time_fault
 
 ALL_PATHS = (
     "title", "description", "categories", "tags", "numbers", "available", "expire_time",
@@ -53,8 +53,9 @@ def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
     if not all(math.isfinite(number) for number in item.numbers.values()):
         return "numbers", "a number is not finite"
     for field, time in (("expire_time", item.expire_time), ("publish_time", item.publish_time)):
-        if item.HasField(field) and not -62135596800 <= time.seconds <= 253402300799:
-            return field, f"{field} is not between the years 1 and 9999"
+        wrong_time = time_fault(time) if item.HasField(field) else None
+        if wrong_time:
+            return field, f"{field} {wrong_time}"
     return None
 
 

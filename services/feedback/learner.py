@@ -9,11 +9,13 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from harken.log.v1 import entry_pb2
+from services.common.database import session, store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.progress import Applied
-from services.feedback.frame_hub import FrameHub
+from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.learner_state import LearnerState
+from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FrameStore
 from services.feedback.store.learner_store import FencedError, LearnerStore
 from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry, read_log
@@ -102,10 +104,10 @@ class Learner:
             except FencedError as error:
                 self._metrics.fenced.inc()
                 _log.warning("another learner leads now", error=str(error))
-            except (StoreUnavailableError, OSError) as error:
+            except StoreUnavailableError as error:
                 _log.warning("learner lost the store", error=str(error))
                 await asyncio.sleep(self._times.lease_seconds / 4)
-            except (ArithmeticError, LookupError, ValueError) as error:
+            except (ArithmeticError, LookupError, ValueError, asyncpg.PostgresError) as error:
                 # The log holds what we cannot learn from. Nothing was committed; trying again
                 # keeps the fault visible and heals when its cause does.
                 self._metrics.failures.inc()
@@ -114,10 +116,13 @@ class Learner:
 
     async def _lead(self, term: int) -> None:
         _log.info("leading", term=term)
-        listener = await asyncpg.connect(self._dsn)
+        with store_faults():
+            listener = await asyncpg.connect(self._dsn)
         heartbeat = asyncio.create_task(self._beat(term))
         try:
-            await listener.add_listener(LOG_CHANNEL, self._on_notify)
+            with store_faults():
+                await listener.add_listener(LOG_CHANNEL, self._on_notify)
+            await settle_epoch(self._pool)
             await self._state.load(self._frames, await self._store.input_position())
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
@@ -133,6 +138,7 @@ class Learner:
             self._hub.fed = False
             heartbeat.cancel()
             background = [task for task in (heartbeat, self._checkpoint) if task is not None]
+            self._checkpoint = None
             await asyncio.gather(*background, return_exceptions=True)
             with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
                 await listener.close(timeout=1.0)
@@ -147,7 +153,7 @@ class Learner:
         while True:
             if heartbeat.done():
                 heartbeat.result()
-            async with self._pool.acquire() as connection:
+            async with session(self._pool) as connection:
                 rows = await read_log(
                     connection, self._state.applied.sequence, self._times.step_entries
                 )
@@ -186,8 +192,8 @@ class Learner:
         if self._checkpoint is not None:
             if not self._checkpoint.done():
                 return
-            self._checkpoint.result()
-            self._checkpoint = None
+            written, self._checkpoint = self._checkpoint, None
+            written.result()
         version = self._state.applied.version
         if (
             version - self._checkpoint_version < self._times.checkpoint_versions

@@ -1,6 +1,7 @@
 """The learner's state in memory: loaded from checkpoint and frames, moved by steps."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Sequence
 
@@ -80,7 +81,11 @@ class LearnerState:
     async def _load_tower(self, manifest: generation_pb2.GenerationManifest) -> None:
         key = (manifest.tenant, manifest.generation_id)
         if key not in self._towers:
-            self._towers[key] = await self._generations.file(*key, TOWER)
+            tower = await self._generations.file(*key, TOWER)
+            (described,) = [file for file in manifest.files if file.name == TOWER]
+            if hashlib.sha256(tower).digest() != described.sha256:
+                raise LookupError(f"the item tower of {manifest.generation_id} is damaged")
+            self._towers[key] = tower
 
     async def advance(self, rows: Sequence[LogRow]) -> tuple[frame_pb2.Frame, Applied]:
         """Take the next step from the entries that follow; return its frame and where it leads.

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -24,9 +25,13 @@ from services.feedback.bootstrap import BootstrapBuilder
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.domain.event_cleaning import ClockBounds
 from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.embedding_recorder import EmbeddingRecorder
 from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_recorder import EventRecorder, RecorderMetrics
-from services.feedback.frame_hub import FrameHub
+from services.feedback.feed.ack_book import AckBook
+from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
+from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.item_recorder import ItemRecorder
 from services.feedback.learner import Learner, LearnerMetrics, LearnerTimes
 from services.feedback.learner_state import LearnerState
 from services.feedback.servicers.catalog import CatalogServicer
@@ -44,18 +49,32 @@ from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.learner_store import LearnerStore
 from services.feedback.store.tenant_registry import TenantRegistry
 from services.feedback.store.user_fact_store import UserFactStore
-from services.feedback.subscription import FeedServer, SubscriptionMetrics
 
 SCHEMA = "feedback"
-_SERVICES = (
+_WRITING = (
     "harken.feedback.v1.FeedbackService",
     "harken.feedback.v1.CatalogService",
-    "harken.feedback.v1.EmbeddingService",
-    "harken.feedback.v1.GenerationService",
     "harken.feedback.v1.UserFactService",
 )
+_READING = (
+    "harken.feedback.v1.EmbeddingService",
+    "harken.feedback.v1.GenerationService",
+)
 _PROBE_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0
 _log = logger("process")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several parts of the process use."""
+
+    config: FeedbackConfig
+    pool: asyncpg.Pool
+    registry: CollectorRegistry
+    generations: GenerationStore
+    frames: FrameStore
+    hub: FrameHub
 
 
 async def run(config: FeedbackConfig) -> None:
@@ -67,20 +86,34 @@ async def run(config: FeedbackConfig) -> None:
         _log.info("starting", role=config.role.value, epoch=epoch)
         await _serve(config, pool, stop)
     finally:
-        await asyncio.wait_for(pool.close(), 5)
+        try:
+            await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
+        except TimeoutError:
+            pool.terminate()
 
 
 async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
     registry = CollectorRegistry()
-    server = Server(registry, _SERVICES, config.max_in_flight)
-    generations = GenerationStore(pool)
     frames = FrameStore(pool)
-    hub = FrameHub(frames, config.dsn, registry)
+    hub = FrameHub(pool, frames, config.dsn, registry)
     await hub.load()
+    shared = _Shared(config, pool, registry, GenerationStore(pool), frames, hub)
+    writes = config.role is not Role.LEARNER
+    names = (*_READING, *_WRITING) if writes else _READING
+    server = Server(registry, names, config.max_in_flight)
+    directory = ItemDirectory()
+    tenants = TenantRegistry(
+        pool, shared.generations, BootstrapBuilder(config.dimension), config.max_tenants
+    )
+    flusher = EventFlusher(
+        pool, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
+    )
+    _add_reading(server, shared, tenants, directory)
+    if writes:
+        _add_writing(server, shared, tenants, directory, flusher)
     jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(pool, server)]
-    if config.role in (Role.ALL, Role.LEARNER):
-        jobs.append(_learner(config, pool, generations, frames, hub, registry).run())
-    flusher = _add_services(config, pool, generations, frames, hub, server, registry)
+    if config.role is not Role.INGEST:
+        jobs.append(_learner(shared).run())
     # The flusher ends last, after the server has let go of its calls.
     flushing = asyncio.create_task(flusher.run())
     try:
@@ -91,22 +124,16 @@ async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event
         await flushing
 
 
-def _learner(
-    config: FeedbackConfig,
-    pool: asyncpg.Pool,
-    generations: GenerationStore,
-    frames: FrameStore,
-    hub: FrameHub,
-    registry: CollectorRegistry,
-) -> Learner:
+def _learner(shared: _Shared) -> Learner:
+    config = shared.config
     return Learner(
-        pool,
+        shared.pool,
         config.dsn,
-        LearnerStore(pool, f"{socket.gethostname()}/{os.getpid()}"),
-        frames,
-        LearnerState(generations, LearningConfig()),
-        hub,
-        LearnerMetrics(registry),
+        LearnerStore(shared.pool, f"{socket.gethostname()}/{os.getpid()}"),
+        shared.frames,
+        LearnerState(shared.generations, LearningConfig()),
+        shared.hub,
+        LearnerMetrics(shared.registry),
         LearnerTimes(
             lease_seconds=config.lease_seconds,
             tick_seconds=config.tick_seconds,
@@ -118,51 +145,53 @@ def _learner(
     )
 
 
-def _add_services(
-    config: FeedbackConfig,
-    pool: asyncpg.Pool,
-    generations: GenerationStore,
-    frames: FrameStore,
-    hub: FrameHub,
-    server: Server,
-    registry: CollectorRegistry,
-) -> EventFlusher:
-    directory = ItemDirectory()
-    tenants = TenantRegistry(
-        pool, generations, BootstrapBuilder(config.dimension), config.max_tenants
-    )
-    flusher = EventFlusher(
-        pool, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
-    )
-    newest_us = int(config.max_future_seconds * 1e6)
-    types = config.types()
-    live = EventPreparer(types, ClockBounds(newest_us, int(config.max_age_seconds * 1e6)), _now_us)
-    history = EventPreparer(types, ClockBounds(newest_us, None), _now_us)
-    subscriptions = SubscriptionMetrics(registry)
-    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
-        FeedbackServicer(tenants, EventRecorder(flusher, RecorderMetrics(registry)), live, history),
-        server.grpc,
-    )
-    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-        CatalogServicer(tenants, CatalogStore(pool, directory)), server.grpc
-    )
+def _add_reading(
+    server: Server, shared: _Shared, tenants: TenantRegistry, directory: ItemDirectory
+) -> None:
+    """Add what every role serves: the feed and the generations."""
+    metrics = SubscriptionMetrics(shared.registry)
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
             tenants,
-            EmbeddingStore(pool, generations, directory),
-            FeedServer(hub, frames, subscriptions),
-            frames,
-            subscriptions,
+            EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
+            FeedServer(shared.hub, shared.frames, metrics),
+            AckBook(shared.hub, shared.frames, shared.registry),
+            shared.config.durable_subscribers,
         ),
         server.grpc,
     )
     generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(
-        GenerationServicer(tenants, generations), server.grpc
+        GenerationServicer(tenants, shared.generations), server.grpc
+    )
+
+
+def _add_writing(
+    server: Server,
+    shared: _Shared,
+    tenants: TenantRegistry,
+    directory: ItemDirectory,
+    flusher: EventFlusher,
+) -> None:
+    """Add what takes events, items and user facts."""
+    types = shared.config.types()
+    newest_us = int(shared.config.max_future_seconds * 1e6)
+    oldest_us = int(shared.config.max_age_seconds * 1e6)
+    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
+        FeedbackServicer(
+            tenants,
+            EventRecorder(flusher, RecorderMetrics(shared.registry)),
+            live=EventPreparer(types, ClockBounds(newest_us, oldest_us), _now_us),
+            history=EventPreparer(types, ClockBounds(newest_us, None), _now_us),
+        ),
+        server.grpc,
+    )
+    catalogue = CatalogStore(shared.pool, directory)
+    catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+        CatalogServicer(tenants, catalogue, ItemRecorder(tenants, catalogue)), server.grpc
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
-        UserFactServicer(tenants, UserFactStore(pool)), server.grpc
+        UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc
     )
-    return flusher
 
 
 async def _watch(pool: asyncpg.Pool, server: Server) -> None:

@@ -1,4 +1,4 @@
-"""Attributes of a user: how an update changes them, their limits, and how they are stored."""
+"""Attributes of a user, as google.protobuf.Struct: how updates change them, how they are stored."""
 
 import json
 from collections.abc import Sequence
@@ -7,12 +7,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct, Value
 
 from services.common.errors import FieldViolation, InvalidRequestError
-
-MAX_BYTES = 64 * 1024
-"""Size of all attributes of a user, as an encoded google.protobuf.Struct."""
-
-_ALL = "attributes"
-_ONE = "attributes."
+from services.profile.domain import attribute_rules as rules
 
 
 def attributes_fault(given: Struct) -> str | None:
@@ -28,13 +23,6 @@ def attributes_fault(given: Struct) -> str | None:
     return None
 
 
-def mask_fault(path: str) -> str | None:
-    """Return what is wrong with a path of an update mask, or None."""
-    if path == _ALL or (path.startswith(_ONE) and len(path) > len(_ONE)):
-        return None
-    return 'must be "attributes" or "attributes." with a name'
-
-
 def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
     """Return the attributes after an update with a mask; no path means "attributes".
 
@@ -43,21 +31,18 @@ def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
 
     """
     result = Struct()
-    if not paths or _ALL in paths:
+    if rules.replaces_all(paths):
         result.CopyFrom(given)
     else:
         result.CopyFrom(stored)
         for path in paths:
-            key = path.removeprefix(_ONE)
+            key = rules.named_attribute(path)
             if key in given.fields:
                 result.fields[key].CopyFrom(given.fields[key])
             else:
                 result.fields.pop(key, None)
-    size = result.ByteSize()
-    if size > MAX_BYTES:
-        raise InvalidRequestError(
-            [FieldViolation("profile.attributes", f"would be {size} bytes, at most {MAX_BYTES}")]
-        )
+    if fault := rules.size_fault(result.ByteSize()):
+        raise InvalidRequestError([FieldViolation("profile.attributes", fault)])
     return result
 
 
@@ -69,11 +54,6 @@ def to_json(attributes: Struct) -> str:
 def from_json(text: str) -> Struct:
     """Return the attributes that JSON text holds."""
     return json_format.Parse(text, Struct())
-
-
-def etag_of(revision: int) -> str:
-    """Return the etag of a revision; empty when no attribute was ever set."""
-    return f"{revision:x}" if revision else ""
 
 
 def _holds_zero_character(struct: Struct) -> bool:

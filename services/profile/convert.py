@@ -2,8 +2,8 @@
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
-from services.profile import attributes
-from services.profile.behaviour import Behaviour
+from services.profile.domain.attribute_rules import etag_of
+from services.profile.domain.behaviour import Behaviour
 from services.profile.store.attribute_store import StoredAttributes
 from services.profile.store.profile_store import StoredProfile
 
@@ -21,7 +21,7 @@ def profile_of(subject: subject_pb2.Subject, stored: StoredProfile) -> profile_p
 def set_attributes(profile: profile_pb2.Profile, stored: StoredAttributes) -> None:
     """Fill in attributes, etag and update_time."""
     profile.attributes.CopyFrom(stored.attributes)
-    profile.etag = attributes.etag_of(stored.revision)
+    profile.etag = etag_of(stored.revision)
     profile.update_time.FromDatetime(stored.updated_at)
 
 

@@ -10,9 +10,10 @@ from services.common.errors import StoreUnavailableError
 from services.common.feed_client import FrameRefusedError
 from services.common.logs import logger
 from services.common.progress import Progress
-from services.profile.frame_reader import GenerationName, Shape, event_count, read_frame
+from services.profile.domain.frame_changes import Batch, GenerationName, Shape
+from services.profile.frame_reader import event_count, read_frame
 from services.profile.metrics import ProfileMetrics
-from services.profile.store.behaviour_store import Batch, BehaviourStore
+from services.profile.store.behaviour_store import BehaviourStore
 
 MAX_BATCH_EVENTS = 5_000
 """Events in one transaction, unless one frame has more: bounds memory and the time to a result."""

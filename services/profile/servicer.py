@@ -12,8 +12,9 @@ from services.common.position import Position
 from services.common.server import MAX_MESSAGE_BYTES
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
-from services.profile.attributes import attributes_fault, mask_fault, updated
+from services.profile.attributes import attributes_fault, updated
 from services.profile.convert import profile_of, set_attributes
+from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Snapshot

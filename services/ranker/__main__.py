@@ -1,92 +1,21 @@
-"""The ranker process: `python -m services.ranker`, configured by HARKEN_RANKER_*."""
+"""The ranker: `python -m services.ranker`."""
 
-import time
+import sys
 
-import faiss
-import uvloop
-from prometheus_client import CollectorRegistry
-from threadpoolctl import threadpool_limits
-
-from harken.feedback.v1 import frame_pb2
-from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
-from services.common.channels import open_channel
-from services.common.feed_client import FeedClient, FeedMetrics
-from services.common.logs import configure_logs
-from services.common.server import Server, run_until, stop_signal
+from services.common.server import stop_signal
+from services.common.service_main import run_service
 from services.ranker.config import RankerConfig
-from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.frame_folder import FrameFolder
-from services.ranker.generation_loader import GenerationLoader
-from services.ranker.metrics import RankerMetrics
-from services.ranker.readiness import Readiness
-from services.ranker.request_context import RequestContexts
-from services.ranker.servicer import RankerServicer
-from services.ranker.serving_state import ServingState
-from services.ranker.user_states import UserStates
-
-SERVICE = ranker_service_pb2.DESCRIPTOR.services_by_name["RankerService"].full_name
-SECTIONS = (
-    frame_pb2.SECTION_CATALOGUE,
-    frame_pb2.SECTION_GENERATIONS,
-    frame_pb2.SECTION_ITEM_VECTORS,
-    frame_pb2.SECTION_RULES,
-    frame_pb2.SECTION_POPULARITY,
-    frame_pb2.SECTION_USERS,
-)
+from services.ranker.process import serve
 
 
-async def serve(config: RankerConfig) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    stop = stop_signal()
-    registry = CollectorRegistry()
-    metrics = RankerMetrics(registry)
-    async with (
-        open_channel(config.feedback_target) as feedback,
-        open_channel(config.profile_target) as profile,
-    ):
-        folder = FrameFolder(
-            GenerationLoader(feedback, config.generation_seconds),
-            lambda tenant: TenantReplica(
-                tenant, config.popularity_half_life_seconds, config.max_cached_users
-            ),
-        )
-        client = FeedClient(
-            feedback,
-            folder,
-            FeedMetrics(registry),
-            subscriber=f"ranker-{config.replica}",
-            sections=SECTIONS,
-            durable=False,
-            can_restart=True,
-        )
-        readiness = Readiness(
-            client, folder.progress, config.max_ready_lag, config.max_silence_seconds
-        )
-        contexts = RequestContexts(
-            folder,
-            readiness,
-            UserStates(profile, folder.progress, metrics, config.profile_seconds),
-            config.min_profile_wait_seconds,
-            config.profile_seconds,
-            time.monotonic,
-        )
-        server = Server(registry, [SERVICE], config.max_in_flight)
-        ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(contexts, ServingState(folder, readiness), metrics), server.grpc
-        )
-        async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, client.run(), readiness.watch(server.health))
+async def _serve(config: RankerConfig) -> None:
+    await serve(config, stop_signal())
 
 
-def main() -> None:
-    """Read the configuration and serve."""
-    config = RankerConfig()
-    configure_logs(config.log_level)
-    # All ranking runs on the event loop's thread: pools of idle threads would only spin beside it.
-    faiss.omp_set_num_threads(1)
-    with threadpool_limits(limits=1):
-        uvloop.run(serve(config))
+def main() -> int:
+    """Run the service; return the exit code."""
+    return run_service("ranker", RankerConfig, _serve)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,34 +1,32 @@
 """Configuration of the ranker, read once from the environment (HARKEN_RANKER_*)."""
 
-from pathlib import Path
-
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.common.service_settings import (
+    InFlight,
+    ListenAddress,
+    MetricsAddress,
+    ServiceSettings,
+    Target,
+)
 
 
-class RankerConfig(BaseSettings):
+class RankerConfig(ServiceSettings):
     """All settings. A wrong value fails at start, naming its key."""
 
-    model_config = SettingsConfigDict(env_prefix="HARKEN_RANKER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HARKEN_RANKER_")
 
-    listen: str = Field(default="127.0.0.1:7403", description="gRPC address; port 0 for any")
-    metrics_listen: str = Field(default="127.0.0.1:9403", description="Prometheus address")
-    address_file: Path | None = Field(
-        default=None, description="receives the bound addresses as JSON"
-    )
-    feedback_target: str = Field(default="127.0.0.1:7401", description="gRPC target of feedback")
-    profile_target: str = Field(default="127.0.0.1:7402", description="gRPC target of profile")
+    listen: ListenAddress = "127.0.0.1:7403"
+    metrics_listen: MetricsAddress = "127.0.0.1:9403"
+    max_in_flight: InFlight = 512
+
+    feedback_target: Target = Field(default="127.0.0.1:7401", description="gRPC target of feedback")
+    profile_target: Target = Field(default="127.0.0.1:7402", description="gRPC target of profile")
     replica: str = Field(
         default="0", min_length=1, max_length=64, description="name among the replicas"
     )
-    log_level: str = Field(default="info", pattern="(?i)^(debug|info|warning|error)$")
-    max_in_flight: int = Field(default=512, ge=1, description="unary RPCs at once; more are shed")
-
-    popularity_half_life_seconds: float = Field(
-        default=30 * 86400, gt=0, description="must equal the learner's"
-    )
     max_cached_users: int = Field(default=200_000, ge=1, description="user states held per tenant")
-
     max_ready_lag: int = Field(default=200, ge=0, description="versions behind and still ready")
     max_silence_seconds: float = Field(
         default=30, gt=0, description="without a sign of the feed for longer, no longer ready"

@@ -9,13 +9,12 @@ import grpc
 from harken.feedback.v1 import generation_pb2, generation_service_pb2_grpc
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.logs import logger
+from services.common.onnx_model import SCORER
 from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer import Scorer, UnusableScorerError
 from services.ranker.frame_folder import UnusableGenerationError
 
-SCORER = "scorer.onnx"
-_MAX_SCORER_BYTES = 256 * 1024 * 1024
 _log = logger("generations")
 
 

@@ -12,6 +12,9 @@ import numpy as np
 from services.simulator.behaviour import SimulatedEvent, simulate
 from services.simulator.catalogue import Catalogue, make_catalogue
 
+FILES = ("items.csv", "events.csv.gz")
+"""What write_world writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorldConfig:
@@ -51,10 +54,11 @@ class World:
 
 
 def write_world(config: WorldConfig, folder: Path) -> int:
-    """Write items.csv and events.csv.gz of a world into `folder`; return the number of events."""
+    """Write the FILES of a world into `folder`; return the number of events."""
+    items, events = (folder / name for name in FILES)
     folder.mkdir(parents=True, exist_ok=True)
     world = World(config)
-    with (folder / "items.csv").open("w", newline="") as file:
+    with items.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["item", "title", "year", "genres"])
         for item in world.catalogue.items:
@@ -62,7 +66,7 @@ def write_world(config: WorldConfig, folder: Path) -> int:
     count = 0
     # No time in the gzip header: the same world is the same bytes.
     with (
-        gzip.GzipFile(folder / "events.csv.gz", "wb", mtime=0) as packed,
+        gzip.GzipFile(events, "wb", mtime=0) as packed,
         io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
     ):
         writer = csv.writer(text)

@@ -11,6 +11,7 @@ serialising the answer; similar items; folding a frame with one event.
 """
 
 import asyncio
+import functools
 import platform
 import sys
 import time
@@ -94,6 +95,12 @@ def recommend(replica: TenantReplica, request_bytes: bytes, user: UserState) -> 
     return len(answer.SerializeToString())
 
 
+def recommend_to_one_of(
+    users: list[UserState], replica: TenantReplica, request_bytes: bytes, number: int
+) -> int:
+    return recommend(replica, request_bytes, users[number % USERS])
+
+
 def timed(what: str, run: Callable[[int], object], repeats: int) -> None:
     for number in range(5):
         run(number)
@@ -120,8 +127,8 @@ def run(items: int) -> None:
         request = pb.RecommendRequest(tenant="default", count=count)
         request.subject.user_id = "7"
         data = request.SerializeToString()
-        timed(f"Recommend, {count} of {items}",
-              lambda n, d=data: recommend(replica, d, users[n % USERS]), 400)  # fmt: skip
+        call = functools.partial(recommend_to_one_of, users, replica, data)
+        timed(f"Recommend, {count} of {items}", call, 400)
     cold = UserState(1, unknown=True)
     timed("Recommend, 10, unknown user", lambda n: recommend(
         replica, pb.RecommendRequest(count=10).SerializeToString(), cold), 400)  # fmt: skip
@@ -144,12 +151,12 @@ def one_event(number: int, items: int, rng: np.random.Generator) -> frame_pb2.Fr
     changes = Changes()
     touched = [f"item-{n}" for n in rng.integers(0, items, 20)]
     for item_id in touched[:6]:
-        changes.vector(item_id, rng.standard_normal(DIMENSION) * 0.1)
+        changes.vector(item_id, (rng.standard_normal(DIMENSION) * 0.1).tolist())
     for slot, item_id in enumerate(touched):
         changes.rule(touched[0], slot, item_id, 1.0).rule(item_id, slot, touched[0], 0.5)
     changes.popularity(touched[0], NOW / HALF_LIFE, 7.0)
     changes.event(b"u:1", touched[0], 1.0, NOW)
-    changes.user_vector(b"u:1", rng.standard_normal(DIMENSION) * 0.1)
+    changes.user_vector(b"u:1", (rng.standard_normal(DIMENSION) * 0.1).tolist())
     return frame(number + 2, changes)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from harken.feedback.v1 import (
@@ -16,12 +17,16 @@ from harken.feedback.v1 import (
     event_pb2,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
+    generation_pb2,
+    generation_service_pb2,
+    generation_service_pb2_grpc,
     item_pb2,
 )
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc, slate_pb2
 from services.cli.endpoints import Endpoints
 from services.common.position import Position
+from tests.scripted_server import scripted_server, unscripted
 
 BAD_ITEM = "no-such-item"
 
@@ -29,6 +34,7 @@ BAD_ITEM = "no-such-item"
 class ScriptedSuite(
     feedback_service_pb2_grpc.FeedbackServiceServicer,
     catalog_service_pb2_grpc.CatalogServiceServicer,
+    generation_service_pb2_grpc.GenerationServiceServicer,
     profile_service_pb2_grpc.ProfileServiceServicer,
     ranker_service_pb2_grpc.RankerServiceServicer,
 ):
@@ -37,6 +43,9 @@ class ScriptedSuite(
     Events on the item BAD_ITEM are quarantined. `break_after` is a script for ImportEvents: each
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
+
+    DeleteItems = ListItems = BatchGetProfiles = Rank = SimilarItems = unscripted
+    PublishGeneration = DownloadGeneration = unscripted
 
     def __init__(self) -> None:
         self.events: dict[str, event_pb2.Event] = {}
@@ -52,6 +61,8 @@ class ScriptedSuite(
         self.answering.set()
         self.order: list[str] = []
         self.streams = 0
+        self.digest = b"d"
+        self.version: int | None = None
 
     async def RecordEvents(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._maybe_refuse(context)
@@ -158,11 +169,26 @@ class ScriptedSuite(
             ready=True,
             connected=True,
             epoch=1,
-            version=len(self.events),
-            head_version=len(self.events),
+            version=len(self.events) if self.version is None else self.version,
+            head_version=len(self.events) if self.version is None else self.version,
             position=self._position(),
-            tenants=[ranker_service_pb2.TenantState(tenant="default", digest=b"d")],
+            tenants=[
+                ranker_service_pb2.TenantState(
+                    tenant="default", generation_id="g2", digest=self.digest
+                )
+            ],
         )
+
+    async def ListGenerations(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer = generation_service_pb2.ListGenerationsResponse()
+        for name, state, trained in (
+            ("g2", generation_pb2.GENERATION_STATE_ACTIVE, 1234),
+            ("g1", generation_pb2.GENERATION_STATE_PUBLISHED, 0),
+        ):
+            summary = answer.generations.add(state=state)
+            summary.manifest.generation_id = name
+            summary.manifest.trained_through_sequence = trained
+        return answer
 
     def _import(self, chunk: int, request: Any) -> Any:
         answer = feedback_service_pb2.ImportEventsResponse(chunk=chunk)
@@ -210,16 +236,21 @@ def invalid_argument(field: str, description: str) -> status_pb2.Status:
 
 
 @contextlib.asynccontextmanager
-async def serving(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    """Serve a scripted suite on a free port."""
-    server = grpc.aio.server()
+async def serving(suite: ScriptedSuite, healthy: bool = False) -> AsyncIterator[Endpoints]:
+    """Serve a scripted suite on a free port; without `healthy` it has no health service."""
+    server = scripted_server()
     for add in (
         feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server,
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,
+        generation_service_pb2_grpc.add_GenerationServiceServicer_to_server,
         profile_service_pb2_grpc.add_ProfileServiceServicer_to_server,
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server,
     ):
         add(suite, server)
+    if healthy:
+        checks = health.aio.HealthServicer()
+        await checks.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:

@@ -26,6 +26,7 @@ async def test_offline_the_simulator_takes_over_and_all_is_gone_afterwards(tmp_p
         output, errors = (stream.decode() for stream in await process.communicate())
     assert process.returncode == 0, errors
     assert "the simulator's data takes its place" in errors
+    assert "its ratio varies from slice to slice" in output
     assert "places are new" in output
     assert "frozen_state" in output
     assert "RecordEvents to its effect" in output

@@ -16,6 +16,7 @@ from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.table_file import Row
 from tests.cli.scripted_suite import BAD_ITEM, ScriptedSuite, invalid_argument, serving
+from tests.faults import fault_of
 from tests.waiting import until
 
 COLUMNS = event_columns(["user", "item", "event", "timestamp"], EventOptions())
@@ -143,7 +144,7 @@ async def test_a_break_while_the_next_chunk_is_made_loses_nothing(
         )
     )
     # The second stream has begun: the first broke while we wait for a chunk.
-    await until(lambda: _true(suite.streams == 2), "the second stream")
+    await until(lambda: suite.streams == 2, "the second stream")
     broken.set()
     await task
     assert answered == [5, 10, 20]
@@ -163,15 +164,11 @@ async def test_memory_is_bounded_by_a_window_of_chunks(
             yield row
 
     task = asyncio.create_task(Importer(clients, tmp_path).job.run(rows))
-    await until(lambda: _true(suite.most_unanswered >= WINDOW), "a full window")
+    await until(lambda: suite.most_unanswered >= WINDOW, "a full window")
     assert made <= (WINDOW + 1) * 5
     suite.answering.set()
     assert (await task).accepted == 500
     assert suite.most_unanswered <= WINDOW
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 class _InterruptedError(Exception):
@@ -240,9 +237,8 @@ async def test_a_wrong_call_is_not_repeated(
     suite: ScriptedSuite, clients: Clients, tmp_path: Path
 ) -> None:
     suite.refuse_with = invalid_argument("tenant", "must be 1 to 64 of [a-z0-9_-]")
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await Importer(clients, tmp_path).job.run(history)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    caught = await fault_of(Importer(clients, tmp_path).job.run(history))
+    assert caught.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_patience_with_a_service_that_is_away_ends() -> None:
@@ -255,6 +251,5 @@ async def test_patience_with_a_service_that_is_away_ends() -> None:
 
     async with connect(gone) as clients:
         stream = EventStream(clients.feedback, "default", patience_seconds=0.3)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stream.send(chunks(), lambda *_: None)
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        caught = await fault_of(stream.send(chunks(), lambda *_: None))
+    assert caught.code() is grpc.StatusCode.UNAVAILABLE

@@ -12,7 +12,7 @@ from services.common import candidate_features as cf
 from services.feedback.bootstrap import prior_scorer
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @few

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.common.content_features import Content, content_features, hash_features, words
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 def test_words_and_canonical_names() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.common.tied_ranks import tied_ranks
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @few

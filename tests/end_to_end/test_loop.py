@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from harken.feedback.v1 import embedding_service_pb2, item_pb2
 from harken.ranker.v1 import ranker_service_pb2, slate_pb2
+from services.cli.suite import Suite
 from services.common.position import Position, decode_position
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
@@ -16,12 +17,12 @@ from tests.faults import fault_of, fields_of, reason_of
 
 
 @pytest.fixture(scope="module")
-def running(module_suite: StartSuite):
+def running(module_suite: StartSuite) -> Suite:
     return module_suite(preset="media", rankers=2)
 
 
 @pytest_asyncio.fixture
-async def caller(running) -> AsyncIterator[Caller]:
+async def caller(running: Suite) -> AsyncIterator[Caller]:
     async with caller_of(running) as own:
         filled = await own.upsert(*catalogue())
         for replica in range(2):

@@ -79,6 +79,13 @@ def event(
     )
 
 
+async def row_of(connection: asyncpg.Connection, query: str, *values: Any) -> asyncpg.Record:
+    """Return the first row of an answer, which must have one."""
+    row = await connection.fetchrow(query, *values)
+    assert row is not None, "there is no such row"
+    return row
+
+
 class FeedbackProcesses:
     """Feedback processes on one database."""
 

@@ -130,8 +130,10 @@ async def test_pages_hold_every_item_once_in_order(client: Client) -> None:
             break
     assert listed == sorted(set(listed), key=str.encode)
     assert {f"i{n}" for n in range(20)} <= set(listed)
-    error = await fault_of(client.catalog.ListItems(pb.ListItemsRequest(page_token="%%")))
-    assert fields_of(error) == {"page_token"}
+    for token in ("%%", "ä", "AA==", "===="):
+        error = await fault_of(client.catalog.ListItems(pb.ListItemsRequest(page_token=token)))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert fields_of(error) == {"page_token"}
 
 
 async def test_deleting_names_what_was_missing_and_reaches_the_feed(client: Client) -> None:

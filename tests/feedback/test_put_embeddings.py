@@ -1,6 +1,7 @@
 """A backend's own vectors: validated, through the log, into the feed (truth 7)."""
 
 import math
+from typing import Any
 
 import grpc
 import numpy as np
@@ -18,8 +19,8 @@ D = 16
 FINE = [0.25] * D
 
 
-async def put(client: Client, *embeddings: pb.Embedding, **fields: str) -> pb.PutEmbeddingsResponse:
-    request = pb.PutEmbeddingsRequest(embeddings=embeddings, **fields)  # type: ignore[arg-type]
+async def put(client: Client, *embeddings: pb.Embedding, **fields: Any) -> pb.PutEmbeddingsResponse:
+    request = pb.PutEmbeddingsRequest(embeddings=embeddings, **fields)
     response: pb.PutEmbeddingsResponse = await client.embedding.PutEmbeddings(request)
     return response
 

@@ -3,10 +3,13 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import asyncpg
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2 as pb
@@ -14,7 +17,7 @@ from harken.feedback.v1 import feedback_service_pb2
 from harken.log.v1 import entry_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of, reason_of
-from tests.feedback.conftest import Client, event
+from tests.feedback.conftest import Client, event, row_of
 
 
 async def record(client: Client, *events: pb.Event, tenant: str = "") -> list[pb.EventResult]:
@@ -22,7 +25,7 @@ async def record(client: Client, *events: pb.Event, tenant: str = "") -> list[pb
     return list((await client.feedback.RecordEvents(request)).results)
 
 
-def at(seconds_from_now: float) -> dict[str, object]:
+def at(seconds_from_now: float) -> dict[str, Any]:
     probe = pb.Event()
     probe.event_time.FromMicroseconds(int((time.time() + seconds_from_now) * 1e6))
     return {"event_time": probe.event_time}
@@ -42,12 +45,20 @@ BAD = {
     "no type": (event("x", kind=""), pb.EVENT_REASON_MISSING_TYPE),
     "long id": (event("x" * 129), pb.EVENT_REASON_INVALID_ID),
     "control character": (event("x", user="a\x00b"), pb.EVENT_REASON_INVALID_ID),
+    "year 0": (
+        event("x", event_time=Timestamp(seconds=-62135596801)),
+        pb.EVENT_REASON_INVALID_TIME,
+    ),
+    "negative nanos": (
+        event("x", event_time=Timestamp(seconds=-62135596800, nanos=-1000)),
+        pb.EVENT_REASON_INVALID_TIME,
+    ),
     "large context": (
         event("x", context={str(n): "" for n in range(17)}),
         pb.EVENT_REASON_CONTEXT_TOO_LARGE,
     ),
 }
-DOUBTFUL = {
+DOUBTFUL: dict[str, tuple[Callable[[], pb.Event], pb.EventReason]] = {
     "unknown item": (lambda: event("q1", item="nowhere"), pb.EVENT_REASON_UNKNOWN_ITEM),
     "unknown type": (lambda: event("q2", kind="teleport"), pb.EVENT_REASON_UNKNOWN_TYPE),
     "nan": (lambda: event("q3", value=math.nan), pb.EVENT_REASON_VALUE_OUT_OF_RANGE),
@@ -87,8 +98,10 @@ async def test_a_doubtful_event_is_quarantined_with_its_reason(
     assert (result.outcome, result.reason) == (pb.EVENT_OUTCOME_QUARANTINED, reason)
     assert result.detail
     assert not result.position
-    row = await module_admin.fetchrow(
-        "SELECT reason, entry FROM feedback.quarantine WHERE event_id = $1", doubtful.event_id
+    row = await row_of(
+        module_admin,
+        "SELECT reason, entry FROM feedback.quarantine WHERE event_id = $1",
+        doubtful.event_id,
     )
     kept = entry_pb2.Entry.FromString(row["entry"]).event
     assert row["reason"] == reason
@@ -100,7 +113,7 @@ async def test_a_doubtful_event_is_quarantined_with_its_reason(
 
 
 async def test_history_may_be_old_but_not_from_the_future(client: Client) -> None:
-    async def chunks():
+    async def chunks() -> AsyncIterator[feedback_service_pb2.ImportEventsRequest]:
         for number in range(2):
             yield feedback_service_pb2.ImportEventsRequest(
                 events=[
@@ -175,7 +188,8 @@ async def test_what_was_acknowledged_is_in_the_log_as_it_was_sent(
         context={"device": "tv"}, **at(-60),
     )  # fmt: skip
     (result,) = await record(client, sent)
-    row = await module_admin.fetchrow(
+    row = await row_of(
+        module_admin,
         "SELECT entry, user_key, tenant FROM feedback.log WHERE sequence = $1",
         decode_position(result.position).sequence,
     )
@@ -196,9 +210,9 @@ async def test_what_was_acknowledged_is_in_the_log_as_it_was_sent(
     ],
 )
 async def test_faults_of_the_envelope_name_every_field(
-    client: Client, request_fields: dict[str, object], wrong: set[str]
+    client: Client, request_fields: dict[str, Any], wrong: set[str]
 ) -> None:
-    request = feedback_service_pb2.RecordEventsRequest(**request_fields)  # type: ignore[arg-type]
+    request = feedback_service_pb2.RecordEventsRequest(**request_fields)
     error = await fault_of(client.feedback.RecordEvents(request))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert fields_of(error) == wrong

@@ -128,7 +128,7 @@ async def test_forgotten_history_is_out_of_range_and_a_snapshot_replaces_it(
         oldest = await admin.fetchval("SELECT min(version) FROM feedback.frames")
         return bool(oldest is not None and oldest > 1)
 
-    await until(first_frame_is_gone, "frames to be forgotten")
+    await until(first_frame_is_gone, "frames to be forgotten", 30)
     # The process still has them in memory; another one would not.
     await asyncio.to_thread(process.kill)
     process.start()
@@ -158,7 +158,11 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
     processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
 ) -> None:
     _, target = processes.start(
-        "feedback", checkpoint_versions="3", checkpoint_seconds="0.05", keep_versions="0"
+        "feedback",
+        checkpoint_versions="3",
+        checkpoint_seconds="0.05",
+        keep_versions="0",
+        durable_subscribers='["keeper"]',
     )
     client = connect(target)
     await client.upsert(20)
@@ -173,7 +177,7 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
         newest = await admin.fetchval("SELECT max(version) FROM feedback.checkpoints")
         return bool(newest is not None and newest > 8)
 
-    await until(checkpoints, "checkpoints")
+    await until(checkpoints, "checkpoints", 30)
     last = await record(client, "for the keeper")
     point = embedding_service_pb2.ResumePoint(epoch=1, version=first.version)
     async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:

@@ -21,6 +21,7 @@ from harken.feedback.v1 import (
 from harken.feedback.v1 import (
     user_fact_service_pb2 as fact,
 )
+from tests.scripted_server import scripted_server, unscripted
 
 UserRevision = tuple[str, bytes, int]
 
@@ -30,6 +31,8 @@ class ScriptedFeedback(
     user_fact_service_pb2_grpc.UserFactServiceServicer,
 ):
     """Streams `frames`, and remembers what it is told."""
+
+    PutEmbeddings = unscripted
 
     def __init__(self) -> None:
         self.frames: list[frame_pb2.Frame] = []
@@ -53,12 +56,7 @@ class ScriptedFeedback(
 
     async def start(self) -> None:
         """Listen, on the port of before if there was one."""
-        self._server = grpc.aio.server(
-            options=(
-                ("grpc.so_reuseport", 0),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-            )
-        )
+        self._server = scripted_server()
         embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(self, self._server)
         user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(self, self._server)
         port = self._server.add_insecure_port(self.target or "127.0.0.1:0")
@@ -136,9 +134,6 @@ class ScriptedFeedback(
                     self.acks.append(message.ack.version)
                 elif message.HasField("nack"):
                     self.nacks.append(message.nack)
-
-    async def PutEmbeddings(self, request: Any, context: Any) -> Any:  # noqa: N802
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not in this script")
 
     async def AppendUserFacts(  # noqa: N802
         self, request: fact.AppendUserFactsRequest, context: Any

@@ -7,7 +7,7 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,7 +17,7 @@ from harken.profile.v1 import profile_service_pb2_grpc
 from services.profile.config import ProfileConfig
 from services.profile.process import serve
 from tests.profile.frames import user
-from tests.profile.waiting import until, until_answer
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -30,8 +30,8 @@ class Client:
         addresses = json.loads(address_file.read_text())
         self._metrics = addresses["metrics"]
         self.channel = grpc.aio.insecure_channel(addresses["grpc"])
-        self.stub: profile_service_pb2_grpc.ProfileServiceAsyncStub
-        self.stub = profile_service_pb2_grpc.ProfileServiceStub(self.channel)  # type: ignore[assignment]
+        stub: Any = profile_service_pb2_grpc.ProfileServiceStub(self.channel)
+        self.stub: profile_service_pb2_grpc.ProfileServiceAsyncStub = stub
 
     async def wait_until_ready(self, ready: bool = True) -> None:
         """Return when the service calls itself ready, or not."""
@@ -40,7 +40,8 @@ class Client:
             if ready
             else health_pb2.HealthCheckResponse.NOT_SERVING
         )
-        watch = health_pb2_grpc.HealthStub(self.channel).Watch(
+        health: Any = health_pb2_grpc.HealthStub(self.channel)
+        watch = health.Watch(
             health_pb2.HealthCheckRequest(service="harken.profile.v1.ProfileService"),
             timeout=START_SECONDS,
             wait_for_ready=True,
@@ -80,7 +81,7 @@ class Client:
         async def matches() -> bool:
             return await self.metric(name) == value
 
-        await until_answer(matches, f"{name} to be {value}")
+        await until(matches, f"{name} to be {value}")
 
     def _fetch_metrics(self) -> str:
         with urllib.request.urlopen(f"http://{self._metrics}/metrics") as answer:

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import grpc
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.common.v1.subject_pb2 import Subject
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import decode_position
+from tests.faults import fault_of
 from tests.profile.conftest import StartService
 from tests.profile.frames import GENERATION, Happening, Script, user
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
-from tests.profile.waiting import until
+from tests.waiting import until
 
 _USERS = ("ann", "bob", "cy")
 _happenings = st.builds(
@@ -45,9 +45,7 @@ def _stories(draw: st.DrawFn) -> tuple[list[list[Happening]], list[list[int]]]:
     return frames, [list(range(a, b)) for a, b in bounds if b > a]
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     story=_stories(),
     # Seldom, as the pause before the next try grows with every break.
@@ -137,9 +135,8 @@ async def test_tenants_and_sessions_are_apart(
     assert answer.results[0].profile.seen_item_ids == ["a"]
     other = await service.get("7", tenant="other")
     assert other.profile.seen_item_ids == ["b"]
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await service.get("7", tenant="third")
-    assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+    failure = await fault_of(service.get("7", tenant="third"))
+    assert failure.code() == grpc.StatusCode.NOT_FOUND
 
 
 async def test_two_services_on_one_database_do_no_harm(

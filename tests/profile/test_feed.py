@@ -1,6 +1,7 @@
 """The feed: resume, refusal, kill -9, readiness."""
 
 import asyncio
+import functools
 import os
 import random
 import signal
@@ -18,12 +19,13 @@ from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
 from services.common.migrations import migrate
 from services.profile.process import MIGRATIONS, SCHEMA
+from tests.faults import fault_of
 from tests.profile.conftest import StartService
 from tests.profile.frames import Happening, Script
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService, ServiceProcess
-from tests.profile.waiting import until, until_answer
+from tests.waiting import until
 
 KILLS = 8
 
@@ -84,7 +86,7 @@ async def test_kill_in_the_middle_of_frames_and_restart(
     for _ in range(KILLS):
         process = await ServiceProcess.start(tmp_path, dsn, feedback.target)
         goal = feedback.highest_ack() + rng.randrange(1, 150)
-        await until(lambda goal=goal: feedback.highest_ack() >= goal, "progress")  # type: ignore[misc]
+        await until(functools.partial(_has_acked, feedback, goal), "progress")
         await process.kill()
     publisher.cancel()
     await asyncio.gather(publisher, return_exceptions=True)
@@ -98,6 +100,10 @@ async def test_kill_in_the_middle_of_frames_and_restart(
     assert await process.stop() == 0
     resumed = [start.resume.version for start in feedback.starts]
     assert resumed == sorted(resumed)
+
+
+def _has_acked(feedback: ScriptedFeedback, version: int) -> bool:
+    return feedback.highest_ack() >= version
 
 
 def _vectors(values: list[float], rows: int = 1) -> Any:
@@ -215,9 +221,8 @@ async def test_a_process_is_ready_once_it_has_caught_up_and_stays_so(
     await feedback.stop()
     service = await start_service()
     await service.wait_until_ready(ready=False)
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await service.get("ann")
-    assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+    failure = await fault_of(service.get("ann"))
+    assert failure.code() == grpc.StatusCode.NOT_FOUND
     await feedback.start()
     await service.wait_until_ready()
     assert (await service.get("ann")).profile.counters.events == 1
@@ -252,14 +257,13 @@ async def test_a_crash_of_the_database_takes_nothing_that_was_acknowledged(
             acknowledged = feedback.highest_ack()
             await service.wait_for_metric("harken_profile_database_up", 0)
             await service.wait_until_ready(ready=False)
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await service.get("ann")
-            assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
+            failure = await fault_of(service.get("ann"))
+            assert failure.code() == grpc.StatusCode.UNAVAILABLE
             await asyncio.to_thread(server.start)
             resumed = await _cursor(dsn)
             assert resumed >= acknowledged
             # Also what was committed and not yet on disk comes again, without a further frame.
-            await until_answer(lambda: _is_at(dsn, script.version), "the last frame")
+            await until(lambda: _is_at(dsn, script.version), "the last frame")
             answer = await service.get("ann", script.position)
             assert stated_behaviour(answer.profile) == expected_behaviour(events)
             await service.wait_until_ready()

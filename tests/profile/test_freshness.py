@@ -4,12 +4,10 @@ import asyncio
 import time
 
 import grpc
-import pytest
-from grpc_status import rpc_status
 
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import Position
-from services.common.status import reason_of
+from tests.faults import fault_of, reason_of
 from tests.profile.conftest import StartService
 from tests.profile.frames import Happening, Script, user
 from tests.profile.scripted_feedback import ScriptedFeedback
@@ -26,10 +24,8 @@ def _request(
 
 
 async def _failure(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await call
-    status = rpc_status.from_call(failure.value)  # type: ignore[arg-type]
-    return failure.value.code(), reason_of(status)
+    failure = await fault_of(call)
+    return failure.code(), reason_of(failure)
 
 
 async def test_waits_until_the_position_is_applied(

@@ -1,6 +1,7 @@
 """Attributes reach the log, each revision once."""
 
 import asyncio
+import functools
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,7 @@ from tests.profile.conftest import StartService
 from tests.profile.frames import user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import Client, LocalService, ServiceProcess
-from tests.profile.waiting import until, until_answer
+from tests.waiting import until
 
 
 async def _set(service: Client, name: str, number: int, tenant: str = "default") -> int:
@@ -32,13 +33,17 @@ def _told(feedback: ScriptedFeedback, tenant: str = "default") -> list[tuple[byt
     ]
 
 
+def _told_last(feedback: ScriptedFeedback, fact: tuple[bytes, int, float]) -> bool:
+    return _told(feedback)[-1:] == [fact]
+
+
 async def test_told_at_once(service: LocalService, feedback: ScriptedFeedback) -> None:
     """Woken by the update: ten round trips take less than ten polls of a second."""
     async with asyncio.timeout(5):
         for number in range(10):
             revision = await _set(service, "ann", number)
             expected = (b"u:ann", revision, float(number))
-            await until(lambda e=expected: _told(feedback)[-1:] == [e], "the fact")  # type: ignore[misc]
+            await until(functools.partial(_told_last, feedback, expected), "the fact")
 
 
 async def test_each_revision_once_across_an_outage(
@@ -103,7 +108,7 @@ async def test_two_relays_tell_everything_once(
     connection = await asyncpg.connect(dsn)
     try:
         count = "SELECT count(*) = 0 FROM profile.user_fact_outbox"
-        await until_answer(lambda: connection.fetchval(count), "an empty outbox")
+        await until(lambda: connection.fetchval(count), "an empty outbox")
     finally:
         await connection.close()
     assert sorted(number for _, _, number in _told(feedback)) == [float(n) for n in range(40)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from typing import Any
 
 import grpc
@@ -9,8 +10,6 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +17,7 @@ from harken.common.v1.subject_pb2 import Subject
 from harken.profile.v1 import profile_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import Position
-from services.common.status import reason_of
+from tests.faults import fault_of, reason_of, violations_of
 from tests.profile.frames import user
 from tests.profile.service_under_test import LocalService
 
@@ -38,15 +37,8 @@ def _plain(attributes: Struct) -> Any:
     return json_format.MessageToDict(attributes)
 
 
-async def _violations(call: grpc.aio.UnaryUnaryCall) -> dict[str, str]:
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await call
-    assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    status = rpc_status.from_call(failure.value)  # type: ignore[arg-type]
-    assert status is not None
-    bad = error_details_pb2.BadRequest()
-    assert any(detail.Unpack(bad) for detail in status.details)
-    return {v.field: v.description for v in bad.field_violations}
+async def _violations(call: Awaitable[Any]) -> dict[str, str]:
+    return dict(await violations_of(call))
 
 
 async def test_masks(service: LocalService) -> None:
@@ -91,9 +83,7 @@ _json = st.recursive(
 )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(attributes=st.dictionaries(st.text("xyz.Ü", max_size=4), _json, max_size=4))
 async def test_attributes_come_back_as_they_were(
     service: LocalService, attributes: dict[str, Any]
@@ -108,16 +98,13 @@ async def test_etags(service: LocalService) -> None:
     update = service.stub.UpdateProfile
 
     async def is_aborted(request: pb.UpdateProfileRequest) -> None:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await update(request)
-        assert failure.value.code() == grpc.StatusCode.ABORTED
-        status = rpc_status.from_call(failure.value)  # type: ignore[arg-type]
-        assert reason_of(status) == "ETAG_MISMATCH"
+        failure = await fault_of(update(request))
+        assert failure.code() == grpc.StatusCode.ABORTED
+        assert reason_of(failure) == "ETAG_MISMATCH"
 
     await is_aborted(_update({"a": 1}, etag="7"))
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await service.get("ann")
-    assert failure.value.code() == grpc.StatusCode.NOT_FOUND
+    failure = await fault_of(service.get("ann"))
+    assert failure.code() == grpc.StatusCode.NOT_FOUND
 
     first = (await update(_update({"a": 1}))).profile
     second = (await update(_update({"a": 2}, etag=first.etag))).profile

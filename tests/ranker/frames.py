@@ -1,6 +1,6 @@
 """Builds frames by item id, for tests that feed the ranker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -91,7 +91,7 @@ class Changes:
         changes.item_ids.extend(ids)
         return changes
 
-    def _add_users(self, users: frame_pb2.UserDeltas, index: object) -> None:
+    def _add_users(self, users: frame_pb2.UserDeltas, index: Callable[[str], int]) -> None:
         keys: dict[bytes, int] = {}
 
         def user(user_key: bytes) -> int:
@@ -101,7 +101,7 @@ class Changes:
         users.generation_id = self.generation_id
         for sequence, (user_key, item_id, weight, time) in enumerate(self.events):
             users.event_users.append(user(user_key))
-            users.event_items.append(index(item_id))  # type: ignore[operator]
+            users.event_items.append(index(item_id))
             users.event_types.append(0)
             users.event_times_us.append(round(time * 1e6))
             users.event_sequences.append(sequence)
@@ -113,8 +113,8 @@ class Changes:
         users.user_keys.extend(keys)
 
 
-def _floats(rows: object) -> bytes:
-    return b"".join(np.asarray(row, dtype="<f4").tobytes() for row in rows)  # type: ignore[attr-defined]
+def _floats(rows: Iterable[Sequence[float]]) -> bytes:
+    return b"".join(np.asarray(row, dtype="<f4").tobytes() for row in rows)
 
 
 def frame(

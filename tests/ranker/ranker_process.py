@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,10 @@ from harken.common.v1 import subject_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc
 from tests.ranker.scripted_upstream import ScriptedUpstream
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "harken.ranker.v1.RankerService"
-
-
-async def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> None:
-    """Wait for a condition (a function, maybe async), or fail naming what did not come."""
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                found = condition()
-                if asyncio.iscoroutine(found):
-                    found = await found
-                if found:
-                    return
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"waited {seconds} s in vain for {what}") from None
 
 
 def user(name: str) -> subject_pb2.Subject:
@@ -47,7 +33,7 @@ class Ranker:
 
     upstream: ScriptedUpstream
     stub: "ranker_service_pb2_grpc.RankerServiceAsyncStub"
-    health_stub: health_pb2_grpc.HealthStub
+    health_stub: Any
     metrics_address: str
 
     async def state(self) -> pb.GetServingStateResponse:
@@ -104,13 +90,8 @@ async def running_ranker(
         await until(lambda: addresses.exists() or process.returncode is not None, "the ranker")
         bound = json.loads(addresses.read_text())
         async with grpc.aio.insecure_channel(bound["grpc"]) as channel:
-            stub = ranker_service_pb2_grpc.RankerServiceStub(channel)
-            yield Ranker(
-                upstream,
-                stub,  # type: ignore[arg-type]
-                health_pb2_grpc.HealthStub(channel),
-                bound["metrics"],
-            )
+            stub: Any = ranker_service_pb2_grpc.RankerServiceStub(channel)
+            yield Ranker(upstream, stub, health_pb2_grpc.HealthStub(channel), bound["metrics"])
     finally:
         if process.returncode is None:
             process.terminate()

@@ -19,6 +19,7 @@ from services.common.position import Position
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 from services.common.user_key import user_key_of
 from tests.ranker.generations import generation_files, manifest
+from tests.scripted_server import scripted_server, unscripted
 
 HEARTBEAT_SECONDS = 0.1
 
@@ -28,6 +29,8 @@ class ScriptedFeedback(
     generation_service_pb2_grpc.GenerationServiceServicer,
 ):
     """A feed that grows by `add`, and one set of generation files."""
+
+    PutEmbeddings = ListGenerations = PublishGeneration = unscripted
 
     def __init__(self) -> None:
         self.frames: list[frame_pb2.Frame] = []
@@ -50,7 +53,7 @@ class ScriptedFeedback(
         self.frames.extend(frames)
         self._changed.set()
 
-    async def Subscribe(  # type: ignore[override]  # noqa: N802
+    async def Subscribe(  # noqa: N802
         self,
         requests: AsyncIterator[embedding_service_pb2.SubscribeRequest],
         context: grpc.aio.ServicerContext,
@@ -106,7 +109,7 @@ class ScriptedFeedback(
             else:
                 self.nacks.append(request.nack)
 
-    async def DownloadGeneration(  # type: ignore[override]  # noqa: N802
+    async def DownloadGeneration(  # noqa: N802
         self,
         request: generation_service_pb2.DownloadGenerationRequest,
         context: grpc.aio.ServicerContext,
@@ -125,6 +128,8 @@ class ScriptedFeedback(
 
 class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
     """Answers the profiles that the test put there, once the gate is open."""
+
+    GetProfile = UpdateProfile = unscripted
 
     def __init__(self, feedback: ScriptedFeedback) -> None:
         self.profiles: dict[bytes, profile_pb2.Profile] = {}
@@ -197,7 +202,4 @@ class ScriptedUpstream:
 
 def _server() -> grpc.aio.Server:
     boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), 1000)
-    return grpc.aio.server(
-        interceptors=[boundary],
-        options=(("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),),
-    )
+    return scripted_server(boundary)

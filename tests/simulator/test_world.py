@@ -21,7 +21,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(configs)
 def test_a_world_is_reproducible_in_order_of_time_and_repeats_nothing(config: WorldConfig) -> None:
     world = World(config)

@@ -10,24 +10,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import Clients, connect
 from services.cli.commands.up import event_time_environment, print_addresses, serve
 from services.cli.console import messages, output
 from services.cli.demo.data import DemoData, find_data
+from services.cli.demo.people_and_items import import_people_and_items
 from services.cli.demo.stage import stage
 from services.cli.failures import CommandError, clear_failures, run
-from services.cli.imports.import_state import ImportStateFile
-from services.cli.imports.item_rows import item_columns
-from services.cli.imports.item_target import item_target
-from services.cli.imports.rejects import RejectsFile
-from services.cli.imports.row_import import import_rows
-from services.cli.imports.user_rows import user_columns
-from services.cli.imports.user_target import user_target
 from services.cli.interrupts import signals_interrupt
 from services.cli.local_suite import local_suite
 from services.cli.options import DEFAULT_FOLDER
-from services.cli.progress_bar import progress_bar
 from services.cli.replay.report import report
 from services.cli.replay.run import Replay
 from services.cli.replay.source import ReplaySource, read_history
@@ -55,13 +47,14 @@ for slot in slate.slots:
 
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="Folder with events.csv(.gz) and items.csv.")
+        Path | None,
+        typer.Option(help="Folder with events.csv(.gz) and items.csv; default: MovieLens-100k."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep serving afterwards.")] = False,
     events: Annotated[int, typer.Option(min=1, help="Real events to stream.")] = 3000,
     rankers: Annotated[int, typer.Option(min=1, max=32, help="Number of rankers.")] = 1,
 ) -> None:
-    """Bring a suite up, import 80% of a history, stream what came next, and show what it does."""
+    """Start a suite, import 80% of a history, stream what came next, and show what changes."""
     console = messages()
 
     def say(what: str) -> None:
@@ -97,37 +90,18 @@ async def _play(suite: Suite, data: DemoData, events: int) -> str:
     if not source.split.after:
         raise CommandError(f"{data.events.path} has too few events")
     async with connect(suite.endpoints) as clients:
-        await _import(clients, suite.folder, data)
+        await import_people_and_items(clients, _TENANT, data, suite.folder)
         summary = await warm_up(clients, _TENANT, source, suite.folder / "history", False)
-        await wait_for_rankers(clients, _TENANT, summary.position)
         output().print(
             f"{summary.accepted:,} events learned in {time.monotonic() - started:.0f} s; "
             f"{summary.rejected:,} not taken"
         )
+        output().print(
+            f"A slice of {len(source.split.after):,} events: its ratio varies from slice to slice; "
+            "the measured figure is that of `harken replay` over the whole last 20%."
+        )
         await _stream(clients, source, summary.position)
     return source.subject_of(source.split.after[-1]).user_id
-
-
-async def _import(clients: Clients, folder: Path, data: DemoData) -> None:
-    columns = item_columns(data.items.columns, data.item_options)
-    with progress_bar("items", data.items.count_rows()) as progress:
-        await import_rows(
-            data.items.rows,
-            item_target(clients.catalog, _TENANT, columns),
-            lambda keep: RejectsFile(folder / "items", keep),
-            ImportStateFile(folder, "items"),
-            progress,
-        )
-    if data.users is None:
-        return
-    with progress_bar("users", data.users.count_rows()) as progress:
-        await import_rows(
-            data.users.rows,
-            user_target(clients.profile, _TENANT, user_columns(data.users.columns, None, None)),
-            lambda keep: RejectsFile(folder / "users", keep),
-            ImportStateFile(folder, "users"),
-            progress,
-        )
 
 
 async def _stream(clients: Clients, source: ReplaySource, position: bytes) -> None:

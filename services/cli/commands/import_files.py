@@ -24,28 +24,23 @@ from services.cli.imports.row_import import RowSummary, RowTarget, import_rows
 from services.cli.imports.table_file import TableFile
 from services.cli.imports.user_rows import user_columns
 from services.cli.imports.user_target import user_target
-from services.cli.options import (
-    DEFAULT_FOLDER,
-    FeedbackTarget,
-    Folder,
-    ProfileTarget,
-    RankerTarget,
-    Tenant,
-    find_endpoints,
-)
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.progress_bar import progress_bar
 from services.evaluation.history import start_row
 
-app = typer.Typer(help="Bring files into a suite: CSV with a header or JSON lines, also gzipped.")
+app = typer.Typer(help="Import files into a suite: CSV with a header or JSON lines, also gzipped.")
 
 File = Annotated[Path, typer.Argument(help="CSV with a header, or .jsonl; both also with .gz.")]
-Delimiter = Annotated[str | None, typer.Option(help="Of CSV; default: found in the header.")]
-Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was done before.")]
+Delimiter = Annotated[
+    str | None, typer.Option(help="Delimiter of CSV; default: found in the header.")
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Start over instead of resuming.")]
 UserColumn = Annotated[str | None, typer.Option(help="Column of user ids.")]
 ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
 
 
 @app.command("events")
+@with_suite_options
 def import_events(
     file: File,
     user_column: UserColumn = None,
@@ -63,35 +58,33 @@ def import_events(
         str | None, typer.Option(help="Column of event ids; default: made from the content.")
     ] = None,
     start: Annotated[
-        float, typer.Option(help="Rows to leave out: a number, or below 1 a fraction.")
+        float, typer.Option(help="Rows to skip: a number, or a fraction when below 1.")
     ] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to take.")] = None,
     create_items: Annotated[
-        bool, typer.Option(help="Put items that the catalogue does not know into it.")
+        bool, typer.Option(help="Add items that the catalogue does not know.")
     ] = False,
-    wait: Annotated[bool, typer.Option(help="Wait until the rankers reflect it all.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until all rankers reflect it.")] = False,
     restart: Restart = False,
     delimiter: Delimiter = None,
     tenant: Tenant = "default",
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
+    *,
+    suite: SuiteOptions,
 ) -> None:
-    """Bring a history of events into a suite. Repeating it is safe: duplicates are recognised."""
+    """Import a history of events. Repeating it is safe: duplicates are recognised."""
     options = EventOptions(
         user_column, session_column, item_column, timestamp_column, type_column, value_column,
         event_id_column, event_type,
     )  # fmt: skip
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
         table = TableFile(file, delimiter)
         columns = event_columns(table.columns, options)
         total = table.count_rows()
         first = _start(start, total)
         last = total if limit is None else min(total, first + limit)
         state = ImportStateFile(
-            folder, "events", tenant, table.fingerprint(), repr(columns), f"{first}-{last}"
+            suite.folder, "events", tenant, table.fingerprint(), repr(columns), f"{first}-{last}"
         )
         if restart:
             state.clear()
@@ -116,6 +109,7 @@ def import_events(
 
 
 @app.command("items")
+@with_suite_options
 def import_items(
     file: File,
     item_column: ItemColumn = None,
@@ -128,27 +122,25 @@ def import_items(
         typer.Option(help="Column of numbers; may be repeated. Default: year, price and such."),
     ] = None,
     separator: Annotated[
-        str, typer.Option(help="Between categories and tags; ' ' is any white space.")
+        str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
     ] = "|",
     restart: Restart = False,
     delimiter: Delimiter = None,
     tenant: Tenant = "default",
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
+    *,
+    suite: SuiteOptions,
 ) -> None:
-    """Bring items into the catalogue; those that exist are updated."""
+    """Import items into the catalogue; those that exist are updated."""
     options = ItemOptions(
         item_column, title_column, description_column, categories_column, tags_column, number,
         separator,
     )  # fmt: skip
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
         table = TableFile(file, delimiter)
         columns = item_columns(table.columns, options)
         total = table.count_rows()
-        state = _state(folder, "items", tenant, table, repr(columns), restart)
+        state = _state(suite.folder, "items", tenant, table, repr(columns), restart)
 
     async def work() -> RowSummary:
         async with connect(endpoints) as clients:
@@ -160,6 +152,7 @@ def import_items(
 
 
 @app.command("users")
+@with_suite_options
 def import_users(
     file: File,
     user_column: UserColumn = None,
@@ -170,18 +163,16 @@ def import_users(
     restart: Restart = False,
     delimiter: Delimiter = None,
     tenant: Tenant = "default",
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
+    *,
+    suite: SuiteOptions,
 ) -> None:
     """Set attributes of users; what they had before is replaced."""
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
         table = TableFile(file, delimiter)
         columns = user_columns(table.columns, user_column, attribute)
         total = table.count_rows()
-        state = _state(folder, "users", tenant, table, repr(columns), restart)
+        state = _state(suite.folder, "users", tenant, table, repr(columns), restart)
 
     async def work() -> RowSummary:
         async with connect(endpoints) as clients:
@@ -243,7 +234,7 @@ def _print_rows(file: Path, summary: RowSummary, rows: int, seconds: float) -> N
 
 def _print_notes(file: Path, rejected: int, resumed_after: int) -> None:
     if resumed_after:
-        output().print(f"resumed after row {resumed_after:,} (--restart begins anew)")
+        output().print(f"resumed after row {resumed_after:,} (--restart starts over)")
     if rejected:
         path = escape(f"{file}.rejects.jsonl")
         output().print(f"[yellow]{rejected:,} rows were not taken; see {path}[/]")

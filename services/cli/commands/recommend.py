@@ -11,19 +11,12 @@ from services.cli.clients import CALL_SECONDS, connect
 from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
-from services.cli.options import (
-    DEFAULT_FOLDER,
-    FeedbackTarget,
-    Folder,
-    ProfileTarget,
-    RankerTarget,
-    Tenant,
-    find_endpoints,
-)
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.slate_view import items_by_id, named_items, slate_table
 from services.cli.subjects import seconds, subject_of
 
 
+@with_suite_options
 def recommend(
     user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
     session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
@@ -40,16 +33,14 @@ def recommend(
         str, typer.Option(help="Position from RecordEvents, in hexadecimal.")
     ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for --min-position.")] = 0.1,
-    strict: Annotated[bool, typer.Option(help="Fail when it is not reached.")] = False,
+    strict: Annotated[bool, typer.Option(help="Fail when --min-position is not reached.")] = False,
     tenant: Tenant = "default",
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
+    *,
+    suite: SuiteOptions,
 ) -> None:
     """Show the slate that a user gets now."""
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
         try:
             position = bytes.fromhex(min_position)
         except ValueError:

@@ -11,15 +11,7 @@ from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.imports.event_rows import EventOptions
 from services.cli.imports.table_file import TableFile
-from services.cli.options import (
-    DEFAULT_FOLDER,
-    FeedbackTarget,
-    Folder,
-    ProfileTarget,
-    RankerTarget,
-    Tenant,
-    find_endpoints,
-)
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.replay.live_view import live_view
 from services.cli.replay.report import as_json, report
 from services.cli.replay.run import Replay, ReplayResult
@@ -27,6 +19,7 @@ from services.cli.replay.source import ReplaySource, read_history
 from services.cli.replay.warm_up import warm_up
 
 
+@with_suite_options
 def replay(
     file: Annotated[Path, typer.Argument(help="History: CSV with a header, or .jsonl; also .gz.")],
     start: Annotated[
@@ -37,7 +30,7 @@ def replay(
         bool, typer.Option("--warm-up/--no-warm-up", help="Import what comes before the start.")
     ] = True,
     create_items: Annotated[
-        bool, typer.Option(help="Put items that the catalogue does not know into it.")
+        bool, typer.Option(help="Add items that the catalogue does not know.")
     ] = False,
     event_type: Annotated[
         str | None, typer.Option("--type", help="Type of all events, instead of a column.")
@@ -47,10 +40,8 @@ def replay(
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
     tenant: Tenant = "default",
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
+    *,
+    suite: SuiteOptions,
 ) -> None:
     """Stream a history in order of time, asking for a slate before each event.
 
@@ -61,7 +52,7 @@ def replay(
     memory, about 1 KB an event.
     """
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
         options = EventOptions(value=value_column, constant_type=event_type)
         try:
             source = read_history(TableFile(file), options, start, limit)

@@ -1,6 +1,8 @@
-"""`harken status`: health, versions, lag, and whether the rankers agree."""
+"""`harken status`: health, versions, generations, and whether the rankers agree."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import grpc
@@ -9,50 +11,62 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from harken.feedback.v1 import generation_pb2, generation_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
+from services.cli.agreement import Agreement, State, agreements, at_one_version
 from services.cli.clients import Clients, connect
 from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
-from services.cli.options import (
-    DEFAULT_FOLDER,
-    FeedbackTarget,
-    Folder,
-    ProfileTarget,
-    RankerTarget,
-    find_endpoints,
-)
+from services.cli.options import SuiteOptions, with_suite_options
 from services.common.channels import open_channel
 
 _TIMEOUT_SECONDS = 3.0
+_SAME_VERSION_SECONDS = 1.0
+"""How long to look for a moment at which all rankers are equally far, while events flow."""
+
+_POLL_SECONDS = 0.05
+_STATES = {
+    generation_pb2.GENERATION_STATE_PUBLISHED: "stored",
+    generation_pb2.GENERATION_STATE_ACTIVE: "serving",
+}
+
+Generations = Sequence[generation_service_pb2.GenerationSummary] | str
+"""Generations of a tenant, newest first, or why they are not known."""
 
 
-def status(
-    folder: Folder = DEFAULT_FOLDER,
-    feedback: FeedbackTarget = None,
-    profile: ProfileTarget = None,
-    ranker: RankerTarget = None,
-) -> None:
-    """Show health, versions, lag, and whether the rankers agree. Exit code 1 when they do not."""
+@with_suite_options
+def status(*, suite: SuiteOptions) -> None:
+    """Show health, versions, generations, and whether the rankers agree.
+
+    Exit code 0: all processes serve, and rankers at the same version have the same generation and
+    the same vectors. Exit code 1: otherwise.
+    """
     with clear_failures():
-        endpoints = find_endpoints(folder, feedback, profile, ranker)
+        endpoints = suite.endpoints()
     if not run(_status(endpoints)):
         raise typer.Exit(1)
 
 
 async def _status(endpoints: Endpoints) -> bool:
+    """Print everything; return whether all is well."""
+    named = [("feedback", endpoints.feedback), ("profile", endpoints.profile)]
+    named += [(f"ranker-{i + 1}", target) for i, target in enumerate(endpoints.rankers)]
     async with connect(endpoints) as clients:
-        named = [("feedback", endpoints.feedback), ("profile", endpoints.profile)]
-        named += [(f"ranker-{i + 1}", target) for i, target in enumerate(endpoints.rankers)]
         health, states = await asyncio.gather(
-            asyncio.gather(*(_health(target) for _, target in named)), _states(clients)
+            asyncio.gather(*(_health(target) for _, target in named)), _comparable(clients)
         )
+        reached = [state for state in states if state is not None]
+        found = agreements(reached)
+        generations = await asyncio.gather(*(_generations(clients, one.tenant) for one in found))
     processes = Table("process", "address", "health", box=SIMPLE_HEAD)
     for (name, target), value in zip(named, health, strict=True):
         processes.add_row(name, target, _colour(value, value == "SERVING"))
     output().print(processes)
-    agree = _print_rankers(endpoints, states)
-    return agree and all(value == "SERVING" for value in health)
+    _print_rankers(states)
+    for agreement, known in zip(found, generations, strict=True):
+        _print_tenant(agreement, known, reached)
+    return all(one.agree for one in found) and all(value == "SERVING" for value in health)
 
 
 async def _health(target: str) -> str:
@@ -65,30 +79,44 @@ async def _health(target: str) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
-async def _states(
-    clients: Clients,
-) -> list[ranker_service_pb2.GetServingStateResponse | None]:
-    async def one(stub: Any) -> ranker_service_pb2.GetServingStateResponse | None:
-        try:
-            answer = await stub.GetServingState(
-                ranker_service_pb2.GetServingStateRequest(), timeout=_TIMEOUT_SECONDS
-            )
-        except grpc.aio.AioRpcError:
-            # Its line of the health table says so.
-            return None
-        return cast("ranker_service_pb2.GetServingStateResponse", answer)
-
-    return list(await asyncio.gather(*(one(stub) for stub in clients.rankers)))
+async def _comparable(clients: Clients) -> list[State | None]:
+    """Return what each ranker serves, at one version if such a moment comes soon enough."""
+    deadline = time.monotonic() + _SAME_VERSION_SECONDS
+    while True:
+        states = await asyncio.gather(*(_state(stub) for stub in clients.rankers))
+        reached = [state for state in states if state is not None]
+        if at_one_version(reached) or time.monotonic() > deadline:
+            return list(states)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-def _print_rankers(
-    endpoints: Endpoints, states: list[ranker_service_pb2.GetServingStateResponse | None]
-) -> bool:
+async def _state(stub: Any) -> State | None:
+    try:
+        answer = await stub.GetServingState(
+            ranker_service_pb2.GetServingStateRequest(), timeout=_TIMEOUT_SECONDS
+        )
+    except grpc.aio.AioRpcError:
+        # Its line of the health table says so.
+        return None
+    return cast("State", answer)
+
+
+async def _generations(clients: Clients, tenant: str) -> Generations:
+    try:
+        answer = await clients.generations.ListGenerations(
+            generation_service_pb2.ListGenerationsRequest(tenant=tenant), timeout=_TIMEOUT_SECONDS
+        )
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return list(answer.generations)
+
+
+def _print_rankers(states: Sequence[State | None]) -> None:
     rankers = Table("ranker", "ready", "epoch", "version", "lag", box=SIMPLE_HEAD)
     tenants = Table(
-        "ranker", "tenant", "generation", "items", "vectors", "users", "digest", box=SIMPLE_HEAD
-    )
-    digests: dict[tuple[int, int, str, str], set[bytes]] = {}
+        "ranker", "tenant", "generation", "items", "vectors", "users cached", "digest",
+        box=SIMPLE_HEAD,
+    )  # fmt: skip
     for number, state in enumerate(states, 1):
         name = f"ranker-{number}"
         if state is None:
@@ -101,22 +129,49 @@ def _print_rankers(
             str(lag),
         )  # fmt: skip
         for one in state.tenants:
-            key = (state.epoch, state.version, one.tenant, one.generation_id)
-            digests.setdefault(key, set()).add(one.digest)
             tenants.add_row(
                 name, one.tenant, one.generation_id, str(one.items), str(one.vectors),
                 str(one.cached_users), one.digest.hex()[:12],
             )  # fmt: skip
-    agree = all(len(found) == 1 for found in digests.values())
     output().print(rankers)
     if tenants.row_count:
         output().print(tenants)
-    if len(endpoints.rankers) > 1:
-        compared = len({(epoch, version) for epoch, version, _, _ in digests}) == 1
-        text = "agree" if agree else "DIFFER"
-        note = "" if compared else " (they are at different versions: not all were compared)"
-        output().print(f"digests at the same version {_colour(text, agree)}{note}")
-    return agree
+
+
+def _print_tenant(agreement: Agreement, known: Generations, states: Sequence[State]) -> None:
+    tenant = agreement.tenant
+    if isinstance(known, str):
+        output().print(f"tenant {tenant}: feedback does not list its generations ({known})")
+    else:
+        for one in known:
+            output().print(_generation_line(tenant, one, states))
+    if len(states) < 2:
+        return
+    if not agreement.compared:
+        output().print(f"tenant {tenant}: all rankers are at different versions, not compared")
+        return
+    verdict = _colour("agree" if agreement.agree else "DIFFER", agreement.agree)
+    output().print(
+        f"tenant {tenant}: generation and digest of the {agreement.compared} of {len(states)} "
+        f"rankers at one version {verdict}"
+    )
+
+
+def _generation_line(
+    tenant: str, one: generation_service_pb2.GenerationSummary, states: Sequence[State]
+) -> str:
+    generation = one.manifest.generation_id
+    served = sum((tenant, generation) in _serving(state) for state in states)
+    trained = one.manifest.trained_through_sequence
+    origin = f"trained through entry {trained:,} of the log" if trained else "made without training"
+    return (
+        f"tenant {tenant}: generation {generation} is {_STATES.get(one.state, 'unknown')}, "
+        f"{origin}; {served} of {len(states)} rankers serve it"
+    )
+
+
+def _serving(state: State) -> set[tuple[str, str]]:
+    return {(one.tenant, one.generation_id) for one in state.tenants}
 
 
 def _colour(text: str, good: bool) -> str:

@@ -28,7 +28,7 @@ def up(
         ),
     ] = "",
     profile_dsn: Annotated[
-        str, typer.Option(help="PostgreSQL for profile, when it is another one.")
+        str, typer.Option(help="PostgreSQL for profile, when it is not the same.")
     ] = "",
     preset: Annotated[str, typer.Option(help="Event types: shopping or media.")] = "shopping",
     any_event_time: Annotated[

@@ -34,6 +34,7 @@ class Reason(IntEnum):
     MISSING_VALUE = 11
     TIME_IN_FUTURE = 12
     TIME_TOO_OLD = 13
+    INVALID_TIME = 14
 
 
 @dataclass(frozen=True, slots=True)

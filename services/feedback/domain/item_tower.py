@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from services.common.content_features import hash_features
+from services.common.onnx_model import open_session
 from services.feedback.domain.changes import Floats
-from services.feedback.domain.model_check import open_session
 
 _BATCH = 256
 
@@ -14,11 +14,11 @@ _BATCH = 256
 class ItemTower:
     """Runs the item tower of a generation. Only the learner does; everyone else gets bytes."""
 
-    def __init__(self, model: bytes) -> None:
-        """Load a model (input [n, buckets], output [n, dimension]) from bytes."""
+    def __init__(self, model: bytes, content_buckets: int) -> None:
+        """Load a model (input [n, content_buckets], output [n, dimension]) from bytes."""
         self._session = open_session(model)
         self._input = self._session.get_inputs()[0].name
-        self._buckets = int(self._session.get_inputs()[0].shape[1])
+        self._buckets = content_buckets
 
     def vectors(self, features: Sequence[Mapping[str, float]]) -> Floats:
         """Return vectors [n, dimension] of items, given their content features by name."""

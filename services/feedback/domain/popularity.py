@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.common.popularity_half_life import HALF_LIFE_SECONDS
+
 
 @dataclass(frozen=True)
 class PopularityConfig:
     """half_life_s: seconds of event time after which an event counts half, > 0."""
 
-    half_life_s: float = 30 * 86_400.0
+    half_life_s: float = HALF_LIFE_SECONDS
 
 
 def empty_levels(n_items: int) -> npt.NDArray[np.float64]:

@@ -36,7 +36,7 @@ class TenantState:
         self.tenant = tenant
         self.generation = generation
         self.config = config
-        self.tower = ItemTower(generation.tower)
+        self.tower = ItemTower(generation.tower, generation.content_buckets)
         self.items = ItemTable(generation.dimension)
         self.users = UserTable(generation.length)
         self.rules = RuleTable(self.items.capacity, config.rules)

@@ -77,13 +77,14 @@ BEGIN
 END $$;
 
 -- Appends events that are new, quarantines those with a reason, and recognises those that were
--- accepted before. Returns a row per event. Event ids must be distinct within a call.
+-- accepted before. Returns a row per event, with what the log has under its id (nulls: it was
+-- quarantined). Event ids must be distinct within a call.
 --
 -- The lookups use the index even before the tables were first analysed.
 CREATE FUNCTION append_events(
     p_shard integer, p_tenants text[], p_event_ids text[], p_fingerprints bytea[],
     p_user_keys bytea[], p_reasons integer[], p_entries bytea[]
-) RETURNS TABLE (ordinal bigint, epoch bigint, sequence bigint, fresh boolean, same boolean)
+) RETURNS TABLE (ordinal bigint, epoch bigint, sequence bigint, fingerprint bytea, fresh boolean)
 LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -123,10 +124,9 @@ BEGIN
                 fingerprint = excluded.fingerprint, user_key = excluded.user_key,
                 reason = excluded.reason, entry = excluded.entry
         )
-        SELECT a.ordinal, v_epoch, a.sequence, true, true FROM accepted a
+        SELECT a.ordinal, v_epoch, a.sequence, a.fingerprint, true FROM accepted a
         UNION ALL
-        SELECT i.ordinal, v_epoch, i.known_sequence, false,
-               coalesce(i.known_fingerprint = i.fingerprint, true)
+        SELECT i.ordinal, v_epoch, i.known_sequence, i.known_fingerprint, false
         FROM input i WHERE i.known_sequence IS NOT NULL OR i.reason <> 0;
     UPDATE shards s SET head = coalesce(
         (SELECT max(l.sequence) FROM log l WHERE l.shard = p_shard AND l.sequence > v_head), v_head

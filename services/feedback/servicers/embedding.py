@@ -1,23 +1,19 @@
 """EmbeddingService: the feed out, a backend's own vectors in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import grpc
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
+from services.common.position import token_of
 from services.common.validation import Checks
-from services.feedback.embedding_conversion import embedding_fault, logged_embedding
-from services.feedback.store.embedding_store import EmbeddingStore
-from services.feedback.store.frame_store import FrameStore
+from services.feedback.embedding_recorder import EmbeddingRecorder
+from services.feedback.feed.ack_book import AckBook
+from services.feedback.feed.feed_server import FeedServer
+from services.feedback.feed.sections import wanted_sections
+from services.feedback.feed.subscriber import Subscriber
 from services.feedback.store.tenant_registry import TenantRegistry
-from services.feedback.subscription import (
-    AckTracker,
-    FeedServer,
-    Subscriber,
-    SubscriptionMetrics,
-    wanted_sections,
-)
 
 _MAX_EMBEDDINGS = 1000
 
@@ -28,27 +24,26 @@ class EmbeddingServicer(embedding_service_pb2_grpc.EmbeddingServiceServicer):
     def __init__(
         self,
         tenants: TenantRegistry,
-        store: EmbeddingStore,
+        recorder: EmbeddingRecorder,
         feed: FeedServer,
-        frames: FrameStore,
-        metrics: SubscriptionMetrics,
+        acks: AckBook,
+        durable_subscribers: Collection[str],
     ) -> None:
+        """Keep frames only for the named durable subscribers."""
         self._tenants = tenants
-        self._store = store
+        self._recorder = recorder
         self._feed = feed
-        self._frames = frames
-        self._metrics = metrics
+        self._acks = acks
+        self._durable_subscribers = durable_subscribers
 
     async def Subscribe(  # noqa: N802
         self, requests: AsyncIterator[pb.SubscribeRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[pb.SubscribeResponse]:
         """See embedding_service.proto."""
         first = await anext(aiter(requests), pb.SubscribeRequest())
-        subscriber = _check_start(first)
-        if subscriber.durable and first.start.WhichOneof("from") == "resume":
-            await self._frames.note_ack(subscriber.name, first.start.resume.version)
-        acks = AckTracker(self._frames, subscriber, self._metrics)
-        acks.follow(requests)
+        subscriber = self._check_start(first)
+        acks = self._acks.track(subscriber)
+        await acks.begin(first.start, requests)
         try:
             async for response in self._feed.stream(subscriber, first.start, acks):
                 yield response
@@ -64,37 +59,24 @@ class EmbeddingServicer(embedding_service_pb2_grpc.EmbeddingServiceServicer):
         checks.size("embeddings", len(request.embeddings), 1, _MAX_EMBEDDINGS)
         checks.done()
         await self._tenants.require(tenant)
-        generation = await self._store.active_generation(tenant, request.generation_id)
-        known = await self._store.known_items(
-            tenant, {one.item_id for one in request.embeddings if one.HasField("item_id")}
+        results, position = await self._recorder.record(
+            tenant, request.generation_id, request.embeddings
         )
-        faults = [embedding_fault(one, generation, known) for one in request.embeddings]
-        sound = [
-            logged_embedding(one, generation)
-            for one, fault in zip(request.embeddings, faults, strict=True)
-            if fault is None
-        ]
-        position = await self._store.append(tenant, sound) if sound else None
-        results = []
-        for ordinal, fault in enumerate(faults):
-            kind, detail = fault or (pb.EMBEDDING_FAULT_UNSPECIFIED, "")
-            results.append(pb.EmbeddingResult(ordinal=ordinal, fault=kind, detail=detail))
-        return pb.PutEmbeddingsResponse(
-            results=results, position=position.encode() if position else b""
-        )
+        return pb.PutEmbeddingsResponse(results=results, position=token_of(position))
 
-
-def _check_start(first: pb.SubscribeRequest) -> Subscriber:
-    checks = Checks()
-    start = first.start
-    if not first.HasField("start"):
-        checks.fail("start", "must be the first message")
-    else:
-        checks.id("start.subscriber", start.subscriber)
-        if start.shard != 0:
-            checks.fail("start.shard", "there is only shard 0")
-        for index, section in enumerate(start.sections):
-            if section not in frame_pb2.Section.values() or not section:
-                checks.fail(f"start.sections[{index}]", f"{section} is not a section")
-    checks.done()
-    return Subscriber(start.subscriber, wanted_sections(start.sections), start.durable)
+    def _check_start(self, first: pb.SubscribeRequest) -> Subscriber:
+        checks = Checks()
+        start = first.start
+        if not first.HasField("start"):
+            checks.fail("start", "must be the first message")
+        else:
+            checks.id("start.subscriber", start.subscriber)
+            if start.shard != 0:
+                checks.fail("start.shard", "there is only shard 0")
+            for index, section in enumerate(start.sections):
+                if section not in frame_pb2.Section.values() or not section:
+                    checks.fail(f"start.sections[{index}]", f"{section} is not a section")
+            if start.durable and start.subscriber not in self._durable_subscribers:
+                checks.fail("start.durable", f"{start.subscriber!r} is not a durable subscriber")
+        checks.done()
+        return Subscriber(start.subscriber, wanted_sections(start.sections), start.durable)

@@ -6,7 +6,7 @@ import grpc
 
 from harken.feedback.v1 import event_pb2, feedback_service_pb2_grpc
 from harken.feedback.v1 import feedback_service_pb2 as pb
-from services.common.position import Position
+from services.common.position import Position, token_of
 from services.common.validation import Checks
 from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_recorder import EventRecorder
@@ -44,7 +44,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         recorded = await self._recorder.record(tenant, request.events, self._live)
         return pb.RecordEventsResponse(
             results=recorded.results,
-            position=recorded.position.encode() if recorded.position else b"",
+            position=token_of(recorded.position),
         )
 
     async def ImportEvents(  # noqa: N802
@@ -80,5 +80,5 @@ def _import_response(
         accepted=outcomes.count(event_pb2.EVENT_OUTCOME_ACCEPTED),
         duplicates=outcomes.count(event_pb2.EVENT_OUTCOME_DUPLICATE),
         faults=[result for result in results if result.outcome not in fine],
-        position=position.encode() if position else b"",
+        position=token_of(position),
     )

@@ -1,15 +1,19 @@
 """GenerationService: models in and out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
 
 from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.feedback.v1 import generation_service_pb2_grpc
+from services.common.errors import OverloadedError
 from services.common.validation import Checks
 from services.feedback.generation_upload import GenerationUpload
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.tenant_registry import TenantRegistry
+
+_MAX_UPLOADS = 2
 
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
@@ -18,6 +22,8 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
     def __init__(self, tenants: TenantRegistry, store: GenerationStore) -> None:
         self._tenants = tenants
         self._store = store
+        # An upload is in memory until it is checked as a whole.
+        self._uploads = asyncio.Semaphore(_MAX_UPLOADS)
 
     async def PublishGeneration(  # noqa: N802
         self,
@@ -25,15 +31,18 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> pb.PublishGenerationResponse:
         """See generation_service.proto."""
-        upload = GenerationUpload()
-        async for request in requests:
-            if upload.manifest is None:
-                upload.begin(request)
-                await self._tenants.require(upload.tenant)
-            else:
-                upload.add(request)
-        manifest, files = await upload.finish()
-        return pb.PublishGenerationResponse(manifest=await self._store.publish(manifest, files))
+        if self._uploads.locked():
+            raise OverloadedError(f"{_MAX_UPLOADS} generations are being uploaded already", 5.0)
+        async with self._uploads:
+            upload = GenerationUpload()
+            async for request in requests:
+                if upload.manifest is None:
+                    upload.begin(request)
+                    await self._tenants.require(upload.tenant)
+                else:
+                    upload.add(request)
+            manifest, files = await upload.finish()
+            return pb.PublishGenerationResponse(manifest=await self._store.publish(manifest, files))
 
     async def DownloadGeneration(  # noqa: N802
         self, request: pb.DownloadGenerationRequest, context: grpc.aio.ServicerContext

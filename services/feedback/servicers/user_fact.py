@@ -4,12 +4,14 @@ import grpc
 
 from harken.feedback.v1 import user_fact_service_pb2 as pb
 from harken.feedback.v1 import user_fact_service_pb2_grpc
+from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.store.tenant_registry import TenantRegistry
 from services.feedback.store.user_fact_store import UserFactStore
 
 _MAX_FACTS = 1000
 _MAX_KEY_BYTES = 256
+_MAX_REVISION = 2**63 - 1
 
 
 class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
@@ -29,11 +31,9 @@ class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
         for index, fact in enumerate(request.facts):
             if not 0 < len(fact.user_key) <= _MAX_KEY_BYTES:
                 checks.fail(f"facts[{index}].user_key", f"must be 1 to {_MAX_KEY_BYTES} bytes")
-            if fact.revision == 0:
-                checks.fail(f"facts[{index}].revision", "is required")
+            if not 1 <= fact.revision <= _MAX_REVISION:
+                checks.fail(f"facts[{index}].revision", f"must be 1 to {_MAX_REVISION}")
         checks.done()
         await self._tenants.require(tenant)
         appended, position = await self._store.append(tenant, request.facts)
-        return pb.AppendUserFactsResponse(
-            appended=appended, position=position.encode() if position else b""
-        )
+        return pb.AppendUserFactsResponse(appended=appended, position=token_of(position))

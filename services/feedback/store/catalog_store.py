@@ -8,7 +8,7 @@ import asyncpg
 
 from harken.feedback.v1 import item_pb2
 from harken.log.v1 import entry_pb2
-from services.common.database import Connection, store_faults
+from services.common.database import Connection, session, store_faults
 from services.common.position import Position
 from services.feedback.item_conversion import merged
 from services.feedback.store.item_directory import ItemDirectory
@@ -37,10 +37,9 @@ class CatalogStore:
 
         Return what became of each, and the position when anything changed.
         """
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await _lock_catalogue(connection, tenant)
-                outcome = await self._upsert(connection, tenant, items, paths)
+        async with session(self._pool) as connection, connection.transaction():
+            await _lock_catalogue(connection, tenant)
+            outcome = await self._upsert(connection, tenant, items, paths)
         self._directory.add((tenant, item.item_id) for item in items)
         return outcome
 
@@ -81,39 +80,39 @@ class CatalogStore:
         self, tenant: str, item_ids: Sequence[str]
     ) -> tuple[set[str], Position | None]:
         """Delete items; return the ids that existed, and the position when any did."""
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await _lock_catalogue(connection, tenant)
-                rows = await connection.fetch(
-                    "DELETE FROM items WHERE tenant = $1 AND item_id = ANY($2) RETURNING item_id",
-                    tenant,
-                    list(item_ids),
-                )
-                deleted = {row["item_id"] for row in rows}
-                position = None
-                if deleted:
-                    entries = [entry_pb2.Entry(item_deleted=item_id) for item_id in sorted(deleted)]
-                    position = await _append(connection, tenant, entries)
+        async with session(self._pool) as connection, connection.transaction():
+            await _lock_catalogue(connection, tenant)
+            rows = await connection.fetch(
+                "DELETE FROM items WHERE tenant = $1 AND item_id = ANY($2) RETURNING item_id",
+                tenant,
+                list(item_ids),
+            )
+            deleted = {row["item_id"] for row in rows}
+            position = None
+            if deleted:
+                entries = [entry_pb2.Entry(item_deleted=item_id) for item_id in sorted(deleted)]
+                position = await _append(connection, tenant, entries)
         self._directory.discard((tenant, item_id) for item_id in deleted)
         return deleted, position
 
     async def get(self, tenant: str, item_ids: Sequence[str]) -> dict[str, item_pb2.Item]:
         """Return the items that exist, by id."""
-        with store_faults():
-            async with self._pool.acquire() as connection:
-                return await _read(connection, tenant, item_ids)
+        async with session(self._pool) as connection:
+            return await _read(connection, tenant, item_ids)
 
-    async def page(self, tenant: str, after_id: str, size: int) -> list[item_pb2.Item]:
-        """Return up to `size` items whose id follows `after_id`, in byte order of ids."""
+    async def page(self, tenant: str, after_id: str, size: int) -> tuple[list[item_pb2.Item], bool]:
+        """Return up to `size` items whose id follows `after_id`, in byte order of ids, and whether
+        there are more.
+        """
         with store_faults():
             rows = await self._pool.fetch(
                 "SELECT item FROM items WHERE tenant = $1 AND item_id > $2"
                 " ORDER BY item_id LIMIT $3",
                 tenant,
                 after_id,
-                size,
+                size + 1,
             )
-        return [item_pb2.Item.FromString(row["item"]) for row in rows]
+        return [item_pb2.Item.FromString(row["item"]) for row in rows[:size]], len(rows) > size
 
 
 async def _lock_catalogue(connection: Connection, tenant: str) -> None:

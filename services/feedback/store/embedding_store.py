@@ -6,7 +6,7 @@ import asyncpg
 
 from harken.feedback.v1 import generation_pb2
 from harken.log.v1 import entry_pb2
-from services.common.database import store_faults
+from services.common.database import session
 from services.common.errors import WrongGenerationError
 from services.common.position import Position
 from services.feedback.store.generation_store import GenerationStore
@@ -42,11 +42,10 @@ class EmbeddingStore:
 
     async def known_items(self, tenant: str, item_ids: set[str]) -> set[str]:
         """Return which of the items exist."""
-        with store_faults():
-            async with self._pool.acquire() as connection:
-                unknown = await self._directory.unknown(
-                    connection, {(tenant, item_id) for item_id in item_ids}
-                )
+        async with session(self._pool) as connection:
+            unknown = await self._directory.unknown(
+                connection, {(tenant, item_id) for item_id in item_ids}
+            )
         return item_ids - {item_id for _, item_id in unknown}
 
     async def append(
@@ -61,6 +60,5 @@ class EmbeddingStore:
             )
             for one in embeddings
         ]
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                return await append_entries(connection, entries)
+        async with session(self._pool) as connection, connection.transaction():
+            return await append_entries(connection, entries)

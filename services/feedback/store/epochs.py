@@ -7,7 +7,7 @@ the old one beyond the head as it is now are lost.
 
 import asyncpg
 
-from services.common.database import Connection, one_row, store_faults
+from services.common.database import Connection, one_row, session
 from services.common.logs import logger
 from services.feedback.store.log_store import SHARD
 
@@ -16,41 +16,39 @@ _log = logger("epochs")
 
 async def settle_epoch(pool: asyncpg.Pool) -> int:
     """Begin a new epoch if the server is not the one of the last start; return the epoch."""
-    with store_faults():
-        async with pool.acquire() as connection, connection.transaction():
-            shard = await one_row(
-                connection,
-                "SELECT epoch, head, system_identifier, timeline FROM shards"
-                " WHERE shard = $1 FOR UPDATE",
-                SHARD,
-            )
-            server = await one_row(
-                connection,
-                "SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,"
-                " (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline",
-            )
-            epoch: int = shard["epoch"]
-            known = (shard["system_identifier"], shard["timeline"])
-            found = (server["system_identifier"], server["timeline"])
-            if known == found:
-                return epoch
-            if known[0] is not None:
-                await connection.execute(
-                    "INSERT INTO forks (shard, epoch, last_sequence) VALUES ($1, $2, $3)",
-                    SHARD,
-                    epoch,
-                    shard["head"],
-                )
-                epoch += 1
-                _log.warning("another server: a new epoch begins", epoch=epoch, head=shard["head"])
+    async with session(pool) as connection, connection.transaction():
+        shard = await one_row(
+            connection,
+            "SELECT epoch, head, system_identifier, timeline FROM shards"
+            " WHERE shard = $1 FOR UPDATE",
+            SHARD,
+        )
+        server = await one_row(
+            connection,
+            "SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,"
+            " (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline",
+        )
+        epoch: int = shard["epoch"]
+        known = (shard["system_identifier"], shard["timeline"])
+        found = (server["system_identifier"], server["timeline"])
+        if known == found:
+            return epoch
+        if known[0] is not None:
             await connection.execute(
-                "UPDATE shards SET epoch = $2, system_identifier = $3, timeline = $4"
-                " WHERE shard = $1",
+                "INSERT INTO forks (shard, epoch, last_sequence) VALUES ($1, $2, $3)",
                 SHARD,
                 epoch,
-                *found,
+                shard["head"],
             )
-            return epoch
+            epoch += 1
+            _log.warning("another server: a new epoch begins", epoch=epoch, head=shard["head"])
+        await connection.execute(
+            "UPDATE shards SET epoch = $2, system_identifier = $3, timeline = $4 WHERE shard = $1",
+            SHARD,
+            epoch,
+            *found,
+        )
+        return epoch
 
 
 async def read_forks(connection: Connection) -> dict[int, int]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.common.database import Connection, store_faults
+from services.common.database import Connection, session
 from services.common.errors import NotReadyError, OverloadedError
 from services.feedback.domain.event_cleaning import Reason
 from services.feedback.store.item_directory import ItemDirectory
-from services.feedback.store.log_store import AppendedEvent, PreparedEvent, append_events
+from services.feedback.store.log_store import PreparedEvent, append_events
+from services.feedback.store.repeated_events import FlushedEvent, representatives_of, settle
 
 
 class FlusherMetrics:
@@ -34,14 +35,6 @@ class FlusherMetrics:
             "harken_flush_events", "Events per insert.", registry=registry,
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class FlushedEvent:
-    """What became of an event: as appended, and for which reason it was set aside, if it was."""
-
-    appended: AppendedEvent
-    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +115,8 @@ class EventFlusher:
         events = [event for call in calls for event in call.events]
         self._metrics.events.observe(len(events))
         try:
-            with self._metrics.seconds.time(), store_faults():
-                async with self._pool.acquire() as connection:
+            with self._metrics.seconds.time():
+                async with session(self._pool) as connection:
                     results = await self._append(connection, events)
         except Exception as error:
             for call in calls:
@@ -145,25 +138,12 @@ class EventFlusher:
         unknown = await self._directory.unknown(
             connection, {(event.tenant, item_id) for event, item_id in events}
         )
-        first_of: dict[tuple[str, str], int] = {}
-        distinct: list[PreparedEvent] = []
-        places: list[int] = []
-        for event, item_id in events:
-            place = first_of.setdefault((event.tenant, event.event_id), len(distinct))
-            if place == len(distinct):
-                if not event.reason and (event.tenant, item_id) in unknown:
-                    event = replace(event, reason=Reason.UNKNOWN_ITEM)
-                distinct.append(event)
-            places.append(place)
-        appended = await append_events(connection, distinct)
-        results: list[FlushedEvent] = []
-        answered: set[int] = set()
-        for (event, _), place in zip(events, places, strict=True):
-            result = appended[place]
-            if place in answered:
-                # The same id twice in one insert: the later one meets the earlier one.
-                same = event.fingerprint == distinct[place].fingerprint
-                result = AppendedEvent(result.position, False, same)
-            answered.add(place)
-            results.append(FlushedEvent(result, Reason(distinct[place].reason)))
-        return results
+        checked = [
+            replace(event, reason=Reason.UNKNOWN_ITEM)
+            if not event.reason and (event.tenant, item_id) in unknown
+            else event
+            for event, item_id in events
+        ]
+        representatives = representatives_of(checked)
+        appended = await append_events(connection, list(representatives.values()))
+        return settle(checked, dict(zip(representatives, appended, strict=True)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from harken.feedback.v1 import frame_pb2
-from services.common.database import one_row, store_faults
+from services.common.database import one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks
 from services.feedback.store.log_store import SHARD
@@ -44,15 +44,14 @@ class FrameStore:
 
     async def head(self) -> Head:
         """Return the newest committed point."""
-        with store_faults():
-            async with self._pool.acquire() as connection:
-                row = await one_row(
-                    connection,
-                    "SELECT s.epoch, l.version, l.sequence FROM shards s"
-                    " JOIN learners l USING (shard) WHERE s.shard = $1",
-                    SHARD,
-                )
-                forks = await read_forks(connection)
+        async with session(self._pool) as connection:
+            row = await one_row(
+                connection,
+                "SELECT s.epoch, l.version, l.sequence FROM shards s"
+                " JOIN learners l USING (shard) WHERE s.shard = $1",
+                SHARD,
+            )
+            forks = await read_forks(connection)
         return Head(row["epoch"], row["version"], row["sequence"], forks)
 
     async def frames_after(self, version: int) -> list[frame_pb2.Frame]:

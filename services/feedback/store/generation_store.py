@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import asyncpg
 
 from harken.feedback.v1 import generation_pb2 as pb
-from services.common.database import Connection, store_faults
+from services.common.database import Connection, session, store_faults
 from services.common.errors import AlreadyExistsError, MissingResourceError
 
 CHUNK_BYTES = 256 * 1024
@@ -55,16 +55,13 @@ class GenerationStore:
             AlreadyExistsError: the id is taken by other content.
 
         """
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                manifest.publish_time.FromDatetime(await connection.fetchval("SELECT now()"))
-                try:
-                    async with connection.transaction():
-                        await self.insert(
-                            connection, manifest.SerializeToString(), files, active=False
-                        )
-                except asyncpg.UniqueViolationError:
-                    return await self._same(connection, manifest)
+        async with session(self._pool) as connection, connection.transaction():
+            manifest.publish_time.FromDatetime(await connection.fetchval("SELECT now()"))
+            try:
+                async with connection.transaction():
+                    await self.insert(connection, manifest.SerializeToString(), files, active=False)
+            except asyncpg.UniqueViolationError:
+                return await self._same(connection, manifest)
         return manifest
 
     async def _same(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.common.database import one_row, store_faults
+from services.common.database import one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.frame_store import FRAME_CHANNEL
 from services.feedback.store.log_store import SHARD, NewEntry, append_entries
@@ -37,16 +37,15 @@ class LearnerStore:
 
     async def heartbeat(self, term: int) -> None:
         """Say that we are alive. Raises FencedError."""
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                # A lost heartbeat does no harm: no need to wait for the disk.
-                await connection.execute("SET LOCAL synchronous_commit = off")
-                alive = await connection.fetchval(
-                    "UPDATE learners SET heartbeat_at = clock_timestamp()"
-                    " WHERE shard = $1 AND term = $2 RETURNING 1",
-                    SHARD,
-                    term,
-                )
+        async with session(self._pool) as connection, connection.transaction():
+            # A lost heartbeat does no harm: no need to wait for the disk.
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            alive = await connection.fetchval(
+                "UPDATE learners SET heartbeat_at = clock_timestamp()"
+                " WHERE shard = $1 AND term = $2 RETURNING 1",
+                SHARD,
+                term,
+            )
         if alive is None:
             raise FencedError(f"term {term} is over")
 
@@ -102,39 +101,35 @@ class LearnerStore:
 
     async def append_tick(self, term: int, tick: NewEntry) -> None:
         """Log that time went by. Raises FencedError."""
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                leads = await connection.fetchval(
-                    "SELECT 1 FROM learners WHERE shard = $1 AND term = $2 FOR SHARE", SHARD, term
-                )
-                if leads is None:
-                    raise FencedError(f"term {term} is over")
-                await append_entries(connection, [tick])
+        async with session(self._pool) as connection, connection.transaction():
+            leads = await connection.fetchval(
+                "SELECT 1 FROM learners WHERE shard = $1 AND term = $2 FOR SHARE", SHARD, term
+            )
+            if leads is None:
+                raise FencedError(f"term {term} is over")
+            await append_entries(connection, [tick])
 
     async def write_checkpoint(self, term: int, at: Applied, chunks: Sequence[bytes]) -> None:
         """Write a complete checkpoint. Raises FencedError."""
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                written = await connection.fetchval(
-                    "INSERT INTO checkpoints (shard, version, epoch, through_sequence, chunks)"
-                    " SELECT shard, $3, $4, $5, $6 FROM learners WHERE shard = $1 AND term = $2"
-                    " ON CONFLICT DO NOTHING RETURNING 1",
-                    SHARD,
-                    term,
-                    at.version,
-                    at.epoch,
-                    at.sequence,
-                    len(chunks),
-                )
-                if written is None:
-                    raise FencedError(f"term {term} is over, or the checkpoint exists")
-                await connection.copy_records_to_table(
-                    "checkpoint_chunks",
-                    records=[
-                        (SHARD, at.version, index, chunk) for index, chunk in enumerate(chunks)
-                    ],
-                    columns=["shard", "version", "chunk", "content"],
-                )
+        async with session(self._pool) as connection, connection.transaction():
+            written = await connection.fetchval(
+                "INSERT INTO checkpoints (shard, version, epoch, through_sequence, chunks)"
+                " SELECT shard, $3, $4, $5, $6 FROM learners WHERE shard = $1 AND term = $2"
+                " ON CONFLICT DO NOTHING RETURNING 1",
+                SHARD,
+                term,
+                at.version,
+                at.epoch,
+                at.sequence,
+                len(chunks),
+            )
+            if written is None:
+                raise FencedError(f"term {term} is over, or the checkpoint exists")
+            await connection.copy_records_to_table(
+                "checkpoint_chunks",
+                records=[(SHARD, at.version, index, chunk) for index, chunk in enumerate(chunks)],
+                columns=["shard", "version", "chunk", "content"],
+            )
 
     async def forget(self, keep_versions: int) -> int:
         """Delete frames and checkpoints that nobody needs; return how many frames went.
@@ -143,25 +138,24 @@ class LearnerStore:
         durable subscriber has not acked (and the frame it acked last, by which a resume point is
         recognised), and what is pinned.
         """
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("DELETE FROM snapshot_pins WHERE expires_at < now()")
-                oldest: int = await connection.fetchval(
-                    "SELECT least("
-                    " coalesce((SELECT max(version) FROM checkpoints WHERE shard = $1), 0),"
-                    " (SELECT version - $2 FROM learners WHERE shard = $1),"
-                    " (SELECT min(acked_version) FROM subscribers WHERE shard = $1),"
-                    " (SELECT min(version) FROM snapshot_pins WHERE shard = $1))",
-                    SHARD,
-                    keep_versions,
-                )
-                await connection.execute(
-                    "DELETE FROM checkpoints WHERE shard = $1"
-                    " AND version < (SELECT max(version) FROM checkpoints WHERE shard = $1)"
-                    " AND version NOT IN (SELECT version FROM snapshot_pins WHERE shard = $1)",
-                    SHARD,
-                )
-                gone = await connection.execute(
-                    "DELETE FROM frames WHERE shard = $1 AND version < $2", SHARD, oldest
-                )
+        async with session(self._pool) as connection, connection.transaction():
+            await connection.execute("DELETE FROM snapshot_pins WHERE expires_at < now()")
+            oldest: int = await connection.fetchval(
+                "SELECT least("
+                " coalesce((SELECT max(version) FROM checkpoints WHERE shard = $1), 0),"
+                " (SELECT version - $2 FROM learners WHERE shard = $1),"
+                " (SELECT min(acked_version) FROM subscribers WHERE shard = $1),"
+                " (SELECT min(version) FROM snapshot_pins WHERE shard = $1))",
+                SHARD,
+                keep_versions,
+            )
+            await connection.execute(
+                "DELETE FROM checkpoints WHERE shard = $1"
+                " AND version < (SELECT max(version) FROM checkpoints WHERE shard = $1)"
+                " AND version NOT IN (SELECT version FROM snapshot_pins WHERE shard = $1)",
+                SHARD,
+            )
+            gone = await connection.execute(
+                "DELETE FROM frames WHERE shard = $1 AND version < $2", SHARD, oldest
+            )
         return int(gone.rpartition(" ")[2])

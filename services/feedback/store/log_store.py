@@ -26,13 +26,13 @@ class PreparedEvent:
 class AppendedEvent:
     """What became of a prepared event.
 
-    `position` is None when it was quarantined. `fresh`: accepted now. `same`: not fresh, and
-    accepted before with the same payload.
+    `position` and `fingerprint` are those of the event that the log has under its id, now or since
+    earlier (None when it was quarantined). `fresh`: it was accepted now.
     """
 
     position: Position | None
+    fingerprint: bytes | None
     fresh: bool
-    same: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ async def append_events(
     )
     with store_faults():
         rows = await connection.fetch(
-            "SELECT ordinal, epoch, sequence, fresh, same"
+            "SELECT ordinal, epoch, sequence, fingerprint, fresh"
             " FROM append_events($1, $2, $3, $4, $5, $6, $7) ORDER BY ordinal",
             SHARD,
             *columns,
@@ -82,8 +82,8 @@ async def append_events(
     return [
         AppendedEvent(
             None if row["sequence"] is None else Position(SHARD, row["epoch"], row["sequence"]),
+            row["fingerprint"],
             row["fresh"],
-            row["same"],
         )
         for row in rows
     ]

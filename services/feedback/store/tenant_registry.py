@@ -4,7 +4,7 @@ from typing import Protocol
 
 import asyncpg
 
-from services.common.database import Connection, store_faults
+from services.common.database import Connection, session, store_faults
 from services.common.errors import OverloadedError, UnknownTenantError
 from services.common.logs import logger
 from services.feedback.store.generation_store import GenerationStore
@@ -55,9 +55,8 @@ class TenantRegistry:
         """
         if tenant in self._known:
             return
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await self._create(connection, tenant)
+        async with session(self._pool) as connection, connection.transaction():
+            await self._create(connection, tenant)
         self._known.add(tenant)
 
     async def _create(self, connection: Connection, tenant: str) -> None:

@@ -6,7 +6,7 @@ import asyncpg
 
 from harken.feedback.v1 import user_fact_service_pb2 as pb
 from harken.log.v1 import entry_pb2
-from services.common.database import store_faults
+from services.common.database import session
 from services.common.position import Position
 from services.feedback.store.log_store import NewEntry, append_entries
 
@@ -25,23 +25,22 @@ class UserFactStore:
         Return how many were, and the position when any was.
         """
         newest = {fact.user_key: fact for fact in sorted(facts, key=lambda f: f.revision)}
-        with store_faults():
-            async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(
-                    "INSERT INTO user_fact_revisions AS r (tenant, user_key, revision)"
-                    " SELECT $1, f.user_key, f.revision"
-                    " FROM unnest($2::bytea[], $3::bigint[]) AS f (user_key, revision)"
-                    " ORDER BY f.user_key"
-                    " ON CONFLICT (tenant, user_key) DO UPDATE SET revision = excluded.revision"
-                    " WHERE r.revision < excluded.revision RETURNING user_key",
-                    tenant,
-                    list(newest),
-                    [fact.revision for fact in newest.values()],
-                )
-                if not rows:
-                    return 0, None
-                entries = [_entry(tenant, newest[row["user_key"]]) for row in rows]
-                return len(rows), await append_entries(connection, entries)
+        async with session(self._pool) as connection, connection.transaction():
+            rows = await connection.fetch(
+                "INSERT INTO user_fact_revisions AS r (tenant, user_key, revision)"
+                " SELECT $1, f.user_key, f.revision"
+                " FROM unnest($2::bytea[], $3::bigint[]) AS f (user_key, revision)"
+                " ORDER BY f.user_key"
+                " ON CONFLICT (tenant, user_key) DO UPDATE SET revision = excluded.revision"
+                " WHERE r.revision < excluded.revision RETURNING user_key",
+                tenant,
+                list(newest),
+                [fact.revision for fact in newest.values()],
+            )
+            if not rows:
+                return 0, None
+            entries = [_entry(tenant, newest[row["user_key"]]) for row in rows]
+            return len(rows), await append_entries(connection, entries)
 
 
 def _entry(tenant: str, fact: pb.UserFact) -> NewEntry:

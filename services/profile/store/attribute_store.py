@@ -7,9 +7,10 @@ from datetime import datetime
 import asyncpg
 from google.protobuf.struct_pb2 import Struct
 
+from services.common.database import session
 from services.common.errors import EtagMismatchError
 from services.profile import attributes
-from services.profile.store.session import session
+from services.profile.domain.attribute_rules import etag_of
 
 # A row to lock, also for a user who has none yet; revision 0 never outlives the transaction.
 _ENSURE = """
@@ -69,7 +70,7 @@ class AttributeStore:
             if row is None:
                 raise RuntimeError("a row that was just ensured is gone")
             revision: int = row["revision"]
-            if etag and etag != attributes.etag_of(revision):
+            if etag and etag != etag_of(revision):
                 raise EtagMismatchError("the profile changed since it was read: read it again")
             stored = attributes.from_json(row["attributes"])
             changed = change(stored)

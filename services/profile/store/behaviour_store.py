@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from services.common.database import session
 from services.common.progress import Applied
-from services.profile.behaviour import Behaviour
-from services.profile.frame_reader import FrameChanges, GenerationName, Shape, UserChange, UserId
-from services.profile.store.session import session
+from services.profile.domain.behaviour import Behaviour
+from services.profile.domain.frame_changes import Batch, GenerationName, Shape, UserChange, UserId
+from services.profile.recent_events import with_newer
 
 # Moves the cursor, and lets the transaction commit without waiting for the disk: whatever a crash
 # takes from it can be had again from the feed, because the cursor moves with it, and because frames
@@ -61,32 +61,8 @@ _LEARN_SHAPES = """
         dimension = excluded.dimension, max_norm = excluded.max_norm
 """
 
-
 USERS_AT_ONCE = 500
 """Users in one statement: bounds how long the event loop is busy with one."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What consecutive frames change, gathered by user."""
-
-    after: Applied
-    through: Applied
-    users: dict[UserId, UserChange] = field(default_factory=dict)
-    shapes: dict[GenerationName, Shape] = field(default_factory=dict)
-    events: int = 0
-
-    def add(self, changes: FrameChanges) -> None:
-        """Append the changes of the next frame."""
-        self.through = changes.through
-        self.shapes.update(changes.shapes)
-        self.events += changes.events
-        for user, change in changes.users.items():
-            known = self.users.setdefault(user, change)
-            if known is not change:
-                known.events += change.events
-                if change.vector is not None:
-                    known.vector, known.generation_id = change.vector, change.generation_id
 
 
 class BehaviourStore:
@@ -194,10 +170,11 @@ async def _apply_changes(
 ) -> None:
     new_items = await _see(connection, changes, after)
     known = await _load(connection, changes)
-    behaviours = {
-        user: known.get(user, Behaviour()).after(change, new_items.get(user, 0))
-        for user, change in changes.items()
-    }
+    behaviours = {}
+    for user, change in changes.items():
+        before = known.get(user, Behaviour())
+        recent = with_newer(before.recent, change.events)
+        behaviours[user] = before.after(change, new_items.get(user, 0), recent)
     await _save(connection, behaviours)
 
 

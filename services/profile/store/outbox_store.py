@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from services.profile.store.session import session
+from services.common.database import session
 
 MAX_BATCH = 128
 """Facts handed out at once: of 64 KiB each they still fit into one message."""

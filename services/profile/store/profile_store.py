@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from services.common.database import session
 from services.common.position import Position
 from services.common.progress import Applied
 from services.profile import attributes
-from services.profile.behaviour import Behaviour
+from services.profile.domain.behaviour import Behaviour
 from services.profile.store.attribute_store import StoredAttributes
 from services.profile.store.behaviour_store import behaviour_of, read_cursor
-from services.profile.store.session import session
 
 MAX_SEEN = 5000
 """Seen items returned of one user, the newest."""

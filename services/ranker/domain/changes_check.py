@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from services.common.norm_slack import NORM_SLACK
 from services.ranker.domain.arrays import Float32s, Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
@@ -19,9 +20,6 @@ from services.ranker.domain.changes import (
 )
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.rule_table import MAX_SLOTS
-
-NORM_SLACK = 1e-3
-"""Relative: the maker clips in its own order of operations, so a norm may be a hair above."""
 
 
 def check_changes(changes: TenantChanges, generation: Generation | None) -> None:

@@ -16,7 +16,7 @@ class ItemIndex:
 
     A row is a vector with the item's bias as one more dimension; queries hold 1 there, so the
     score is vector . user + bias. Exact, because rows move all the time: an HNSW graph
-    overwritten in place loses recall, a flat table does not (see notes/platform.md).
+    overwritten in place loses recall, a flat table does not.
     """
 
     def __init__(self, dimension: int) -> None:
@@ -28,11 +28,6 @@ class ItemIndex:
         self._held: Bools = np.zeros(0, dtype=np.bool_)
         self._norms: Float32s = np.zeros(0, dtype=np.float32)
         self._size = 0
-
-    @property
-    def held_count(self) -> int:
-        """How many items have a vector."""
-        return int(np.count_nonzero(self._held))
 
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`; new ones hold no vector."""

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 
+from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
 from services.ranker.domain.arrays import Float32s
-
-INPUT = "features"
-OUTPUT = "scores"
 
 
 class UnusableScorerError(ValueError):
@@ -22,20 +19,14 @@ class Scorer:
         """Load the model from bytes and try it once. Takes milliseconds: keep it off the loop.
 
         Raises:
-            UnusableScorerError: unreadable, or inputs and outputs are not as stated above.
+            UnusableScorerError: unreadable, with tensors in other files, or of other inputs and
+                outputs than stated above.
 
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         self.features = tuple(features)
         self.outcomes = tuple(outcomes)
         try:
-            self._session = onnxruntime.InferenceSession(
-                model, sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(model)
             scores = self.scores(np.zeros((2, len(self.features)), dtype=np.float32))
         except Exception as error:  # onnxruntime has a tree of its own without a common base.
             raise UnusableScorerError(f"the scorer cannot be used: {error}") from error
@@ -47,5 +38,5 @@ class Scorer:
 
     def scores(self, features: Float32s) -> Float32s:
         """Return the scores [n, outcomes] of features [n, columns]."""
-        scores: Float32s = self._session.run([OUTPUT], {INPUT: features})[0]
+        scores: Float32s = self._session.run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
         return scores

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.feedback.domain.fold_in import base_factor, fold_in
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @few

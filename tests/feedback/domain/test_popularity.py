@@ -14,7 +14,7 @@ from services.feedback.domain.popularity import (
     empty_levels,
 )
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @few

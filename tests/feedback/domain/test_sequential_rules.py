@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.feedback.domain.sequential_rules import EMPTY, ChangedCells, RuleConfig, RuleTable
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 Ints = npt.NDArray[np.int64]

@@ -18,16 +18,16 @@ from tests.feedback.domain.learning import DIMENSION, TOWER, activated, bits, lo
 
 CONFIG = LearningConfig()
 TOWERS = {(tenant, f"bootstrap-{DIMENSION}"): TOWER for tenant in ("a", "b")}
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
 
 
-def through_wire(changes: Sequence, states: States) -> frame_pb2.Frame:  # type: ignore[type-arg]
+def through_wire(changes: Sequence, states: States) -> frame_pb2.Frame:
     """Send changes over the wire as a frame, catalogue payloads aside (they are opaque here)."""
     frame = frame_of(changes, Applied(), Applied(1, 1, 1), 0)
     return frame_pb2.Frame.FromString(frame.SerializeToString())
 
 
-def learn(states: States, log: Sequence[LogEntry], cuts: Sequence[int]) -> list[list]:  # type: ignore[type-arg]
+def learn(states: States, log: Sequence[LogEntry], cuts: Sequence[int]) -> list[list]:
     """Learn a log in steps that end where the cuts say, or earlier; return the changes."""
     done, all_changes = 0, []
     ends = [*sorted(cut for cut in cuts if 0 < cut < len(log)), len(log)]

@@ -78,12 +78,16 @@ def histories(draw: st.DrawFn) -> list[Changes]:
     return history
 
 
+ReplicaState = tuple[str | None, bytes, set[str], dict[str, float], list[tuple[str, str, float]]]
+"""Generation, digest, listed items, levels of popularity, rules."""
+
+
 def digest(replica: TenantReplica) -> bytes:
     item_ids, ordinals = replica.digest_order()
     return digest_of(item_ids, replica.index.copy_rows(ordinals))
 
 
-def state_of(replica: TenantReplica) -> object:
+def state_of(replica: TenantReplica) -> ReplicaState:
     """Everything a replica holds, by item id, so that replicas can be compared."""
     catalogue = replica.catalogue
     everything = np.arange(catalogue.size)
@@ -112,7 +116,7 @@ def test_state_is_the_fold_of_the_frames(history: list[Changes]) -> None:
     for changes in history:
         model.fold(changes)
     folder = folded(frames_of(history))
-    generation_id, found, listed, levels, rules = state_of(folder.replicas["default"])  # type: ignore[misc]
+    generation_id, found, listed, levels, rules = state_of(folder.replicas["default"])
     assert generation_id == model.generation_id
     assert found == model.digest()
     assert listed == model.listed

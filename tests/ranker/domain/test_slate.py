@@ -148,7 +148,8 @@ def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None
     slate = make_slate(replica, serving, user, 30, ItemFilter(), NOW)
     usable = user.vector if user.generation_id == "g1" else None
     values = {
-        item_id: np.float32([*vector, bias]) for item_id, vector, bias in shop.changes.vectors
+        item_id: np.array([*vector, bias], np.float32)
+        for item_id, vector, bias in shop.changes.vectors
     }
     levels = {item_id: level for item_id, level, _ in shop.changes.popular}
     latest = {
@@ -165,7 +166,7 @@ def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None
             taken[source.source].add(source.rank)
             if source.source == "vector":
                 assert usable is not None
-                expected = float(values[slot.item_id] @ np.float32([*usable, 1.0]))
+                expected = float(values[slot.item_id] @ np.array([*usable, 1.0], np.float32))
                 assert math.isclose(source.score, expected, rel_tol=1e-4, abs_tol=1e-4)
             if source.source == "popularity":
                 assert math.isclose(source.score, levels[slot.item_id] - NOW / HALF_LIFE)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.ranker.ranker_process import Ranker, running_ranker, until
+from tests.ranker.ranker_process import Ranker, running_ranker
 from tests.ranker.scripted_upstream import ScriptedUpstream
+from tests.waiting import until
 
 StartRanker = Callable[..., Awaitable[Ranker]]
 

@@ -7,11 +7,13 @@ import pytest
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.position import Position
+from tests.faults import fault_of
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import MAX_NORM, manifest
-from tests.ranker.ranker_process import Ranker, until, user
+from tests.ranker.ranker_process import Ranker, user
 from tests.ranker.scripted_upstream import ScriptedUpstream
 from tests.ranker.service.conftest import StartRanker
+from tests.waiting import until
 
 KEY = b"u:7"
 
@@ -35,9 +37,8 @@ async def test_before_the_feed_there_is_no_slate(
     await upstream.stop("feedback")
     ranker = await start_ranker(ready=False)
     assert not await ranker.is_ready()
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7")
-    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    error = await fault_of(ranker.recommend("7"))
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
     state = await ranker.state()
     assert not state.ready
     assert not state.connected
@@ -51,9 +52,8 @@ async def test_an_empty_suite_is_ready(
     upstream: ScriptedUpstream, start_ranker: StartRanker
 ) -> None:
     ranker = await start_ranker()
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7")
-    assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    error = await fault_of(ranker.recommend("7"))
+    assert error.code() == grpc.StatusCode.NOT_FOUND
     upstream.feedback.add(frame(1, first_frame()))
     await ranker.applied(1)
     assert len(ids(await ranker.recommend("7"))) == 4
@@ -188,10 +188,9 @@ async def test_a_new_epoch_starts_from_a_snapshot(
     # The user of the old epoch is forgotten; profile, who knows nothing, was asked again.
     assert ids(answer) == ["d", "c", "b", "a"]
     assert answer.unknown_subject
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7", min_position=Position(0, 1, 3).encode())
-    assert error.value.code() == grpc.StatusCode.FAILED_PRECONDITION
-    assert "fork" in str(error.value.details()) or "restore" in str(error.value.details())
+    error = await fault_of(ranker.recommend("7", min_position=Position(0, 1, 3).encode()))
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "fork" in str(error.details()) or "restore" in str(error.details())
     assert not (await ranker.recommend("7", min_position=Position(0, 1, 2).encode())).stale
 
 

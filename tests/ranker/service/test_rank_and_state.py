@@ -1,5 +1,6 @@
 """Rank, SimilarItems and GetServingState of a real process."""
 
+import functools
 import hashlib
 
 import grpc
@@ -9,11 +10,13 @@ import pytest
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
+from tests.faults import fault_of
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
-from tests.ranker.ranker_process import Ranker, until, user
+from tests.ranker.ranker_process import Ranker, user
 from tests.ranker.scripted_upstream import ScriptedUpstream
 from tests.ranker.service.conftest import StartRanker
+from tests.waiting import until
 
 VECTORS = {"a": [1.0, 0, 0, 0], "b": [3.0, 4.0, 0, 0], "c": [0, 1.0, 0, 0], "d": [-1.0, 0, 0, 0]}
 
@@ -32,12 +35,6 @@ def first_frame() -> Changes:
 async def ranker(upstream: ScriptedUpstream, start_ranker: StartRanker) -> Ranker:
     upstream.feedback.add(frame(1, first_frame()))
     return await start_ranker()
-
-
-async def code_of(call: object) -> grpc.StatusCode:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call  # type: ignore[misc]
-    return error.value.code()
 
 
 async def test_rank_orders_what_is_given(ranker: Ranker) -> None:
@@ -73,7 +70,7 @@ async def test_rank_uses_taste(ranker: Ranker) -> None:
 async def test_rank_refuses_what_it_cannot_take(ranker: Ranker) -> None:
     for item_ids in ([], ["x"] * 2, [str(n) for n in range(1001)]):
         call = ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=item_ids))
-        assert await code_of(call) == grpc.StatusCode.INVALID_ARGUMENT
+        assert (await fault_of(call)).code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_similar_items(ranker: Ranker) -> None:
@@ -91,9 +88,9 @@ async def test_similar_items_to_nothing(ranker: Ranker) -> None:
     stub = ranker.stub
     for item_id in ("nobody", "bare"):
         call = stub.SimilarItems(pb.SimilarItemsRequest(item_id=item_id))
-        assert await code_of(call) == grpc.StatusCode.NOT_FOUND
+        assert (await fault_of(call)).code() == grpc.StatusCode.NOT_FOUND
     call = stub.SimilarItems(pb.SimilarItemsRequest(item_id=""))
-    assert await code_of(call) == grpc.StatusCode.INVALID_ARGUMENT
+    assert (await fault_of(call)).code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def expected_digest(vectors: dict[str, list[float]]) -> bytes:
@@ -137,7 +134,7 @@ async def test_replicas_at_one_version_have_one_digest(
     upstream.feedback.snapshot = [frame(4, snapshot)]
     late = await start_ranker()
     for one in (ranker, late):
-        await until(lambda one=one: _at(one, 7), "version 7")
+        await until(functools.partial(_at, one, 7), "version 7")
     states = [await one.state() for one in (ranker, late)]
     assert states[0].tenants[0].digest == states[1].tenants[0].digest
     assert [start.WhichOneof("from") for start in upstream.feedback.starts] == ["snapshot"] * 2

@@ -2,25 +2,26 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
+from tests.faults import fault_of, violations_of
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
-from tests.ranker.ranker_process import Ranker, until, user
+from tests.ranker.ranker_process import Ranker, user
 from tests.ranker.scripted_upstream import ScriptedUpstream
 from tests.ranker.service.conftest import StartRanker
+from tests.waiting import until
 
 KEY = b"u:7"
 
@@ -51,15 +52,9 @@ def ids(answer: pb.RecommendResponse | pb.RankResponse) -> list[str]:
     return [slot.item_id for slot in answer.slots]
 
 
-async def violations(call: Any) -> list[str]:
+async def violations(call: Awaitable[Any]) -> list[str]:
     """Return the fields that an INVALID_ARGUMENT names."""
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    status = rpc_status.from_call(error.value)
-    found = error_details_pb2.BadRequest()
-    assert any(detail.Unpack(found) for detail in status.details)
-    return [violation.field for violation in found.field_violations]
+    return [field for field, _ in await violations_of(call)]
 
 
 def position(sequence: int, epoch: int = 1) -> bytes:
@@ -169,9 +164,8 @@ async def test_profile_away_cannot_pass_for_fresh(ranker: Ranker) -> None:
     answer = await ranker.recommend("7", min_position=position(1))
     assert answer.stale
     assert list(answer.degradations) == ["profile_unavailable"]
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7", min_position=position(1), strict=True)
-    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    error = await fault_of(ranker.recommend("7", min_position=position(1), strict=True))
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_slow_profile_costs_the_budget_and_no_more(ranker: Ranker) -> None:
@@ -228,9 +222,10 @@ async def test_stale_after_the_budget_or_unavailable_when_strict(ranker: Ranker)
     assert answer.stale
     assert answer.slots
     assert await ranker.metric("harken_ranker_stale_total") == 1
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7", min_position=position(2), wait_budget=budget, strict=True)
-    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+    error = await fault_of(
+        ranker.recommend("7", min_position=position(2), wait_budget=budget, strict=True)
+    )
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_vector_of_the_last_generation_waits_for_a_new_one(ranker: Ranker) -> None:
@@ -276,7 +271,7 @@ async def test_what_leaves_the_catalogue_leaves_the_slate(ranker: Ranker) -> Non
 
 
 async def test_faults_of_the_envelope_name_their_field(ranker: Ranker) -> None:
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "subject": {"subject": user("")},
         "tenant": {"tenant": "A"},
         "surface": {"surface": "x" * 65},
@@ -288,7 +283,7 @@ async def test_faults_of_the_envelope_name_their_field(ranker: Ranker) -> None:
         "filter.excluded_categories": {"filter": slate_pb2.Filter(excluded_categories=["x"] * 101)},
     }
     for field, fields in wrong.items():
-        request = pb.RecommendRequest(**{"subject": user("7")} | fields)
+        request = pb.RecommendRequest(**{"subject": user("7"), **fields})
         assert await violations(ranker.stub.Recommend(request)) == [field]
     everything: dict[str, Any] = {}
     for fields in wrong.values():
@@ -304,6 +299,5 @@ async def test_sessions_and_users_are_different_subjects(ranker: Ranker) -> None
 
 
 async def test_an_unknown_tenant_is_not_found(ranker: Ranker) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ranker.recommend("7", tenant="nobody")
-    assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    error = await fault_of(ranker.recommend("7", tenant="nobody"))
+    assert error.code() == grpc.StatusCode.NOT_FOUND

@@ -28,6 +28,12 @@ if _version_not_supported:
 class CatalogServiceStub(object):
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     def __init__(self, channel):
@@ -61,11 +67,17 @@ class CatalogServiceStub(object):
 class CatalogServiceServicer(object):
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     def UpsertItems(self, request, context):
         """Creates or updates items. Faults of an item are outcomes. The first call
-        for a tenant creates the tenant, with a bootstrap generation.
+        with a sound item creates the tenant, with a bootstrap generation.
 
         Fails as a whole with INVALID_ARGUMENT, RESOURCE_EXHAUSTED (more tenants
         than allowed) or UNAVAILABLE.
@@ -133,6 +145,12 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 class CatalogService(object):
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     @staticmethod

@@ -20,6 +20,12 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 class CatalogServiceStub:
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -28,7 +34,7 @@ class CatalogServiceStub:
         harken.feedback.v1.catalog_service_pb2.UpsertItemsResponse,
     ]
     """Creates or updates items. Faults of an item are outcomes. The first call
-    for a tenant creates the tenant, with a bootstrap generation.
+    with a sound item creates the tenant, with a bootstrap generation.
 
     Fails as a whole with INVALID_ARGUMENT, RESOURCE_EXHAUSTED (more tenants
     than allowed) or UNAVAILABLE.
@@ -62,6 +68,12 @@ class CatalogServiceStub:
 class CatalogServiceAsyncStub:
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     UpsertItems: grpc.aio.UnaryUnaryMultiCallable[
@@ -69,7 +81,7 @@ class CatalogServiceAsyncStub:
         harken.feedback.v1.catalog_service_pb2.UpsertItemsResponse,
     ]
     """Creates or updates items. Faults of an item are outcomes. The first call
-    for a tenant creates the tenant, with a bootstrap generation.
+    with a sound item creates the tenant, with a bootstrap generation.
 
     Fails as a whole with INVALID_ARGUMENT, RESOURCE_EXHAUSTED (more tenants
     than allowed) or UNAVAILABLE.
@@ -103,6 +115,12 @@ class CatalogServiceAsyncStub:
 class CatalogServiceServicer(metaclass=abc.ABCMeta):
     """Owner of the catalogue. Every change is a row and a log entry in one
     transaction, and reaches every ranker by the feed.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Item out of its limits: the outcome of that item. Any call can also fail
+    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
+    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
     """
 
     @abc.abstractmethod
@@ -112,7 +130,7 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.catalog_service_pb2.UpsertItemsResponse, collections.abc.Awaitable[harken.feedback.v1.catalog_service_pb2.UpsertItemsResponse]]:
         """Creates or updates items. Faults of an item are outcomes. The first call
-        for a tenant creates the tenant, with a bootstrap generation.
+        with a sound item creates the tenant, with a bootstrap generation.
 
         Fails as a whole with INVALID_ARGUMENT, RESOURCE_EXHAUSTED (more tenants
         than allowed) or UNAVAILABLE.

@@ -27,6 +27,11 @@ if _version_not_supported:
 
 class EmbeddingServiceStub(object):
     """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -49,6 +54,11 @@ class EmbeddingServiceStub(object):
 
 class EmbeddingServiceServicer(object):
     """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def Subscribe(self, request_iterator, context):
@@ -56,7 +66,7 @@ class EmbeddingServiceServicer(object):
         The client sends `start` first, then acks (each stands for all frames
         before it, so one now and then is enough) and a nack for a frame refused.
 
-        Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
+        Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),
         FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
         the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
@@ -71,8 +81,9 @@ class EmbeddingServiceServicer(object):
         replica. Faults of one embedding are outcomes.
 
         Fails as a whole with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
-        FAILED_PRECONDITION (generation_id is not the active one), or
-        UNAVAILABLE.
+        FAILED_PRECONDITION with reason WRONG_GENERATION (generation_id is not
+        the active one), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +112,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EmbeddingService(object):
     """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @staticmethod

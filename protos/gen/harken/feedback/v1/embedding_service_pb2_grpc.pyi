@@ -18,7 +18,13 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class EmbeddingServiceStub:
-    """Serves the feed, and takes vectors that a backend brings itself."""
+    """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     Subscribe: grpc.StreamStreamMultiCallable[
@@ -29,7 +35,7 @@ class EmbeddingServiceStub:
     The client sends `start` first, then acks (each stands for all frames
     before it, so one now and then is enough) and a nack for a frame refused.
 
-    Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
+    Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
     FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
     the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
@@ -44,12 +50,19 @@ class EmbeddingServiceStub:
     replica. Faults of one embedding are outcomes.
 
     Fails as a whole with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
-    FAILED_PRECONDITION (generation_id is not the active one), or
-    UNAVAILABLE.
+    FAILED_PRECONDITION with reason WRONG_GENERATION (generation_id is not
+    the active one), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
     """
 
 class EmbeddingServiceAsyncStub:
-    """Serves the feed, and takes vectors that a backend brings itself."""
+    """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     Subscribe: grpc.aio.StreamStreamMultiCallable[
         harken.feedback.v1.embedding_service_pb2.SubscribeRequest,
@@ -59,7 +72,7 @@ class EmbeddingServiceAsyncStub:
     The client sends `start` first, then acks (each stands for all frames
     before it, so one now and then is enough) and a nack for a frame refused.
 
-    Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
+    Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
     FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
     the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
@@ -74,12 +87,19 @@ class EmbeddingServiceAsyncStub:
     replica. Faults of one embedding are outcomes.
 
     Fails as a whole with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
-    FAILED_PRECONDITION (generation_id is not the active one), or
-    UNAVAILABLE.
+    FAILED_PRECONDITION with reason WRONG_GENERATION (generation_id is not
+    the active one), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
     """
 
 class EmbeddingServiceServicer(metaclass=abc.ABCMeta):
-    """Serves the feed, and takes vectors that a backend brings itself."""
+    """Serves the feed, and takes vectors that a backend brings itself.
+
+    A field of a request out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing changes. A field of an
+    Embedding out of its limits: the fault of that embedding. A message above
+    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     @abc.abstractmethod
     def Subscribe(
@@ -91,7 +111,7 @@ class EmbeddingServiceServicer(metaclass=abc.ABCMeta):
         The client sends `start` first, then acks (each stands for all frames
         before it, so one now and then is enough) and a nack for a frame refused.
 
-        Fails with INVALID_ARGUMENT (no start, unknown section), OUT_OF_RANGE
+        Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),
         FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
         the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
@@ -108,8 +128,9 @@ class EmbeddingServiceServicer(metaclass=abc.ABCMeta):
         replica. Faults of one embedding are outcomes.
 
         Fails as a whole with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
-        FAILED_PRECONDITION (generation_id is not the active one), or
-        UNAVAILABLE.
+        FAILED_PRECONDITION with reason WRONG_GENERATION (generation_id is not
+        the active one), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
         """
 
 def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

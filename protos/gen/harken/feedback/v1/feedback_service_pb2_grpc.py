@@ -27,6 +27,11 @@ if _version_not_supported:
 
 class FeedbackServiceStub(object):
     """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -49,17 +54,22 @@ class FeedbackServiceStub(object):
 
 class FeedbackServiceServicer(object):
     """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def RecordEvents(self, request, context):
         """Records events and answers after they are durable. Faults of an event are
         outcomes; the rest of the batch is not affected.
 
-        Fails as a whole, changing nothing, with INVALID_ARGUMENT (faults of the
-        envelope, each field named in google.rpc.BadRequest), NOT_FOUND (unknown
-        tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
-        google.rpc.RetryInfo (overload), UNAVAILABLE (the store is away).
-        Retrying with the same event ids is always safe.
+        Fails as a whole, changing nothing, with INVALID_ARGUMENT, NOT_FOUND
+        (unknown tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload). Fails with UNAVAILABLE when the store is
+        away or the service shuts down: the events may have been recorded all the
+        same. Retrying with the same event ids is always safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,9 +77,17 @@ class FeedbackServiceServicer(object):
 
     def ImportEvents(self, request_iterator, context):
         """Records bulk history, chunk after chunk. One answer per chunk, in order,
-        sent after the chunk is durable; a broken stream is resumed by sending
-        again from the first unanswered chunk (duplicates are recognised).
-        Unlike RecordEvents it has no lower bound on event_time.
+        sent after the chunk is durable. Unlike RecordEvents it has no lower
+        bound on event_time.
+
+        Fails with INVALID_ARGUMENT (a chunk is wrong), NOT_FOUND (unknown
+        tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
+        UNAVAILABLE (the store is away, or the service shuts down). Each of them
+        ends the stream. Chunks that were answered stay durable; the first
+        unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
+        UNAVAILABLE wait a little, open a new stream and go on from the first
+        unanswered chunk: duplicates are recognised. Do not configure gRPC
+        retries for this stream; they cannot resume it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +116,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class FeedbackService(object):
     """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @staticmethod

@@ -18,7 +18,13 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class FeedbackServiceStub:
-    """Takes what users did. Owner of the log."""
+    """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     RecordEvents: grpc.UnaryUnaryMultiCallable[
@@ -28,11 +34,11 @@ class FeedbackServiceStub:
     """Records events and answers after they are durable. Faults of an event are
     outcomes; the rest of the batch is not affected.
 
-    Fails as a whole, changing nothing, with INVALID_ARGUMENT (faults of the
-    envelope, each field named in google.rpc.BadRequest), NOT_FOUND (unknown
-    tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
-    google.rpc.RetryInfo (overload), UNAVAILABLE (the store is away).
-    Retrying with the same event ids is always safe.
+    Fails as a whole, changing nothing, with INVALID_ARGUMENT, NOT_FOUND
+    (unknown tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload). Fails with UNAVAILABLE when the store is
+    away or the service shuts down: the events may have been recorded all the
+    same. Retrying with the same event ids is always safe.
     """
 
     ImportEvents: grpc.StreamStreamMultiCallable[
@@ -40,13 +46,27 @@ class FeedbackServiceStub:
         harken.feedback.v1.feedback_service_pb2.ImportEventsResponse,
     ]
     """Records bulk history, chunk after chunk. One answer per chunk, in order,
-    sent after the chunk is durable; a broken stream is resumed by sending
-    again from the first unanswered chunk (duplicates are recognised).
-    Unlike RecordEvents it has no lower bound on event_time.
+    sent after the chunk is durable. Unlike RecordEvents it has no lower
+    bound on event_time.
+
+    Fails with INVALID_ARGUMENT (a chunk is wrong), NOT_FOUND (unknown
+    tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
+    UNAVAILABLE (the store is away, or the service shuts down). Each of them
+    ends the stream. Chunks that were answered stay durable; the first
+    unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
+    UNAVAILABLE wait a little, open a new stream and go on from the first
+    unanswered chunk: duplicates are recognised. Do not configure gRPC
+    retries for this stream; they cannot resume it.
     """
 
 class FeedbackServiceAsyncStub:
-    """Takes what users did. Owner of the log."""
+    """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     RecordEvents: grpc.aio.UnaryUnaryMultiCallable[
         harken.feedback.v1.feedback_service_pb2.RecordEventsRequest,
@@ -55,11 +75,11 @@ class FeedbackServiceAsyncStub:
     """Records events and answers after they are durable. Faults of an event are
     outcomes; the rest of the batch is not affected.
 
-    Fails as a whole, changing nothing, with INVALID_ARGUMENT (faults of the
-    envelope, each field named in google.rpc.BadRequest), NOT_FOUND (unknown
-    tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
-    google.rpc.RetryInfo (overload), UNAVAILABLE (the store is away).
-    Retrying with the same event ids is always safe.
+    Fails as a whole, changing nothing, with INVALID_ARGUMENT, NOT_FOUND
+    (unknown tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload). Fails with UNAVAILABLE when the store is
+    away or the service shuts down: the events may have been recorded all the
+    same. Retrying with the same event ids is always safe.
     """
 
     ImportEvents: grpc.aio.StreamStreamMultiCallable[
@@ -67,13 +87,27 @@ class FeedbackServiceAsyncStub:
         harken.feedback.v1.feedback_service_pb2.ImportEventsResponse,
     ]
     """Records bulk history, chunk after chunk. One answer per chunk, in order,
-    sent after the chunk is durable; a broken stream is resumed by sending
-    again from the first unanswered chunk (duplicates are recognised).
-    Unlike RecordEvents it has no lower bound on event_time.
+    sent after the chunk is durable. Unlike RecordEvents it has no lower
+    bound on event_time.
+
+    Fails with INVALID_ARGUMENT (a chunk is wrong), NOT_FOUND (unknown
+    tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
+    UNAVAILABLE (the store is away, or the service shuts down). Each of them
+    ends the stream. Chunks that were answered stay durable; the first
+    unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
+    UNAVAILABLE wait a little, open a new stream and go on from the first
+    unanswered chunk: duplicates are recognised. Do not configure gRPC
+    retries for this stream; they cannot resume it.
     """
 
 class FeedbackServiceServicer(metaclass=abc.ABCMeta):
-    """Takes what users did. Owner of the log."""
+    """Takes what users did. Owner of the log.
+
+    A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
+    field named in google.rpc.BadRequest, and nothing of the request is kept.
+    A field of an event out of its limits: the outcome of that event. A request
+    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    """
 
     @abc.abstractmethod
     def RecordEvents(
@@ -84,11 +118,11 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         """Records events and answers after they are durable. Faults of an event are
         outcomes; the rest of the batch is not affected.
 
-        Fails as a whole, changing nothing, with INVALID_ARGUMENT (faults of the
-        envelope, each field named in google.rpc.BadRequest), NOT_FOUND (unknown
-        tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
-        google.rpc.RetryInfo (overload), UNAVAILABLE (the store is away).
-        Retrying with the same event ids is always safe.
+        Fails as a whole, changing nothing, with INVALID_ARGUMENT, NOT_FOUND
+        (unknown tenant: it has no catalogue yet), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload). Fails with UNAVAILABLE when the store is
+        away or the service shuts down: the events may have been recorded all the
+        same. Retrying with the same event ids is always safe.
         """
 
     @abc.abstractmethod
@@ -98,9 +132,17 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.feedback_service_pb2.ImportEventsResponse], collections.abc.AsyncIterator[harken.feedback.v1.feedback_service_pb2.ImportEventsResponse]]:
         """Records bulk history, chunk after chunk. One answer per chunk, in order,
-        sent after the chunk is durable; a broken stream is resumed by sending
-        again from the first unanswered chunk (duplicates are recognised).
-        Unlike RecordEvents it has no lower bound on event_time.
+        sent after the chunk is durable. Unlike RecordEvents it has no lower
+        bound on event_time.
+
+        Fails with INVALID_ARGUMENT (a chunk is wrong), NOT_FOUND (unknown
+        tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
+        UNAVAILABLE (the store is away, or the service shuts down). Each of them
+        ends the stream. Chunks that were answered stay durable; the first
+        unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
+        UNAVAILABLE wait a little, open a new stream and go on from the first
+        unanswered chunk: duplicates are recognised. Do not configure gRPC
+        retries for this stream; they cannot resume it.
         """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

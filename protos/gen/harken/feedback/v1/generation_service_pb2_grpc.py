@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class GenerationServiceStub(object):
     """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
     """
 
     def __init__(self, channel):
@@ -54,11 +58,15 @@ class GenerationServiceStub(object):
 
 class GenerationServiceServicer(object):
     """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
     """
 
     def PublishGeneration(self, request_iterator, context):
         """Stores a generation: the manifest first, then the files in chunks. It
-        does not serve until it is promoted.
+        does not serve; there is no call to promote it yet.
 
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
@@ -71,7 +79,8 @@ class GenerationServiceServicer(object):
 
     def DownloadGeneration(self, request, context):
         """Streams a generation: the manifest first, then the files in chunks of at
-        most 256 KiB. Fails with NOT_FOUND, INVALID_ARGUMENT or UNAVAILABLE.
+        most 256 KiB. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or
+        generation) or UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,7 +88,8 @@ class GenerationServiceServicer(object):
 
     def ListGenerations(self, request, context):
         """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
-        (unknown tenant), INVALID_ARGUMENT or UNAVAILABLE.
+        (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
+        with google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +123,10 @@ def add_GenerationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class GenerationService(object):
     """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
     """
 
     @staticmethod

@@ -18,7 +18,12 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class GenerationServiceStub:
-    """Keeps generations."""
+    """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     PublishGeneration: grpc.StreamUnaryMultiCallable[
@@ -26,7 +31,7 @@ class GenerationServiceStub:
         harken.feedback.v1.generation_service_pb2.PublishGenerationResponse,
     ]
     """Stores a generation: the manifest first, then the files in chunks. It
-    does not serve until it is promoted.
+    does not serve; there is no call to promote it yet.
 
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
@@ -39,7 +44,8 @@ class GenerationServiceStub:
         harken.feedback.v1.generation_service_pb2.DownloadGenerationResponse,
     ]
     """Streams a generation: the manifest first, then the files in chunks of at
-    most 256 KiB. Fails with NOT_FOUND, INVALID_ARGUMENT or UNAVAILABLE.
+    most 256 KiB. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or
+    generation) or UNAVAILABLE.
     """
 
     ListGenerations: grpc.UnaryUnaryMultiCallable[
@@ -47,18 +53,24 @@ class GenerationServiceStub:
         harken.feedback.v1.generation_service_pb2.ListGenerationsResponse,
     ]
     """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
-    (unknown tenant), INVALID_ARGUMENT or UNAVAILABLE.
+    (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
+    with google.rpc.RetryInfo (overload).
     """
 
 class GenerationServiceAsyncStub:
-    """Keeps generations."""
+    """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
+    """
 
     PublishGeneration: grpc.aio.StreamUnaryMultiCallable[
         harken.feedback.v1.generation_service_pb2.PublishGenerationRequest,
         harken.feedback.v1.generation_service_pb2.PublishGenerationResponse,
     ]
     """Stores a generation: the manifest first, then the files in chunks. It
-    does not serve until it is promoted.
+    does not serve; there is no call to promote it yet.
 
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
@@ -71,7 +83,8 @@ class GenerationServiceAsyncStub:
         harken.feedback.v1.generation_service_pb2.DownloadGenerationResponse,
     ]
     """Streams a generation: the manifest first, then the files in chunks of at
-    most 256 KiB. Fails with NOT_FOUND, INVALID_ARGUMENT or UNAVAILABLE.
+    most 256 KiB. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or
+    generation) or UNAVAILABLE.
     """
 
     ListGenerations: grpc.aio.UnaryUnaryMultiCallable[
@@ -79,11 +92,17 @@ class GenerationServiceAsyncStub:
         harken.feedback.v1.generation_service_pb2.ListGenerationsResponse,
     ]
     """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
-    (unknown tenant), INVALID_ARGUMENT or UNAVAILABLE.
+    (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
+    with google.rpc.RetryInfo (overload).
     """
 
 class GenerationServiceServicer(metaclass=abc.ABCMeta):
-    """Keeps generations."""
+    """Keeps generations.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
+    RESOURCE_EXHAUSTED.
+    """
 
     @abc.abstractmethod
     def PublishGeneration(
@@ -92,7 +111,7 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.generation_service_pb2.PublishGenerationResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.PublishGenerationResponse]]:
         """Stores a generation: the manifest first, then the files in chunks. It
-        does not serve until it is promoted.
+        does not serve; there is no call to promote it yet.
 
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
@@ -107,7 +126,8 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.generation_service_pb2.DownloadGenerationResponse], collections.abc.AsyncIterator[harken.feedback.v1.generation_service_pb2.DownloadGenerationResponse]]:
         """Streams a generation: the manifest first, then the files in chunks of at
-        most 256 KiB. Fails with NOT_FOUND, INVALID_ARGUMENT or UNAVAILABLE.
+        most 256 KiB. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or
+        generation) or UNAVAILABLE.
         """
 
     @abc.abstractmethod
@@ -117,7 +137,8 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.generation_service_pb2.ListGenerationsResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.ListGenerationsResponse]]:
         """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
-        (unknown tenant), INVALID_ARGUMENT or UNAVAILABLE.
+        (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
+        with google.rpc.RetryInfo (overload).
         """
 
 def add_GenerationServiceServicer_to_server(servicer: GenerationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -28,6 +28,9 @@ if _version_not_supported:
 class UserFactServiceStub(object):
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     def __init__(self, channel):
@@ -46,12 +49,16 @@ class UserFactServiceStub(object):
 class UserFactServiceServicer(object):
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     def AppendUserFacts(self, request, context):
         """Appends facts about users. Idempotent: of one user only a fact with a
         higher revision than the last one is appended. Fails with
-        INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue) or UNAVAILABLE.
+        INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue), UNAVAILABLE, or
+        RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,6 +83,9 @@ def add_UserFactServiceServicer_to_server(servicer, server):
 class UserFactService(object):
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     @staticmethod

@@ -20,6 +20,9 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 class UserFactServiceStub:
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -29,12 +32,16 @@ class UserFactServiceStub:
     ]
     """Appends facts about users. Idempotent: of one user only a fact with a
     higher revision than the last one is appended. Fails with
-    INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue) or UNAVAILABLE.
+    INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue), UNAVAILABLE, or
+    RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
 class UserFactServiceAsyncStub:
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     AppendUserFacts: grpc.aio.UnaryUnaryMultiCallable[
@@ -43,12 +50,16 @@ class UserFactServiceAsyncStub:
     ]
     """Appends facts about users. Idempotent: of one user only a fact with a
     higher revision than the last one is appended. Fails with
-    INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue) or UNAVAILABLE.
+    INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue), UNAVAILABLE, or
+    RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
 class UserFactServiceServicer(metaclass=abc.ABCMeta):
     """Takes what the profile service owns and others need into the log. Called by
     the profile service's outbox; not meant for backends.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing is appended.
     """
 
     @abc.abstractmethod
@@ -59,7 +70,8 @@ class UserFactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.feedback.v1.user_fact_service_pb2.AppendUserFactsResponse, collections.abc.Awaitable[harken.feedback.v1.user_fact_service_pb2.AppendUserFactsResponse]]:
         """Appends facts about users. Idempotent: of one user only a fact with a
         higher revision than the last one is appended. Fails with
-        INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue) or UNAVAILABLE.
+        INVALID_ARGUMENT, NOT_FOUND (a tenant without catalogue), UNAVAILABLE, or
+        RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
 
 def add_UserFactServiceServicer_to_server(servicer: UserFactServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -27,6 +27,12 @@ if _version_not_supported:
 
 class ProfileServiceStub(object):
     """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
     """
 
     def __init__(self, channel):
@@ -54,13 +60,20 @@ class ProfileServiceStub(object):
 
 class ProfileServiceServicer(object):
     """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
     """
 
     def GetProfile(self, request, context):
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
-        (nothing is known about the user), UNAVAILABLE (strict and not fresh, or
-        the store is away), FAILED_PRECONDITION with reason EPOCH_LOST
-        (min_position lies on a fork of the log that was abandoned).
+        (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
+        store is away; or min_position is from before a restore and the feed was
+        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        lies on a fork of the log that was abandoned).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -68,16 +81,22 @@ class ProfileServiceServicer(object):
 
     def BatchGetProfiles(self, request, context):
         """Returns the profiles of several users. A user nothing is known about is
-        not an error. Otherwise fails as GetProfile does.
+        not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
+        is INVALID_ARGUMENT on subjects: ask for fewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfile(self, request, context):
-        """Sets attributes. Others learn of it through the log. Fails, changing
-        nothing, with INVALID_ARGUMENT, ABORTED with reason ETAG_MISMATCH (the
-        profile changed meanwhile: read it again), UNAVAILABLE.
+        """Sets attributes. Others learn of it through the log. For a tenant without
+        a catalogue it succeeds too; others then learn of it once the tenant has
+        one (the fact waits in the outbox). Attributes that stay the same leave
+        etag and update_time alone.
+
+        Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
+        ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
+        UNAVAILABLE when the store is away: it may have changed all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +130,12 @@ def add_ProfileServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ProfileService(object):
     """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
     """
 
     @staticmethod

@@ -18,7 +18,14 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class ProfileServiceStub:
-    """Owner of users."""
+    """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     GetProfile: grpc.UnaryUnaryMultiCallable[
@@ -26,9 +33,10 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.GetProfileResponse,
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
-    (nothing is known about the user), UNAVAILABLE (strict and not fresh, or
-    the store is away), FAILED_PRECONDITION with reason EPOCH_LOST
-    (min_position lies on a fork of the log that was abandoned).
+    (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
+    store is away; or min_position is from before a restore and the feed was
+    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    lies on a fork of the log that was abandoned).
     """
 
     BatchGetProfiles: grpc.UnaryUnaryMultiCallable[
@@ -36,29 +44,43 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse,
     ]
     """Returns the profiles of several users. A user nothing is known about is
-    not an error. Otherwise fails as GetProfile does.
+    not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
+    is INVALID_ARGUMENT on subjects: ask for fewer.
     """
 
     UpdateProfile: grpc.UnaryUnaryMultiCallable[
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. Fails, changing
-    nothing, with INVALID_ARGUMENT, ABORTED with reason ETAG_MISMATCH (the
-    profile changed meanwhile: read it again), UNAVAILABLE.
+    """Sets attributes. Others learn of it through the log. For a tenant without
+    a catalogue it succeeds too; others then learn of it once the tenant has
+    one (the fact waits in the outbox). Attributes that stay the same leave
+    etag and update_time alone.
+
+    Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
+    ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
+    UNAVAILABLE when the store is away: it may have changed all the same.
     """
 
 class ProfileServiceAsyncStub:
-    """Owner of users."""
+    """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
+    """
 
     GetProfile: grpc.aio.UnaryUnaryMultiCallable[
         harken.profile.v1.profile_service_pb2.GetProfileRequest,
         harken.profile.v1.profile_service_pb2.GetProfileResponse,
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
-    (nothing is known about the user), UNAVAILABLE (strict and not fresh, or
-    the store is away), FAILED_PRECONDITION with reason EPOCH_LOST
-    (min_position lies on a fork of the log that was abandoned).
+    (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
+    store is away; or min_position is from before a restore and the feed was
+    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    lies on a fork of the log that was abandoned).
     """
 
     BatchGetProfiles: grpc.aio.UnaryUnaryMultiCallable[
@@ -66,20 +88,33 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse,
     ]
     """Returns the profiles of several users. A user nothing is known about is
-    not an error. Otherwise fails as GetProfile does.
+    not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
+    is INVALID_ARGUMENT on subjects: ask for fewer.
     """
 
     UpdateProfile: grpc.aio.UnaryUnaryMultiCallable[
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. Fails, changing
-    nothing, with INVALID_ARGUMENT, ABORTED with reason ETAG_MISMATCH (the
-    profile changed meanwhile: read it again), UNAVAILABLE.
+    """Sets attributes. Others learn of it through the log. For a tenant without
+    a catalogue it succeeds too; others then learn of it once the tenant has
+    one (the fact waits in the outbox). Attributes that stay the same leave
+    etag and update_time alone.
+
+    Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
+    ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
+    UNAVAILABLE when the store is away: it may have changed all the same.
     """
 
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
-    """Owner of users."""
+    """Owner of users.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest, and nothing changes. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
+    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    need not exist: nothing is known about its users then.
+    """
 
     @abc.abstractmethod
     def GetProfile(
@@ -88,9 +123,10 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetProfileResponse]]:
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
-        (nothing is known about the user), UNAVAILABLE (strict and not fresh, or
-        the store is away), FAILED_PRECONDITION with reason EPOCH_LOST
-        (min_position lies on a fork of the log that was abandoned).
+        (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
+        store is away; or min_position is from before a restore and the feed was
+        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        lies on a fork of the log that was abandoned).
         """
 
     @abc.abstractmethod
@@ -100,7 +136,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse]]:
         """Returns the profiles of several users. A user nothing is known about is
-        not an error. Otherwise fails as GetProfile does.
+        not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
+        is INVALID_ARGUMENT on subjects: ask for fewer.
         """
 
     @abc.abstractmethod
@@ -109,9 +146,14 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         request: harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.UpdateProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.UpdateProfileResponse]]:
-        """Sets attributes. Others learn of it through the log. Fails, changing
-        nothing, with INVALID_ARGUMENT, ABORTED with reason ETAG_MISMATCH (the
-        profile changed meanwhile: read it again), UNAVAILABLE.
+        """Sets attributes. Others learn of it through the log. For a tenant without
+        a catalogue it succeeds too; others then learn of it once the tenant has
+        one (the fact waits in the outbox). Attributes that stay the same leave
+        etag and update_time alone.
+
+        Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
+        ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
+        UNAVAILABLE when the store is away: it may have changed all the same.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

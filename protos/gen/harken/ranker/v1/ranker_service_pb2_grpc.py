@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class RankerServiceStub(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -59,15 +63,19 @@ class RankerServiceStub(object):
 
 class RankerServiceServicer(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
     """
 
     def Recommend(self, request, context):
         """Recommends items to a user or session. An unknown subject gets a popular
         slate.
 
-        Fails with INVALID_ARGUMENT (each field named), NOT_FOUND (unknown
-        tenant), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies on
-        an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
+        catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+        on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
         fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -75,9 +83,9 @@ class RankerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Rank(self, request, context):
-        """Scores and orders the given items for a user. Fails as Recommend does.
-        Items that are deleted, expired, unavailable or unknown are named in the
-        answer and not ranked.
+        """Scores and orders the given items for a user, seen ones too. Fails as
+        Recommend does. Items that are deleted, expired, unavailable or unknown
+        are named in the answer and not ranked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +93,9 @@ class RankerServiceServicer(object):
 
     def SimilarItems(self, request, context):
         """Returns the items whose vectors are closest, by cosine, to that of an
-        item. Fails as Recommend does; NOT_FOUND when the item has no vector.
+        item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
+        is not in the catalogue or has no vector), UNAVAILABLE (not caught up
+        yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +141,10 @@ def add_RankerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RankerService(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
     """
 
     @staticmethod

@@ -18,7 +18,12 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class RankerServiceStub:
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed."""
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     Recommend: grpc.UnaryUnaryMultiCallable[
@@ -28,9 +33,9 @@ class RankerServiceStub:
     """Recommends items to a user or session. An unknown subject gets a popular
     slate.
 
-    Fails with INVALID_ARGUMENT (each field named), NOT_FOUND (unknown
-    tenant), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies on
-    an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
+    catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+    on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
     fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
@@ -38,9 +43,9 @@ class RankerServiceStub:
         harken.ranker.v1.ranker_service_pb2.RankRequest,
         harken.ranker.v1.ranker_service_pb2.RankResponse,
     ]
-    """Scores and orders the given items for a user. Fails as Recommend does.
-    Items that are deleted, expired, unavailable or unknown are named in the
-    answer and not ranked.
+    """Scores and orders the given items for a user, seen ones too. Fails as
+    Recommend does. Items that are deleted, expired, unavailable or unknown
+    are named in the answer and not ranked.
     """
 
     SimilarItems: grpc.UnaryUnaryMultiCallable[
@@ -48,7 +53,9 @@ class RankerServiceStub:
         harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse,
     ]
     """Returns the items whose vectors are closest, by cosine, to that of an
-    item. Fails as Recommend does; NOT_FOUND when the item has no vector.
+    item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
+    is not in the catalogue or has no vector), UNAVAILABLE (not caught up
+    yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
     GetServingState: grpc.UnaryUnaryMultiCallable[
@@ -58,7 +65,12 @@ class RankerServiceStub:
     """Says what this replica serves from. Never fails while the process lives."""
 
 class RankerServiceAsyncStub:
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed."""
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
+    """
 
     Recommend: grpc.aio.UnaryUnaryMultiCallable[
         harken.ranker.v1.ranker_service_pb2.RecommendRequest,
@@ -67,9 +79,9 @@ class RankerServiceAsyncStub:
     """Recommends items to a user or session. An unknown subject gets a popular
     slate.
 
-    Fails with INVALID_ARGUMENT (each field named), NOT_FOUND (unknown
-    tenant), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies on
-    an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
+    catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+    on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
     fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
@@ -77,9 +89,9 @@ class RankerServiceAsyncStub:
         harken.ranker.v1.ranker_service_pb2.RankRequest,
         harken.ranker.v1.ranker_service_pb2.RankResponse,
     ]
-    """Scores and orders the given items for a user. Fails as Recommend does.
-    Items that are deleted, expired, unavailable or unknown are named in the
-    answer and not ranked.
+    """Scores and orders the given items for a user, seen ones too. Fails as
+    Recommend does. Items that are deleted, expired, unavailable or unknown
+    are named in the answer and not ranked.
     """
 
     SimilarItems: grpc.aio.UnaryUnaryMultiCallable[
@@ -87,7 +99,9 @@ class RankerServiceAsyncStub:
         harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse,
     ]
     """Returns the items whose vectors are closest, by cosine, to that of an
-    item. Fails as Recommend does; NOT_FOUND when the item has no vector.
+    item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
+    is not in the catalogue or has no vector), UNAVAILABLE (not caught up
+    yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
     GetServingState: grpc.aio.UnaryUnaryMultiCallable[
@@ -97,7 +111,12 @@ class RankerServiceAsyncStub:
     """Says what this replica serves from. Never fails while the process lives."""
 
 class RankerServiceServicer(metaclass=abc.ABCMeta):
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed."""
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+
+    A field out of its limits: INVALID_ARGUMENT, with each such field named in
+    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.RetryInfo.
+    """
 
     @abc.abstractmethod
     def Recommend(
@@ -108,9 +127,9 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         """Recommends items to a user or session. An unknown subject gets a popular
         slate.
 
-        Fails with INVALID_ARGUMENT (each field named), NOT_FOUND (unknown
-        tenant), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies on
-        an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
+        catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+        on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
         fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
 
@@ -120,9 +139,9 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         request: harken.ranker.v1.ranker_service_pb2.RankRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.RankResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.RankResponse]]:
-        """Scores and orders the given items for a user. Fails as Recommend does.
-        Items that are deleted, expired, unavailable or unknown are named in the
-        answer and not ranked.
+        """Scores and orders the given items for a user, seen ones too. Fails as
+        Recommend does. Items that are deleted, expired, unavailable or unknown
+        are named in the answer and not ranked.
         """
 
     @abc.abstractmethod
@@ -132,7 +151,9 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse]]:
         """Returns the items whose vectors are closest, by cosine, to that of an
-        item. Fails as Recommend does; NOT_FOUND when the item has no vector.
+        item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
+        is not in the catalogue or has no vector), UNAVAILABLE (not caught up
+        yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
 
     @abc.abstractmethod

@@ -15,19 +15,25 @@ import asyncpg
 from prometheus_client import CollectorRegistry, Gauge
 
 from harken.feedback.v1 import frame_pb2
+from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
+from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FRAME_CHANNEL, FrameStore, Head
 
 WINDOW_FRAMES = 1024
 _POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
 _log = logger("frame_hub")
 
 
 class FrameHub:
     """Follows the committed feed."""
 
-    def __init__(self, store: FrameStore, dsn: str, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, store: FrameStore, dsn: str, registry: CollectorRegistry
+    ) -> None:
+        self._pool = pool
         self._store = store
         self._dsn = dsn
         self._frames: deque[frame_pb2.Frame] = deque(maxlen=WINDOW_FRAMES)
@@ -47,23 +53,26 @@ class FrameHub:
         """Follow the table until cancelled."""
         while True:
             try:
-                connection = await asyncpg.connect(self._dsn)
-            except (OSError, asyncpg.PostgresError) as error:
-                _log.warning("cannot listen for frames", error=str(error))
-                await asyncio.sleep(_POLL_SECONDS)
-                continue
-            try:
-                await connection.add_listener(FRAME_CHANNEL, self._on_notify)
-                while not connection.is_closed():
-                    await self._catch_up()
-                    await self._check_head()
-                    await self._follow_notifications()
-            except (StoreUnavailableError, OSError, asyncpg.PostgresError) as error:
+                await self._follow()
+            except StoreUnavailableError as error:
                 _log.warning("lost the feed's table", error=str(error))
-                await asyncio.sleep(_POLL_SECONDS / 5)
-            finally:
-                with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                    await connection.close(timeout=1.0)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _follow(self) -> None:
+        with store_faults():
+            connection = await asyncpg.connect(self._dsn)
+        try:
+            # The server may be another one than before: then a new epoch begins.
+            await settle_epoch(self._pool)
+            with store_faults():
+                await connection.add_listener(FRAME_CHANNEL, self._on_notify)
+            while not connection.is_closed():
+                await self._catch_up()
+                await self._check_head()
+                await self._follow_notifications()
+        finally:
+            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+                await connection.close(timeout=1.0)
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, version: object) -> None:
         if not self.fed and int(str(version)) > self.head.version:

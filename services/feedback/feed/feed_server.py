@@ -1,8 +1,6 @@
-"""One subscriber of the feed: where it starts, what it gets, what it acked."""
+"""Serves the committed feed: where a subscriber starts, and what it gets."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -10,20 +8,15 @@ from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError
 from services.common.logs import logger
-from services.feedback.frame_hub import FrameHub
+from services.feedback.feed.ack_book import AckTracker
+from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.feed.sections import without_unwanted
+from services.feedback.feed.subscriber import Subscriber
 from services.feedback.store.frame_store import FrameStore
 
 HEARTBEAT_SECONDS = 1.0
-_ACK_SECONDS = 1.0
-_FIELD_OF_SECTION = {
-    frame_pb2.SECTION_CATALOGUE: "catalogue",
-    frame_pb2.SECTION_GENERATIONS: "activated",
-    frame_pb2.SECTION_ITEM_VECTORS: "item_vectors",
-    frame_pb2.SECTION_RULES: "rules",
-    frame_pb2.SECTION_POPULARITY: "popularity",
-    frame_pb2.SECTION_USERS: "users",
-}
-_log = logger("subscription")
+_PREPARED = 64
+_log = logger("feed_server")
 
 
 class SubscriptionMetrics:
@@ -33,48 +26,6 @@ class SubscriptionMetrics:
         self.streams = Gauge("harken_feed_subscribers", "Open streams.", registry=registry)
         self.sent = Counter("harken_feed_sent", "Frames sent.", registry=registry)
         self.snapshots = Counter("harken_feed_snapshots", "Snapshots sent.", registry=registry)
-        self.nacks = Counter(
-            "harken_feed_nacks", "Frames refused by subscribers.", ["subscriber"],
-            registry=registry,
-        )  # fmt: skip
-        self.acked = Gauge(
-            "harken_feed_acked_version", "Version acked.", ["subscriber"], registry=registry
-        )
-
-
-def without_unwanted(
-    frame: frame_pb2.Frame, wanted: frozenset[frame_pb2.Section]
-) -> frame_pb2.Frame:
-    """Return a frame with the wanted sections only; never the learner's own."""
-    if len(wanted) == len(_FIELD_OF_SECTION) and not any(
-        changes.HasField("learner") for changes in frame.tenants
-    ):
-        return frame
-    kept = frame_pb2.Frame(
-        shard=frame.shard,
-        epoch=frame.epoch,
-        after_version=frame.after_version,
-        version=frame.version,
-        through_sequence=frame.through_sequence,
-        accepted_at_us=frame.accepted_at_us,
-    )
-    fields = [field for section, field in _FIELD_OF_SECTION.items() if section in wanted]
-    for changes in frame.tenants:
-        present = [field for field in fields if changes.HasField(field)]
-        if present:
-            own = kept.tenants.add(tenant=changes.tenant, item_ids=changes.item_ids)
-            for field in present:
-                getattr(own, field).CopyFrom(getattr(changes, field))
-    return kept
-
-
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """Who listens, and for what."""
-
-    name: str
-    sections: frozenset[frame_pb2.Section]
-    durable: bool
 
 
 class FeedServer:
@@ -89,7 +40,7 @@ class FeedServer:
         ] = {}
 
     async def stream(
-        self, subscriber: Subscriber, start: pb.SubscribeStart, acks: "AckTracker"
+        self, subscriber: Subscriber, start: pb.SubscribeStart, acks: AckTracker
     ) -> AsyncIterator[pb.SubscribeResponse]:
         """Yield the welcome, a snapshot if asked for, then frames for ever.
 
@@ -122,6 +73,9 @@ class FeedServer:
 
     async def _check_resume(self, resume: pb.ResumePoint) -> None:
         head = self._hub.head
+        if resume.version > head.version:
+            # We may be a moment behind another process that served it.
+            head = await self._store.head()
         if resume.version > head.version:
             raise EpochLostError(
                 f"version {resume.version} is ahead of the head {head.version}: "
@@ -170,7 +124,7 @@ class FeedServer:
             await self._store.unpin(pin)
 
     async def _frames(
-        self, subscriber: Subscriber, version: int, acks: "AckTracker"
+        self, subscriber: Subscriber, version: int, acks: AckTracker
     ) -> AsyncIterator[pb.SubscribeResponse]:
         while True:
             acks.raise_failure()
@@ -200,67 +154,6 @@ class FeedServer:
         if message is None:
             message = pb.SubscribeResponse(frame=without_unwanted(frame, sections))
             self._prepared[key] = message
-            if len(self._prepared) > 64:
+            if len(self._prepared) > _PREPARED:
                 del self._prepared[next(iter(self._prepared))]
         return message
-
-
-class AckTracker:
-    """Reads acks and nacks of one subscriber."""
-
-    def __init__(
-        self, store: FrameStore, subscriber: Subscriber, metrics: SubscriptionMetrics
-    ) -> None:
-        self._store = store
-        self._subscriber = subscriber
-        self._metrics = metrics
-        self._acked = 0
-        self._noted = 0
-        self._reader: asyncio.Task[None] | None = None
-
-    def follow(self, requests: AsyncIterator[pb.SubscribeRequest]) -> None:
-        """Read in the background until `close`."""
-        self._reader = asyncio.create_task(self._read(requests))
-
-    def raise_failure(self) -> None:
-        """Raise what ended the reading, if anything did."""
-        if self._reader is not None and self._reader.done() and not self._reader.cancelled():
-            self._reader.result()
-
-    async def close(self) -> None:
-        """Stop reading, and note the last ack."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
-        await self._note()
-
-    async def _read(self, requests: AsyncIterator[pb.SubscribeRequest]) -> None:
-        acked = self._metrics.acked.labels(self._subscriber.name)
-        loop = asyncio.get_running_loop()
-        noted_at = 0.0
-        async for request in requests:
-            if request.HasField("ack"):
-                self._acked = max(self._acked, request.ack.version)
-                acked.set(self._acked)
-                # Retention needs no better than a second; a write per frame would cost a commit.
-                if loop.time() - noted_at >= _ACK_SECONDS:
-                    noted_at = loop.time()
-                    await self._note()
-            elif request.HasField("nack"):
-                self._metrics.nacks.labels(self._subscriber.name).inc()
-                _log.error(
-                    "frame refused",
-                    subscriber=self._subscriber.name,
-                    version=request.nack.version,
-                    reason=request.nack.reason[:1024],
-                )
-
-    async def _note(self) -> None:
-        if self._subscriber.durable and self._acked > self._noted:
-            await self._store.note_ack(self._subscriber.name, self._acked)
-            self._noted = self._acked
-
-
-def wanted_sections(sections: Sequence[frame_pb2.Section]) -> frozenset[frame_pb2.Section]:
-    """Return the sections asked for; all when none is named."""
-    return frozenset(sections) or frozenset(_FIELD_OF_SECTION)

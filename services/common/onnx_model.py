@@ -1,0 +1,58 @@
+"""ONNX models of a generation: what their files are called, and how they are opened."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import onnx
+import onnxruntime
+from google.protobuf.message import Message
+
+TOWER = "item_tower.onnx"
+"""Item tower: content [n, content_buckets] float32 -> vector [n, dimension] float32."""
+SCORER = "scorer.onnx"
+"""Scorer: features [n, columns] float32 -> scores [n, outcomes] float32."""
+INPUTS: Mapping[str, str] = MappingProxyType({TOWER: "content", SCORER: "features"})
+OUTPUTS: Mapping[str, str] = MappingProxyType({TOWER: "vector", SCORER: "scores"})
+
+
+class ExternalDataError(ValueError):
+    """A model keeps a tensor outside of itself."""
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Return a single-threaded session of a model, loaded from bytes, never by path.
+
+    Takes milliseconds.
+
+    Raises:
+        ExternalDataError: a tensor of it has external data.
+        Exception: it is no model, or one that cannot run; parser and runtime have classes of
+            their own without a common base.
+
+    """
+    _refuse_external_data(onnx.load_model_from_string(model))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Otherwise bytes may pass for another format than the one that was checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _refuse_external_data(message: Message) -> None:
+    """Look at all messages within a message: the runtime would read such data by path.
+
+    Whatever holds tensors is covered: initializers, dense and sparse, attributes of nodes, graphs
+    within attributes, functions, training. The parser bounds how deep messages are nested.
+    """
+    if isinstance(message, onnx.TensorProto) and (
+        message.data_location == onnx.TensorProto.EXTERNAL or message.external_data
+    ):
+        raise ExternalDataError(f"tensor {message.name!r} has external data")
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        for inner in (value,) if isinstance(value, Message) else value:
+            _refuse_external_data(inner)

@@ -1,0 +1,1 @@
+"""The feed out: committed frames, served to subscribers."""

@@ -1,0 +1,1 @@
+"""What profile knows about users, without I/O, protobuf and clock."""

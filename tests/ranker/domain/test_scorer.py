@@ -1,0 +1,97 @@
+"""Scorers that must not be used: whatever would make the runtime read files by path."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from onnx import GraphProto, ModelProto, TensorProto, helper
+
+from services.common.onnx_model import open_session
+from services.ranker.domain.features import FEATURES
+from services.ranker.domain.scorer import Scorer, UnusableScorerError
+from tests.ranker.generations import scorer_model
+
+
+def external() -> TensorProto:
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    return tensor
+
+
+def graph_with_external() -> GraphProto:
+    return helper.make_graph([], "inner", [], [], [external()])
+
+
+def initializer(model: ModelProto) -> None:
+    model.graph.initializer.append(external())
+
+
+def unmarked_initializer(model: ModelProto) -> None:
+    tensor = external()
+    tensor.ClearField("data_location")
+    model.graph.initializer.append(tensor)
+
+
+def sparse_initializer(model: ModelProto) -> None:
+    model.graph.sparse_initializer.add().values.CopyFrom(external())
+
+
+def sparse_indices(model: ModelProto) -> None:
+    model.graph.sparse_initializer.add().indices.CopyFrom(external())
+
+
+def constant(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Constant", [], ["c"], value=external()))
+
+
+def list_attribute(model: ModelProto) -> None:
+    node = model.graph.node.add(op_type="Custom")
+    node.attribute.append(helper.make_attribute("tensors", [external()]))
+
+
+def subgraph(model: ModelProto) -> None:
+    model.graph.node.append(
+        helper.make_node(
+            "If", ["condition"], ["y"],
+            then_branch=graph_with_external(), else_branch=helper.make_graph([], "e", [], []),
+        )
+    )  # fmt: skip
+
+
+def function(model: ModelProto) -> None:
+    node = helper.make_node("Constant", [], ["c"], value=external())
+    model.functions.append(
+        helper.make_function("own", "f", [], ["c"], [node], [helper.make_opsetid("", 17)])
+    )
+
+
+def training(model: ModelProto) -> None:
+    model.training_info.add().initialization.CopyFrom(graph_with_external())
+
+
+PLACES = (
+    initializer, unmarked_initializer, sparse_initializer, sparse_indices, constant,
+    list_attribute, subgraph, function, training,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("put", PLACES)
+def test_external_data_is_refused_wherever_it_is(put: Callable[[ModelProto], None]) -> None:
+    model = ModelProto.FromString(scorer_model())
+    put(model)
+    with pytest.raises(UnusableScorerError, match="external data"):
+        Scorer(model.SerializeToString(), FEATURES, ("positive",))
+
+
+def test_what_is_opened_is_what_was_checked() -> None:
+    """The runtime takes "ORTM" at byte 4 for a format of its own, which the check cannot read."""
+    field_that_no_parser_knows = b"\xc2\x3e\x85\x00" + b"ORTM" + b"x"
+    session = open_session(field_that_no_parser_knows + scorer_model())
+    assert [one.name for one in session.get_inputs()] == ["features"]
+
+
+def test_a_sound_scorer_adds_its_features() -> None:
+    features = np.arange(2 * len(FEATURES), dtype=np.float32).reshape(2, -1)
+    scores = Scorer(scorer_model(), FEATURES, ("positive",)).scores(features)
+    assert scores[:, 0].tolist() == features.sum(axis=1).tolist()
