@@ -4,7 +4,7 @@ import json
 
 import grpc
 
-from services.common.server import MAX_MESSAGE_BYTES
+from services.common.server import MAX_ANSWER_BYTES
 
 # gRPC itself must not repeat streams: repeating one whose client is writing meanwhile, grpcio 1.85
 # now and then loses a message in the middle, silently. Those who stream resume by themselves.
@@ -44,8 +44,8 @@ def open_channel(target: str) -> grpc.aio.Channel:
         options=(
             ("grpc.service_config", _RETRY),
             ("grpc.enable_retries", 1),
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
             ("grpc.keepalive_time_ms", 10_000),
             ("grpc.keepalive_timeout_ms", 3_000),
             ("grpc.keepalive_permit_without_calls", 1),

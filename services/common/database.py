@@ -59,6 +59,10 @@ def store_faults() -> Iterator[None]:
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,
         asyncpg.InvalidAuthorizationSpecificationError,
+        # What a demoted or failing-over primary answers.
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.TransactionRollbackError,
+        asyncpg.LockNotAvailableError,
         TimeoutError,
     ) as error:
         raise StoreUnavailableError(f"the store is away: {error}") from error

@@ -24,7 +24,7 @@ SILENCE_SECONDS = 5.0
 ACK_SECONDS = 0.1
 """Time between acks: retention needs no more, and each costs both sides a message."""
 
-_MAX_BATCH = 256
+_MAX_BATCH = 64
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
 
@@ -252,7 +252,7 @@ class FeedClient:
                 elif message.HasField("heartbeat"):
                     self.head_version = message.heartbeat.head_version
                     self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
-        except (grpc.aio.AioRpcError, TimeoutError, ConnectionError) as error:
+        except Exception as error:  # whatever it is, it is raised where frames are applied
             await queue.put(error)
 
     async def _ack_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
@@ -265,7 +265,7 @@ class FeedClient:
                     acked = self._sink.progress.applied.version
                     await self._sink.settle()
                     await _send(call, pb.SubscribeRequest(ack=pb.Ack(version=acked)))
-        except (grpc.aio.AioRpcError, StoreUnavailableError, ConnectionError) as error:
+        except Exception as error:  # whatever it is, it is raised where frames are applied
             await queue.put(error)
 
     async def _apply(self, call: grpc.aio.StreamStreamCall, frames: list[frame_pb2.Frame]) -> None:

@@ -24,7 +24,7 @@ class Progress:
 
     def __init__(self, applied: Applied | None = None) -> None:
         self.applied = applied or Applied()
-        self._forks: Mapping[int, int] = {}
+        self._forks: Mapping[int, int] | None = None
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
@@ -67,7 +67,11 @@ class Progress:
         return wanted.epoch <= self.applied.epoch and wanted.sequence <= self.applied.sequence
 
     def _refuse_lost(self, wanted: Position) -> None:
+        if self._forks is None:
+            return
         last = self._forks.get(wanted.epoch)
+        if last is None and wanted.epoch < self.applied.epoch:
+            raise EpochLostError(f"epoch {wanted.epoch} was abandoned as a whole by a restore")
         if last is not None and wanted.sequence > last:
             raise EpochLostError(
                 f"min_position lies {wanted.sequence - last} entries beyond the point where "
@@ -81,6 +85,8 @@ class Progress:
             async with asyncio.timeout(budget):
                 await future
         except TimeoutError:
+            pass
+        finally:
             # The heap drops the cancelled future when its sequence is reached; a sequence that
             # never comes would stay, so dead entries are swept once they are the majority.
             if sum(f.done() for _, _, f in self._waiting) * 2 > len(self._waiting):

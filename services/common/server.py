@@ -17,13 +17,15 @@ from prometheus_client import CollectorRegistry, start_http_server
 from services.common.logs import logger
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
     # Our own clients ping idle streams every 10 s; by default a server refuses that.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").

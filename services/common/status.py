@@ -14,15 +14,21 @@ from services.common.errors import (
 
 DOMAIN = "harken"
 
+# Details travel in a header, and a header has a limit: beyond it the client would see
+# RESOURCE_EXHAUSTED instead of what is wrong.
+_MAX_VIOLATIONS = 20
+_MAX_TEXT = 200
+_MAX_MESSAGE = 1000
+
 
 def status_of(error: HarkenError) -> status_pb2.Status:
     """Return the status of a fault: code, message, ErrorInfo, and BadRequest or RetryInfo."""
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
     if isinstance(error, InvalidRequestError):
         bad_request = error_details_pb2.BadRequest()
-        for violation in error.violations:
+        for violation in error.violations[:_MAX_VIOLATIONS]:
             bad_request.field_violations.add(
-                field=violation.field, description=violation.description
+                field=violation.field[:_MAX_TEXT], description=violation.description[:_MAX_TEXT]
             )
         details.append(bad_request)
     if isinstance(error, OverloadedError):
@@ -41,7 +47,7 @@ def internal_status(error_id: str) -> status_pb2.Status:
 
 
 def _status(code: grpc.StatusCode, message: str, details: list[Message]) -> status_pb2.Status:
-    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message[:_MAX_MESSAGE])
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.position import Position
+from services.common.validation import id_fault
 from services.feedback.embedding_conversion import embedding_fault, logged_embedding
 from services.feedback.store.embedding_store import EmbeddingStore
 
@@ -25,7 +26,12 @@ class EmbeddingRecorder:
         """
         generation = await self._store.active_generation(tenant, generation_id)
         known = await self._store.known_items(
-            tenant, {one.item_id for one in embeddings if one.HasField("item_id")}
+            tenant,
+            {
+                one.item_id
+                for one in embeddings
+                if one.HasField("item_id") and id_fault(one.item_id) is None
+            },
         )
         faults = [embedding_fault(one, generation, known) for one in embeddings]
         sound = [

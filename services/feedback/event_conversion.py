@@ -40,11 +40,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class EventPreparer:
-    """Prepares events of one kind of call."""
+    """Prepares events of one kind of call. `patient`: rather waits for its turn than be shed."""
 
     types: EventTypes
     bounds: ClockBounds
     now_us: Callable[[], int]
+    patient: bool
 
     def prepare(self, tenant: str, event: pb.Event) -> Prepared | Rejection:
         """Return the event ready for the log, or why it is refused."""

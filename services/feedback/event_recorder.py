@@ -1,5 +1,6 @@
 """Records a batch of events: prepares, appends, and says what became of each."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from services.feedback.domain.event_cleaning import Reason
 from services.feedback.event_conversion import EventPreparer, Prepared, Rejection
 from services.feedback.store.event_flusher import EventFlusher
 from services.feedback.store.repeated_events import Fate, FlushedEvent
+
+_SLICE = 250
 
 
 class RecorderMetrics:
@@ -42,14 +45,22 @@ class EventRecorder:
         self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
     ) -> Recorded:
         """Return after all that can be kept is durable. Raises what the flusher raises."""
-        prepared = [preparer.prepare(tenant, event) for event in events]
+        prepared: list[Prepared | Rejection] = []
+        for start in range(0, len(events), _SLICE):
+            if start:
+                # Others get their turn: a chunk of an import takes long to prepare.
+                await asyncio.sleep(0)
+            prepared += [
+                preparer.prepare(tenant, event) for event in events[start : start + _SLICE]
+            ]
         kept = [outcome for outcome in prepared if isinstance(outcome, Prepared)]
-        flushed = iter(
-            await self._flusher.append([(one.event, one.item_id) for one in kept]) if kept else ()
-        )
+        pairs = [(one.event, one.item_id) for one in kept]
+        flushed = iter(await self._flusher.append(pairs, patient=preparer.patient) if kept else ())
         latest: Position | None = None
         results = []
         for ordinal, outcome in enumerate(prepared):
+            if ordinal and ordinal % _SLICE == 0:
+                await asyncio.sleep(0)
             if isinstance(outcome, Rejection):
                 result = _rejected(ordinal, outcome.reason, outcome.detail)
             else:

@@ -69,28 +69,23 @@ def merged(
     after = item_pb2.Item()
     if before is None:
         after.CopyFrom(given)
+        after.DiscardUnknownFields()
         if not after.HasField("publish_time"):
             after.publish_time.FromDatetime(now)
     else:
         after.CopyFrom(before)
-        for path in paths:
-            _copy(given, after, path)
+        written = item_pb2.Item()
+        written.CopyFrom(given)
+        written.DiscardUnknownFields()
+        for path in ("item_id", "update_time", *ALL_PATHS):
+            (after if path in paths else written).ClearField(path)
+        after.MergeFrom(written)
         if not after.HasField("publish_time"):
             after.publish_time.CopyFrom(before.publish_time)
         if after == before:
             return None
     after.update_time.FromDatetime(now)
     return after
-
-
-def _copy(source: item_pb2.Item, target: item_pb2.Item, path: str) -> None:
-    target.ClearField(path)
-    partial = item_pb2.Item()
-    partial.CopyFrom(source)
-    for other in ("item_id", "update_time", *ALL_PATHS):
-        if other != path:
-            partial.ClearField(other)
-    target.MergeFrom(partial)
 
 
 def content_of(item: item_pb2.Item) -> Content:

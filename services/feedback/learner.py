@@ -122,13 +122,14 @@ class Learner:
         try:
             with store_faults():
                 await listener.add_listener(LOG_CHANNEL, self._on_notify)
+            self._log_head = await self._store.log_head()
             await settle_epoch(self._pool)
             await self._state.load(self._frames, await self._store.input_position())
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
             self._metrics.leads.set(1)
             self._hub.fed = True
-            await self._follow_log(term, heartbeat)
+            await self._follow_log(term, heartbeat, listener)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
                 await self._store.resign(term)
@@ -148,11 +149,16 @@ class Learner:
             await self._store.heartbeat(term)
             await asyncio.sleep(self._times.lease_seconds / 3)
 
-    async def _follow_log(self, term: int, heartbeat: asyncio.Task[None]) -> None:
+    async def _follow_log(
+        self, term: int, heartbeat: asyncio.Task[None], listener: asyncpg.Connection
+    ) -> None:
         idle_since = time.monotonic()
         while True:
             if heartbeat.done():
                 heartbeat.result()
+            if listener.is_closed():
+                raise StoreUnavailableError("the connection that listens to the log is gone")
+            self._wake.clear()
             async with session(self._pool) as connection:
                 rows = await read_log(
                     connection, self._state.applied.sequence, self._times.step_entries
@@ -161,12 +167,20 @@ class Learner:
                 await self._take_step(term, rows)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
+                # Read on while there may be more: what the page had, and what came meanwhile.
+                more = (
+                    len(rows) == self._times.step_entries
+                    or rows[-1].sequence > self._state.applied.sequence
+                    or self._log_head > self._state.applied.sequence
+                )
+                if more:
+                    continue
             elif time.monotonic() - idle_since >= self._times.tick_seconds:
                 await self._store.append_tick(term, _TICK)
                 idle_since = time.monotonic()
-            if self._log_head <= self._state.applied.sequence:
-                # Woken by news; the time-out is for news that got lost, and for ticks.
-                await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
+                continue
+            # Woken by news; the time-out is for news that got lost, and for ticks.
+            await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
 
     async def _take_step(self, term: int, rows: list[LogRow]) -> None:
         before = self._state.applied
@@ -182,7 +196,6 @@ class Learner:
             self._metrics.learned.observe(max(0.0, now_us - row.accepted_at_us) / 1e6)
 
     async def _wait(self, seconds: float) -> None:
-        self._wake.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harken.feedback.v1 import frame_pb2, generation_pb2
 from services.common.logs import logger
@@ -27,6 +28,10 @@ from services.feedback.store.log_store import LogRow
 
 _INLINE_ENTRIES = 32
 """Steps of up to this many entries run on the event loop: a thread costs more than they do."""
+
+_STEP_BYTES = 8 * 1024 * 1024
+_VECTORS_PER_ENTRY = 7
+"""An event moves its item and five negatives, and makes a user vector."""
 
 _log = logger("learner")
 
@@ -55,7 +60,7 @@ class LearnerState:
         if newest is not None:
             async for chunk in frames.checkpoint_chunks(newest):
                 await self._fold(chunk)
-            self.applied = newest.applied
+            self.applied = replace(newest.applied, epoch=until.epoch)
         while self.applied.version < until.version:
             page = await frames.frames_after(self.applied.version)
             if not page:
@@ -105,6 +110,7 @@ class LearnerState:
             log_entry(row, entry, self._towers) for row, entry in zip(rows, parsed, strict=True)
         ]
         entries = entries[: step_length(entries)]
+        entries = entries[: self._fitting(rows[: len(entries)])]
         before = self.applied
         after = Applied(before.epoch, before.version + 1, entries[-1].sequence)
         if len(entries) <= _INLINE_ENTRIES:
@@ -113,6 +119,16 @@ class LearnerState:
             frame = await asyncio.to_thread(self._step, entries, before, after)
         self.applied = after
         return frame, after
+
+    def _fitting(self, rows: Sequence[LogRow]) -> int:
+        """Return how many of the entries make a frame of bounded size; at least one."""
+        dimension = max((s.generation.dimension for s in self.states.values()), default=0)
+        size = 0
+        for index, row in enumerate(rows):
+            size += len(row.entry) + _VECTORS_PER_ENTRY * 4 * dimension
+            if size > _STEP_BYTES and index > 0:
+                return index
+        return len(rows)
 
     def _step(
         self, entries: Sequence[LogEntry], before: Applied, after: Applied

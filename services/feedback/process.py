@@ -1,10 +1,11 @@
 """The process: wires the parts of a role together and runs them."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from harken.feedback.v1 import (
     generation_service_pb2_grpc,
     user_fact_service_pb2_grpc,
 )
-from services.common.database import open_pool
+from services.common.database import open_pool, session
+from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.server import Server, run_until, stop_signal
 from services.feedback.bootstrap import BootstrapBuilder
@@ -62,29 +64,42 @@ _READING = (
 )
 _PROBE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
+_CORE_CONNECTIONS = 4
 _log = logger("process")
 
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What several parts of the process use."""
+    """What several parts of the process use.
+
+    `core` are connections for what must never wait behind calls: flusher, learner, hub, probe.
+    """
 
     config: FeedbackConfig
     pool: asyncpg.Pool
+    core: asyncpg.Pool
     registry: CollectorRegistry
     generations: GenerationStore
-    frames: FrameStore
     hub: FrameHub
 
 
 async def run(config: FeedbackConfig) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = stop_signal()
-    pool = await open_pool(config.dsn, SCHEMA, config.pool_size)
-    try:
-        epoch = await settle_epoch(pool)
+    async with (
+        _pool(config, config.pool_size) as pool,
+        _pool(config, _CORE_CONNECTIONS) as core,
+    ):
+        epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
-        await _serve(config, pool, stop)
+        await _serve(config, pool, core, stop)
+
+
+@contextlib.asynccontextmanager
+async def _pool(config: FeedbackConfig, size: int) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(config.dsn, SCHEMA, size)
+    try:
+        yield pool
     finally:
         try:
             await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
@@ -92,12 +107,13 @@ async def run(config: FeedbackConfig) -> None:
             pool.terminate()
 
 
-async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
+async def _serve(
+    config: FeedbackConfig, pool: asyncpg.Pool, core: asyncpg.Pool, stop: asyncio.Event
+) -> None:
     registry = CollectorRegistry()
-    frames = FrameStore(pool)
-    hub = FrameHub(pool, frames, config.dsn, registry)
+    hub = FrameHub(core, FrameStore(core), config.dsn, registry)
     await hub.load()
-    shared = _Shared(config, pool, registry, GenerationStore(pool), frames, hub)
+    shared = _Shared(config, pool, core, registry, GenerationStore(pool), hub)
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
     server = Server(registry, names, config.max_in_flight)
@@ -106,12 +122,12 @@ async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event
         pool, shared.generations, BootstrapBuilder(config.dimension), config.max_tenants
     )
     flusher = EventFlusher(
-        pool, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
+        core, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
     )
     _add_reading(server, shared, tenants, directory)
     if writes:
         _add_writing(server, shared, tenants, directory, flusher)
-    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(pool, server)]
+    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server)]
     if config.role is not Role.INGEST:
         jobs.append(_learner(shared).run())
     # The flusher ends last, after the server has let go of its calls.
@@ -127,10 +143,10 @@ async def _serve(config: FeedbackConfig, pool: asyncpg.Pool, stop: asyncio.Event
 def _learner(shared: _Shared) -> Learner:
     config = shared.config
     return Learner(
-        shared.pool,
+        shared.core,
         config.dsn,
-        LearnerStore(shared.pool, f"{socket.gethostname()}/{os.getpid()}"),
-        shared.frames,
+        LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
+        FrameStore(shared.core),
         LearnerState(shared.generations, LearningConfig()),
         shared.hub,
         LearnerMetrics(shared.registry),
@@ -150,12 +166,13 @@ def _add_reading(
 ) -> None:
     """Add what every role serves: the feed and the generations."""
     metrics = SubscriptionMetrics(shared.registry)
+    frames = FrameStore(shared.pool)
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
             tenants,
             EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
-            FeedServer(shared.hub, shared.frames, metrics),
-            AckBook(shared.hub, shared.frames, shared.registry),
+            FeedServer(shared.hub, frames, metrics),
+            AckBook(shared.hub, frames, shared.registry),
             shared.config.durable_subscribers,
         ),
         server.grpc,
@@ -180,8 +197,8 @@ def _add_writing(
         FeedbackServicer(
             tenants,
             EventRecorder(flusher, RecorderMetrics(shared.registry)),
-            live=EventPreparer(types, ClockBounds(newest_us, oldest_us), _now_us),
-            history=EventPreparer(types, ClockBounds(newest_us, None), _now_us),
+            live=EventPreparer(types, ClockBounds(newest_us, oldest_us), _now_us, patient=False),
+            history=EventPreparer(types, ClockBounds(newest_us, None), _now_us, patient=True),
         ),
         server.grpc,
     )
@@ -194,13 +211,14 @@ def _add_writing(
     )
 
 
-async def _watch(pool: asyncpg.Pool, server: Server) -> None:
+async def _watch(core: asyncpg.Pool, server: Server) -> None:
     """Be ready exactly while the store answers."""
     while True:
         try:
-            await pool.fetchval("SELECT 1", timeout=_PROBE_SECONDS)
+            async with asyncio.timeout(_PROBE_SECONDS), session(core) as connection:
+                await connection.execute("SELECT")
             ready = True
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (StoreUnavailableError, TimeoutError) as error:
             _log.warning("the store is away", error=str(error))
             ready = False
         await server.health.set_ready(ready)

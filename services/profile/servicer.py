@@ -9,7 +9,6 @@ from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.errors import FieldViolation, InvalidRequestError, MissingResourceError
 from services.common.position import Position
-from services.common.server import MAX_MESSAGE_BYTES
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attributes import attributes_fault, updated
@@ -22,6 +21,9 @@ from services.profile.store.profile_store import ProfileStore, Snapshot
 MAX_SUBJECTS = 500
 
 _Read = pb.GetProfileRequest | pb.BatchGetProfilesRequest
+
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
@@ -122,7 +124,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
 
 def _refuse_oversize(response: pb.BatchGetProfilesResponse) -> None:
     size = response.ByteSize()
-    if size > MAX_MESSAGE_BYTES:
+    if size > MAX_ANSWER_BYTES:
         raise InvalidRequestError(
             [FieldViolation("subjects", f"the answer would be {size} bytes: ask for fewer")]
         )

@@ -13,14 +13,16 @@ from services.feedback.domain.changes import (
     RuleChanges,
     VectorChanges,
 )
+from services.feedback.domain.entries import GenerationActivated
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.sequential_rules import EMPTY
 from services.feedback.domain.step import States
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM
 
-_ITEMS_A_CHUNK = 2000
-_USERS_A_CHUNK = 5000
+_CHUNK_BYTES = 4 * 1024 * 1024
+_BYTES_PER_RULE = 16
+_BYTES_PER_RECENT = 24
 
 
 def checkpoint(states: States) -> Iterator[Changes]:
@@ -42,21 +44,33 @@ def checkpoint(states: States) -> Iterator[Changes]:
 
 
 def _catalogue(state: TenantState) -> Iterator[Changes]:
-    activated = state.generation
-    total = len(state.items)
-    for start in range(0, max(total, 1), _ITEMS_A_CHUNK):
-        rows = range(start, min(start + _ITEMS_A_CHUNK, total))
+    activated: GenerationActivated | None = state.generation
+    for rows in _runs([len(payload) + 64 for payload in state.items.payloads]):
         yield Changes(
             state.tenant,
-            activated=activated if start == 0 else None,
+            activated=activated,
             upserted=[(state.items.ids[row], state.items.payloads[row]) for row in rows],
             deleted=[state.items.ids[row] for row in rows if not state.items.exists[row]],
         )
+        activated = None
+
+
+def _runs(sizes: list[int]) -> Iterator[range]:
+    """Yield runs of rows that are together at most a chunk large; at least one, maybe empty."""
+    start = size = 0
+    for row, own in enumerate(sizes):
+        if size + own > _CHUNK_BYTES and row > start:
+            yield range(start, row)
+            start, size = row, 0
+        size += own
+    yield range(start, len(sizes))
 
 
 def _items(state: TenantState) -> Iterator[Changes]:
-    for start in range(0, len(state.items), _ITEMS_A_CHUNK):
-        rows = np.arange(start, min(start + _ITEMS_A_CHUNK, len(state.items)))
+    vectors = 8 * state.items.dimension + 64
+    rules = (state.rules.cols[: len(state.items)] != EMPTY).sum(axis=1) * _BYTES_PER_RULE
+    for run in _runs((rules + vectors).tolist()):
+        rows = np.arange(run.start, run.stop)
         slots = np.argwhere(state.rules.cols[rows] != EMPTY)
         sources, places = rows[slots[:, 0]], slots[:, 1].astype(np.int64)
         targets = state.rules.cols[sources, places].astype(np.int64)
@@ -83,8 +97,9 @@ def _items(state: TenantState) -> Iterator[Changes]:
 
 
 def _users(state: TenantState) -> Iterator[Changes]:
-    for start in range(0, len(state.users), _USERS_A_CHUNK):
-        rows = np.arange(start, min(start + _USERS_A_CHUNK, len(state.users)))
+    per_user = 64 + _BYTES_PER_RECENT * state.users.length
+    for run in _runs([per_user] * len(state.users)):
+        rows = np.arange(run.start, run.stop)
         histories = state.users.histories(rows)
         # Oldest first, one user after the other.
         items = histories.items[:, ::-1]

@@ -12,10 +12,10 @@ from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.sections import without_unwanted
 from services.feedback.feed.subscriber import Subscriber
-from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.frame_store import FrameStore, SnapshotPin
 
 HEARTBEAT_SECONDS = 1.0
-_PREPARED = 64
+_PREPARED = 16
 _log = logger("feed_server")
 
 
@@ -59,17 +59,26 @@ class FeedServer:
         for epoch, last in head.forks.items():
             welcome.forks.add(epoch=epoch, last_sequence=last)
         self._metrics.streams.inc()
+        pin: SnapshotPin | None = None
         try:
             yield pb.SubscribeResponse(welcome=welcome)
-            version = start.resume.version
+            at = start.resume
             if wants_snapshot:
-                async for response, at in self._snapshot(subscriber):
-                    version = at
-                    yield response
-            async for response in self._frames(subscriber, version, acks):
+                self._metrics.snapshots.inc()
+                _log.info("snapshot", subscriber=subscriber.name)
+                pin = await self._store.pin_newest()
+                async for chunk in self._snapshot(subscriber, pin):
+                    yield chunk
+                    at = pb.ResumePoint(
+                        epoch=chunk.snapshot_chunk.content.epoch,
+                        version=chunk.snapshot_chunk.content.version,
+                    )
+            async for response in self._frames(subscriber, at, acks, pin):
                 yield response
         finally:
             self._metrics.streams.dec()
+            if pin is not None:
+                await pin.release()
 
     async def _check_resume(self, resume: pb.ResumePoint) -> None:
         head = self._hub.head
@@ -96,47 +105,47 @@ class FeedServer:
                 raise HistoryGoneError(f"frames after version {resume.version} are gone")
 
     async def _snapshot(
-        self, subscriber: Subscriber
-    ) -> AsyncIterator[tuple[pb.SubscribeResponse, int]]:
-        checkpoint = await self._store.newest_checkpoint()
-        self._metrics.snapshots.inc()
-        _log.info("snapshot", subscriber=subscriber.name)
-        if checkpoint is None:
+        self, subscriber: Subscriber, pin: SnapshotPin | None
+    ) -> AsyncIterator[pb.SubscribeResponse]:
+        if pin is None:
             # Nothing was forgotten yet: all of history is in the frames.
             empty = pb.SnapshotChunk(index=0, last=True, content=frame_pb2.Frame())
-            empty.content.epoch = self._hub.head.epoch
-            yield pb.SubscribeResponse(snapshot_chunk=empty), 0
+            yield pb.SubscribeResponse(snapshot_chunk=empty)
             return
-        pin = await self._store.pin(checkpoint.applied.version)
-        try:
-            index = 0
-            async for content in self._store.checkpoint_chunks(checkpoint):
-                chunk = pb.SnapshotChunk(
-                    index=index,
-                    last=index == checkpoint.chunks - 1,
-                    content=without_unwanted(content, subscriber.sections),
-                )
-                yield pb.SubscribeResponse(snapshot_chunk=chunk), checkpoint.applied.version
-                index += 1
-        finally:
-            # Frames after the checkpoint stay: as a rule for keep_versions, and always until the
-            # next checkpoint is written, which is when they would go.
-            await self._store.unpin(pin)
+        index = 0
+        async for content in self._store.checkpoint_chunks(pin.checkpoint):
+            chunk = pb.SnapshotChunk(
+                index=index,
+                last=index == pin.checkpoint.chunks - 1,
+                content=without_unwanted(content, subscriber.sections),
+            )
+            yield pb.SubscribeResponse(snapshot_chunk=chunk)
+            await pin.renew()
+            index += 1
 
     async def _frames(
-        self, subscriber: Subscriber, version: int, acks: AckTracker
+        self,
+        subscriber: Subscriber,
+        at: pb.ResumePoint,
+        acks: AckTracker,
+        pin: SnapshotPin | None,
     ) -> AsyncIterator[pb.SubscribeResponse]:
+        """Yield frames after a point for ever; `pin` is released once nothing can be missed."""
+        epoch, version = at.epoch, at.version
         while True:
             acks.raise_failure()
             frames = self._hub.after(version)
             if frames is None:
+                if pin is not None:
+                    await pin.renew()
                 frames = await self._store.frames_after(version)
                 if not frames:
-                    await self._check_resume(
-                        pb.ResumePoint(epoch=self._hub.head.epoch, version=version)
-                    )
+                    await self._check_resume(pb.ResumePoint(epoch=epoch, version=version))
+            elif pin is not None:
+                await pin.release()
+                pin = None
             for frame in frames:
-                version = frame.version
+                epoch, version = frame.epoch, frame.version
                 self._metrics.sent.inc()
                 yield self._prepare(frame, subscriber.sections)
             if not frames and not await self._hub.wait_for_news(version, HEARTBEAT_SECONDS):

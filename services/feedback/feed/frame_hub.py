@@ -21,7 +21,8 @@ from services.common.logs import logger
 from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FRAME_CHANNEL, FrameStore, Head
 
-WINDOW_FRAMES = 1024
+WINDOW_BYTES = 64 * 1024 * 1024
+PAGE_BYTES = 4 * 1024 * 1024
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _log = logger("frame_hub")
@@ -36,7 +37,9 @@ class FrameHub:
         self._pool = pool
         self._store = store
         self._dsn = dsn
-        self._frames: deque[frame_pb2.Frame] = deque(maxlen=WINDOW_FRAMES)
+        self._frames: deque[frame_pb2.Frame] = deque()
+        self._sizes: deque[int] = deque()
+        self._size = 0
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self.head = Head(0, 0, 0, {})
@@ -101,6 +104,8 @@ class FrameHub:
         missed = newest.version > version == self.head.version
         if restored or (missed and not await self._store.frames_after(version)):
             self._frames.clear()
+            self._sizes.clear()
+            self._size = 0
             self._set_head(newest)
 
     def offer(self, frame: frame_pb2.Frame) -> None:
@@ -108,6 +113,11 @@ class FrameHub:
         if frame.after_version != self.head.version:
             return
         self._frames.append(frame)
+        self._sizes.append(frame.ByteSize())
+        self._size += self._sizes[-1]
+        while self._size > WINDOW_BYTES and len(self._frames) > 1:
+            self._frames.popleft()
+            self._size -= self._sizes.popleft()
         self._set_head(Head(frame.epoch, frame.version, frame.through_sequence, self.head.forks))
 
     def _set_head(self, head: Head) -> None:
@@ -117,7 +127,10 @@ class FrameHub:
         news.set()
 
     def after(self, version: int) -> Sequence[frame_pb2.Frame] | None:
-        """Return the frames after a version, None when the window does not reach back so far."""
+        """Return the next frames after a version, about a page of them; none when it is the head.
+
+        None when the window does not reach back so far.
+        """
         if version == self.head.version:
             return ()
         if version > self.head.version or not self._frames:
@@ -125,7 +138,14 @@ class FrameHub:
         if version < self._frames[0].after_version:
             return None
         start = version - self._frames[0].after_version
-        return [self._frames[index] for index in range(start, len(self._frames))]
+        page: list[frame_pb2.Frame] = []
+        size = 0
+        for index in range(start, len(self._frames)):
+            page.append(self._frames[index])
+            size += self._sizes[index]
+            if size > PAGE_BYTES:
+                break
+        return page
 
     async def wait_for_news(self, version: int, timeout: float) -> bool:
         """Wait until the head is beyond a version; return whether it is."""

@@ -1,6 +1,8 @@
 """The catalogue in PostgreSQL: each change is a row and a log entry in one transaction."""
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,10 +11,16 @@ import asyncpg
 from harken.feedback.v1 import item_pb2
 from harken.log.v1 import entry_pb2
 from services.common.database import Connection, session, store_faults
+from services.common.errors import OverloadedError
 from services.common.position import Position
 from services.feedback.item_conversion import merged
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import NewEntry, append_entries
+
+_PAGE_BYTES = 3 * 1024 * 1024
+"""Of a page, so that it passes the 4 MiB that clients take by default."""
+
+_MAX_WAITING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,25 @@ class CatalogStore:
     def __init__(self, pool: asyncpg.Pool, directory: ItemDirectory) -> None:
         self._pool = pool
         self._directory = directory
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._waiting = 0
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, tenant: str) -> AsyncIterator[None]:
+        """Wait for one's turn at a tenant's catalogue without holding a connection.
+
+        Raises:
+            OverloadedError: too many wait already.
+
+        """
+        if self._waiting >= _MAX_WAITING:
+            raise OverloadedError(f"{self._waiting} catalogue changes are waiting", 1.0)
+        self._waiting += 1
+        try:
+            async with self._turns.setdefault(tenant, asyncio.Lock()):
+                yield
+        finally:
+            self._waiting -= 1
 
     async def upsert(
         self, tenant: str, items: Sequence[item_pb2.Item], paths: Sequence[str]
@@ -37,7 +64,11 @@ class CatalogStore:
 
         Return what became of each, and the position when anything changed.
         """
-        async with session(self._pool) as connection, connection.transaction():
+        async with (
+            self._turn(tenant),
+            session(self._pool) as connection,
+            connection.transaction(),
+        ):
             await _lock_catalogue(connection, tenant)
             outcome = await self._upsert(connection, tenant, items, paths)
         self._directory.add((tenant, item.item_id) for item in items)
@@ -80,7 +111,11 @@ class CatalogStore:
         self, tenant: str, item_ids: Sequence[str]
     ) -> tuple[set[str], Position | None]:
         """Delete items; return the ids that existed, and the position when any did."""
-        async with session(self._pool) as connection, connection.transaction():
+        async with (
+            self._turn(tenant),
+            session(self._pool) as connection,
+            connection.transaction(),
+        ):
             await _lock_catalogue(connection, tenant)
             rows = await connection.fetch(
                 "DELETE FROM items WHERE tenant = $1 AND item_id = ANY($2) RETURNING item_id",
@@ -102,7 +137,7 @@ class CatalogStore:
 
     async def page(self, tenant: str, after_id: str, size: int) -> tuple[list[item_pb2.Item], bool]:
         """Return up to `size` items whose id follows `after_id`, in byte order of ids, and whether
-        there are more.
+        there are more. A page of large items ends early.
         """
         with store_faults():
             rows = await self._pool.fetch(
@@ -112,7 +147,14 @@ class CatalogStore:
                 after_id,
                 size + 1,
             )
-        return [item_pb2.Item.FromString(row["item"]) for row in rows[:size]], len(rows) > size
+        page: list[item_pb2.Item] = []
+        total = 0
+        for row in rows[:size]:
+            total += len(row["item"])
+            if total > _PAGE_BYTES and page:
+                return page, True
+            page.append(item_pb2.Item.FromString(row["item"]))
+        return page, len(rows) > size
 
 
 async def _lock_catalogue(connection: Connection, tenant: str) -> None:

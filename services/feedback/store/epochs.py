@@ -5,6 +5,8 @@ shows either by another system identifier or timeline; then a new epoch begins, 
 the old one beyond the head as it is now are lost.
 """
 
+import time
+
 import asyncpg
 
 from services.common.database import Connection, one_row, session
@@ -26,7 +28,9 @@ async def settle_epoch(pool: asyncpg.Pool) -> int:
         server = await one_row(
             connection,
             "SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,"
-            " (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline",
+            # The timeline of the log being written: after a promotion the control file names the
+            # old one for minutes.
+            " ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline",
         )
         epoch: int = shard["epoch"]
         known = (shard["system_identifier"], shard["timeline"])
@@ -40,7 +44,9 @@ async def settle_epoch(pool: asyncpg.Pool) -> int:
                 epoch,
                 shard["head"],
             )
-            epoch += 1
+            # Not just one more: a backup may be older than the last epoch, whose number must not
+            # come again.
+            epoch = max(epoch + 1, int(time.time()))
             _log.warning("another server: a new epoch begins", epoch=epoch, head=shard["head"])
         await connection.execute(
             "UPDATE shards SET epoch = $2, system_identifier = $3, timeline = $4 WHERE shard = $1",

@@ -63,10 +63,16 @@ class EventFlusher:
         self._calls: deque[_Call] = deque()
         self._waiting = 0
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
         self._closed = False
 
-    async def append(self, events: Sequence[tuple[PreparedEvent, str]]) -> list[FlushedEvent]:
+    async def append(
+        self, events: Sequence[tuple[PreparedEvent, str]], patient: bool
+    ) -> list[FlushedEvent]:
         """Append events, each with the id of its item, and return after they are durable.
+
+        `patient` calls (bulk history) wait until little else is waiting, so that they never push
+        live ones out.
 
         Raises:
             OverloadedError: too much is waiting; nothing was appended.
@@ -76,6 +82,8 @@ class EventFlusher:
         """
         if self._closed:
             raise NotReadyError("shutting down")
+        while patient and self._waiting > self._max_flush:
+            await self._drained.wait()
         if self._waiting + len(events) > self._max_waiting:
             self._metrics.shed.inc(len(events))
             raise OverloadedError(f"{self._waiting} events are waiting for the log")
@@ -109,6 +117,9 @@ class EventFlusher:
             size += len(taken[-1].events)
         self._waiting -= size
         self._metrics.waiting.set(self._waiting)
+        if self._waiting <= self._max_flush:
+            drained, self._drained = self._drained, asyncio.Event()
+            drained.set()
         return taken
 
     async def _flush(self, calls: list[_Call]) -> None:

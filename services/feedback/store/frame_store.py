@@ -1,5 +1,6 @@
 """Frames and checkpoints in PostgreSQL, for whoever serves or loads them."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from harken.feedback.v1 import frame_pb2
-from services.common.database import one_row, session, store_faults
+from services.common.database import Connection, one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks
 from services.feedback.store.log_store import SHARD
@@ -15,7 +16,9 @@ from services.feedback.store.log_store import SHARD
 FRAME_CHANNEL = "feedback_frames"
 PAGE_FRAMES = 256
 _PAGE_BYTES = 4 * 1024 * 1024
-PIN_SECONDS = 600
+PIN_SECONDS = 120.0
+RETENTION_LOCK = 0x4841524B
+"""Advisory lock: whoever pins shares it, whoever forgets holds it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,34 @@ class Checkpoint:
 
     applied: Applied
     chunks: int
+
+
+class SnapshotPin:
+    """Keeps a checkpoint, and the frames after it, while a subscriber catches up."""
+
+    def __init__(self, pool: asyncpg.Pool, pin: uuid.UUID, checkpoint: Checkpoint) -> None:
+        self._pool = pool
+        self._pin = pin
+        self.checkpoint = checkpoint
+        self._renewed_at = time.monotonic()
+
+    async def renew(self) -> None:
+        """Say that it is still needed; costs nothing when that was said lately."""
+        if time.monotonic() - self._renewed_at < PIN_SECONDS / 3:
+            return
+        self._renewed_at = time.monotonic()
+        with store_faults():
+            await self._pool.execute(
+                "UPDATE snapshot_pins SET expires_at = now() + make_interval(secs => $2)"
+                " WHERE pin = $1",
+                self._pin,
+                PIN_SECONDS,
+            )
+
+    async def release(self) -> None:
+        """End it."""
+        with store_faults():
+            await self._pool.execute("DELETE FROM snapshot_pins WHERE pin = $1", self._pin)
 
 
 class FrameStore:
@@ -94,8 +125,12 @@ class FrameStore:
 
     async def newest_checkpoint(self) -> Checkpoint | None:
         """Return the newest complete checkpoint."""
+        async with session(self._pool) as connection:
+            return await self._newest_checkpoint(connection)
+
+    async def _newest_checkpoint(self, connection: Connection) -> Checkpoint | None:
         with store_faults():
-            row = await self._pool.fetchrow(
+            row = await connection.fetchrow(
                 "SELECT epoch, version, through_sequence, chunks FROM checkpoints"
                 " WHERE shard = $1 ORDER BY version DESC LIMIT 1",
                 SHARD,
@@ -121,24 +156,26 @@ class FrameStore:
                 raise LookupError(f"checkpoint {checkpoint.applied.version} is gone")
             yield frame_pb2.Frame.FromString(content)
 
-    async def pin(self, version: int) -> uuid.UUID:
-        """Keep a checkpoint, and the frames after it, for a while."""
-        pin = uuid.uuid4()
-        with store_faults():
-            await self._pool.execute(
+    async def pin_newest(self) -> "SnapshotPin | None":
+        """Keep the newest checkpoint, and the frames after it, until the pin is released.
+
+        None when there is no checkpoint yet.
+        """
+        async with session(self._pool) as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", RETENTION_LOCK)
+            checkpoint = await self._newest_checkpoint(connection)
+            if checkpoint is None:
+                return None
+            pin = uuid.uuid4()
+            await connection.execute(
                 "INSERT INTO snapshot_pins (pin, shard, version, expires_at)"
                 " VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
                 pin,
                 SHARD,
-                version,
-                float(PIN_SECONDS),
+                checkpoint.applied.version,
+                PIN_SECONDS,
             )
-        return pin
-
-    async def unpin(self, pin: uuid.UUID) -> None:
-        """End a pin."""
-        with store_faults():
-            await self._pool.execute("DELETE FROM snapshot_pins WHERE pin = $1", pin)
+        return SnapshotPin(self._pool, pin, checkpoint)
 
     async def note_ack(self, subscriber: str, version: int) -> None:
         """Remember what a durable subscriber has; acks never go back."""

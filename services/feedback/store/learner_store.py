@@ -6,7 +6,7 @@ import asyncpg
 
 from services.common.database import one_row, session, store_faults
 from services.common.progress import Applied
-from services.feedback.store.frame_store import FRAME_CHANNEL
+from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
 from services.feedback.store.log_store import SHARD, NewEntry, append_entries
 
 
@@ -56,6 +56,12 @@ class LearnerStore:
                 "UPDATE learners SET holder = '' WHERE shard = $1 AND term = $2", SHARD, term
             )
 
+    async def log_head(self) -> int:
+        """Return the sequence of the last entry of the log."""
+        with store_faults():
+            head: int = await self._pool.fetchval("SELECT head FROM shards WHERE shard = $1", SHARD)
+        return head
+
     async def input_position(self) -> Applied:
         """Return the point that was committed last."""
         with store_faults():
@@ -71,7 +77,8 @@ class LearnerStore:
         """Commit a frame and the input position together.
 
         Raises:
-            FencedError: the term is over or the position is not `before`; nothing was written.
+            FencedError: the term is over, the position is not `before`, or another epoch began;
+                nothing was written.
             StoreUnavailableError: unknown whether it was written; load the state again.
 
         """
@@ -81,6 +88,7 @@ class LearnerStore:
                 "  UPDATE learners SET version = $5, sequence = $6,"
                 "  heartbeat_at = clock_timestamp()"
                 "  WHERE shard = $1 AND term = $2 AND version = $3 AND sequence = $4"
+                "  AND (SELECT epoch FROM shards WHERE shard = $1) = $7"
                 "  RETURNING shard"
                 "), written AS ("
                 "  INSERT INTO frames (shard, version, epoch, through_sequence, frame)"
@@ -139,6 +147,7 @@ class LearnerStore:
         recognised), and what is pinned.
         """
         async with session(self._pool) as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", RETENTION_LOCK)
             await connection.execute("DELETE FROM snapshot_pins WHERE expires_at < now()")
             oldest: int = await connection.fetchval(
                 "SELECT least("
