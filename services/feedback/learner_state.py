@@ -29,7 +29,7 @@ from services.feedback.store.log_store import LogRow
 _INLINE_ENTRIES = 32
 """Steps of up to this many entries run on the event loop: a thread costs more than they do."""
 
-_STEP_BYTES = 8 * 1024 * 1024
+_STEP_BYTES = 3 * 1024 * 1024
 _VECTORS_PER_ENTRY = 7
 """An event moves its item and five negatives, and makes a user vector."""
 

@@ -20,7 +20,7 @@ from services.feedback.domain.step import States
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM
 
-_CHUNK_BYTES = 4 * 1024 * 1024
+_CHUNK_BYTES = 2 * 1024 * 1024
 _BYTES_PER_RULE = 16
 _BYTES_PER_RECENT = 24
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import frame_pb2
-from services.common.errors import EpochLostError, HistoryGoneError
+from services.common.errors import EpochLostError, HistoryGoneError, NotReadyError
 from services.common.logs import logger
 from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
@@ -49,7 +49,8 @@ class FeedServer:
             EpochLostError: the resume point is ahead of the head, or on another fork.
 
         """
-        head = self._hub.head
+        # From the table, not the hub: the hub learns of forks a moment later.
+        head = await self._store.head()
         wants_snapshot = start.WhichOneof("from") != "resume"
         if not wants_snapshot:
             await self._check_resume(start.resume)
@@ -74,6 +75,9 @@ class FeedServer:
                         version=chunk.snapshot_chunk.content.version,
                     )
             async for response in self._frames(subscriber, at, acks, pin):
+                if response.frame.epoch > head.epoch:
+                    # The welcome did not say where the epoch before it ended.
+                    raise NotReadyError("a new epoch began: subscribe again")
                 yield response
         finally:
             self._metrics.streams.dec()

@@ -99,7 +99,7 @@ class FrameHub:
         """Compare with the table: it may have been restored, or have lost what we missed."""
         version = self.head.version
         newest = await self._store.head()
-        restored = newest.version < version or newest.epoch != self.head.epoch
+        restored = newest.version < version or newest.forks != self.head.forks
         # Frames right after us are gone: we were away for longer than they are kept.
         missed = newest.version > version == self.head.version
         if restored or (missed and not await self._store.frames_after(version)):
