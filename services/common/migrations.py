@@ -33,7 +33,11 @@ def migrate(dsn: str, schema: str, folder: Path) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"migration of schema {schema} failed: {done.stderr.strip()}")
+        fault = done.stderr.strip()
+        password = urlsplit(dsn).password
+        if password:
+            fault = fault.replace(password, "***")
+        raise RuntimeError(f"migration of schema {schema} failed: {fault}")
     structlog.get_logger(component="migrations").info(
         "migrated", schema=schema, applied=done.stdout.count("Applied:")
     )

@@ -76,7 +76,9 @@ class GenerationUpload:
         }
         for index, file in enumerate(self.manifest.files):
             columns_in, columns_out = shapes[file.name]
-            fault = await asyncio.to_thread(model_fault, files[file.name], columns_in, columns_out)
+            fault = await asyncio.to_thread(
+                model_fault, file.name, files[file.name], columns_in, columns_out
+            )
             if fault:
                 checks.fail(f"manifest.files[{index}]", fault)
         checks.done()

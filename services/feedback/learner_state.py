@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from harken.feedback.v1 import frame_pb2, generation_pb2
 from services.common.logs import logger
+from services.common.onnx_model import TOWER
 from services.common.progress import Applied
 from services.feedback.domain.checkpoint import checkpoint
 from services.feedback.domain.entries import LogEntry
 from services.feedback.domain.fold import fold
-from services.feedback.domain.model_check import TOWER
 from services.feedback.domain.step import States, finite, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.entry_conversion import TowerOf, log_entry, parse

@@ -115,6 +115,21 @@ BAD = {
         {**FILES, "scorer.onnx": FILES["scorer.onnx"][:-1] + b"\x00"},
         {"manifest.files[1].sha256"},
     ),
+    "other names": (
+        manifest(
+            "bad",
+            files=[
+                generation_pb2.GenerationFile(
+                    name=name,
+                    size=len(FILES["item_tower.onnx"]),
+                    sha256=hashlib.sha256(FILES["item_tower.onnx"]).digest(),
+                )
+                for name in FILES
+            ],
+        ),
+        dict.fromkeys(FILES, FILES["item_tower.onnx"]),
+        {"manifest.files[1]"},
+    ),
     "another shape": (manifest("bad", dimension=9), None, {"manifest.files[0]"}),
 }
 
