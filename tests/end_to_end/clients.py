@@ -69,7 +69,9 @@ class Caller:
             subject=user(who), count=count, min_position=position, strict=bool(position), **fields
         )
         request.wait_budget.FromSeconds(10)
-        return await self.clients.rankers[replica].Recommend(request)
+        return await self.clients.rankers[replica].Recommend(
+            request, wait_for_ready=True, timeout=30
+        )
 
     async def items(self, who: str, position: bytes = b"", **fields: Any) -> list[str]:
         return [slot.item_id for slot in (await self.slate(who, position, **fields)).slots]
@@ -79,11 +81,13 @@ class Caller:
             subject=user(who), min_position=position, strict=True, include_seen=True
         )
         request.wait_budget.FromSeconds(10)
-        return await self.clients.profile.GetProfile(request)
+        return await self.clients.profile.GetProfile(request, wait_for_ready=True, timeout=30)
 
     async def state(self, replica: int = 0) -> ranker_service_pb2.GetServingStateResponse:
         request = ranker_service_pb2.GetServingStateRequest()
-        return await self.clients.rankers[replica].GetServingState(request)
+        return await self.clients.rankers[replica].GetServingState(
+            request, wait_for_ready=True, timeout=30
+        )
 
     async def fold_of_feed(self, version: int, tenant: str = "default") -> bytes:
         """Return the digest of what the feed says up to a version, by the plainest of folds."""
