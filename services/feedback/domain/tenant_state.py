@@ -1,6 +1,5 @@
 """All that the learner knows of one tenant."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,15 +77,3 @@ class TenantState:
         if more > 0:
             self.levels = np.concatenate([self.levels, empty_levels(more)])
             self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
-
-    def digest(self) -> bytes:
-        """Return SHA-256 over the sorted ids of existing items, each followed by the bytes of its
-        vector and its bias (little-endian float32): what replicas serve.
-        """
-        digest = hashlib.sha256()
-        live = np.flatnonzero(self.items.exists[: len(self.items)])
-        for item_id, ordinal in sorted(zip(self.items.names(live), live.tolist(), strict=True)):
-            digest.update(item_id.encode())
-            digest.update(self.items.vectors[ordinal].astype("<f4").tobytes())
-            digest.update(self.items.biases[ordinal].astype("<f4").tobytes())
-        return digest.digest()

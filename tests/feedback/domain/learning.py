@@ -20,6 +20,7 @@ from services.feedback.domain.entries import (
     Nothing,
 )
 from services.feedback.domain.step import States
+from services.feedback.domain.tenant_state import TenantState
 from services.feedback.frame_conversion import activation_of
 
 DIMENSION = 8
@@ -115,9 +116,22 @@ def bits(states: States) -> dict[str, Any]:
             state.levels[:count], state.counts[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
         ]  # fmt: skip
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays))
+        whole = hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays))
         result[tenant] = (
-            tuple(items.ids), tuple(items.payloads), tuple(users.keys), digest.hexdigest(),
-            state.digest().hex(),
+            tuple(items.ids), tuple(items.payloads), tuple(users.keys), whole.hexdigest(),
+            digest(state).hex(),
         )  # fmt: skip
     return result
+
+
+def digest(state: TenantState) -> bytes:
+    """Return SHA-256 over the sorted ids of existing items, each followed by the bytes of its
+    vector and its bias (little-endian float32): what replicas serve.
+    """
+    result = hashlib.sha256()
+    live = np.flatnonzero(state.items.exists[: len(state.items)])
+    for item_id, ordinal in sorted(zip(state.items.names(live), live.tolist(), strict=True)):
+        result.update(item_id.encode())
+        result.update(state.items.vectors[ordinal].astype("<f4").tobytes())
+        result.update(state.items.biases[ordinal].astype("<f4").tobytes())
+    return result.digest()

@@ -14,7 +14,7 @@ from services.feedback.domain.fold import fold
 from services.feedback.domain.step import States, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.frame_conversion import changes_of, frame_of
-from tests.feedback.domain.learning import DIMENSION, TOWER, activated, bits, logs
+from tests.feedback.domain.learning import DIMENSION, TOWER, activated, bits, digest, logs
 
 CONFIG = LearningConfig()
 TOWERS = {(tenant, f"bootstrap-{DIMENSION}"): TOWER for tenant in ("a", "b")}
@@ -115,7 +115,7 @@ def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
         fold(folded, changes_of(through_wire(changes, live), TOWERS), CONFIG)
     for tenant, state in live.items():
-        assert folded[tenant].digest() == state.digest()
+        assert digest(folded[tenant]) == digest(state)
         assert np.array_equal(folded[tenant].items.gramian, state.items.gramian)
         assert np.array_equal(folded[tenant].levels, state.levels)
         people = np.arange(len(state.users))
