@@ -140,3 +140,33 @@ async def test_a_store_that_turns_read_only_is_away_and_comes_back(
 
     await until(accepts, "the store to be back")
     assert process.running
+
+
+async def test_a_learner_commits_nothing_into_an_epoch_that_is_over(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """Another process noticed first; the learner's own connections never broke."""
+    _, target = processes.start("feedback", lease_seconds="0.3", tick_seconds="60")
+    client = connect(target)
+    await client.upsert(1)
+    before = await record(client, "before")
+    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+        await reader.read("welcome")
+        old = (await reader.frames_through(before.sequence))[-1]
+    async with admin.transaction():
+        await admin.execute(
+            "INSERT INTO feedback.forks SELECT shard, epoch, head FROM feedback.shards"
+        )
+        await admin.execute("UPDATE feedback.shards SET epoch = epoch + 1")
+    after = await record(client, "after")
+    assert after.epoch == before.epoch + 1
+
+    async def committed() -> bool:
+        reached = await admin.fetchval("SELECT max(through_sequence) FROM feedback.frames")
+        return bool(reached >= after.sequence)
+
+    await until(committed, "a frame with the event")
+    epochs = await admin.fetch(
+        "SELECT DISTINCT epoch FROM feedback.frames WHERE version > $1", old.version
+    )
+    assert [row["epoch"] for row in epochs] == [after.epoch]
