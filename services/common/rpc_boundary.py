@@ -101,7 +101,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             try:
                 answer = await call(request, context)
-            except (HarkenError, asyncio.CancelledError, Exception) as error:
+            except (asyncio.CancelledError, Exception) as error:
                 await self._fail(name, context, error)
             finally:
                 self._in_flight -= limited
@@ -122,7 +122,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             try:
                 async for answer in call(request, context):
                     yield answer
-            except (HarkenError, asyncio.CancelledError, Exception) as error:
+            except (asyncio.CancelledError, Exception) as error:
                 await self._fail(name, context, error)
             succeeded.inc()
 

@@ -124,7 +124,8 @@ class Learner:
                 await listener.add_listener(LOG_CHANNEL, self._on_notify)
             self._log_head = await self._store.log_head()
             await settle_epoch(self._pool)
-            await self._state.load(self._frames, await self._store.input_position())
+            head = await self._frames.head()
+            await self._state.load(self._frames, Applied(head.epoch, head.version, head.sequence))
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
             self._metrics.leads.set(1)

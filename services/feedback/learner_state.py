@@ -102,6 +102,7 @@ class LearnerState:
             ArithmeticError: the step came to values that are not finite.
 
         """
+        rows = rows[: self._fitting(rows)]
         parsed = [parse(row) for row in rows]
         for entry in parsed:
             if entry.HasField("generation_activated"):
@@ -110,7 +111,6 @@ class LearnerState:
             log_entry(row, entry, self._towers) for row, entry in zip(rows, parsed, strict=True)
         ]
         entries = entries[: step_length(entries)]
-        entries = entries[: self._fitting(rows[: len(entries)])]
         before = self.applied
         after = Applied(before.epoch, before.version + 1, entries[-1].sequence)
         if len(entries) <= _INLINE_ENTRIES:

@@ -18,6 +18,7 @@ from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
     embedding_service_pb2_grpc,
     event_pb2,
+    feedback_service_pb2,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     item_pb2,
@@ -27,6 +28,7 @@ from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess
 from services.common.migrations import migrate
+from services.common.position import Position, decode_position
 from services.feedback.process import SCHEMA
 from tests.conftest import FreshDatabase
 
@@ -84,6 +86,20 @@ async def row_of(connection: asyncpg.Connection, query: str, *values: Any) -> as
     row = await connection.fetchrow(query, *values)
     assert row is not None, "there is no such row"
     return row
+
+
+async def record(client: Client, *names: str) -> Position:
+    """Record a view per name, each by a user of that name, and return the last position."""
+    request = feedback_service_pb2.RecordEventsRequest(
+        events=[event(name, user=name, item=f"i{n % 20}") for n, name in enumerate(names)]
+    )
+    answer = await client.feedback.RecordEvents(request, timeout=30)
+    return decode_position(answer.position)
+
+
+async def record_sequence(client: Client, *names: str) -> int:
+    """Record as `record` does, and return the sequence of the last event."""
+    return (await record(client, *names)).sequence
 
 
 class FeedbackProcesses:

@@ -3,27 +3,25 @@
 import asyncpg
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2
-from services.common.position import Position, decode_position
+from harken.feedback.v1 import embedding_service_pb2
+from services.common.position import Position
 from tests.faults import fault_of, reason_of
-from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from tests.feedback.conftest import Connect, FeedbackProcesses, record
 from tests.feedback.feed_reader import FeedReader
 from tests.waiting import until
 
 
-async def record(client: Client, name: str) -> Position:
-    request = feedback_service_pb2.RecordEventsRequest(events=[event(name)])
-    answer = await client.feedback.RecordEvents(request, timeout=30)
-    return decode_position(answer.position)
+async def break_connections(admin: asyncpg.Connection) -> None:
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = 'harken_feedback' AND datname = current_database()"
+    )
 
 
 async def become_another_server(admin: asyncpg.Connection) -> None:
     """Leave what a restored copy would show: another identity, and broken connections."""
     await admin.execute("UPDATE feedback.shards SET system_identifier = 1")
-    await admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE usename = 'harken_feedback' AND datname = current_database()"
-    )
+    await break_connections(admin)
 
 
 async def test_a_new_epoch_begins_under_a_running_process_and_says_where_the_old_one_ended(
@@ -109,10 +107,7 @@ async def test_a_store_that_turns_read_only_is_away_and_comes_back(
     await client.upsert(1)
     name = await admin.fetchval("SELECT current_database()")
     await admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    await admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE usename = 'harken_feedback' AND datname = current_database()"
-    )
+    await break_connections(admin)
 
     async def refuses() -> bool:
         try:
@@ -126,10 +121,7 @@ async def test_a_store_that_turns_read_only_is_away_and_comes_back(
     await until(refuses, "the store to be read-only")
     await admin.execute("SET default_transaction_read_only = off")
     await admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-    await admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE usename = 'harken_feedback' AND datname = current_database()"
-    )
+    await break_connections(admin)
 
     async def accepts() -> bool:
         try:

@@ -7,20 +7,11 @@ import time
 import asyncpg
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2
-from services.common.position import decode_position
-from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from harken.feedback.v1 import embedding_service_pb2
+from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader, events_in
 
 START = embedding_service_pb2.ResumePoint()
-
-
-async def record(client: Client, *names: str) -> int:
-    request = feedback_service_pb2.RecordEventsRequest(
-        events=[event(name, user=name, item=f"i{n % 20}") for n, name in enumerate(names)]
-    )
-    answer = await client.feedback.RecordEvents(request)
-    return decode_position(answer.position).sequence
 
 
 async def chain(admin: asyncpg.Connection) -> list[asyncpg.Record]:
@@ -59,7 +50,7 @@ async def test_two_learners_started_at_once_do_no_harm(
     disturbing = asyncio.create_task(disturb())
     last = 0
     for name in names:
-        last = await record(client, name)
+        last = await record_sequence(client, name)
     await disturbing
     async with FeedReader(client, resume=START) as reader:
         await reader.read("welcome")
@@ -83,9 +74,9 @@ async def test_a_standby_takes_over_within_a_second_or_so(
     await client.upsert(20)
     async with FeedReader(client, resume=START) as reader:
         await reader.read("welcome")
-        await reader.frames_through(await record(client, "before"))
+        await reader.frames_through(await record_sequence(client, "before"))
         await asyncio.to_thread(active.kill)
-        last = await record(client, "after")
+        last = await record_sequence(client, "after")
         started = time.monotonic()
         await reader.frames_through(last)
         # The lease is 1 s; generous, because this is a test of whether, not a benchmark.
@@ -114,7 +105,7 @@ async def test_sigkill_loses_no_acknowledged_event(
             while True:
                 try:
                     async with asyncio.timeout(20):
-                        await record(client, *names)
+                        await record_sequence(client, *names)
                     break
                 except (grpc.aio.AioRpcError, TimeoutError):
                     await asyncio.sleep(0.02)
@@ -130,7 +121,7 @@ async def test_sigkill_loses_no_acknowledged_event(
         await asyncio.to_thread(process.wait_ready, time.monotonic() + 60)
     stop.set()
     await asyncio.gather(*senders)
-    last = await record(client, "the last one")
+    last = await record_sequence(client, "the last one")
     logged = await admin.fetch("SELECT event_id, sequence FROM feedback.event_ids")
     entries = await admin.fetchval("SELECT count(*) FROM feedback.log WHERE user_key IS NOT NULL")
     assert set(acknowledged) <= {row["event_id"] for row in logged}

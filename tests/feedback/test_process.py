@@ -9,18 +9,11 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2
-from services.common.position import decode_position
+from harken.feedback.v1 import embedding_service_pb2
 from tests.faults import fault_of, reason_of
-from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader
 from tests.waiting import until
-
-
-async def record(client: Client, name: str) -> int:
-    request = feedback_service_pb2.RecordEventsRequest(events=[event(name)])
-    answer = await client.feedback.RecordEvents(request, timeout=30)
-    return decode_position(answer.position).sequence
 
 
 async def test_overload_is_shed_with_a_delay_and_probes_are_answered(
@@ -32,14 +25,14 @@ async def test_overload_is_shed_with_a_delay_and_probes_are_answered(
     await client.upsert(1)
     async with admin.transaction():
         await admin.execute("SELECT 1 FROM feedback.shards FOR UPDATE")
-        held = asyncio.create_task(record(client, "held"))
+        held = asyncio.create_task(record_sequence(client, "held"))
 
         async def is_held() -> bool:
             waiting = await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
             return bool(waiting)
 
         await until(is_held, "the first call to be held")
-        error = await fault_of(record(client, "shed"))
+        error = await fault_of(record_sequence(client, "shed"))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert reason_of(error) == "OVERLOADED"
         status = rpc_status.from_call(error)  # type: ignore[arg-type]
@@ -51,7 +44,7 @@ async def test_overload_is_shed_with_a_delay_and_probes_are_answered(
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     await held
-    await record(client, "shed")
+    await record_sequence(client, "shed")
 
 
 async def test_a_learner_takes_no_events_and_serves_the_feed(
@@ -60,9 +53,9 @@ async def test_a_learner_takes_no_events_and_serves_the_feed(
     _, ingest = processes.start("ingest", role="ingest")
     _, learner = processes.start("learner", role="learner")
     await connect(ingest).upsert(1)
-    error = await fault_of(record(connect(learner), "x"))
+    error = await fault_of(record_sequence(connect(learner), "x"))
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED
-    last = await record(connect(ingest), "x")
+    last = await record_sequence(connect(ingest), "x")
     for target in (ingest, learner):
         start = embedding_service_pb2.ResumePoint()
         async with FeedReader(connect(target), resume=start) as reader:
@@ -83,7 +76,7 @@ async def test_a_checkpoint_that_fails_does_not_stop_learning(
         numbers = iter(range(1000))
 
         async def writer() -> int | None:
-            await record(client, f"before-{next(numbers)}")
+            await record_sequence(client, f"before-{next(numbers)}")
             pid: int | None = await admin.fetchval(
                 "SELECT pid FROM pg_locks WHERE NOT granted AND"
                 " relation = 'feedback.checkpoints'::regclass LIMIT 1"
@@ -96,10 +89,10 @@ async def test_a_checkpoint_that_fails_does_not_stop_learning(
     async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         for number in range(5):
-            await reader.frames_through(await record(client, f"after-{number}"))
+            await reader.frames_through(await record_sequence(client, f"after-{number}"))
 
     async def written() -> bool:
-        await record(client, f"more-{next(numbers)}")
+        await record_sequence(client, f"more-{next(numbers)}")
         return bool(await admin.fetchval("SELECT count(*) FROM feedback.checkpoints"))
 
     await until(written, "a later checkpoint")

@@ -7,21 +7,11 @@ import asyncpg
 import grpc
 import pytest
 
-from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2, frame_pb2
-from services.common.position import decode_position
+from harken.feedback.v1 import embedding_service_pb2, frame_pb2
 from tests.faults import fault_of, fields_of, reason_of
-from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from tests.feedback.conftest import Client, Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader, events_in
 from tests.waiting import until
-
-
-async def record(client: Client, *names: str) -> int:
-    """Record an event per name and return the sequence of the last."""
-    request = feedback_service_pb2.RecordEventsRequest(
-        events=[event(name, user=name, item=f"i{n % 20}") for n, name in enumerate(names)]
-    )
-    answer = await client.feedback.RecordEvents(request)
-    return decode_position(answer.position).sequence
 
 
 async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
@@ -32,7 +22,7 @@ async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
         assert welcome.epoch == 1
         last = 0
         for batch in range(5):
-            last = await record(client, *(f"order-{batch}-{n}" for n in range(7)))
+            last = await record_sequence(client, *(f"order-{batch}-{n}" for n in range(7)))
         frames = await reader.frames_through(last)
     assert [frame.version for frame in frames] == list(range(1, len(frames) + 1))
     assert all(frame.after_version == frame.version - 1 for frame in frames)
@@ -45,11 +35,11 @@ async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
 
 
 async def test_a_subscriber_resumes_where_it_was(client: Client) -> None:
-    first = await record(client, "resume-1")
+    first = await record_sequence(client, "resume-1")
     async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(first)
-    second = await record(client, "resume-2", "resume-3")
+    second = await record_sequence(client, "resume-2", "resume-3")
     point = embedding_service_pb2.ResumePoint(epoch=1, version=frames[-1].version)
     async with FeedReader(client, resume=point) as reader:
         await reader.read("welcome")
@@ -64,7 +54,7 @@ async def test_only_wanted_sections_come_but_every_version(client: Client) -> No
     start = embedding_service_pb2.ResumePoint()
     async with FeedReader(client, resume=start, sections=wanted) as reader:
         await reader.read("welcome")
-        frames = await reader.frames_through(await record(client, "sections"))
+        frames = await reader.frames_through(await record_sequence(client, "sections"))
     assert [frame.version for frame in frames] == list(range(1, len(frames) + 1))
     changes = [one for frame in frames for one in frame.tenants]
     assert changes
@@ -124,7 +114,7 @@ async def test_forgotten_history_is_out_of_range_and_a_snapshot_replaces_it(
     await client.upsert(20)
 
     async def first_frame_is_gone() -> bool:
-        await record(client, f"fill-{asyncio.get_running_loop().time()}")
+        await record_sequence(client, f"fill-{asyncio.get_running_loop().time()}")
         oldest = await admin.fetchval("SELECT min(version) FROM feedback.frames")
         return bool(oldest is not None and oldest > 1)
 
@@ -137,7 +127,7 @@ async def test_forgotten_history_is_out_of_range_and_a_snapshot_replaces_it(
         error = await fault_of(reader.read("welcome"))
     assert error.code() == grpc.StatusCode.OUT_OF_RANGE
     assert reason_of(error) == "HISTORY_GONE"
-    last = await record(client, "after")
+    last = await record_sequence(client, "after")
     async with FeedReader(client, snapshot=True) as reader:
         await reader.read("welcome")
         chunks = await reader.snapshot()
@@ -173,12 +163,12 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
         await reader.ack(first.version)
 
     async def checkpoints() -> bool:
-        await record(client, f"fill-{asyncio.get_running_loop().time()}")
+        await record_sequence(client, f"fill-{asyncio.get_running_loop().time()}")
         newest = await admin.fetchval("SELECT max(version) FROM feedback.checkpoints")
         return bool(newest is not None and newest > 8)
 
     await until(checkpoints, "checkpoints", 30)
-    last = await record(client, "for the keeper")
+    last = await record_sequence(client, "for the keeper")
     point = embedding_service_pb2.ResumePoint(epoch=1, version=first.version)
     async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")

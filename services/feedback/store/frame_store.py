@@ -47,6 +47,7 @@ class SnapshotPin:
         self._pin = pin
         self.checkpoint = checkpoint
         self._renewed_at = time.monotonic()
+        self._released = False
 
     async def renew(self) -> None:
         """Say that it is still needed; costs nothing when that was said lately."""
@@ -62,7 +63,10 @@ class SnapshotPin:
             )
 
     async def release(self) -> None:
-        """End it."""
+        """End it; a second time costs nothing."""
+        if self._released:
+            return
+        self._released = True
         with store_faults():
             await self._pool.execute("DELETE FROM snapshot_pins WHERE pin = $1", self._pin)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.common.database import one_row, session, store_faults
+from services.common.database import session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
 from services.feedback.store.log_store import SHARD, NewEntry, append_entries
@@ -61,17 +61,6 @@ class LearnerStore:
         with store_faults():
             head: int = await self._pool.fetchval("SELECT head FROM shards WHERE shard = $1", SHARD)
         return head
-
-    async def input_position(self) -> Applied:
-        """Return the point that was committed last."""
-        with store_faults():
-            row = await one_row(
-                self._pool,
-                "SELECT s.epoch, l.version, l.sequence FROM shards s"
-                " JOIN learners l USING (shard) WHERE s.shard = $1",
-                SHARD,
-            )
-        return Applied(row["epoch"], row["version"], row["sequence"])
 
     async def commit_step(self, term: int, before: Applied, after: Applied, frame: bytes) -> None:
         """Commit a frame and the input position together.
