@@ -15,6 +15,7 @@ from services.feedback.domain.changes import (
 )
 from services.feedback.domain.entries import EmbeddingPut, ItemDeleted, ItemUpserted, LogEntry
 from services.feedback.domain.item_dictionary import ItemDictionary
+from services.feedback.domain.norm_bound import within_norm
 from services.feedback.domain.tenant_state import TenantState
 
 
@@ -89,15 +90,9 @@ def _upsert(
             bool(items.pinned[ordinal]),
         )
     if not row.pinned:
-        row.vector = _bounded(row.vector + (start - old_start), state.generation.max_norm)
+        moved = row.vector + (start - old_start)
+        row.vector = within_norm(moved[np.newaxis], state.generation.max_norm)[0]
     return ordinal, row
-
-
-def _bounded(vector: Floats, max_norm: float) -> Floats:
-    norm = float(np.linalg.norm(vector))
-    if norm <= max_norm:
-        return vector
-    return (vector * np.float32(max_norm / norm)).astype(np.float32)
 
 
 def _changes(

@@ -22,6 +22,7 @@ from services.feedback.domain.entries import Event, LogEntry
 from services.feedback.domain.fold_in import fold_in, recency_weights
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
+from services.feedback.domain.norm_bound import within_norm
 from services.feedback.domain.popularity import add_counts, add_events
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM, Histories
@@ -134,11 +135,7 @@ def _user_vectors(state: TenantState, histories: Histories) -> Floats:
     ranks = tied_ranks(histories.times_us // 1_000_000)
     weights = recency_weights(items, ranks, state.generation.decay) * histories.weights
     vectors = fold_in(state.items.vectors, items, weights, state.factor())
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    limit = np.float32(state.generation.max_norm)
-    shrink = np.minimum(np.float32(1), limit / np.maximum(norms, np.float32(1e-12)))
-    bounded: Floats = (vectors * shrink).astype(np.float32)
-    return bounded
+    return within_norm(vectors, state.generation.max_norm)
 
 
 def _learn_popularity(
