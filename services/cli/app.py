@@ -4,10 +4,14 @@ import typer
 
 from services.cli.commands import import_files
 from services.cli.commands.demo import demo
+from services.cli.commands.evaluate import evaluate_file
+from services.cli.commands.generations import generations, promote, rollback
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
 from services.cli.commands.sample import sample
 from services.cli.commands.status import status
+from services.cli.commands.train import train
+from services.cli.commands.tune import tune
 from services.cli.commands.up import up
 
 app = typer.Typer(
@@ -24,4 +28,10 @@ app.command()(sample)
 app.add_typer(import_files.app, name="import")
 app.command()(recommend)
 app.command()(replay)
+app.command("evaluate")(evaluate_file)
+app.command()(train)
+app.command()(tune)
+app.command()(generations)
+app.command()(promote)
+app.command()(rollback)
 app.command()(status)

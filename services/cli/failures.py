@@ -14,10 +14,10 @@ from rich.markup import escape
 
 from services.cli.console import messages
 from services.cli.embedded_postgres import PostgresError
-from services.cli.imports.columns import ColumnError
-from services.cli.imports.table_file import TableFileError
 from services.cli.postgres_binaries import PostgresMissingError
 from services.cli.service_process import ProcessFailedError
+from services.dataset.columns import ColumnError
+from services.dataset.table_file import TableFileError
 
 Result = TypeVar("Result")
 

@@ -50,12 +50,15 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _plain_lines(what: str, total: int) -> Callable[[int], None]:
     console = messages()
-    last = time.monotonic()
+    began = last = time.monotonic()
 
     def show(done: int) -> None:
         nonlocal last
-        if time.monotonic() - last >= _PLAIN_LINE_SECONDS or done >= total:
-            last = time.monotonic()
-            console.print(f"{what}: {done:,} of {total:,}")
+        now = time.monotonic()
+        if now - last >= _PLAIN_LINE_SECONDS or done >= total:
+            last = now
+            left = (now - began) * (total - done) / max(done, 1)
+            more = f", about {left:,.0f} s left" if 0 < done < total else ""
+            console.print(f"{what}: {done:,} of {total:,}{more}")
 
     return show

@@ -10,6 +10,7 @@ from services.common.server import MAX_ANSWER_BYTES
 # now and then loses a message in the middle, silently. Those who stream resume by themselves.
 _STREAMS = (
     ("harken.feedback.v1.FeedbackService", "ImportEvents"),
+    ("harken.feedback.v1.FeedbackService", "ExportEvents"),
     ("harken.feedback.v1.EmbeddingService", "Subscribe"),
     ("harken.feedback.v1.GenerationService", "PublishGeneration"),
     ("harken.feedback.v1.GenerationService", "DownloadGeneration"),

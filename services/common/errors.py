@@ -7,6 +7,9 @@ HarkenError
 ├── AlreadyExistsError       the name is taken by something else
 ├── EtagMismatchError        the resource changed meanwhile
 ├── WrongGenerationError     vectors of another generation than the active one
+├── AlreadyActiveError       the generation serves already
+├── AnotherStagedError       another generation is staged
+├── NothingToRollBackToError no other generation served before
 ├── EpochLostError           a position or resume point lies on an abandoned fork
 ├── HistoryGoneError         frames after the resume point are gone
 ├── StaleError               strict, and min_position not reached within the budget
@@ -79,6 +82,24 @@ class WrongGenerationError(HarkenError):
     reason = "WRONG_GENERATION"
 
 
+class AlreadyActiveError(HarkenError):
+    """The generation serves already."""
+
+    reason = "ALREADY_ACTIVE"
+
+
+class AnotherStagedError(HarkenError):
+    """Another generation is staged."""
+
+    reason = "ANOTHER_STAGED"
+
+
+class NothingToRollBackToError(HarkenError):
+    """No other generation served before."""
+
+    reason = "NOTHING_TO_ROLL_BACK_TO"
+
+
 class EpochLostError(HarkenError):
     """A position or resume point lies on a fork of the log that was abandoned."""
 
@@ -127,6 +148,9 @@ STATUS_OF: Mapping[type[HarkenError], grpc.StatusCode] = MappingProxyType(
         AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
         EtagMismatchError: grpc.StatusCode.ABORTED,
         WrongGenerationError: grpc.StatusCode.FAILED_PRECONDITION,
+        AlreadyActiveError: grpc.StatusCode.FAILED_PRECONDITION,
+        AnotherStagedError: grpc.StatusCode.FAILED_PRECONDITION,
+        NothingToRollBackToError: grpc.StatusCode.FAILED_PRECONDITION,
         EpochLostError: grpc.StatusCode.FAILED_PRECONDITION,
         HistoryGoneError: grpc.StatusCode.OUT_OF_RANGE,
         StaleError: grpc.StatusCode.UNAVAILABLE,

@@ -11,6 +11,8 @@ TOWER = "item_tower.onnx"
 """Item tower: content [n, content_buckets] float32 -> vector [n, dimension] float32."""
 SCORER = "scorer.onnx"
 """Scorer: features [n, columns] float32 -> scores [n, outcomes] float32."""
+ITEM_VECTORS = "item_vectors.pb"
+"""Trained vectors of items, not a model: a harken.feedback.v1.ItemVectorFile."""
 INPUTS: Mapping[str, str] = MappingProxyType({TOWER: "content", SCORER: "features"})
 OUTPUTS: Mapping[str, str] = MappingProxyType({TOWER: "vector", SCORER: "scores"})
 

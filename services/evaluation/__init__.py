@@ -1,1 +1,1 @@
-"""Measures recommendations by what users did next. Pure: no I/O, no clock."""
+"""Measures recommendations by what users did next. Reads no file and asks no service."""

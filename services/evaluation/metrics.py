@@ -13,6 +13,9 @@ metrics inflate several times: Krichene & Rendle, KDD 2020).
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 CUTOFF = 10
 
 
@@ -56,6 +59,13 @@ class MetricSums:
         """Return the means so far."""
         count = max(self._events, 1)
         return Metrics(self._events, self._hits / count, self._ndcg / count, self._mrr / count)
+
+
+def gains(ranks: npt.NDArray[np.floating], cutoff: int) -> npt.NDArray[np.float64]:
+    """Return HR, NDCG and MRR of ranks [n], as [n, 3]; ranks may lie between two (mean ranks)."""
+    found = ranks <= cutoff
+    safe = np.where(found, ranks, 1.0).astype(np.float64)
+    return np.stack([found, found / np.log2(safe + 1), found / safe], axis=1).astype(np.float64)
 
 
 def ratio(better: float, base: float) -> float | None:

@@ -14,7 +14,8 @@ from services.common.service_settings import (
     PostgresDsn,
     ServiceSettings,
 )
-from services.feedback.domain.event_types import EventType, preset
+from services.feedback.domain.event_types import PRESETS, EventType, preset
+from services.feedback.domain.live_comparison import ComparisonConfig
 
 
 class Role(StrEnum):
@@ -46,7 +47,7 @@ class FeedbackConfig(ServiceSettings):
     pool_size: int = Field(6, ge=2, description="PostgreSQL connections for reads")
 
     preset: Annotated[str, AfterValidator(_known_preset)] = Field(
-        "shopping", description='event types: "shopping" or "media"'
+        "shopping", description=f"event types: one of {', '.join(PRESETS)}"
     )
     event_types: Annotated[dict[str, EventType], NoDecode, FromJson] = Field(
         default_factory=dict,
@@ -71,6 +72,44 @@ class FeedbackConfig(ServiceSettings):
     )
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
+    )
+
+    kept_generations: int = Field(
+        10, ge=1, description="newest generations kept; those in use are kept besides"
+    )
+    standby_seconds: float = Field(
+        3600.0, gt=0, description="how long a generation can be rolled back to at once"
+    )
+    validation_min_events: int = Field(
+        500, ge=1, description="events compared before a staged generation is judged"
+    )
+    validation_max_events: int = Field(
+        100_000, ge=1, description="events after which an undecided one is retired"
+    )
+    guard_bound: float = Field(
+        0.005, ge=0, le=1, description="how much worse than the reference vectors may rank"
+    )
+
+    def comparison(self) -> ComparisonConfig:
+        """Return how generations and vectors are compared on live events."""
+        return ComparisonConfig(
+            min_events=self.validation_min_events,
+            max_events=self.validation_max_events,
+            guard_bound=self.guard_bound,
+            standby_seconds=self.standby_seconds,
+        )
+
+    settle_seconds: float = Field(
+        10.0, gt=0, le=600, description="after a slate was logged, it trains the head"
+    )
+    attribution_seconds: float = Field(
+        1800.0, ge=600, le=86_400, description="after a slate was logged, events still count for it"
+    )
+    pending_slates: int = Field(
+        20_000, ge=1, description="slates within the attribution window, held per tenant"
+    )
+    shown_eta: float = Field(
+        0.01, ge=0, le=0.1, description="largest move of an item by a slate it was passed over in"
     )
 
     def types(self) -> dict[str, EventType]:

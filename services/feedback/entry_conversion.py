@@ -9,17 +9,18 @@ from services.common.content_features import content_features
 from services.feedback.domain.entries import (
     EmbeddingPut,
     Event,
+    EventRetracted,
+    GenerationRetired,
     ItemDeleted,
     ItemUpserted,
     Kind,
     LogEntry,
     Nothing,
 )
-from services.feedback.frame_conversion import activation_of
+from services.feedback.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.item_conversion import content_of
+from services.feedback.slate_conversion import shown_slate
 from services.feedback.store.log_store import LogRow
-
-TowerOf = dict[tuple[str, str], bytes]
 
 
 def parse(row: LogRow) -> entry_pb2.Entry:
@@ -27,25 +28,24 @@ def parse(row: LogRow) -> entry_pb2.Entry:
     return entry_pb2.Entry.FromString(row.entry)
 
 
-def log_entry(row: LogRow, entry: entry_pb2.Entry, towers: TowerOf) -> LogEntry:
-    """Return an entry for the learner; `towers` holds those of activated generations."""
+def log_entry(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> LogEntry:
+    """Return an entry for the learner; `files` holds those of generations that it names."""
     return LogEntry(
-        row.sequence, row.tenant, row.accepted_at_us, _kind(entry, row.accepted_at_us, towers)
+        row.sequence, row.tenant, row.accepted_at_us, _kind(entry, row.accepted_at_us, files)
     )
 
 
-def _kind(entry: entry_pb2.Entry, accepted_at_us: int, towers: TowerOf) -> Kind:
+def _kind(entry: entry_pb2.Entry, accepted_at_us: int, files: FilesOf) -> Kind:
     match entry.WhichOneof("kind"):
         case "event":
-            event = entry.event
-            return Event(
-                user_key=event.user_key,
-                item_id=event.item_id,
-                type=event.type,
-                value=event.value if event.HasField("value") else math.nan,
-                time_us=event.event_time_us if event.HasField("event_time_us") else accepted_at_us,
-                weight=event.weight,
+            return _event(entry.event, accepted_at_us)
+        case "event_retracted":
+            retracted = entry.event_retracted
+            return EventRetracted(
+                _event(retracted.event, retracted.event_accepted_at_us), retracted.event_sequence
             )
+        case "slate":
+            return shown_slate(entry.slate)
         case "item_upserted":
             item = entry.item_upserted
             return ItemUpserted(
@@ -64,7 +64,23 @@ def _kind(entry: entry_pb2.Entry, accepted_at_us: int, towers: TowerOf) -> Kind:
                 generation_id=put.generation_id,
             )
         case "generation_activated":
-            manifest = entry.generation_activated
-            return activation_of(manifest, towers[manifest.tenant, manifest.generation_id])
+            return activation_of(entry.generation_activated, files)
+        case "generation_staged":
+            staged = entry.generation_staged
+            return staging_of(staged.manifest, files, staged.now)
+        case "generation_retired":
+            return GenerationRetired(entry.generation_retired.generation_id)
         case _:
             return Nothing()
+
+
+def _event(event: entry_pb2.LoggedEvent, accepted_at_us: int) -> Event:
+    return Event(
+        user_key=event.user_key,
+        item_id=event.item_id,
+        type=event.type,
+        value=event.value if event.HasField("value") else math.nan,
+        time_us=event.event_time_us if event.HasField("event_time_us") else accepted_at_us,
+        weight=event.weight,
+        slate_id=event.slate_id,
+    )

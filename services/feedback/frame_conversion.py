@@ -1,26 +1,27 @@
 """Frames: what a step changed, to and from the wire."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from harken.feedback.v1 import frame_pb2 as pb
 from harken.feedback.v1 import generation_pb2, item_pb2
 from services.common.progress import Applied
 from services.feedback.domain.changes import (
-    BaseChanges,
     Changes,
     EventColumns,
-    Ints,
+    HiddenEvents,
+    PlaceChanges,
     PopularityChanges,
     RecentItems,
     RuleChanges,
     UserChanges,
-    VectorChanges,
+    VectorRollback,
 )
-from services.feedback.domain.entries import GenerationActivated
+from services.feedback.frame_columns import to_bytes, to_ints, to_rows
+from services.feedback.generation_conversion import FilesOf, activation_of, staging_of
+from services.feedback.slate_frames import slates_from_wire, slates_to_wire
+from services.feedback.space_conversion import space_to_wire, spaces_from_wire
 
 
 def frame_of(
@@ -38,28 +39,29 @@ def frame_of(
 
 
 def _to_wire(changes: Changes) -> pb.TenantChanges:
-    wire = pb.TenantChanges(tenant=changes.tenant, item_ids=changes.item_ids)
-    generation_id = ""
+    wire = pb.TenantChanges(
+        tenant=changes.tenant,
+        item_ids=changes.item_ids,
+        retired_generation_ids=changes.retired,
+    )
     if changes.activated is not None:
         wire.activated.ParseFromString(changes.activated.manifest)
-        generation_id = changes.activated.generation_id
+    if changes.staged is not None:
+        wire.staged.ParseFromString(changes.staged.generation.manifest)
+    if changes.rollback is not None:
+        rollback = changes.rollback
+        wire.vector_rollback.generation_id = rollback.generation_id
+        wire.vector_rollback.to_version = rollback.to_version
+        wire.vector_rollback.reason = rollback.reason
+        wire.vector_rollback.count = rollback.count
     if changes.upserted or changes.deleted:
         wire.catalogue.items.extend(
             item_pb2.Item.FromString(payload) if payload else item_pb2.Item(item_id=item_id)
             for item_id, payload in changes.upserted
         )
         wire.catalogue.deleted_item_ids.extend(changes.deleted)
-    if changes.vectors is not None:
-        part = changes.vectors
-        wire.item_vectors.CopyFrom(
-            pb.ItemVectors(
-                generation_id=generation_id,
-                items=part.items.tolist(),
-                vectors=_bytes(part.vectors, "<f4"),
-                biases=_bytes(part.biases, "<f4"),
-                pinned=part.pinned.tolist(),
-            )
-        )
+    for space in changes.spaces:
+        space_to_wire(space, changes.active, wire)
     if changes.rules is not None:
         cells = changes.rules
         wire.rules.CopyFrom(
@@ -67,7 +69,16 @@ def _to_wire(changes: Changes) -> pb.TenantChanges:
                 sources=cells.sources.tolist(),
                 slots=cells.slots.tolist(),
                 targets=cells.targets.tolist(),
-                weights=_bytes(cells.weights, "<f4"),
+                weights=to_bytes(cells.weights, "<f4"),
+            )
+        )
+    if changes.places is not None:
+        places = changes.places
+        wire.place_popularity.CopyFrom(
+            pb.PlacePopularity(
+                items=places.items.tolist(),
+                places=places.places.tolist(),
+                levels=to_bytes(places.levels, "<f8"),
             )
         )
     if changes.popularity is not None:
@@ -75,99 +86,114 @@ def _to_wire(changes: Changes) -> pb.TenantChanges:
         wire.popularity.CopyFrom(
             pb.Popularity(
                 items=popularity.items.tolist(),
-                levels=_bytes(popularity.levels, "<f8"),
-                counts=_bytes(popularity.counts, "<f8"),
+                levels=to_bytes(popularity.levels, "<f8"),
+                counts=to_bytes(popularity.counts, "<f8"),
             )
         )
     if changes.users is not None:
-        wire.users.CopyFrom(_users_to_wire(changes.users))
+        wire.users.CopyFrom(_users_to_wire(changes.users, changes.active))
+    if changes.slates is not None:
+        slates_to_wire(changes.slates, wire)
     _learner_to_wire(changes, wire)
     return wire
 
 
-def _users_to_wire(users: UserChanges) -> pb.UserDeltas:
+def _users_to_wire(users: UserChanges, generation_id: str) -> pb.UserDeltas:
     events = users.events
-    return pb.UserDeltas(
+    deltas = pb.UserDeltas(
+        generation_id=generation_id,
         user_keys=users.user_keys,
         types=users.types,
         event_users=events.users.tolist(),
         event_items=events.items.tolist(),
         event_types=events.types.tolist(),
-        event_values=_bytes(events.values, "<f8"),
+        event_values=to_bytes(events.values, "<f8"),
         event_times_us=events.times_us.tolist(),
         event_sequences=events.sequences.tolist(),
-        event_weights=_bytes(events.weights, "<f4"),
+        event_weights=to_bytes(events.weights, "<f4"),
         vector_users=users.vector_users.tolist(),
-        vectors=_bytes(users.vectors, "<f4"),
+        vectors=to_bytes(users.vectors, "<f4"),
         pinned=users.pinned.tolist(),
     )
+    if users.retracted is not None:
+        retracted = users.retracted
+        deltas.retracted_users.extend(retracted.users.tolist())
+        deltas.retracted_items.extend(retracted.items.tolist())
+        deltas.retracted_types.extend(retracted.types.tolist())
+        deltas.retracted_values = to_bytes(retracted.values, "<f8")
+        deltas.retracted_times_us.extend(retracted.times_us.tolist())
+        deltas.retracted_sequences.extend(retracted.sequences.tolist())
+        deltas.retracted_weights = to_bytes(retracted.weights, "<f4")
+    return deltas
 
 
 def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
-    if changes.bases is not None:
-        wire.learner.base_items.extend(changes.bases.items.tolist())
-        wire.learner.bases = _bytes(changes.bases.vectors, "<f4")
     if changes.recent is not None:
         recent = changes.recent
         wire.learner.user_keys.extend(recent.user_keys)
         wire.learner.recent_items.extend(recent.items.tolist())
-        wire.learner.recent_weights = _bytes(recent.weights, "<f4")
+        wire.learner.recent_weights = to_bytes(recent.weights, "<f4")
         wire.learner.recent_times_us.extend(recent.times_us.tolist())
         wire.learner.recent_lengths.extend(recent.lengths.tolist())
         wire.learner.pinned_users.extend(recent.pinned_users.tolist())
-    if changes.gramian is not None:
-        wire.learner.gramian = _bytes(changes.gramian, "<f8")
-    if changes.factor_gramian is not None:
-        wire.learner.factor_gramian = _bytes(changes.factor_gramian, "<f8")
+        wire.learner.recent_sequences.extend(recent.sequences.tolist())
+        hidden = recent.hidden
+        wire.learner.hidden_users.extend(hidden.users.tolist())
+        wire.learner.hidden_items.extend(hidden.items.tolist())
+        wire.learner.hidden_weights = to_bytes(hidden.weights, "<f4")
+        wire.learner.hidden_times_us.extend(hidden.times_us.tolist())
+        wire.learner.hidden_sequences.extend(hidden.sequences.tolist())
 
 
-def stamp_generation(frame: pb.Frame, generation_of: dict[str, str]) -> None:
-    """Write the generation that the vectors of each tenant belong to."""
-    for tenant in frame.tenants:
-        if tenant.HasField("item_vectors"):
-            tenant.item_vectors.generation_id = generation_of[tenant.tenant]
-        if tenant.HasField("users"):
-            tenant.users.generation_id = generation_of[tenant.tenant]
+def changes_of(frame: pb.Frame, files: FilesOf) -> list[Changes]:
+    """Return what a frame says, with the files of the generations that it names."""
+    return [_from_wire(tenant, files) for tenant in frame.tenants]
 
 
-def changes_of(frame: pb.Frame, towers: dict[tuple[str, str], bytes]) -> list[Changes]:
-    """Return what a frame says, with the item towers of the generations that it activates."""
-    return [_from_wire(tenant, towers) for tenant in frame.tenants]
+def named_generations(frame: pb.Frame) -> list[generation_pb2.GenerationManifest]:
+    """Return the manifests of the generations that a frame activates or stages."""
+    return [
+        manifest
+        for tenant in frame.tenants
+        for manifest, there in (
+            (tenant.activated, tenant.HasField("activated")),
+            (tenant.staged, tenant.HasField("staged")),
+        )
+        if there
+    ]
 
 
-def activations(frame: pb.Frame) -> list[generation_pb2.GenerationManifest]:
-    """Return the manifests of the generations that a frame activates."""
-    return [tenant.activated for tenant in frame.tenants if tenant.HasField("activated")]
-
-
-def _from_wire(wire: pb.TenantChanges, towers: dict[tuple[str, str], bytes]) -> Changes:
-    changes = Changes(wire.tenant, list(wire.item_ids))
+def _from_wire(wire: pb.TenantChanges, files: FilesOf) -> Changes:
+    changes = Changes(wire.tenant, list(wire.item_ids), retired=list(wire.retired_generation_ids))
     if wire.HasField("activated"):
-        manifest = wire.activated
-        tower = towers[manifest.tenant, manifest.generation_id]
-        changes.activated = activation_of(manifest, tower)
+        changes.activated = activation_of(wire.activated, files)
+    if wire.HasField("staged"):
+        changes.staged = staging_of(wire.staged, files, now=False)
+    if wire.HasField("vector_rollback"):
+        rollback = wire.vector_rollback
+        changes.rollback = VectorRollback(
+            rollback.generation_id, rollback.to_version, rollback.reason, rollback.count
+        )
     changes.upserted = [(item.item_id, item.SerializeToString()) for item in wire.catalogue.items]
     changes.deleted = list(wire.catalogue.deleted_item_ids)
-    if wire.HasField("item_vectors"):
-        part = wire.item_vectors
-        changes.vectors = VectorChanges(
-            _ints(part.items),
-            _floats(part.vectors, len(part.items)),
-            np.frombuffer(part.biases, "<f4"),
-            np.array(part.pinned, np.bool_),
-        )
+    changes.spaces = spaces_from_wire(wire)
     if wire.HasField("rules"):
         cells = wire.rules
         changes.rules = RuleChanges(
-            _ints(cells.sources),
-            _ints(cells.slots),
-            _ints(cells.targets),
+            to_ints(cells.sources),
+            to_ints(cells.slots),
+            to_ints(cells.targets),
             np.frombuffer(cells.weights, "<f4"),
+        )
+    if wire.HasField("place_popularity"):
+        places = wire.place_popularity
+        changes.places = PlaceChanges(
+            to_ints(places.items), to_ints(places.places), np.frombuffer(places.levels, "<f8")
         )
     if wire.HasField("popularity"):
         popularity = wire.popularity
         changes.popularity = PopularityChanges(
-            _ints(popularity.items),
+            to_ints(popularity.items),
             np.frombuffer(popularity.levels, "<f8"),
             np.frombuffer(popularity.counts, "<f8"),
         )
@@ -175,6 +201,7 @@ def _from_wire(wire: pb.TenantChanges, towers: dict[tuple[str, str], bytes]) -> 
         changes.users = _users_from_wire(wire.users)
     if wire.HasField("learner"):
         _learner_from_wire(wire.learner, changes)
+    changes.slates = slates_from_wire(wire)
     return changes
 
 
@@ -183,70 +210,48 @@ def _users_from_wire(users: pb.UserDeltas) -> UserChanges:
         user_keys=list(users.user_keys),
         types=list(users.types),
         events=EventColumns(
-            users=_ints(users.event_users),
-            items=_ints(users.event_items),
-            types=_ints(users.event_types),
+            users=to_ints(users.event_users),
+            items=to_ints(users.event_items),
+            types=to_ints(users.event_types),
             values=np.frombuffer(users.event_values, "<f8"),
-            times_us=_ints(users.event_times_us),
-            sequences=_ints(users.event_sequences),
+            times_us=to_ints(users.event_times_us),
+            sequences=to_ints(users.event_sequences),
             weights=np.frombuffer(users.event_weights, "<f4"),
         ),
-        vector_users=_ints(users.vector_users),
-        vectors=_floats(users.vectors, len(users.vector_users)),
+        vector_users=to_ints(users.vector_users),
+        vectors=to_rows(users.vectors, len(users.vector_users)),
         pinned=np.array(users.pinned, np.bool_),
+        retracted=_retracted_from_wire(users) if users.retracted_users else None,
+    )
+
+
+def _retracted_from_wire(users: pb.UserDeltas) -> EventColumns:
+    return EventColumns(
+        users=to_ints(users.retracted_users),
+        items=to_ints(users.retracted_items),
+        types=to_ints(users.retracted_types),
+        values=np.frombuffer(users.retracted_values, "<f8"),
+        times_us=to_ints(users.retracted_times_us),
+        sequences=to_ints(users.retracted_sequences),
+        weights=np.frombuffer(users.retracted_weights, "<f4"),
     )
 
 
 def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
-    if learner.base_items:
-        changes.bases = BaseChanges(
-            _ints(learner.base_items), _floats(learner.bases, len(learner.base_items))
-        )
     if learner.user_keys:
         changes.recent = RecentItems(
             user_keys=list(learner.user_keys),
-            items=_ints(learner.recent_items),
+            items=to_ints(learner.recent_items),
             weights=np.frombuffer(learner.recent_weights, "<f4"),
-            times_us=_ints(learner.recent_times_us),
-            lengths=_ints(learner.recent_lengths),
-            pinned_users=_ints(learner.pinned_users),
+            times_us=to_ints(learner.recent_times_us),
+            lengths=to_ints(learner.recent_lengths),
+            pinned_users=to_ints(learner.pinned_users),
+            sequences=to_ints(learner.recent_sequences),
+            hidden=HiddenEvents(
+                to_ints(learner.hidden_users),
+                to_ints(learner.hidden_items),
+                np.frombuffer(learner.hidden_weights, "<f4"),
+                to_ints(learner.hidden_times_us),
+                to_ints(learner.hidden_sequences),
+            ),
         )
-    if learner.gramian:
-        changes.gramian = _square(learner.gramian)
-    if learner.factor_gramian:
-        changes.factor_gramian = _square(learner.factor_gramian)
-
-
-def activation_of(manifest: generation_pb2.GenerationManifest, tower: bytes) -> GenerationActivated:
-    """Return the activation of a generation."""
-    return GenerationActivated(
-        generation_id=manifest.generation_id,
-        manifest=manifest.SerializeToString(),
-        tower=tower,
-        dimension=manifest.dimension,
-        max_norm=manifest.max_norm,
-        content_buckets=manifest.content_buckets,
-        length=manifest.encoder.length,
-        decay=manifest.encoder.decay,
-        alpha=manifest.encoder.alpha,
-        regularization=manifest.encoder.regularization,
-    )
-
-
-def _square(content: bytes) -> npt.NDArray[np.float64]:
-    values = np.frombuffer(content, "<f8")
-    side = math.isqrt(values.size)
-    return values.reshape(side, side)
-
-
-def _bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
-    return np.ascontiguousarray(column, kind).tobytes()
-
-
-def _ints(column: Sequence[int]) -> Ints:
-    return np.array(column, np.int64)
-
-
-def _floats(content: bytes, rows: int) -> npt.NDArray[np.float32]:
-    values = np.frombuffer(content, "<f4")
-    return values.reshape(rows, -1) if rows else values.reshape(0, 0)

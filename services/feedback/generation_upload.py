@@ -4,15 +4,21 @@ import asyncio
 import hashlib
 import math
 import re
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
-from services.common.onnx_model import SCORER, TOWER
+from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
 from services.feedback.domain.model_check import model_fault
+from services.feedback.domain.trained_vectors_check import vectors_fault
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
+_MAX_WEIGHT = 1000
+_OUTCOME = re.compile(r"[a-z0-9_]{1,64}")
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
@@ -70,15 +76,8 @@ class GenerationUpload:
             elif (await asyncio.to_thread(hashlib.sha256, content)).digest() != file.sha256:
                 checks.fail(f"manifest.files[{index}].sha256", "differs from what came")
         checks.done()
-        shapes = {
-            TOWER: (self.manifest.content_buckets, self.manifest.dimension),
-            SCORER: (len(self.manifest.scorer_features), len(self.manifest.outcomes)),
-        }
         for index, file in enumerate(self.manifest.files):
-            columns_in, columns_out = shapes[file.name]
-            fault = await asyncio.to_thread(
-                model_fault, file.name, files[file.name], columns_in, columns_out
-            )
+            fault = await asyncio.to_thread(_file_fault, self.manifest, file.name, files[file.name])
             if fault:
                 checks.fail(f"manifest.files[{index}]", fault)
         checks.done()
@@ -96,6 +95,7 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         checks.fail("manifest.content_buckets", "must be 1 to 1048576")
     checks.size("manifest.scorer_features", len(manifest.scorer_features), 1, 1000)
     checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100)
+    _check_outcomes(checks, manifest.outcomes)
     encoder = manifest.encoder
     if encoder.kind != generation_pb2.ENCODER_KIND_FOLD_IN:
         checks.fail("manifest.encoder.kind", "must be FOLD_IN")
@@ -108,10 +108,49 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
     if not (math.isfinite(encoder.regularization) and encoder.regularization > 0):
         checks.fail("manifest.encoder.regularization", "must be finite and positive")
     names = [file.name for file in manifest.files]
-    if sorted(names) != sorted((TOWER, SCORER)):
-        checks.fail("manifest.files", f"must be {TOWER} and {SCORER}, once each")
+    if sorted(names) not in (sorted((TOWER, SCORER)), sorted((TOWER, SCORER, ITEM_VECTORS))):
+        checks.fail(
+            "manifest.files", f"must be {TOWER} and {SCORER}, and may be {ITEM_VECTORS}, once each"
+        )
     for index, file in enumerate(manifest.files):
         if not 0 < file.size <= _MAX_FILE_BYTES:
             checks.fail(f"manifest.files[{index}].size", f"must be 1 to {_MAX_FILE_BYTES}")
         if len(file.sha256) != 32:
             checks.fail(f"manifest.files[{index}].sha256", "must be 32 bytes")
+
+
+def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) -> None:
+    if len({one.name for one in outcomes}) < len(outcomes):
+        checks.fail("manifest.outcomes", "holds a name twice")
+    if outcomes and not any(one.weight for one in outcomes):
+        checks.fail("manifest.outcomes", "needs a weight other than 0")
+    for index, one in enumerate(outcomes):
+        field = f"manifest.outcomes[{index}]"
+        if not _OUTCOME.fullmatch(one.name):
+            checks.fail(f"{field}.name", "must be 1 to 64 of [a-z0-9_]")
+        checks.size(f"{field}.event_types", len(one.event_types), 0, 100)
+        if any(not 0 < len(kind) <= 64 for kind in one.event_types):
+            checks.fail(f"{field}.event_types", "must have 1 to 64 characters each")
+        if not math.isfinite(one.min_value):
+            checks.fail(f"{field}.min_value", "must be finite")
+        if not abs(one.weight) <= _MAX_WEIGHT:
+            checks.fail(f"{field}.weight", f"must be -{_MAX_WEIGHT} to {_MAX_WEIGHT}")
+
+
+def _file_fault(
+    manifest: generation_pb2.GenerationManifest, name: str, content: bytes
+) -> str | None:
+    """Return what is wrong with the content of a file, or None."""
+    match name:
+        case _ if name == TOWER:
+            return model_fault(name, content, manifest.content_buckets, manifest.dimension)
+        case _ if name == SCORER:
+            return model_fault(name, content, len(manifest.scorer_features), len(manifest.outcomes))
+        case _:
+            try:
+                file = generation_pb2.ItemVectorFile.FromString(content)
+            except DecodeError as error:
+                return f"is no ItemVectorFile: {error}"
+            return vectors_fault(
+                file.item_ids, file.vectors, file.biases, manifest.dimension, manifest.max_norm
+            )

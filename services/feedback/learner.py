@@ -14,7 +14,9 @@ from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.progress import Applied
 from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.generation_keeper import GenerationKeeper
 from services.feedback.learner_state import LearnerState
+from services.feedback.slate_learning_metrics import SlateLearningMetrics
 from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FrameStore
 from services.feedback.store.learner_store import FencedError, LearnerStore
@@ -70,8 +72,10 @@ class Learner:
         store: LearnerStore,
         frames: FrameStore,
         state: LearnerState,
+        keeper: GenerationKeeper,
         hub: FrameHub,
         metrics: LearnerMetrics,
+        slate_metrics: SlateLearningMetrics,
         times: LearnerTimes,
     ) -> None:
         self._pool = pool
@@ -79,8 +83,10 @@ class Learner:
         self._store = store
         self._frames = frames
         self._state = state
+        self._keeper = keeper
         self._hub = hub
         self._metrics = metrics
+        self._slate_metrics = slate_metrics
         self._times = times
         self._wake = asyncio.Event()
         self._log_head = 0
@@ -126,10 +132,13 @@ class Learner:
             await settle_epoch(self._pool)
             head = await self._frames.head()
             await self._state.load(self._frames, Applied(head.epoch, head.version, head.sequence))
+            for tenant, state in self._state.states.items():
+                self._slate_metrics.loaded(tenant, state.slates)
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
             self._metrics.leads.set(1)
             self._hub.fed = True
+            self._keeper.begin()
             await self._follow_log(term, heartbeat, listener)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
@@ -166,6 +175,7 @@ class Learner:
                 )
             if rows:
                 await self._take_step(term, rows)
+                await self._keeper.settle(term, self._state)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
                 # Read on while there may be more: what the page had, and what came meanwhile.
@@ -176,7 +186,10 @@ class Learner:
                 )
                 if more:
                     continue
-            elif time.monotonic() - idle_since >= self._times.tick_seconds:
+            elif (
+                self._state.unfinished()
+                or time.monotonic() - idle_since >= self._times.tick_seconds
+            ):
                 await self._store.append_tick(term, _TICK)
                 idle_since = time.monotonic()
                 continue
@@ -190,6 +203,8 @@ class Learner:
         with self._metrics.commit.time():
             await self._store.commit_step(term, before, after, frame.SerializeToString())
         self._hub.offer(frame)
+        for tenant, changes in self._state.slate_changes:
+            self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
         taken = after.sequence - before.sequence
         self._metrics.entries.inc(taken)
         now_us = time.time() * 1e6

@@ -8,20 +8,19 @@ from dataclasses import replace
 
 from harken.feedback.v1 import frame_pb2, generation_pb2
 from services.common.logs import logger
-from services.common.onnx_model import TOWER
+from services.common.onnx_model import ITEM_VECTORS, TOWER
 from services.common.progress import Applied
 from services.feedback.domain.checkpoint import checkpoint
 from services.feedback.domain.entries import LogEntry
 from services.feedback.domain.fold import fold
+from services.feedback.domain.placement import unfinished
+from services.feedback.domain.promotion import Verdict, verdict_of
+from services.feedback.domain.slate_learning import SlateChanges
 from services.feedback.domain.step import States, finite, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
-from services.feedback.entry_conversion import TowerOf, log_entry, parse
-from services.feedback.frame_conversion import (
-    activations,
-    changes_of,
-    frame_of,
-    stamp_generation,
-)
+from services.feedback.entry_conversion import log_entry, parse
+from services.feedback.frame_conversion import changes_of, frame_of, named_generations
+from services.feedback.generation_conversion import FilesOf, GenerationFiles, trained_vectors
 from services.feedback.store.frame_store import FrameStore
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.log_store import LogRow
@@ -42,9 +41,12 @@ class LearnerState:
     def __init__(self, generations: GenerationStore, config: LearningConfig) -> None:
         self._generations = generations
         self._config = config
-        self._towers: TowerOf = {}
+        self._files: FilesOf = {}
         self.states: States = {}
         self.applied = Applied()
+        self.slate_changes: list[tuple[str, SlateChanges]] = []
+        """What the last step learned from slates, by tenant."""
+        self._log_time_us = 0
 
     async def load(self, frames: FrameStore, until: Applied) -> None:
         """Load the newest checkpoint and fold the frames after it, up to `until`.
@@ -70,6 +72,7 @@ class LearnerState:
             for frame in page:
                 await self._fold(frame)
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)
+        self._forget_files()
         _log.info(
             "state loaded",
             version=self.applied.version,
@@ -78,19 +81,43 @@ class LearnerState:
         )
 
     async def _fold(self, frame: frame_pb2.Frame) -> None:
-        for manifest in activations(frame):
-            await self._load_tower(manifest)
-        changes = changes_of(frame, self._towers)
-        await asyncio.to_thread(fold, self.states, changes, self._config)
+        for manifest in named_generations(frame):
+            await self._load_files(manifest)
+        await asyncio.to_thread(self._fold_loaded, frame)
 
-    async def _load_tower(self, manifest: generation_pb2.GenerationManifest) -> None:
+    def _fold_loaded(self, frame: frame_pb2.Frame) -> None:
+        fold(self.states, changes_of(frame, self._files), self._config)
+
+    async def _load_files(self, manifest: generation_pb2.GenerationManifest) -> None:
         key = (manifest.tenant, manifest.generation_id)
-        if key not in self._towers:
-            tower = await self._generations.file(*key, TOWER)
-            (described,) = [file for file in manifest.files if file.name == TOWER]
-            if hashlib.sha256(tower).digest() != described.sha256:
-                raise LookupError(f"the item tower of {manifest.generation_id} is damaged")
-            self._towers[key] = tower
+        if key in self._files:
+            return
+        tower = await self._file(manifest, TOWER)
+        assert tower is not None
+        trained = await self._file(manifest, ITEM_VECTORS)
+        self._files[key] = GenerationFiles(
+            tower, None if trained is None else trained_vectors(trained, manifest.dimension)
+        )
+
+    async def _file(self, manifest: generation_pb2.GenerationManifest, name: str) -> bytes | None:
+        """Return a file, None when the generation has none of this name.
+
+        Raises:
+            LookupError: it is not what the manifest says.
+
+        """
+        described = [file for file in manifest.files if file.name == name]
+        if not described:
+            return None
+        content = await self._generations.file(manifest.tenant, manifest.generation_id, name)
+        digest = await asyncio.to_thread(hashlib.sha256, content)
+        if digest.digest() != described[0].sha256:
+            raise LookupError(f"{name} of {manifest.generation_id} is damaged")
+        return content
+
+    def _forget_files(self) -> None:
+        """Keep no files: what is needed of them, spaces hold."""
+        self._files.clear()
 
     async def advance(self, rows: Sequence[LogRow]) -> tuple[frame_pb2.Frame, Applied]:
         """Take the next step from the entries that follow; return its frame and where it leads.
@@ -106,23 +133,39 @@ class LearnerState:
         parsed = [parse(row) for row in rows]
         for entry in parsed:
             if entry.HasField("generation_activated"):
-                await self._load_tower(entry.generation_activated)
+                await self._load_files(entry.generation_activated)
+            elif entry.HasField("generation_staged"):
+                await self._load_files(entry.generation_staged.manifest)
         entries = [
-            log_entry(row, entry, self._towers) for row, entry in zip(rows, parsed, strict=True)
+            log_entry(row, entry, self._files) for row, entry in zip(rows, parsed, strict=True)
         ]
+        self._forget_files()
         entries = entries[: step_length(entries)]
         before = self.applied
         after = Applied(before.epoch, before.version + 1, entries[-1].sequence)
-        if len(entries) <= _INLINE_ENTRIES:
+        if len(entries) <= _INLINE_ENTRIES and not self.unfinished():
             frame = self._step(entries, before, after)
         else:
             frame = await asyncio.to_thread(self._step, entries, before, after)
         self.applied = after
+        self._log_time_us = max(self._log_time_us, entries[-1].accepted_at_us)
         return frame, after
+
+    def unfinished(self) -> bool:
+        """Return whether the next step has work to do even when no entry comes."""
+        return any(unfinished(state) for state in self.states.values())
+
+    def verdicts(self) -> list[Verdict]:
+        """Return what is due with generations that do not serve."""
+        found = (verdict_of(state, self._log_time_us) for state in self.states.values())
+        return [verdict for verdict in found if verdict is not None]
 
     def _fitting(self, rows: Sequence[LogRow]) -> int:
         """Return how many of the entries make a frame of bounded size; at least one."""
-        dimension = max((s.generation.dimension for s in self.states.values()), default=0)
+        dimension = max(
+            (sum(space.dimension for space in s.spaces.values()) for s in self.states.values()),
+            default=0,
+        )
         size = 0
         for index, row in enumerate(rows):
             size += len(row.entry) + _VECTORS_PER_ENTRY * 4 * dimension
@@ -133,23 +176,18 @@ class LearnerState:
     def _step(
         self, entries: Sequence[LogEntry], before: Applied, after: Applied
     ) -> frame_pb2.Frame:
-        changes = step(self.states, entries, self._config)
+        changes = step(self.states, entries, self._config, after.version)
+        self.slate_changes = [(one.tenant, one.slates) for one in changes if one.slates is not None]
         if not finite(changes):
             raise ArithmeticError(f"step after version {before.version} is not finite")
-        frame = frame_of(changes, before, after, entries[-1].accepted_at_us)
-        stamp_generation(
-            frame, {tenant: s.generation.generation_id for tenant, s in self.states.items()}
-        )
-        return frame
+        return frame_of(changes, before, after, entries[-1].accepted_at_us)
 
     def checkpoint(self) -> list[bytes]:
         """Return the state as serialised chunks. No step may run meanwhile."""
-        generation_of = {tenant: s.generation.generation_id for tenant, s in self.states.items()}
-        chunks = []
-        for changes in checkpoint(self.states):
-            frame = frame_of([changes], Applied(), self.applied, 0)
-            stamp_generation(frame, generation_of)
-            chunks.append(frame.SerializeToString())
+        chunks = [
+            frame_of([changes], Applied(), self.applied, 0).SerializeToString()
+            for changes in checkpoint(self.states)
+        ]
         if not chunks:
             chunks.append(frame_of([], Applied(), self.applied, 0).SerializeToString())
         return chunks

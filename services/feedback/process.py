@@ -26,13 +26,19 @@ from services.common.server import Server, run_until, stop_signal
 from services.feedback.bootstrap import BootstrapBuilder
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.domain.event_cleaning import ClockBounds
+from services.feedback.domain.joiner import JoinerConfig
+from services.feedback.domain.preset_outcomes import preset_outcomes
+from services.feedback.domain.shown_step import ShownStepConfig
+from services.feedback.domain.slate_learning import SlateConfig
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.embedding_recorder import EmbeddingRecorder
 from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_recorder import EventRecorder, RecorderMetrics
+from services.feedback.event_retractor import EventRetractor, RetractionMetrics
 from services.feedback.feed.ack_book import AckBook
 from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
 from services.feedback.item_recorder import ItemRecorder
 from services.feedback.learner import Learner, LearnerMetrics, LearnerTimes
 from services.feedback.learner_state import LearnerState
@@ -41,14 +47,19 @@ from services.feedback.servicers.embedding import EmbeddingServicer
 from services.feedback.servicers.feedback import FeedbackServicer
 from services.feedback.servicers.generation import GenerationServicer
 from services.feedback.servicers.user_fact import UserFactServicer
+from services.feedback.slate_learning_metrics import SlateLearningMetrics
+from services.feedback.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.store.catalog_store import CatalogStore
 from services.feedback.store.embedding_store import EmbeddingStore
 from services.feedback.store.epochs import settle_epoch
+from services.feedback.store.event_export import EventExport
 from services.feedback.store.event_flusher import EventFlusher, FlusherMetrics
 from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.generation_lifecycle import GenerationLifecycle
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.learner_store import LearnerStore
+from services.feedback.store.retraction_store import RetractionStore
 from services.feedback.store.tenant_registry import TenantRegistry
 from services.feedback.store.user_fact_store import UserFactStore
 
@@ -113,13 +124,18 @@ async def _serve(
     registry = CollectorRegistry()
     hub = FrameHub(core, FrameStore(core), config.dsn, registry)
     await hub.load()
-    shared = _Shared(config, pool, core, registry, GenerationStore(pool), hub)
+    shared = _Shared(
+        config, pool, core, registry, GenerationStore(pool, config.kept_generations), hub
+    )
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
     server = Server(registry, names, config.max_in_flight)
     directory = ItemDirectory()
     tenants = TenantRegistry(
-        pool, shared.generations, BootstrapBuilder(config.dimension), config.max_tenants
+        pool,
+        shared.generations,
+        BootstrapBuilder(config.dimension, preset_outcomes(config.preset)),
+        config.max_tenants,
     )
     flusher = EventFlusher(
         core, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
@@ -147,9 +163,11 @@ def _learner(shared: _Shared) -> Learner:
         config.dsn,
         LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
         FrameStore(shared.core),
-        LearnerState(shared.generations, LearningConfig()),
+        LearnerState(shared.generations, _learning(config)),
+        GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
         LearnerMetrics(shared.registry),
+        SlateLearningMetrics(shared.registry),
         LearnerTimes(
             lease_seconds=config.lease_seconds,
             tick_seconds=config.tick_seconds,
@@ -158,6 +176,19 @@ def _learner(shared: _Shared) -> Learner:
             checkpoint_seconds=config.checkpoint_seconds,
             keep_versions=config.keep_versions,
         ),
+    )
+
+
+def _learning(config: FeedbackConfig) -> LearningConfig:
+    joiner = JoinerConfig(
+        settle_us=int(config.settle_seconds * 1e6),
+        window_us=int(config.attribution_seconds * 1e6),
+        max_slates=config.pending_slates,
+    )
+    return LearningConfig(
+        comparison=config.comparison(),
+        slates=SlateConfig(joiner=joiner),
+        shown=ShownStepConfig(eta=config.shown_eta),
     )
 
 
@@ -178,7 +209,8 @@ def _add_reading(
         server.grpc,
     )
     generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(
-        GenerationServicer(tenants, shared.generations), server.grpc
+        GenerationServicer(tenants, shared.generations, GenerationLifecycle(shared.pool)),
+        server.grpc,
     )
 
 
@@ -197,6 +229,9 @@ def _add_writing(
         FeedbackServicer(
             tenants,
             EventRecorder(flusher, RecorderMetrics(shared.registry)),
+            SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us),
+            EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
+            EventExport(shared.pool),
             live=EventPreparer(types, ClockBounds(newest_us, oldest_us), _now_us, patient=False),
             history=EventPreparer(types, ClockBounds(newest_us, None), _now_us, patient=True),
         ),

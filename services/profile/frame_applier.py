@@ -11,7 +11,7 @@ from services.common.feed_client import FrameRefusedError
 from services.common.logs import logger
 from services.common.progress import Progress
 from services.profile.domain.frame_changes import Batch, GenerationName, Shape
-from services.profile.frame_reader import event_count, read_frame
+from services.profile.frame_reader import event_count, read_frame, retracts
 from services.profile.metrics import ProfileMetrics
 from services.profile.store.behaviour_store import BehaviourStore
 
@@ -103,6 +103,9 @@ class FrameApplier:
         refusal: FrameRefusedError | None = None
         for frame in pending:
             if taken and batch.events + event_count(frame) > MAX_BATCH_EVENTS:
+                break
+            # What is taken back must be stored already, and what follows comes after.
+            if taken and (retracts(frame) or retracts(pending[taken - 1])):
                 break
             if frame.after_version != batch.through.version:
                 raise ConnectionError(

@@ -21,6 +21,11 @@ def event_count(frame: frame_pb2.Frame) -> int:
     return sum(len(changes.users.event_users) for changes in frame.tenants)
 
 
+def retracts(frame: frame_pb2.Frame) -> bool:
+    """Return whether a frame takes events back."""
+    return any(changes.users.retracted_users for changes in frame.tenants)
+
+
 def read_frame(
     frame: frame_pb2.Frame, after: Applied, shapes: Mapping[GenerationName, Shape]
 ) -> FrameChanges:
@@ -42,6 +47,7 @@ def read_frame(
                 )
             if changes.HasField("users"):
                 _read_users(changes, frame, after, users)
+                _read_retractions(changes, after, users)
                 _read_vectors(changes, {**shapes, **learned}, learned, users)
     except check.FaultError as fault:
         raise FrameRefusedError(frame.version, str(fault)) from fault
@@ -72,6 +78,32 @@ def _read_users(
     for owner, item, kind, value, time_us, weight, sequence in columns:
         event = UserEvent(items[item], types[kind], value, time_us, weight, sequence)
         per_user[owner].events.append(event)
+
+
+def _read_retractions(
+    changes: frame_pb2.TenantChanges, after: Applied, users: dict[UserId, UserChange]
+) -> None:
+    deltas = changes.users
+    rows = len(deltas.retracted_users)
+    if not rows:
+        return
+    keys = list(deltas.user_keys)
+    items, types = list(changes.item_ids), list(deltas.types)
+    if len(deltas.retracted_sequences) != rows or max(deltas.retracted_sequences) > after.sequence:
+        raise check.FaultError("retracted events are not earlier ones")
+    columns = zip(
+        check.indices("retracted_users", deltas.retracted_users, rows, len(keys)),
+        check.indices("retracted_items", deltas.retracted_items, rows, len(items)),
+        check.indices("retracted_types", deltas.retracted_types, rows, len(types)),
+        check.values(deltas.retracted_values, rows),
+        check.times(deltas.retracted_times_us, rows),
+        check.weights(deltas.retracted_weights, rows),
+        deltas.retracted_sequences,
+        strict=True,
+    )
+    for owner, item, kind, value, time_us, weight, sequence in columns:
+        event = UserEvent(items[item], types[kind], value, time_us, weight, sequence)
+        users[changes.tenant, keys[owner]].retracted.append(event)
 
 
 def _read_vectors(

@@ -1,15 +1,27 @@
 """Configuration of the ranker, read once from the environment (HARKEN_RANKER_*)."""
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+import math
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.common.service_settings import (
+    FromJson,
     InFlight,
     ListenAddress,
     MetricsAddress,
     ServiceSettings,
     Target,
 )
+
+
+def _finite_weights(surfaces: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    for surface, weights in surfaces.items():
+        for outcome, weight in weights.items():
+            if not math.isfinite(weight):
+                raise ValueError(f"weight of {outcome!r} for {surface!r} is not finite")
+    return surfaces
 
 
 class RankerConfig(ServiceSettings):
@@ -39,4 +51,17 @@ class RankerConfig(ServiceSettings):
     )
     generation_seconds: float = Field(
         default=60, gt=0, description="longest download of a generation"
+    )
+    surface_weights: Annotated[
+        dict[str, dict[str, float]], NoDecode, FromJson, AfterValidator(_finite_weights)
+    ] = Field(
+        default_factory=dict,
+        description="weights of outcomes by surface, as JSON such as"
+        ' {"home": {"purchase": 5, "hide": -10}}; what is not named has the generation\'s weight',
+    )
+    logged_share: float = Field(
+        default=1.0, ge=0, le=1, description="share of the slates that are logged, by chance"
+    )
+    slate_queue: int = Field(
+        default=5_000, ge=1, description="slates waiting to be logged; beyond, they are dropped"
     )

@@ -11,20 +11,28 @@ from services.ranker.domain.arrays import Float32s, Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
     ItemFacts,
+    PlaceChanges,
     PopularityChanges,
     RefusedChangesError,
     RuleChanges,
     TenantChanges,
     UserChanges,
     VectorChanges,
+    VectorRollback,
 )
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.scorer_head import OutcomeFigures, ScorerHead
 
 _NEVER = float("inf")
 
 
-def tenant_changes(changes: frame_pb2.TenantChanges, activated: Generation | None) -> TenantChanges:
-    """Return one tenant's part of a frame; `activated` is what its manifest stands for.
+def tenant_changes(
+    changes: frame_pb2.TenantChanges,
+    activated: Generation | None,
+    staged: Generation | None = None,
+) -> TenantChanges:
+    """Return one tenant's part of a frame; `activated` and `staged` are what its manifests stand
+    for.
 
     Raises:
         RefusedChangesError: a column is not a whole number of values or rows.
@@ -34,11 +42,21 @@ def tenant_changes(changes: frame_pb2.TenantChanges, activated: Generation | Non
         return TenantChanges(
             item_ids=tuple(changes.item_ids),
             activated=activated,
+            staged=staged,
+            retired=tuple(changes.retired_generation_ids),
             catalogue=_catalogue(changes.catalogue),
             vectors=_vectors(changes.item_vectors) if changes.HasField("item_vectors") else None,
+            other_vectors=tuple(_vectors(part) for part in changes.other_item_vectors),
+            rollback=_rollback(changes.vector_rollback)
+            if changes.HasField("vector_rollback")
+            else None,
             rules=_rules(changes.rules) if changes.HasField("rules") else None,
             popularity=_popularity(changes.popularity) if changes.HasField("popularity") else None,
+            places=(
+                _places(changes.place_popularity) if changes.HasField("place_popularity") else None
+            ),
             users=_users(changes.users) if changes.HasField("users") else None,
+            head=_head(changes.head) if changes.HasField("head") else None,
         )
     except ValueError as error:
         raise RefusedChangesError(f"a column is torn: {error}") from error
@@ -71,12 +89,24 @@ def _vectors(changes: frame_pb2.ItemVectors) -> VectorChanges:
     )
 
 
+def _rollback(rollback: frame_pb2.VectorRollback) -> VectorRollback:
+    return VectorRollback(rollback.generation_id, rollback.count)
+
+
 def _rules(changes: frame_pb2.RuleCells) -> RuleChanges:
     return RuleChanges(
         _indices(changes.sources),
         _indices(changes.slots),
         _indices(changes.targets),
         np.frombuffer(changes.weights, dtype="<f4"),
+    )
+
+
+def _places(changes: frame_pb2.PlacePopularity) -> PlaceChanges:
+    return PlaceChanges(
+        _indices(changes.items),
+        _indices(changes.places),
+        np.frombuffer(changes.levels, dtype="<f8"),
     )
 
 
@@ -99,6 +129,29 @@ def _users(changes: frame_pb2.UserDeltas) -> UserChanges:
         changes.generation_id,
         vector_users,
         _rows(changes.vectors, vector_users.size),
+        _indices(changes.retracted_users),
+    )
+
+
+def _head(changes: frame_pb2.ScorerHead) -> ScorerHead:
+    parameters = np.frombuffer(changes.parameters, dtype="<f8")
+    if not changes.outcomes:
+        raise ValueError("a head without outcomes")
+    return ScorerHead(
+        changes.generation_id,
+        parameters.reshape(len(changes.outcomes), -1),
+        changes.slates,
+        tuple(
+            OutcomeFigures(
+                one.surface,
+                one.outcome,
+                one.examples,
+                one.predicted,
+                one.actual,
+                one.calibration_error,
+            )
+            for one in changes.figures
+        ),
     )
 
 

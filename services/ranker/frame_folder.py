@@ -14,6 +14,8 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_columns import tenant_changes
 
+_Name = tuple[str, str]
+"""Tenant and generation id."""
 _LONGEST_TURN_SECONDS = 0.005
 _log = logger("frames")
 
@@ -91,42 +93,66 @@ class FrameFolder:
         _log.info("snapshot folded", version=applied.version, tenants=len(replicas))
 
     async def _fold(self, frame: frame_pb2.Frame, replicas: dict[str, TenantReplica]) -> None:
-        generations = await self._activated(frame)
+        generations = await self._named(frame, replicas)
         try:
-            folds = self._checked(frame, generations, replicas)
+            parts = self._checked(frame, generations, replicas)
         except RefusedChangesError as error:
             raise FrameRefusedError(frame.version, str(error)) from error
-        for replica, changes in folds:
+        for replica, changes in parts:
             replicas[replica.tenant] = replica
             replica.fold(frame.version, changes)
 
     def _checked(
         self,
         frame: frame_pb2.Frame,
-        generations: Mapping[str, Generation],
+        generations: Mapping[_Name, Generation],
         replicas: Mapping[str, TenantReplica],
     ) -> list[tuple[TenantReplica, TenantChanges]]:
-        """Return what to fold where, once all of the frame is known to be right."""
+        """Return what to fold where, once all of the frame is known to be right.
+
+        A tenant may come twice: what its first part activates or stages, later ones may use.
+        """
         folds = []
+        fresh: dict[str, TenantReplica] = {}
+        earlier: dict[str, list[TenantChanges]] = {}
         for part in frame.tenants:
-            replica = replicas.get(part.tenant) or self._new_replica(part.tenant)
+            tenant = part.tenant
+            replica = replicas.get(tenant) or fresh.get(tenant)
+            if replica is None:
+                replica = fresh[tenant] = self._new_replica(tenant)
             try:
-                changes = tenant_changes(part, generations.get(part.tenant))
-                replica.check(changes)
+                changes = tenant_changes(
+                    part,
+                    generations.get((tenant, part.activated.generation_id)),
+                    generations.get((tenant, part.staged.generation_id)),
+                )
+                replica.check(changes, earlier.setdefault(tenant, []))
             except RefusedChangesError as error:
-                raise RefusedChangesError(f"tenant {part.tenant!r}: {error}") from error
+                raise RefusedChangesError(f"tenant {tenant!r}: {error}") from error
+            earlier[tenant].append(changes)
             folds.append((replica, changes))
         return folds
 
-    async def _activated(self, frame: frame_pb2.Frame) -> dict[str, Generation]:
-        """Fetch the generations that a frame activates, before anything of it is folded."""
-        generations = {}
+    async def _named(
+        self, frame: frame_pb2.Frame, replicas: Mapping[str, TenantReplica]
+    ) -> dict[_Name, Generation]:
+        """Return the generations that a frame activates or stages, before anything of it is folded.
+
+        Those that were staged before are there; others are fetched.
+        """
+        generations: dict[_Name, Generation] = {}
         for part in frame.tenants:
-            if part.HasField("activated"):
+            manifests = [part.activated] if part.HasField("activated") else []
+            manifests += [part.staged] if part.HasField("staged") else []
+            for manifest in manifests:
+                name = (part.tenant, manifest.generation_id)
+                replica = replicas.get(part.tenant)
+                space = None if replica is None else replica.spaces.get(manifest.generation_id)
+                if space is not None:
+                    generations[name] = space.generation
+                    continue
                 try:
-                    generations[part.tenant] = await self._generations.load(
-                        part.tenant, part.activated
-                    )
+                    generations[name] = await self._generations.load(part.tenant, manifest)
                 except UnusableGenerationError as error:
                     raise FrameRefusedError(frame.version, str(error)) from error
         return generations

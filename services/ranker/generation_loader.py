@@ -8,8 +8,9 @@ import grpc
 
 from harken.feedback.v1 import generation_pb2, generation_service_pb2_grpc
 from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.fold_in import FoldInEncoder
 from services.common.logs import logger
-from services.common.onnx_model import SCORER
+from services.common.onnx_model import ITEM_VECTORS, SCORER
 from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer import Scorer, UnusableScorerError
@@ -41,20 +42,37 @@ class GenerationLoader:
                 f"generation {manifest.generation_id!r} wants features {features}, "
                 f"this ranker makes {FEATURES}"
             )
+        outcomes = tuple(outcome.name for outcome in manifest.outcomes)
         model = await self._download(tenant, manifest)
         try:
-            scorer = await asyncio.to_thread(Scorer, model, features, tuple(manifest.outcomes))
+            scorer = await asyncio.to_thread(Scorer, model, features, outcomes)
         except UnusableScorerError as error:
             raise UnusableGenerationError(str(error)) from error
         _log.info("generation loaded", tenant=tenant, generation=manifest.generation_id)
         return Generation(
-            manifest.generation_id, int(manifest.dimension), float(manifest.max_norm), scorer
+            manifest.generation_id,
+            int(manifest.dimension),
+            float(manifest.max_norm),
+            scorer,
+            FoldInEncoder(
+                int(manifest.encoder.length),
+                float(manifest.encoder.decay),
+                float(manifest.encoder.alpha),
+                float(manifest.encoder.regularization),
+                float(manifest.max_norm),
+            ),
+            tuple(float(outcome.weight) for outcome in manifest.outcomes),
         )
 
     async def _download(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> bytes:
         """Return the scorer's bytes, once every file was seen to fit the manifest."""
-        request = pb.DownloadGenerationRequest(tenant=tenant, generation_id=manifest.generation_id)
-        files = {file.name: _FileCheck(file) for file in manifest.files}
+        # Start vectors are the learner's: rankers get all vectors by the feed.
+        files = {
+            file.name: _FileCheck(file) for file in manifest.files if file.name != ITEM_VECTORS
+        }
+        request = pb.DownloadGenerationRequest(
+            tenant=tenant, generation_id=manifest.generation_id, file_names=list(files)
+        )
         if SCORER not in files:
             raise UnusableGenerationError(f"the manifest names no {SCORER}")
         model = bytearray()

@@ -21,6 +21,7 @@ from services.ranker.readiness import Readiness
 from services.ranker.request_context import RequestContexts
 from services.ranker.servicer import RankerServicer
 from services.ranker.serving_state import ServingState
+from services.ranker.slate_log import SlateLog, SlateLogMetrics
 from services.ranker.user_states import UserStates
 
 SERVICE = ranker_service_pb2.DESCRIPTOR.services_by_name["RankerService"].full_name
@@ -31,6 +32,7 @@ SECTIONS = (
     frame_pb2.SECTION_RULES,
     frame_pb2.SECTION_POPULARITY,
     frame_pb2.SECTION_USERS,
+    frame_pb2.SECTION_HEAD,
 )
 
 
@@ -68,9 +70,20 @@ async def serve(config: RankerConfig, stop: asyncio.Event) -> None:
             config.profile_seconds,
             time.monotonic,
         )
+        slate_log = SlateLog(
+            feedback, SlateLogMetrics(registry), config.logged_share, config.slate_queue
+        )
         server = Server(registry, [SERVICE], config.max_in_flight)
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(contexts, ServingState(folder, readiness), metrics), server.grpc
+            RankerServicer(
+                contexts,
+                ServingState(folder, readiness),
+                metrics,
+                slate_log,
+                config.surface_weights,
+            ),
+            server.grpc,
         )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, client.run(), readiness.watch(server.health))
+            await run_until(stop, client.run(), readiness.watch(server.health), slate_log.run())
+        await slate_log.drain()

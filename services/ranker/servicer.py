@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from typing import cast
 
 import grpc
@@ -12,6 +13,7 @@ from services.common.errors import MissingResourceError
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
 from services.ranker.metrics import RankerMetrics
@@ -19,6 +21,7 @@ from services.ranker.request_context import Freshness, RequestContext, RequestCo
 from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
 from services.ranker.slate_id import new_slate_id
+from services.ranker.slate_log import ServedSlate, SlateLog
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
@@ -34,11 +37,19 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
     """Makes slates."""
 
     def __init__(
-        self, contexts: RequestContexts, serving_state: ServingState, metrics: RankerMetrics
+        self,
+        contexts: RequestContexts,
+        serving_state: ServingState,
+        metrics: RankerMetrics,
+        slate_log: SlateLog,
+        surface_weights: Mapping[str, Mapping[str, float]],
     ) -> None:
+        """Order slates by `surface_weights`, of outcomes by surface, where it has any."""
         self._contexts = contexts
         self._serving_state = serving_state
         self._metrics = metrics
+        self._slate_log = slate_log
+        self._surface_weights = surface_weights
 
     async def Recommend(  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
@@ -57,11 +68,18 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
         with self._metrics.make_seconds.time():
+            now = time.time()
             slate = make_slate(
-                found.replica, found.generation, found.user, count, filter_of(request), time.time()
+                found.replica,
+                found.generation,
+                found.user,
+                count,
+                filter_of(request),
+                now,
+                self._surface_weights.get(request.surface, NO_OVERRIDES),
             )
             self._metrics.slates.inc()
-            return pb.RecommendResponse(
+            response = pb.RecommendResponse(
                 slate_id=new_slate_id(),
                 slots=slot_messages(slate.slots),
                 position=self._contexts.progress.position(),
@@ -72,6 +90,14 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 drops=drops_message(slate.drops),
                 unknown_subject=found.user.unknown,
             )
+        if not request.preview and slate.slots and self._slate_log.wanted():
+            self._slate_log.offer(
+                ServedSlate(
+                    tenant, request.subject, request.surface, response, slate.shown,
+                    int(now * 1e6),
+                )
+            )  # fmt: skip
+        return response
 
     async def Rank(  # noqa: N802
         self, request: pb.RankRequest, context: grpc.aio.ServicerContext

@@ -47,7 +47,14 @@ class ServingState:
                 generation_id="" if generation is None else generation.generation_id,
                 items=replica.catalogue.listed_count,
                 cached_users=len(replica.users),
+                other_generation_id=replica.other_generation_id,
+                vector_rollbacks=replica.vector_rollbacks,
             )
+            head = replica.head
+            if head is not None and head.generation_id == state.generation_id:
+                state.head_slates = head.slates
+            for _, one in sorted(replica.figures.items()):
+                state.outcomes.add(**one._asdict())
             hashing.append(self._digest(replica, state))
         await asyncio.gather(*hashing)
         return response

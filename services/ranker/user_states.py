@@ -27,10 +27,14 @@ class ProfileAwayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user state, and the position it reflects when it is behind the replica (else None)."""
+    """A user state, and the position it reflects when it is behind the replica (else None).
+
+    `answered`: the position that profile's answer reflected; None for a state that was held.
+    """
 
     state: UserState
     behind: Position | None = None
+    answered: Position | None = None
 
 
 class UserStates:
@@ -137,8 +141,9 @@ class UserStates:
         if known is None or known.behind is not None:
             # Not held: deltas between that state and now were never seen.
             replica.users.abandon(user_key)
-        else:
-            replica.users.fulfil(user_key, known.state)
+        elif not replica.users.fulfil(user_key, known.state):
+            # An event was taken back meanwhile, and this answer still has it.
+            known = KnownUser(known.state, known.answered)
         answer = self._asked.pop((replica, user_key))
         if not answer.done():
             answer.set_result(known)
@@ -158,11 +163,11 @@ def _read(
     if answer.epoch != asked_at.epoch and asked_at.version > 0:
         raise ProfileAwayError(f"profile is in epoch {answer.epoch}, not in {asked_at.epoch}")
     try:
-        behind = None
-        if answer.stale or answer.version < asked_at.version:
-            behind = decode_position(answer.position)
+        answered = decode_position(answer.position)
+        behind = answered if answer.stale or answer.version < asked_at.version else None
         return [
-            KnownUser(_state(result, replica, answer.version), behind) for result in answer.results
+            KnownUser(_state(result, replica, answer.version), behind, answered)
+            for result in answer.results
         ]
     except ValueError as error:
         raise ProfileAwayError(f"profile's answer is malformed: {error}") from error

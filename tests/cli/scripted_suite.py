@@ -25,6 +25,7 @@ from harken.feedback.v1 import (
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc, slate_pb2
 from services.cli.endpoints import Endpoints
+from services.common.errors import NothingToRollBackToError
 from services.common.position import Position
 from tests.scripted_server import scripted_server, unscripted
 
@@ -48,6 +49,8 @@ class ScriptedSuite(
     PublishGeneration = DownloadGeneration = unscripted
 
     def __init__(self) -> None:
+        self.busy = False
+        """True: a generation is staged, one retired, and the guard had to step in."""
         self.events: dict[str, event_pb2.Event] = {}
         self.positions: dict[str, bytes] = {}
         self.items: dict[str, item_pb2.Item] = {}
@@ -188,7 +191,31 @@ class ScriptedSuite(
             summary = answer.generations.add(state=state)
             summary.manifest.generation_id = name
             summary.manifest.trained_through_sequence = trained
+        if self.busy:
+            serving, stored = answer.generations
+            serving.vector_rollbacks = 2
+            serving.guard.CopyFrom(_compared(0.001))
+            stored.state = generation_pb2.GENERATION_STATE_STAGED
+            stored.validation.CopyFrom(_compared(0.02))
+            summary = answer.generations.add(state=generation_pb2.GENERATION_STATE_RETIRED)
+            summary.manifest.generation_id, summary.retired_reason = "g0", "worse: -0.01"
         return answer
+
+    async def PromoteGeneration(self, request: Any, context: Any) -> Any:  # noqa: N802
+        now = request.mode == generation_service_pb2.PROMOTION_MODE_NOW
+        state = (
+            generation_pb2.GENERATION_STATE_ACTIVE
+            if now
+            else generation_pb2.GENERATION_STATE_STAGED
+        )
+        return generation_service_pb2.PromoteGenerationResponse(position=b"\1", state=state)
+
+    async def RollbackGeneration(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if not self.busy:
+            raise NothingToRollBackToError("tenant default had no other generation")
+        return generation_service_pb2.RollbackGenerationResponse(
+            position=b"\2", generation_id="g1", state=generation_pb2.GENERATION_STATE_STAGED
+        )
 
     def _import(self, chunk: int, request: Any) -> Any:
         answer = feedback_service_pb2.ImportEventsResponse(chunk=chunk)
@@ -257,3 +284,9 @@ async def serving(suite: ScriptedSuite, healthy: bool = False) -> AsyncIterator[
         yield Endpoints(target, target, (target,))
     finally:
         await server.stop(None)
+
+
+def _compared(mean: float) -> generation_service_pb2.LiveComparison:
+    return generation_service_pb2.LiveComparison(
+        events=1500, mean_difference=mean, lower=mean - 0.01, upper=mean + 0.01
+    )

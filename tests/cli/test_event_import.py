@@ -10,11 +10,12 @@ import pytest
 
 from services.cli.clients import Clients, connect
 from services.cli.imports.event_import import EventImport
-from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
+from services.cli.imports.event_rows import EventRow, event_rows
 from services.cli.imports.event_stream import WINDOW, Chunk, EventStream
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
-from services.cli.imports.table_file import Row
+from services.dataset.event_columns import EventOptions, event_columns
+from services.dataset.table_file import Row
 from tests.cli.scripted_suite import BAD_ITEM, ScriptedSuite, invalid_argument, serving
 from tests.faults import fault_of
 from tests.waiting import until

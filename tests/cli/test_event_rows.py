@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.imports.cells import list_of, microseconds_of, number_of, text_of
-from services.cli.imports.columns import ColumnError
 from services.cli.imports.event_ids import EventIds
-from services.cli.imports.event_rows import EventOptions, event_columns, event_rows
-from services.cli.imports.item_rows import ItemOptions, item_columns, item_of
-from services.cli.imports.row_fault import RowFaultError
-from services.cli.imports.table_file import Row
+from services.cli.imports.event_rows import event_rows
+from services.cli.imports.item_rows import item_of
 from services.cli.imports.user_rows import profile_of, user_columns
+from services.dataset.cells import list_of, microseconds_of, number_of, text_of
+from services.dataset.columns import ColumnError
+from services.dataset.event_columns import EventOptions, event_columns
+from services.dataset.item_columns import ItemOptions, item_columns
+from services.dataset.row_fault import RowFaultError
+from services.dataset.table_file import Row
 
 
 def rows_of(*cells: Mapping[str, object]) -> list[Row]:

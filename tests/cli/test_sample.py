@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from services.cli.endpoints import Endpoints
-from services.cli.imports.event_rows import EventOptions, event_columns, event_rows
-from services.cli.imports.item_rows import ItemOptions, item_columns, item_of
-from services.cli.imports.table_file import TableFile
+from services.cli.imports.event_rows import event_rows
+from services.cli.imports.item_rows import item_of
+from services.dataset.event_columns import EventOptions, event_columns
+from services.dataset.item_columns import ItemOptions, item_columns
+from services.dataset.table_file import TableFile
 from tests.cli.harken_process import harken
 from tests.cli.scripted_suite import ScriptedSuite, serving
 

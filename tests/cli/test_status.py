@@ -58,3 +58,21 @@ async def test_rankers_at_different_versions_are_not_compared(
     done = await harken("status", folder=tmp_path, endpoints=endpoints)
     assert done.code == 0
     assert "all rankers are at different versions, not compared" in done.output
+
+
+async def test_what_live_events_say_is_shown(
+    rankers: list[ScriptedSuite], endpoints: Endpoints, tmp_path: Path
+) -> None:
+    rankers[0].busy = True
+    done = await harken("status", folder=tmp_path, endpoints=endpoints)
+    lines = done.output.splitlines()
+    assert (
+        "tenant default: g1 against the serving generation: +0.0200 (+0.0100 to +0.0300), "
+        "1,500 events" in lines
+    )
+    assert (
+        "tenant default: frozen reference against live vectors: +0.0010 (-0.0090 to +0.0110), "
+        "1,500 events" in lines
+    )
+    assert "tenant default: vectors of g2 were rolled back by the guard, 2 times so far" in lines
+    assert any("generation g0 is retired (worse: -0.01)" in line for line in lines)

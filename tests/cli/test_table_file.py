@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.cli.imports.table_file import TableFile, TableFileError
+from services.dataset.table_file import TableFile, TableFileError
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(
     lambda text: text.strip() or "x"

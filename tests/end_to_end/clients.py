@@ -91,7 +91,7 @@ class Caller:
 
     async def fold_of_feed(self, version: int, tenant: str = "default") -> bytes:
         """Return the digest of what the feed says up to a version, by the plainest of folds."""
-        vectors: dict[str, tuple[bytes, bytes]] = {}
+        fold = FoldOfFeed(tenant)
         call = self._feed.Subscribe()
         start = embedding_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
         await call.write(embedding_service_pb2.SubscribeRequest(start=start))
@@ -107,28 +107,58 @@ class Caller:
                     reached = frame.version
                 else:
                     continue
-                for one in frame.tenants:
-                    if one.tenant == tenant:
-                        _fold(vectors, one)
+                fold.take(frame)
         call.cancel()
         assert reached == version, "the oracle is beyond the version asked for"
-        digest = hashlib.sha256()
-        for item_id in sorted(vectors):
-            digest.update(item_id.encode() + vectors[item_id][0] + vectors[item_id][1])
-        return digest.digest()
+        return fold.digest()
+
+    def subscribe(self) -> Any:
+        """Return a call of Subscribe, not begun yet."""
+        return self._feed.Subscribe()
 
 
-def _fold(vectors: dict[str, tuple[bytes, bytes]], changes: Any) -> None:
-    rows = changes.item_vectors
-    if rows.items:
+class FoldOfFeed:
+    """What the feed says about item vectors, by the plainest of folds: by generation and item."""
+
+    def __init__(self, tenant: str = "default") -> None:
+        self._tenant = tenant
+        self.active = ""
+        self.vectors: dict[str, dict[str, tuple[bytes, bytes]]] = {}
+
+    def take(self, frame: Any) -> None:
+        for changes in frame.tenants:
+            if changes.tenant != self._tenant:
+                continue
+            for gone in changes.retired_generation_ids:
+                self.vectors.pop(gone, None)
+            if changes.HasField("activated"):
+                self.active = changes.activated.generation_id
+            for rows in (changes.item_vectors, *changes.other_item_vectors):
+                self._set(changes, rows)
+            for item_id in changes.catalogue.deleted_item_ids:
+                for vectors in self.vectors.values():
+                    vectors.pop(item_id, None)
+
+    def _set(self, changes: Any, rows: Any) -> None:
+        if not rows.items:
+            return
+        vectors = self.vectors.setdefault(rows.generation_id, {})
         width = len(rows.vectors) // len(rows.items)
+        # Read once: every access to a bytes field makes a copy of all of it.
+        own, biases = rows.vectors, rows.biases
         for row, index in enumerate(rows.items):
             vectors[changes.item_ids[index]] = (
-                rows.vectors[row * width : (row + 1) * width],
-                rows.biases[row * 4 : (row + 1) * 4],
+                own[row * width : (row + 1) * width],
+                biases[row * 4 : (row + 1) * 4],
             )
-    for item_id in changes.catalogue.deleted_item_ids:
-        vectors.pop(item_id, None)
+
+    def digest(self) -> bytes:
+        """Return the digest that a replica should have."""
+        digest = hashlib.sha256()
+        serving = self.vectors[self.active]
+        for item_id in sorted(serving):
+            digest.update(item_id.encode() + serving[item_id][0] + serving[item_id][1])
+        return digest.digest()
 
 
 @contextlib.asynccontextmanager

@@ -31,7 +31,7 @@ def manifest(generation_id: str, **changes: object) -> generation_pb2.Generation
             regularization=0.2,
         ),
         "scorer_features": COLUMNS,
-        "outcomes": ["engage"],
+        "outcomes": [generation_pb2.Outcome(name="engage", weight=1.0)],
         "content_buckets": BUCKETS,
         "files": [
             generation_pb2.GenerationFile(

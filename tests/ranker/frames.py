@@ -16,6 +16,9 @@ class Changes:
     tenant: str = "default"
     generation_id: str = "g1"
     activated: generation_pb2.GenerationManifest | None = None
+    staged: generation_pb2.GenerationManifest | None = None
+    retired: list[str] = field(default_factory=list)
+    other: bool = False
     items: list[item_pb2.Item] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     vectors: list[tuple[str, Sequence[float], float]] = field(default_factory=list)
@@ -68,15 +71,20 @@ class Changes:
         changes = frame_pb2.TenantChanges(tenant=self.tenant)
         if self.activated is not None:
             changes.activated.CopyFrom(self.activated)
+        if self.staged is not None:
+            changes.staged.CopyFrom(self.staged)
+        changes.retired_generation_ids.extend(self.retired)
         if self.items or self.deleted:
             changes.catalogue.items.extend(self.items)
             changes.catalogue.deleted_item_ids.extend(self.deleted)
         if self.vectors:
-            changes.item_vectors.generation_id = self.generation_id
-            changes.item_vectors.items.extend(index(row[0]) for row in self.vectors)
-            changes.item_vectors.vectors = _floats(row[1] for row in self.vectors)
-            changes.item_vectors.biases = _floats([row[2]] for row in self.vectors)
-            changes.item_vectors.pinned.extend(False for _ in self.vectors)
+            beside = self.other or self.staged is not None
+            vectors = changes.other_item_vectors.add() if beside else changes.item_vectors
+            vectors.generation_id = self.generation_id
+            vectors.items.extend(index(row[0]) for row in self.vectors)
+            vectors.vectors = _floats(row[1] for row in self.vectors)
+            vectors.biases = _floats([row[2]] for row in self.vectors)
+            vectors.pinned.extend(False for _ in self.vectors)
         if self.rules:
             changes.rules.sources.extend(index(row[0]) for row in self.rules)
             changes.rules.slots.extend(row[1] for row in self.rules)

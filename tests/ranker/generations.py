@@ -45,8 +45,15 @@ def manifest(
         tenant="default",
         dimension=dimension,
         max_norm=MAX_NORM,
+        encoder=generation_pb2.Encoder(
+            kind=generation_pb2.ENCODER_KIND_FOLD_IN,
+            length=30,
+            decay=0.8,
+            alpha=0.3,
+            regularization=0.2,
+        ),
         scorer_features=FEATURES,
-        outcomes=["positive"],
+        outcomes=[generation_pb2.Outcome(name="positive", weight=1.0)],
         content_buckets=8,
         files=[
             generation_pb2.GenerationFile(

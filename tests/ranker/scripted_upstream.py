@@ -31,6 +31,7 @@ class ScriptedFeedback(
     """A feed that grows by `add`, and one set of generation files."""
 
     PutEmbeddings = ListGenerations = PublishGeneration = unscripted
+    PromoteGeneration = RollbackGeneration = unscripted
 
     def __init__(self) -> None:
         self.frames: list[frame_pb2.Frame] = []

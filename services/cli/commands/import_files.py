@@ -15,17 +15,18 @@ from services.cli.clients import connect
 from services.cli.console import output
 from services.cli.failures import clear_failures, run
 from services.cli.imports.event_import import EventImport, ImportSummary
-from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
+from services.cli.imports.event_rows import EventRow, event_rows
 from services.cli.imports.import_state import ImportStateFile
-from services.cli.imports.item_rows import ItemOptions, item_columns
 from services.cli.imports.item_target import item_target
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.row_import import RowSummary, RowTarget, import_rows
-from services.cli.imports.table_file import TableFile
 from services.cli.imports.user_rows import user_columns
 from services.cli.imports.user_target import user_target
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.progress_bar import progress_bar
+from services.dataset.event_columns import EventOptions, event_columns
+from services.dataset.item_columns import ItemOptions, item_columns
+from services.dataset.table_file import TableFile
 from services.evaluation.history import start_row
 
 app = typer.Typer(help="Import files into a suite: CSV with a header or JSON lines, also gzipped.")

@@ -46,6 +46,7 @@ def recommend(
         except ValueError:
             raise typer.BadParameter("--min-position is no hexadecimal number") from None
     request = ranker_service_pb2.RecommendRequest(
+        preview=True,
         tenant=tenant,
         subject=subject_of(user, session),
         surface=surface,

@@ -9,14 +9,14 @@ import typer
 from services.cli.clients import Clients, connect
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures, run
-from services.cli.imports.event_rows import EventOptions
-from services.cli.imports.table_file import TableFile
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.replay.live_view import live_view
 from services.cli.replay.report import as_json, report
 from services.cli.replay.run import Replay, ReplayResult
 from services.cli.replay.source import ReplaySource, read_history
 from services.cli.replay.warm_up import warm_up
+from services.dataset.event_columns import EventOptions
+from services.dataset.table_file import TableFile
 
 
 @with_suite_options

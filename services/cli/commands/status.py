@@ -11,14 +11,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.feedback.v1 import generation_pb2, generation_service_pb2
+from harken.feedback.v1 import generation_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.agreement import Agreement, State, agreements, at_one_version
 from services.cli.clients import Clients, connect
 from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
+from services.cli.generation_view import live_lines, state_text
 from services.cli.options import SuiteOptions, with_suite_options
+from services.cli.outcome_view import outcome_lines
 from services.common.channels import open_channel
 
 _TIMEOUT_SECONDS = 3.0
@@ -26,10 +28,6 @@ _SAME_VERSION_SECONDS = 1.0
 """How long to look for a moment at which all rankers are equally far, while events flow."""
 
 _POLL_SECONDS = 0.05
-_STATES = {
-    generation_pb2.GENERATION_STATE_PUBLISHED: "stored",
-    generation_pb2.GENERATION_STATE_ACTIVE: "serving",
-}
 
 Generations = Sequence[generation_service_pb2.GenerationSummary] | str
 """Generations of a tenant, newest first, or why they are not known."""
@@ -145,6 +143,10 @@ def _print_tenant(agreement: Agreement, known: Generations, states: Sequence[Sta
     else:
         for one in known:
             output().print(_generation_line(tenant, one, states))
+            for line in live_lines(tenant, one):
+                output().print(line)
+    for line in outcome_lines(tenant, states):
+        output().print(line)
     if len(states) < 2:
         return
     if not agreement.compared:
@@ -165,7 +167,7 @@ def _generation_line(
     trained = one.manifest.trained_through_sequence
     origin = f"trained through entry {trained:,} of the log" if trained else "made without training"
     return (
-        f"tenant {tenant}: generation {generation} is {_STATES.get(one.state, 'unknown')}, "
+        f"tenant {tenant}: generation {generation} is {state_text(one)}, "
         f"{origin}; {served} of {len(states)} rankers serve it"
     )
 

@@ -30,7 +30,9 @@ def up(
     profile_dsn: Annotated[
         str, typer.Option(help="PostgreSQL for profile, when it is not the same.")
     ] = "",
-    preset: Annotated[str, typer.Option(help="Event types: shopping or media.")] = "shopping",
+    preset: Annotated[
+        str, typer.Option(help="Event types: shopping, media, social_feed, education or finance.")
+    ] = "shopping",
     any_event_time: Annotated[
         bool,
         typer.Option(help="Let RecordEvents take events of any age, as `harken replay` needs."),

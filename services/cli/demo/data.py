@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.failures import CommandError
-from services.cli.imports.event_rows import EventOptions
-from services.cli.imports.item_rows import ItemOptions
-from services.cli.imports.table_file import TableFile
+from services.dataset.event_columns import EventOptions
+from services.dataset.item_columns import ItemOptions
+from services.dataset.table_file import TableFile
 from services.simulator.world import WorldConfig, write_world
 
 _WHEEL = "recbole==1.2.1"

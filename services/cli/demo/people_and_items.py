@@ -5,13 +5,13 @@ from pathlib import Path
 from services.cli.clients import Clients
 from services.cli.demo.data import DemoData
 from services.cli.imports.import_state import ImportStateFile
-from services.cli.imports.item_rows import item_columns
 from services.cli.imports.item_target import item_target
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.row_import import import_rows
 from services.cli.imports.user_rows import user_columns
 from services.cli.imports.user_target import user_target
 from services.cli.progress_bar import progress_bar
+from services.dataset.item_columns import item_columns
 
 
 async def import_people_and_items(

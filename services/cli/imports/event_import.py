@@ -11,7 +11,7 @@ from services.cli.imports.event_stream import Chunk, EventStream
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.missing_items import MissingItems
 from services.cli.imports.rejects import RejectsFile
-from services.cli.imports.row_fault import RowFault
+from services.dataset.row_fault import RowFault
 
 CHUNK_EVENTS = 2_000
 """Events in one request; the service takes up to 5000."""

@@ -1,80 +1,13 @@
 """Rows as items of the catalogue."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from harken.feedback.v1 import item_pb2
-from services.cli.imports.cells import first_of, list_of, number_of, text_of
-from services.cli.imports.columns import (
-    NUMBER_COLUMNS,
-    ColumnError,
-    find_column,
-    require_column,
-)
-from services.cli.imports.row_fault import RowFaultError
-from services.cli.imports.table_file import Row
+from services.dataset.cells import first_of, text_of
+from services.dataset.item_columns import ItemColumns, content_of
+from services.dataset.row_fault import RowFaultError
+from services.dataset.table_file import Row
 
 _TRUE = frozenset({"1", "true", "yes", "t", "y"})
 _FALSE = frozenset({"0", "false", "no", "f", "n"})
-
-
-@dataclass(frozen=True, slots=True)
-class ItemOptions:
-    """What the caller says about columns; None: find it by its name.
-
-    `separator` parts categories and tags; " " means any white space.
-    """
-
-    item: str | None = None
-    title: str | None = None
-    description: str | None = None
-    categories: str | None = None
-    tags: str | None = None
-    numbers: Sequence[str] | None = None
-    separator: str = "|"
-
-
-@dataclass(frozen=True, slots=True)
-class ItemColumns:
-    """Where the fields of items are; None: nowhere.
-
-    `strict_numbers`: a cell that is no number is a fault, otherwise it is left out.
-    """
-
-    item: str
-    title: str | None
-    description: str | None
-    categories: str | None
-    tags: str | None
-    available: str | None
-    numbers: Sequence[str]
-    strict_numbers: bool
-    separator: str
-
-
-def item_columns(columns: Sequence[str], options: ItemOptions) -> ItemColumns:
-    """Return where the fields are.
-
-    Raises:
-        ColumnError: there is no column of ids, or a column given is not there.
-
-    """
-    wanted = [name.strip().lower() for name in options.numbers or NUMBER_COLUMNS]
-    missing = [name for name in wanted if name not in columns]
-    if options.numbers is not None and missing:
-        raise ColumnError(f"there is no column {missing[0]!r}; the file has: {', '.join(columns)}")
-    return ItemColumns(
-        require_column("item", columns, options.item),
-        find_column("title", columns, options.title),
-        find_column("description", columns, options.description),
-        find_column("categories", columns, options.categories),
-        find_column("tags", columns, options.tags),
-        find_column("available", columns),
-        [name for name in wanted if name in columns],
-        options.numbers is not None,
-        options.separator,
-    )
 
 
 def item_of(row: Row, columns: ItemColumns) -> item_pb2.Item:
@@ -84,19 +17,16 @@ def item_of(row: Row, columns: ItemColumns) -> item_pb2.Item:
         RowFaultError: a cell cannot be read.
 
     """
-    cells = row.cells
-    item_id = text_of(cells.get(columns.item))
-    if not item_id:
-        raise RowFaultError("MISSING_ITEM", "no item is given")
+    content = content_of(row, columns)
     item = item_pb2.Item(
-        item_id=item_id,
-        title=text_of(first_of(cells, columns.title)),
-        description=text_of(first_of(cells, columns.description)),
-        categories=list_of(first_of(cells, columns.categories), columns.separator),
-        tags=list_of(first_of(cells, columns.tags), columns.separator),
-        numbers=_numbers(row, columns),
+        item_id=content.item_id,
+        title=content.title,
+        description=content.description,
+        categories=content.categories,
+        tags=content.tags,
+        numbers=content.numbers,
     )
-    available = truth_of(first_of(cells, columns.available))
+    available = truth_of(first_of(row.cells, columns.available))
     if available is not None:
         item.available = available
     return item
@@ -119,17 +49,3 @@ def truth_of(cell: object) -> bool | None:
     if text in _FALSE:
         return False
     raise RowFaultError("INVALID_VALUE", f"{text!r} is neither true nor false")
-
-
-def _numbers(row: Row, columns: ItemColumns) -> dict[str, float]:
-    numbers: dict[str, float] = {}
-    for column in columns.numbers:
-        try:
-            number = number_of(row.cells.get(column), column)
-        except RowFaultError:
-            if columns.strict_numbers:
-                raise
-            continue
-        if number is not None and (columns.strict_numbers or math.isfinite(number)):
-            numbers[column] = number
-    return numbers

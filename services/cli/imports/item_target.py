@@ -8,9 +8,10 @@ import grpc
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS
-from services.cli.imports.item_rows import ItemColumns, item_of
-from services.cli.imports.row_fault import RowFault
+from services.cli.imports.item_rows import item_of
 from services.cli.imports.row_import import RowTarget
+from services.dataset.item_columns import ItemColumns
+from services.dataset.row_fault import RowFault
 
 _BATCH = 500
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from services.cli.imports.row_fault import RowFault
-from services.cli.imports.table_file import Row
+from services.dataset.row_fault import RowFault
+from services.dataset.table_file import Row
 
 
 class RejectsFile:

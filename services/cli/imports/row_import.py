@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
-from services.cli.imports.row_fault import RowFault, RowFaultError
-from services.cli.imports.table_file import Row
+from services.dataset.row_fault import RowFault, RowFaultError
+from services.dataset.table_file import Row
 
 Thing = TypeVar("Thing")
 

@@ -9,10 +9,10 @@ from google.protobuf import struct_pb2
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
-from services.cli.imports.cells import text_of
-from services.cli.imports.columns import ColumnError, require_column
-from services.cli.imports.row_fault import RowFaultError
-from services.cli.imports.table_file import Row
+from services.dataset.cells import text_of
+from services.dataset.columns import ColumnError, require_column
+from services.dataset.row_fault import RowFaultError
+from services.dataset.table_file import Row
 
 
 @dataclass(frozen=True, slots=True)

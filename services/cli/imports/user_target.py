@@ -9,9 +9,9 @@ import grpc
 
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.cli.clients import CALL_SECONDS
-from services.cli.imports.row_fault import RowFault
 from services.cli.imports.row_import import RowTarget
 from services.cli.imports.user_rows import UserColumns, profile_of
+from services.dataset.row_fault import RowFault
 
 _BATCH = 64
 

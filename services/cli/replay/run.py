@@ -155,7 +155,7 @@ class Replay:
     ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
         """Return a slate, and how long it took in milliseconds."""
         request = ranker_service_pb2.RecommendRequest(
-            tenant=self._tenant, subject=subject, count=count, min_position=position
+            preview=True, tenant=self._tenant, subject=subject, count=count, min_position=position
         )
         request.wait_budget.CopyFrom(seconds(_WAIT_SECONDS))
         started = time.perf_counter()

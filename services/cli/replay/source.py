@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2
-from services.cli.imports.event_rows import EventOptions, EventRow, event_columns, event_rows
-from services.cli.imports.table_file import Row, TableFile
+from services.cli.imports.event_rows import EventRow, event_rows
+from services.dataset.event_columns import EventOptions, event_columns
+from services.dataset.table_file import Row, TableFile
 from services.evaluation.history import HistoryEvent, Split, split_history, start_row
 
 
@@ -56,6 +57,8 @@ def read_history(
         number = row.row.number
         events[number] = event
         history.append(HistoryEvent(_user(event), event.item_id, event.event_time.seconds, number))
+    # Within a second by the rest of the time, which tells what came first.
+    history.sort(key=lambda event: events[event.row].event_time.nanos)
     split = split_history(history, start_row(start, len(history)))
     if limit is not None:
         split = Split(split.before, split.after[:limit], split.users_before,

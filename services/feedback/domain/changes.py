@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.domain.entries import GenerationActivated
+from services.feedback.domain.entries import GenerationActivated, GenerationStaged
+from services.feedback.domain.slate_learning import SlateChanges
+from services.feedback.domain.space_status import SpaceStatus
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -19,20 +21,58 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class VectorChanges:
-    """New vectors. items [n]; vectors [n, d]; biases [n]; pinned [n]."""
+    """New vectors. items [n]; vectors [n, d]; biases [n]; pinned [n].
+
+    learned: they were moved by events, not placed.
+    """
 
     items: Ints
     vectors: Floats
     biases: Floats
     pinned: Flags
+    learned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BaseChanges:
-    """What the item tower made. items [n]; vectors [n, d]."""
+    """Where items start. items [n]; vectors [n, d]; trained [n]: not by the item tower."""
 
     items: Ints
     vectors: Floats
+    trained: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """Where the reference differs, for checkpoints. items [n]; vectors [n, d]."""
+
+    items: Ints
+    vectors: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRollback:
+    """Vectors return to those of a version. count: how often that happened, this time included."""
+
+    generation_id: str
+    to_version: int
+    reason: str
+    count: int
+
+
+@dataclass(slots=True)
+class SpaceChanges:
+    """What changed in the vectors of one generation; Gramians in checkpoints only."""
+
+    generation_id: str
+    vectors: VectorChanges | None = None
+    bases: BaseChanges | None = None
+    status: SpaceStatus | None = None
+    gramian: Doubles | None = None
+    factor_gramian: Doubles | None = None
+    reference_gramian: Doubles | None = None
+    reference_factor_gramian: Doubles | None = None
+    reference: ReferenceRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +95,20 @@ class PopularityChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceChanges:
+    """New levels of what is popular at places in a history, each [n]; places: 0..COLUMNS - 1."""
+
+    items: Ints
+    places: Ints
+    levels: Doubles
+
+
+@dataclass(frozen=True, slots=True)
 class EventColumns:
-    """Events in log order, each [n]. `users` and `items` are indices, `types` into type names."""
+    """Events in log order, each [n]. `users` and `items` are indices, `types` into type names.
+
+    Of retracted events: in the order of their retractions, `sequences` those of the events.
+    """
 
     users: Ints
     items: Ints
@@ -77,6 +129,18 @@ class UserChanges:
     vector_users: Ints
     vectors: Floats
     pinned: Flags
+    retracted: EventColumns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenEvents:
+    """Events that recent items do not show, for checkpoints; each [n], by user and sequence."""
+
+    users: Ints
+    items: Ints
+    weights: Floats
+    times_us: Ints
+    sequences: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +151,35 @@ class RecentItems:
     items: Ints
     weights: Floats
     times_us: Ints
+    sequences: Ints
     lengths: Ints
     pinned_users: Ints
+    hidden: HiddenEvents
 
 
 @dataclass(slots=True)
 class Changes:
-    """All that changed for a tenant."""
+    """All that changed for a tenant. `active`: the generation that serves after it."""
 
     tenant: str
     item_ids: list[str] = field(default_factory=list)
+    active: str = ""
     activated: GenerationActivated | None = None
+    staged: GenerationStaged | None = None
+    retired: list[str] = field(default_factory=list)
     upserted: list[tuple[str, bytes]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
-    vectors: VectorChanges | None = None
-    bases: BaseChanges | None = None
+    spaces: list[SpaceChanges] = field(default_factory=list)
+    rollback: VectorRollback | None = None
     rules: RuleChanges | None = None
     popularity: PopularityChanges | None = None
+    places: PlaceChanges | None = None
     users: UserChanges | None = None
     recent: RecentItems | None = None
-    gramian: Doubles | None = None
-    factor_gramian: Doubles | None = None
+    slates: SlateChanges | None = None
+
+    @property
+    def vectors(self) -> VectorChanges | None:
+        """New vectors of the generation that serves, if any."""
+        own = (space.vectors for space in self.spaces if space.generation_id == self.active)
+        return next((vectors for vectors in own if vectors is not None), None)

@@ -1,16 +1,23 @@
 """Log entries as the learner sees them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.feedback.domain.shown_slate import ShownSlate
 
 Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An accepted event. `value` is NaN when absent; `weight` < 0 is an explicit negative."""
+    """An accepted event. `value` is NaN when absent; `weight` < 0 is an explicit negative.
+
+    `slate_id` is empty when it names no slate.
+    """
 
     user_key: bytes
     item_id: str
@@ -18,6 +25,15 @@ class Event:
     value: float
     time_us: int
     weight: float
+    slate_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRetracted:
+    """An accepted event is taken back; `sequence` is that of the event."""
+
+    event: Event
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,11 @@ class EmbeddingPut:
 
 @dataclass(frozen=True, slots=True)
 class GenerationActivated:
-    """A generation starts to serve. `tower` are the bytes of its item tower."""
+    """A generation starts to serve: the first of a tenant, or one that was staged.
+
+    `tower` are the bytes of its item tower. `outcomes` and `columns` are what its scorer predicts,
+    and from how many features.
+    """
 
     generation_id: str
     manifest: bytes
@@ -62,6 +82,48 @@ class GenerationActivated:
     decay: float
     alpha: float
     regularization: float
+    outcomes: tuple[OutcomeDefinition, ...] = ()
+    columns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVectors:
+    """Start vectors from a trained file: rows by item id; vectors [n, d]; biases [n]."""
+
+    rows: Mapping[str, int]
+    vectors: Vector
+    biases: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StagedStart:
+    """Where the items of a staged generation start.
+
+    features_of: the content features of an item, given its payload; for items without a trained
+    vector.
+    """
+
+    features_of: Callable[[bytes], Mapping[str, float]]
+    trained: TrainedVectors | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationStaged:
+    """A generation is built beside the one that serves; `now`: it serves as soon as it is.
+
+    `start` is None when all items have their places already (in checkpoints).
+    """
+
+    generation: GenerationActivated
+    start: StagedStart | None
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRetired:
+    """A generation that does not serve is dropped."""
+
+    generation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +131,18 @@ class Nothing:
     """An entry that changes nothing shared: a tick, a user fact."""
 
 
-Kind = Event | ItemUpserted | ItemDeleted | EmbeddingPut | GenerationActivated | Nothing
+Kind = (
+    Event
+    | EventRetracted
+    | ShownSlate
+    | ItemUpserted
+    | ItemDeleted
+    | EmbeddingPut
+    | GenerationActivated
+    | GenerationStaged
+    | GenerationRetired
+    | Nothing
+)
 
 
 @dataclass(frozen=True, slots=True)

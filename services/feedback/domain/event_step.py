@@ -1,11 +1,10 @@
 """Events: user vectors, item vectors, sequential rules, popularity, all in one micro-batch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.common.tied_ranks import tied_ranks
 from services.feedback.domain.changes import (
     Changes,
     Doubles,
@@ -13,19 +12,22 @@ from services.feedback.domain.changes import (
     Flags,
     Floats,
     Ints,
+    PlaceChanges,
     PopularityChanges,
     RuleChanges,
+    SpaceChanges,
     UserChanges,
     VectorChanges,
 )
 from services.feedback.domain.entries import Event, LogEntry
-from services.feedback.domain.fold_in import fold_in, recency_weights
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
-from services.feedback.domain.norm_bound import within_norm
+from services.feedback.domain.place_popularity import COLUMNS, add_at_places
 from services.feedback.domain.popularity import add_counts, add_events
+from services.feedback.domain.space_comparisons import Compared, compare
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM, Histories
+from services.feedback.domain.vector_space import VectorSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +42,56 @@ class _Columns:
     times_us: Ints
 
 
-def event_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
-    """Learn from events; return what changed."""
-    state.settle_factor()
+def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0) -> Changes:
+    """Learn from events; return what changed. `version`: that the step leads to."""
+    spaces = state.built_spaces()
+    for space in spaces:
+        space.settle_factor()
     columns = _columns(state, entries)
-    before = state.users.record(columns.users, columns.items, columns.weights, columns.times_us)
+    before = state.users.record(
+        columns.users, columns.items, columns.weights, columns.times_us, columns.sequences
+    )
     touched = np.unique(columns.users)
     touched = touched[~state.users.pinned[touched]]
     # Both see the items as of the start of the step: one batch serves both.
-    vectors = _user_vectors(state, _joined(before, state.users.histories(touched)))
-    users_before, users_after = vectors[: len(columns.events)], vectors[len(columns.events) :]
-    item_rows, item_vectors = _learn_vectors(state, columns, users_before)
+    size = len(columns.events)
+    exists = state.items.exists
+    vectors = state.space.live.encode(_joined(before, state.users.histories(touched)), exists)
+    users_before = {state.active: vectors[:size]}
+    for space in spaces[1:]:
+        users_before[space.generation_id] = space.live.encode(before, exists)
+    statuses, rollback = compare(
+        state, Compared(columns.sequences, columns.items, columns.weights, before, users_before),
+        version,
+    )  # fmt: skip
+    moved = [_learn_vectors(state, space, columns, users_before) for space in spaces]
     known = columns.items != NO_ITEM
     cells = state.rules.update_batch(
         columns.items[known], before.items[known], columns.weights[known]
     )
+    # Before the counts: their sum is the clock that places fade by.
+    places = _learn_places(state, columns, before, known)
     popular, levels, counts = _learn_popularity(state, columns, known)
 
     dictionary = ItemDictionary(
         state.items,
-        [columns.items, item_rows, cells.rows.astype(np.int64), cells.cols.astype(np.int64),
-         popular],
+        [columns.items, *(rows for rows, _ in moved), cells.rows.astype(np.int64),
+         cells.cols.astype(np.int64), popular],
     )  # fmt: skip
-    changes = Changes(state.tenant, dictionary.item_ids)
-    changes.users = _user_changes(state, columns, dictionary, touched, users_after)
-    if item_rows.size:
-        biases = state.items.biases[item_rows]
-        pinned = state.items.pinned[item_rows]
-        state.items.set_vectors(item_rows, item_vectors, biases, pinned)
-        changes.vectors = VectorChanges(dictionary.indices(item_rows), item_vectors, biases, pinned)
+    changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
+    changes.users = _user_changes(state, columns, dictionary, touched, vectors[size:])
+    for space, (rows, item_vectors) in zip(spaces, moved, strict=True):
+        own = SpaceChanges(space.generation_id)
+        if rows.size:
+            space.learn(rows, item_vectors)
+            own.vectors = VectorChanges(
+                dictionary.indices(rows), item_vectors, space.biases[rows], space.pinned[rows], True
+            )
+        own.status = statuses.get(space.generation_id)
+        if own.status is not None:
+            space.set_status(own.status)
+        if own.vectors is not None or own.status is not None:
+            changes.spaces.append(own)
     if cells.rows.size:
         changes.rules = RuleChanges(
             dictionary.indices(cells.rows.astype(np.int64)),
@@ -78,6 +101,9 @@ def event_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
         )
     if popular.size:
         changes.popularity = PopularityChanges(dictionary.indices(popular), levels, counts)
+        changes.places = PlaceChanges(
+            dictionary.indices(places.items), places.places, places.levels
+        )
     return changes
 
 
@@ -105,37 +131,29 @@ def _joined(first: Histories, second: Histories) -> Histories:
 
 
 def _learn_vectors(
-    state: TenantState, columns: _Columns, users_before: Floats
+    state: TenantState, space: VectorSpace, columns: _Columns, users_before: Mapping[str, Floats]
 ) -> tuple[Ints, Floats]:
     """Return the item rows that move, and where to; they are set at the end of the step."""
-    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & users_before.any(axis=1)
-    if not teaches.any():
-        return np.zeros(0, np.int64), np.zeros((0, state.items.dimension), np.float32)
+    users = users_before[space.generation_id]
+    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & users.any(axis=1)
+    # Vectors that are on their way back to the reference rest meanwhile.
+    if space.status.rolling_back_since or not teaches.any():
+        return np.zeros(0, np.int64), np.zeros((0, space.dimension), np.float32)
     config = state.config.item_step
     negatives = draw_negatives(columns.sequences[teaches], len(state.items), config)
     rows, vectors = bpr_step(
-        users_before[teaches],
+        users[teaches],
         columns.items[teaches],
         columns.weights[teaches],
         # An item that is gone teaches nothing as a negative: one that equals the positive is
         # skipped.
         np.where(state.items.exists[negatives], negatives, columns.items[teaches][:, np.newaxis]),
-        state.items.vectors,
-        state.items.bases,
-        config,
+        space.vectors,
+        space.bases,
+        replace(config, max_norm=min(config.max_norm, space.generation.max_norm)),
     )
-    free = ~state.items.pinned[rows]
+    free = ~space.pinned[rows]
     return rows[free], vectors[free]
-
-
-def _user_vectors(state: TenantState, histories: Histories) -> Floats:
-    """Return the vectors [n, d] of histories, bounded by the generation's norm."""
-    present = (histories.items != NO_ITEM) & state.items.exists[histories.items]
-    items = np.where(present, histories.items, NO_ITEM)
-    ranks = tied_ranks(histories.times_us // 1_000_000)
-    weights = recency_weights(items, ranks, state.generation.decay) * histories.weights
-    vectors = fold_in(state.items.vectors, items, weights, state.factor())
-    return within_norm(vectors, state.generation.max_norm)
 
 
 def _learn_popularity(
@@ -148,6 +166,24 @@ def _learn_popularity(
     state.levels[rows] = levels
     state.counts[rows] = counts
     return rows, levels, counts
+
+
+def _learn_places(
+    state: TenantState, columns: _Columns, before: Histories, known: Flags
+) -> PlaceChanges:
+    """Return the cells that changed, by ordinal."""
+    cells, levels = add_at_places(
+        state.places,
+        float(state.counts.sum()),
+        columns.items[known],
+        columns.weights[known],
+        Histories(before.items[known], before.weights[known], before.times_us[known]),
+        columns.times_us[known],
+        state.config.places,
+    )
+    items, places = np.divmod(cells, COLUMNS)
+    state.places[items, places] = levels
+    return PlaceChanges(items, places, levels)
 
 
 def _user_changes(

@@ -52,6 +52,9 @@ class EventType(BaseModel):
 
 EventTypes = Mapping[str, EventType]
 
+PRESETS = ("shopping", "media", "social_feed", "education", "finance")
+"""Names of the presets; "media" is music and video."""
+
 # People rate what they chose to see: that it was rated says what they look for next, the value
 # hardly does (measured on MovieLens: weights by value made the next slate worse).
 _RATING = EventType(weight=1.0, value=ValueRule.REQUIRED, minimum=0.0, maximum=5.0)
@@ -60,7 +63,7 @@ _WEEK_SECONDS = 7 * 86400.0
 
 
 def preset(name: str) -> dict[str, EventType]:
-    """Return the event types of a preset: "shopping" or "media" (music and video).
+    """Return the event types of a preset: one of PRESETS.
 
     Raises:
         ValueError: there is no such preset.
@@ -103,5 +106,74 @@ def preset(name: str) -> dict[str, EventType]:
                 "dislike": EventType(weight=-1.0, value=ValueRule.IGNORED),
                 "hide": _HIDE,
             }
+        case "social_feed":
+            return {
+                # Seconds that a post was on the screen: passing by says little, staying much.
+                "view": EventType(
+                    weight=1.0,
+                    factors=((0, 0.0), (2, 0.1), (10, 0.6), (60, 1)),
+                    minimum=0.0,
+                    maximum=_WEEK_SECONDS,
+                ),
+                "click": EventType(weight=0.5, value=ValueRule.IGNORED),
+                "like": EventType(weight=1.0, value=ValueRule.IGNORED),
+                "comment": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "share": EventType(weight=2.0, value=ValueRule.IGNORED),
+                "save": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "follow": EventType(weight=2.0, value=ValueRule.IGNORED),
+                "unlike": EventType(weight=0.0, value=ValueRule.IGNORED),
+                "unfollow": EventType(weight=-1.0, value=ValueRule.IGNORED),
+                "not_interested": EventType(weight=-1.0, value=ValueRule.IGNORED),
+                "hide": _HIDE,
+                "mute": EventType(weight=-1.5, value=ValueRule.IGNORED),
+                "report": EventType(weight=-2.0, value=ValueRule.IGNORED),
+            }
+        case "education":
+            return {
+                "view": EventType(weight=0.3, value=ValueRule.IGNORED),
+                "click": EventType(weight=0.3, value=ValueRule.IGNORED),
+                "enroll": EventType(weight=1.5, value=ValueRule.IGNORED),
+                # Seconds spent on a lesson.
+                "study": EventType(
+                    weight=1.0,
+                    factors=((0, 0.1), (60, 0.5), (600, 1)),
+                    minimum=0.0,
+                    maximum=_WEEK_SECONDS,
+                ),
+                # Share of right answers: a failed exercise teaches as well what comes next.
+                "exercise": EventType(
+                    weight=1.0, factors=((0, 0.5), (1, 1)), minimum=0.0, maximum=1.0
+                ),
+                "complete": EventType(weight=2.0, value=ValueRule.IGNORED),
+                "bookmark": EventType(weight=1.0, value=ValueRule.IGNORED),
+                "rating": _RATING,
+                "drop": EventType(weight=-0.5, value=ValueRule.IGNORED),
+                "too_easy": EventType(weight=-0.5, value=ValueRule.IGNORED),
+                "too_hard": EventType(weight=-0.5, value=ValueRule.IGNORED),
+                "hide": _HIDE,
+            }
+        case "finance":
+            return {
+                # Seconds on the page of an instrument or product.
+                "view": EventType(
+                    weight=0.5,
+                    factors=((0, 0.5), (15, 1), (120, 1.5)),
+                    minimum=0.0,
+                    maximum=_WEEK_SECONDS,
+                ),
+                "click": EventType(weight=0.5, value=ValueRule.IGNORED),
+                "watchlist": EventType(weight=1.5, value=ValueRule.IGNORED),
+                "compare": EventType(weight=0.7, value=ValueRule.IGNORED),
+                "calculate": EventType(weight=1.0, value=ValueRule.IGNORED),
+                "apply": EventType(weight=2.0, value=ValueRule.IGNORED),
+                # Amounts say how much money somebody has, not how much he wants it.
+                "buy": EventType(weight=2.0, minimum=0.0),
+                "subscribe": EventType(weight=2.0, value=ValueRule.IGNORED),
+                # Having sold says that it was known, not that it is disliked.
+                "sell": EventType(weight=0.0, minimum=0.0),
+                "unwatch": EventType(weight=-0.3, value=ValueRule.IGNORED),
+                "decline": EventType(weight=-1.0, value=ValueRule.IGNORED),
+                "hide": _HIDE,
+            }
         case _:
-            raise ValueError(f"no preset {name!r}; there are 'shopping' and 'media'")
+            raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")

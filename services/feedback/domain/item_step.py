@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.feedback.domain.counter_random import uniform_ordinals
+
 
 @dataclass(frozen=True)
 class ItemStepConfig:
@@ -41,14 +43,9 @@ def draw_negatives(
 ) -> npt.NDArray[np.int64]:
     """Uniform ordinals [n, k] in 0..n_items-1 that depend only on (seed, log sequence, column).
 
-    Counter-based (splitmix64 finaliser, Steele et al. 2014), so they do not depend on where the
-    step boundaries lie. n_items > 0; the bias of the multiply-shift is below 2^-21 for 2^31 items.
+    So they do not depend on where the step boundaries lie. n_items > 0.
     """
-    sequence = np.asarray(sequences).astype(np.uint64)[:, None]
-    column = np.arange(config.negatives, dtype=np.uint64)[None, :]
-    start = _mix(np.array([config.seed % 2**64], np.uint64))
-    x = _mix(start ^ (sequence * np.uint64(64) + column))
-    return ((x >> np.uint64(11)).astype(np.float64) * 2.0**-53 * n_items).astype(np.int64)
+    return uniform_ordinals(config.seed, sequences, config.negatives, n_items)
 
 
 def bpr_step(
@@ -82,11 +79,25 @@ def bpr_step(
     slope = weight * (neg != pos[:, None]) / (1 + np.exp(config.temperature * margin))
     slope = (slope * (config.eta / neg.shape[1])).astype(np.float32)
 
-    # Every touch is (item, event, coefficient): the item moves by coefficient * users[event].
     n, k = neg.shape
     item = np.concatenate([pos, neg.ravel()])
     event = np.concatenate([np.arange(n), np.repeat(np.arange(n), k)])
     coefficient = np.concatenate([slope.sum(axis=1), -slope.ravel()])
+    return move_items(item, event, coefficient, users, table, base, config)
+
+
+def move_items(
+    item: npt.NDArray[np.integer],
+    event: npt.NDArray[np.int64],
+    coefficient: npt.NDArray[np.float32],
+    users: npt.NDArray[np.float32],
+    table: npt.NDArray[np.float32],
+    base: npt.NDArray[np.float32],
+    config: ItemStepConfig,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """New vectors of items that touches (item, event, coefficient) [n] move: each touch by
+    coefficient * users[event]. users: [m, d] unit vectors. Returns as `bpr_step` does.
+    """
     used = coefficient != 0
     item, event, coefficient = item[used], event[used], coefficient[used]
     order = np.argsort(item, kind="stable")
@@ -116,14 +127,6 @@ def _bounded(
     bounded = vectors * np.minimum(1.0, config.max_norm / np.maximum(norm, 1e-12))
     result: npt.NDArray[np.float32] = bounded.astype(np.float32)
     return result
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """splitmix64 step and finaliser; wraps modulo 2^64."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def _norms(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

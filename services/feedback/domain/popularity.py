@@ -63,3 +63,18 @@ def add_counts(
     """
     rows, n = np.unique(np.asarray(items)[np.asarray(weights) > 0], return_counts=True)
     return rows.astype(np.int64), counts[rows] + n
+
+
+def without_event(
+    level: float, count: float, time_s: float, weight: float, config: PopularityConfig
+) -> float:
+    """Return the level of an item without one of its events, exact up to rounding.
+
+    count: events of positive weight that are left; without any, the level is minus infinity.
+    """
+    if count <= 0:
+        return -np.inf
+    exponent = time_s / config.half_life_s + np.log2(weight)
+    share = 1.0 - float(np.exp2(exponent - level))
+    # Rounding may say that nothing is left, while there are events.
+    return float(level + np.log2(max(share, 1e-12)))

@@ -1,7 +1,9 @@
 """One step of the learner: a micro-batch of log entries changes the state and says how.
 
-A step holds either events or other entries, never both: `step_length` says how far it reaches.
-So all events of a step see the item vectors as of its start, whatever its size.
+A step holds either events, or retractions, or other entries, never two of them: `step_length` says
+how far it reaches. So all events of a step see the item vectors as of its start, whatever its size.
+Slates come with anything; they are learned from after all else. Work that is too
+large for one step (placing a generation's items) goes on with every step, whatever it holds.
 """
 
 from collections.abc import Sequence
@@ -10,60 +12,125 @@ import numpy as np
 
 from services.feedback.domain.catalogue_step import catalogue_step
 from services.feedback.domain.changes import Changes
-from services.feedback.domain.entries import Event, GenerationActivated, LogEntry, Nothing
+from services.feedback.domain.entries import (
+    Event,
+    EventRetracted,
+    GenerationActivated,
+    GenerationRetired,
+    GenerationStaged,
+    LogEntry,
+    Nothing,
+)
 from services.feedback.domain.event_step import event_step
+from services.feedback.domain.lifecycle_step import activate, first_of, retire, stage
+from services.feedback.domain.placement import placement_step, unfinished
+from services.feedback.domain.retraction_step import retraction_step
+from services.feedback.domain.shown_slate import ShownSlate
+from services.feedback.domain.slate_step import head_is_finite, joiner_items, slate_step
 from services.feedback.domain.tenant_state import LearningConfig, TenantState
 
 States = dict[str, TenantState]
 
 
 def step_length(entries: Sequence[LogEntry]) -> int:
-    """Return how many of the entries, from the first on, make one step."""
-    events = [isinstance(entry.kind, Event) for entry in entries]
-    fits_either = [isinstance(entry.kind, Nothing) for entry in entries]
-    kind: bool | None = None
-    for index, is_event in enumerate(events):
-        if fits_either[index]:
-            continue
+    """Return how many of the entries, from the first on, make one step.
+
+    What happens to a generation is a step of its own, but for an activation, which other entries
+    than events may follow: of a tenant it is the first entry of a step.
+    """
+    kind: type | None = None
+    tenants: set[str] = set()
+    for index, entry in enumerate(entries):
+        match entry.kind:
+            case Nothing() | ShownSlate():
+                continue
+            case GenerationStaged() | GenerationRetired():
+                return index if tenants else index + 1
+            case GenerationActivated() if entry.tenant in tenants:
+                return index
+        own = _kind_of_step(entry)
         if kind is None:
-            kind = is_event
-        elif kind != is_event:
+            kind = own
+        elif kind is not own:
             return index
+        tenants.add(entry.tenant)
     return len(entries)
 
 
-def step(states: States, entries: Sequence[LogEntry], config: LearningConfig) -> list[Changes]:
+def _kind_of_step(entry: LogEntry) -> type:
+    return type(entry.kind) if isinstance(entry.kind, Event | EventRetracted) else object
+
+
+def step(
+    states: States, entries: Sequence[LogEntry], config: LearningConfig, version: int = 0
+) -> list[Changes]:
     """Apply the entries of one step; return what changed, by tenant in order of appearance.
 
-    Deterministic: the same states and entries give the same bits on the same machine, with one
-    thread.
+    `version`: that the step leads to, from 1; 0: vectors are not guarded. A tenant may come twice,
+    to be folded in order. Deterministic: the same states and entries give the same bits on the same
+    machine, with one thread.
     """
     by_tenant: dict[str, list[LogEntry]] = {}
     for entry in entries:
-        if not isinstance(entry.kind, Nothing):
+        if not isinstance(entry.kind, Nothing | ShownSlate):
             by_tenant.setdefault(entry.tenant, []).append(entry)
     changes: list[Changes] = []
+    staged = ""
     for tenant, own in by_tenant.items():
-        activated = next((e.kind for e in own if isinstance(e.kind, GenerationActivated)), None)
-        if activated is not None:
-            if tenant in states:
-                raise ValueError(f"tenant {tenant} has a generation already")
-            states[tenant] = TenantState(tenant, activated, config)
-        state = states[tenant]
-        if isinstance(own[-1].kind, Event):
-            changed = event_step(state, own)
-        else:
-            changed = catalogue_step(state, own)
-        changed.activated = activated
-        changes.append(changed)
+        first = own[0]
+        match first.kind:
+            case GenerationStaged():
+                changes.append(stage(states[tenant], first.kind, first.accepted_at_us))
+                staged = tenant
+            case GenerationRetired():
+                changes.append(retire(states[tenant], first.kind))
+            case GenerationActivated():
+                changes.append(_activated(states, first, config, version))
+                if len(own) > 1:
+                    changes.append(catalogue_step(states[tenant], own[1:]))
+            case Event():
+                changes.append(event_step(states[tenant], own, version))
+            case EventRetracted():
+                changes.append(retraction_step(states[tenant], own))
+            case _:
+                changes.append(catalogue_step(states[tenant], own))
+    changes += _learn_from_slates(states, entries)
+    changes += [
+        placement_step(states[tenant])
+        for tenant in sorted(states)
+        # Replicas learn of a staged generation one frame before its vectors.
+        if tenant != staged and unfinished(states[tenant])
+    ]
     return changes
+
+
+def _learn_from_slates(states: States, entries: Sequence[LogEntry]) -> list[Changes]:
+    now_us = max((entry.accepted_at_us for entry in entries), default=0)
+    by_tenant: dict[str, list[LogEntry]] = {}
+    for entry in entries:
+        by_tenant.setdefault(entry.tenant, []).append(entry)
+    learned = [
+        slate_step(states[tenant], joiner_items(by_tenant.get(tenant, ())), now_us)
+        for tenant in sorted(states)
+    ]
+    return [changes for changes in learned if changes is not None]
+
+
+def _activated(states: States, entry: LogEntry, config: LearningConfig, version: int) -> Changes:
+    generation = entry.kind
+    assert isinstance(generation, GenerationActivated)
+    state = states.get(entry.tenant)
+    if state is not None:
+        return activate(state, generation, entry.accepted_at_us, version)
+    state = states[entry.tenant] = TenantState(entry.tenant, generation, config)
+    return first_of(state, generation, entry.accepted_at_us, version)
 
 
 def finite(changes: Sequence[Changes]) -> bool:
     """Return whether all vectors of the changes are finite: the last guard before a commit."""
-    return all(
+    return all(map(head_is_finite, changes)) and all(
         bool(np.isfinite(part.vectors).all())
         for one in changes
-        for part in (one.vectors, one.users)
+        for part in (one.users, *(space.vectors for space in one.spaces))
         if part is not None
     )

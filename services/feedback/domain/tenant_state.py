@@ -4,17 +4,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.feedback.domain.changes import Doubles, Floats
+from services.feedback.domain.changes import Doubles
 from services.feedback.domain.entries import GenerationActivated
-from services.feedback.domain.fold_in import base_factor
 from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.item_table import ItemTable
-from services.feedback.domain.item_tower import ItemTower
+from services.feedback.domain.live_comparison import ComparisonConfig
+from services.feedback.domain.place_popularity import PlaceConfig, empty_places
 from services.feedback.domain.popularity import PopularityConfig, empty_levels
 from services.feedback.domain.sequential_rules import RuleConfig, RuleTable
+from services.feedback.domain.shown_step import ShownStepConfig
+from services.feedback.domain.slate_learning import SlateConfig, SlateLearning, outcomes_of
+from services.feedback.domain.space_status import Role, SpaceStatus
 from services.feedback.domain.user_table import UserTable
-
-FACTOR_DRIFT = 0.005
+from services.feedback.domain.vector_space import VectorSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +26,78 @@ class LearningConfig:
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
     rules: RuleConfig = field(default_factory=RuleConfig)
     popularity: PopularityConfig = field(default_factory=PopularityConfig)
+    places: PlaceConfig = field(default_factory=PlaceConfig)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    placed_bytes: int = 256 * 1024
+    """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
+    slates: SlateConfig = field(default_factory=SlateConfig)
+    shown: ShownStepConfig = field(default_factory=ShownStepConfig)
 
 
 class TenantState:
-    """State of one tenant under one generation. Changed only by `step` and `fold`."""
+    """State of one tenant. Changed only by `step` and `fold`.
+
+    `spaces` holds the vectors of each generation that follows the events: the one that serves
+    (`active`), and at most one that is staged or on standby.
+    """
 
     def __init__(
         self, tenant: str, generation: GenerationActivated, config: LearningConfig
     ) -> None:
         self.tenant = tenant
-        self.generation = generation
         self.config = config
-        self.tower = ItemTower(generation.tower, generation.content_buckets)
-        self.items = ItemTable(generation.dimension)
+        self.items = ItemTable()
         self.users = UserTable(generation.length)
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
-        self.factor_gramian: Doubles = np.zeros_like(self.items.gramian)
-        self._factor: Floats | None = None
+        self.places: Doubles = empty_places(self.items.capacity)
+        self.active = generation.generation_id
+        self.spaces: dict[str, VectorSpace] = {}
+        self.add_space(generation, SpaceStatus(Role.ACTIVE))
+        self.slates = SlateLearning(outcomes_of(generation), generation.columns, config.slates)
 
-    def settle_factor(self) -> None:
-        """Decide, before a step of events, whether its user vectors need a newer Gramian.
+    @property
+    def space(self) -> VectorSpace:
+        """The vectors that serve."""
+        return self.spaces[self.active]
 
-        A factor costs as much as all the rest of a step of one event, and the Gramian hardly moves
-        by one: it is taken anew when the Gramian has moved by more than FACTOR_DRIFT of its
-        Frobenius norm. Live learning and folding decide alike, having the same bits.
-        """
-        moved = (self.items.gramian - self.factor_gramian).ravel()
-        reference = self.factor_gramian.ravel()
-        if np.dot(moved, moved) > FACTOR_DRIFT**2 * np.dot(reference, reference):
-            self.restore_factor(self.items.gramian.copy())
+    @property
+    def generation(self) -> GenerationActivated:
+        """The generation that serves."""
+        return self.space.generation
 
-    def restore_factor(self, gramian: Doubles) -> None:
-        """Make user vectors with this Gramian."""
-        self.factor_gramian = gramian
-        self._factor = None
+    def add_space(self, generation: GenerationActivated, status: SpaceStatus) -> VectorSpace:
+        """Begin to keep vectors of a generation."""
+        space = VectorSpace(generation, self.items.capacity, status)
+        self.spaces[generation.generation_id] = space
+        self._fit_histories()
+        return space
 
-    def factor(self) -> Floats:
-        """Return what `fold_in` needs of the Gramian."""
-        if self._factor is None:
-            self._factor = base_factor(
-                self.factor_gramian, self.generation.alpha, self.generation.regularization
-            )
-        return self._factor
+    def drop_space(self, generation_id: str) -> None:
+        """Forget the vectors of a generation that does not serve."""
+        del self.spaces[generation_id]
+        self._fit_histories()
+
+    def _fit_histories(self) -> None:
+        """Remember as much of users as generations need: the length follows from them."""
+        length = max(space.generation.length for space in self.spaces.values())
+        if length != self.users.length:
+            self.users.resize(length)
+
+    def built_spaces(self) -> list[VectorSpace]:
+        """Return the spaces that events are folded into, the one that serves first."""
+        others = [self.spaces[name] for name in sorted(self.spaces) if name != self.active]
+        return [space for space in (self.space, *others) if space.status.built]
 
     def fit_items(self) -> None:
-        """Give rules and popularity as many rows as there are item rows."""
+        """Give rules, popularity and vectors as many rows as there are item rows."""
         capacity = self.items.capacity
         self.rules.grow(capacity)
+        for space in self.spaces.values():
+            space.grow(capacity)
         more = capacity - self.levels.shape[0]
         if more > 0:
             self.levels = np.concatenate([self.levels, empty_levels(more)])
             self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
+            self.places = np.concatenate([self.places, empty_places(more)])

@@ -1,7 +1,8 @@
 """Recent items of users: what a user vector is made from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ from services.feedback.domain.changes import Flags, Floats, Ints
 
 _FIRST_CAPACITY = 1024
 NO_ITEM = -1
-_Recent = tuple[int, float, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,22 @@ class Histories:
     times_us: Ints
 
 
+class PastEvent(NamedTuple):
+    """An event that taught something about its user; `item` is an ordinal."""
+
+    sequence: int
+    item: int
+    weight: float
+    time_us: int
+
+
 class UserTable:
-    """The last `length` items with positive evidence per user, each item once."""
+    """The last `length` items with positive evidence per user, each item once.
+
+    Events that those items do not show, because another one of the same item followed or because
+    they are negative, are hidden: at most the newest `length` of a user, so that a retraction finds
+    what there was before.
+    """
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -35,10 +49,29 @@ class UserTable:
         self._items: npt.NDArray[np.int64] = np.full((_FIRST_CAPACITY, length), NO_ITEM, np.int64)
         self._weights = np.zeros((_FIRST_CAPACITY, length), np.float32)
         self._times_us = np.zeros((_FIRST_CAPACITY, length), np.int64)
+        self._sequences = np.zeros((_FIRST_CAPACITY, length), np.int64)
+        self._hidden: dict[int, list[PastEvent]] = {}
         self.pinned: Flags = np.zeros(_FIRST_CAPACITY, np.bool_)
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def resize(self, length: int) -> None:
+        """Remember `length` items of each user from now on; older ones are forgotten."""
+        rows, kept = self.pinned.shape[0], min(length, self.length)
+        items = np.full((rows, length), NO_ITEM, np.int64)
+        weights = np.zeros((rows, length), np.float32)
+        times_us = np.zeros((rows, length), np.int64)
+        sequences = np.zeros((rows, length), np.int64)
+        items[:, :kept] = self._items[:, :kept]
+        weights[:, :kept] = self._weights[:, :kept]
+        times_us[:, :kept] = self._times_us[:, :kept]
+        sequences[:, :kept] = self._sequences[:, :kept]
+        self._items, self._weights, self._times_us = items, weights, times_us
+        self._sequences = sequences
+        self.length = length
+        for own in self._hidden.values():
+            del own[: max(0, len(own) - length)]
 
     def row(self, user_key: bytes) -> int:
         """Return the row of a user, made on first sight."""
@@ -55,77 +88,149 @@ class UserTable:
         """Return rows [n], made on first sight."""
         return np.fromiter((self.row(key) for key in user_keys), np.int64, len(user_keys))
 
-    def record(self, rows: Ints, items: Ints, weights: Floats, times_us: Ints) -> Histories:
+    def record(
+        self, rows: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
+    ) -> Histories:
         """Add events in order; return each user's recent items just before each event.
 
         An item that comes again moves to the front with its new weight and time; one with negative
         weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing.
         """
-        size = len(rows)
-        before = Histories(
-            np.full((size, self.length), NO_ITEM, np.int64),
-            np.zeros((size, self.length), np.float32),
-            np.zeros((size, self.length), np.int64),
-        )
-        open_rows: dict[int, list[_Recent]] = {}
-        columns = zip(
-            rows.tolist(), items.tolist(), weights.tolist(), times_us.tolist(), strict=True
-        )
-        for index, (row, item, weight, time_us) in enumerate(columns):
-            recent = open_rows.get(row)
-            if recent is None:
-                recent = open_rows[row] = self._read(row)
-            if recent:
-                self._write(before, index, recent)
-            if item == NO_ITEM or weight == 0:
-                continue
-            for place, (known, _, _) in enumerate(recent):
-                if known == item:
-                    del recent[place]
-                    break
-            if weight > 0:
-                recent.insert(0, (item, weight, time_us))
-                del recent[self.length :]
-        own = Histories(self._items, self._weights, self._times_us)
-        for row, recent in open_rows.items():
-            self._clear(row)
-            self._write(own, row, recent)
+        before = self.histories(rows)
+        # The n-th events of all users are one vectorised turn: what a user did stays in order.
+        for turn, events in enumerate(_turns(rows)):
+            if turn:
+                own = rows[events]
+                before.items[events] = self._items[own]
+                before.weights[events] = self._weights[own]
+                before.times_us[events] = self._times_us[own]
+            teach = events[(items[events] != NO_ITEM) & (weights[events] != 0)]
+            if teach.size:
+                self._move(
+                    rows[teach], items[teach], weights[teach], times_us[teach], sequences[teach]
+                )
         return before
+
+    def _move(
+        self, rows: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
+    ) -> None:
+        """Put items [n] to the front of distinct rows [n], or take them out (weight < 0)."""
+        recent = self._items[rows]
+        same = recent == items[:, np.newaxis]
+        place = np.where(same.any(axis=1), same.argmax(axis=1), self.length)[:, np.newaxis]
+        column = np.arange(self.length)[np.newaxis, :]
+        front = (weights > 0)[:, np.newaxis]
+        self._hide(rows, items, weights, times_us, sequences, place[:, 0])
+        # Where each column comes from: one to the left up to the place that gets free, for items
+        # that are taken out one to the right from there on.
+        source = np.where(front, column - (column <= place), column + (column >= place))
+        last = source >= self.length
+        source = np.clip(source, 0, self.length - 1)
+        for table, value, empty in (
+            (self._items, items, NO_ITEM),
+            (self._weights, weights, 0),
+            (self._times_us, times_us, 0),
+            (self._sequences, sequences, 0),
+        ):
+            moved = np.take_along_axis(table[rows], source, axis=1)
+            moved[last] = empty
+            moved[:, 0] = np.where(front[:, 0], value, moved[:, 0])
+            table[rows] = moved
+
+    def _hide(
+        self,
+        rows: Ints,
+        items: Ints,
+        weights: Floats,
+        times_us: Ints,
+        sequences: Ints,
+        places: Ints,
+    ) -> None:
+        """Remember what recent items are about not to show; `places`: where the items are."""
+        for index in np.flatnonzero((places < self.length) | (weights < 0)).tolist():
+            row, place = int(rows[index]), int(places[index])
+            own = self._hidden.setdefault(row, [])
+            if place < self.length:
+                own.append(self._shown(row, place))
+            if weights[index] < 0:
+                own.append(
+                    PastEvent(
+                        int(sequences[index]),
+                        int(items[index]),
+                        float(weights[index]),
+                        int(times_us[index]),
+                    )
+                )
+            own.sort()
+            del own[: max(0, len(own) - self.length)]
+
+    def _shown(self, row: int, place: int) -> PastEvent:
+        return PastEvent(
+            int(self._sequences[row, place]),
+            int(self._items[row, place]),
+            float(self._weights[row, place]),
+            int(self._times_us[row, place]),
+        )
+
+    def past(self, row: int) -> list[PastEvent]:
+        """Return the events of a user that are remembered, in log order."""
+        count = int(np.count_nonzero(self._items[row] != NO_ITEM))
+        shown = [self._shown(row, place) for place in range(count)]
+        return sorted(shown + self._hidden.get(row, []))
+
+    def hidden(self, row: int) -> list[PastEvent]:
+        """Return the events of a user that recent items do not show, in log order."""
+        return self._hidden.get(row, [])
+
+    def forget(self, row: int, sequence: int) -> tuple[list[PastEvent], list[PastEvent]]:
+        """Make a user's recent items as if an event had never been; return the events that were
+        remembered before, and after. Equal when it was not remembered.
+        """
+        before = self.past(row)
+        after = [event for event in before if event.sequence != sequence]
+        if len(after) == len(before):
+            return before, before
+        self._clear(row)
+        self._hidden.pop(row, None)
+        own = np.array([row])
+        for event in after:
+            self._move(
+                own,
+                np.array([event.item]),
+                np.array([event.weight], np.float32),
+                np.array([event.time_us]),
+                np.array([event.sequence]),
+            )
+        return before, after
 
     def histories(self, rows: Ints) -> Histories:
         """Return the recent items of users as they are now."""
         return Histories(self._items[rows], self._weights[rows], self._times_us[rows])
 
-    def restore(self, row: int, items: Ints, weights: Floats, times_us: Ints) -> None:
+    def sequences(self, rows: Ints) -> Ints:
+        """Return the log sequences of recent items, as `histories` has them."""
+        own: Ints = self._sequences[rows]
+        return own
+
+    def restore(
+        self, row: int, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
+    ) -> None:
         """Set the recent items of a user, oldest first."""
         self._clear(row)
         self._items[row, : len(items)] = items[::-1]
         self._weights[row, : len(items)] = weights[::-1]
         self._times_us[row, : len(items)] = times_us[::-1]
+        self._sequences[row, : len(items)] = sequences[::-1]
 
-    def _read(self, row: int) -> list[_Recent]:
-        count = int(np.count_nonzero(self._items[row] != NO_ITEM))
-        return list(
-            zip(
-                self._items[row, :count].tolist(),
-                self._weights[row, :count].tolist(),
-                self._times_us[row, :count].tolist(),
-                strict=True,
-            )
-        )
+    def restore_hidden(self, row: int, event: PastEvent) -> None:
+        """Remember a hidden event, in log order."""
+        self._hidden.setdefault(row, []).append(event)
 
     def _clear(self, row: int) -> None:
         self._items[row] = NO_ITEM
         self._weights[row] = 0
         self._times_us[row] = 0
-
-    @staticmethod
-    def _write(target: Histories, row: int, recent: list[_Recent]) -> None:
-        if recent:
-            items, weights, times_us = zip(*recent, strict=True)
-            target.items[row, : len(items)] = items
-            target.weights[row, : len(items)] = weights
-            target.times_us[row, : len(items)] = times_us
+        self._sequences[row] = 0
 
     def _grow(self) -> None:
         more = self.pinned.shape[0]
@@ -133,4 +238,16 @@ class UserTable:
         self._items = np.concatenate([self._items, empty])
         self._weights = np.concatenate([self._weights, np.zeros((more, self.length), np.float32)])
         self._times_us = np.concatenate([self._times_us, np.zeros((more, self.length), np.int64)])
+        self._sequences = np.concatenate([self._sequences, np.zeros((more, self.length), np.int64)])
         self.pinned = np.concatenate([self.pinned, np.zeros(more, np.bool_)])
+
+
+def _turns(rows: Ints) -> Iterator[Ints]:
+    """Yield indices of the first events of all rows, of the second ones, and so on."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-1))
+    lengths = np.diff(first, append=ordered.size)
+    nth = np.arange(ordered.size) - np.repeat(first, lengths)
+    by_turn = np.argsort(nth, kind="stable")
+    yield from np.split(order[by_turn], np.cumsum(np.bincount(nth))[:-1])

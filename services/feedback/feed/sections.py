@@ -4,26 +4,29 @@ from collections.abc import Sequence
 
 from harken.feedback.v1 import frame_pb2
 
-_FIELD_OF_SECTION = {
-    frame_pb2.SECTION_CATALOGUE: "catalogue",
-    frame_pb2.SECTION_GENERATIONS: "activated",
-    frame_pb2.SECTION_ITEM_VECTORS: "item_vectors",
-    frame_pb2.SECTION_RULES: "rules",
-    frame_pb2.SECTION_POPULARITY: "popularity",
-    frame_pb2.SECTION_USERS: "users",
-}
+_FIELDS_OF_SECTION = {
+    frame_pb2.SECTION_CATALOGUE: ("catalogue",),
+    frame_pb2.SECTION_GENERATIONS: (
+        "activated", "staged", "retired_generation_ids", "vector_rollback",
+    ),
+    frame_pb2.SECTION_ITEM_VECTORS: ("item_vectors", "other_item_vectors"),
+    frame_pb2.SECTION_RULES: ("rules",),
+    frame_pb2.SECTION_POPULARITY: ("popularity", "place_popularity"),
+    frame_pb2.SECTION_USERS: ("users",),
+    frame_pb2.SECTION_HEAD: ("head",),
+}  # fmt: skip
 
 
 def wanted_sections(sections: Sequence[frame_pb2.Section]) -> frozenset[frame_pb2.Section]:
     """Return the sections asked for; all when none is named."""
-    return frozenset(sections) or frozenset(_FIELD_OF_SECTION)
+    return frozenset(sections) or frozenset(_FIELDS_OF_SECTION)
 
 
 def without_unwanted(
     frame: frame_pb2.Frame, wanted: frozenset[frame_pb2.Section]
 ) -> frame_pb2.Frame:
     """Return a frame with the wanted sections only; never the learner's own."""
-    if len(wanted) == len(_FIELD_OF_SECTION) and not any(
+    if len(wanted) == len(_FIELDS_OF_SECTION) and not any(
         changes.HasField("learner") for changes in frame.tenants
     ):
         return frame
@@ -35,11 +38,11 @@ def without_unwanted(
         through_sequence=frame.through_sequence,
         accepted_at_us=frame.accepted_at_us,
     )
-    fields = [field for section, field in _FIELD_OF_SECTION.items() if section in wanted]
+    fields = {field for section in wanted for field in _FIELDS_OF_SECTION.get(section, ())}
     for changes in frame.tenants:
-        present = [field for field in fields if changes.HasField(field)]
+        present = [(field, value) for field, value in changes.ListFields() if field.name in fields]
         if present:
             own = kept.tenants.add(tenant=changes.tenant, item_ids=changes.item_ids)
-            for field in present:
-                getattr(own, field).CopyFrom(getattr(changes, field))
+            for field, value in present:
+                getattr(own, field.name).MergeFrom(value)
     return kept

@@ -1,4 +1,4 @@
-"""FeedbackService: events in."""
+"""FeedbackService: events and slates in, retractions, events out."""
 
 from collections.abc import AsyncIterator
 
@@ -9,11 +9,19 @@ from harken.feedback.v1 import feedback_service_pb2 as pb
 from services.common.position import Position, token_of
 from services.common.validation import Checks
 from services.feedback.event_conversion import EventPreparer
+from services.feedback.event_export_conversion import export_page
 from services.feedback.event_recorder import EventRecorder
+from services.feedback.event_retractor import EventRetractor
+from services.feedback.slate_recorder import SlateRecorder
+from services.feedback.store.event_export import EventExport
 from services.feedback.store.tenant_registry import TenantRegistry
 
 _MAX_EVENTS = 1000
 _MAX_CHUNK_EVENTS = 5000
+_MAX_SLATES = 500
+_MAX_RETRACTIONS = 1000
+_PAGE_EVENTS = 1000
+_MAX_PAGE_EVENTS = 5000
 
 
 class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
@@ -23,12 +31,18 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self,
         tenants: TenantRegistry,
         recorder: EventRecorder,
+        slates: SlateRecorder,
+        retractor: EventRetractor,
+        export: EventExport,
         live: EventPreparer,
         history: EventPreparer,
     ) -> None:
         """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
         self._tenants = tenants
         self._recorder = recorder
+        self._slates = slates
+        self._retractor = retractor
+        self._export = export
         self._live = live
         self._history = history
 
@@ -68,6 +82,44 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             recorded = await self._recorder.record(tenant, request.events, self._history)
             yield _import_response(chunk, recorded.results, recorded.position)
             chunk += 1
+
+    async def RecordSlates(  # noqa: N802
+        self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RecordSlatesResponse:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.size("slates", len(request.slates), 1, _MAX_SLATES)
+        checks.done()
+        await self._tenants.require(tenant)
+        results, position = await self._slates.record(tenant, request.slates)
+        return pb.RecordSlatesResponse(results=results, position=token_of(position))
+
+    async def RetractEvents(  # noqa: N802
+        self, request: pb.RetractEventsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RetractEventsResponse:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.size("event_ids", len(request.event_ids), 1, _MAX_RETRACTIONS)
+        checks.done()
+        await self._tenants.require(tenant)
+        results, position = await self._retractor.retract(tenant, request.event_ids)
+        return pb.RetractEventsResponse(results=results, position=token_of(position))
+
+    async def ExportEvents(  # noqa: N802
+        self, request: pb.ExportEventsRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.ExportEventsResponse]:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        after = checks.position("after_position", request.after_position)
+        until = checks.position("until_position", request.until_position)
+        size = checks.number("page_size", request.page_size, _PAGE_EVENTS, _MAX_PAGE_EVENTS)
+        checks.done()
+        await self._tenants.require(tenant)
+        async for page in self._export.pages(tenant, after, until, size):
+            yield export_page(page)
 
 
 def _import_response(

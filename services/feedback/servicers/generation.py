@@ -1,4 +1,4 @@
-"""GenerationService: models in and out."""
+"""GenerationService: models in and out, and which of them serve."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +8,10 @@ import grpc
 from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.feedback.v1 import generation_service_pb2_grpc
 from services.common.errors import OverloadedError
+from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.generation_upload import GenerationUpload
+from services.feedback.store.generation_lifecycle import GenerationLifecycle
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.tenant_registry import TenantRegistry
 
@@ -17,11 +19,14 @@ _MAX_UPLOADS = 2
 
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
-    """Keeps generations."""
+    """Keeps generations, and says which one serves."""
 
-    def __init__(self, tenants: TenantRegistry, store: GenerationStore) -> None:
+    def __init__(
+        self, tenants: TenantRegistry, store: GenerationStore, lifecycle: GenerationLifecycle
+    ) -> None:
         self._tenants = tenants
         self._store = store
+        self._lifecycle = lifecycle
         # An upload is in memory until it is checked as a whole.
         self._uploads = asyncio.Semaphore(_MAX_UPLOADS)
 
@@ -52,11 +57,14 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         tenant = checks.tenant(request.tenant)
         if request.generation_id:
             checks.id("generation_id", request.generation_id, 64)
+        checks.size("file_names", len(request.file_names), 0, 10)
         checks.done()
         await self._tenants.require(tenant)
         manifest = await self._store.manifest(tenant, request.generation_id)
         yield pb.DownloadGenerationResponse(manifest=manifest)
         for file in manifest.files:
+            if request.file_names and file.name not in request.file_names:
+                continue
             async for data in self._store.chunks(tenant, manifest.generation_id, file.name):
                 yield pb.DownloadGenerationResponse(chunk=pb.FileChunk(name=file.name, data=data))
 
@@ -68,9 +76,34 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         tenant = checks.tenant(request.tenant)
         checks.done()
         await self._tenants.require(tenant)
-        return pb.ListGenerationsResponse(
-            generations=[
-                pb.GenerationSummary(manifest=manifest, state=state)
-                for manifest, state in await self._store.list(tenant)
-            ]
+        return pb.ListGenerationsResponse(generations=await self._store.list(tenant))
+
+    async def PromoteGeneration(  # noqa: N802
+        self, request: pb.PromoteGenerationRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PromoteGenerationResponse:
+        """See generation_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.id("generation_id", request.generation_id, 64)
+        if request.mode not in pb.PromotionMode.values():
+            checks.fail("mode", "is not a mode")
+        checks.done()
+        await self._tenants.require(tenant)
+        now = request.mode == pb.PROMOTION_MODE_NOW
+        moved = await self._lifecycle.promote(tenant, request.generation_id, now)
+        return pb.PromoteGenerationResponse(position=token_of(moved.position), state=moved.state)
+
+    async def RollbackGeneration(  # noqa: N802
+        self, request: pb.RollbackGenerationRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RollbackGenerationResponse:
+        """See generation_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.done()
+        await self._tenants.require(tenant)
+        moved = await self._lifecycle.rollback(tenant)
+        return pb.RollbackGenerationResponse(
+            position=token_of(moved.position),
+            generation_id=moved.generation_id,
+            state=moved.state,
         )

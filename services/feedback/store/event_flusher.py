@@ -15,10 +15,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.common.database import Connection, session
 from services.common.errors import NotReadyError, OverloadedError
+from services.common.position import Position
 from services.feedback.domain.event_cleaning import Reason
 from services.feedback.store.item_directory import ItemDirectory
-from services.feedback.store.log_store import PreparedEvent, append_events
+from services.feedback.store.log_store import (
+    NewEntry,
+    PreparedEvent,
+    append_entries,
+    append_events,
+)
 from services.feedback.store.repeated_events import FlushedEvent, representatives_of, settle
+
+_MAX_ENTRY_BYTES = 32 * 1024 * 1024
+"""Of entries other than events that may wait; beyond, calls are shed."""
+_INSERT_BYTES = 4 * 1024 * 1024
+"""Of such entries in one insert, about."""
 
 
 class FlusherMetrics:
@@ -35,6 +46,12 @@ class FlusherMetrics:
             "harken_flush_events", "Events per insert.", registry=registry,
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
         )  # fmt: skip
+        self.entry_bytes = Gauge(
+            "harken_flush_waiting_bytes", "Bytes of other entries waiting.", registry=registry
+        )
+        self.shed_entries = Counter(
+            "harken_flush_shed_entries", "Other entries shed, queue full.", registry=registry
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +60,15 @@ class _Call:
     answer: "asyncio.Future[list[FlushedEvent]]"
 
 
+@dataclass(frozen=True, slots=True)
+class _EntryCall:
+    entries: Sequence[NewEntry]
+    size: int
+    answer: "asyncio.Future[Position]"
+
+
 class EventFlusher:
-    """Appends events of all calls of this process, in order of arrival."""
+    """Appends events of all calls of this process, in order of arrival; slates beside them."""
 
     def __init__(
         self,
@@ -62,6 +86,8 @@ class EventFlusher:
         self._max_waiting = max_waiting
         self._calls: deque[_Call] = deque()
         self._waiting = 0
+        self._entry_calls: deque[_EntryCall] = deque()
+        self._entry_bytes = 0
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed = False
@@ -95,13 +121,39 @@ class EventFlusher:
         # If the caller goes away meanwhile, the events are appended all the same.
         return await answer
 
+    async def append_entries(self, entries: Sequence[NewEntry]) -> Position:
+        """Append entries other than events, and return the position of the last when durable.
+
+        They take turns with events, so that neither waits for all of the other.
+
+        Raises:
+            OverloadedError: too many bytes are waiting; nothing was appended.
+            NotReadyError: shutting down; nothing was appended.
+            StoreUnavailableError: unknown whether anything was appended.
+
+        """
+        if self._closed:
+            raise NotReadyError("shutting down")
+        size = sum(len(entry.entry) for entry in entries)
+        if self._entry_calls and self._entry_bytes + size > _MAX_ENTRY_BYTES:
+            self._metrics.shed_entries.inc(len(entries))
+            raise OverloadedError(f"{self._entry_bytes} bytes are waiting for the log")
+        answer: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        self._entry_calls.append(_EntryCall(entries, size, answer))
+        self._count_entry_bytes(size)
+        self._wake.set()
+        return await answer
+
     async def run(self) -> None:
         """Flush until `close`; what waits then is flushed before this returns."""
-        while not self._closed or self._calls:
+        while not self._closed or self._calls or self._entry_calls:
             await self._wake.wait()
             self._wake.clear()
-            while self._calls:
-                await self._flush(self._take())
+            while self._calls or self._entry_calls:
+                if self._calls:
+                    await self._flush(self._take())
+                if self._entry_calls:
+                    await self._flush_entries(self._take_entries())
 
     def close(self) -> None:
         """Take no more events, and let `run` end after the last."""
@@ -142,6 +194,39 @@ class EventFlusher:
             if not call.answer.done():
                 call.answer.set_result(results[start:end])
             start = end
+
+    def _take_entries(self) -> list[_EntryCall]:
+        """Take calls until the insert is large enough; at least one."""
+        taken = [self._entry_calls.popleft()]
+        size = taken[0].size
+        while self._entry_calls and size + self._entry_calls[0].size <= _INSERT_BYTES:
+            taken.append(self._entry_calls.popleft())
+            size += taken[-1].size
+        self._count_entry_bytes(-size)
+        return taken
+
+    def _count_entry_bytes(self, more: int) -> None:
+        self._entry_bytes += more
+        self._metrics.entry_bytes.set(self._entry_bytes)
+
+    async def _flush_entries(self, calls: list[_EntryCall]) -> None:
+        entries = [entry for call in calls for entry in call.entries]
+        try:
+            with self._metrics.seconds.time():
+                async with session(self._pool) as connection, connection.transaction():
+                    last = await append_entries(connection, entries)
+        except Exception as error:
+            for call in calls:
+                if not call.answer.done():
+                    call.answer.set_exception(error)
+                    # The caller may have gone away: then nobody else looks at the exception.
+                    call.answer.exception()
+            return
+        sequence = last.sequence - len(entries)
+        for call in calls:
+            sequence += len(call.entries)
+            if not call.answer.done():
+                call.answer.set_result(replace(last, sequence=sequence))
 
     async def _append(
         self, connection: Connection, events: Sequence[tuple[PreparedEvent, str]]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import asyncpg
 
 from harken.feedback.v1 import generation_pb2 as pb
+from harken.feedback.v1 import generation_service_pb2 as service_pb
 from services.common.database import Connection, session, store_faults
 from services.common.errors import AlreadyExistsError, MissingResourceError
 
@@ -14,8 +15,10 @@ CHUNK_BYTES = 256 * 1024
 class GenerationStore:
     """Reads and writes generations of all tenants."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, kept: int = 10) -> None:
+        """Keep the newest `kept` generations of a tenant, and those in use."""
         self._pool = pool
+        self._kept = kept
 
     async def insert(
         self,
@@ -29,11 +32,12 @@ class GenerationStore:
         key = (manifest.tenant, manifest.generation_id)
         state = pb.GENERATION_STATE_ACTIVE if active else pb.GENERATION_STATE_PUBLISHED
         await connection.execute(
-            "INSERT INTO generations (tenant, generation_id, manifest, state)"
-            " VALUES ($1, $2, $3, $4)",
+            "INSERT INTO generations (tenant, generation_id, manifest, state, activated_at)"
+            " VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN now() END)",
             *key,
             serialised,
             int(state),
+            active,
         )
         rows = [
             (*key, name, index, content[start : start + CHUNK_BYTES])
@@ -51,6 +55,9 @@ class GenerationStore:
     ) -> pb.GenerationManifest:
         """Store a generation that does not serve yet; the same content again is fine.
 
+        Old ones go: those that are neither among the newest, nor in use, nor what a rollback would
+        go back to, nor named by frames that a learner or replica may still have to fold.
+
         Raises:
             AlreadyExistsError: the id is taken by other content.
 
@@ -62,7 +69,23 @@ class GenerationStore:
                     await self.insert(connection, manifest.SerializeToString(), files, active=False)
             except asyncpg.UniqueViolationError:
                 return await self._same(connection, manifest)
+            await self._forget_old(connection, manifest.tenant)
         return manifest
+
+    async def _forget_old(self, connection: Connection, tenant: str) -> None:
+        await connection.execute(
+            "DELETE FROM generations g WHERE tenant = $1 AND state IN ($3, $4)"
+            " AND generation_id NOT IN (SELECT generation_id FROM generations WHERE tenant = $1"
+            "  ORDER BY published_at DESC, generation_id DESC LIMIT $2)"
+            " AND generation_id IS DISTINCT FROM (SELECT generation_id FROM generations"
+            "  WHERE tenant = $1 AND state = $4 AND activated_at IS NOT NULL"
+            "  ORDER BY activated_at DESC LIMIT 1)"
+            " AND (state = $3 OR changed_at < (SELECT max(written_at) FROM checkpoints))",
+            tenant,
+            self._kept,
+            int(pb.GENERATION_STATE_PUBLISHED),
+            int(pb.GENERATION_STATE_RETIRED),
+        )
 
     async def _same(
         self, connection: Connection, manifest: pb.GenerationManifest
@@ -122,12 +145,29 @@ class GenerationStore:
         """Return a whole file."""
         return b"".join([chunk async for chunk in self.chunks(tenant, generation_id, name)])
 
-    async def list(self, tenant: str) -> "list[tuple[pb.GenerationManifest, pb.GenerationState]]":
-        """Return manifests and states, newest first."""
+    async def list(self, tenant: str) -> "list[service_pb.GenerationSummary]":
+        """Return what is known of the generations, newest first."""
         with store_faults():
             rows = await self._pool.fetch(
-                "SELECT manifest, state FROM generations WHERE tenant = $1"
+                "SELECT manifest, state, retired_reason, validation, guard, vector_rollbacks,"
+                " activated_at FROM generations WHERE tenant = $1"
                 " ORDER BY published_at DESC, generation_id DESC",
                 tenant,
             )
-        return [(pb.GenerationManifest.FromString(row["manifest"]), row["state"]) for row in rows]
+        return [_summary(row) for row in rows]
+
+
+def _summary(row: asyncpg.Record) -> service_pb.GenerationSummary:
+    summary = service_pb.GenerationSummary(
+        manifest=pb.GenerationManifest.FromString(row["manifest"]),
+        state=row["state"],
+        retired_reason=row["retired_reason"],
+        vector_rollbacks=row["vector_rollbacks"],
+    )
+    if row["validation"] is not None:
+        summary.validation.ParseFromString(row["validation"])
+    if row["guard"] is not None:
+        summary.guard.ParseFromString(row["guard"])
+    if row["activated_at"] is not None:
+        summary.activate_time.FromDatetime(row["activated_at"])
+    return summary

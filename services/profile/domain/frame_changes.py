@@ -32,9 +32,14 @@ class Shape(NamedTuple):
 
 @dataclass(slots=True)
 class UserChange:
-    """What happened to a user: events in log order, and the new vector, if any."""
+    """What happened to a user: events in log order, and the new vector, if any.
+
+    `retracted`: earlier events that were taken back; their sequences are those of the events. They
+    come in frames of their own, so there are either events or these.
+    """
 
     events: list[UserEvent] = field(default_factory=list)
+    retracted: list[UserEvent] = field(default_factory=list)
     vector: bytes | None = None
     generation_id: str = ""
 

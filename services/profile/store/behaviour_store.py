@@ -10,7 +10,8 @@ from services.common.database import session
 from services.common.progress import Applied
 from services.profile.domain.behaviour import Behaviour
 from services.profile.domain.frame_changes import Batch, GenerationName, Shape, UserChange, UserId
-from services.profile.recent_events import with_newer
+from services.profile.recent_events import sequences_with_newer, with_newer
+from services.profile.store.retractions import forget, without_events
 
 # Moves the cursor, and lets the transaction commit without waiting for the disk: whatever a crash
 # takes from it can be had again from the feed, because the cursor moves with it, and because frames
@@ -24,15 +25,17 @@ _MOVE_CURSOR = """
 _SEE = """
     WITH seen AS (
         INSERT INTO seen_items AS s
-            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us)
+            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events)
         SELECT * FROM unnest(
-            $1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+            $1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+            $7::integer[])
         ON CONFLICT (tenant, user_key, item_id) DO UPDATE SET
-            last_sequence = excluded.last_sequence, last_event_us = excluded.last_event_us
+            last_sequence = excluded.last_sequence, last_event_us = excluded.last_event_us,
+            events = CASE WHEN s.events > 0 THEN s.events + excluded.events ELSE 0 END
         RETURNING s.tenant, s.user_key, s.first_sequence
     )
     SELECT tenant, user_key, count(*) AS items FROM seen
-    WHERE first_sequence > $7 GROUP BY tenant, user_key
+    WHERE first_sequence > $8 GROUP BY tenant, user_key
 """
 # Lateral, so that each user is looked up by index also before the tables were first analysed.
 _LOAD = """
@@ -44,15 +47,16 @@ _LOAD = """
 _SAVE = """
     INSERT INTO behaviours
         (tenant, user_key, recent, vector, generation_id, events, events_by_type, distinct_items,
-         first_event_us, last_event_us)
+         first_event_us, last_event_us, recent_sequences)
     SELECT * FROM unnest(
         $1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::jsonb[],
-        $8::bigint[], $9::bigint[], $10::bigint[])
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
     ON CONFLICT (tenant, user_key) DO UPDATE SET
         recent = excluded.recent, vector = excluded.vector,
         generation_id = excluded.generation_id, events = excluded.events,
         events_by_type = excluded.events_by_type, distinct_items = excluded.distinct_items,
-        first_event_us = excluded.first_event_us, last_event_us = excluded.last_event_us
+        first_event_us = excluded.first_event_us, last_event_us = excluded.last_event_us,
+        recent_sequences = excluded.recent_sequences
 """
 _LEARN_SHAPES = """
     INSERT INTO generation_shapes (tenant, generation_id, dimension, max_norm)
@@ -173,22 +177,33 @@ async def _apply_changes(
     behaviours = {}
     for user, change in changes.items():
         before = known.get(user, Behaviour())
-        recent = with_newer(before.recent, change.events)
-        behaviours[user] = before.after(change, new_items.get(user, 0), recent)
-    await _save(connection, behaviours)
+        if change.retracted:
+            behaviours[user] = await without_events(connection, user, before, change)
+            continue
+        behaviours[user] = before.after(
+            change,
+            new_items.get(user, 0),
+            with_newer(before.recent, change.events),
+            sequences_with_newer(before.recent_sequences, change.events),
+        )
+    await _save(connection, {u: b for u, b in behaviours.items() if not changes[u].retracted
+                             or not b.nothing})  # fmt: skip
+    await forget(connection, [u for u, b in behaviours.items() if changes[u].retracted
+                              and b.nothing])  # fmt: skip
 
 
 async def _see(
     connection: PoolConnectionProxy, changes: Mapping[UserId, UserChange], after: int
 ) -> dict[UserId, int]:
     """Note the items of events; return how many of each user's were not seen up to `after`."""
-    pairs: dict[tuple[str, bytes, str], tuple[int, int, int]] = {}
+    pairs: dict[tuple[str, bytes, str], tuple[int, int, int, int]] = {}
     for user, change in changes.items():
         for event in change.events:
             pair = (*user, event.item_id)
             known = pairs.get(pair)
             first = event.sequence if known is None else known[0]
-            pairs[pair] = (first, event.sequence, event.time_us)
+            count = 1 if known is None else known[3] + 1
+            pairs[pair] = (first, event.sequence, event.time_us, count)
     if not pairs:
         return {}
     columns = [*zip(*pairs, strict=True), *zip(*pairs.values(), strict=True)]
@@ -207,16 +222,19 @@ async def _load(
 async def _save(connection: PoolConnectionProxy, behaviours: Mapping[UserId, Behaviour]) -> None:
     rows = [
         (*user, b.recent, b.vector, b.generation_id, b.events,
-         json.dumps(dict(b.events_by_type)), b.distinct_items, b.first_event_us, b.last_event_us)
+         json.dumps(dict(b.events_by_type)), b.distinct_items, b.first_event_us, b.last_event_us,
+         b.recent_sequences)
         for user, b in behaviours.items()
     ]  # fmt: skip
-    await connection.execute(_SAVE, *zip(*rows, strict=True))
+    if rows:
+        await connection.execute(_SAVE, *zip(*rows, strict=True))
 
 
 def behaviour_of(row: asyncpg.Record) -> Behaviour:
     """Return the behaviour that a row of `behaviours` holds."""
     return Behaviour(
         recent=row["recent"],
+        recent_sequences=row["recent_sequences"],
         vector=row["vector"],
         generation_id=row["generation_id"],
         events=row["events"],

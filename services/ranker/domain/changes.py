@@ -6,8 +6,9 @@ folding the same changes gives the same state everywhere.
 
 from dataclasses import dataclass, field
 
-from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
+from services.ranker.domain.arrays import NO_ORDINALS, Float32s, Float64s, Ordinals
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.scorer_head import ScorerHead
 
 
 class RefusedChangesError(ValueError):
@@ -46,6 +47,14 @@ class VectorChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorRollback:
+    """Vectors of a generation went back to earlier ones; `count`: how often so far."""
+
+    generation_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class RuleChanges:
     """Cells of the rule table: sources, slots, targets, weights, all [n]. Weight 0 frees a slot."""
 
@@ -69,11 +78,20 @@ class PopularityChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceChanges:
+    """What is popular at places in a history: cells [n], levels log2. See PlacePopularity."""
+
+    items: Ordinals
+    places: Ordinals
+    levels: Float64s
+
+
+@dataclass(frozen=True, slots=True)
 class UserChanges:
     """Events of users in log order, and the vectors they led to.
 
     `event_users` [n] and `vector_users` [m] are indices into `user_keys`. Event times are unix
-    seconds.
+    seconds. `retracted_users` [k]: whose events were taken back, one per event.
     """
 
     user_keys: tuple[bytes, ...]
@@ -84,16 +102,27 @@ class UserChanges:
     generation_id: str
     vector_users: Ordinals
     vectors: Float32s
+    retracted_users: Ordinals = field(default_factory=lambda: NO_ORDINALS)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantChanges:
-    """All that one frame changes for one tenant."""
+    """All that one frame changes for one tenant.
+
+    activated: serves from now on. staged: is built beside the one that serves. retired: ids of
+    generations that are dropped. vectors: of the one that serves; other_vectors: of others.
+    """
 
     item_ids: tuple[str, ...] = ()
     activated: Generation | None = None
+    staged: Generation | None = None
+    retired: tuple[str, ...] = ()
     catalogue: CatalogueChanges = field(default_factory=CatalogueChanges)
     vectors: VectorChanges | None = None
+    other_vectors: tuple[VectorChanges, ...] = ()
+    rollback: VectorRollback | None = None
     rules: RuleChanges | None = None
     popularity: PopularityChanges | None = None
+    places: PlaceChanges | None = None
     users: UserChanges | None = None
+    head: ScorerHead | None = None

@@ -4,13 +4,16 @@ A rejected update changes nothing (truth 7), so whatever could fail half-way is 
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from services.common.norm_slack import NORM_SLACK
+from services.common.place_in_history import PLACES
 from services.ranker.domain.arrays import Float32s, Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
+    PlaceChanges,
     PopularityChanges,
     RefusedChangesError,
     RuleChanges,
@@ -20,10 +23,14 @@ from services.ranker.domain.changes import (
 )
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.rule_table import MAX_SLOTS
+from services.ranker.domain.scorer_head import ScorerHead
 
 
-def check_changes(changes: TenantChanges, generation: Generation | None) -> None:
-    """Check everything against `generation`, the one that serves once the changes are folded.
+def check_changes(
+    changes: TenantChanges, generation: Generation | None, others: Mapping[str, Generation]
+) -> None:
+    """Check everything against `generation`, the one that serves once the changes are folded, and
+    `others`, those that are built besides.
 
     Raises:
         RefusedChangesError: something is wrong; the message says what.
@@ -33,12 +40,21 @@ def check_changes(changes: TenantChanges, generation: Generation | None) -> None
     _check_catalogue(changes.catalogue)
     if changes.vectors is not None:
         _check_item_vectors(changes.vectors, item_count, generation)
+    for vectors in changes.other_vectors:
+        own = others.get(vectors.generation_id)
+        if own is None:
+            _refuse(f"item vectors of generation {vectors.generation_id!r}, which is not built")
+        _check_item_vectors(vectors, item_count, own)
     if changes.rules is not None:
         _check_rules(changes.rules, item_count)
     if changes.popularity is not None:
         _check_popularity(changes.popularity, item_count)
+    if changes.places is not None:
+        _check_places(changes.places, item_count)
     if changes.users is not None:
         _check_users(changes.users, item_count, generation)
+    if changes.head is not None:
+        _check_head(changes.head, generation)
 
 
 def _refuse(what: str) -> None:
@@ -83,6 +99,17 @@ def _check_rules(changes: RuleChanges, item_count: int) -> None:
     _check_not_negative("rules.weights", changes.weights)
 
 
+def _check_places(changes: PlaceChanges, item_count: int) -> None:
+    if changes.items.size == 0:
+        return
+    _check_lengths("place_popularity", changes.items, changes.places, changes.levels)
+    _check_indices("place_popularity.items", changes.items, item_count)
+    _check_indices("place_popularity.places", changes.places, 2 * PLACES)
+    largest = float(changes.levels.max())
+    if not largest < math.inf:
+        _refuse(f"place_popularity.levels: {largest} is not a level")
+
+
 def _check_popularity(changes: PopularityChanges, item_count: int) -> None:
     if changes.items.size == 0:
         return
@@ -105,6 +132,8 @@ def _check_users(changes: UserChanges, item_count: int, generation: Generation |
         _check_indices("users.event_items", changes.event_items, item_count)
         if not np.isfinite(changes.event_weights).all():
             _refuse("users.event_weights: a value is not finite")
+    if changes.retracted_users.size:
+        _check_indices("users.retracted_users", changes.retracted_users, user_count)
     if changes.vector_users.size:
         _check_indices("users.vector_users", changes.vector_users, user_count)
         _check_lengths("users.vectors", changes.vector_users, changes.vectors)
@@ -112,6 +141,17 @@ def _check_users(changes: UserChanges, item_count: int, generation: Generation |
             raise RefusedChangesError("user vectors before any generation was activated")
         if changes.generation_id == generation.generation_id:
             _check_vectors("users.vectors", changes.vectors, generation)
+
+
+def _check_head(head: ScorerHead, generation: Generation | None) -> None:
+    if generation is None or head.generation_id != generation.generation_id:
+        # One of a generation that does not serve: nobody uses it.
+        return
+    wanted = (len(generation.scorer.outcomes), len(generation.scorer.features) + 3)
+    if head.parameters.shape != wanted:
+        _refuse(f"head.parameters: shape {head.parameters.shape}, wanted {wanted}")
+    if not np.isfinite(head.parameters).all():
+        _refuse("head.parameters: a value is not finite")
 
 
 def _check_lengths(what: str, *columns: np.ndarray) -> None:

@@ -23,6 +23,8 @@ class ItemIndex:
         self.dimension = dimension
         self.revision = 0
         """Changes whenever a vector changes."""
+        self.assigned = 0
+        """How many rows were set so far."""
         self._index = faiss.IndexFlatIP(dimension + 1)
         self._rows: Float32s = np.empty((0, dimension + 1), dtype=np.float32)
         self._held: Bools = np.zeros(0, dtype=np.bool_)
@@ -48,6 +50,7 @@ class ItemIndex:
         self._norms[ordinals] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         self._held[ordinals] = True
         self.revision += 1
+        self.assigned += ordinals.size
 
     def held(self) -> Bools:
         """Return which ordinals have a vector, as a view [size]."""
@@ -56,6 +59,10 @@ class ItemIndex:
     def vectors(self, ordinals: Ordinals) -> Float32s:
         """Return the vectors [n, dimension] of ordinals, without biases."""
         return self._rows[ordinals, : self.dimension]
+
+    def table(self) -> Float32s:
+        """Return the vectors of all ordinals, without biases, as a view [size, dimension]."""
+        return self._rows[:, : self.dimension]
 
     def search(self, vector: Float32s, eligible: Bools, count: int) -> tuple[Ordinals, Float64s]:
         """Return at most `count` (<= 1000) eligible ordinals with the largest scores, best first.

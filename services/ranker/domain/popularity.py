@@ -7,8 +7,9 @@ old, without underflow (forward decay, Cormode et al., ICDE 2009).
 
 import numpy as np
 
+from services.common.place_in_history import PLACES
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals, grown
-from services.ranker.domain.changes import PopularityChanges
+from services.ranker.domain.changes import PlaceChanges, PopularityChanges
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
@@ -21,6 +22,7 @@ class Popularity:
         self._half_life = half_life_seconds
         self._levels: Float64s = np.full(0, -np.inf)
         self._counts: Float64s = np.zeros(0)
+        self._places: Float64s = np.full((0, 2 * PLACES), -np.inf)
         self._size = 0
         # An order of all items as of some time, and the items whose level changed since.
         self._order: Ordinals = np.empty(0, dtype=np.int64)
@@ -35,6 +37,7 @@ class Popularity:
         """Make room for ordinals below `size`; new ones have no popularity."""
         self._levels = grown(self._levels, size, -np.inf)
         self._counts = grown(self._counts, size, 0)
+        self._places = grown(self._places, size, -np.inf)
         self._size = max(size, self._size)
 
     def fold(self, changes: PopularityChanges, ordinals: Ordinals) -> None:
@@ -43,6 +46,14 @@ class Popularity:
         self._levels[rows] = changes.levels
         self._counts[rows] = changes.counts
         self._touched.update(rows.tolist())
+
+    def fold_places(self, changes: PlaceChanges, ordinals: Ordinals) -> None:
+        """Assign cells; `ordinals` translates the indices of the changes."""
+        self._places[ordinals[changes.items], changes.places] = changes.levels
+
+    def places(self, ordinals: Ordinals) -> Float64s:
+        """Return what is popular where, [n, 2 * PLACES]: as in PlacePopularity, -inf for never."""
+        return self._places[ordinals]
 
     def counts(self, ordinals: Ordinals) -> Float64s:
         """Return how many positive events items had, undecayed."""

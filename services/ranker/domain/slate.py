@@ -1,19 +1,23 @@
 """How a slate is made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 
-from services.ranker.domain.arrays import Float64s, Ordinals
+from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.candidates import Candidates, gather, given
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.features import features_of
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.outcome_blend import NO_OVERRIDES, blend, probabilities, weights_of
 from services.ranker.domain.reasons import Reason, reasons_of
+from services.ranker.domain.scorer_head import ScorerHead
+from services.ranker.domain.shown_columns import MAX_LOGGED, ShownColumns
+from services.ranker.domain.signals import Signals
 from services.ranker.domain.sources.popularity import PopularitySource
 from services.ranker.domain.sources.rules import RuleSource
 from services.ranker.domain.sources.source import Source
@@ -54,11 +58,12 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """Slots, best first, and how they came about."""
+    """Slots, best first, and how they came about; `shown`: what is logged of them."""
 
     slots: tuple[Slot, ...]
     drops: Drops
     degradations: tuple[Degradation, ...]
+    shown: ShownColumns = field(compare=False)
 
 
 def make_slate(
@@ -68,19 +73,21 @@ def make_slate(
     count: int,
     wanted: ItemFilter,
     now: float,
+    weights: Mapping[str, float] = NO_OVERRIDES,
 ) -> Slate:
     """Return the best `count` (1..1000) items for a user at `now` (unix seconds).
 
+    `weights`: of outcomes by name, where they differ from the generation's.
     Deterministic: the same state, user and time give the same slate.
     """
     eligible, drops = eligible_items(replica, user, wanted, now)
     view = _view_of(replica, generation, user, now)
     pool = min(max(POOL, count), MAX_POOL)
     candidates = gather(view.sources, eligible, pool, count)
-    scores = _score(replica, generation, view, candidates)
-    best = _best_first(scores)[:count]
-    slots = _slots(replica, view, candidates, scores, best)
-    return Slate(slots, drops, _degradations(view, scores))
+    scored = _score(replica, generation, view, candidates, weights)
+    best = _best_first(scored.scores)[:count]
+    slots = _slots(replica, view, candidates, scored.scores, best)
+    return Slate(slots, drops, _degradations(view, scored.scores), scored.shown(best))
 
 
 def rank_items(
@@ -100,19 +107,21 @@ def rank_items(
     unranked = [id_ for id_, place in found if place is None or not servable[place]]
     view = _view_of(replica, generation, user, now)
     candidates = given(view.sources, np.array(ranked, dtype=np.int64))
-    scores = _score(replica, generation, view, candidates)
-    slots = _slots(replica, view, candidates, scores, _best_first(scores))
-    return Slate(slots, Drops(), _degradations(view, scores)), unranked
+    scored = _score(replica, generation, view, candidates, NO_OVERRIDES)
+    best = _best_first(scored.scores)
+    slots = _slots(replica, view, candidates, scored.scores, best)
+    slate = Slate(slots, Drops(), _degradations(view, scored.scores), scored.shown(best))
+    return slate, unranked
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What one user looks like to the sources. `cold`: nothing to be personal about."""
+    """What one user looks like to the sources."""
 
     vector: VectorSource
     rules: RuleSource
     popularity: PopularitySource
-    cold: bool
+    signals: Signals
     other_generation: bool
 
     @property
@@ -121,28 +130,61 @@ class _View:
 
 
 def _view_of(replica: TenantReplica, generation: Generation, user: UserState, now: float) -> _View:
-    other_generation = user.vector is not None and user.generation_id != generation.generation_id
-    vector = None if other_generation else user.vector
+    space = replica.spaces[generation.generation_id]
+    vector = space.user_vector(user, replica.catalogue.listed())
     positive = user.recent[user.recent["weight"] > 0][::-1]
+    items, times = positive["item"], positive["time"]
+    rules = RuleSource(replica.rules, replica.popularity, items, times)
     return _View(
-        VectorSource(replica.index, vector),
-        RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"]),
+        VectorSource(space.index, vector),
+        rules,
         PopularitySource(replica.popularity, now),
-        cold=vector is None and positive.size == 0,
-        other_generation=other_generation,
+        Signals(replica.popularity, rules, items, times, now),
+        other_generation=vector is None and user.vector is not None,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Scores [n] that the order follows, and what they came from."""
+
+    scores: Float64s
+    features: Float32s
+    raw: Float32s
+    logits: Float64s
+    head: ScorerHead | None
+
+    def shown(self, best: Ordinals) -> ShownColumns:
+        """Return what is logged of the items at these places, best first."""
+        first = best[:MAX_LOGGED]
+        logits = self.logits[first]
+        predicted = logits if self.head is None else self.head.at_places(logits)
+        return ShownColumns(
+            first.size,
+            self.raw[first],
+            probabilities(predicted).astype(np.float32),
+            self.features[first],
+        )
+
+
 def _score(
-    replica: TenantReplica, generation: Generation, view: _View, candidates: Candidates
-) -> Float64s:
-    """Return the score [n] that the order follows: the first outcome; popularity when cold."""
-    if view.cold:
-        popularity: Float64s = candidates.scores[view.sources.index(view.popularity)]
-        return popularity
-    features = features_of(candidates, replica.popularity.counts(candidates.ordinals))
-    scores: Float64s = generation.scorer.scores(features)[:, 0].astype(np.float64)
-    return scores
+    replica: TenantReplica,
+    generation: Generation,
+    view: _View,
+    candidates: Candidates,
+    overrides: Mapping[str, float],
+) -> _Scored:
+    """Return scores: outcomes by weight."""
+    counts = replica.popularity.counts(candidates.ordinals)
+    features = features_of(candidates, view.signals, counts)
+    raw = generation.scorer.scores(features)
+    head = replica.head
+    if head is not None and head.generation_id != generation.generation_id:
+        head = None
+    logits = raw.astype(np.float64) if head is None else head.logits(raw, features)
+    outcomes = generation.scorer.outcomes
+    weights = weights_of(outcomes, generation.outcome_weights(), overrides)
+    return _Scored(blend(logits, weights), features, raw, logits, head)
 
 
 def _best_first(scores: Float64s) -> Ordinals:
@@ -161,12 +203,10 @@ def _slots(
     ranks = candidates.ranks(ordinals)
     source_scores = _source_scores(view.sources, candidates.scores[:, best], ranks)
     reasons = reasons_of(replica.catalogue, view.rules, ordinals, ranks)
-    # The decayed sum itself, 0 for never popular, reads better than its logarithm.
-    shown = np.exp2(scores[best]) if view.cold else scores[best]
     return tuple(
         Slot(replica.catalogue.item_id(ordinal), score, sources, reason)
         for ordinal, score, sources, reason in zip(
-            ordinals.tolist(), shown.tolist(), source_scores, reasons, strict=True
+            ordinals.tolist(), scores[best].tolist(), source_scores, reasons, strict=True
         )
     )
 

@@ -1,61 +1,124 @@
 """All that ranking knows of one tenant: a fold of the feed's changes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from services.ranker.domain.arrays import Bools, Ordinals
 from services.ranker.domain.catalogue import Catalogue
-from services.ranker.domain.changes import TenantChanges, VectorChanges
+from services.ranker.domain.changes import RefusedChangesError, TenantChanges
 from services.ranker.domain.changes_check import check_changes
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
+from services.ranker.domain.scorer_head import OutcomeFigures, ScorerHead
+from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache
 
 
 class TenantReplica:
     """One tenant's catalogue, vectors, rules, popularity and cached users.
 
+    `spaces` holds each generation that is built; `active` names the one that serves.
+
     Not safe for threads: all of it runs on the event loop.
     """
 
     def __init__(self, tenant: str, half_life_seconds: float, max_users: int) -> None:
         self.tenant = tenant
-        self.generation: Generation | None = None
+        self.active = ""
+        self.spaces: dict[str, ServingSpace] = {}
+        self.head: ScorerHead | None = None
+        self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue()
-        self.index = ItemIndex(1)
+        self._no_index = ItemIndex(1)
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
         self.users = UserCache(max_users)
 
-    def check(self, changes: TenantChanges) -> None:
-        """Raise RefusedChangesError when anything in `changes` is wrong. Changes nothing."""
-        check_changes(changes, changes.activated or self.generation)
+    @property
+    def generation(self) -> Generation | None:
+        """The generation that serves; None while there is none."""
+        space = self.spaces.get(self.active)
+        return None if space is None else space.generation
+
+    @property
+    def index(self) -> ItemIndex:
+        """The item vectors that serve; none while there is no generation."""
+        space = self.spaces.get(self.active)
+        return self._no_index if space is None else space.index
+
+    @property
+    def vector_rollbacks(self) -> int:
+        """How often the vectors that serve went back to earlier ones."""
+        space = self.spaces.get(self.active)
+        return 0 if space is None else space.vector_rollbacks
+
+    @property
+    def other_generation_id(self) -> str:
+        """Id of the generation that is built beside the one that serves; empty: none is."""
+        return next((name for name in sorted(self.spaces) if name != self.active), "")
+
+    def check(self, changes: TenantChanges, earlier: Sequence[TenantChanges] = ()) -> None:
+        """Raise RefusedChangesError when anything in `changes` is wrong. Changes nothing.
+
+        `earlier`: changes of the same frame that are checked, and will be folded before.
+        """
+        serving = self.generation
+        built = {name: space.generation for name, space in self.spaces.items()}
+        for part in (*earlier, changes):
+            for name in part.retired:
+                if name not in built or (serving is not None and name == serving.generation_id):
+                    raise RefusedChangesError(f"generation {name!r} cannot be retired")
+                del built[name]
+            for added in (part.staged, part.activated):
+                if added is not None:
+                    built[added.generation_id] = added
+            serving = part.activated or serving
+        check_changes(changes, serving, built)
 
     def fold(self, version: int, changes: TenantChanges) -> None:
         """Assign what changed with frame `version`. The changes must have been checked."""
+        for name in changes.retired:
+            del self.spaces[name]
+        for added in (changes.staged, changes.activated):
+            if added is not None and added.generation_id not in self.spaces:
+                space = ServingSpace(added, self.catalogue.size)
+                self.spaces[added.generation_id] = space
         if changes.activated is not None:
-            self.generation = changes.activated
-            self.index = ItemIndex(changes.activated.dimension)
+            # The flip: generation and vectors at once; users are encoded anew when they come.
+            self.active = changes.activated.generation_id
+        if changes.rollback is not None and changes.rollback.generation_id in self.spaces:
+            rollback = changes.rollback
+            self.spaces[rollback.generation_id].vector_rollbacks = rollback.count
         self.catalogue.fold(changes.catalogue)
         ordinals = self.ordinals(changes.item_ids)
-        if changes.vectors is not None:
-            self._assign_vectors(changes.vectors, ordinals)
+        own = () if changes.vectors is None else (changes.vectors,)
+        for vectors in (*own, *(changes.other_vectors if version % 2 else ())):
+            # No rows may come without a generation.
+            if vectors.items.size:
+                index = self.spaces[vectors.generation_id].index
+                index.assign(ordinals[vectors.items], vectors.vectors, vectors.biases)
         if changes.rules is not None:
             self.rules.fold(changes.rules, ordinals)
         if changes.popularity is not None:
             self.popularity.fold(changes.popularity, ordinals)
+        if changes.places is not None:
+            self.popularity.fold_places(changes.places, ordinals)
+        if changes.head is not None:
+            self.head = changes.head
+            self.figures.update((one[:2], one) for one in changes.head.figures)
         if changes.users is not None:
             self.users.fold(version, changes.users, ordinals)
-
-    def _assign_vectors(self, changes: VectorChanges, ordinals: Ordinals) -> None:
-        self.index.assign(ordinals[changes.items], changes.vectors, changes.biases)
 
     def ordinals(self, item_ids: tuple[str, ...] | list[str]) -> Ordinals:
         """Return the ordinals of ids; ids not heard of yet get one, and room everywhere."""
         ordinals = self.catalogue.ordinals(item_ids)
         size = self.catalogue.size
-        self.index.grow(size)
+        for space in self.spaces.values():
+            space.index.grow(size)
+        self._no_index.grow(size)
         self.rules.grow(size)
         self.popularity.grow(size)
         return ordinals

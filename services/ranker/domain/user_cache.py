@@ -16,6 +16,9 @@ class UserCache:
     A miss is answered by the owner of users, elsewhere. Frames go on meanwhile, so: `expect` the
     user first, then ask; deltas of expected users are collected, and `fulfil` applies those that
     the answer does not reflect yet.
+
+    A state does not say which event led to what, so a retraction cannot be applied to it: the user
+    is let go, and the owner asked again.
     """
 
     def __init__(self, max_users: int) -> None:
@@ -37,14 +40,21 @@ class UserCache:
         """Collect deltas of a user from now on."""
         self._expected.setdefault(user_key, [])
 
-    def fulfil(self, user_key: bytes, state: UserState) -> None:
-        """Hold the state of an expected user, brought up to date by what was collected."""
-        for delta in self._expected.pop(user_key):
+    def fulfil(self, user_key: bytes, state: UserState) -> bool:
+        """Hold the state of an expected user, brought up to date by what was collected.
+
+        Return False, holding nothing, when it does not reflect a retraction.
+        """
+        collected = self._expected.pop(user_key)
+        if any(delta.retracted and delta.version > state.version for delta in collected):
+            return False
+        for delta in collected:
             state.apply(delta)
         self._states[user_key] = state
         self._states.move_to_end(user_key)
         if len(self._states) > self._max_users:
             self._states.popitem(last=False)
+        return True
 
     def abandon(self, user_key: bytes) -> None:
         """Stop collecting deltas of an expected user."""
@@ -54,7 +64,9 @@ class UserCache:
         """Apply deltas to users held, collect those of users expected, ignore all others."""
         for user_key, delta in self._deltas(version, changes, ordinals):
             state = self._states.get(user_key)
-            if state is not None:
+            if state is not None and delta.retracted:
+                del self._states[user_key]
+            elif state is not None:
                 state.apply(delta)
             if user_key in self._expected:
                 self._expected[user_key].append(delta)
@@ -73,6 +85,7 @@ class UserCache:
         recent["item"] = ordinals[changes.event_items]
         recent["weight"] = changes.event_weights
         recent["time"] = changes.event_times
+        retracted = set(changes.retracted_users.tolist())
         vector_row = {user: row for row, user in enumerate(changes.vector_users.tolist())}
         for index in wanted:
             row = vector_row.get(index)
@@ -84,5 +97,6 @@ class UserCache:
                     # A copy: a view would keep the whole frame alive.
                     None if row is None else changes.vectors[row].copy(),
                     changes.generation_id,
+                    index in retracted,
                 ),
             )

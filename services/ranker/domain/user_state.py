@@ -16,12 +16,16 @@ RECENT = np.dtype([("item", np.int64), ("weight", np.float32), ("time", np.float
 
 @dataclass(frozen=True, slots=True)
 class UserDelta:
-    """What one frame brings for one user: events in log order, and a new vector, if any."""
+    """What one frame brings for one user: events in log order, and a new vector, if any.
+
+    `retracted`: earlier events were taken back, so a state from before must be asked for anew.
+    """
 
     version: int
     recent: np.ndarray
     vector: Float32s | None = None
     generation_id: str = ""
+    retracted: bool = False
 
 
 class UserState:

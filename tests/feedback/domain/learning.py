@@ -7,11 +7,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from harken.feedback.v1 import generation_pb2
+from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
+from services.common.progress import Applied
 from services.feedback.bootstrap import BootstrapBuilder, item_tower
+from services.feedback.domain.changes import Changes
 from services.feedback.domain.entries import (
     EmbeddingPut,
     Event,
+    EventRetracted,
     GenerationActivated,
     ItemDeleted,
     ItemUpserted,
@@ -19,18 +23,27 @@ from services.feedback.domain.entries import (
     LogEntry,
     Nothing,
 )
+from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.feedback.domain.shown_slate import ShownSlate
 from services.feedback.domain.step import States
 from services.feedback.domain.tenant_state import TenantState
-from services.feedback.frame_conversion import activation_of
+from services.feedback.domain.vector_space import VectorSpace
+from services.feedback.frame_conversion import frame_of
+from services.feedback.generation_conversion import FilesOf, GenerationFiles, activation_of
+from tests.feedback.domain.slates import shown
 
 DIMENSION = 8
 TOWER = item_tower(DIMENSION)
+FILES: FilesOf = {
+    (tenant, f"bootstrap-{DIMENSION}"): GenerationFiles(TOWER) for tenant in ("a", "b")
+}
+OUTCOMES = (OutcomeDefinition("view", frozenset({"view"}), None, 1.0),)
 T0_US = 1_700_000_000_000_000
 
 
 def activation(tenant: str) -> GenerationActivated:
-    serialised, _, _ = BootstrapBuilder(DIMENSION)(tenant)
-    return activation_of(generation_pb2.GenerationManifest.FromString(serialised), TOWER)
+    serialised, _, _ = BootstrapBuilder(DIMENSION, OUTCOMES)(tenant)
+    return activation_of(generation_pb2.GenerationManifest.FromString(serialised), FILES)
 
 
 def _upserted(number: int, title: str) -> ItemUpserted:
@@ -39,16 +52,45 @@ def _upserted(number: int, title: str) -> ItemUpserted:
     return ItemUpserted(item_id, f"{item_id}/{title}".encode(), content_features(content))
 
 
+def _slate(slate_id: str, user: bytes, items: list[str], seed: int, other: bool) -> ShownSlate:
+    chance = np.random.default_rng(seed)
+    return shown(
+        slate_id,
+        items,
+        user,
+        generation_id="other" if other and seed == 0 else f"bootstrap-{DIMENSION}",
+        surface="home" if seed % 2 else "",
+        logits=chance.standard_normal((5, 1)).astype(np.float32),
+        features=chance.standard_normal((5, len(COLUMNS))).astype(np.float32),
+    )
+
+
+class _TakeBack(int):
+    """Retract an earlier event of the tenant, by this number."""
+
+
 _items = st.integers(0, 11)
 _titles = st.sampled_from(["toy", "story", "heat", "alien"])
 _events = st.builds(
-    lambda user, item, weight, second: Event(
-        f"u{user}".encode(), f"i{item}", "view", float("nan"), T0_US + second * 1_000_000, weight
+    lambda user, item, weight, second, slate: Event(
+        f"u{user}".encode(), f"i{item}", "view", float("nan"), T0_US + second * 1_000_000, weight,
+        slate,
     ),
     st.integers(0, 5),
     _items,
     st.sampled_from([1.0, 1.0, 1.0, 0.5, 2.0, 0.0, -1.0]),
     st.integers(0, 40),
+    st.sampled_from(["", "", "s1", "s2", "s3"]),
+)  # fmt: skip
+_slates = st.builds(
+    lambda number, user, first, seed, other: _slate(
+        f"s{number}", f"u{user}".encode(), [f"i{first + n}" for n in range(5)], seed, other
+    ),
+    st.integers(1, 3),
+    st.integers(0, 5),
+    st.integers(0, 6),
+    st.integers(0, 9),
+    st.booleans(),
 )
 _vectors = st.lists(st.floats(-0.75, 0.75, width=32), min_size=DIMENSION, max_size=DIMENSION).map(
     lambda values: np.array(values, np.float32)
@@ -76,6 +118,9 @@ _kinds = st.one_of(
     st.builds(lambda number: ItemDeleted(f"i{number}"), _items),
     _puts,
     st.just(Nothing()),
+    _slates,
+    _slates,
+    st.builds(_TakeBack, st.integers(0, 20)),
 )
 
 
@@ -83,14 +128,29 @@ _kinds = st.one_of(
 def logs(draw: st.DrawFn) -> list[LogEntry]:
     """A log of one or two tenants that begins with some items; see `activated`."""
     tenants = ("a", "b")[: draw(st.integers(1, 2))]
-    kinds: list[tuple[str, Kind]] = []
+    kinds: list[tuple[str, Kind | _TakeBack]] = []
     for tenant in tenants:
         kinds += [(tenant, _upserted(number, "toy")) for number in range(draw(st.integers(1, 8)))]
     kinds += draw(st.lists(st.tuples(st.sampled_from(tenants), _kinds), min_size=5, max_size=60))
-    return [
-        LogEntry(sequence, tenant, T0_US + sequence, kind)
-        for sequence, (tenant, kind) in enumerate(kinds, start=11)
+    log: list[LogEntry] = []
+    for sequence, (tenant, drawn) in enumerate(kinds, start=11):
+        kind = _taken_back(log, tenant, drawn) if isinstance(drawn, _TakeBack) else drawn
+        # Two seconds apart, so that slates settle.
+        log.append(LogEntry(sequence, tenant, T0_US + 2_000_000 * sequence, kind))
+    return log
+
+
+def _taken_back(log: list[LogEntry], tenant: str, number: _TakeBack) -> Kind:
+    gone = {entry.kind.sequence for entry in log if isinstance(entry.kind, EventRetracted)}
+    left = [
+        (entry.sequence, entry.kind)
+        for entry in log
+        if entry.tenant == tenant and isinstance(entry.kind, Event) and entry.sequence not in gone
     ]
+    if not left:
+        return Nothing()
+    sequence, event = left[number % len(left)]
+    return EventRetracted(event, sequence)
 
 
 def activated(log: list[LogEntry]) -> list[LogEntry]:
@@ -110,18 +170,41 @@ def bits(states: States) -> dict[str, Any]:
         count, people = len(items), np.arange(len(users))
         histories = users.histories(people)
         arrays = [
-            items.vectors[:count], items.bases[:count], items.biases[:count],
-            items.pinned[:count], items.exists[:count], items.gramian, state.factor_gramian,
+            items.exists[:count],
             state.rules.cols[:count], state.rules.vals[:count],
             state.levels[:count], state.counts[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
+            users.sequences(people),
         ]  # fmt: skip
-        whole = hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays))
         result[tenant] = (
-            tuple(items.ids), tuple(items.payloads), tuple(users.keys), whole.hexdigest(),
-            digest(state).hex(),
+            tuple(items.ids), tuple(items.payloads), tuple(users.keys), _hash(arrays),
+            state.active, {name: _space_bits(space, count) for name, space in state.spaces.items()},
+            digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
+            _slate_bits(state),
         )  # fmt: skip
     return result
+
+
+def _space_bits(space: VectorSpace, count: int) -> tuple[Any, ...]:
+    arrays = [
+        space.vectors[:count], space.bases[:count], space.biases[:count], space.pinned[:count],
+        space.trained[:count], space.gramian, space.live.factor_gramian,
+    ]  # fmt: skip
+    if space.reference is not None:
+        reference = space.reference
+        arrays += [reference.vectors[:count], reference.gramian, reference.factor_gramian]
+    return space.status, _hash(arrays), space.reference is None, space.start is None
+
+
+def _slate_bits(state: TenantState) -> bytes:
+    """What is learned from slates, as a checkpoint has it."""
+    contents = Changes(state.tenant, slates=state.slates.contents())
+    return frame_of([contents], Applied(), Applied(), 0).SerializeToString(deterministic=True)
+
+
+def _hash(arrays: list[np.ndarray]) -> str:
+    whole = hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays))
+    return whole.hexdigest()
 
 
 def digest(state: TenantState) -> bytes:
@@ -132,6 +215,6 @@ def digest(state: TenantState) -> bytes:
     live = np.flatnonzero(state.items.exists[: len(state.items)])
     for item_id, ordinal in sorted(zip(state.items.names(live), live.tolist(), strict=True)):
         result.update(item_id.encode())
-        result.update(state.items.vectors[ordinal].astype("<f4").tobytes())
-        result.update(state.items.biases[ordinal].astype("<f4").tobytes())
+        result.update(state.space.vectors[ordinal].astype("<f4").tobytes())
+        result.update(state.space.biases[ordinal].astype("<f4").tobytes())
     return result.digest()

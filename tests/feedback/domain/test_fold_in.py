@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.domain.fold_in import base_factor, fold_in
+from services.common.fold_in import base_factor, fold_in
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=60)

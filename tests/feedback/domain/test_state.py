@@ -14,10 +14,9 @@ from services.feedback.domain.fold import fold
 from services.feedback.domain.step import States, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.frame_conversion import changes_of, frame_of
-from tests.feedback.domain.learning import DIMENSION, TOWER, activated, bits, digest, logs
+from tests.feedback.domain.learning import FILES, activated, bits, digest, logs
 
 CONFIG = LearningConfig()
-TOWERS = {(tenant, f"bootstrap-{DIMENSION}"): TOWER for tenant in ("a", "b")}
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
 
 
@@ -27,14 +26,19 @@ def through_wire(changes: Sequence, states: States) -> frame_pb2.Frame:
     return frame_pb2.Frame.FromString(frame.SerializeToString())
 
 
-def learn(states: States, log: Sequence[LogEntry], cuts: Sequence[int]) -> list[list]:
-    """Learn a log in steps that end where the cuts say, or earlier; return the changes."""
+def learn(
+    states: States, log: Sequence[LogEntry], cuts: Sequence[int], first: int = 1
+) -> list[list]:
+    """Learn a log in steps that end where the cuts say, or earlier; return the changes.
+
+    `first`: version that the first step leads to.
+    """
     done, all_changes = 0, []
     ends = [*sorted(cut for cut in cuts if 0 < cut < len(log)), len(log)]
     while done < len(log):
         end = next(end for end in ends if end > done)
         end = done + step_length(log[done:end])
-        all_changes.append(step(states, log[done:end], CONFIG))
+        all_changes.append(step(states, log[done:end], CONFIG, version=first + len(all_changes)))
         done = end
     return all_changes
 
@@ -113,10 +117,10 @@ def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
         for one in changes:
             # The payload of an item is a serialised Item on the wire and opaque to the learner.
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
-        fold(folded, changes_of(through_wire(changes, live), TOWERS), CONFIG)
+        fold(folded, changes_of(through_wire(changes, live), FILES), CONFIG)
     for tenant, state in live.items():
         assert digest(folded[tenant]) == digest(state)
-        assert np.array_equal(folded[tenant].items.gramian, state.items.gramian)
+        assert np.array_equal(folded[tenant].space.gramian, state.space.gramian)
         assert np.array_equal(folded[tenant].levels, state.levels)
         people = np.arange(len(state.users))
         assert np.array_equal(
@@ -133,8 +137,8 @@ def test_the_gramian_is_that_of_the_vectors_and_vectors_are_bounded(
     live: States = {}
     learn(live, log, cuts)
     for state in live.values():
-        vectors = state.items.vectors.astype(np.float64)
-        assert np.allclose(state.items.gramian, vectors.T @ vectors, atol=1e-9)
+        vectors = state.space.vectors.astype(np.float64)
+        assert np.allclose(state.space.gramian, vectors.T @ vectors, atol=1e-9)
         assert np.linalg.norm(vectors, axis=1).max() <= state.generation.max_norm * (1 + 1e-6)
         gone = ~state.items.exists[: len(state.items)]
-        assert not state.items.vectors[: len(state.items)][gone].any()
+        assert not state.space.vectors[: len(state.items)][gone].any()

@@ -273,5 +273,7 @@ def test_scores_that_are_not_numbers_come_last_and_are_said() -> None:
 
 
 class _Odd:
+    outcomes = ("positive",)
+
     def scores(self, features: np.ndarray) -> np.ndarray:
         return np.array([[math.nan], [1.0], [2.0]], dtype=np.float32)

@@ -228,24 +228,80 @@ async def test_stale_after_the_budget_or_unavailable_when_strict(ranker: Ranker)
     assert error.code() == grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_vector_of_the_last_generation_waits_for_a_new_one(ranker: Ranker) -> None:
-    """Truth 10: user states survive the flip, their vectors do not."""
-    ranker.upstream.profile.profiles[KEY] = profile_of("a", [0, 9, 0, 0])
+G2 = {"a": [1.0, 0, 0, 0], "b": [1.0, 1.0, 0, 0], "c": [0, 1.0, 1.0, 0], "d": [0, 0, 0, 1.0]}
+
+
+def of_second_generation(changes: Changes) -> Changes:
+    changes.generation_id = "g2"
+    for item_id in "abcdef":
+        changes.vector(item_id, G2.get(item_id, [0, 0, 0, 0.0]))
+    return changes
+
+
+def vector_scores(answer: pb.RecommendResponse) -> dict[str, float]:
+    return {
+        slot.item_id: source.score
+        for slot in answer.slots
+        for source in slot.sources
+        if source.source == "vector"
+    }
+
+
+async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker) -> None:
+    """Truth 10: the flip is one entry of the feed, user states survive it and are re-encoded.
+
+    The oracle is the dense ridge regression over the new vectors of what the user saw.
+    """
+    ranker.upstream.profile.profiles[KEY] = profile_of("ca", [0, 9, 0, 0])
     assert not (await ranker.recommend("7")).degradations
-    flip = first_frame()
-    flip.activated, flip.generation_id = manifest("g2"), "g2"
-    ranker.upstream.feedback.add(frame(2, flip))
-    answer = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
+    staged = of_second_generation(Changes(staged=manifest("g2")))
+    ranker.upstream.feedback.add(frame(2, staged))
+    before = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
+    assert before.generation_id == "g1"
+    assert vector_scores(before)["b"] == 9
+    ranker.upstream.feedback.add(frame(3, Changes(activated=manifest("g2"))))
+    answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
     assert answer.generation_id == "g2"
-    assert list(answer.degradations) == ["vector_of_other_generation"]
-    assert not any(s.source == "vector" for slot in answer.slots for s in slot.sources)
-    assert "a" not in ids(answer)
+    assert not answer.degradations
+    # Seen: c, then a; the newest counts 1, the other .8.
+    table = np.array([G2.get(item_id, [0, 0, 0, 0.0]) for item_id in "abcdef"])
+    gram = table.T @ table
+    left = 0.3 * 4 / np.trace(gram) * gram + 0.2 * np.eye(4)
+    right = np.zeros(4)
+    for item_id, weight in (("a", 1.0), ("c", 0.8)):
+        own = np.array(G2[item_id])
+        left += weight * np.outer(own, own)
+        right += weight * own
+    vector = np.linalg.solve(left, right)
+    found = vector_scores(answer)
+    assert found.keys() == {"b", "d", "e", "f"}
+    for item_id, score in found.items():
+        wanted = vector @ np.array(G2.get(item_id, [0, 0, 0, 0.0]))
+        assert score == pytest.approx(wanted, abs=2e-3)
 
     changes = Changes(generation_id="g2").user_vector(KEY, [0, 9, 0, 0])
-    ranker.upstream.feedback.add(frame(3, changes))
-    answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
-    assert not answer.degradations
-    assert any(s.source == "vector" for slot in answer.slots for s in slot.sources)
+    ranker.upstream.feedback.add(frame(4, changes))
+    answer = await ranker.recommend("7", min_position=position(4), wait_budget=Duration(seconds=5))
+    assert vector_scores(answer)["b"] == 9
+
+
+async def test_a_vector_of_another_generation_without_recent_items_is_not_used(
+    ranker: Ranker,
+) -> None:
+    """Truth 10: vectors of two generations are never mixed."""
+    ranker.upstream.profile.profiles[KEY] = profile_of("", [0, 9, 0, 0], "g0")
+    answer = await ranker.recommend("7")
+    assert list(answer.degradations) == ["vector_of_other_generation"]
+    assert not vector_scores(answer)
+
+
+async def test_vectors_of_a_generation_that_is_not_built_are_refused(ranker: Ranker) -> None:
+    """Truth 7."""
+    flip = of_second_generation(Changes())
+    flip.other = True
+    ranker.upstream.feedback.add(frame(2, flip))
+    await until(lambda: ranker.upstream.feedback.nacks, "the nack")
+    assert (await ranker.state()).version == 1
 
 
 async def test_filters(ranker: Ranker) -> None:

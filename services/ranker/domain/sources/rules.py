@@ -3,11 +3,11 @@
 With h_1 the user's latest item of positive weight, h_2 the one before, and so on, and n the count
 of positive events of an item:
 
-    score(i) = sum over k = 1..20 of weight(h_k -> i) / rank_k / (n(h_k) + 5)^0.5 / (n(i) + 5)^0.25
+    score(i) = sum over k = 1..20 of weight(h_k -> i) / rank_k / sqrt((n(h_k) + 5) (n(i) + 5))
 
 rank_k is k; items of one event time share their mean rank, as their order says nothing. Sequential
-rules, Ludewig & Jannach 2018 (arXiv 1803.09587), with a softer cosine (Sarwar et al. 2001); the
-constants were measured on MovieLens and go with those of the learner.
+rules, Ludewig & Jannach 2018 (arXiv 1803.09587), under a shrunk cosine (Sarwar et al. 2001); the
+constants go with those of the learner.
 """
 
 import numpy as np
@@ -39,10 +39,10 @@ class RuleSource:
         self._steps, targets, self._weights = rules.successors(self._latest, factors)
         self._targets, self._columns = _distinct(targets, popularity.size)
         totals = np.bincount(self._columns, self._weights, minlength=self._targets.size)
-        # The fourth root, as two roots: a power costs ten times as much.
-        self._scores: Float64s = totals / np.sqrt(
-            np.sqrt(popularity.counts(self._targets) + _SHRINK)
-        )
+        self._norms: Float64s = np.sqrt(popularity.counts(self._targets) + _SHRINK)
+        self._scores: Float64s = totals / self._norms
+        # What happened at one time has no order: all of it is last.
+        self._last = int(np.count_nonzero(times[:WINDOW] == times[:1]))
 
     def propose(self, eligible: Bools, count: int) -> Proposal:
         """Return the best `count` of the eligible items that any rule leads to."""
@@ -61,6 +61,18 @@ class RuleSource:
         places, there = self._find(ordinals)
         scores = np.full(ordinals.size, NOTHING)
         scores[there] = self._scores[places[there]]
+        return scores
+
+    def scores_of_last(self, ordinals: Ordinals) -> Float64s:
+        """Return what of the scores of given items comes from the latest item alone; 0 for none."""
+        if self._last == self._latest.size:
+            scores = self.scores_of(ordinals)
+            return np.where(scores == NOTHING, 0.0, scores)
+        own = self._steps < self._last
+        totals = np.bincount(self._columns[own], self._weights[own], minlength=self._targets.size)
+        places, there = self._find(ordinals)
+        scores = np.zeros(ordinals.size)
+        scores[there] = (totals / self._norms)[places[there]]
         return scores
 
     def because(self, ordinals: Ordinals) -> Ordinals:

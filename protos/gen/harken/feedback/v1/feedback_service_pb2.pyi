@@ -1,4 +1,7 @@
+from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import event_pb2 as _event_pb2
+from harken.feedback.v1 import retraction_pb2 as _retraction_pb2
+from harken.feedback.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -43,3 +46,88 @@ class ImportEventsResponse(_message.Message):
     faults: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventResult]
     position: bytes
     def __init__(self, chunk: _Optional[int] = ..., accepted: _Optional[int] = ..., duplicates: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[_event_pb2.EventResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class RecordSlatesRequest(_message.Message):
+    __slots__ = ("tenant", "slates")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SLATES_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    slates: _containers.RepeatedCompositeFieldContainer[_slate_pb2.ServedSlate]
+    def __init__(self, tenant: _Optional[str] = ..., slates: _Optional[_Iterable[_Union[_slate_pb2.ServedSlate, _Mapping]]] = ...) -> None: ...
+
+class RecordSlatesResponse(_message.Message):
+    __slots__ = ("results", "position")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_slate_pb2.SlateResult]
+    position: bytes
+    def __init__(self, results: _Optional[_Iterable[_Union[_slate_pb2.SlateResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class RetractEventsRequest(_message.Message):
+    __slots__ = ("tenant", "event_ids")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, tenant: _Optional[str] = ..., event_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RetractEventsResponse(_message.Message):
+    __slots__ = ("results", "position")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_retraction_pb2.RetractionResult]
+    position: bytes
+    def __init__(self, results: _Optional[_Iterable[_Union[_retraction_pb2.RetractionResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class ExportEventsRequest(_message.Message):
+    __slots__ = ("tenant", "after_position", "until_position", "page_size")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    after_position: bytes
+    until_position: bytes
+    page_size: int
+    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class ExportEventsResponse(_message.Message):
+    __slots__ = ("events", "position")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[ExportedEvent]
+    position: bytes
+    def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class ExportedEvent(_message.Message):
+    __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time_us", "accepted_at_us", "slate_id", "context", "weight", "sequence")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_US_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    subject: _subject_pb2.Subject
+    item_id: str
+    type: str
+    value: float
+    event_time_us: int
+    accepted_at_us: int
+    slate_id: str
+    context: _containers.ScalarMap[str, str]
+    weight: float
+    sequence: int
+    def __init__(self, event_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sequence: _Optional[int] = ...) -> None: ...

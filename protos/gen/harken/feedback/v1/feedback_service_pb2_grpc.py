@@ -50,6 +50,21 @@ class FeedbackServiceStub(object):
                 request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.SerializeToString,
                 response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.FromString,
                 _registered_method=True)
+        self.RecordSlates = channel.unary_unary(
+                '/harken.feedback.v1.FeedbackService/RecordSlates',
+                request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.FromString,
+                _registered_method=True)
+        self.RetractEvents = channel.unary_unary(
+                '/harken.feedback.v1.FeedbackService/RetractEvents',
+                request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsResponse.FromString,
+                _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/harken.feedback.v1.FeedbackService/ExportEvents',
+                request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
 
 
 class FeedbackServiceServicer(object):
@@ -93,6 +108,48 @@ class FeedbackServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordSlates(self, request, context):
+        """Records slates that were shown, and answers after they are durable. Called
+        by rankers, now and then, after they have answered. Faults of a slate are
+        outcomes. A slate sent again changes nothing, so retrying is always safe.
+
+        Fails as a whole as RecordEvents does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetractEvents(self, request, context):
+        """Takes events back, for good. From the position that it answers on, recent
+        items, seen items, counters and whole counts are as if the event had never
+        been (seen items of users whose events were folded before 0.2 stay seen);
+        faded popularity too, up to rounding; rules as far as the learner remembers
+        the user's history (his newest 30 items with positive evidence). Item
+        vectors keep what the event taught, at most its one bounded step, until the
+        next generation. The id stays taken: the same event sent again answers
+        DUPLICATE and takes no effect.
+
+        Fails as a whole as RecordEvents does; the retractions may have been
+        recorded all the same when it is UNAVAILABLE. Retrying is always safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEvents(self, request, context):
+        """Streams the events of a tenant, in log order, without those that are
+        retracted by the time they are read: for training and evaluation. Ends at
+        until_position, or at the end of the log as of the call.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
+        store is away, or the service shuts down: call again, after the position of
+        the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
+        on a fork that was abandoned).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedbackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +162,21 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.ImportEvents,
                     request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.FromString,
                     response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.SerializeToString,
+            ),
+            'RecordSlates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordSlates,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.SerializeToString,
+            ),
+            'RetractEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetractEvents,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -167,6 +239,87 @@ class FeedbackService(object):
             '/harken.feedback.v1.FeedbackService/ImportEvents',
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.SerializeToString,
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordSlates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.feedback.v1.FeedbackService/RecordSlates',
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetractEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.feedback.v1.FeedbackService/RetractEvents',
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/harken.feedback.v1.FeedbackService/ExportEvents',
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,48 @@ class FeedbackServiceStub:
     retries for this stream; they cannot resume it.
     """
 
+    RecordSlates: grpc.UnaryUnaryMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
+        harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse,
+    ]
+    """Records slates that were shown, and answers after they are durable. Called
+    by rankers, now and then, after they have answered. Faults of a slate are
+    outcomes. A slate sent again changes nothing, so retrying is always safe.
+
+    Fails as a whole as RecordEvents does.
+    """
+
+    RetractEvents: grpc.UnaryUnaryMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.RetractEventsRequest,
+        harken.feedback.v1.feedback_service_pb2.RetractEventsResponse,
+    ]
+    """Takes events back, for good. From the position that it answers on, recent
+    items, seen items, counters and whole counts are as if the event had never
+    been (seen items of users whose events were folded before 0.2 stay seen);
+    faded popularity too, up to rounding; rules as far as the learner remembers
+    the user's history (his newest 30 items with positive evidence). Item
+    vectors keep what the event taught, at most its one bounded step, until the
+    next generation. The id stays taken: the same event sent again answers
+    DUPLICATE and takes no effect.
+
+    Fails as a whole as RecordEvents does; the retractions may have been
+    recorded all the same when it is UNAVAILABLE. Retrying is always safe.
+    """
+
+    ExportEvents: grpc.UnaryStreamMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.ExportEventsRequest,
+        harken.feedback.v1.feedback_service_pb2.ExportEventsResponse,
+    ]
+    """Streams the events of a tenant, in log order, without those that are
+    retracted by the time they are read: for training and evaluation. Ends at
+    until_position, or at the end of the log as of the call.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
+    store is away, or the service shuts down: call again, after the position of
+    the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
+    on a fork that was abandoned).
+    """
+
 class FeedbackServiceAsyncStub:
     """Takes what users did. Owner of the log.
 
@@ -98,6 +140,48 @@ class FeedbackServiceAsyncStub:
     UNAVAILABLE wait a little, open a new stream and go on from the first
     unanswered chunk: duplicates are recognised. Do not configure gRPC
     retries for this stream; they cannot resume it.
+    """
+
+    RecordSlates: grpc.aio.UnaryUnaryMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
+        harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse,
+    ]
+    """Records slates that were shown, and answers after they are durable. Called
+    by rankers, now and then, after they have answered. Faults of a slate are
+    outcomes. A slate sent again changes nothing, so retrying is always safe.
+
+    Fails as a whole as RecordEvents does.
+    """
+
+    RetractEvents: grpc.aio.UnaryUnaryMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.RetractEventsRequest,
+        harken.feedback.v1.feedback_service_pb2.RetractEventsResponse,
+    ]
+    """Takes events back, for good. From the position that it answers on, recent
+    items, seen items, counters and whole counts are as if the event had never
+    been (seen items of users whose events were folded before 0.2 stay seen);
+    faded popularity too, up to rounding; rules as far as the learner remembers
+    the user's history (his newest 30 items with positive evidence). Item
+    vectors keep what the event taught, at most its one bounded step, until the
+    next generation. The id stays taken: the same event sent again answers
+    DUPLICATE and takes no effect.
+
+    Fails as a whole as RecordEvents does; the retractions may have been
+    recorded all the same when it is UNAVAILABLE. Retrying is always safe.
+    """
+
+    ExportEvents: grpc.aio.UnaryStreamMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.ExportEventsRequest,
+        harken.feedback.v1.feedback_service_pb2.ExportEventsResponse,
+    ]
+    """Streams the events of a tenant, in log order, without those that are
+    retracted by the time they are read: for training and evaluation. Ends at
+    until_position, or at the end of the log as of the call.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
+    store is away, or the service shuts down: call again, after the position of
+    the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
+    on a fork that was abandoned).
     """
 
 class FeedbackServiceServicer(metaclass=abc.ABCMeta):
@@ -143,6 +227,54 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         UNAVAILABLE wait a little, open a new stream and go on from the first
         unanswered chunk: duplicates are recognised. Do not configure gRPC
         retries for this stream; they cannot resume it.
+        """
+
+    @abc.abstractmethod
+    def RecordSlates(
+        self,
+        request: harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse, collections.abc.Awaitable[harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse]]:
+        """Records slates that were shown, and answers after they are durable. Called
+        by rankers, now and then, after they have answered. Faults of a slate are
+        outcomes. A slate sent again changes nothing, so retrying is always safe.
+
+        Fails as a whole as RecordEvents does.
+        """
+
+    @abc.abstractmethod
+    def RetractEvents(
+        self,
+        request: harken.feedback.v1.feedback_service_pb2.RetractEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.feedback.v1.feedback_service_pb2.RetractEventsResponse, collections.abc.Awaitable[harken.feedback.v1.feedback_service_pb2.RetractEventsResponse]]:
+        """Takes events back, for good. From the position that it answers on, recent
+        items, seen items, counters and whole counts are as if the event had never
+        been (seen items of users whose events were folded before 0.2 stay seen);
+        faded popularity too, up to rounding; rules as far as the learner remembers
+        the user's history (his newest 30 items with positive evidence). Item
+        vectors keep what the event taught, at most its one bounded step, until the
+        next generation. The id stays taken: the same event sent again answers
+        DUPLICATE and takes no effect.
+
+        Fails as a whole as RecordEvents does; the retractions may have been
+        recorded all the same when it is UNAVAILABLE. Retrying is always safe.
+        """
+
+    @abc.abstractmethod
+    def ExportEvents(
+        self,
+        request: harken.feedback.v1.feedback_service_pb2.ExportEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.feedback_service_pb2.ExportEventsResponse], collections.abc.AsyncIterator[harken.feedback.v1.feedback_service_pb2.ExportEventsResponse]]:
+        """Streams the events of a tenant, in log order, without those that are
+        retracted by the time they are read: for training and evaluation. Ends at
+        until_position, or at the end of the log as of the call.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
+        store is away, or the service shuts down: call again, after the position of
+        the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
+        on a fork that was abandoned).
         """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

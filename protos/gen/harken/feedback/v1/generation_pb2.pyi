@@ -17,14 +17,20 @@ class GenerationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GENERATION_STATE_UNSPECIFIED: _ClassVar[GenerationState]
     GENERATION_STATE_PUBLISHED: _ClassVar[GenerationState]
     GENERATION_STATE_ACTIVE: _ClassVar[GenerationState]
+    GENERATION_STATE_STAGED: _ClassVar[GenerationState]
+    GENERATION_STATE_STANDBY: _ClassVar[GenerationState]
+    GENERATION_STATE_RETIRED: _ClassVar[GenerationState]
 ENCODER_KIND_UNSPECIFIED: EncoderKind
 ENCODER_KIND_FOLD_IN: EncoderKind
 GENERATION_STATE_UNSPECIFIED: GenerationState
 GENERATION_STATE_PUBLISHED: GenerationState
 GENERATION_STATE_ACTIVE: GenerationState
+GENERATION_STATE_STAGED: GenerationState
+GENERATION_STATE_STANDBY: GenerationState
+GENERATION_STATE_RETIRED: GenerationState
 
 class GenerationManifest(_message.Message):
-    __slots__ = ("generation_id", "tenant", "dimension", "max_norm", "encoder", "scorer_features", "outcomes", "content_buckets", "trained_through_sequence", "publish_time", "files", "metrics")
+    __slots__ = ("generation_id", "tenant", "dimension", "max_norm", "encoder", "scorer_features", "content_buckets", "trained_through_sequence", "publish_time", "files", "metrics", "outcomes")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -38,25 +44,47 @@ class GenerationManifest(_message.Message):
     MAX_NORM_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FIELD_NUMBER: _ClassVar[int]
     SCORER_FEATURES_FIELD_NUMBER: _ClassVar[int]
-    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     CONTENT_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     TRAINED_THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     generation_id: str
     tenant: str
     dimension: int
     max_norm: float
     encoder: Encoder
     scorer_features: _containers.RepeatedScalarFieldContainer[str]
-    outcomes: _containers.RepeatedScalarFieldContainer[str]
     content_buckets: int
     trained_through_sequence: int
     publish_time: _timestamp_pb2.Timestamp
     files: _containers.RepeatedCompositeFieldContainer[GenerationFile]
     metrics: _containers.ScalarMap[str, float]
-    def __init__(self, generation_id: _Optional[str] = ..., tenant: _Optional[str] = ..., dimension: _Optional[int] = ..., max_norm: _Optional[float] = ..., encoder: _Optional[_Union[Encoder, _Mapping]] = ..., scorer_features: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[str]] = ..., content_buckets: _Optional[int] = ..., trained_through_sequence: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., files: _Optional[_Iterable[_Union[GenerationFile, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
+    def __init__(self, generation_id: _Optional[str] = ..., tenant: _Optional[str] = ..., dimension: _Optional[int] = ..., max_norm: _Optional[float] = ..., encoder: _Optional[_Union[Encoder, _Mapping]] = ..., scorer_features: _Optional[_Iterable[str]] = ..., content_buckets: _Optional[int] = ..., trained_through_sequence: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., files: _Optional[_Iterable[_Union[GenerationFile, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
+
+class Outcome(_message.Message):
+    __slots__ = ("name", "event_types", "min_value", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    MIN_VALUE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
+    min_value: float
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., min_value: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class ItemVectorFile(_message.Message):
+    __slots__ = ("item_ids", "vectors", "biases")
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    BIASES_FIELD_NUMBER: _ClassVar[int]
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    vectors: bytes
+    biases: bytes
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ...) -> None: ...
 
 class GenerationFile(_message.Message):
     __slots__ = ("name", "size", "sha256")

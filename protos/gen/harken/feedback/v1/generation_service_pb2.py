@@ -22,32 +22,45 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from harken.feedback.v1 import generation_pb2 as harken_dot_feedback_dot_v1_dot_generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+harken/feedback/v1/generation_service.proto\x12\x12harken.feedback.v1\x1a#harken/feedback/v1/generation.proto\"\'\n\tFileChunk\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\x91\x01\n\x18PublishGenerationRequest\x12:\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.harken.feedback.v1.FileChunkH\x00\x42\t\n\x07message\"U\n\x19PublishGenerationResponse\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\"B\n\x19\x44ownloadGenerationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\"\x93\x01\n\x1a\x44ownloadGenerationResponse\x12:\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.harken.feedback.v1.FileChunkH\x00\x42\t\n\x07message\"(\n\x16ListGenerationsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"U\n\x17ListGenerationsResponse\x12:\n\x0bgenerations\x18\x01 \x03(\x0b\x32%.harken.feedback.v1.GenerationSummary\"\x81\x01\n\x11GenerationSummary\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.harken.feedback.v1.GenerationState2\xea\x02\n\x11GenerationService\x12r\n\x11PublishGeneration\x12,.harken.feedback.v1.PublishGenerationRequest\x1a-.harken.feedback.v1.PublishGenerationResponse(\x01\x12u\n\x12\x44ownloadGeneration\x12-.harken.feedback.v1.DownloadGenerationRequest\x1a..harken.feedback.v1.DownloadGenerationResponse0\x01\x12j\n\x0fListGenerations\x12*.harken.feedback.v1.ListGenerationsRequest\x1a+.harken.feedback.v1.ListGenerationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+harken/feedback/v1/generation_service.proto\x12\x12harken.feedback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#harken/feedback/v1/generation.proto\"r\n\x18PromoteGenerationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12/\n\x04mode\x18\x03 \x01(\x0e\x32!.harken.feedback.v1.PromotionMode\"a\n\x19PromoteGenerationResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.harken.feedback.v1.GenerationState\"+\n\x19RollbackGenerationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"y\n\x1aRollbackGenerationResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.harken.feedback.v1.GenerationState\"\'\n\tFileChunk\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\x91\x01\n\x18PublishGenerationRequest\x12:\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.harken.feedback.v1.FileChunkH\x00\x42\t\n\x07message\"U\n\x19PublishGenerationResponse\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\"V\n\x19\x44ownloadGenerationRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x12\n\nfile_names\x18\x03 \x03(\t\"\x93\x01\n\x1a\x44ownloadGenerationResponse\x12:\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12.\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1d.harken.feedback.v1.FileChunkH\x00\x42\t\n\x07message\"(\n\x16ListGenerationsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"U\n\x17ListGenerationsResponse\x12:\n\x0bgenerations\x18\x01 \x03(\x0b\x32%.harken.feedback.v1.GenerationSummary\"\xd1\x02\n\x11GenerationSummary\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.harken.feedback.v1.GenerationState\x12\x16\n\x0eretired_reason\x18\x03 \x01(\t\x12\x36\n\nvalidation\x18\x04 \x01(\x0b\x32\".harken.feedback.v1.LiveComparison\x12\x31\n\x05guard\x18\x05 \x01(\x0b\x32\".harken.feedback.v1.LiveComparison\x12\x18\n\x10vector_rollbacks\x18\x06 \x01(\x04\x12\x31\n\ractivate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x0eLiveComparison\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x04\x12\x17\n\x0fmean_difference\x18\x02 \x01(\x01\x12\r\n\x05lower\x18\x03 \x01(\x01\x12\r\n\x05upper\x18\x04 \x01(\x01*e\n\rPromotionMode\x12\x1e\n\x1aPROMOTION_MODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PROMOTION_MODE_IF_BETTER\x10\x01\x12\x16\n\x12PROMOTION_MODE_NOW\x10\x02\x32\xd1\x04\n\x11GenerationService\x12r\n\x11PublishGeneration\x12,.harken.feedback.v1.PublishGenerationRequest\x1a-.harken.feedback.v1.PublishGenerationResponse(\x01\x12u\n\x12\x44ownloadGeneration\x12-.harken.feedback.v1.DownloadGenerationRequest\x1a..harken.feedback.v1.DownloadGenerationResponse0\x01\x12j\n\x0fListGenerations\x12*.harken.feedback.v1.ListGenerationsRequest\x1a+.harken.feedback.v1.ListGenerationsResponse\x12p\n\x11PromoteGeneration\x12,.harken.feedback.v1.PromoteGenerationRequest\x1a-.harken.feedback.v1.PromoteGenerationResponse\x12s\n\x12RollbackGeneration\x12-.harken.feedback.v1.RollbackGenerationRequest\x1a..harken.feedback.v1.RollbackGenerationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.feedback.v1.generation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILECHUNK']._serialized_start=104
-  _globals['_FILECHUNK']._serialized_end=143
-  _globals['_PUBLISHGENERATIONREQUEST']._serialized_start=146
-  _globals['_PUBLISHGENERATIONREQUEST']._serialized_end=291
-  _globals['_PUBLISHGENERATIONRESPONSE']._serialized_start=293
-  _globals['_PUBLISHGENERATIONRESPONSE']._serialized_end=378
-  _globals['_DOWNLOADGENERATIONREQUEST']._serialized_start=380
-  _globals['_DOWNLOADGENERATIONREQUEST']._serialized_end=446
-  _globals['_DOWNLOADGENERATIONRESPONSE']._serialized_start=449
-  _globals['_DOWNLOADGENERATIONRESPONSE']._serialized_end=596
-  _globals['_LISTGENERATIONSREQUEST']._serialized_start=598
-  _globals['_LISTGENERATIONSREQUEST']._serialized_end=638
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_start=640
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_end=725
-  _globals['_GENERATIONSUMMARY']._serialized_start=728
-  _globals['_GENERATIONSUMMARY']._serialized_end=857
-  _globals['_GENERATIONSERVICE']._serialized_start=860
-  _globals['_GENERATIONSERVICE']._serialized_end=1222
+  _globals['_PROMOTIONMODE']._serialized_start=1592
+  _globals['_PROMOTIONMODE']._serialized_end=1693
+  _globals['_PROMOTEGENERATIONREQUEST']._serialized_start=137
+  _globals['_PROMOTEGENERATIONREQUEST']._serialized_end=251
+  _globals['_PROMOTEGENERATIONRESPONSE']._serialized_start=253
+  _globals['_PROMOTEGENERATIONRESPONSE']._serialized_end=350
+  _globals['_ROLLBACKGENERATIONREQUEST']._serialized_start=352
+  _globals['_ROLLBACKGENERATIONREQUEST']._serialized_end=395
+  _globals['_ROLLBACKGENERATIONRESPONSE']._serialized_start=397
+  _globals['_ROLLBACKGENERATIONRESPONSE']._serialized_end=518
+  _globals['_FILECHUNK']._serialized_start=520
+  _globals['_FILECHUNK']._serialized_end=559
+  _globals['_PUBLISHGENERATIONREQUEST']._serialized_start=562
+  _globals['_PUBLISHGENERATIONREQUEST']._serialized_end=707
+  _globals['_PUBLISHGENERATIONRESPONSE']._serialized_start=709
+  _globals['_PUBLISHGENERATIONRESPONSE']._serialized_end=794
+  _globals['_DOWNLOADGENERATIONREQUEST']._serialized_start=796
+  _globals['_DOWNLOADGENERATIONREQUEST']._serialized_end=882
+  _globals['_DOWNLOADGENERATIONRESPONSE']._serialized_start=885
+  _globals['_DOWNLOADGENERATIONRESPONSE']._serialized_end=1032
+  _globals['_LISTGENERATIONSREQUEST']._serialized_start=1034
+  _globals['_LISTGENERATIONSREQUEST']._serialized_end=1074
+  _globals['_LISTGENERATIONSRESPONSE']._serialized_start=1076
+  _globals['_LISTGENERATIONSRESPONSE']._serialized_end=1161
+  _globals['_GENERATIONSUMMARY']._serialized_start=1164
+  _globals['_GENERATIONSUMMARY']._serialized_end=1501
+  _globals['_LIVECOMPARISON']._serialized_start=1503
+  _globals['_LIVECOMPARISON']._serialized_end=1590
+  _globals['_GENERATIONSERVICE']._serialized_start=1696
+  _globals['_GENERATIONSERVICE']._serialized_end=2289
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GenerationServiceStub(object):
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -54,10 +54,20 @@ class GenerationServiceStub(object):
                 request_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsRequest.SerializeToString,
                 response_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsResponse.FromString,
                 _registered_method=True)
+        self.PromoteGeneration = channel.unary_unary(
+                '/harken.feedback.v1.GenerationService/PromoteGeneration',
+                request_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationResponse.FromString,
+                _registered_method=True)
+        self.RollbackGeneration = channel.unary_unary(
+                '/harken.feedback.v1.GenerationService/RollbackGeneration',
+                request_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationResponse.FromString,
+                _registered_method=True)
 
 
 class GenerationServiceServicer(object):
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -66,7 +76,8 @@ class GenerationServiceServicer(object):
 
     def PublishGeneration(self, request_iterator, context):
         """Stores a generation: the manifest first, then the files in chunks. It
-        does not serve; there is no call to promote it yet.
+        does not serve before PromoteGeneration. The newest published ones (10
+        unless configured) and all that are in use are kept; older ones go.
 
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
@@ -95,6 +106,41 @@ class GenerationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PromoteGeneration(self, request, context):
+        """Stages a generation: the learner builds its vectors beside those that
+        serve, from the same events, and replicas fetch it. It starts to serve
+        when it is better on live events (IF_BETTER), or as soon as it is built
+        (NOW); all replicas flip at one version of the feed. The generation that
+        served stays on standby for a while (an hour of log time unless
+        configured) or until another one is staged.
+
+        Calling it again for a staged generation changes its mode; with the same
+        mode it changes nothing. NOW for the one on standby serves it at once.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or generation),
+        FAILED_PRECONDITION (google.rpc.ErrorInfo, reason ALREADY_ACTIVE, or
+        ANOTHER_STAGED: another one is staged; roll it back first), UNAVAILABLE,
+        or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackGeneration(self, request, context):
+        """Goes back. While a generation is staged: it is retired, and what serves
+        serves on. Otherwise the generation that served before serves again: at
+        once while it is on standby, else as soon as it is built again from its
+        files (what it had learned online is lost then). A second call goes back
+        to where the first came from.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
+        FAILED_PRECONDITION (google.rpc.ErrorInfo, reason NOTHING_TO_ROLL_BACK_TO),
+        UNAVAILABLE, or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +159,16 @@ def add_GenerationServiceServicer_to_server(servicer, server):
                     request_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsRequest.FromString,
                     response_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsResponse.SerializeToString,
             ),
+            'PromoteGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteGeneration,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationResponse.SerializeToString,
+            ),
+            'RollbackGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackGeneration,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'harken.feedback.v1.GenerationService', rpc_method_handlers)
@@ -122,7 +178,7 @@ def add_GenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerationService(object):
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -200,6 +256,60 @@ class GenerationService(object):
             '/harken.feedback.v1.GenerationService/ListGenerations',
             harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsRequest.SerializeToString,
             harken_dot_feedback_dot_v1_dot_generation__service__pb2.ListGenerationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.feedback.v1.GenerationService/PromoteGeneration',
+            harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_generation__service__pb2.PromoteGenerationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.feedback.v1.GenerationService/RollbackGeneration',
+            harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_generation__service__pb2.RollbackGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,7 +18,7 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class GenerationServiceStub:
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -31,7 +31,8 @@ class GenerationServiceStub:
         harken.feedback.v1.generation_service_pb2.PublishGenerationResponse,
     ]
     """Stores a generation: the manifest first, then the files in chunks. It
-    does not serve; there is no call to promote it yet.
+    does not serve before PromoteGeneration. The newest published ones (10
+    unless configured) and all that are in use are kept; older ones go.
 
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
@@ -57,8 +58,43 @@ class GenerationServiceStub:
     with google.rpc.RetryInfo (overload).
     """
 
+    PromoteGeneration: grpc.UnaryUnaryMultiCallable[
+        harken.feedback.v1.generation_service_pb2.PromoteGenerationRequest,
+        harken.feedback.v1.generation_service_pb2.PromoteGenerationResponse,
+    ]
+    """Stages a generation: the learner builds its vectors beside those that
+    serve, from the same events, and replicas fetch it. It starts to serve
+    when it is better on live events (IF_BETTER), or as soon as it is built
+    (NOW); all replicas flip at one version of the feed. The generation that
+    served stays on standby for a while (an hour of log time unless
+    configured) or until another one is staged.
+
+    Calling it again for a staged generation changes its mode; with the same
+    mode it changes nothing. NOW for the one on standby serves it at once.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or generation),
+    FAILED_PRECONDITION (google.rpc.ErrorInfo, reason ALREADY_ACTIVE, or
+    ANOTHER_STAGED: another one is staged; roll it back first), UNAVAILABLE,
+    or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    """
+
+    RollbackGeneration: grpc.UnaryUnaryMultiCallable[
+        harken.feedback.v1.generation_service_pb2.RollbackGenerationRequest,
+        harken.feedback.v1.generation_service_pb2.RollbackGenerationResponse,
+    ]
+    """Goes back. While a generation is staged: it is retired, and what serves
+    serves on. Otherwise the generation that served before serves again: at
+    once while it is on standby, else as soon as it is built again from its
+    files (what it had learned online is lost then). A second call goes back
+    to where the first came from.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
+    FAILED_PRECONDITION (google.rpc.ErrorInfo, reason NOTHING_TO_ROLL_BACK_TO),
+    UNAVAILABLE, or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    """
+
 class GenerationServiceAsyncStub:
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -70,7 +106,8 @@ class GenerationServiceAsyncStub:
         harken.feedback.v1.generation_service_pb2.PublishGenerationResponse,
     ]
     """Stores a generation: the manifest first, then the files in chunks. It
-    does not serve; there is no call to promote it yet.
+    does not serve before PromoteGeneration. The newest published ones (10
+    unless configured) and all that are in use are kept; older ones go.
 
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
@@ -96,8 +133,43 @@ class GenerationServiceAsyncStub:
     with google.rpc.RetryInfo (overload).
     """
 
+    PromoteGeneration: grpc.aio.UnaryUnaryMultiCallable[
+        harken.feedback.v1.generation_service_pb2.PromoteGenerationRequest,
+        harken.feedback.v1.generation_service_pb2.PromoteGenerationResponse,
+    ]
+    """Stages a generation: the learner builds its vectors beside those that
+    serve, from the same events, and replicas fetch it. It starts to serve
+    when it is better on live events (IF_BETTER), or as soon as it is built
+    (NOW); all replicas flip at one version of the feed. The generation that
+    served stays on standby for a while (an hour of log time unless
+    configured) or until another one is staged.
+
+    Calling it again for a staged generation changes its mode; with the same
+    mode it changes nothing. NOW for the one on standby serves it at once.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or generation),
+    FAILED_PRECONDITION (google.rpc.ErrorInfo, reason ALREADY_ACTIVE, or
+    ANOTHER_STAGED: another one is staged; roll it back first), UNAVAILABLE,
+    or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    """
+
+    RollbackGeneration: grpc.aio.UnaryUnaryMultiCallable[
+        harken.feedback.v1.generation_service_pb2.RollbackGenerationRequest,
+        harken.feedback.v1.generation_service_pb2.RollbackGenerationResponse,
+    ]
+    """Goes back. While a generation is staged: it is retired, and what serves
+    serves on. Otherwise the generation that served before serves again: at
+    once while it is on standby, else as soon as it is built again from its
+    files (what it had learned online is lost then). A second call goes back
+    to where the first came from.
+
+    Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
+    FAILED_PRECONDITION (google.rpc.ErrorInfo, reason NOTHING_TO_ROLL_BACK_TO),
+    UNAVAILABLE, or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    """
+
 class GenerationServiceServicer(metaclass=abc.ABCMeta):
-    """Keeps generations.
+    """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
@@ -111,7 +183,8 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.generation_service_pb2.PublishGenerationResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.PublishGenerationResponse]]:
         """Stores a generation: the manifest first, then the files in chunks. It
-        does not serve; there is no call to promote it yet.
+        does not serve before PromoteGeneration. The newest published ones (10
+        unless configured) and all that are in use are kept; older ones go.
 
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
@@ -139,6 +212,45 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
         (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
         with google.rpc.RetryInfo (overload).
+        """
+
+    @abc.abstractmethod
+    def PromoteGeneration(
+        self,
+        request: harken.feedback.v1.generation_service_pb2.PromoteGenerationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.feedback.v1.generation_service_pb2.PromoteGenerationResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.PromoteGenerationResponse]]:
+        """Stages a generation: the learner builds its vectors beside those that
+        serve, from the same events, and replicas fetch it. It starts to serve
+        when it is better on live events (IF_BETTER), or as soon as it is built
+        (NOW); all replicas flip at one version of the feed. The generation that
+        served stays on standby for a while (an hour of log time unless
+        configured) or until another one is staged.
+
+        Calling it again for a staged generation changes its mode; with the same
+        mode it changes nothing. NOW for the one on standby serves it at once.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant or generation),
+        FAILED_PRECONDITION (google.rpc.ErrorInfo, reason ALREADY_ACTIVE, or
+        ANOTHER_STAGED: another one is staged; roll it back first), UNAVAILABLE,
+        or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        """
+
+    @abc.abstractmethod
+    def RollbackGeneration(
+        self,
+        request: harken.feedback.v1.generation_service_pb2.RollbackGenerationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.feedback.v1.generation_service_pb2.RollbackGenerationResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.RollbackGenerationResponse]]:
+        """Goes back. While a generation is staged: it is retired, and what serves
+        serves on. Otherwise the generation that served before serves again: at
+        once while it is on standby, else as soon as it is built again from its
+        files (what it had learned online is lost then). A second call goes back
+        to where the first came from.
+
+        Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
+        FAILED_PRECONDITION (google.rpc.ErrorInfo, reason NOTHING_TO_ROLL_BACK_TO),
+        UNAVAILABLE, or RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
 
 def add_GenerationServiceServicer_to_server(servicer: GenerationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -4,12 +4,12 @@ from harken.feedback.v1 import item_pb2 as _item_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Entry(_message.Message):
-    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick")
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
     ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,10 @@ class Entry(_message.Message):
     USER_FACT_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ACTIVATED_FIELD_NUMBER: _ClassVar[int]
     TICK_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_STAGED_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_RETIRED_FIELD_NUMBER: _ClassVar[int]
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_RETRACTED_FIELD_NUMBER: _ClassVar[int]
     event: LoggedEvent
     item_upserted: _item_pb2.Item
     item_deleted: str
@@ -24,7 +28,11 @@ class Entry(_message.Message):
     user_fact: LoggedUserFact
     generation_activated: _generation_pb2.GenerationManifest
     tick: Tick
-    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ...) -> None: ...
+    generation_staged: GenerationStaged
+    generation_retired: GenerationRetired
+    slate: LoggedSlate
+    event_retracted: LoggedRetraction
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
@@ -84,3 +92,59 @@ class LoggedUserFact(_message.Message):
 class Tick(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class LoggedSlate(_message.Message):
+    __slots__ = ("slate_id", "user_key", "surface", "served_sequence", "generation_id", "policy", "seed", "served_at_us", "item_ids", "propensities", "probabilities", "logits", "features")
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    SERVED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SERVED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITIES_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LOGITS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    slate_id: str
+    user_key: bytes
+    surface: str
+    served_sequence: int
+    generation_id: str
+    policy: str
+    seed: int
+    served_at_us: int
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    propensities: bytes
+    probabilities: bytes
+    logits: bytes
+    features: bytes
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., served_sequence: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., served_at_us: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ...) -> None: ...
+
+class LoggedRetraction(_message.Message):
+    __slots__ = ("event", "event_sequence", "event_accepted_at_us")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    event: LoggedEvent
+    event_sequence: int
+    event_accepted_at_us: int
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., event_sequence: _Optional[int] = ..., event_accepted_at_us: _Optional[int] = ...) -> None: ...
+
+class GenerationStaged(_message.Message):
+    __slots__ = ("manifest", "now")
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    NOW_FIELD_NUMBER: _ClassVar[int]
+    manifest: _generation_pb2.GenerationManifest
+    now: bool
+    def __init__(self, manifest: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., now: bool = ...) -> None: ...
+
+class GenerationRetired(_message.Message):
+    __slots__ = ("generation_id", "reason")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    reason: str
+    def __init__(self, generation_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

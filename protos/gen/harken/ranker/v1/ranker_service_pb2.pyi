@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.feedback.v1 import frame_pb2 as _frame_pb2
 from harken.ranker.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict")
+    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +20,7 @@ class RecommendRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
     STRICT_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     surface: str
@@ -28,7 +30,8 @@ class RecommendRequest(_message.Message):
     min_position: bytes
     wait_budget: _duration_pb2.Duration
     strict: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+    preview: bool
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject")
@@ -137,17 +140,25 @@ class GetServingStateResponse(_message.Message):
     def __init__(self, ready: bool = ..., connected: bool = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., head_version: _Optional[int] = ..., position: _Optional[bytes] = ..., tenants: _Optional[_Iterable[_Union[TenantState, _Mapping]]] = ...) -> None: ...
 
 class TenantState(_message.Message):
-    __slots__ = ("tenant", "generation_id", "items", "vectors", "cached_users", "digest")
+    __slots__ = ("tenant", "generation_id", "items", "vectors", "cached_users", "digest", "other_generation_id", "vector_rollbacks", "head_slates", "outcomes")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     CACHED_USERS_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OTHER_GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_ROLLBACKS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SLATES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     generation_id: str
     items: int
     vectors: int
     cached_users: int
     digest: bytes
-    def __init__(self, tenant: _Optional[str] = ..., generation_id: _Optional[str] = ..., items: _Optional[int] = ..., vectors: _Optional[int] = ..., cached_users: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    other_generation_id: str
+    vector_rollbacks: int
+    head_slates: int
+    outcomes: _containers.RepeatedCompositeFieldContainer[_frame_pb2.OutcomeFigures]
+    def __init__(self, tenant: _Optional[str] = ..., generation_id: _Optional[str] = ..., items: _Optional[int] = ..., vectors: _Optional[int] = ..., cached_users: _Optional[int] = ..., digest: _Optional[bytes] = ..., other_generation_id: _Optional[str] = ..., vector_rollbacks: _Optional[int] = ..., head_slates: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[_frame_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...

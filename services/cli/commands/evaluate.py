@@ -1,0 +1,192 @@
+"""`harken evaluate`: what recommendations are worth, on a history, against what else there is."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from threadpoolctl import threadpool_limits
+
+from services.cli.console import messages, output
+from services.cli.evaluation.report import report
+from services.cli.failures import CommandError, clear_failures
+from services.cli.progress_bar import progress_bar
+from services.common.content_features import Content
+from services.dataset.event_columns import EventOptions
+from services.dataset.event_file import read_events
+from services.dataset.events import Events
+from services.dataset.item_columns import ItemOptions
+from services.dataset.items import read_items
+from services.evaluation.as_json import as_json
+from services.evaluation.evaluate import (
+    ALL_ARMS,
+    NEED_TRAINING,
+    NothingToCompareError,
+    Plan,
+    Watcher,
+    evaluate,
+    event_types,
+)
+from services.evaluation.peers.registry import PEERS
+from services.evaluation.plots import PlotsMissingError, write_plots
+from services.evaluation.protocol import Repeats, Rules
+from services.evaluation.system.training import TrainingError
+
+
+def evaluate_file(
+    file: Annotated[
+        Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
+    ],
+    items: Annotated[Path | None, typer.Option("--items", help="Items with their content.")] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Arms, separated by commas, of: {', '.join(ALL_ARMS)}. Default: all, warm_250 "
+            "with a trained generation only."
+        ),
+    ] = None,
+    peers: Annotated[bool, typer.Option(help="Compare with what others would use, too.")] = True,
+    repeats: Annotated[
+        Repeats, typer.Option(help="Whether items seen before are ranked and scored.")
+    ] = Repeats.EXCLUDE,
+    start: Annotated[
+        float, typer.Option(help="Where the test part begins: a fraction, or a number of events.")
+    ] = 0.8,
+    limit: Annotated[int | None, typer.Option(min=1, help="Events of the test part.")] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Rank only every so many groups; all are learned from.")
+    ] = 1,
+    cutoffs: Annotated[
+        str, typer.Option(help="Cut-offs of the metrics, separated by commas, at most 100.")
+    ] = "10",
+    preset: Annotated[
+        str, typer.Option(help="Event types and their weights; unknown types weigh 1.")
+    ] = "shopping",
+    user_column: Annotated[str | None, typer.Option(help="Column of user ids.")] = None,
+    session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
+    item_column: Annotated[str | None, typer.Option(help="Column of item ids.")] = None,
+    timestamp_column: Annotated[str | None, typer.Option(help="Column of times.")] = None,
+    type_column: Annotated[str | None, typer.Option(help="Column of event types.")] = None,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
+    ] = None,
+    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
+    separator: Annotated[
+        str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
+    ] = "|",
+    train: Annotated[
+        bool, typer.Option("--train", help="Train the system's generation before the split.")
+    ] = False,
+    parameters: Annotated[
+        Path | None, typer.Option(help="Parameters of --train, as `harken tune` writes them.")
+    ] = None,
+    generation: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a generation, trained on nothing after the split."),
+    ] = None,
+    dimension: Annotated[
+        int, typer.Option(min=8, max=1024, help="Of the system's vectors when nothing is trained.")
+    ] = 128,
+    peer_minutes: Annotated[
+        float, typer.Option(min=0.1, help="A peer that expects to take longer is left out.")
+    ] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write everything measured to this file.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write plots (PNG) into this folder.")] = None,
+) -> None:
+    """Compare arms on a history, test-then-train in global order of time.
+
+    `full` runs the code of the services, event by event, in this process: no suite is needed. The
+    same slates come from a running suite by `harken replay`. Peers see the same events, with fresh
+    history of the user who is about to act; those whose libraries are missing, or who would take
+    too long, are left out by name.
+    """
+    options = EventOptions(
+        user_column, session_column, item_column, timestamp_column, type_column, value_column,
+        None, event_type,
+    )  # fmt: skip
+    with clear_failures(), threadpool_limits(1):
+        rules = Rules(start, limit, every, repeats, _cutoffs(cutoffs), seed=seed)
+        try:
+            types = event_types(preset)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        plan = Plan(_arms(arms, peers, train or generation is not None), rules, types, dimension, train, parameters, generation,
+                    60 * peer_minutes)  # fmt: skip
+        events = _read_events(file, options)
+        contents = _read_items(items, separator)
+        try:
+            found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
+        except (NothingToCompareError, TrainingError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        peak = peak_memory_bytes()
+        output().print(report(found, rules, peak))
+        if json_file is not None:
+            json_file.write_text(json.dumps(as_json(found, plan, peak), indent=1) + "\n")
+        if plots is not None:
+            try:
+                written = write_plots(found, plots, rules.cutoffs[0])
+            except PlotsMissingError as error:
+                raise CommandError(str(error)) from None
+            output().print(f"plots: {', '.join(escape(str(path)) for path in written)}")
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size of this process so far."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+def _say(text: str) -> None:
+    messages().print(f"[dim]{escape(text)}[/]")
+
+
+def _read_events(file: Path, options: EventOptions) -> Events:
+    read = 0
+
+    def count(rows: int) -> None:
+        nonlocal read
+        if rows - read >= 1_000_000:
+            read = rows
+            _say(f"{file.name}: {rows:,} rows read")
+
+    events = read_events(file, options, count)
+    kinds = ", ".join(events.types[:8])
+    _say(f"{len(events):,} events of {len(events.user_ids):,} users on {len(events.item_ids):,} "
+         f"items; types: {kinds}")  # fmt: skip
+    for reason, rows in events.rejected.items():
+        messages().print(f"[yellow]{rows:,} rows left out: {reason}[/]")
+    return events
+
+
+def _read_items(file: Path | None, separator: str) -> dict[str, Content]:
+    return {} if file is None else read_items(file, ItemOptions(separator=separator))
+
+
+def _arms(given: str | None, peers: bool, trained: bool) -> list[str]:
+    if given is None:
+        return [
+            name
+            for name in ALL_ARMS
+            if (peers or name not in PEERS) and (trained or name not in NEED_TRAINING)
+        ]
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    unknown = [name for name in names if name not in ALL_ARMS]
+    if unknown:
+        raise CommandError(f"no arm {unknown[0]!r}; there are: {', '.join(ALL_ARMS)}")
+    return [name for name in names if peers or name not in PEERS]
+
+
+def _cutoffs(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(1 <= cutoff <= 100 for cutoff in found):
+        raise CommandError(f"--cutoffs must be numbers from 1 to 100, is {text!r}")
+    return found

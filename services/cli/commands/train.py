@@ -1,0 +1,184 @@
+"""`harken train`: a history of events and a catalogue -> a generation."""
+
+import importlib
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.clients import Clients, connect
+from services.cli.console import messages, output
+from services.cli.failures import CommandError, clear_failures
+from services.cli.failures import run as run_async
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.progress_bar import progress_bar
+from services.cli.training.inputs import (
+    EventType,
+    ItemColumn,
+    ItemSeparator,
+    ItemsFile,
+    TimestampColumn,
+    TypeColumn,
+    UserColumn,
+    ValueColumn,
+    read_training_data,
+)
+from services.dataset.event_columns import EventOptions
+from services.trainer import presets
+from services.trainer.checkpoint import CheckpointError
+from services.trainer.engine import ENGINES, EngineError, open_engine
+from services.trainer.generation import GenerationError, read_generation, upload
+from services.trainer.item_vectors import previous_vectors
+from services.trainer.parameters import Parameters, ParametersError, read_parameters
+
+if TYPE_CHECKING:
+    from services.trainer.run import Trained
+
+_FAULTS = (CheckpointError, EngineError, GenerationError, ParametersError)
+_DEFAULT_PUBLISH_SECONDS = 300.0
+
+
+@with_suite_options
+def train(
+    file: Annotated[
+        Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the generation.")],
+    items: ItemsFile = None,
+    parameters: Annotated[
+        Path | None, typer.Option(help="Parameters (TOML or JSON), as `harken tune` writes them.")
+    ] = None,
+    generation_id: Annotated[
+        str | None, typer.Option("--id", help="Id of the generation; default: made from the time.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option(help="Folder of the generation before: keeps the vector space.")
+    ] = None,
+    warm: Annotated[
+        bool, typer.Option(help="Go on from the previous vectors instead of a rotated cold fit.")
+    ] = False,
+    encoders: Annotated[
+        str, typer.Option(help="Learned encoders to measure beside fold-in: sasrec, gru.")
+    ] = "",
+    deep: Annotated[bool, typer.Option(help="Try the deep scorer, too.")] = False,
+    preset: Annotated[
+        str, typer.Option(help=f"Event types and outcomes: {', '.join(presets.NAMES)}.")
+    ] = "shopping",
+    engage: Annotated[
+        bool, typer.Option("--engage/--outcomes", help="One outcome for all, or the preset's.")
+    ] = True,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of events, the latest, to validate on.")
+    ] = 0.1,
+    groups: Annotated[
+        int, typer.Option(min=100, help="Validate on at most so many groups of events.")
+    ] = 4000,
+    engine: Annotated[
+        str, typer.Option(help=f"Where blocks are solved: {', '.join(ENGINES)}.")
+    ] = "local",
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints; default: OUT.work, removed after.")
+    ] = None,
+    out_of_core: Annotated[
+        bool, typer.Option("--out-of-core", help="Keep events on disk: for more than fit memory.")
+    ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish to the suite; it does not serve by that.")
+    ] = False,
+    user_column: UserColumn = None,
+    item_column: ItemColumn = None,
+    timestamp_column: TimestampColumn = None,
+    type_column: TypeColumn = None,
+    event_type: EventType = None,
+    value_column: ValueColumn = None,
+    separator: ItemSeparator = "|",
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Train a generation: base vectors, item tower, scorer, and learned encoders where asked.
+
+    Everything is judged on the last part of the history before it is trained on all of it. An
+    interrupted run goes on where it was when the same command is given again. Needs the extra
+    `train`.
+    """
+    options = EventOptions(
+        user=user_column, item=item_column, timestamp=timestamp_column, type=type_column,
+        value=value_column, constant_type=event_type,
+    )  # fmt: skip
+    with clear_failures():
+        endpoints = suite.endpoints() if publish else None
+        folder = work or out.with_name(f"{out.name}.work")
+        mapped = folder / "events" if out_of_core else None
+        data = read_training_data(
+            file, items, options, separator, preset, validation, mapped=mapped
+        )
+        run = require_torch("services.trainer.run", "harken train")
+        try:
+            plan = run.Plan(
+                generation_id=generation_id or time.strftime("trained-%Y%m%d-%H%M%S"),
+                out=out,
+                work=folder,
+                parameters=read_parameters(parameters) if parameters else Parameters(),
+                outcomes=presets.outcomes_of(preset, engage),
+                groups=groups,
+                encoders=[one.strip() for one in encoders.split(",") if one.strip()],
+                deep=deep,
+                previous=previous_vectors(previous) if previous else {},
+                warm=warm,
+                tenant=tenant,
+            )
+            trained: Trained = run.TrainingRun(data, plan, progress_bar, open_engine(engine)).run()
+        except KeyboardInterrupt:
+            messages().print(f"checkpoints are in {folder}: the same command goes on from there")
+            raise
+        except (*_FAULTS, ValueError) as error:
+            raise CommandError(str(error)) from None
+        output().print(_table(trained))
+        output().print(f"generation {plan.generation_id} is in {escape(str(out))}")
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if endpoints is not None:
+
+        async def send() -> None:
+            async with connect(endpoints) as clients:
+                await publish_folder(clients, out)
+
+        run_async(send())
+        output().print(f"published; promote it with: harken promote {plan.generation_id}")
+
+
+def require_torch(module: str, command: str) -> Any:
+    """Import a module that needs the extra `train`.
+
+    Raises:
+        CommandError: the extra is not installed.
+
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in ("torch", "onnxscript", "optuna"):
+            raise
+        raise CommandError(f"{command} needs {error.name}: pip install 'harken[train]'") from None
+
+
+async def publish_folder(clients: Clients, folder: Path) -> None:
+    """Publish a generation that was written before."""
+    manifest, files = read_generation(folder)
+    await clients.generations.PublishGeneration(
+        upload(manifest, files), timeout=_DEFAULT_PUBLISH_SECONDS
+    )
+
+
+def _table(trained: "Trained") -> Table:
+    table = Table("figure", "value", title="On the validation window")
+    for name, value in trained.metrics.items():
+        table.add_row(name, f"{value:,.4g}")
+    for name, text in trained.notes.items():
+        table.add_row(name, escape(text))
+    return table

@@ -1,0 +1,1 @@
+"""What `harken evaluate` shows."""

@@ -1,0 +1,117 @@
+"""A comparison as tables."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from services.evaluation.evaluate import Evaluation
+from services.evaluation.intervals import Interval
+from services.evaluation.outcomes import NEW_ITEMS, NEW_USERS, YOUNG_ITEMS
+from services.evaluation.protocol import Rules
+from services.evaluation.summary import Figures, Summary
+
+_SHORT: Mapping[str, str] = MappingProxyType(
+    {NEW_USERS: "new users", NEW_ITEMS: "new items", YOUNG_ITEMS: "young items"}
+)
+_PARTS = (
+    "Parts, with their events: new users and items had no event before the split; young items had "
+    "fewer than 20 events so far; the rest are none of these."
+)
+
+
+def report(evaluation: Evaluation, rules: Rules, peak_bytes: int) -> RenderableType:
+    """Return everything that is shown at the end."""
+    outcomes, cutoff = evaluation.outcomes, rules.cutoffs[0]
+    lines = [f"[dim]- {escape(rule)}[/]" for rule in (*rules.statement(), _PARTS)]
+    lines.append(
+        f"{outcomes.users.size:,} events scored in {outcomes.ranked_groups:,} of "
+        f"{outcomes.groups:,} groups; {outcomes.not_scored:,} not scored; "
+        f"{outcomes.catalogue:,} items"
+    )
+    skipped = [f"[yellow]left out: {n}: {escape(why)}[/]" for n, why in outcomes.skipped.items()]
+    slowest = sorted(evaluation.seconds.items(), key=lambda pair: -pair[1])[:6]
+    times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
+    return Group(
+        _arms(evaluation.summary, rules),
+        _ratios(evaluation.summary),
+        _segments(evaluation.summary, f"NDCG@{cutoff} by part", lambda found: found.ndcg),
+        _segments(evaluation.summary, f"HR@{cutoff} by part", lambda found: found.hit_rate),
+        _beyond_accuracy(evaluation.summary),
+        *lines,
+        *skipped,
+        f"peak memory {peak_bytes / 2**20:,.0f} MiB; {times}",
+    )
+
+
+def _arms(summary: Summary, rules: Rules) -> Table:
+    columns = ["arm"]
+    for cutoff in rules.cutoffs:
+        columns += [f"NDCG@{cutoff}", "95%", f"HR@{cutoff}", f"MRR@{cutoff}"]
+    table = _table("Arms", columns)
+    best = max((arm.figures[0].ndcg for arm in summary.arms), default=0.0)
+    for arm in summary.arms:
+        row = [arm.name]
+        for figures in arm.figures:
+            row += [
+                f"{figures.ndcg:.4f}", _interval(figures.ndcg_interval, 4),
+                f"{figures.hit_rate:.4f}", f"{figures.mrr:.4f}",
+            ]  # fmt: skip
+        table.add_row(*row, style="bold" if arm.figures[0].ndcg == best else "")
+    return table
+
+
+def _beyond_accuracy(summary: Summary) -> Table:
+    calibrated = any(arm.calibration_error is not None for arm in summary.arms)
+    table = _table(
+        "Variety and cost",
+        ["arm", "coverage", "novelty", *(["ECE"] if calibrated else []),
+         "fit s", "µs/event", "µs/ranking"],
+    )  # fmt: skip
+    for arm in summary.arms:
+        row = [arm.name, f"{arm.coverage:.3f}", f"{arm.novelty:.2f}"]
+        if calibrated:
+            error = arm.calibration_error
+            row.append("-" if error is None else f"{error:.4f}")
+        cost = arm.cost
+        row += [f"{cost.fit_seconds:.1f}", f"{cost.update_us():,.0f}", f"{cost.rank_us():,.0f}"]
+        table.add_row(*row)
+    return table
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, justify="left" if column == "arm" else "right")
+    return table
+
+
+def _ratios(summary: Summary) -> RenderableType:
+    ratios = summary.segments[0].ratios
+    if not ratios:
+        return ""
+    table = _table("NDCG of full over", ["arm", "ratio", "95%"])
+    for ratio in ratios:
+        value = "-" if ratio.value is None else f"{ratio.value:.3f}x"
+        table.add_row(ratio.over, value, _interval(ratio.interval, 3))
+    return table
+
+
+def _segments(summary: Summary, title: str, value: Callable[[Figures], float]) -> Table:
+    table = _table(title, ["arm"])
+    for segment in summary.segments:
+        heading = f"{_SHORT.get(segment.name, segment.name)}\n{segment.events:,}"
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in summary.segments[0].figures:
+        cells = [f"{value(s.figures[name]):.4f}" if s.events else "-" for s in summary.segments]
+        table.add_row(name, *cells)
+    return table
+
+
+def _interval(interval: Interval | None, digits: int) -> str:
+    if interval is None:
+        return "-"
+    return f"{interval.low:.{digits}f}-{interval.high:.{digits}f}"

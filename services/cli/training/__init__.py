@@ -1,0 +1,1 @@
+"""What `harken train` and `harken tune` share."""

@@ -1,0 +1,1 @@
+"""Files of events and items as columns: what trainer and evaluation read."""

@@ -1,0 +1,112 @@
+"""The log of a running Harken as a history of events, through ExportEvents."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+
+from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
+from services.dataset.event_file import SESSION_PREFIX
+from services.dataset.events import Events
+from services.dataset.interner import Interner
+
+_PAGE_EVENTS = 5000
+_TRIES = 10
+_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class LogExportError(Exception):
+    """The log could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogHistory:
+    """Events of a tenant, and the log sequence of the last one (0: there is none).
+
+    `weights` float32 [n]: learning weights as of the acceptance, in the order of `events`.
+    """
+
+    events: Events
+    weights: np.ndarray
+    through_sequence: int
+
+
+def read_log(target: str, tenant: str = "default", until_position: bytes = b"") -> LogHistory:
+    """Return the events of a tenant that stand, in order of their time.
+
+    target: gRPC target of the feedback service. until_position: events up to it; default: all that
+    are there by now. What is written meanwhile is not read. Memory: about 100 bytes an event.
+
+    Raises:
+        LogExportError: the service is away for longer than a few tries, or refuses.
+
+    """
+    users, items, types = Interner(), Interner(), Interner()
+    columns: list[tuple[int, int, int, float, int, float]] = []
+    through = 0
+    for event in _exported(target, tenant, until_position):
+        subject = event.subject
+        session = subject.HasField("session_id")
+        name = f"{SESSION_PREFIX}{subject.session_id}" if session else subject.user_id
+        columns.append(
+            (
+                users.code(name),
+                items.code(event.item_id),
+                types.code(event.type),
+                event.value if event.HasField("value") else float("nan"),
+                event.event_time_us,
+                event.weight,
+            )
+        )
+        through = event.sequence
+    return _history(users, items, types, columns, through)
+
+
+def _history(
+    users: Interner,
+    items: Interner,
+    types: Interner,
+    columns: list[tuple[int, int, int, float, int, float]],
+    through: int,
+) -> LogHistory:
+    times = np.array([row[4] for row in columns], np.int64)
+    # Log order breaks ties of event time.
+    order = np.argsort(times, kind="stable")
+    events = Events(
+        user_ids=users.names,
+        item_ids=items.names,
+        types=types.names,
+        users=np.array([row[0] for row in columns], np.int32)[order],
+        items=np.array([row[1] for row in columns], np.int32)[order],
+        kinds=np.array([row[2] for row in columns], np.int16)[order],
+        values=np.array([row[3] for row in columns], np.float64)[order],
+        times_us=times[order],
+    )
+    weights = np.array([row[5] for row in columns], np.float32)[order]
+    return LogHistory(events, weights, through)
+
+
+def _exported(
+    target: str, tenant: str, until_position: bytes
+) -> Iterator[feedback_service_pb2.ExportedEvent]:
+    """Yield all events; a stream that breaks goes on after the last page that came."""
+    request = feedback_service_pb2.ExportEventsRequest(
+        tenant=tenant, until_position=until_position, page_size=_PAGE_EVENTS
+    )
+    tries = 0
+    options = (("grpc.max_receive_message_length", _ANSWER_BYTES),)
+    with grpc.insecure_channel(target, options=options) as channel:
+        stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)
+        while True:
+            try:
+                for page in stub.ExportEvents(request, wait_for_ready=True):
+                    yield from page.events
+                    request.after_position = page.position
+                    tries = 0
+            except grpc.RpcError as error:
+                tries += 1
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or tries == _TRIES:
+                    raise LogExportError(f"{error.code().name}: {error.details()}") from error
+            else:
+                return

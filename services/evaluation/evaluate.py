@@ -1,0 +1,259 @@
+"""One comparison from a history to figures: what `harken evaluate` does between file and table."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from services.common.content_features import Content
+from services.dataset.events import Events
+from services.evaluation.arm import Arm, Learner
+from services.evaluation.contest import Contest
+from services.evaluation.event_weights import event_weights
+from services.evaluation.outcomes import Outcomes
+from services.evaluation.peers.registry import PEERS, PeerContext, RefusedError
+from services.evaluation.peers.train_part import TrainPart
+from services.evaluation.protocol import Rules
+from services.evaluation.score_arm import ScoreArm, Scorer
+from services.evaluation.summary import Summary, summarise
+from services.evaluation.system.generation import bootstrap_generation
+from services.evaluation.system.run import SYSTEM_ARMS, System, system_run
+from services.evaluation.system.training import read_trained, train_before_split
+from services.evaluation.system.warm_retraining import WARM
+from services.evaluation.timeline import Timeline, make_timeline
+from services.feedback.domain.event_types import EventType, preset
+from services.feedback.domain.tenant_state import LearningConfig
+
+_FORECAST_AFTER_SECONDS = 15.0
+ALL_ARMS = (*PEERS, *SYSTEM_ARMS)
+NEED_TRAINING = (WARM,)
+
+
+class NothingToCompareError(ValueError):
+    """There is nothing to compare; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is compared, and how.
+
+    arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
+    vectors. train: the system's generation is trained before the split, with the parameters of a
+    file if given; generation: or it is this one, a folder. peer_seconds: a peer that expects to
+    take longer is left out.
+    """
+
+    arms: Sequence[str]
+    rules: Rules = field(default_factory=Rules)
+    types: Mapping[str, EventType] = field(default_factory=dict)
+    dimension: int = 128
+    train: bool = False
+    parameters: Path | None = None
+    generation: Path | None = None
+    peer_seconds: float = 1800.0
+    max_items_ease: int = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told how it goes. `bar(what, total)` shows progress while its block runs."""
+
+    bar: Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that came out. `data`: what the history is, so that figures can be told apart."""
+
+    outcomes: Outcomes
+    summary: Summary
+    data: dict[str, object]
+    split_us: int
+    seconds: dict[str, float]
+
+
+def evaluate(
+    events: Events, contents: Mapping[str, Content], plan: Plan, watcher: Watcher
+) -> Evaluation:
+    """Compare arms on a history.
+
+    Raises:
+        NothingToCompareError: nothing is left after the split, or no arm takes part.
+        TrainingError: there is nothing to train on, or the generation cannot be read.
+        ValueError: the rules make no sense.
+
+    """
+    rules = plan.rules
+    weights = event_weights(events, plan.types)
+    timeline = make_timeline(events, weights, rules.start, rules.limit, list(contents))
+    if timeline.groups == 0 or timeline.split == 0:
+        raise NothingToCompareError(
+            f"{len(events):,} events leave nothing to compare: --start cuts at {timeline.split:,}"
+        )
+    seconds: dict[str, float] = {}
+    arms: list[Arm] = []
+    learners: list[Learner] = []
+    skipped: dict[str, str] = {}
+    _add_peers(timeline, plan, watcher, arms, learners, skipped)
+    with _system(timeline, contents, plan, watcher) as system:
+        arms += system.arms
+        if WARM in plan.arms and not any(arm.name == WARM for arm in arms):
+            skipped[WARM] = "needs a trained generation with item vectors: --train"
+        learners += system.learners
+        if not arms:
+            raise NothingToCompareError("no arm takes part")
+        seconds |= {f"fit {arm.name}": arm.fit_seconds for arm in arms}
+        began = time.perf_counter()
+        with watcher.bar("test part, in groups", timeline.groups) as show:
+            outcomes = Contest(timeline, rules, arms, learners).run(
+                _forecast(timeline.groups, show, watcher.say)
+            )
+        seconds["test part"] = time.perf_counter() - began
+    outcomes = replace(outcomes, skipped=skipped)
+    began = time.perf_counter()
+    summary = summarise(outcomes, rules)
+    seconds["intervals"] = time.perf_counter() - began
+    return Evaluation(
+        outcomes,
+        summary,
+        data_of(timeline),
+        int(timeline.events.times_us[timeline.split]),
+        seconds,
+    )
+
+
+def _system(
+    timeline: Timeline, contents: Mapping[str, Content], plan: Plan, watcher: Watcher
+) -> System:
+    wanted = [name for name in plan.arms if name in SYSTEM_ARMS]
+    if not wanted:
+        return System()
+    trained = None
+    if plan.train:
+        trained = train_before_split(timeline, contents, plan.types, plan.parameters, watcher.bar)
+    elif plan.generation is not None:
+        trained = read_trained(plan.generation)
+    with watcher.bar(f"system before the split ({', '.join(wanted)})", timeline.split) as show:
+        return system_run(
+            timeline,
+            contents,
+            bootstrap_generation(plan.dimension),
+            LearningConfig(),
+            wanted,
+            plan.rules,
+            trained,
+            show,
+        )
+
+
+def _forecast(
+    groups: int, show: Callable[[int], None], say: Callable[[str], None]
+) -> Callable[[int], None]:
+    """Return what shows progress, and says after a while how long the whole will take."""
+    began = time.perf_counter()
+    said = False
+
+    def progress(done: int) -> None:
+        nonlocal said
+        show(done)
+        took = time.perf_counter() - began
+        if not said and took > _FORECAST_AFTER_SECONDS:
+            said = True
+            whole = took * groups / done
+            hint = f"; --every {round(whole / 300) + 1} would take 5" if whole > 1200 else ""
+            say(f"the test part will take about {whole / 60:.0f} minutes{hint}")
+
+    return progress
+
+
+def event_types(name: str) -> Mapping[str, EventType]:
+    """Return the event types of a preset of the feedback service.
+
+    Raises:
+        ValueError: there is no such preset.
+
+    """
+    return preset(name)
+
+
+def _add_peers(
+    timeline: Timeline,
+    plan: Plan,
+    watcher: Watcher,
+    arms: list[Arm],
+    learners: list[Learner],
+    skipped: dict[str, str],
+) -> None:
+    events = timeline.events
+    positive = np.flatnonzero(timeline.weights[: timeline.split] > 0)
+    train = TrainPart(
+        events.users[positive],
+        events.items[positive],
+        events.times_us[positive],
+        len(events.user_ids),
+        len(timeline.item_ids),
+    )
+    for name in (name for name in plan.arms if name in PEERS):
+        began = time.perf_counter()
+        try:
+            scorer = _fit_peer(name, train, timeline, plan, watcher)
+        except RefusedError as error:
+            skipped[name] = str(error)
+            watcher.say(f"{name} is left out: {error}")
+            continue
+        took = time.perf_counter() - began
+        arms.append(ScoreArm(name, scorer, took, max(plan.rules.cutoffs)))
+        if isinstance(scorer, Learner):
+            learners.append(scorer)
+
+
+def _fit_peer(
+    name: str, train: TrainPart, timeline: Timeline, plan: Plan, watcher: Watcher
+) -> Scorer:
+    peer = PEERS[name]
+    missing = peer.missing()
+    if missing is not None:
+        raise RefusedError(missing)
+    with watcher.bar(f"fitting {name}", 100) as show:
+
+        def progress(done: int, total: int) -> None:
+            show(round(100 * done / max(total, 1)))
+
+        def say(text: str) -> None:
+            watcher.say(f"{name}: {text}")
+
+        context = PeerContext(
+            timeline, plan.rules.seed, plan.peer_seconds, plan.max_items_ease, progress, say
+        )
+        scorer = peer.fit(train, context)
+        show(100)
+    return scorer
+
+
+def data_of(timeline: Timeline) -> dict[str, object]:
+    """Return what the history is: sizes, span, and a hash over all of its events."""
+    events = timeline.events
+    digest = hashlib.blake2b(digest_size=16)
+    for ids in (events.user_ids, events.item_ids, events.types):
+        digest.update("\x00".join(ids).encode())
+        digest.update(b"\x01")
+    for column in (events.users, events.items, events.kinds, events.values, events.times_us):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    counts = np.bincount(events.kinds, minlength=len(events.types)).tolist()
+    return {
+        "events": len(events),
+        "users": int(np.unique(events.users).size),
+        "items": len(timeline.item_ids),
+        "items_listed": timeline.listed,
+        "types": dict(zip(events.types, counts, strict=True)),
+        "first_us": int(events.times_us[0]),
+        "last_us": int(events.times_us[-1]),
+        "split_event": timeline.split,
+        "rejected": dict(events.rejected),
+        "fingerprint": digest.hexdigest(),
+    }

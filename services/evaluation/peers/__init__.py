@@ -1,0 +1,1 @@
+"""What others would use instead: each with fresh history where it can use it."""

@@ -1,0 +1,24 @@
+"""Popularity: events per item before the split."""
+
+import numpy as np
+import numpy.typing as npt
+
+from services.evaluation.peers.registry import PeerContext
+from services.evaluation.peers.train_part import TrainPart
+from services.evaluation.timeline import Codes, Ints
+
+
+class Popularity:
+    """The same order for everybody."""
+
+    def __init__(self, train: TrainPart) -> None:
+        self._counts: npt.NDArray[np.float64] = train.counts().astype(np.float64)
+
+    def scores(self, items: Codes, times_us: Ints, now_us: int) -> npt.NDArray[np.float64]:
+        """Return events per item."""
+        return self._counts
+
+
+def fit(train: TrainPart, context: PeerContext) -> Popularity:
+    """Return the peer."""
+    return Popularity(train)

@@ -1,0 +1,1 @@
+"""The system's own arms: the very code of the services, in one process."""

@@ -1,0 +1,142 @@
+"""The system's own arms.
+
+full           everything learns; a slate reflects all that happened before it.
+frozen_params  fresh user history, but item vectors, rules and popularity as of the split. Items
+               that come later start where the item tower puts them.
+frozen_state   slates as of the split, without what the user has seen since.
+daily, hourly  slates as of the last change of day or hour (UTC) of event time, without what the
+               user has seen since; from the split to the first change, as of the split.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from services.evaluation.arm import MISS, Moment, Ranking
+from services.evaluation.system.change_buffer import ChangeBuffer
+from services.evaluation.system.replica import SystemReplica
+from services.evaluation.timeline import Codes
+from services.feedback.domain.changes import Changes
+
+FROZEN_COUNT = 1_000
+"""Length of the slates at the split, as in `harken replay`."""
+
+
+class SlateArm:
+    """An arm that ranks by slates of one replica, as of whatever is folded into it."""
+
+    def __init__(
+        self,
+        name: str,
+        replica: SystemReplica,
+        keys: Sequence[bytes],
+        item_ids: Sequence[str],
+        count: int,
+        allow_seen: bool,
+    ) -> None:
+        self.name = name
+        self.fit_seconds = 0.0
+        self.replica = replica
+        self._keys = keys
+        self._item_ids = item_ids
+        self._code_of: Mapping[str, int] = {item: code for code, item in enumerate(item_ids)}
+        self._count = count
+        self._allow_seen = allow_seen
+
+    def rank(self, moment: Moment) -> Ranking:
+        """See Arm."""
+        return ranking_of(self._slate(moment, ()), moment)
+
+    def _slate(self, moment: Moment, excluded: Sequence[str]) -> Codes:
+        slate = self.replica.slate(
+            self._keys[moment.user],
+            self._count,
+            moment.time_us / 1e6,
+            self._allow_seen,
+            excluded,
+        )
+        return np.array([self._code_of[item] for item in slate], np.int32)
+
+
+class RefreshedArm(SlateArm):
+    """Ranks by a replica that is caught up when event time enters another period."""
+
+    def __init__(
+        self,
+        name: str,
+        replica: SystemReplica,
+        keys: Sequence[bytes],
+        item_ids: Sequence[str],
+        count: int,
+        allow_seen: bool,
+        period_seconds: int,
+        now_us: int,
+    ) -> None:
+        super().__init__(name, replica, keys, item_ids, count, allow_seen)
+        self._period_us = period_seconds * 1_000_000
+        self._period = now_us // self._period_us
+        self._waiting = ChangeBuffer()
+
+    def offer(self, changes: Sequence[Changes], time_us: int) -> None:
+        """Take what was learned at a time; it shows from the next period on."""
+        self._advance(time_us)
+        for one in changes:
+            self._waiting.add(one)
+
+    def close(self) -> None:
+        """Give up what waits."""
+        self._waiting.close()
+
+    def rank(self, moment: Moment) -> Ranking:
+        """See Arm."""
+        self._advance(moment.time_us)
+        excluded = [self._item_ids[item] for item in moment.seen.tolist()]
+        return ranking_of(self._slate(moment, excluded), moment)
+
+    def _advance(self, time_us: int) -> None:
+        period = time_us // self._period_us
+        if period != self._period:
+            self._period = period
+            for changes in self._waiting.drain():
+                self.replica.fold(changes)
+
+
+class FrozenStateArm(SlateArm):
+    """Ranks by one long slate per user, as of the split."""
+
+    def __init__(
+        self,
+        name: str,
+        replica: SystemReplica,
+        keys: Sequence[bytes],
+        item_ids: Sequence[str],
+        count: int,
+        allow_seen: bool,
+        known_users: np.ndarray,
+    ) -> None:
+        """Nothing must be folded into `replica` any more. `known_users` had events before."""
+        super().__init__(name, replica, keys, item_ids, max(count, FROZEN_COUNT), allow_seen)
+        self._shown = count
+        self._known_users = known_users
+        self._slates: dict[int, Codes] = {}
+
+    def rank(self, moment: Moment) -> Ranking:
+        """See Arm."""
+        # Whoever was not there at the split shares the slate of somebody unknown.
+        user = moment.user if self._known_users[moment.user] else -1
+        slate = self._slates.get(user)
+        if slate is None:
+            slate = self._slates[user] = self._slate(moment, ())
+        left = slate if self._allow_seen else slate[~np.isin(slate, moment.seen)]
+        return ranking_of(left[: self._shown], moment)
+
+
+def ranking_of(slate: Codes, moment: Moment) -> Ranking:
+    """Return what a slate says about the targets: its order is the ranking."""
+    ranks = np.full(moment.targets.size, MISS, np.float32)
+    for place, target in enumerate(moment.targets.tolist()):
+        if not moment.hidden[target]:
+            found = np.flatnonzero(slate == target)
+            if found.size:
+                ranks[place] = found[0] + 1
+    return Ranking(ranks, slate)

@@ -1,0 +1,118 @@
+"""Generations as the system starts with them: the learner's side and the ranker's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harken.feedback.v1 import generation_pb2 as pb
+from services.common.fold_in import FoldInEncoder
+from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
+from services.feedback.domain.bootstrap_models import OUTCOMES, bootstrap_activation, prior_scorer
+from services.feedback.domain.entries import (
+    GenerationActivated,
+    GenerationStaged,
+    StagedStart,
+    TrainedVectors,
+)
+from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.ranker.domain.features import FEATURES
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.scorer import Scorer
+
+FeaturesOf = Callable[[bytes], Mapping[str, float]]
+"""Content features of an item, given its payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemGeneration:
+    """One generation as the learner and as the ranker see it.
+
+    trained: start vectors of items, for one that was trained.
+    """
+
+    learner: GenerationActivated
+    ranker: Generation
+    trained: TrainedVectors | None = None
+
+    def staged(self, features_of: FeaturesOf) -> GenerationStaged:
+        """Return the entry that puts it beside the one that serves, to serve once it is built."""
+        return GenerationStaged(self.learner, StagedStart(features_of, self.trained), now=True)
+
+
+def bootstrap_generation(dimension: int) -> SystemGeneration:
+    """Return the generation of day 0, which needs no training."""
+    activation = bootstrap_activation(dimension)
+    scorer = Scorer(prior_scorer(), FEATURES, OUTCOMES)
+    return SystemGeneration(activation, _ranker_side(activation, scorer, ()))
+
+
+def trained_generation(
+    manifest: pb.GenerationManifest, files: Mapping[str, bytes]
+) -> SystemGeneration:
+    """Return what the trainer made, as services/feedback/generation_conversion.py reads it.
+
+    Raises:
+        ValueError: its scorer wants other features than there are.
+
+    """
+    if tuple(manifest.scorer_features) != tuple(FEATURES):
+        raise ValueError(f"{manifest.generation_id} wants other features than this version makes")
+    outcomes = tuple(_outcome(one) for one in manifest.outcomes)
+    activation = GenerationActivated(
+        generation_id=manifest.generation_id,
+        manifest=manifest.SerializeToString(),
+        tower=files[TOWER],
+        dimension=manifest.dimension,
+        max_norm=manifest.max_norm,
+        content_buckets=manifest.content_buckets,
+        length=manifest.encoder.length,
+        decay=manifest.encoder.decay,
+        alpha=manifest.encoder.alpha,
+        regularization=manifest.encoder.regularization,
+        outcomes=outcomes,
+        columns=len(manifest.scorer_features),
+    )
+    scorer = Scorer(files[SCORER], FEATURES, [one.name for one in outcomes])
+    vectors = files.get(ITEM_VECTORS)
+    return SystemGeneration(
+        activation,
+        _ranker_side(activation, scorer, [one.weight for one in outcomes]),
+        None if vectors is None else _vectors(vectors, manifest.dimension),
+    )
+
+
+def _ranker_side(
+    activation: GenerationActivated, scorer: Scorer, weights: Sequence[float]
+) -> Generation:
+    encoder = FoldInEncoder(
+        activation.length,
+        activation.decay,
+        activation.alpha,
+        activation.regularization,
+        activation.max_norm,
+    )
+    return Generation(
+        activation.generation_id,
+        activation.dimension,
+        activation.max_norm,
+        scorer,
+        encoder,
+        tuple(weights),
+    )
+
+
+def _outcome(outcome: pb.Outcome) -> OutcomeDefinition:
+    least = outcome.min_value if outcome.HasField("min_value") else None
+    return OutcomeDefinition(outcome.name, frozenset(outcome.event_types), least, outcome.weight)
+
+
+def _vectors(content: bytes, dimension: int) -> TrainedVectors:
+    file = pb.ItemVectorFile.FromString(content)
+    count = len(file.item_ids)
+    biases = np.frombuffer(file.biases, "<f4") if file.biases else np.zeros(count, np.float32)
+    return TrainedVectors(
+        {item_id: row for row, item_id in enumerate(file.item_ids)},
+        np.frombuffer(file.vectors, "<f4").reshape(count, dimension),
+        biases,
+    )

@@ -1,0 +1,78 @@
+"""Drives the learner's steps as services/feedback/learner_state.py does, without log and store."""
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from services.feedback.domain.changes import Changes
+from services.feedback.domain.checkpoint import checkpoint
+from services.feedback.domain.entries import (
+    GenerationActivated,
+    GenerationStaged,
+    Kind,
+    LogEntry,
+    Nothing,
+)
+from services.feedback.domain.fold import fold
+from services.feedback.domain.placement import unfinished
+from services.feedback.domain.step import States, finite, step, step_length
+from services.feedback.domain.tenant_state import LearningConfig
+
+TENANT = "evaluation"
+
+
+class SystemLearner:
+    """State of one tenant, moved by steps. Sequences count the entries, as those of the log do."""
+
+    def __init__(self, config: LearningConfig) -> None:
+        self._config = config
+        self._states: States = {}
+        self._sequence = 0
+        self._version = 0
+
+    def activate(self, generation: GenerationActivated) -> list[Changes]:
+        """Start with a generation, which the log has as its first entry."""
+        return list(self.take([generation], 0))
+
+    def take(self, kinds: Sequence[Kind], accepted_at_us: int) -> Iterator[Changes]:
+        """Learn from entries, in as few steps as they fit in, and yield what each step changed.
+
+        Raises:
+            ArithmeticError: a step came to values that are not finite.
+
+        """
+        entries = [
+            LogEntry(self._sequence + number, TENANT, accepted_at_us, kind)
+            for number, kind in enumerate(kinds, 1)
+        ]
+        self._sequence += len(entries)
+        while entries:
+            length = step_length(entries)
+            self._version += 1
+            changes = step(self._states, entries[:length], self._config, self._version)
+            if not finite(changes):
+                raise ArithmeticError("a step came to values that are not finite")
+            yield from changes
+            entries = entries[length:]
+
+    def adopt(self, staged: GenerationStaged, accepted_at_us: int) -> Iterator[Changes]:
+        """Build a generation beside the one that serves, and let it serve when it is built.
+
+        Raises:
+            ArithmeticError: as `take`.
+
+        """
+        yield from self.take([staged], accepted_at_us)
+        while unfinished(self._states[TENANT]):
+            # Every entry of the log takes the work on, a tick too.
+            yield from self.take([Nothing()], accepted_at_us)
+        yield from self.take([staged.generation], accepted_at_us)
+
+    def copy(self, config: LearningConfig) -> Self:
+        """Return a learner in the same state that goes its own way, under another config.
+
+        It is restored as a standby is: from a checkpoint.
+        """
+        other = type(self)(config)
+        fold(other._states, list(checkpoint(self._states)), config)
+        other._sequence, other._version = self._sequence, self._version
+        return other

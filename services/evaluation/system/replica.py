@@ -1,0 +1,66 @@
+"""A ranker in this process: a replica that holds all users, and slates by the ranker's code."""
+
+from collections.abc import Sequence
+
+from services.common.popularity_half_life import HALF_LIFE_SECONDS
+from services.evaluation.system.bridge import tenant_changes
+from services.evaluation.system.learner import TENANT
+from services.feedback.domain.changes import Changes
+from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.slate import make_slate
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import UserState
+
+
+class SystemReplica:
+    """Folds changes and makes slates. No user is ever forgotten: there is nobody to ask."""
+
+    def __init__(
+        self, generation: Generation, max_users: int, later: Sequence[Generation] = ()
+    ) -> None:
+        """Start empty; `generation` will be activated first, `later` ones may be after it."""
+        self._generations = {one.generation_id: one for one in (generation, *later)}
+        self._replica = TenantReplica(TENANT, HALF_LIFE_SECONDS, max(max_users, 1))
+        self._version = 0
+
+    def fold(self, changes: Changes) -> None:
+        """Take what one step changed, checked as a frame is.
+
+        Raises:
+            RefusedChangesError: the changes are wrong.
+
+        """
+        self._version += 1
+        columns = tenant_changes(changes, self._generations)
+        if columns.users is not None:
+            users = self._replica.users
+            for user_key in columns.users.user_keys:
+                if users.get(user_key) is None:
+                    # As profile answers for somebody it has not heard of.
+                    users.expect(user_key)
+                    users.fulfil(user_key, UserState(self._version - 1, unknown=True))
+        self._replica.check(columns)
+        self._replica.fold(self._version, columns)
+
+    def slate(
+        self,
+        user_key: bytes,
+        count: int,
+        now: float,
+        allow_seen: bool = False,
+        excluded: Sequence[str] = (),
+    ) -> list[str]:
+        """Return the ids of the best `count` items for a user at `now` (unix seconds).
+
+        Raises:
+            LookupError: no generation serves yet.
+
+        """
+        generation = self._replica.generation
+        if generation is None:
+            raise LookupError("no generation serves yet")
+        user = self._replica.users.get(user_key) or UserState(0, unknown=True)
+        wanted = ItemFilter(excluded_item_ids=tuple(excluded), allow_seen=allow_seen)
+        slate = make_slate(self._replica, generation, user, count, wanted, now)
+        return [slot.item_id for slot in slate.slots]

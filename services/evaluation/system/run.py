@@ -1,0 +1,212 @@
+"""Sets up the system: one learner feeds all arms that learn; replicas are warmed up together."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from services.common.content_features import Content
+from services.evaluation.arm import Arm, Learner
+from services.evaluation.protocol import Repeats, Rules
+from services.evaluation.system.arms import FrozenStateArm, RefreshedArm, SlateArm
+from services.evaluation.system.generation import SystemGeneration
+from services.evaluation.system.history_entries import HistoryEntries
+from services.evaluation.system.learner import SystemLearner
+from services.evaluation.system.replica import SystemReplica
+from services.evaluation.system.warm_retraining import WARM, WarmRetraining
+from services.evaluation.timeline import Ints, Timeline
+from services.feedback.domain.changes import Changes
+from services.feedback.domain.tenant_state import LearningConfig
+
+FULL, FROZEN_PARAMS, FROZEN_STATE = "full", "frozen_params", "frozen_state"
+PERIODS: Mapping[str, int] = {"hourly": 3600, "daily": 86_400}
+SYSTEM_ARMS = (FULL, "hourly", "daily", FROZEN_PARAMS, FROZEN_STATE, WARM)
+WARM_UP_STEP = 1_000
+"""Events in a step before the split, as the learner takes them when it catches up."""
+
+
+@dataclass(slots=True)
+class System:
+    """Arms that are ready to rank, and what they learn by. Close it after use."""
+
+    arms: list[Arm] = field(default_factory=list)
+    learners: list[Learner] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for arm in self.arms:
+            if isinstance(arm, RefreshedArm):
+                arm.close()
+
+
+class _Live:
+    """The learner of all arms that learn: each group is one step, as one RecordEvents is."""
+
+    def __init__(
+        self,
+        learner: SystemLearner,
+        entries: HistoryEntries,
+        timeline: Timeline,
+        full: SystemReplica | None,
+        refreshed: Sequence[RefreshedArm],
+    ) -> None:
+        self.names = tuple(arm.name for arm in refreshed) + ((FULL,) if full is not None else ())
+        self._learner = learner
+        self._entries = entries
+        self._times_us = timeline.events.times_us
+        self._full = full
+        self._refreshed = refreshed
+
+    def reveal(self, events: Ints) -> None:
+        now_us = int(self._times_us[events[-1]])
+        changes = list(self._learner.take(self._entries.of(events), now_us))
+        if self._full is not None:
+            for one in changes:
+                self._full.fold(one)
+        for arm in self._refreshed:
+            arm.offer(changes, now_us)
+
+
+class _FreshHistory:
+    """The learner of `frozen_params`: users go on, parameters stay as they are."""
+
+    names: tuple[str, ...] = (FROZEN_PARAMS,)
+
+    def __init__(
+        self,
+        learner: SystemLearner,
+        entries: HistoryEntries,
+        timeline: Timeline,
+        replica: SystemReplica,
+    ) -> None:
+        self._learner = learner
+        self._entries = entries
+        self._times_us = timeline.events.times_us
+        self._replica = replica
+
+    def reveal(self, events: Ints) -> None:
+        now_us = int(self._times_us[events[-1]])
+        for changes in self._learner.take(self._entries.of(events), now_us):
+            self._replica.fold(without_parameters(changes))
+
+
+def without_parameters(changes: Changes) -> Changes:
+    """Return a step's changes without those of item vectors, rules and popularity by events."""
+    if changes.upserted or changes.deleted:
+        return changes
+    return Changes(changes.tenant, changes.item_ids, active=changes.active, users=changes.users)
+
+
+def unlearning(config: LearningConfig) -> LearningConfig:
+    """Return a config under which events move no item vector."""
+    return replace(config, item_step=replace(config.item_step, eta=0.0, pull=0.0))
+
+
+def system_run(
+    timeline: Timeline,
+    contents: Mapping[str, Content],
+    generation: SystemGeneration,
+    config: LearningConfig,
+    wanted: Sequence[str],
+    rules: Rules,
+    trained: SystemGeneration | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> System:
+    """Learn what is before the split, and return the wanted arms; `progress` hears of events.
+
+    `generation` serves from the beginning on, `trained` from the split on; without it there is no
+    `warm_250`.
+
+    One learner and, per arm, one replica: replicas follow the same changes up to the split.
+    """
+    began = time.perf_counter()
+    learner = SystemLearner(config)
+    entries = HistoryEntries(timeline, contents)
+    users = len(timeline.events.user_ids)
+    can_refit = trained is not None and trained.trained is not None
+    names = [n for n in SYSTEM_ARMS if n in wanted and (n != WARM or can_refit)]
+    later = () if trained is None else (trained.ranker,)
+    replicas = {name: SystemReplica(generation.ranker, users, later) for name in names}
+    for changes in _before_split(learner, entries, timeline, generation, trained, progress):
+        for replica in replicas.values():
+            replica.fold(changes)
+    fit_seconds = time.perf_counter() - began
+    system = System(_arms(timeline, entries.keys, replicas, rules))
+    for arm in system.arms:
+        arm.fit_seconds = fit_seconds
+    frozen = replicas.get(FROZEN_PARAMS)
+    if frozen is not None:
+        copy = learner.copy(unlearning(config))
+        system.learners.append(_FreshHistory(copy, entries.copy(), timeline, frozen))
+    warm = replicas.get(WARM)
+    if warm is not None and trained is not None and trained.trained is not None:
+        copy = learner.copy(unlearning(config))
+        system.learners.append(
+            WarmRetraining(copy, entries.copy(), timeline, warm, trained.learner, trained.trained)
+        )
+    refreshed = [arm for arm in system.arms if isinstance(arm, RefreshedArm)]
+    if refreshed or FULL in replicas:
+        live = _Live(learner, entries, timeline, replicas.get(FULL), refreshed)
+        system.learners.append(live)
+    return system
+
+
+def _before_split(
+    learner: SystemLearner,
+    entries: HistoryEntries,
+    timeline: Timeline,
+    generation: SystemGeneration,
+    trained: SystemGeneration | None,
+    progress: Callable[[int], None],
+) -> Iterator[Changes]:
+    """Learn generation, items and events in this order, and yield what each step changed.
+
+    Then the trained generation, if any, takes over, as it does by `harken promote`.
+    """
+    times_us = timeline.events.times_us
+    yield from learner.activate(generation.learner)
+    listed = entries.listed()
+    for begin in range(0, len(listed), WARM_UP_STEP):
+        yield from learner.take(listed[begin : begin + WARM_UP_STEP], 0)
+    for begin in range(0, timeline.split, WARM_UP_STEP):
+        end = min(begin + WARM_UP_STEP, timeline.split)
+        kinds = entries.of(np.arange(begin, end))
+        yield from learner.take(kinds, int(times_us[end - 1]))
+        progress(end)
+    if trained is not None:
+        now_us = int(times_us[timeline.split - 1])
+        yield from learner.adopt(trained.staged(entries.features_of), now_us)
+
+
+def _arms(
+    timeline: Timeline,
+    keys: Sequence[bytes],
+    replicas: Mapping[str, SystemReplica],
+    rules: Rules,
+) -> list[Arm]:
+    events = timeline.events
+    count = max(rules.cutoffs)
+    allow_seen = rules.repeats is Repeats.INCLUDE
+    split_us = int(events.times_us[timeline.split]) if timeline.split < len(events) else 0
+    known_users = np.zeros(len(events.user_ids), np.bool_)
+    known_users[events.users[: timeline.split]] = True
+    arms: list[Arm] = []
+    for name, replica in replicas.items():
+        common = (name, replica, keys, timeline.item_ids, count, allow_seen)
+        if name == FROZEN_STATE:
+            arms.append(FrozenStateArm(*common, known_users))
+        elif name in PERIODS:
+            arms.append(RefreshedArm(*common, PERIODS[name], split_us))
+        else:
+            arms.append(SlateArm(*common))
+    return arms

@@ -1,0 +1,92 @@
+"""Trains a generation on what is before the split, with the trainer that `harken train` runs."""
+
+import importlib
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from services.common.content_features import Content
+from services.dataset.events import Events
+from services.evaluation.system.generation import SystemGeneration, trained_generation
+from services.evaluation.timeline import Timeline
+from services.feedback.domain.event_types import EventType
+
+Bars = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+class TrainingError(Exception):
+    """Nothing can be trained; the message says why."""
+
+
+def train_before_split(
+    timeline: Timeline,
+    contents: Mapping[str, Content],
+    types: Mapping[str, EventType],
+    parameters: Path | None,
+    bars: Bars,
+) -> SystemGeneration:
+    """Return a generation that has seen nothing from the split on, not even names of items.
+
+    Raises:
+        TrainingError: the extra `train` is missing, or there is too little to train on.
+
+    """
+    try:
+        run = importlib.import_module("services.trainer.run")
+        data = importlib.import_module("services.trainer.training_data")
+        options = importlib.import_module("services.trainer.parameters")
+        generation = importlib.import_module("services.trainer.generation")
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"training needs {error.name}: pip install 'harken[train]', or leave out --train"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="harken-evaluate-") as folder:
+        out = Path(folder) / "generation"
+        try:
+            training_data = data.training_data(
+                events_before_split(timeline), contents, types, validation=0.1
+            )
+            plan = run.Plan(
+                generation_id="trained",
+                out=out,
+                work=Path(folder) / "work",
+                parameters=options.Parameters()
+                if parameters is None
+                else options.read_parameters(parameters),
+            )
+            run.TrainingRun(training_data, plan, bars).run()
+        except (data.TrainingDataError, options.ParametersError) as error:
+            raise TrainingError(str(error)) from None
+        return trained_generation(*generation.read_generation(out))
+
+
+def read_trained(folder: Path) -> SystemGeneration:
+    """Return a generation that `harken train` wrote.
+
+    Raises:
+        TrainingError: it is none.
+
+    """
+    generation = importlib.import_module("services.trainer.generation")
+    try:
+        return trained_generation(*generation.read_generation(folder))
+    except (generation.GenerationError, ValueError) as error:
+        raise TrainingError(str(error)) from None
+
+
+def events_before_split(timeline: Timeline) -> Events:
+    """Return events before the split, with the ids of only those items that are known there."""
+    events = timeline.events.head(timeline.split)
+    known = max(timeline.listed, int(events.items.max(initial=-1)) + 1)
+    return Events(
+        events.user_ids,
+        # Listed items first, then others in order of their first events.
+        events.item_ids[:known],
+        events.types,
+        events.users,
+        events.items,
+        events.kinds,
+        events.values,
+        events.times_us,
+    )

@@ -1,0 +1,134 @@
+"""Predicted against actual, per surface and outcome: sums in bins, fading with every example.
+
+ECE (expected calibration error; Naeini, Cooper & Hauskrecht 2015, "Obtaining well calibrated
+probabilities using Bayesian binning", AAAI) is the mean distance, over examples, between what the
+bins predict and what came true. Predictions are those that were served: for the place shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.feedback.domain.joiner import LateOutcome, PendingSlate
+
+BINS = 10
+Doubles = npt.NDArray[np.float64]
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """half_life: examples after which one counts half, > 0. max_surfaces: surfaces that are kept
+    apart; those beyond count as "other".
+    """
+
+    half_life: float = 50_000.0
+    max_surfaces: int = 50
+
+
+@dataclass(slots=True)
+class CalibrationSums:
+    """Sums by bin of the predicted probability, each float64 [BINS]."""
+
+    counts: Doubles
+    predicted: Doubles
+    actual: Doubles
+
+    def copy(self) -> "CalibrationSums":
+        """Return the same sums, which go their own way."""
+        return CalibrationSums(self.counts.copy(), self.predicted.copy(), self.actual.copy())
+
+    def figures(self) -> tuple[float, float, float, float]:
+        """Return examples, mean predicted, mean actual and ECE; zeros without examples."""
+        total = float(self.counts.sum())
+        if total <= 0:
+            return 0.0, 0.0, 0.0, 0.0
+        gap = float(np.abs(self.predicted - self.actual).sum())
+        return (
+            total,
+            float(self.predicted.sum()) / total,
+            float(self.actual.sum()) / total,
+            (gap / total),
+        )
+
+
+class Calibration:
+    """Sums by (surface, outcome)."""
+
+    def __init__(self, config: CalibrationConfig) -> None:
+        self.config = config
+        self._sums: dict[_Key, CalibrationSums] = {}
+        self._surfaces: dict[str, None] = {}
+
+    def items(self) -> Iterator[tuple[_Key, CalibrationSums]]:
+        """Yield what is kept, in order of its first example."""
+        yield from self._sums.items()
+
+    def sums(self, key: _Key) -> CalibrationSums:
+        """Return the sums of a surface and outcome."""
+        return self._sums[key]
+
+    def restore(self, key: _Key, sums: CalibrationSums) -> None:
+        """Set the sums of a surface and outcome."""
+        self._surfaces[key[0]] = None
+        self._sums[key] = sums
+
+    def add(
+        self,
+        outcomes: Sequence[str],
+        settled: Sequence[PendingSlate],
+        late: Sequence[LateOutcome],
+    ) -> list[_Key]:
+        """Count what became of predictions; return the keys whose sums changed.
+
+        A late outcome turns the example that was counted as not come true.
+        """
+        touched: dict[_Key, None] = {}
+        for pending in settled:
+            surface = self._surface(pending.slate.surface)
+            for column, outcome in enumerate(outcomes):
+                key = (surface, outcome)
+                touched[key] = None
+                predicted = pending.slate.probabilities[:, column].astype(np.float64)
+                self._count(self._of(key), predicted, pending.labels[:, column])
+        for one in late:
+            surface = self._surface(one.pending.slate.surface)
+            for column in np.flatnonzero(one.labels).tolist():
+                key = (surface, outcomes[column])
+                touched[key] = None
+                served = float(one.pending.slate.probabilities[one.place, column])
+                self._of(key).actual[_bin(served)] += 1.0
+        return list(touched)
+
+    def _surface(self, surface: str) -> str:
+        if surface not in self._surfaces:
+            if len(self._surfaces) >= self.config.max_surfaces:
+                return "other"
+            self._surfaces[surface] = None
+        return surface
+
+    def _of(self, key: _Key) -> CalibrationSums:
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = CalibrationSums(np.zeros(BINS), np.zeros(BINS), np.zeros(BINS))
+            self._sums[key] = sums
+        return sums
+
+    def _count(
+        self, sums: CalibrationSums, predicted: Doubles, actual: npt.NDArray[np.bool_]
+    ) -> None:
+        fade = 0.5 ** (predicted.size / self.config.half_life)
+        bins = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+        for column, weights in (
+            (sums.counts, None),
+            (sums.predicted, predicted),
+            (sums.actual, actual.astype(np.float64)),
+        ):
+            column *= fade
+            column += np.bincount(bins, weights=weights, minlength=BINS)
+
+
+def _bin(predicted: float) -> int:
+    return min(int(predicted * BINS), BINS - 1)

@@ -1,0 +1,52 @@
+"""What is to become of a generation that does not serve (yet, or any more)."""
+
+from dataclasses import dataclass
+
+from services.feedback.domain.space_status import Role
+from services.feedback.domain.tenant_state import TenantState
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A generation is to serve, or (`serves` false) to be retired, and why."""
+
+    tenant: str
+    generation_id: str
+    serves: bool
+    reason: str
+
+
+def verdict_of(state: TenantState, now_us: int) -> Verdict | None:
+    """Return what is due at log time `now_us` (unix microseconds), or None.
+
+    A staged generation serves as soon as it is built if it was promoted so; otherwise when the
+    whole confidence sequence of its difference to the one that serves is above 0. It is retired
+    when all of it is below 0, or when it is undecided for too long.
+    """
+    config = state.config.comparison
+    for name in sorted(set(state.spaces) - {state.active}):
+        status = state.spaces[name].status
+
+        def verdict(serves: bool, reason: str, name: str = name) -> Verdict:
+            return Verdict(state.tenant, name, serves, reason)
+
+        if status.role is Role.STANDBY:
+            if now_us - status.since_us > config.standby_seconds * 1e6:
+                return verdict(False, f"was on standby for {config.standby_seconds:.0f} s")
+            continue
+        if not status.built:
+            continue
+        if status.now:
+            return verdict(True, "promoted by an operator")
+        evidence = status.validation
+        if evidence.count < config.min_events:
+            continue
+        lower, upper = evidence.interval()
+        figures = f"{evidence.mean:+.4f} ({lower:+.4f} to {upper:+.4f}), {evidence.count} events"
+        if lower > 0:
+            return verdict(True, f"better: {figures}")
+        if upper < 0:
+            return verdict(False, f"worse: {figures}")
+        if evidence.count >= config.max_events:
+            return verdict(False, f"not better with confidence: {figures}")
+    return None

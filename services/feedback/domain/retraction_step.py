@@ -1,0 +1,159 @@
+"""Events are taken back: what they did is undone, as far as it is known.
+
+Exact: recent items, whole counts, and the user's vector given the items. Up to rounding: faded
+popularity. Rules: what the event and the user's other remembered events gained from each other is
+what they would have gained without it; pairs that lost their slot meanwhile stay lost. Item vectors
+keep the one bounded step that the event made; so does the head of the scorer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.feedback.domain.catalogue_step import no_events
+from services.feedback.domain.changes import (
+    Changes,
+    EventColumns,
+    Ints,
+    PopularityChanges,
+    RuleChanges,
+    UserChanges,
+)
+from services.feedback.domain.entries import EventRetracted, LogEntry
+from services.feedback.domain.item_dictionary import ItemDictionary
+from services.feedback.domain.popularity import without_event
+from services.feedback.domain.sequential_rules import ChangedCells, RuleTable, pair_gains
+from services.feedback.domain.tenant_state import TenantState
+from services.feedback.domain.user_table import NO_ITEM, PastEvent, UserTable
+
+
+def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
+    """Take events back, in order; return what changed."""
+    kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
+    users = state.users.rows([kind.event.user_key for kind in kinds])
+    items = state.items.ordinals(kind.event.item_id for kind in kinds)
+    cells: list[ChangedCells] = []
+    popular: set[int] = set()
+    for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):
+        before, after = state.users.forget(user, kind.sequence)
+        if len(after) < len(before):
+            cells.append(_without_gains(state, before, after))
+        if item != NO_ITEM and kind.event.weight > 0 and state.counts[item] > 0:
+            popular.add(item)
+            state.counts[item] -= 1
+            state.levels[item] = without_event(
+                float(state.levels[item]), float(state.counts[item]),
+                kind.event.time_us / 1e6, kind.event.weight, state.config.popularity,
+            )  # fmt: skip
+    return _changes(state, kinds, users, items, cells, np.array(sorted(popular), np.int64))
+
+
+def _without_gains(
+    state: TenantState, before: Sequence[PastEvent], after: Sequence[PastEvent]
+) -> ChangedCells:
+    """Give rules what the events after gain instead of what those before gained."""
+    length, rules = state.users.length, state.rules
+    lost = _gains(before, length, rules)
+    for pair, gain in _gains(after, length, rules).items():
+        lost[pair] = lost.get(pair, 0.0) - gain
+    moved = {pair: gain for pair, gain in sorted(lost.items()) if abs(gain) > 1e-9}
+    rows = np.array([row for row, _ in moved], np.int64)
+    cols = np.array([col for _, col in moved], np.int64)
+    return rules.take_back(rows, cols, np.array(list(moved.values()), np.float32))
+
+
+def _gains(
+    past: Sequence[PastEvent], length: int, rules: RuleTable
+) -> dict[tuple[int, int], float]:
+    """Return what a user's remembered events gained, by (row, col)."""
+    if not past:
+        return {}
+    # As the events were recorded, one after the other.
+    table = UserTable(length)
+    items = np.array([event.item for event in past], np.int64)
+    weights = np.array([event.weight for event in past], np.float32)
+    sequences = np.array([event.sequence for event in past], np.int64)
+    own = table.rows([b"u"] * len(past))
+    histories = table.record(own, items, weights, sequences, sequences).items
+    rows, cols, gains = pair_gains(items, histories, weights, rules.n_items, rules.config)
+    return {
+        (row, col): gain
+        for row, col, gain in zip(rows.tolist(), cols.tolist(), gains.tolist(), strict=True)
+    }
+
+
+def _changes(
+    state: TenantState,
+    kinds: Sequence[EventRetracted],
+    users: Ints,
+    items: Ints,
+    cells: Sequence[ChangedCells],
+    popular: Ints,
+) -> Changes:
+    touched = _latest_cells(state.rules, cells)
+    dictionary = ItemDictionary(
+        state.items,
+        [items, touched.rows.astype(np.int64), touched.cols.astype(np.int64), popular],
+    )
+    changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
+    changes.users = _user_changes(state, kinds, users, items, dictionary)
+    if touched.rows.size:
+        changes.rules = RuleChanges(
+            dictionary.indices(touched.rows.astype(np.int64)),
+            touched.slots.astype(np.int64),
+            dictionary.indices(touched.cols.astype(np.int64)),
+            touched.values,
+        )
+    if popular.size:
+        changes.popularity = PopularityChanges(
+            dictionary.indices(popular), state.levels[popular], state.counts[popular]
+        )
+    return changes
+
+
+def _latest_cells(rules: RuleTable, cells: Sequence[ChangedCells]) -> ChangedCells:
+    """Return cells, each once, with what they hold now."""
+    places = sorted({
+        (row, slot) for one in cells
+        for row, slot in zip(one.rows.tolist(), one.slots.tolist(), strict=True)
+    })  # fmt: skip
+    rows = np.array([row for row, _ in places], np.int32)
+    slots = np.array([slot for _, slot in places], np.int32)
+    return ChangedCells(rows, slots, rules.cols[rows, slots], rules.vals[rows, slots])
+
+
+def _user_changes(
+    state: TenantState,
+    kinds: Sequence[EventRetracted],
+    users: Ints,
+    items: Ints,
+    dictionary: ItemDictionary,
+) -> UserChanges:
+    rows = np.unique(users)
+    free = rows[~state.users.pinned[rows]]
+    types = sorted({kind.event.type for kind in kinds})
+    indices = [
+        dictionary.index_of_unknown(kind.event.item_id) if item == NO_ITEM else -1
+        for kind, item in zip(kinds, items.tolist(), strict=True)
+    ]
+    known = items != NO_ITEM
+    columns = np.array(indices, np.int64)
+    columns[known] = dictionary.indices(items[known])
+    retracted = EventColumns(
+        users=np.searchsorted(rows, users).astype(np.int64),
+        items=columns,
+        types=np.array([types.index(kind.event.type) for kind in kinds], np.int64),
+        values=np.array([kind.event.value for kind in kinds], np.float64),
+        times_us=np.array([kind.event.time_us for kind in kinds], np.int64),
+        sequences=np.array([kind.sequence for kind in kinds], np.int64),
+        weights=np.array([kind.event.weight for kind in kinds], np.float32),
+    )
+    return UserChanges(
+        user_keys=[state.users.keys[row] for row in rows.tolist()],
+        types=types,
+        events=no_events(),
+        vector_users=np.searchsorted(rows, free).astype(np.int64),
+        vectors=state.space.live.encode(state.users.histories(free), state.items.exists),
+        pinned=np.zeros(len(free), np.bool_),
+        retracted=retracted,
+    )

@@ -1,0 +1,37 @@
+"""Events of the log as ExportEvents sends them."""
+
+from collections.abc import Iterator
+
+from harken.feedback.v1 import feedback_service_pb2 as pb
+from harken.log.v1 import entry_pb2
+from services.common.position import token_of
+from services.common.user_key import subject_of
+from services.feedback.store.event_export import LogPage
+
+
+def export_page(page: LogPage) -> pb.ExportEventsResponse:
+    """Return a page of the log with its events only."""
+    return pb.ExportEventsResponse(events=_events(page), position=token_of(page.through))
+
+
+def _events(page: LogPage) -> Iterator[pb.ExportedEvent]:
+    for row in page.rows:
+        entry = entry_pb2.Entry.FromString(row.entry)
+        if not entry.HasField("event"):
+            continue
+        event = entry.event
+        yield pb.ExportedEvent(
+            event_id=event.event_id,
+            subject=subject_of(event.user_key),
+            item_id=event.item_id,
+            type=event.type,
+            value=event.value if event.HasField("value") else None,
+            event_time_us=(
+                event.event_time_us if event.HasField("event_time_us") else row.accepted_at_us
+            ),
+            accepted_at_us=row.accepted_at_us,
+            slate_id=event.slate_id,
+            context=event.context,
+            weight=event.weight,
+            sequence=row.sequence,
+        )

@@ -1,0 +1,136 @@
+"""The learner's hand on generations: carries out verdicts, and tells how generations do."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.logs import logger
+from services.feedback.domain.evidence import Evidence
+from services.feedback.domain.promotion import Verdict
+from services.feedback.domain.space_status import Role, SpaceStatus
+from services.feedback.learner_state import LearnerState
+from services.feedback.store.generation_lifecycle import Figures, GenerationLifecycle
+
+_NOTE_SECONDS = 1.0
+_log = logger("generations")
+
+
+class GenerationMetrics:
+    """Live comparisons and what they led to. Labels: the tenant."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.promoted = Counter(
+            "harken_generations_promoted", "Began to serve by the learner's verdict.", ["tenant"],
+            registry=registry,
+        )  # fmt: skip
+        self.retired = Counter(
+            "harken_generations_retired", "Dropped by the learner's verdict.", ["tenant"],
+            registry=registry,
+        )  # fmt: skip
+        self.rollbacks = Gauge(
+            "harken_vector_rollbacks", "Times the serving vectors went back, so far.", ["tenant"],
+            registry=registry,
+        )  # fmt: skip
+        labels = ["tenant", "comparison", "figure"]
+        self._comparison = Gauge(
+            "harken_live_comparison",
+            "Staged against serving (validation), reference against live (guard): events, mean,"
+            " lower, upper.", labels, registry=registry,
+        )  # fmt: skip
+
+    def show(self, tenant: str, comparison: str, evidence: Evidence) -> None:
+        """Show a comparison as it is."""
+        lower, upper = evidence.interval()
+        for figure, value in (
+            ("events", evidence.count), ("mean", evidence.mean), ("lower", lower), ("upper", upper)
+        ):  # fmt: skip
+            self._comparison.labels(tenant, comparison, figure).set(value)
+
+
+class GenerationKeeper:
+    """Works between the steps of a learner that leads."""
+
+    def __init__(self, lifecycle: GenerationLifecycle, metrics: GenerationMetrics) -> None:
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._done: set[tuple[str, str, bool]] = set()
+        self._noted: dict[tuple[str, str], SpaceStatus] = {}
+        self._noted_at = 0.0
+
+    def begin(self) -> None:
+        """Start over, with a term."""
+        self._done.clear()
+        self._noted.clear()
+        self._noted_at = 0.0
+
+    async def settle(self, term: int, state: LearnerState) -> None:
+        """Carry out what is due, and note figures about once a second.
+
+        Each verdict is carried out once: its entry may come behind others that wait to be learned.
+
+        Raises:
+            FencedError: the term is over.
+
+        """
+        verdicts = state.verdicts()
+        for verdict in verdicts:
+            key = (verdict.tenant, verdict.generation_id, verdict.serves)
+            if key not in self._done:
+                self._done.add(key)
+                await self._carry_out(term, verdict)
+        if self._done:
+            due = {(one.tenant, one.generation_id, one.serves) for one in verdicts}
+            self._done &= due
+        if time.monotonic() - self._noted_at >= _NOTE_SECONDS or verdicts:
+            self._noted_at = time.monotonic()
+            await self._note(state)
+
+    async def _carry_out(self, term: int, verdict: Verdict) -> None:
+        tenant, generation_id = verdict.tenant, verdict.generation_id
+        if verdict.serves:
+            done = await self._lifecycle.serve_staged(term, tenant, generation_id)
+            counter = self._metrics.promoted
+        else:
+            done = await self._lifecycle.retire(term, tenant, generation_id, verdict.reason)
+            counter = self._metrics.retired
+        if done:
+            counter.labels(tenant).inc()
+            _log.info(
+                "generation serves" if verdict.serves else "generation retired",
+                tenant=tenant, generation=generation_id, reason=verdict.reason,
+            )  # fmt: skip
+
+    async def _note(self, state: LearnerState) -> None:
+        figures = []
+        for tenant, own in state.states.items():
+            for name, space in own.spaces.items():
+                status = space.status
+                if self._noted.get((tenant, name)) == status:
+                    continue
+                self._noted[tenant, name] = status
+                self._show(tenant, status)
+                figures.append(
+                    Figures(
+                        tenant, name, _message(status.validation), _message(status.guard),
+                        status.rollbacks,
+                    )
+                )  # fmt: skip
+        if figures:
+            await self._lifecycle.note(figures)
+
+    def _show(self, tenant: str, status: SpaceStatus) -> None:
+        if status.role is Role.STAGED:
+            self._metrics.show(tenant, "validation", status.validation)
+        elif status.role is Role.ACTIVE:
+            self._metrics.show(tenant, "guard", status.guard)
+            self._metrics.rollbacks.labels(tenant).set(status.rollbacks)
+
+
+def _message(evidence: Evidence) -> bytes | None:
+    if not evidence.count:
+        return None
+    lower, upper = evidence.interval()
+    return pb.LiveComparison(
+        events=evidence.count, mean_difference=evidence.mean, lower=lower, upper=upper
+    ).SerializeToString()

@@ -1,0 +1,178 @@
+"""What frames say of slates, the head and calibration: to and from the wire."""
+
+import math
+
+import numpy as np
+
+from harken.feedback.v1 import frame_pb2 as pb
+from harken.log.v1 import entry_pb2
+from services.feedback.domain.calibration import CalibrationSums
+from services.feedback.domain.joiner import JoinerItem, PendingSlate
+from services.feedback.domain.shown_slate import ShownSlate, SlateEvent
+from services.feedback.domain.slate_learning import (
+    CalibrationChanges,
+    HeadChanges,
+    JoinerChanges,
+    JoinerContents,
+    SlateChanges,
+)
+from services.feedback.frame_columns import to_bytes
+from services.feedback.slate_conversion import logged_again, shown_slate
+
+
+def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
+    """Write what changed into a tenant's part of a frame."""
+    if changes.input is not None:
+        wire.learner.joiner_input.now_us = changes.input.now_us
+        wire.learner.joiner_input.items.extend(_item_to_wire(item) for item in changes.input.items)
+    if changes.contents is not None:
+        wire.learner.joiner.CopyFrom(_contents_to_wire(changes.contents))
+    if changes.head is not None:
+        head = changes.head
+        wire.head.CopyFrom(
+            pb.ScorerHead(
+                generation_id=head.generation_id,
+                outcomes=head.outcomes,
+                parameters=to_bytes(head.parameters, "<f8"),
+                slates=head.slates,
+                figures=[_figures(one) for one in changes.calibration],
+            )
+        )
+        wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
+    for one in changes.calibration:
+        wire.learner.calibration.add(
+            surface=one.surface,
+            outcome=one.outcome,
+            counts=to_bytes(one.sums.counts, "<f8"),
+            predicted=to_bytes(one.sums.predicted, "<f8"),
+            actual=to_bytes(one.sums.actual, "<f8"),
+        )
+
+
+def slates_from_wire(wire: pb.TenantChanges) -> SlateChanges | None:
+    """Return what a tenant's part of a frame says, None when nothing."""
+    learner = wire.learner
+    changes = SlateChanges()
+    if learner.HasField("joiner_input"):
+        part = learner.joiner_input
+        changes.input = JoinerChanges(
+            part.now_us, tuple(_item_from_wire(item) for item in part.items)
+        )
+    if learner.HasField("joiner"):
+        changes.contents = _contents_from_wire(learner.joiner)
+    if wire.HasField("head"):
+        rows = max(1, len(wire.head.outcomes))
+        changes.head = HeadChanges(
+            wire.head.generation_id,
+            tuple(wire.head.outcomes),
+            np.frombuffer(wire.head.parameters, "<f8").reshape(rows, -1),
+            np.frombuffer(learner.head_training.accumulators, "<f8").reshape(rows, -1),
+            wire.head.slates,
+        )
+    changes.calibration = [
+        CalibrationChanges(
+            one.surface,
+            one.outcome,
+            CalibrationSums(
+                # Copies: sums go on from here.
+                np.frombuffer(one.counts, "<f8").copy(),
+                np.frombuffer(one.predicted, "<f8").copy(),
+                np.frombuffer(one.actual, "<f8").copy(),
+            ),
+        )
+        for one in learner.calibration
+    ]
+    return changes if changes.anything else None
+
+
+def _figures(one: CalibrationChanges) -> pb.OutcomeFigures:
+    examples, predicted, actual, error = one.sums.figures()
+    return pb.OutcomeFigures(
+        surface=one.surface,
+        outcome=one.outcome,
+        examples=examples,
+        predicted=predicted,
+        actual=actual,
+        calibration_error=error,
+    )
+
+
+def _item_to_wire(item: JoinerItem) -> pb.JoinerItem:
+    wire = pb.JoinerItem(accepted_at_us=item.accepted_at_us)
+    kind = item.kind
+    if isinstance(kind, ShownSlate):
+        wire.slate = logged_again(kind).SerializeToString()
+        return wire
+    wire.event.CopyFrom(
+        pb.SlateEvent(
+            slate_id=kind.slate_id,
+            user_key=kind.user_key,
+            item_id=kind.item_id,
+            type=kind.type,
+            value=None if math.isnan(kind.value) else kind.value,
+            weight=kind.weight,
+        )
+    )
+    return wire
+
+
+def _item_from_wire(wire: pb.JoinerItem) -> JoinerItem:
+    if wire.HasField("slate"):
+        return JoinerItem(wire.accepted_at_us, _slate(wire.slate))
+    event = wire.event
+    return JoinerItem(
+        wire.accepted_at_us,
+        SlateEvent(
+            event.slate_id,
+            event.user_key,
+            event.item_id,
+            event.type,
+            event.value if event.HasField("value") else math.nan,
+            event.weight,
+        ),
+    )
+
+
+def _slate(content: bytes) -> ShownSlate:
+    return shown_slate(entry_pb2.LoggedSlate.FromString(content))
+
+
+def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
+    return pb.JoinerState(
+        now_us=contents.now_us,
+        evicted_served_at_us=contents.evicted_served_at_us,
+        slates=[
+            pb.PendingSlate(
+                slate=logged_again(pending.slate).SerializeToString(),
+                accepted_at_us=pending.accepted_at_us,
+                labels=to_bytes(pending.labels, "u1"),
+                taken=to_bytes(pending.taken, "u1"),
+                settled=pending.settled,
+            )
+            for pending in contents.slates
+        ],
+        early=[_item_to_wire(item) for item in contents.early],
+    )
+
+
+def _contents_from_wire(wire: pb.JoinerState) -> JoinerContents:
+    return JoinerContents(
+        wire.now_us,
+        wire.evicted_served_at_us,
+        tuple(_pending(one) for one in wire.slates),
+        tuple(_item_from_wire(item) for item in wire.early),
+    )
+
+
+def _pending(wire: pb.PendingSlate) -> PendingSlate:
+    slate = _slate(wire.slate)
+    items = len(slate.item_ids)
+    # Copies: later events go on writing here.
+    labels = np.frombuffer(wire.labels, "u1").astype(np.bool_)
+    return PendingSlate(
+        slate,
+        wire.accepted_at_us,
+        labels.reshape(items, labels.size // items),
+        np.frombuffer(wire.taken, "u1").astype(np.bool_),
+        wire.settled,
+    )

@@ -1,0 +1,77 @@
+"""Predicted against actual, and what became of slates, as metrics."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from services.feedback.domain.calibration import CalibrationSums
+from services.feedback.domain.slate_learning import SlateChanges, SlateLearning
+
+_LABELS = ("tenant", "surface", "outcome")
+_COUNTED = (
+    "slate", "settled", "joined", "late", "early", "foreign", "unknown_slate", "duplicate",
+    "evicted", "too_late", "too_many_of_user",
+)  # fmt: skip
+
+
+class _Figures:
+    """Gauges of one surface and outcome."""
+
+    def __init__(self, gauges: Iterable[Gauge], labels: tuple[str, ...]) -> None:
+        self._gauges = [gauge.labels(*labels) for gauge in gauges]
+
+    def set(self, sums: CalibrationSums) -> None:
+        for gauge, figure in zip(self._gauges, sums.figures(), strict=True):
+            gauge.set(figure)
+
+
+class SlateLearningMetrics:
+    """Set by the learner after each commit. Time series of them are Prometheus' part.
+
+    Surfaces are bounded by the calibration, so labels are.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges = (
+            Gauge("harken_outcome_examples", "Examples, faded.", _LABELS, registry=registry),
+            Gauge("harken_outcome_predicted", "Mean predicted.", _LABELS, registry=registry),
+            Gauge("harken_outcome_actual", "Mean that came true.", _LABELS, registry=registry),
+            Gauge("harken_outcome_ece", "Calibration error.", _LABELS, registry=registry),
+        )
+        joined = Counter(
+            "harken_joiner", "Slates and events that name one, by what became of them.", ["what"],
+            registry=registry,
+        )  # fmt: skip
+        self._counts = {what: joined.labels(what) for what in _COUNTED}
+        self._pending = Gauge(
+            "harken_joiner_slates", "Slates within the attribution window.", ["tenant"],
+            registry=registry,
+        )  # fmt: skip
+        self._bytes = Gauge(
+            "harken_joiner_bytes", "Memory of those slates.", ["tenant"], registry=registry
+        )
+        self._figures: dict[tuple[str, ...], _Figures] = {}
+
+    def committed(self, tenant: str, changes: SlateChanges, slates: SlateLearning) -> None:
+        """Say what a step changed, once it is committed."""
+        for what, count in changes.counts.items():
+            self._counts[what].inc(count)
+        for one in changes.calibration:
+            self._set((tenant, one.surface, one.outcome), one.sums)
+        self._size(tenant, slates)
+
+    def loaded(self, tenant: str, slates: SlateLearning) -> None:
+        """Say all that is known, after the state was loaded."""
+        for (surface, outcome), sums in slates.calibration.items():
+            self._set((tenant, surface, outcome), sums)
+        self._size(tenant, slates)
+
+    def _set(self, key: tuple[str, ...], sums: CalibrationSums) -> None:
+        figures = self._figures.get(key)
+        if figures is None:
+            figures = self._figures[key] = _Figures(self._gauges, key)
+        figures.set(sums)
+
+    def _size(self, tenant: str, slates: SlateLearning) -> None:
+        self._pending.labels(tenant).set(len(slates.joiner))
+        self._bytes.labels(tenant).set(slates.joiner.held_bytes)

@@ -1,0 +1,191 @@
+"""Slates that were shown, on their way to the log: a bounded queue, and a task that sends them.
+
+Logging never blocks or slows an answer: what does not fit is dropped and counted.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from harken.common.v1 import subject_pb2
+from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc, slate_pb2
+from harken.ranker.v1 import ranker_service_pb2
+from services.common.logs import logger
+from services.ranker.domain.shown_columns import ShownColumns
+
+_PAUSE_SECONDS = 0.02
+"""Between two batches: slates of that time share a call."""
+_CALL_SECONDS = 5.0
+_LAST_CALL_SECONDS = 1.0
+_BATCH = 500
+_BATCH_BYTES = 2 * 1024 * 1024
+_BYTES_PER_SLOT = 64
+_GIVE_UP_SECONDS = 60.0
+"""A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
+_log = logger("slates")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSlate:
+    """A slate that was answered, and what is logged beside it."""
+
+    tenant: str
+    subject: subject_pb2.Subject
+    surface: str
+    response: ranker_service_pb2.RecommendResponse
+    shown: ShownColumns
+    served_at_us: int
+
+    def size(self) -> int:
+        """Return about how many bytes it takes on the wire."""
+        return self.shown.nbytes + _BYTES_PER_SLOT * len(self.response.slots) + 256
+
+
+class SlateLogMetrics:
+    """What became of slates that were to be logged."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.waiting = Gauge("harken_ranker_slates_waiting", "To be logged.", registry=registry)
+        self.logged = Counter("harken_ranker_slates_logged", "Logged.", registry=registry)
+        dropped = Counter(
+            "harken_ranker_slates_dropped", "Not logged, by why.", ["why"], registry=registry
+        )
+        self.queue_full = dropped.labels("queue_full")
+        self.refused = dropped.labels("refused")
+        self.failed = dropped.labels("failed")
+
+
+class SlateLog:
+    """Takes slates on the event loop and sends them to RecordSlates in batches."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, metrics: SlateLogMetrics, share: float, max_waiting: int
+    ) -> None:
+        """Log a `share` (0 to 1) of the slates, chosen by chance; hold at most `max_waiting`."""
+        self._stub: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
+        self._stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)  # type: ignore[assignment]
+        self._metrics = metrics
+        self._share = share
+        self._max_waiting = max_waiting
+        self._waiting: deque[ServedSlate] = deque()
+        self._wake = asyncio.Event()
+
+    def wanted(self) -> bool:
+        """Return whether the next slate is one of those to be logged."""
+        return self._share >= 1 or random.random() < self._share
+
+    def offer(self, slate: ServedSlate) -> None:
+        """Log a slate soon; drop it when too many are waiting."""
+        if len(self._waiting) >= self._max_waiting:
+            self._metrics.queue_full.inc()
+            return
+        self._waiting.append(slate)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._send_some(_CALL_SECONDS)
+
+    async def drain(self) -> None:
+        """Send what is waiting, for a second at most; call it when `run` has ended."""
+        try:
+            async with asyncio.timeout(_LAST_CALL_SECONDS):
+                while self._waiting:
+                    await self._send_some(_LAST_CALL_SECONDS)
+        except TimeoutError:
+            _log.warning("slates were not logged", slates=len(self._waiting))
+        self._metrics.failed.inc(len(self._waiting))
+        self._waiting.clear()
+
+    async def _send_some(self, seconds: float) -> None:
+        batch = self._batch()
+        # What is being sent stays in the queue until it is known what became of it.
+        self._metrics.waiting.set(len(self._waiting))
+        request = feedback_service_pb2.RecordSlatesRequest(
+            tenant=batch[0].tenant, slates=[_message(slate) for slate in batch]
+        )
+        try:
+            answer = await self._stub.RecordSlates(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            self._failed(batch, error)
+            await asyncio.sleep(_PAUSE_SECONDS * 10)
+            return
+        refused = [
+            result
+            for result in answer.results
+            if result.outcome != slate_pb2.SLATE_OUTCOME_ACCEPTED
+        ]
+        for result in refused[:1]:
+            _log.error("slates refused", slates=len(refused), detail=result.detail)
+        self._metrics.refused.inc(len(refused))
+        self._metrics.logged.inc(len(batch) - len(refused))
+        self._forget(len(batch))
+
+    def _batch(self) -> list[ServedSlate]:
+        """Return the first slates, of one tenant and not too large together; at least one."""
+        batch: list[ServedSlate] = []
+        size = 0
+        for slate in self._waiting:
+            size += slate.size()
+            if batch and (
+                slate.tenant != batch[0].tenant or size > _BATCH_BYTES or len(batch) == _BATCH
+            ):
+                break
+            batch.append(slate)
+        return batch
+
+    def _failed(self, batch: list[ServedSlate], error: grpc.aio.AioRpcError) -> None:
+        """Keep a batch for another try, if one can help."""
+        _log.warning("slates not logged", code=error.code().name, details=error.details())
+        passing = error.code() in (
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+        )
+        oldest_us = time.time() * 1e6 - _GIVE_UP_SECONDS * 1e6
+        lost = sum(not passing or slate.served_at_us < oldest_us for slate in batch)
+        self._metrics.failed.inc(lost)
+        # Slates wait in order of time, so those that are too old come first.
+        self._forget(lost)
+
+    def _forget(self, count: int) -> None:
+        for _ in range(count):
+            self._waiting.popleft()
+        self._metrics.waiting.set(len(self._waiting))
+
+
+def _message(slate: ServedSlate) -> slate_pb2.ServedSlate:
+    response = slate.response
+    message = slate_pb2.ServedSlate(
+        slate_id=response.slate_id,
+        subject=slate.subject,
+        surface=slate.surface,
+        served_position=response.position,
+        generation_id=response.generation_id,
+        policy=response.policy,
+        item_ids=[slot.item_id for slot in response.slots[: slate.shown.items]],
+        propensities=_bytes(
+            np.array([slot.propensity for slot in response.slots[: slate.shown.items]])
+        ),
+        probabilities=_bytes(slate.shown.probabilities),
+        logits=_bytes(slate.shown.logits),
+        features=_bytes(slate.shown.features),
+    )
+    message.serve_time.FromMicroseconds(slate.served_at_us)
+    return message
+
+
+def _bytes(column: npt.NDArray[np.floating]) -> bytes:
+    return np.ascontiguousarray(column, "<f4").tobytes()

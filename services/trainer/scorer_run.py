@@ -1,0 +1,134 @@
+"""The scorer within a training run: collected, fitted, chosen, calibrated."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.feedback.domain.tenant_state import LearningConfig
+from services.trainer.deep_scorer import train_deep_scorer
+from services.trainer.export import export_deep_scorer
+from services.trainer.fold_in_model import FoldInOptions
+from services.trainer.scorer import (
+    LinearScorer,
+    bootstrap_scorer,
+    calibrated,
+    calibration_error,
+    fit_conditional_logit,
+    group_quality,
+)
+from services.trainer.scorer_data import WINDOW, CandidateGroup, collect_groups
+from services.trainer.timeline import NO_ITEM, Floats, Ints
+from services.trainer.training_data import TrainingData
+
+RIDGES = (10.0, 100.0, 1000.0)
+_LEAST_GROUPS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerRun:
+    """The scorer to publish, the deep one as ONNX when it won, figures and remarks."""
+
+    scorer: LinearScorer
+    deep_model: bytes | None
+    metrics: dict[str, float]
+    notes: dict[str, str]
+
+
+def scorer_run(
+    data: TrainingData,
+    table: Floats,
+    outcomes: Sequence[OutcomeDefinition],
+    at_most: int,
+    deep: bool,
+    config: LearningConfig,
+    fold_in: FoldInOptions,
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
+) -> ScorerRun:
+    """Fit on the first half of the window's groups, choose on the next quarter, report on the last.
+
+    table: [N, d] where items start. The bootstrap's weights stay unless others are better.
+    """
+    prior = bootstrap_scorer(outcomes)
+    window = len(data.events) - data.validation_start
+    with progress("scorer: test-then-train", min(window, WINDOW)) as show:
+        groups = collect_groups(data, table, at_most, config, fold_in, progress=show)
+    if len(groups) < _LEAST_GROUPS:
+        note = f"kept from the bootstrap: only {len(groups)} groups to fit on"
+        return ScorerRun(prior, None, {}, {"scorer": note})
+    half, rest = len(groups) // 2, len(groups) - len(groups) // 4
+    fit, choose, report = groups[:half], groups[half:rest], groups[rest:]
+    tried = {"prior": prior.weights} | {
+        f"ridge {ridge:g}": fit_conditional_logit(fit, prior.weights, ridge) for ridge in RIDGES
+    }
+    ndcg = {name: _quality(choose, weights) for name, weights in tried.items()}
+    best = max(ndcg, key=lambda name: ndcg[name])
+    weights = tried[best]
+    scorer = calibrated(choose, weights, outcomes, prior)
+    metrics = group_quality(report, [one.features @ weights for one in report]).as_metrics("scorer")
+    metrics["scorer_prior_ndcg10"] = _quality(report, prior.weights)
+    for name, error in calibration_error(report, scorer, outcomes).items():
+        metrics[f"ece_{name}"] = error
+    notes = {"scorer": f"{best} of {', '.join(f'{k} {v:.4f}' for k, v in ndcg.items())} (NDCG@10)"}
+    model = None
+    if deep:
+        model = _deep(
+            data, table, fit, choose, report, weights, fold_in.length, progress, metrics, notes
+        )
+    return ScorerRun(scorer, model, metrics, notes)
+
+
+def _deep(
+    data: TrainingData,
+    table: Floats,
+    fit: Sequence[CandidateGroup],
+    choose: Sequence[CandidateGroup],
+    report: Sequence[CandidateGroup],
+    weights: np.ndarray,
+    length: int,
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
+    metrics: dict[str, float],
+    notes: dict[str, str],
+) -> bytes | None:
+    recent = _recent_items(data, [*fit, *choose, *report], length)
+    epochs = 6
+
+    def histories(group: CandidateGroup) -> Ints:
+        return recent[group.event]
+
+    with progress("deep scorer", epochs) as show:
+        model, chosen = train_deep_scorer(
+            fit, choose, histories, table, weights, epochs, on_epoch=lambda done, _: show(done)
+        )
+    exported = export_deep_scorer(model, report, histories, table)
+    linear = _quality(choose, weights)
+    metrics["deep_scorer_ndcg10"] = exported.quality
+    won = chosen.ndcg > linear
+    notes["deep scorer"] = (
+        f"{chosen.ndcg:.4f} against {linear:.4f} of the linear one (NDCG@10): "
+        + ("it won, and is written beside the generation" if won else "it did not win")
+    )
+    return exported.model if won else None
+
+
+def _recent_items(
+    data: TrainingData, groups: Sequence[CandidateGroup], length: int
+) -> dict[int, Ints]:
+    """Return the recent items [length] before each group's first event, NO_ITEM in front."""
+    timeline = data.timeline()
+    place_of = {int(event): place for place, event in enumerate(timeline.global_order)}
+    found: dict[int, Ints] = {}
+    for group in groups:
+        place = place_of.get(group.event)
+        if place is None:
+            found[group.event] = np.full(length, NO_ITEM, np.int64)
+        else:
+            items = timeline.histories(np.array([place]), length).items[0]
+            found[group.event] = np.ascontiguousarray(items[::-1])
+    return found
+
+
+def _quality(groups: Sequence[CandidateGroup], weights: np.ndarray) -> float:
+    return group_quality(groups, [one.features @ weights for one in groups]).ndcg

@@ -1,0 +1,143 @@
+"""RecordSlates: a fault is the outcome of its slate; what is sound is logged, for once."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import grpc
+import numpy as np
+import pytest
+
+from harken.common.v1 import subject_pb2
+from harken.feedback.v1 import feedback_service_pb2, slate_pb2
+from harken.log.v1 import entry_pb2
+from services.common.position import decode_position
+from tests.feedback.conftest import Client
+
+
+def slate(name: str, items: int = 3, **fields: Any) -> slate_pb2.ServedSlate:
+    ones = np.ones(items, "<f4")
+    whole: dict[str, Any] = {
+        "slate_id": name,
+        "subject": subject_pb2.Subject(user_id="u"),
+        "generation_id": "bootstrap-16",
+        "item_ids": [f"i{n}" for n in range(items)],
+        "propensities": ones.tobytes(),
+        "probabilities": (ones / 2).tobytes(),
+        "logits": np.zeros(items, "<f4").tobytes(),
+        "features": np.zeros((items, 5), "<f4").tobytes(),
+        **fields,
+    }
+    message = slate_pb2.ServedSlate(**whole)
+    if "serve_time" not in fields:
+        message.serve_time.GetCurrentTime()
+    return message
+
+
+async def record(
+    client: Client, *slates: slate_pb2.ServedSlate
+) -> feedback_service_pb2.RecordSlatesResponse:
+    request = feedback_service_pb2.RecordSlatesRequest(slates=slates)
+    answer: feedback_service_pb2.RecordSlatesResponse = await client.feedback.RecordSlates(request)
+    return answer
+
+
+async def test_a_sound_slate_is_in_the_log_as_it_was_sent(
+    client: Client, module_admin: asyncpg.Connection
+) -> None:
+    sent = slate("whole", surface="home", policy="greedy-1", seed=2**64 - 1)
+    answer = await record(client, sent)
+    assert answer.results[0].outcome == slate_pb2.SLATE_OUTCOME_ACCEPTED
+    sequence = decode_position(answer.position).sequence
+    row = await module_admin.fetchrow(
+        "SELECT user_key, entry FROM feedback.log WHERE sequence = $1", sequence
+    )
+    assert row is not None
+    logged = entry_pb2.Entry.FromString(row["entry"]).slate
+    assert row["user_key"] == logged.user_key == b"u:u"
+    assert (logged.slate_id, logged.surface, logged.policy) == ("whole", "home", "greedy-1")
+    assert (logged.seed, list(logged.item_ids)) == (2**64 - 1, ["i0", "i1", "i2"])
+    assert logged.features == sent.features
+    assert logged.served_at_us == sent.serve_time.ToMicroseconds()
+
+
+async def test_what_is_beyond_the_hundredth_item_is_cut(
+    client: Client, module_admin: asyncpg.Connection
+) -> None:
+    features = np.arange(250 * 4, dtype="<f4").reshape(250, 4)
+    sent = slate("long", 250, features=features.tobytes())
+    sequence = decode_position((await record(client, sent)).position).sequence
+    entry = await module_admin.fetchval(
+        "SELECT entry FROM feedback.log WHERE sequence = $1", sequence
+    )
+    logged = entry_pb2.Entry.FromString(entry).slate
+    assert len(logged.item_ids) == 100
+    assert len(logged.propensities) == len(logged.logits) == 400
+    assert logged.features == features[:100].tobytes()
+
+
+_FAULTS: dict[str, tuple[Callable[[], slate_pb2.ServedSlate], int]] = {
+    "no id": (lambda: slate(""), slate_pb2.SLATE_REASON_INVALID_ID),
+    "long id": (lambda: slate("x" * 65), slate_pb2.SLATE_REASON_INVALID_ID),
+    "no generation": (lambda: slate("x", generation_id=""), slate_pb2.SLATE_REASON_INVALID_ID),
+    "surface": (lambda: slate("x", surface="Über"), slate_pb2.SLATE_REASON_INVALID_ID),
+    "subject": (
+        lambda: slate("x", subject=subject_pb2.Subject()),
+        slate_pb2.SLATE_REASON_INVALID_SUBJECT,
+    ),
+    "position": (
+        lambda: slate("x", served_position=b"mine"),
+        slate_pb2.SLATE_REASON_INVALID_POSITION,
+    ),
+    "old": (lambda: _served(time.time() - 301), slate_pb2.SLATE_REASON_INVALID_TIME),
+    "ahead": (lambda: _served(time.time() + 310), slate_pb2.SLATE_REASON_INVALID_TIME),
+    "no item": (lambda: slate("x", 0), slate_pb2.SLATE_REASON_INVALID_ITEMS),
+    "twice": (
+        lambda: slate("x", item_ids=["i0", "i1", "i0"]),
+        slate_pb2.SLATE_REASON_INVALID_ITEMS,
+    ),
+    "propensities": (
+        lambda: slate("x", propensities=np.ones(2, "<f4").tobytes()),
+        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+    ),
+    "zero": (
+        lambda: slate("x", propensities=np.zeros(3, "<f4").tobytes()),
+        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+    ),
+    "nan": (
+        lambda: slate("x", logits=np.full(3, np.nan, "<f4").tobytes()),
+        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+    ),
+    "torn": (lambda: slate("x", features=b"12345"), slate_pb2.SLATE_REASON_INVALID_COLUMNS),
+    "likely": (
+        lambda: slate("x", probabilities=np.full(3, 1.5, "<f4").tobytes()),
+        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+    ),
+    "alone": (lambda: slate("x", features=b""), slate_pb2.SLATE_REASON_INVALID_COLUMNS),
+}
+
+
+def _served(at: float) -> slate_pb2.ServedSlate:
+    made = slate("x")
+    made.serve_time.FromMicroseconds(int(at * 1e6))
+    return made
+
+
+@pytest.mark.parametrize("name", _FAULTS)
+async def test_a_fault_is_the_outcome_of_its_slate_only(client: Client, name: str) -> None:
+    make, reason = _FAULTS[name]
+    answer = await record(client, slate("before"), make(), slate("after"))
+    assert [result.ordinal for result in answer.results] == [0, 1, 2]
+    outcomes = [result.outcome for result in answer.results]
+    assert outcomes[0] == outcomes[2] == slate_pb2.SLATE_OUTCOME_ACCEPTED
+    assert outcomes[1] == slate_pb2.SLATE_OUTCOME_REJECTED
+    assert answer.results[1].reason == reason
+    assert answer.results[1].detail
+
+
+@pytest.mark.parametrize("count", [0, 501])
+async def test_the_envelope_is_bounded(client: Client, count: int) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await record(client, *[slate(f"s{n}", 1) for n in range(count)])
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

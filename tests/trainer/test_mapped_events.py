@@ -1,0 +1,53 @@
+"""Events on disk are those in memory, and a timeline may be of a sample of whole users."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.dataset.event_file import read_events
+from services.trainer.mapped_events import map_events, map_weights
+from services.trainer.training_data import TrainingDataError, training_data
+from tests.trainer.made import TYPES, events_of, tasteful
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_mapped_events_are_those_that_are_read(tmp_path: Path, ordered: bool) -> None:
+    events = tasteful().events
+    rows = [
+        f"u{user},i{item},view,{time}"
+        for user, item, time in zip(
+            events.users.tolist(), events.items.tolist(), events.times_us.tolist(), strict=True
+        )
+    ]
+    if not ordered:
+        np.random.default_rng(0).shuffle(rows)
+    file = tmp_path / "events.csv"
+    file.write_text("user,item,type,timestamp\n" + "\n".join(rows) + "\n")
+    wanted, found = read_events(file), map_events(file, tmp_path / "columns")
+    assert isinstance(found.users, np.memmap)
+    assert list(found.user_ids) == list(wanted.user_ids)
+    for name in ("users", "items", "kinds", "times_us"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    weights = map_weights(found, TYPES, tmp_path / "weights")
+    here = training_data(wanted, {}, TYPES, 0.2)
+    there = training_data(found, {}, TYPES, 0.2, weights)
+    assert there.validation_start == here.validation_start
+    np.testing.assert_array_equal(there.weights, here.weights)
+    np.testing.assert_array_equal(there.timeline().items, here.timeline().items)
+
+
+def test_a_sample_holds_whole_users() -> None:
+    data = tasteful()
+    whole, part = data.timeline(), data.timeline(at_most=400)
+    users = np.unique(part.users)
+    assert 0 < len(users) < len(np.unique(whole.users))
+    np.testing.assert_array_equal(part.items, whole.items[np.isin(whole.users, users)])
+    assert len(part) < 2 * 400
+
+
+def test_the_window_begins_with_a_second() -> None:
+    events = events_of([0, 0, 0, 0], [0, 1, 2, 3], [1, 5, 5, 9])
+    assert training_data(events, {}, TYPES, 0.5).validation_start == 3
+    with pytest.raises(TrainingDataError, match="--validation 0"):
+        training_data(events_of([0, 0], [0, 1], [5, 5]), {}, TYPES, 0.5)

@@ -1,0 +1,135 @@
+"""The conditional logit and its calibration, on choices whose law is known."""
+
+import numpy as np
+import pytest
+
+from services.common.candidate_features import COLUMNS
+from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
+from services.feedback.domain.bootstrap_models import ENGAGE, prior_scorer
+from services.feedback.domain.preset_outcomes import preset_outcomes
+from services.feedback.domain.tenant_state import LearningConfig
+from services.trainer.scorer import (
+    bootstrap_scorer,
+    calibrated,
+    calibration_error,
+    fit_conditional_logit,
+    group_quality,
+    platt,
+    scorer_model,
+)
+from services.trainer.scorer_data import CandidateGroup, collect_groups
+from tests.trainer.made import tasteful
+
+
+def chosen(weights: np.ndarray, groups: int, seed: int) -> list[CandidateGroup]:
+    """Groups of 30 candidates of which one is drawn by softmax(w . x)."""
+    generator = np.random.default_rng(seed)
+    made = []
+    for event in range(groups):
+        features = generator.standard_normal((30, len(weights))).astype(np.float32)
+        chance = np.exp(features @ weights)
+        row = generator.choice(30, p=chance / chance.sum())
+        made.append(
+            CandidateGroup(features, np.arange(30), np.array([row]), ("view",), 0, event, 0)
+        )
+    return made
+
+
+def law() -> np.ndarray:
+    return np.random.default_rng(5).standard_normal(len(COLUMNS)) * 0.8
+
+
+def test_it_finds_the_weights_that_made_the_choices() -> None:
+    found = fit_conditional_logit(chosen(law(), 3000, 1), np.zeros(len(COLUMNS)), ridge=0.1)
+    np.testing.assert_allclose(found, law(), atol=0.12)
+
+
+def test_it_is_where_the_likelihood_is_flat() -> None:
+    """The gradient by finite differences of a likelihood written another way is zero there."""
+    groups, prior = chosen(law(), 60, 2), np.full(len(COLUMNS), 0.3)
+    found = fit_conditional_logit(groups, prior, ridge=2.0)
+
+    def objective(weights: np.ndarray) -> float:
+        total = -np.sum((weights - prior) ** 2)
+        for group in groups:
+            scores = group.features.astype(np.float64) @ weights
+            total += scores[group.taken[0]] - np.log(np.sum(np.exp(scores)))
+        return float(total)
+
+    for column in range(len(COLUMNS)):
+        step = np.zeros(len(COLUMNS))
+        step[column] = 1e-4
+        slope = (objective(found + step) - objective(found - step)) / 2e-4
+        assert abs(slope) < 1e-3
+
+
+def test_without_data_it_stays_at_the_prior() -> None:
+    prior = bootstrap_scorer(ENGAGE).weights
+    np.testing.assert_array_equal(fit_conditional_logit([], prior), prior)
+    found = fit_conditional_logit(chosen(law(), 5, 3), prior, ridge=1e6)
+    np.testing.assert_allclose(found, prior, atol=1e-4)
+
+
+@pytest.mark.parametrize("outcomes", [ENGAGE, preset_outcomes("shopping")])
+def test_the_bootstrap_is_read_back_as_it_is(outcomes: tuple) -> None:
+    """The prior comes from the bootstrap's model itself: whatever it scores, this scores."""
+    features = np.random.default_rng(1).standard_normal((9, len(COLUMNS))).astype(np.float32)
+    own = scorer_model(bootstrap_scorer(outcomes))
+    made, wanted = (
+        open_session(model).run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
+        for model in (own, prior_scorer(outcomes))
+    )
+    np.testing.assert_allclose(made, wanted, atol=1e-5)
+
+
+def test_platt_recovers_a_logistic_law() -> None:
+    generator = np.random.default_rng(2)
+    scores = generator.standard_normal(40_000) * 2
+    labels = generator.random(40_000) < 1 / (1 + np.exp(-(0.7 * scores - 3)))
+    slope, offset = platt(scores, labels)
+    assert slope == pytest.approx(0.7, abs=0.05)
+    assert offset == pytest.approx(-3, abs=0.1)
+
+
+def test_calibrated_probabilities_come_true() -> None:
+    groups = chosen(law(), 1500, 4)
+    prior = bootstrap_scorer(ENGAGE)
+    any_event = ENGAGE
+    before = calibration_error(groups[750:], prior, any_event)["engage"]
+    scorer = calibrated(groups[:750], law(), any_event, prior)
+    after = calibration_error(groups[750:], scorer, any_event)["engage"]
+    assert after < 0.02 < before
+
+
+def test_an_outcome_hardly_seen_keeps_its_prior() -> None:
+    outcomes = preset_outcomes("shopping")
+    prior = bootstrap_scorer(outcomes)
+    scorer = calibrated(chosen(law(), 300, 6), law(), outcomes, prior)
+    names = [one.name for one in outcomes]
+    click, purchase = names.index("click"), names.index("purchase")
+    assert scorer.offsets[click] != prior.offsets[click], "views are clicks of this preset"
+    assert scorer.offsets[purchase] == prior.offsets[purchase]
+
+
+def test_what_was_no_candidate_counts_as_missed() -> None:
+    features = np.zeros((3, len(COLUMNS)), np.float32)
+    group = CandidateGroup(features, np.arange(3), np.array([1]), ("view",), 1, 0, 0)
+    quality = group_quality([group], [np.array([0.0, 5.0, 1.0])])
+    assert quality.events == 2
+    assert quality.hit_rate == 0.5
+
+
+def test_recorded_candidates_are_those_of_the_ranker() -> None:
+    """Each candidate has its own item; what was taken is told by item, through public functions."""
+    data = tasteful(events=800)
+    table = np.eye(8, dtype=np.float32)[np.arange(40) % 4] * 0.5
+    groups = collect_groups(data, table, 50, LearningConfig())
+    assert len(groups) >= 20
+    for group in groups:
+        assert group.features.shape == (len(group.items), len(COLUMNS))
+        assert len(set(group.items.tolist())) == len(group.items), "an item twice or unknown"
+        assert (group.items >= 0).all()
+        user = data.events.users[group.event]
+        seen = set(data.events.items[: group.event][data.events.users[: group.event] == user])
+        assert not seen & set(group.items.tolist()), "an item the user had is a candidate"
+        assert data.events.items[group.event] in group.items[group.taken]
