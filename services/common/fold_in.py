@@ -25,7 +25,7 @@ import numpy.typing as npt
 from services.common.norm_bound import within_norm
 from services.common.tied_ranks import tied_ranks
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 _CHUNK = 64
 """Users solved at once: so many that their items stay in the processor's cache."""
 _SLACK = 4

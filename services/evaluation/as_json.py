@@ -19,6 +19,7 @@ def as_json(evaluation: Evaluation, plan: Plan, peak_bytes: int) -> dict[str, An
             "repeats": rules.repeats.value,
             "statement": rules.statement(),
             "dimension": plan.dimension,
+            "slates_logged": plan.slates,
             "trained_before_split": plan.train,
             "generation": None if plan.generation is None else str(plan.generation),
         },

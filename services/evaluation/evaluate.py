@@ -20,7 +20,7 @@ from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.protocol import Rules
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
-from services.evaluation.system.generation import bootstrap_generation
+from services.evaluation.system.generation import bootstrap_generation, engagement
 from services.evaluation.system.run import SYSTEM_ARMS, System, system_run
 from services.evaluation.system.training import read_trained, train_before_split
 from services.evaluation.system.warm_retraining import WARM
@@ -42,7 +42,7 @@ class Plan:
     """What is compared, and how.
 
     arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
-    vectors. train: the system's generation is trained before the split, with the parameters of a
+    vectors. slates: those of `full` are logged, and what came of them learned, too. train: the system's generation is trained before the split, with the parameters of a
     file if given; generation: or it is this one, a folder. peer_seconds: a peer that expects to
     take longer is left out.
     """
@@ -51,6 +51,7 @@ class Plan:
     rules: Rules = field(default_factory=Rules)
     types: Mapping[str, EventType] = field(default_factory=dict)
     dimension: int = 128
+    slates: bool = False
     train: bool = False
     parameters: Path | None = None
     generation: Path | None = None
@@ -142,12 +143,13 @@ def _system(
         return system_run(
             timeline,
             contents,
-            bootstrap_generation(plan.dimension),
+            bootstrap_generation(plan.dimension, engagement(timeline.events.types)),
             LearningConfig(),
             wanted,
             plan.rules,
             trained,
             show,
+            plan.slates,
         )
 
 

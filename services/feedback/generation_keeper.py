@@ -74,17 +74,17 @@ class GenerationKeeper:
 
         """
         verdicts = state.verdicts()
+        if time.monotonic() - self._noted_at >= _NOTE_SECONDS or verdicts:
+            # Before the verdict: who sees that must see the figures that it stands on.
+            self._noted_at = time.monotonic()
+            await self._note(state)
         for verdict in verdicts:
             key = (verdict.tenant, verdict.generation_id, verdict.serves)
             if key not in self._done:
                 self._done.add(key)
                 await self._carry_out(term, verdict)
         if self._done:
-            due = {(one.tenant, one.generation_id, one.serves) for one in verdicts}
-            self._done &= due
-        if time.monotonic() - self._noted_at >= _NOTE_SECONDS or verdicts:
-            self._noted_at = time.monotonic()
-            await self._note(state)
+            self._done &= {(one.tenant, one.generation_id, one.serves) for one in verdicts}
 
     async def _carry_out(self, term: int, verdict: Verdict) -> None:
         tenant, generation_id = verdict.tenant, verdict.generation_id

@@ -30,8 +30,9 @@ def test_candidate_features(seed: int, n: int) -> None:
         "popularity": cf.top(ordinals, levels, 5),
     }
     cand = cf.union(list(lists.values()))
-    hydrated = {"vector": scores[cand], "rules": np.zeros(cand.size), "popularity": levels[cand]}
-    x = cf.feature_matrix(cand, lists, hydrated, np.ones(n)[cand], cf.CandidateConfig())
+    silent = {name: np.zeros(cand.size) for name in (*cf.SOURCES, *cf.SIGNALS)}
+    hydrated = silent | {"vector": scores[cand], "popularity": levels[cand]}
+    x = cf.feature_matrix(cand, lists, hydrated, np.ones(n)[cand], -1.5, cf.CandidateConfig())
     assert x.shape == (cand.size, len(cf.COLUMNS))
     assert np.isfinite(x).all()
     col = {name: x[:, k] for k, name in enumerate(cf.COLUMNS)}
@@ -44,15 +45,28 @@ def test_candidate_features(seed: int, n: int) -> None:
     if cand.size and np.ptp(scores[cand]) > 0:
         want = (scores[cand] - scores[cand].mean()) / scores[cand].std()
         np.testing.assert_allclose(col["vector_z"], want, atol=1e-5)
+        np.testing.assert_allclose(col["vector_zd"], -1.5 * want, atol=1e-5)
+
+
+def test_depth_tells_newcomers_from_regulars() -> None:
+    assert [cf.depth(n) for n in (0, 31)] == [pytest.approx(-5 / 3), 0.0]
+    assert cf.depth(100) > cf.depth(99)
+
+
+def test_relative_log_is_relative_to_the_best() -> None:
+    assert cf.relative_log(np.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+    found = cf.relative_log(np.array([0.0, 2.0, 8.0]))
+    assert found == pytest.approx([math.log(0.01), math.log(0.26), math.log(1.01)])
 
 
 def test_a_cold_user_gets_popularity_order() -> None:
     levels = np.array([3.0, -np.inf, 9.0, 5.0])
     every, none = np.arange(4), np.zeros(0, np.int64)
     lists = {"vector": none, "rules": none, "popularity": cf.top(every, levels, 4)}
-    scores = {"vector": np.zeros(3), "rules": np.zeros(3), "popularity": levels[[0, 2, 3]]}
+    scores = {name: np.zeros(3) for name in (*cf.SOURCES, *cf.SIGNALS)}
+    scores["popularity"] = levels[[0, 2, 3]]
     cand = cf.union(list(lists.values()))
-    x = cf.feature_matrix(cand, lists, scores, np.ones(3), cf.CandidateConfig())
+    x = cf.feature_matrix(cand, lists, scores, np.ones(3), cf.depth(0), cf.CandidateConfig())
     session = onnxruntime.InferenceSession(prior_scorer())
     (scored,) = session.run(None, {"features": x})
     assert cand[np.argsort(-scored[:, 0])].tolist() == [2, 3, 0]

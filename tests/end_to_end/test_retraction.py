@@ -11,6 +11,7 @@ import pytest_asyncio
 from harken.feedback.v1 import event_pb2, feedback_service_pb2, retraction_pb2
 from services.cli.suite import Suite
 from services.common.position import decode_position
+from services.dataset.log_export import read_log
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
 from tests.profile.oracle import stated_behaviour
@@ -165,3 +166,22 @@ async def _persistent(
                 return await retract(caller, *event_ids)
             except grpc.aio.AioRpcError:
                 await asyncio.sleep(0.05)
+
+
+async def test_the_log_reads_back_as_a_history(caller: Caller, running: Suite) -> None:
+    """What trainer and evaluation get is what was recorded and stands, in order of event time."""
+    for number, name in enumerate(("h-late", "h-early", "h-gone")):
+        one = event(name, "hal", f"space-{3 * number}", value=10.0 * number)
+        one.event_time.GetCurrentTime()
+        one.event_time.FromSeconds(one.event_time.seconds - 100 * (number + 1))
+        await caller.record(one)
+    await retract(caller, "h-gone")
+    history = await asyncio.to_thread(read_log, running.endpoints.feedback)
+    events = history.events
+    own = [n for n in range(len(events)) if events.user_ids[events.users[n]] == "hal"]
+    assert [events.item_ids[events.items[n]] for n in own] == ["space-3", "space-0"]
+    assert [events.types[events.kinds[n]] for n in own] == ["play", "play"]
+    assert [float(events.values[n]) for n in own] == [10.0, 0.0]
+    assert (events.times_us[1:] >= events.times_us[:-1]).all()
+    whole = await exported(caller)
+    assert (len(events), history.through_sequence) == (len(whole), whole[-1].sequence)

@@ -25,7 +25,7 @@ async def test_all_that_is_promised_is_said_and_written(world: Path) -> None:
         folder=world, seconds=120,
     )  # fmt: skip
     assert done.code == 0, done.errors
-    for said in ("NDCG@10", "HR@5", "NDCG of full over", "since the split", "coverage",
+    for said in ("NDCG@10", "HR@5", "NDCG of full over", "young items", "coverage", "ECE",
                  "µs/ranking", "before any of them is revealed", "peak memory"):  # fmt: skip
         assert said in done.output, said
     found = json.loads((world / "out.json").read_text())

@@ -70,8 +70,10 @@ def test_within_an_hour_refreshed_arms_are_those_of_the_split() -> None:
 def test_the_hour_is_fresher_than_the_day() -> None:
     _, ranks = run(history(1800))
     assert ranks["hourly"] != ranks["daily"]
-    # The first group of all is as of the split for every arm.
-    assert len({tuple(ranks[name][:1]) for name in SYSTEM_ARMS}) == 1
+    # The first group of all is as of the split for every arm. Slates of 1,000, from which
+    # `frozen_state` is made, compare more candidates with each other.
+    alike = set(SYSTEM_ARMS) - {"frozen_state"}
+    assert len({tuple(ranks[name][:1]) for name in alike}) == 1
 
 
 @pytest.mark.parametrize("repeats", Repeats)

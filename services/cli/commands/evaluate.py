@@ -77,6 +77,9 @@ def evaluate_file(
     separator: Annotated[
         str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
     ] = "|",
+    slates: Annotated[
+        bool, typer.Option(help="Log the slates of full, and learn from what came of them.")
+    ] = False,
     train: Annotated[
         bool, typer.Option("--train", help="Train the system's generation before the split.")
     ] = False,
@@ -116,7 +119,8 @@ def evaluate_file(
             types = event_types(preset)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        plan = Plan(_arms(arms, peers, train or generation is not None), rules, types, dimension, train, parameters, generation,
+        names = _arms(arms, peers, train or generation is not None)
+        plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
                     60 * peer_minutes)  # fmt: skip
         events = _read_events(file, options)
         contents = _read_items(items, separator)

@@ -9,6 +9,7 @@ daily, hourly  slates as of the last change of day or hour (UTC) of event time, 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,9 +18,19 @@ from services.evaluation.system.change_buffer import ChangeBuffer
 from services.evaluation.system.replica import SystemReplica
 from services.evaluation.timeline import Codes
 from services.feedback.domain.changes import Changes
+from services.ranker.domain.slate import Slate
 
 FROZEN_COUNT = 1_000
 """Length of the slates at the split, as in `harken replay`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A slate as a user saw it at a time."""
+
+    user: int
+    time_us: int
+    slate: Slate
 
 
 class SlateArm:
@@ -42,20 +53,38 @@ class SlateArm:
         self._code_of: Mapping[str, int] = {item: code for code, item in enumerate(item_ids)}
         self._count = count
         self._allow_seen = allow_seen
+        self._shown: Served | None = None
 
     def rank(self, moment: Moment) -> Ranking:
         """See Arm."""
-        return ranking_of(self._slate(moment, ()), moment)
+        slate = self._make(moment, ())
+        self._shown = Served(moment.user, moment.time_us, slate)
+        ranking = ranking_of(self._codes(slate), moment)
+        # Nothing is predicted for somebody of whom nothing is known: popularity leads then.
+        if slate.shown.probabilities.size == 0:
+            return ranking
+        best = ranking.best[: slate.shown.items]
+        return replace(ranking, best=best, probabilities=slate.shown.probabilities[:, 0])
+
+    def taken_slate(self) -> "Served | None":
+        """Return the slate shown last, once."""
+        shown, self._shown = self._shown, None
+        return shown
 
     def _slate(self, moment: Moment, excluded: Sequence[str]) -> Codes:
-        slate = self.replica.slate(
+        return self._codes(self._make(moment, excluded))
+
+    def _make(self, moment: Moment, excluded: Sequence[str]) -> Slate:
+        return self.replica.make_slate(
             self._keys[moment.user],
             self._count,
             moment.time_us / 1e6,
             self._allow_seen,
             excluded,
         )
-        return np.array([self._code_of[item] for item in slate], np.int32)
+
+    def _codes(self, slate: Slate) -> Codes:
+        return np.array([self._code_of[slot.item_id] for slot in slate.slots], np.int32)
 
 
 class RefreshedArm(SlateArm):
@@ -116,7 +145,7 @@ class FrozenStateArm(SlateArm):
     ) -> None:
         """Nothing must be folded into `replica` any more. `known_users` had events before."""
         super().__init__(name, replica, keys, item_ids, max(count, FROZEN_COUNT), allow_seen)
-        self._shown = count
+        self._cut = count
         self._known_users = known_users
         self._slates: dict[int, Codes] = {}
 
@@ -128,7 +157,7 @@ class FrozenStateArm(SlateArm):
         if slate is None:
             slate = self._slates[user] = self._slate(moment, ())
         left = slate if self._allow_seen else slate[~np.isin(slate, moment.seen)]
-        return ranking_of(left[: self._shown], moment)
+        return ranking_of(left[: self._cut], moment)
 
 
 def ranking_of(slate: Codes, moment: Moment) -> Ranking:

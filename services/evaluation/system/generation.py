@@ -1,7 +1,7 @@
 """Generations as the system starts with them: the learner's side and the ranker's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,11 +40,23 @@ class SystemGeneration:
         return GenerationStaged(self.learner, StagedStart(features_of, self.trained), now=True)
 
 
-def bootstrap_generation(dimension: int) -> SystemGeneration:
-    """Return the generation of day 0, which needs no training."""
-    activation = bootstrap_activation(dimension)
+def bootstrap_generation(
+    dimension: int, outcomes: Sequence[OutcomeDefinition] = ()
+) -> SystemGeneration:
+    """Return the generation of day 0, which needs no training.
+
+    `outcomes`: what its one output, engagement, is told by; none: by nothing.
+    """
+    activation = replace(
+        bootstrap_activation(dimension), outcomes=tuple(outcomes), columns=len(FEATURES)
+    )
     scorer = Scorer(prior_scorer(), FEATURES, OUTCOMES)
     return SystemGeneration(activation, _ranker_side(activation, scorer, ()))
+
+
+def engagement(types: Sequence[str]) -> tuple[OutcomeDefinition, ...]:
+    """Return the one outcome that any event of these types is."""
+    return (OutcomeDefinition(OUTCOMES[0], frozenset(types), None, 1.0),)
 
 
 def trained_generation(

@@ -8,7 +8,7 @@ from services.evaluation.system.learner import TENANT
 from services.feedback.domain.changes import Changes
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.slate import make_slate
+from services.ranker.domain.slate import Slate, make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
@@ -57,10 +57,36 @@ class SystemReplica:
             LookupError: no generation serves yet.
 
         """
+        slate = self.make_slate(user_key, count, now, allow_seen, excluded)
+        return [slot.item_id for slot in slate.slots]
+
+    def make_slate(
+        self,
+        user_key: bytes,
+        count: int,
+        now: float,
+        allow_seen: bool = False,
+        excluded: Sequence[str] = (),
+    ) -> Slate:
+        """Return the same with all that the ranker says about it.
+
+        Raises:
+            LookupError: no generation serves yet.
+
+        """
+        user = self._replica.users.get(user_key) or UserState(0, unknown=True)
+        wanted = ItemFilter(excluded_item_ids=tuple(excluded), allow_seen=allow_seen)
+        return make_slate(self._replica, self.generation, user, count, wanted, now)
+
+    @property
+    def generation(self) -> Generation:
+        """Return the generation that serves.
+
+        Raises:
+            LookupError: none does yet.
+
+        """
         generation = self._replica.generation
         if generation is None:
             raise LookupError("no generation serves yet")
-        user = self._replica.users.get(user_key) or UserState(0, unknown=True)
-        wanted = ItemFilter(excluded_item_ids=tuple(excluded), allow_seen=allow_seen)
-        slate = make_slate(self._replica, generation, user, count, wanted, now)
-        return [slot.item_id for slot in slate.slots]
+        return generation

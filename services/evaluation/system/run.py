@@ -16,9 +16,11 @@ from services.evaluation.system.generation import SystemGeneration
 from services.evaluation.system.history_entries import HistoryEntries
 from services.evaluation.system.learner import SystemLearner
 from services.evaluation.system.replica import SystemReplica
+from services.evaluation.system.shown_slates import with_slate
 from services.evaluation.system.warm_retraining import WARM, WarmRetraining
 from services.evaluation.timeline import Ints, Timeline
 from services.feedback.domain.changes import Changes
+from services.feedback.domain.entries import Kind
 from services.feedback.domain.tenant_state import LearningConfig
 
 FULL, FROZEN_PARAMS, FROZEN_STATE = "full", "frozen_params", "frozen_state"
@@ -57,24 +59,40 @@ class _Live:
         learner: SystemLearner,
         entries: HistoryEntries,
         timeline: Timeline,
-        full: SystemReplica | None,
+        full: SlateArm | None,
         refreshed: Sequence[RefreshedArm],
+        slates: bool,
     ) -> None:
+        """With `slates`, those of `full` are logged and joined with what came of them."""
         self.names = tuple(arm.name for arm in refreshed) + ((FULL,) if full is not None else ())
         self._learner = learner
         self._entries = entries
         self._times_us = timeline.events.times_us
         self._full = full
         self._refreshed = refreshed
+        self._slates = slates
+        self._shown = 0
 
     def reveal(self, events: Ints) -> None:
         now_us = int(self._times_us[events[-1]])
-        changes = list(self._learner.take(self._entries.of(events), now_us))
+        kinds = self._entries.of(events)
+        if self._slates:
+            kinds = self._with_slate(kinds)
+        changes = list(self._learner.take(kinds, now_us))
         if self._full is not None:
             for one in changes:
-                self._full.fold(one)
+                self._full.replica.fold(one)
         for arm in self._refreshed:
             arm.offer(changes, now_us)
+
+    def _with_slate(self, kinds: list[Kind]) -> list[Kind]:
+        served = None if self._full is None else self._full.taken_slate()
+        if served is None or self._full is None:
+            return kinds
+        self._shown += 1
+        generation_id = self._full.replica.generation.generation_id
+        key = self._entries.keys[served.user]
+        return with_slate(kinds, served, self._shown, key, generation_id)
 
 
 class _FreshHistory:
@@ -121,11 +139,12 @@ def system_run(
     rules: Rules,
     trained: SystemGeneration | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    slates: bool = False,
 ) -> System:
     """Learn what is before the split, and return the wanted arms; `progress` hears of events.
 
     `generation` serves from the beginning on, `trained` from the split on; without it there is no
-    `warm_250`.
+    `warm_250`. With `slates`, those of `full` are logged and what came of them is learned, too.
 
     One learner and, per arm, one replica: replicas follow the same changes up to the split.
     """
@@ -155,8 +174,9 @@ def system_run(
             WarmRetraining(copy, entries.copy(), timeline, warm, trained.learner, trained.trained)
         )
     refreshed = [arm for arm in system.arms if isinstance(arm, RefreshedArm)]
-    if refreshed or FULL in replicas:
-        live = _Live(learner, entries, timeline, replicas.get(FULL), refreshed)
+    full = next((a for a in system.arms if a.name == FULL and isinstance(a, SlateArm)), None)
+    if refreshed or full is not None:
+        live = _Live(learner, entries, timeline, full, refreshed, slates)
         system.learners.append(live)
     return system
 

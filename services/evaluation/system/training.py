@@ -8,7 +8,11 @@ from pathlib import Path
 
 from services.common.content_features import Content
 from services.dataset.events import Events
-from services.evaluation.system.generation import SystemGeneration, trained_generation
+from services.evaluation.system.generation import (
+    SystemGeneration,
+    engagement,
+    trained_generation,
+)
 from services.evaluation.timeline import Timeline
 from services.feedback.domain.event_types import EventType
 
@@ -51,6 +55,7 @@ def train_before_split(
                 generation_id="trained",
                 out=out,
                 work=Path(folder) / "work",
+                outcomes=engagement(timeline.events.types),
                 parameters=options.Parameters()
                 if parameters is None
                 else options.read_parameters(parameters),

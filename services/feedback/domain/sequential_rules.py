@@ -90,6 +90,15 @@ class RuleTable:
         teach nothing.
         """
         rows, cols, gains = pair_gains(items, histories, weights, self.n_items, self.config)
+        return self._add(rows, cols, gains)
+
+    def _add(
+        self,
+        rows: npt.NDArray[np.int64],
+        cols: npt.NDArray[np.int64],
+        gains: npt.NDArray[np.float32],
+    ) -> ChangedCells:
+        """Add gains > 0 [n] of distinct pairs; new pairs contest the weakest slots."""
         if rows.size == 0:
             return _no_cells()
         hit = self.cols[rows] == cols.astype(np.int32)[:, None]
@@ -147,21 +156,26 @@ class RuleTable:
         cols: npt.NDArray[np.int64],
         gains: npt.NDArray[np.float32],
     ) -> ChangedCells:
-        """Take gains [n] of distinct pairs back (a negative one is added), where the pair still has
-        its slot; say which cells changed. A cell of which nothing is left stays with weight 0.
+        """Take gains [n] of distinct pairs back, where the pair still has its slot, and add those
+        below 0; say which cells changed. A cell of which nothing is left stays with weight 0.
         """
         if rows.size == 0:
             return _no_cells()
+        added = gains < 0
+        more = self._add(rows[added], cols[added], -gains[added])
+        rows, cols, gains = rows[~added], cols[~added], gains[~added]
         hit = self.cols[rows] == cols[:, None]
         known = hit.any(axis=1)
         rows, slots, gains = rows[known], hit.argmax(axis=1)[known], gains[known]
         left = self.vals[rows, slots] - gains
         self.vals[rows, slots] = np.where(left > _ROUNDING, left, 0)
+        out_rows = np.concatenate([more.rows.astype(np.int64), rows])
+        out_slots = np.concatenate([more.slots.astype(np.int64), slots])
         return ChangedCells(
-            rows.astype(np.int32),
-            slots.astype(np.int32),
-            self.cols[rows, slots],
-            self.vals[rows, slots],
+            out_rows.astype(np.int32),
+            out_slots.astype(np.int32),
+            self.cols[out_rows, out_slots],
+            self.vals[out_rows, out_slots],
         )
 
     def assign(self, cells: ChangedCells) -> None:

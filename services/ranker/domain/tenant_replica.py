@@ -95,7 +95,7 @@ class TenantReplica:
         self.catalogue.fold(changes.catalogue)
         ordinals = self.ordinals(changes.item_ids)
         own = () if changes.vectors is None else (changes.vectors,)
-        for vectors in (*own, *(changes.other_vectors if version % 2 else ())):
+        for vectors in (*own, *changes.other_vectors):
             # No rows may come without a generation.
             if vectors.items.size:
                 index = self.spaces[vectors.generation_id].index

@@ -30,7 +30,7 @@ def test_fold_in_is_the_dense_ridge_solution(seed: int, n: int, length: int, d: 
                 a += w * np.outer(v, v)
                 b += w * v
         want = np.linalg.solve(a, b)
-        np.testing.assert_allclose(got[e], want, atol=2e-4 * (1 + np.abs(want).max()))
+        np.testing.assert_allclose(got[e], want, atol=1e-3 * (1 + np.abs(want).max()))
 
 
 def test_fold_in_of_nobody_and_of_an_empty_catalogue() -> None:

@@ -99,11 +99,12 @@ def test_replaying_the_log_with_the_recorded_boundaries_gives_the_same_bits(
         done += step_length(log[done:end])
         boundaries.append(done)
     split = next((boundary for boundary in boundaries if boundary >= middle), len(log))
-    learn(half, log[:split], boundaries)
+    taken = learn(half, log[:split], boundaries)
     resumed: States = {}
     for chunk in checkpoint(half):
         fold(resumed, [chunk], CONFIG)
-    learn(resumed, log[split:], [boundary - split for boundary in boundaries])
+    rest = [boundary - split for boundary in boundaries]
+    learn(resumed, log[split:], rest, first=1 + len(taken))
     assert bits(resumed) == bits(live)
 
 

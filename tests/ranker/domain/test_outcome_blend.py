@@ -37,7 +37,7 @@ def test_a_surface_may_weigh_outcomes_otherwise() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_slates_of_a_bootstrap_are_in_the_order_of_the_prior_score(preset: str) -> None:
-    """Whatever the outcomes: vector_z + rules_z + popularity_z / 10 decides, as without them."""
+    """Whatever the outcomes: the prior score decides, as without them."""
     outcomes = preset_outcomes(preset)
     chance = np.random.default_rng(4)
     features = chance.normal(0, 3, (2000, len(COLUMNS))).astype(np.float32)
@@ -46,6 +46,8 @@ def test_slates_of_a_bootstrap_are_in_the_order_of_the_prior_score(preset: str) 
     scores = blend(logits, np.array([one.weight for one in outcomes]))
     column = {name: features[:, place].astype(np.float64) for place, name in enumerate(COLUMNS)}
     prior = column["vector_z"] + column["rules_z"] + 0.1 * column["popularity_z"]
+    prior += 0.3 * column["position_z"] - 0.2 * column["position_zd"]
+    prior += 0.1 * column["session_z"] - 0.1 * column["session_zd"]
     order = np.argsort(-scores, kind="stable")
     # Neighbours in the order may only differ by the rounding of float32.
     assert (np.diff(prior[order]) < 1e-5).all()

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_rules_follow_their_formula(
     times = [-float(sum(gap for _, gap in history[: place + 1])) for place in range(len(history))]
 
     truth: dict[int, float] = defaultdict(float)
+    last: dict[int, float] = defaultdict(float)
     shares: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for step, item in enumerate(latest[:20]):
         tied = [place + 1 for place, time in enumerate(times) if time == times[step]]
@@ -75,7 +77,9 @@ def test_rules_follow_their_formula(
         for (row, _), (target, weight) in cell_of.items():
             if row == item and weight > 0:
                 share = weight / rank / math.sqrt(counts[item] + 5)
-                truth[target] += share / (counts[target] + 5) ** 0.25
+                truth[target] += share / math.sqrt(counts[target] + 5)
+                if times[step] == times[0]:
+                    last[target] += share / math.sqrt(counts[target] + 5)
                 shares[target][step] += share
 
     source = RuleSource(
@@ -83,6 +87,8 @@ def test_rules_follow_their_formula(
     )
     scores = source.scores_of(everything)
     because = source.because(everything)
+    of_last = source.scores_of_last(everything)
+    assert of_last == pytest.approx([last[item] for item in range(SIZE)], rel=1e-6)
     for item in range(SIZE):
         if item in truth:
             assert math.isclose(scores[item], truth[item], rel_tol=1e-6)

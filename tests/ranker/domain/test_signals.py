@@ -1,0 +1,60 @@
+"""Signals of candidates against their definitions."""
+
+import math
+
+import numpy as np
+import pytest
+
+from services.common.place_in_history import PLACES
+from services.ranker.domain.changes import PlaceChanges, PopularityChanges
+from services.ranker.domain.popularity import Popularity
+from services.ranker.domain.rule_table import RuleTable
+from services.ranker.domain.signals import Signals
+from services.ranker.domain.sources.rules import RuleSource
+
+NOW = 100_000.0
+SIZE = 4
+EVERY = np.arange(SIZE)
+
+
+def popularity(cells: dict[tuple[int, int], float]) -> Popularity:
+    found = Popularity(1.0)
+    found.grow(SIZE)
+    found.fold(PopularityChanges(EVERY, np.zeros(SIZE), np.ones(SIZE)), EVERY)
+    items, places = (np.array([cell[kind] for cell in cells], np.int64) for kind in range(2))
+    found.fold_places(PlaceChanges(items, places, np.array(list(cells.values()))), EVERY)
+    return found
+
+
+def signals(popular: Popularity, latest: list[int], times: list[float]) -> dict[str, np.ndarray]:
+    rules = RuleTable()
+    rules.grow(SIZE)
+    items, seconds = np.array(latest, np.int64), np.array(times)
+    source = RuleSource(rules, popular, items, seconds)
+    return Signals(popular, source, items, seconds, NOW).scores(EVERY, np.zeros(SIZE))
+
+
+def test_popular_is_what_others_did_at_the_same_place() -> None:
+    # After one item, in a session of none: the last event is longer ago than half an hour.
+    popular = popularity({(0, 1): 3.0, (1, 0): 3.0, (2, PLACES): 5.0, (2, 2): 1.0})
+    found = signals(popular, [3, 3], [NOW - 2000, NOW - 2100])
+    at_place = [8.0, 0.0, 0.0, 0.0]
+    overall = [8.0, 8.0, 2.0, 0.0]
+    shift = 5.0  # Relative to the highest level.
+    for item in range(3):
+        mass = at_place[item] + 1e-3 * overall[item]
+        assert found["position"][item] == pytest.approx(math.log2(mass) - shift)
+        assert found["recent"][item] == pytest.approx(math.log2(overall[item]) - shift)
+    assert found["session"][2] == pytest.approx(math.log2(32 + 1e-3 * 2) - shift)
+    assert np.isneginf([found[name][3] for name in ("position", "session", "recent")]).all()
+
+
+def test_own_items_count_how_often_and_how_lately() -> None:
+    found = signals(popularity({(0, 0): 1.0}), [2, 1, 2], [NOW - 1, NOW - 2, NOW - 3])
+    assert found["own_count"].tolist() == [0.0, 1.0, pytest.approx(math.log2(3)), 0.0]
+    assert found["own_recency"].tolist() == [0.0, 0.5, 1.0, 0.0]
+
+
+def test_nobody_did_anything() -> None:
+    found = signals(popularity({}), [], [])
+    assert all(not values.any() for values in found.values())
