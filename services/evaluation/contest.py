@@ -92,7 +92,7 @@ class Contest:
         if scored.size == 0:
             return
         self._ranked_groups += 1
-        moment = self._moment(user, scored)
+        moment = self._moment(user, int(self._timeline.events.times_us[events[0]]), scored)
         self._scored.append(scored)
         self._young.append(self._counts[moment.targets] < YOUNG_EVENTS)
         cutoff = self._rules.cutoffs[0]
@@ -120,7 +120,7 @@ class Contest:
         first_time[first] = True
         return events[fresh & first_time]
 
-    def _moment(self, user: int, scored: Ints) -> Moment:
+    def _moment(self, user: int, time_us: int, scored: Ints) -> Moment:
         events = self._timeline.events
         hidden = ~self._known
         seen = _NOBODY_SEES
@@ -129,7 +129,7 @@ class Contest:
             hidden[seen] = True
         return Moment(
             user=user,
-            time_us=int(events.times_us[scored[0]]),
+            time_us=time_us,
             items=self._past.items(user),
             times_us=self._past.times_us(user),
             hidden=hidden,

@@ -42,9 +42,10 @@ class Plan:
     """What is compared, and how.
 
     arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
-    vectors. slates: those of `full` are logged, and what came of them learned, too. train: the system's generation is trained before the split, with the parameters of a
-    file if given; generation: or it is this one, a folder. peer_seconds: a peer that expects to
-    take longer is left out.
+    vectors. slates: those of `full` are logged, and what came of them is learned, too. train: the
+    system's generation is trained before the split, with the parameters of a file if given;
+    generation: or it is this one, a folder. peer_seconds: a peer that expects to take longer is
+    left out.
     """
 
     arms: Sequence[str]

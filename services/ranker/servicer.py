@@ -11,7 +11,7 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.errors import MissingResourceError
 from services.common.user_key import user_key_of
-from services.common.validation import Checks
+from services.common.validation import Checks, time_fault
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.similar_items import NoVectorError, similar_items
@@ -62,13 +62,17 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
         _check_filter(checks, request.filter)
         checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
+        if request.HasField("as_of"):
+            wrong_time = time_fault(request.as_of)
+            if wrong_time:
+                checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
         with self._metrics.make_seconds.time():
-            now = time.time()
+            now = _shown_at(request)
             slate = make_slate(
                 found.replica,
                 found.generation,
@@ -90,7 +94,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 drops=drops_message(slate.drops),
                 unknown_subject=found.user.unknown,
             )
-        if not request.preview and slate.slots and self._slate_log.wanted():
+        shown = not request.preview and not request.HasField("as_of")
+        if shown and slate.slots and self._slate_log.wanted():
             self._slate_log.offer(
                 ServedSlate(
                     tenant, request.subject, request.surface, response, slate.shown,
@@ -160,6 +165,13 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         degradations = [*found.degradations, *(what.value for what in slate.degradations)]
         self._metrics.answered(found.stale, degradations)
         return degradations
+
+
+def _shown_at(request: pb.RecommendRequest) -> float:
+    """Return the time that a slate is made for, in unix seconds."""
+    if not request.HasField("as_of"):
+        return time.time()
+    return request.as_of.seconds + request.as_of.nanos / 1e9
 
 
 def _freshness(checks: Checks, request: pb.RecommendRequest | pb.RankRequest) -> Freshness:

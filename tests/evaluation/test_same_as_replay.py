@@ -26,11 +26,7 @@ def world(tmp_path: Path) -> Path:
 async def test_figures_are_those_of_a_replay_over_the_wire(world: Path, suite: StartSuite) -> None:
     # Ticks would take sequences, which negatives are drawn by.
     settings = {"MAX_AGE_SECONDS": str(1e11), "TICK_SECONDS": "3600"}
-    environment = {
-        "feedback": {f"HARKEN_FEEDBACK_{name}": value for name, value in settings.items()},
-        # Slates come into the log some time after they were shown: order and sequences vary.
-        "ranker": {"HARKEN_RANKER_LOGGED_SHARE": "0"},
-    }
+    environment = {"feedback": {f"HARKEN_FEEDBACK_{k}": v for k, v in settings.items()}}
     running = suite(preset="media", environment=environment)
     endpoints: Endpoints = running.endpoints
     imported = await harken("import", "items", "items.csv", folder=world, endpoints=endpoints)

@@ -133,3 +133,7 @@ def test_recorded_candidates_are_those_of_the_ranker() -> None:
         seen = set(data.events.items[: group.event][data.events.users[: group.event] == user])
         assert not seen & set(group.items.tolist()), "an item the user had is a candidate"
         assert data.events.items[group.event] in group.items[group.taken]
+        # Which row is which item: a row's count is that of its item, counted here from the events.
+        counts = np.bincount(data.events.items[: group.event], minlength=data.n_items)
+        found = group.features[:, COLUMNS.index("log_count")]
+        np.testing.assert_allclose(found, np.log2(1 + counts[group.items]), atol=1e-5)

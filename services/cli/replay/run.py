@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from google.protobuf import timestamp_pb2
+
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
@@ -96,12 +98,13 @@ class Replay:
         split = self._source.split
         first_events = {event.user: event for event in reversed(split.after)}
         nobody = subject_pb2.Subject(session_id=f"harken-replay-{secrets.token_hex(8)}")
-        popular, _ = await self._slate(nobody, FROZEN_COUNT, position)
+        at_split = self._source.event_of(split.after[0]).event_time
+        popular, _ = await self._slate(nobody, FROZEN_COUNT, position, at_split)
         self._frozen = dict.fromkeys(first_events, _item_ids(popular))
 
         async def ask(user: str) -> Sequence[str]:
             subject = self._source.subject_of(first_events[user])
-            slate, _ = await self._slate(subject, FROZEN_COUNT, position)
+            slate, _ = await self._slate(subject, FROZEN_COUNT, position, at_split)
             return _item_ids(slate)
 
         known = [user for user in first_events if user in split.users_before]
@@ -122,7 +125,8 @@ class Replay:
         for group in tie_groups(self._source.split.after):
             subject = self._source.subject_of(group.events[0])
             known_position = self._positions.get(group.user, b"")
-            before, took = await self._slate(subject, CUTOFF, known_position)
+            moment = self._source.event_of(group.events[0]).event_time
+            before, took = await self._slate(subject, CUTOFF, known_position, moment)
             self._recommend_ms.append(took)
             self._scorer.score(group, _item_ids(before))
             await self._record(group)
@@ -151,11 +155,20 @@ class Replay:
         )
 
     async def _slate(
-        self, subject: subject_pb2.Subject, count: int, position: bytes
+        self,
+        subject: subject_pb2.Subject,
+        count: int,
+        position: bytes,
+        moment: timestamp_pb2.Timestamp,
     ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
-        """Return a slate, and how long it took in milliseconds."""
+        """Return a slate as of a moment of the history, and how long it took in milliseconds."""
         request = ranker_service_pb2.RecommendRequest(
-            preview=True, tenant=self._tenant, subject=subject, count=count, min_position=position
+            preview=True,
+            tenant=self._tenant,
+            subject=subject,
+            count=count,
+            min_position=position,
+            as_of=moment,
         )
         request.wait_budget.CopyFrom(seconds(_WAIT_SECONDS))
         started = time.perf_counter()
@@ -198,7 +211,9 @@ class Replay:
         self, group: TieGroup, subject: subject_pb2.Subject
     ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
         """Return a slate that reflects the group just recorded, and how long it took in ms."""
-        slate, took = await self._slate(subject, CUTOFF, self._positions.get(group.user, b""))
+        position = self._positions.get(group.user, b"")
+        moment = self._source.event_of(group.events[-1]).event_time
+        slate, took = await self._slate(subject, CUTOFF, position, moment)
         self._freshness_ms.append(took)
         recorded = {event.item for event in group.events}
         if recorded.intersection(_item_ids(slate)) and not (self._stale or self._not_accepted):

@@ -142,11 +142,13 @@ class FrozenStateArm(SlateArm):
         count: int,
         allow_seen: bool,
         known_users: np.ndarray,
+        split_us: int,
     ) -> None:
         """Nothing must be folded into `replica` any more. `known_users` had events before."""
         super().__init__(name, replica, keys, item_ids, max(count, FROZEN_COUNT), allow_seen)
         self._cut = count
         self._known_users = known_users
+        self._split_us = split_us
         self._slates: dict[int, Codes] = {}
 
     def rank(self, moment: Moment) -> Ranking:
@@ -155,7 +157,8 @@ class FrozenStateArm(SlateArm):
         user = moment.user if self._known_users[moment.user] else -1
         slate = self._slates.get(user)
         if slate is None:
-            slate = self._slates[user] = self._slate(moment, ())
+            at_split = replace(moment, time_us=self._split_us)
+            slate = self._slates[user] = self._slate(at_split, ())
         left = slate if self._allow_seen else slate[~np.isin(slate, moment.seen)]
         return ranking_of(left[: self._cut], moment)
 

@@ -224,7 +224,7 @@ def _arms(
     for name, replica in replicas.items():
         common = (name, replica, keys, timeline.item_ids, count, allow_seen)
         if name == FROZEN_STATE:
-            arms.append(FrozenStateArm(*common, known_users))
+            arms.append(FrozenStateArm(*common, known_users, split_us))
         elif name in PERIODS:
             arms.append(RefreshedArm(*common, PERIODS[name], split_us))
         else:

@@ -50,8 +50,9 @@ class VectorTable:
         """
         old = self.vectors[ordinals].astype(np.float64)
         new = vectors.astype(np.float64)
-        rows = np.concatenate([new, old])
-        self.gramian += rows.T @ np.concatenate([new, -old])
+        # N'N - O'O is the symmetric part of (N - O)'(N + O): half the work.
+        change = (new - old).T @ (new + old)
+        self.gramian += (change + change.T) / 2
         self.vectors[ordinals] = vectors
 
     def settle_factor(self) -> None:

@@ -65,6 +65,6 @@ def test_negatives_do_not_depend_on_step_boundaries(seed: int, cut: int, n_items
 
 
 def test_negatives_are_uniform() -> None:
-    drawn = draw_negatives(np.arange(40_000), 10, ItemStepConfig())
+    drawn = draw_negatives(np.arange(200_000), 10, ItemStepConfig())
     share = np.bincount(drawn.ravel(), minlength=10) / drawn.size
     assert np.abs(share - 0.1).max() < 0.004

@@ -1,4 +1,5 @@
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import frame_pb2 as _frame_pb2
 from harken.ranker.v1 import slate_pb2 as _slate_pb2
@@ -10,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview")
+    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview", "as_of")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +22,7 @@ class RecommendRequest(_message.Message):
     WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
     STRICT_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     surface: str
@@ -31,7 +33,8 @@ class RecommendRequest(_message.Message):
     wait_budget: _duration_pb2.Duration
     strict: bool
     preview: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ...) -> None: ...
+    as_of: _timestamp_pb2.Timestamp
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject")

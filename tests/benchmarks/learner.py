@@ -1,0 +1,113 @@
+"""How many events a second one core learns from, with everything on.
+
+Steps as the learner takes them after a burst: 1,000 events each, over 100,000 items, of which
+some are much more popular than others (rank^-0.8), and 20,000 users, each event a minute after
+the one before. What is timed is `step`: user vectors, item vectors, Gramian, rules with
+co-occurrences, popularities, guard, and the columns of the frame; not the database.
+The first 60,000 events fill rows and histories and are not counted. One thread.
+
+Run as `python -m tests.benchmarks.learner [--dimension 128] [--profile]`. CPU time is what counts
+on a busy machine; the wall clock is printed beside it.
+"""
+
+import argparse
+import cProfile
+import pstats
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from services.feedback.domain.bootstrap_models import bootstrap_activation
+from services.feedback.domain.entries import Event, ItemUpserted, LogEntry
+from services.feedback.domain.step import States, step
+from services.feedback.domain.tenant_state import LearningConfig
+
+ITEMS = 100_000
+USERS = 20_000
+STEP = 1_000
+WARM = 60
+TIMED = 30
+_BATCH = 2_000
+_START_US = 1_700_000_000_000_000
+
+
+class Stream:
+    """Log entries, one after the other."""
+
+    def __init__(self) -> None:
+        self._chance = np.random.default_rng(0)
+        shares = np.arange(1, ITEMS + 1) ** -0.8
+        self._shares = np.cumsum(shares / shares.sum())
+        self._sequence = 1
+
+    def _entry(self, kind: Event | ItemUpserted) -> LogEntry:
+        self._sequence += 1
+        return LogEntry(self._sequence, "default", _START_US, kind)
+
+    def items(self, first: int, last: int) -> list[LogEntry]:
+        """Items with two content features each."""
+        return [
+            self._entry(
+                ItemUpserted(f"i{n}", b"-", {f"item=i{n}": 0.5, f"category=c{n % 50}": 1.0})
+            )
+            for n in range(first, last)
+        ]
+
+    def events(self) -> list[LogEntry]:
+        """One step of events."""
+        users = self._chance.integers(0, USERS, STEP)
+        items = np.searchsorted(self._shares, self._chance.random(STEP))
+        return [
+            self._entry(
+                Event(
+                    b"u%d" % user,
+                    f"i{item}",
+                    "view",
+                    float("nan"),
+                    _START_US + self._sequence * 60_000_000,
+                    1.0,
+                )
+            )
+            for user, item in zip(users.tolist(), items.tolist(), strict=True)
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dimension", type=int, default=128)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    stream, states, config = Stream(), States(), LearningConfig()
+    activation = LogEntry(1, "default", _START_US, bootstrap_activation(options.dimension))
+    with threadpool_limits(limits=1):
+        step(states, [activation], config, 1)
+        for first in range(0, ITEMS, _BATCH):
+            step(states, stream.items(first, first + _BATCH), config, 2 + first // _BATCH)
+        version = 2 + ITEMS // _BATCH
+        for _ in range(WARM):
+            version += 1
+            step(states, stream.events(), config, version)
+        cpu = wall = 0.0
+        profile = cProfile.Profile()
+        for _ in range(TIMED):
+            version += 1
+            entries = stream.events()
+            cpu_began, began = time.process_time(), time.perf_counter()
+            if options.profile:
+                profile.runcall(step, states, entries, config, version)
+            else:
+                step(states, entries, config, version)
+            cpu += time.process_time() - cpu_began
+            wall += time.perf_counter() - began
+    count = TIMED * STEP
+    print(
+        f"{ITEMS:,} items, d={options.dimension}: {count / cpu:,.0f} events/s of CPU time "
+        f"({cpu / count * 1e6:.1f} us each), {count / wall:,.0f} events/s on the clock"
+    )
+    if options.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(20)
+
+
+if __name__ == "__main__":
+    main()
