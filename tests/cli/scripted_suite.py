@@ -47,6 +47,7 @@ class ScriptedSuite(
 
     DeleteItems = ListItems = BatchGetProfiles = Rank = SimilarItems = unscripted
     PublishGeneration = DownloadGeneration = unscripted
+    RecordSlates = RetractEvents = ExportEvents = unscripted
 
     def __init__(self) -> None:
         self.busy = False

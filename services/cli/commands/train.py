@@ -83,6 +83,9 @@ def train(
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints; default: OUT.work, removed after.")
     ] = None,
+    trained_through: Annotated[
+        int, typer.Option(min=0, help="Log sequence of the last event of the history, if known.")
+    ] = 0,
     out_of_core: Annotated[
         bool, typer.Option("--out-of-core", help="Keep events on disk: for more than fit memory.")
     ] = False,
@@ -131,6 +134,7 @@ def train(
                 previous=previous_vectors(previous) if previous else {},
                 warm=warm,
                 tenant=tenant,
+                trained_through=trained_through,
             )
             trained: Trained = run.TrainingRun(data, plan, progress_bar, open_engine(engine)).run()
         except KeyboardInterrupt:

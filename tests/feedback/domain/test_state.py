@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harken.feedback.v1 import frame_pb2
 from services.common.progress import Applied
+from services.feedback.domain.changes import Changes
 from services.feedback.domain.checkpoint import checkpoint
 from services.feedback.domain.entries import LogEntry
 from services.feedback.domain.fold import fold
@@ -28,12 +29,13 @@ def through_wire(changes: Sequence, states: States) -> frame_pb2.Frame:
 
 def learn(
     states: States, log: Sequence[LogEntry], cuts: Sequence[int], first: int = 1
-) -> list[list]:
+) -> list[list[Changes]]:
     """Learn a log in steps that end where the cuts say, or earlier; return the changes.
 
     `first`: version that the first step leads to.
     """
-    done, all_changes = 0, []
+    done = 0
+    all_changes: list[list[Changes]] = []
     ends = [*sorted(cut for cut in cuts if 0 < cut < len(log)), len(log)]
     while done < len(log):
         end = next(end for end in ends if end > done)
