@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A set-up is done again when the requirements change.
 READY := $(VENV)/.ready
 
-.PHONY: demo test check setup protos bench clean
+.PHONY: demo test test-extras check setup protos bench clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -15,6 +15,14 @@ demo: $(READY)
 ## Sets up and runs the tests.
 test: $(READY)
 	$(BIN)/python -m pytest -q $(TESTS)
+
+## The tests that need the extras `train` and `eval`, which it installs: `make test` skips them by name.
+## TORCH names the build: plain "torch" may be one for GPUs, of several GB.
+TORCH ?= torch==2.13.0
+test-extras: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval]'
+	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset
 
 ## Lint, formats, types, and committed stubs.
 check: $(READY)
@@ -33,6 +41,8 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.feedback_to_effect
 	$(BIN)/python -m tests.benchmarks.new_item
 	$(BIN)/python -m tests.benchmarks.slate
+	$(BIN)/python -m tests.benchmarks.learner
+	$(BIN)/python -m tests.benchmarks.learner --dimension 64
 	$(BIN)/python -m tests.benchmarks.replay
 	$(BIN)/python -m tests.benchmarks.first_run
 

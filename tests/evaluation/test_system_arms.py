@@ -9,6 +9,7 @@ from services.common.content_features import Content
 from services.evaluation.contest import Contest
 from services.evaluation.outcomes import Outcomes
 from services.evaluation.protocol import Repeats, Rules
+from services.evaluation.system.arms import SlateArm
 from services.evaluation.system.change_buffer import ChangeBuffer
 from services.evaluation.system.generation import bootstrap_generation
 from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
@@ -105,6 +106,34 @@ def test_seen_items_are_in_no_ranking_unless_they_are_wanted(repeats: Repeats) -
         assert set(shown_seen.values()) == {0}
     else:
         assert min(shown_seen.values()) > 0
+
+
+def test_frozen_params_keeps_vectors_and_counts_of_the_split_and_goes_on_with_users() -> None:
+    rows = history(1800)
+    rules = Rules(start=150)
+    timeline = timeline_of(rows, rules, ITEMS)
+    with system_run(
+        timeline, CONTENTS, bootstrap_generation(16), LearningConfig(),
+        ["frozen_params", "full"], rules,
+    ) as system:  # fmt: skip
+        replicas = {
+            arm.name: arm.replica._replica for arm in system.arms if isinstance(arm, SlateArm)
+        }
+        everything = np.arange(len(ITEMS))
+        vectors = replicas["full"].index.copy_rows(everything)
+        counts = replicas["full"].popularity.counts(everything).tolist()
+        Contest(timeline, rules, system.arms, system.learners).run()
+    frozen, full = replicas["frozen_params"], replicas["full"]
+    assert (frozen.index.copy_rows(everything) == vectors).all()
+    assert (full.index.copy_rows(everything) != vectors).any()
+    assert frozen.popularity.counts(everything).tolist() == counts
+    assert full.popularity.counts(everything).tolist() != counts
+    key = f"u:{rows[-1][0]}".encode()
+    states = [replica.users.get(key) for replica in (frozen, full)]
+    assert states[0] is not None
+    assert states[1] is not None
+    assert states[0].recent.tolist() == states[1].recent.tolist()
+    assert states[0].vector is not None
 
 
 def test_items_come_into_the_catalogue_with_their_first_event() -> None:
