@@ -44,8 +44,8 @@ _LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class CandidateConfig:
-    """per_source: items a source may list, > 0. floor_log2: a popularity level this far (in
-    half-lives) below the best candidate's counts as this far, so items without events stay finite.
+    """per_source: items a source may list, > 0. floor_log2: > 0; where candidates have no events, a
+    level this far (in half-lives) below the best counts as this far.
     """
 
     per_source: int = 200
@@ -114,11 +114,19 @@ def feature_matrix(
 
 
 def _floored(table: npt.NDArray[np.float64], floor: float) -> npt.NDArray[np.float64]:
-    """Rows with levels that are minus infinity: relative to the best, not below ``-floor``."""
+    """Levels that are minus infinity become one below the least; none is too far below the best.
+
+    So what is new is not buried under what is known to be unpopular.
+    """
     for row in table:
-        if not np.isfinite(row).all():
-            best = float(row.max(initial=-np.inf))
-            row[:] = np.maximum(row - best, -floor) if np.isfinite(best) else 0.0
+        known = np.isfinite(row)
+        if known.all():
+            continue
+        if not known.any():
+            row[:] = 0.0
+            continue
+        row[~known] = row[known].min() - 1.0
+        np.maximum(row, row.max() - floor, out=row)
     return table
 
 

@@ -1,6 +1,7 @@
 """Generations for tests: a scorer that adds its features, as one Gemm.
 
-Features that are others times the user's depth are left out: they would take those back.
+Features that are others times the user's depth are left out: they would take those back; and what
+the user himself did, so that taste shows on seen items.
 """
 
 import functools
@@ -16,12 +17,15 @@ from services.ranker.domain.scorer import Scorer
 
 DIMENSION = 4
 MAX_NORM = 10.0
+ADDED = np.array([not (n.endswith("_zd") or n.startswith("own_")) for n in FEATURES])
+"""Which features the scorer adds."""
 
 
 @functools.cache
 def scorer_model(columns: int = len(FEATURES), outcomes: int = 1) -> bytes:
     weights = np.ones((columns, outcomes), dtype=np.float32)
-    weights[[name.endswith("_zd") for name in FEATURES] if columns == len(FEATURES) else []] = 0
+    if columns == len(FEATURES):
+        weights[~ADDED] = 0
     graph = helper.make_graph(
         [helper.make_node("Gemm", ["features", "weights"], ["scores"])],
         "scorer",

@@ -92,7 +92,7 @@ class _Trainer:
             batch = torch.from_numpy(windows[begin : begin + size])
             loss = self._loss(batch[:, :-1], batch[:, 1:])
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
             self._optimizer.step()
             progress(min(1.0, (begin + size) / len(windows)))

@@ -9,7 +9,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper
 from services.common.onnx_model import open_session
 from services.ranker.domain.features import FEATURES
 from services.ranker.domain.scorer import Scorer, UnusableScorerError
-from tests.ranker.generations import scorer_model
+from tests.ranker.generations import ADDED, scorer_model
 
 
 def external() -> TensorProto:
@@ -94,5 +94,4 @@ def test_what_is_opened_is_what_was_checked() -> None:
 def test_a_sound_scorer_adds_its_features() -> None:
     features = np.arange(2 * len(FEATURES), dtype=np.float32).reshape(2, -1)
     scores = Scorer(scorer_model(), FEATURES, ("positive",)).scores(features)
-    added = [not name.endswith("_zd") for name in FEATURES]
-    assert scores[:, 0].tolist() == features[:, added].sum(axis=1).tolist()
+    assert scores[:, 0].tolist() == features[:, ADDED].sum(axis=1).tolist()
