@@ -5,6 +5,7 @@ import typer
 from services.cli.commands import import_files
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
+from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
@@ -28,6 +29,7 @@ app.command()(sample)
 app.add_typer(import_files.app, name="import")
 app.command()(recommend)
 app.command()(replay)
+app.command()(export)
 app.command("evaluate")(evaluate_file)
 app.command()(train)
 app.command()(tune)

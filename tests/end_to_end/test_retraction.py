@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 import pytest_asyncio
 
 from harken.feedback.v1 import event_pb2, feedback_service_pb2, retraction_pb2
+from services.cli.commands.export import write_csv
 from services.cli.suite import Suite
 from services.common.position import decode_position
+from services.dataset.event_file import read_events
 from services.dataset.log_export import read_log
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
@@ -168,8 +172,13 @@ async def _persistent(
                 await asyncio.sleep(0.05)
 
 
-async def test_the_log_reads_back_as_a_history(caller: Caller, running: Suite) -> None:
-    """What trainer and evaluation get is what was recorded and stands, in order of event time."""
+async def test_the_log_reads_back_as_a_history(
+    caller: Caller, running: Suite, tmp_path: Path
+) -> None:
+    """What trainer and evaluation get is what was recorded and stands, in order of event time.
+
+    Also by way of the file that `harken export` writes.
+    """
     for number, name in enumerate(("h-late", "h-early", "h-gone")):
         one = event(name, "hal", f"space-{3 * number}", value=10.0 * number)
         one.event_time.GetCurrentTime()
@@ -185,3 +194,13 @@ async def test_the_log_reads_back_as_a_history(caller: Caller, running: Suite) -
     assert (events.times_us[1:] >= events.times_us[:-1]).all()
     whole = await exported(caller)
     assert (len(events), history.through_sequence) == (len(whole), whole[-1].sequence)
+    file = tmp_path / "events.csv.gz"
+    await asyncio.to_thread(write_csv, history, file)
+    again = read_events(file)
+    assert not again.rejected
+    np.testing.assert_array_equal(again.times_us, events.times_us)
+    np.testing.assert_array_equal(again.values, events.values)
+    for codes, names in (("users", "user_ids"), ("items", "item_ids"), ("kinds", "types")):
+        assert [getattr(again, names)[code] for code in getattr(again, codes)] == [
+            getattr(events, names)[code] for code in getattr(events, codes)
+        ]
