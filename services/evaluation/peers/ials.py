@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from services.evaluation.peers.fallback import Fallback
 from services.evaluation.peers.item_knn import user_items
@@ -64,15 +65,17 @@ def fit_ials(
     factors: int = FACTORS,
 ) -> Ials:
     """Return a fitted model."""
-    model = AlternatingLeastSquares(
-        factors=factors,
-        alpha=alpha,
-        regularization=regularization,
-        iterations=sweeps,
-        num_threads=1,
-        random_state=seed,
-    )
-    model.fit(user_items(train), show_progress=False)
+    # It has threads of its own; those of BLAS beside them cost more than they bring.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=factors,
+            alpha=alpha,
+            regularization=regularization,
+            iterations=sweeps,
+            num_threads=1,
+            random_state=seed,
+        )
+        model.fit(user_items(train), show_progress=False)
     return Ials(model, train)
 
 
