@@ -1,7 +1,5 @@
 """Distinct names and their numbers."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -35,7 +33,3 @@ class Interner:
         for name in dict.fromkeys(names):
             self.code(name)
         return np.fromiter(map(self._codes.__getitem__, names), np.int64, len(names))
-
-    def codes_of_distinct(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return the numbers of names that hardly repeat, [n]."""
-        return np.array([self.code(name) for name in names], np.int64)

@@ -11,13 +11,9 @@ from harken.log.v1 import entry_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import SCORER, TOWER
 from services.feedback.domain.bootstrap_models import (
-    ALPHA,
     BUCKETS,
-    DECAY,
+    ENCODER,
     ENGAGE,
-    LENGTH,
-    OUTCOMES,
-    REGULARIZATION,
     item_tower,
     prior_scorer,
 )
@@ -25,8 +21,6 @@ from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.outcome_definition import OutcomeDefinition
 from services.feedback.outcome_conversion import outcome_message
 from services.feedback.store.log_store import NewEntry
-
-__all__ = ["BUCKETS", "OUTCOMES", "BootstrapBuilder", "item_tower", "prior_scorer"]
 
 
 class BootstrapBuilder:
@@ -46,10 +40,10 @@ class BootstrapBuilder:
             max_norm=ItemStepConfig().max_norm,
             encoder=pb.Encoder(
                 kind=pb.ENCODER_KIND_FOLD_IN,
-                length=LENGTH,
-                decay=DECAY,
-                alpha=ALPHA,
-                regularization=REGULARIZATION,
+                length=ENCODER.length,
+                decay=ENCODER.decay,
+                alpha=ENCODER.alpha,
+                regularization=ENCODER.regularization,
             ),
             scorer_features=COLUMNS,
             outcomes=[outcome_message(one) for one in self._outcomes],

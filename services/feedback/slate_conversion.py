@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from harken.feedback.v1 import slate_pb2 as pb
 from harken.log.v1 import entry_pb2
@@ -12,6 +11,7 @@ from services.common.position import decode_position
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feedback.domain.shown_slate import ShownSlate
+from services.feedback.frame_columns import to_bytes, to_rows
 
 MAX_ITEMS = 100
 _MAX_NAME_BYTES = 64
@@ -71,9 +71,9 @@ def shown_slate(logged: entry_pb2.LoggedSlate) -> ShownSlate:
         served_at_us=logged.served_at_us,
         item_ids=tuple(logged.item_ids),
         propensities=np.frombuffer(logged.propensities, "<f4"),
-        probabilities=_rows(logged.probabilities, items),
-        logits=_rows(logged.logits, items),
-        features=_rows(logged.features, items),
+        probabilities=to_rows(logged.probabilities, items),
+        logits=to_rows(logged.logits, items),
+        features=to_rows(logged.features, items),
     )
 
 
@@ -89,10 +89,10 @@ def logged_again(slate: ShownSlate) -> entry_pb2.LoggedSlate:
         seed=slate.seed,
         served_at_us=slate.served_at_us,
         item_ids=slate.item_ids,
-        propensities=_bytes(slate.propensities),
-        probabilities=_bytes(slate.probabilities),
-        logits=_bytes(slate.logits),
-        features=_bytes(slate.features),
+        propensities=to_bytes(slate.propensities, "<f4"),
+        probabilities=to_bytes(slate.probabilities, "<f4"),
+        logits=to_bytes(slate.logits, "<f4"),
+        features=to_bytes(slate.features, "<f4"),
     )
 
 
@@ -182,12 +182,3 @@ def _microseconds(slate: pb.ServedSlate) -> int:
 def _cut(content: bytes, items: int, kept: int) -> bytes:
     """Return the first rows of a column that has one row per item."""
     return content[: len(content) // items * kept]
-
-
-def _rows(content: bytes, items: int) -> npt.NDArray[np.float32]:
-    values: npt.NDArray[np.float32] = np.frombuffer(content, "<f4")
-    return values.reshape(items, values.size // items)
-
-
-def _bytes(column: npt.NDArray[np.float32]) -> bytes:
-    return np.ascontiguousarray(column, "<f4").tobytes()

@@ -7,7 +7,6 @@ tower must not learn from it: `dense` puts the id of nobody in its place.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from services.common.content_features import Content, content_features, hash_features
 from services.trainer.timeline import Floats, Ints
@@ -42,10 +41,6 @@ class ContentMatrix:
 
     def __len__(self) -> int:
         return len(self._id_weights)
-
-    def has_content(self) -> npt.NDArray[np.bool_]:
-        """Return which items have any feature beside their id [N]."""
-        return np.diff(self._offsets) > 0
 
     def dense(self, rows: Ints, generator: np.random.Generator | None = None) -> Floats:
         """Return float32 [n, buckets] of norm 1, with a random id each, or without any."""

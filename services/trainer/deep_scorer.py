@@ -21,7 +21,6 @@ from services.trainer.scorer import Doubles, group_quality
 from services.trainer.scorer_data import CandidateGroup
 from services.trainer.timeline import NO_ITEM, Floats, Ints
 
-DEEP_SCORER = "deep_scorer.onnx"
 DEEP_INPUTS = ("features", "candidates", "history", "mask")
 
 

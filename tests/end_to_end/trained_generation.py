@@ -8,7 +8,7 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
-from services.feedback.bootstrap import BUCKETS, item_tower, prior_scorer
+from services.feedback.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
 from services.feedback.domain.outcome_definition import OutcomeDefinition
 from services.feedback.outcome_conversion import outcome_message
 

@@ -13,6 +13,16 @@ from threadpoolctl import threadpool_limits
 from services.cli.console import messages, output
 from services.cli.evaluation.report import report
 from services.cli.failures import CommandError, clear_failures
+from services.cli.history_options import (
+    EventType,
+    ItemColumn,
+    ItemSeparator,
+    ItemsFile,
+    TimestampColumn,
+    TypeColumn,
+    UserColumn,
+    ValueColumn,
+)
 from services.cli.progress_bar import progress_bar
 from services.common.content_features import Content
 from services.dataset.event_columns import EventOptions
@@ -40,7 +50,7 @@ def evaluate_file(
     file: Annotated[
         Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
     ],
-    items: Annotated[Path | None, typer.Option("--items", help="Items with their content.")] = None,
+    items: ItemsFile = None,
     arms: Annotated[
         str | None,
         typer.Option(
@@ -65,18 +75,14 @@ def evaluate_file(
     preset: Annotated[
         str, typer.Option(help="Event types and their weights; unknown types weigh 1.")
     ] = "shopping",
-    user_column: Annotated[str | None, typer.Option(help="Column of user ids.")] = None,
+    user_column: UserColumn = None,
     session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
-    item_column: Annotated[str | None, typer.Option(help="Column of item ids.")] = None,
-    timestamp_column: Annotated[str | None, typer.Option(help="Column of times.")] = None,
-    type_column: Annotated[str | None, typer.Option(help="Column of event types.")] = None,
-    event_type: Annotated[
-        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
-    ] = None,
-    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
-    separator: Annotated[
-        str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
-    ] = "|",
+    item_column: ItemColumn = None,
+    timestamp_column: TimestampColumn = None,
+    type_column: TypeColumn = None,
+    event_type: EventType = None,
+    value_column: ValueColumn = None,
+    separator: ItemSeparator = "|",
     slates: Annotated[
         bool, typer.Option(help="Log the slates of full, and learn from what came of them.")
     ] = False,

@@ -14,9 +14,7 @@ from services.cli.clients import Clients, connect
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.failures import run as run_async
-from services.cli.options import SuiteOptions, Tenant, with_suite_options
-from services.cli.progress_bar import progress_bar
-from services.cli.training.inputs import (
+from services.cli.history_options import (
     EventType,
     ItemColumn,
     ItemSeparator,
@@ -25,8 +23,10 @@ from services.cli.training.inputs import (
     TypeColumn,
     UserColumn,
     ValueColumn,
-    read_training_data,
 )
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.progress_bar import progress_bar
+from services.cli.training.inputs import read_training_data
 from services.dataset.event_columns import EventOptions
 from services.trainer import presets
 from services.trainer.checkpoint import CheckpointError

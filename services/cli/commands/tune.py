@@ -11,15 +11,15 @@ from rich.table import Table
 from services.cli.commands.train import require_torch
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
-from services.cli.training.inputs import (
+from services.cli.history_options import (
     EventType,
     ItemColumn,
     TimestampColumn,
     TypeColumn,
     UserColumn,
     ValueColumn,
-    read_training_data,
 )
+from services.cli.training.inputs import read_training_data
 from services.dataset.event_columns import EventOptions
 from services.trainer import presets
 from services.trainer.engine import ENGINES, EngineError, open_engine

@@ -1,9 +1,6 @@
-"""Options that say what to train on, and reading it."""
+"""Reading what to train on."""
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from services.cli.console import messages
 from services.cli.failures import CommandError
@@ -15,19 +12,6 @@ from services.dataset.items import read_items
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.presets import event_types_of
 from services.trainer.training_data import TrainingData, TrainingDataError, training_data
-
-ItemsFile = Annotated[Path | None, typer.Option("--items", help="Items with their content.")]
-UserColumn = Annotated[str | None, typer.Option(help="Column of user ids.")]
-ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
-TimestampColumn = Annotated[str | None, typer.Option(help="Column of times.")]
-TypeColumn = Annotated[str | None, typer.Option(help="Column of event types.")]
-EventType = Annotated[
-    str | None, typer.Option("--type", help="Type of all events, instead of a column.")
-]
-ValueColumn = Annotated[str | None, typer.Option(help="Column of values.")]
-ItemSeparator = Annotated[
-    str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
-]
 
 
 def read_training_data(

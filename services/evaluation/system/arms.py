@@ -60,9 +60,6 @@ class SlateArm:
         slate = self._make(moment, ())
         self._shown = Served(moment.user, moment.time_us, slate)
         ranking = ranking_of(self._codes(slate), moment)
-        # Nothing is predicted for somebody of whom nothing is known: popularity leads then.
-        if slate.shown.probabilities.size == 0:
-            return ranking
         best = ranking.best[: slate.shown.items]
         return replace(ranking, best=best, probabilities=slate.shown.probabilities[:, 0])
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harken.feedback.v1 import generation_pb2 as pb
-from services.common.fold_in import FoldInEncoder
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.feedback.domain.bootstrap_models import OUTCOMES, bootstrap_activation, prior_scorer
 from services.feedback.domain.entries import (
@@ -97,19 +96,12 @@ def trained_generation(
 def _ranker_side(
     activation: GenerationActivated, scorer: Scorer, weights: Sequence[float]
 ) -> Generation:
-    encoder = FoldInEncoder(
-        activation.length,
-        activation.decay,
-        activation.alpha,
-        activation.regularization,
-        activation.max_norm,
-    )
     return Generation(
         activation.generation_id,
         activation.dimension,
         activation.max_norm,
         scorer,
-        encoder,
+        activation.encoder,
         tuple(weights),
     )
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from services.common.candidate_features import COLUMNS
+from services.common.fold_in import FoldInEncoder
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, TOWER
 from services.feedback.domain.entries import GenerationActivated
 from services.feedback.domain.item_step import ItemStepConfig
@@ -23,10 +24,7 @@ START_NORM = 0.5
 ENGAGE = (OutcomeDefinition("engage", frozenset(), None, 1.0),)
 """Outcomes of a scorer without a preset's."""
 OUTCOMES = tuple(one.name for one in ENGAGE)
-LENGTH = 30
-DECAY = 0.8
-ALPHA = 0.3
-REGULARIZATION = 0.2
+ENCODER = FoldInEncoder()
 _SEED = 7
 # A first guess of how often outcomes come: the first one 12%, each further one more rarely.
 _FIRST_LOGIT = -2.0
@@ -60,10 +58,10 @@ def bootstrap_activation(dimension: int, manifest: bytes = b"") -> GenerationAct
         dimension=dimension,
         max_norm=ItemStepConfig().max_norm,
         content_buckets=BUCKETS,
-        length=LENGTH,
-        decay=DECAY,
-        alpha=ALPHA,
-        regularization=REGULARIZATION,
+        length=ENCODER.length,
+        decay=ENCODER.decay,
+        alpha=ENCODER.alpha,
+        regularization=ENCODER.regularization,
     )
 
 

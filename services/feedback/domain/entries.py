@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.common.fold_in import FoldInEncoder
 from services.feedback.domain.outcome_definition import OutcomeDefinition
 from services.feedback.domain.shown_slate import ShownSlate
 
@@ -84,6 +85,13 @@ class GenerationActivated:
     regularization: float
     outcomes: tuple[OutcomeDefinition, ...] = ()
     columns: int = 0
+
+    @property
+    def encoder(self) -> FoldInEncoder:
+        """How its user vectors are made."""
+        return FoldInEncoder(
+            self.length, self.decay, self.alpha, self.regularization, self.max_norm
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Events: user vectors, item vectors, sequential rules, popularity, all in one micro-batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from services.feedback.domain.changes import (
     Ints,
     PlaceChanges,
     PopularityChanges,
-    RuleChanges,
     SpaceChanges,
     UserChanges,
     VectorChanges,
@@ -92,13 +91,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
             space.set_status(own.status)
         if own.vectors is not None or own.status is not None:
             changes.spaces.append(own)
-    if cells.rows.size:
-        changes.rules = RuleChanges(
-            dictionary.indices(cells.rows.astype(np.int64)),
-            cells.slots.astype(np.int64),
-            dictionary.indices(cells.cols.astype(np.int64)),
-            cells.values,
-        )
+    changes.rules = dictionary.rule_changes(cells)
     if popular.size:
         changes.popularity = PopularityChanges(dictionary.indices(popular), levels, counts)
         changes.places = PlaceChanges(
@@ -150,7 +143,7 @@ def _learn_vectors(
         np.where(state.items.exists[negatives], negatives, columns.items[teaches][:, np.newaxis]),
         space.vectors,
         space.bases,
-        replace(config, max_norm=min(config.max_norm, space.generation.max_norm)),
+        space.bounded(config),
     )
     free = ~space.pinned[rows]
     return rows[free], vectors[free]
@@ -164,7 +157,7 @@ def _learn_popularity(
     rows, levels = add_events(state.levels, items, times, weights, state.config.popularity)
     _, counts = add_counts(state.counts, items, weights)
     state.levels[rows] = levels
-    state.counts[rows] = counts
+    state.set_counts(rows, counts)
     return rows, levels, counts
 
 
@@ -174,7 +167,7 @@ def _learn_places(
     """Return the cells that changed, by ordinal."""
     cells, levels = add_at_places(
         state.places,
-        float(state.counts.sum()),
+        state.events,
         columns.items[known],
         columns.weights[known],
         Histories(before.items[known], before.weights[known], before.times_us[known]),
@@ -196,21 +189,12 @@ def _user_changes(
     rows = np.unique(columns.users)
     types = sorted({event.type for event in columns.events})
     index_of_type = {name: index for index, name in enumerate(types)}
-    items = np.array(
-        [
-            dictionary.index_of_unknown(event.item_id) if ordinal == NO_ITEM else -1
-            for event, ordinal in zip(columns.events, columns.items.tolist(), strict=True)
-        ],
-        np.int64,
-    )
-    known = columns.items != NO_ITEM
-    items[known] = dictionary.indices(columns.items[known])
     return UserChanges(
         user_keys=[state.users.keys[row] for row in rows.tolist()],
         types=types,
         events=EventColumns(
             users=np.searchsorted(rows, columns.users).astype(np.int64),
-            items=items,
+            items=dictionary.indices_of((event.item_id for event in columns.events), columns.items),
             types=np.array([index_of_type[event.type] for event in columns.events], np.int64),
             values=np.array([event.value for event in columns.events], np.float64),
             times_us=columns.times_us,

@@ -49,7 +49,7 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
     if changes.popularity is not None:
         rows = ordinals[changes.popularity.items]
         state.levels[rows] = changes.popularity.levels
-        state.counts[rows] = changes.popularity.counts
+        state.set_counts(rows, changes.popularity.counts)
     if changes.places is not None:
         cells = changes.places
         state.places[ordinals[cells.items], cells.places] = cells.levels

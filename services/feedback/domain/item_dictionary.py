@@ -1,9 +1,12 @@
 """The dictionary of item ids of one frame: columns of ordinals become columns of indices."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from services.feedback.domain.changes import Ints
+from services.feedback.domain.changes import Ints, RuleChanges
 from services.feedback.domain.item_table import ItemTable
+from services.feedback.domain.sequential_rules import ChangedCells
 
 
 class ItemDictionary:
@@ -20,7 +23,31 @@ class ItemDictionary:
         """Return indices of ordinals that were collected."""
         return np.searchsorted(self._ordinals, ordinals).astype(np.int64)
 
-    def index_of_unknown(self, item_id: str) -> int:
+    def indices_of(self, item_ids: Iterable[str], ordinals: Ints) -> Ints:
+        """Return indices of items [n]; those of ordinal -1 get one by their id."""
+        found = np.array(
+            [
+                self._index_of_unknown(item_id) if ordinal == -1 else -1
+                for item_id, ordinal in zip(item_ids, ordinals.tolist(), strict=True)
+            ],
+            np.int64,
+        )
+        known = ordinals != -1
+        found[known] = self.indices(ordinals[known])
+        return found
+
+    def rule_changes(self, cells: ChangedCells) -> RuleChanges | None:
+        """Return cells of rules whose rows and columns were collected; None without any."""
+        if not cells.rows.size:
+            return None
+        return RuleChanges(
+            self.indices(cells.rows.astype(np.int64)),
+            cells.slots.astype(np.int64),
+            self.indices(cells.cols.astype(np.int64)),
+            cells.values,
+        )
+
+    def _index_of_unknown(self, item_id: str) -> int:
         """Return the index of an item that has no ordinal."""
         index = self._extra.get(item_id)
         if index is None:

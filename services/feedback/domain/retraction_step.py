@@ -16,7 +16,6 @@ from services.feedback.domain.changes import (
     EventColumns,
     Ints,
     PopularityChanges,
-    RuleChanges,
     UserChanges,
 )
 from services.feedback.domain.entries import EventRetracted, LogEntry
@@ -40,7 +39,7 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             cells.append(_without_gains(state, before, after))
         if item != NO_ITEM and kind.event.weight > 0 and state.counts[item] > 0:
             popular.add(item)
-            state.counts[item] -= 1
+            state.set_counts(np.array([item]), state.counts[[item]] - 1)
             state.levels[item] = without_event(
                 float(state.levels[item]), float(state.counts[item]),
                 kind.event.time_us / 1e6, kind.event.weight, state.config.popularity,
@@ -97,13 +96,7 @@ def _changes(
     )
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
     changes.users = _user_changes(state, kinds, users, items, dictionary)
-    if touched.rows.size:
-        changes.rules = RuleChanges(
-            dictionary.indices(touched.rows.astype(np.int64)),
-            touched.slots.astype(np.int64),
-            dictionary.indices(touched.cols.astype(np.int64)),
-            touched.values,
-        )
+    changes.rules = dictionary.rule_changes(touched)
     if popular.size:
         changes.popularity = PopularityChanges(
             dictionary.indices(popular), state.levels[popular], state.counts[popular]
@@ -132,16 +125,9 @@ def _user_changes(
     rows = np.unique(users)
     free = rows[~state.users.pinned[rows]]
     types = sorted({kind.event.type for kind in kinds})
-    indices = [
-        dictionary.index_of_unknown(kind.event.item_id) if item == NO_ITEM else -1
-        for kind, item in zip(kinds, items.tolist(), strict=True)
-    ]
-    known = items != NO_ITEM
-    columns = np.array(indices, np.int64)
-    columns[known] = dictionary.indices(items[known])
     retracted = EventColumns(
         users=np.searchsorted(rows, users).astype(np.int64),
-        items=columns,
+        items=dictionary.indices_of((kind.event.item_id for kind in kinds), items),
         types=np.array([types.index(kind.event.type) for kind in kinds], np.int64),
         values=np.array([kind.event.value for kind in kinds], np.float64),
         times_us=np.array([kind.event.time_us for kind in kinds], np.int64),

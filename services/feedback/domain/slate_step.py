@@ -1,7 +1,6 @@
 """Slates, and what became of them: the head learns, items that were passed over move."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -62,10 +61,7 @@ def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes
             space.vectors,
             space.bases,
             state.config.shown,
-            replace(
-                state.config.item_step,
-                max_norm=min(state.config.item_step.max_norm, space.generation.max_norm),
-            ),
+            space.bounded(state.config.item_step),
         )
         free = ~space.pinned[rows]
         if free.any():

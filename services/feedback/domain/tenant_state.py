@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.feedback.domain.changes import Doubles
+from services.feedback.domain.changes import Doubles, Ints
 from services.feedback.domain.entries import GenerationActivated
 from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.item_table import ItemTable
@@ -38,7 +38,7 @@ class TenantState:
     """State of one tenant. Changed only by `step` and `fold`.
 
     `spaces` holds the vectors of each generation that follows the events: the one that serves
-    (`active`), and at most one that is staged or on standby.
+    (`active`), and at most one that is staged or on standby. `events`: the sum of `counts`.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class TenantState:
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
+        self.events = 0.0
         self.places: Doubles = empty_places(self.items.capacity)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}
@@ -84,6 +85,11 @@ class TenantState:
         length = max(space.generation.length for space in self.spaces.values())
         if length != self.users.length:
             self.users.resize(length)
+
+    def set_counts(self, rows: Ints, counts: Doubles) -> None:
+        """Replace counts [n] of distinct items, and keep up their sum: exact, they are whole."""
+        self.events += float((counts - self.counts[rows]).sum())
+        self.counts[rows] = counts
 
     def built_spaces(self) -> list[VectorSpace]:
         """Return the spaces that events are folded into, the one that serves first."""

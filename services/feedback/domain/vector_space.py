@@ -4,11 +4,13 @@ Everything else that is known of a tenant (catalogue, histories, rules, populari
 of its generations and survives them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from services.common.fold_in import FoldInEncoder
 from services.feedback.domain.changes import Doubles, Flags, Floats, Ints
 from services.feedback.domain.entries import GenerationActivated, StagedStart
+from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.item_tower import ItemTower
 from services.feedback.domain.space_status import SpaceStatus
 from services.feedback.domain.vector_table import VectorTable
@@ -26,16 +28,9 @@ class VectorSpace:
         self.generation = generation
         self.status = status
         self.dimension = generation.dimension
-        encoder = FoldInEncoder(
-            generation.length,
-            generation.decay,
-            generation.alpha,
-            generation.regularization,
-            generation.max_norm,
-        )
         self.tower = ItemTower(generation.tower, generation.content_buckets)
         self.start: StagedStart | None = None
-        self.live = VectorTable(encoder, self.dimension, capacity)
+        self.live = VectorTable(generation.encoder, self.dimension, capacity)
         self.reference: VectorTable | None = None
         self.bases: Floats = np.zeros((capacity, self.dimension), np.float32)
         self.biases: Floats = np.zeros(capacity, np.float32)
@@ -70,6 +65,10 @@ class VectorSpace:
         self.biases = np.concatenate([self.biases, np.zeros(more, np.float32)])
         self.pinned = np.concatenate([self.pinned, np.zeros(more, np.bool_)])
         self.trained = np.concatenate([self.trained, np.zeros(more, np.bool_)])
+
+    def bounded(self, config: ItemStepConfig) -> ItemStepConfig:
+        """Return a config under which no vector outgrows what the generation allows."""
+        return replace(config, max_norm=min(config.max_norm, self.generation.max_norm))
 
     def learn(self, ordinals: Ints, vectors: Floats) -> None:
         """Move items by events: the reference stays. Each ordinal at most once."""

@@ -67,6 +67,14 @@ class _EntryCall:
     answer: "asyncio.Future[Position]"
 
 
+def _fail(calls: Sequence[_Call] | Sequence[_EntryCall], error: Exception) -> None:
+    for call in calls:
+        if not call.answer.done():
+            call.answer.set_exception(error)
+            # The caller may have gone away: then nobody else looks at the exception.
+            call.answer.exception()
+
+
 class EventFlusher:
     """Appends events of all calls of this process, in order of arrival; slates beside them."""
 
@@ -182,11 +190,7 @@ class EventFlusher:
                 async with session(self._pool) as connection:
                     results = await self._append(connection, events)
         except Exception as error:
-            for call in calls:
-                if not call.answer.done():
-                    call.answer.set_exception(error)
-                    # The caller may have gone away: then nobody else looks at the exception.
-                    call.answer.exception()
+            _fail(calls, error)
             return
         start = 0
         for call in calls:
@@ -216,11 +220,7 @@ class EventFlusher:
                 async with session(self._pool) as connection, connection.transaction():
                     last = await append_entries(connection, entries)
         except Exception as error:
-            for call in calls:
-                if not call.answer.done():
-                    call.answer.set_exception(error)
-                    # The caller may have gone away: then nobody else looks at the exception.
-                    call.answer.exception()
+            _fail(calls, error)
             return
         sequence = last.sequence - len(entries)
         for call in calls:

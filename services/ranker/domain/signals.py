@@ -30,9 +30,10 @@ class Signals:
     ) -> None:
         self._popularity = popularity
         self._rules = rules
-        self._latest = latest
-        _, first = np.unique(latest, return_index=True)
-        distinct = np.sort(first)[:HISTORY]
+        self._own_items, self._own_first, self._own_counts = np.unique(
+            latest, return_index=True, return_counts=True
+        )
+        distinct = np.sort(self._own_first)[:HISTORY]
         self.history = int(distinct.size)
         in_session = session_items(
             (times[np.newaxis, distinct] * 1e6).astype(np.int64),
@@ -76,9 +77,9 @@ class Signals:
             )
 
     def _own(self, ordinals: Ordinals) -> tuple[Float64s, Float64s]:
-        if self._latest.size == 0:
+        own, first, counts = self._own_items, self._own_first, self._own_counts
+        if own.size == 0:
             return np.zeros(ordinals.size), np.zeros(ordinals.size)
-        own, first, counts = np.unique(self._latest, return_index=True, return_counts=True)
         places = np.minimum(np.searchsorted(own, ordinals), own.size - 1)
         there = own[places] == ordinals
         return (

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from harken.feedback.v1 import generation_pb2
 from services.common.content_features import Content, content_features
-from services.feedback.bootstrap import BootstrapBuilder, item_tower
+from services.feedback.bootstrap import BootstrapBuilder
+from services.feedback.domain.bootstrap_models import item_tower
 from services.feedback.domain.entries import (
     GenerationActivated,
     GenerationRetired,

@@ -10,7 +10,8 @@ from harken.feedback.v1 import generation_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
 from services.common.progress import Applied
-from services.feedback.bootstrap import BootstrapBuilder, item_tower
+from services.feedback.bootstrap import BootstrapBuilder
+from services.feedback.domain.bootstrap_models import item_tower
 from services.feedback.domain.changes import Changes
 from services.feedback.domain.entries import (
     EmbeddingPut,

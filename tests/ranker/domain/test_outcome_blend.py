@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.candidate_features import COLUMNS
-from services.feedback.bootstrap import prior_scorer
+from services.feedback.domain.bootstrap_models import prior_scorer
 from services.feedback.domain.event_types import PRESETS
 from services.feedback.domain.preset_outcomes import preset_outcomes
 from services.ranker.domain.outcome_blend import blend, probabilities, weights_of
