@@ -7,14 +7,16 @@ performance of iALS on item recommendation benchmarks", arXiv 2110.14037, eq. 4)
 
 ``alpha0' = alpha0 * d / trace(G)``, G = sum_j v_j v_j^T: relative to the mean eigenvalue of G, so
 that one constant holds for catalogues of any size and vectors of any norm (measured: 1.7k and 9k
-items). With R R^T = (alpha0' G + lam I)^-1, shared by all users, and A the l history vectors,
+items). With P = alpha0' G + lam I, shared by all users, and A the l history vectors, u solves
 
-    u = R z,   (I + R^T A^T W A R) z = R^T A^T W 1
+    (P + A^T W A) u = A^T W 1
 
-whose matrix is the identity plus something of rank l with few large eigenvalues (weights fade), so
-conjugate gradients (Hestenes & Stiefel 1952; for iALS: Takacs et al. 2011) need a handful of
-products with A, and never form a matrix per user. Measured at l = 30, d = 128: 18 us a user, 37 us
-with an l x l solve.
+by conjugate gradients (Hestenes & Stiefel 1952; for iALS: Takacs et al. 2011) preconditioned by
+P^-1: what is left of the matrix is the identity plus something of rank l with few large eigenvalues
+(weights fade), so a handful of products with A is enough, and no matrix per user is ever formed. P
+itself is never applied: P p follows from the recurrence of p, as P z = r. Measured at l = 30,
+d = 128: 13 us a user; 22 us with a two-sided preconditioner and a tenth of the tolerance, which
+rank alike; 37 us with an l x l solve.
 """
 
 from dataclasses import dataclass
@@ -25,8 +27,9 @@ import numpy.typing as npt
 from services.common.norm_bound import within_norm
 from services.common.tied_ranks import tied_ranks
 
-TOLERANCE = 1e-4
-_CHUNK = 64
+TOLERANCE = 1e-3
+"""Of the residual, relative, in the norm of P^-1."""
+_CHUNK = 128
 """Users solved at once: so many that their items stay in the processor's cache."""
 _SLACK = 4
 """In exact arithmetic the rank of A is enough steps."""
@@ -49,7 +52,7 @@ class FoldInEncoder:
 
     def factor(self, gramian: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Return what `encode` needs of the Gramian [d, d] of all item vectors."""
-        return base_factor(gramian, self.alpha, self.regularization)
+        return base_inverse(gramian, self.alpha, self.regularization)
 
     def encode(
         self,
@@ -78,80 +81,89 @@ def recency_weights(
     return np.where(history >= 0, weights, np.float32(0)).astype(np.float32)
 
 
-def base_factor(
+def base_inverse(
     gramian: npt.NDArray[np.float64], alpha0: float, lam: float
 ) -> npt.NDArray[np.float32]:
-    """R [d, d] with R R^T = (alpha0 d / trace(G) G + lam I)^-1; once per step.
+    """(alpha0 d / trace(G) G + lam I)^-1 [d, d]; once per step.
 
     gramian: [d, d] float64, symmetric positive semidefinite (all zero without items).
     """
     d = gramian.shape[0]
     trace = float(np.trace(gramian))
     scale = alpha0 * d / trace if trace > 0 else 0.0
-    lower = np.linalg.cholesky(scale * gramian + lam * np.eye(d))
-    return np.ascontiguousarray(np.linalg.inv(lower).T, dtype=np.float32)
+    lower = np.linalg.inv(np.linalg.cholesky(scale * gramian + lam * np.eye(d)))
+    return np.ascontiguousarray(lower.T @ lower, dtype=np.float32)
 
 
 def fold_in(
     table: npt.NDArray[np.float32],
     history: npt.NDArray[np.integer],
     weights: npt.NDArray[np.float32],
-    factor: npt.NDArray[np.float32],
+    inverse: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
     """User vectors [n, d] of histories, with a relative residual of at most TOLERANCE.
 
     table: [N, d] item vectors. history: [n, l] ordinals, -1 padding. weights: [n, l] >= 0, 0 for
-    padding. factor: [d, d] from `base_factor`. A user without any weight gets the zero vector.
+    padding. inverse: [d, d] from `base_inverse`. A user without any weight gets the zero vector.
     """
-    vectors = np.empty((history.shape[0], table.shape[1]), np.float32)
-    root = np.sqrt(weights)
-    for start in range(0, history.shape[0], _CHUNK):
+    (n, length), d = history.shape, table.shape[1]
+    vectors = np.empty((n, d), np.float32)
+    # Memory that is there already, and no check of bounds: twice as fast as table[history].
+    room = np.empty((min(n, _CHUNK), length, d), np.float32)
+    for start in range(0, n, _CHUNK):
         users = slice(start, start + _CHUNK)
-        items = table[np.maximum(history[users], 0)]
-        items *= root[users, :, np.newaxis]
-        vectors[users] = _solve(items, root[users], factor)
+        # What pads a history has weight 0, whichever row it looks up.
+        items = np.take(table, history[users], axis=0, mode="clip", out=room[: len(history[users])])
+        vectors[users] = _solve(items, weights[users], inverse)
     return vectors
 
 
 def _solve(
-    scaled: npt.NDArray[np.float32],
-    root: npt.NDArray[np.float32],
-    factor: npt.NDArray[np.float32],
+    items: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float32],
+    inverse: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
-    """u [n, d] for scaled = W^1/2 A [n, l, d] and root = W^1/2 [n, l]."""
-    residual: npt.NDArray[np.float32] = _back(root, scaled) @ factor
+    """u [n, d] for A = items [n, l, d], the diagonal of W = weights [n, l], P^-1 = inverse."""
+    residual = _back(weights, items)
+    preconditioned: npt.NDArray[np.float32] = residual @ inverse
     solution = np.zeros_like(residual)
-    direction = residual.copy()
-    size = _squares(residual)
+    direction, image_in_base = preconditioned.copy(), residual.copy()
+    size = _dots(residual, preconditioned)
     enough = np.float32(TOLERANCE**2) * size
-    for _ in range(scaled.shape[1] + _SLACK):
+    for _ in range(items.shape[1] + _SLACK):
         going = size > enough
         if not going.any():
             break
-        turned: npt.NDArray[np.float32] = direction @ factor.T
-        scores: npt.NDArray[np.float32] = (scaled @ turned[:, :, np.newaxis])[:, :, 0]
-        image: npt.NDArray[np.float32] = direction + _back(scores, scaled) @ factor
+        scores: npt.NDArray[np.float32] = (items @ direction[:, :, np.newaxis])[:, :, 0]
+        image = image_in_base + _back(scores * weights, items)
         # Users that are done stay as they are, whoever shares their chunk.
-        step = np.divide(size, np.einsum("nd,nd->n", direction, image), where=going,
-                         out=np.zeros_like(size))[:, np.newaxis]  # fmt: skip
+        step = _ratio(size, _dots(direction, image), going)
         solution += step * direction
         residual -= step * image
-        left = _squares(residual)
-        direction *= np.divide(left, size, where=going, out=np.zeros_like(size))[:, np.newaxis]
-        direction += residual
+        preconditioned = residual @ inverse
+        left = _dots(residual, preconditioned)
+        turn = _ratio(left, size, going)
+        direction *= turn
+        direction += preconditioned
+        image_in_base *= turn
+        image_in_base += residual
         size = np.where(going, left, size)
-    vectors: npt.NDArray[np.float32] = solution @ factor.T
-    return vectors
+    return solution
 
 
-def _back(
-    rows: npt.NDArray[np.float32], scaled: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _back(rows: npt.NDArray[np.float32], items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Sum of the items [n, l, d], weighted by rows [n, l]: [n, d]."""
-    summed: npt.NDArray[np.float32] = (rows[:, np.newaxis, :] @ scaled)[:, 0, :]
+    summed: npt.NDArray[np.float32] = (rows[:, np.newaxis, :] @ items)[:, 0, :]
     return summed
 
 
-def _squares(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    squares: npt.NDArray[np.float32] = np.einsum("nd,nd->n", rows, rows)
-    return squares
+def _dots(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    dots: npt.NDArray[np.float32] = np.einsum("nd,nd->n", one, other)
+    return dots
+
+
+def _ratio(
+    above: npt.NDArray[np.float32], below: npt.NDArray[np.float32], where: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """above / below [n, 1], 0 elsewhere."""
+    return np.divide(above, below, where=where, out=np.zeros_like(above))[:, np.newaxis]

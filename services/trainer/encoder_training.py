@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from services.common.fold_in import base_factor
+from services.common.fold_in import base_inverse
 from services.trainer.checkpoint import Arrays, Checkpoint
 from services.trainer.encoder_options import LOSSES, EncoderOptions
 from services.trainer.fold_in_model import FoldInOptions
@@ -112,8 +112,8 @@ def start_as_ridge(encoder: SequenceEncoder, table: Floats) -> None:
     M = (alpha' G + lam I)^-1 (services/common/fold_in.py), brought to a mean eigenvalue of 1.
     """
     options = FoldInOptions()
-    root = base_factor(gramian(table), options.alpha, options.regularization).astype(np.float64)
-    ridge = root @ root.T
+    inverse = base_inverse(gramian(table), options.alpha, options.regularization)
+    ridge = inverse.astype(np.float64)
     scale = table.shape[1] / float(np.trace(ridge))
     with torch.no_grad():
         encoder.mean.weight.copy_(torch.from_numpy(ridge * scale))

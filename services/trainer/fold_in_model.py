@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.common.fold_in import base_factor, fold_in, recency_weights
+from services.common.fold_in import base_inverse, fold_in, recency_weights
 from services.common.tied_ranks import tied_ranks
 from services.feedback.domain.item_step import ItemStepConfig, bpr_step, draw_negatives
 from services.trainer.ials import gramian
@@ -31,13 +31,13 @@ class FoldIn:
     def __init__(self, table: Floats, options: FoldInOptions) -> None:
         self._table = table
         self._options = options
-        self._factor = base_factor(gramian(table), options.alpha, options.regularization)
+        self._inverse = base_inverse(gramian(table), options.alpha, options.regularization)
 
     def __call__(self, histories: Histories) -> Floats:
         """Return user vectors [n, d]."""
         ranks = tied_ranks(histories.times_s)
         weights = recency_weights(histories.items, ranks, self._options.decay) * histories.weights
-        return fold_in(self._table, histories.items, weights, self._factor)
+        return fold_in(self._table, histories.items, weights, self._inverse)
 
 
 def online_ranks(

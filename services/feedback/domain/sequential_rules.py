@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 EMPTY = -1
+_CHUNK = 512
+"""Pairs looked up at once: so many that their rows stay in the processor's cache."""
 _ROUNDING = 1e-5
 """Less than this is left of a cell by rounding only: the smallest gain is larger by far."""
 
@@ -101,9 +103,7 @@ class RuleTable:
         """Add gains > 0 [n] of distinct pairs; new pairs contest the weakest slots."""
         if rows.size == 0:
             return _no_cells()
-        hit = self.cols[rows] == cols.astype(np.int32)[:, None]
-        slots = hit.argmax(axis=1)
-        known = hit[np.arange(rows.size), slots]
+        slots, known = self._find(rows, cols)
         self.vals[rows[known], slots[known]] += gains[known]
         kept = known.copy()
         new = np.flatnonzero(~known)
@@ -124,6 +124,20 @@ class RuleTable:
             self.cols[out_rows, out_slots],
             self.vals[out_rows, out_slots],
         )
+
+    def _find(
+        self, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Slots [n] of pairs [n], and whether they have one."""
+        slots = np.zeros(rows.size, np.int64)
+        known = np.zeros(rows.size, np.bool_)
+        targets = cols.astype(np.int32)
+        for start in range(0, rows.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            hit = self.cols[rows[part]] == targets[part, None]
+            slots[part] = hit.argmax(axis=1)
+            known[part] = hit[np.arange(hit.shape[0]), slots[part]]
+        return slots, known
 
     def _places(
         self, rows: npt.NDArray[np.int64], gains: npt.NDArray[np.float32]
@@ -164,9 +178,8 @@ class RuleTable:
         added = gains < 0
         more = self._add(rows[added], cols[added], -gains[added])
         rows, cols, gains = rows[~added], cols[~added], gains[~added]
-        hit = self.cols[rows] == cols[:, None]
-        known = hit.any(axis=1)
-        rows, slots, gains = rows[known], hit.argmax(axis=1)[known], gains[known]
+        slots, known = self._find(rows, cols)
+        rows, slots, gains = rows[known], slots[known], gains[known]
         left = self.vals[rows, slots] - gains
         self.vals[rows, slots] = np.where(left > _ROUNDING, left, 0)
         out_rows = np.concatenate([more.rows.astype(np.int64), rows])

@@ -48,10 +48,10 @@ class VectorTable:
         The Gramian depends on how changes are grouped into calls; live learning and folding group
         them alike.
         """
-        old = self.vectors[ordinals].astype(np.float64)
-        new = vectors.astype(np.float64)
-        # N'N - O'O is the symmetric part of (N - O)'(N + O): half the work.
-        change = (new - old).T @ (new + old)
+        old = self.vectors[ordinals]
+        # N'N - O'O is the symmetric part of (N - O)'(N + O): half the work. Single precision will
+        # do for a change: it is a small part of the sum, which is in double.
+        change = ((vectors - old).T @ (vectors + old)).astype(np.float64)
         self.gramian += (change + change.T) / 2
         self.vectors[ordinals] = vectors
 
