@@ -2,13 +2,15 @@
 
 import typer
 
-from services.cli.commands import import_files
+from services.cli.commands import config, import_files, snapshot
+from services.cli.commands.backup import backup
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
 from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
+from services.cli.commands.restore import new_epoch, restore
 from services.cli.commands.sample import sample
 from services.cli.commands.status import status
 from services.cli.commands.train import train
@@ -27,6 +29,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(sample)
 app.add_typer(import_files.app, name="import")
+app.add_typer(config.app, name="config")
 app.command()(recommend)
 app.command()(replay)
 app.command()(export)
@@ -37,3 +40,7 @@ app.command()(generations)
 app.command()(promote)
 app.command()(rollback)
 app.command()(status)
+app.command()(backup)
+app.command()(restore)
+app.command("new-epoch")(new_epoch)
+app.add_typer(snapshot.app, name="snapshot")

@@ -78,7 +78,7 @@ class ServiceProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self.spec.module, *self.spec.arguments],
                 cwd=_ROOT,
-                env=_environment(self.spec.environment),
+                env=environment_of(self.spec.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -179,7 +179,8 @@ def _serving(stub: Any) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
+def environment_of(own: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment with `own` over it, in which services find their stubs."""
     environment = {**os.environ, **own}
     if _STUBS.is_dir():
         # Run from a checkout that nobody installed.

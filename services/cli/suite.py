@@ -30,7 +30,8 @@ class SuiteConfig:
     `folder` gets logs, address files and endpoints.json. `split_feedback` runs ingest and learner
     as two processes. `fixed_ports` takes 7401 (feedback), 7402 (profile), 7403... (rankers, then
     the learner), metrics 2000 above them; otherwise free ports are taken. `environment` adds
-    variables by kind of process, over those of this process.
+    variables by kind of process, over those of this process. `log_level`, when given, is that of
+    all processes.
     """
 
     folder: Path
@@ -40,7 +41,7 @@ class SuiteConfig:
     preset: str = "shopping"
     split_feedback: bool = False
     fixed_ports: bool = False
-    log_level: str = "info"
+    log_level: str | None = None
     environment: Mapping[Kind, Mapping[str, str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -222,7 +223,8 @@ class Suite:
                 "HARKEN_RANKER_PROFILE_TARGET": self.endpoints.profile,
             },
         }[kind]
-        level = {f"HARKEN_{kind.upper()}_LOG_LEVEL": self.config.log_level}
+        wanted = self.config.log_level
+        level = {} if wanted is None else {f"HARKEN_{kind.upper()}_LOG_LEVEL": wanted}
         return {**level, **own, **self.config.environment.get(kind, {})}
 
 

@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
+from services.common.feed_lag import FeedLag
 from services.common.logs import logger
+from services.common.loop_stages import VISIBLE, LoopMetrics
 from services.common.progress import Applied, Progress
 from services.common.status import reason_of
 
@@ -62,6 +64,12 @@ class FrameSink(Protocol):
 
         """
 
+    async def find_progress(self) -> None:
+        """Set progress to what is stored, where the sink is durable: a restore may have changed it.
+
+        Asked for when the resume point is gone and no snapshot may replace the state.
+        """
+
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Replace all state by a snapshot, given in chunks, then set progress to its version.
 
@@ -72,16 +80,38 @@ class FrameSink(Protocol):
 class FeedMetrics:
     """State of a subscription."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.connected = Gauge("harken_feed_connected", "1 while subscribed.", registry=registry)
-        self.lag = Gauge("harken_feed_lag_versions", "Versions behind.", registry=registry)
-        self.frames = Counter("harken_feed_frames", "Frames applied.", registry=registry)
-        self.refused = Counter("harken_feed_refused", "Frames refused.", registry=registry)
-        self.breaks = Counter("harken_feed_breaks", "Streams that broke.", registry=registry)
-        self.visible = Histogram(
-            "harken_feed_visible_seconds", "From accepted to applied here.", registry=registry,
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30),
+    def __init__(self, registry: CollectorRegistry, loop: LoopMetrics) -> None:
+        self.connected = Gauge(
+            "harken_feed_connected", "1 while subscribed to the feed, else 0.", registry=registry
+        )
+        self.lag = Gauge(
+            "harken_feed_lag_versions", "Versions that are known and not applied.",
+            registry=registry,
         )  # fmt: skip
+        self.lag_seconds = Gauge(
+            "harken_feed_lag_seconds",
+            "Seconds since which there is a version that is not applied, or the feed is not heard.",
+            registry=registry,
+        )
+        self.version = Gauge(
+            "harken_feed_applied_version", "Newest version applied.", registry=registry
+        )
+        self.frames = Counter("harken_feed_frames", "Frames applied.", registry=registry)
+        self.refused = Counter(
+            "harken_feed_refused", "Frames refused because they are wrong.", registry=registry
+        )
+        self.breaks = Counter(
+            "harken_feed_breaks", "Streams of the feed that broke.", registry=registry
+        )
+        self.restarts = Counter(
+            "harken_feed_restarts", "Snapshots that replaced the state.", registry=registry
+        )
+        self.apply_seconds = Histogram(
+            "harken_feed_apply_seconds", "Seconds to apply the frames that had piled up.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+            registry=registry,
+        )  # fmt: skip
+        self.visible = loop.stage(VISIBLE)
 
 
 class FeedClient:
@@ -111,9 +141,12 @@ class FeedClient:
         self._durable = durable
         self._can_restart = can_restart
         self._want_snapshot = False
+        self._lag = FeedLag()
+        self._news_after = 0
         self.connected = False
         self.head_version = 0
         self.last_contact = 0.0
+        metrics.lag_seconds.set_function(lambda: self._lag.seconds(self.connected))
 
     def caught_up(self, max_lag: int = 0) -> bool:
         """Return whether the sink has all, but for `max_lag` versions, that the server has."""
@@ -127,7 +160,7 @@ class FeedClient:
             try:
                 await self._follow()
             except grpc.aio.AioRpcError as error:
-                self._note_break(error)
+                await self._note_break(error)
             except FrameRefusedError as error:
                 # Trying again helps when the frame was damaged on its way; when it is wrong at
                 # its source the state as it was serves on, and the metric calls for help.
@@ -148,16 +181,26 @@ class FeedClient:
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
             backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
 
-    def _note_break(self, error: grpc.aio.AioRpcError) -> None:
+    async def _note_break(self, error: grpc.aio.AioRpcError) -> None:
         reason = reason_of(rpc_status.from_call(error))  # type: ignore[arg-type]
         if reason in (EpochLostError.reason, HistoryGoneError.reason):
             if self._can_restart:
                 _log.warning("resume point is gone, taking a snapshot", reason=reason)
                 self._want_snapshot = True
             else:
-                _log.error("resume point is gone and this service cannot start anew", reason=reason)
+                await self._find_progress(reason)
         else:
             _log.warning("feed broke", code=error.code().name, details=error.details())
+
+    async def _find_progress(self, reason: str) -> None:
+        """Go on from what the sink has stored: it may have been restored together with the feed."""
+        before = self._sink.progress.applied
+        await self._sink.find_progress()
+        found = self._sink.progress.applied
+        if found == before:
+            _log.error("resume point is gone and this service cannot start anew", reason=reason)
+        else:
+            _log.warning("the store was restored", before=before.version, found=found.version)
 
     async def _follow(self) -> None:
         call = self._stub.Subscribe()
@@ -166,13 +209,17 @@ class FeedClient:
             welcome = await self._read(call)
             if not welcome.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
-            self.head_version = welcome.welcome.head_version
+            self._hear(welcome.welcome.head_version)
             self._sink.progress.learn_forks(
                 {fork.epoch: fork.last_sequence for fork in welcome.welcome.forks}
             )
             if self._snapshot_wanted():
                 await self._sink.restart(self._chunks(call))
                 self._want_snapshot = False
+                self._metrics.restarts.inc()
+                # What was there before we began is no measure of how fast the loop is.
+                self._news_after = self.head_version
+                self._note_applied()
                 ack = pb.Ack(version=self._sink.progress.applied.version)
                 await _send(call, pb.SubscribeRequest(ack=ack))
             self._set_connected(True)
@@ -247,11 +294,13 @@ class FeedClient:
             while True:
                 message = await self._read(call)
                 if message.HasField("frame"):
-                    self.head_version = max(self.head_version, message.frame.version)
-                    await queue.put(message.frame)
+                    frame = message.frame
+                    self.head_version = max(self.head_version, frame.version)
+                    self._lag.heard(frame.version, frame.accepted_at_us / 1e6)
+                    await queue.put(frame)
                 elif message.HasField("heartbeat"):
-                    self.head_version = message.heartbeat.head_version
-                    self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
+                    self._hear(message.heartbeat.head_version)
+                    self._note_applied()
         except Exception as error:  # whatever it is, it is raised where frames are applied
             await queue.put(error)
 
@@ -278,18 +327,31 @@ class FeedClient:
             expected = frame.version
         if not fresh:
             return
+        began = time.time()
         try:
-            await self._sink.apply(fresh)
+            with self._metrics.apply_seconds.time():
+                await self._sink.apply(fresh)
         except FrameRefusedError as error:
+            self._note_applied()
             self._metrics.refused.inc()
             nack = pb.Nack(version=error.version, reason=error.reason[:1024])
             await _send(call, pb.SubscribeRequest(nack=nack))
             raise
         self._metrics.frames.inc(len(fresh))
-        self._metrics.lag.set(self.head_version - self._sink.progress.applied.version)
-        now = time.time()
+        self._note_applied()
         for frame in fresh:
-            self._metrics.visible.observe(max(0.0, now - frame.accepted_at_us / 1e6))
+            if frame.version > self._news_after:
+                self._metrics.visible.passed(frame, began)
+
+    def _hear(self, head_version: int) -> None:
+        self.head_version = head_version
+        self._lag.heard(head_version)
+
+    def _note_applied(self) -> None:
+        version = self._sink.progress.applied.version
+        self._lag.applied(version)
+        self._metrics.version.set(version)
+        self._metrics.lag.set(max(0, self.head_version - version))
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected

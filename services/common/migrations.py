@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-import structlog
+from services.common.logs import logger
 
 _LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -38,9 +38,7 @@ def migrate(dsn: str, schema: str, folder: Path) -> None:
         if password:
             fault = fault.replace(password, "***")
         raise RuntimeError(f"migration of schema {schema} failed: {fault}")
-    structlog.get_logger(component="migrations").info(
-        "migrated", schema=schema, applied=done.stdout.count("Applied:")
-    )
+    logger("migrations").info("migrated", schema=schema, applied=done.stdout.count("Applied:"))
 
 
 def _dbmate_url(dsn: str, schema: str) -> str:

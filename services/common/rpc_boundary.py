@@ -15,12 +15,15 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.common.errors import HarkenError, OverloadedError
+from services.common.live import Live
 from services.common.logs import logger
+from services.common.open_calls import OpenCalls
 from services.common.status import internal_status, status_of
 
 _LATENCY_BUCKETS = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
+_STREAM_BUCKETS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 4 * 3600.0)
 _log = logger("rpc")
 
 
@@ -29,15 +32,32 @@ class RpcMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.handled = Counter(
-            "harken_rpc_handled", "RPCs by method and status.", ["method", "code"],
-            registry=registry,
+            "harken_rpc_handled", "RPCs that ended, streams too, by method and status.",
+            ["method", "code"], registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "harken_rpc_seconds", "Duration of unary RPCs.", ["method"],
-            buckets=_LATENCY_BUCKETS, registry=registry,
+            "harken_rpc_seconds", "Seconds that unary RPCs took; those shed are not in it.",
+            ["method"], buckets=_LATENCY_BUCKETS, registry=registry,
         )  # fmt: skip
-        self.in_flight = Gauge("harken_rpc_in_flight", "Unary RPCs now.", registry=registry)
-        self.shed = Counter("harken_rpc_shed", "RPCs shed by the limit.", registry=registry)
+        self.in_flight = Gauge(
+            "harken_rpc_in_flight", "Unary RPCs being handled that count against the limit.",
+            registry=registry,
+        )  # fmt: skip
+        self.shed = Counter(
+            "harken_rpc_shed", "Unary RPCs shed by the limit.", ["method"], registry=registry
+        )
+        self.stream_seconds = Histogram(
+            "harken_rpc_stream_seconds", "Seconds that streaming RPCs were open, once they ended.",
+            ["method"], buckets=_STREAM_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self.streams = Gauge(
+            "harken_rpc_streams_open", "Streaming RPCs that are open.", ["method"],
+            registry=registry,
+        )  # fmt: skip
+        self.messages = Counter(
+            "harken_rpc_stream_messages", "Messages sent on streaming RPCs.", ["method"],
+            registry=registry,
+        )  # fmt: skip
 
 
 def _is_limited(method: str) -> bool:
@@ -48,11 +68,13 @@ def _is_limited(method: str) -> bool:
 class RpcBoundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, metrics: RpcMetrics, max_in_flight: int) -> None:
+    def __init__(self, metrics: RpcMetrics, max_in_flight: Live[int]) -> None:
         """Shed our unary RPCs beyond `max_in_flight` at once; streams are not counted."""
         self._metrics = metrics
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
+        self.calls = OpenCalls()
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
 
     async def intercept_service(
@@ -78,52 +100,79 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary:
-            wrap = self._single(name, handler.unary_unary, limited=_is_limited(method))
+            call, limited = handler.unary_unary, _is_limited(method)
+            wrap = self._single(name, call, self._metrics.seconds, limited)
             return grpc.unary_unary_rpc_method_handler(wrap, **coders)
         if handler.stream_unary:
-            wrap = self._single(name, handler.stream_unary, limited=False)
+            call, seconds = handler.stream_unary, self._metrics.stream_seconds
+            wrap = self._single(name, call, seconds, limited=False)
             return grpc.stream_unary_rpc_method_handler(wrap, **coders)
         if handler.unary_stream:
-            stream = self._stream(name, handler.unary_stream)
+            stream = self._stream(name, handler.unary_stream, endless=False)
             return grpc.unary_stream_rpc_method_handler(stream, **coders)
-        stream = self._stream(name, handler.stream_stream)
+        stream = self._stream(name, handler.stream_stream, endless=True)
         return grpc.stream_stream_rpc_method_handler(stream, **coders)
 
-    def _single(self, name: str, call: Callable[..., Any], limited: bool) -> Callable[..., Any]:
-        seconds = self._metrics.seconds.labels(name)
+    def _single(
+        self,
+        name: str,
+        call: Callable[..., Any],
+        durations: Histogram,
+        limited: bool,
+        endless: bool = False,
+    ) -> Callable[..., Any]:
+        seconds = durations.labels(name)
+        shed = self._metrics.shed.labels(name) if limited else None
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            if limited and self._in_flight >= self._max_in_flight:
-                self._metrics.shed.inc()
+            if shed is not None and self._in_flight >= self._max_in_flight.value:
+                shed.inc()
                 await self._fail(name, context, OverloadedError("too many calls at once"))
             self._in_flight += limited
+            task = self.calls.enter(endless)
             started = time.perf_counter()
             try:
                 answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
-                await self._fail(name, context, error)
+                await self._fail(name, context, self.calls.cause(task, error))
             finally:
+                self.calls.leave(task)
                 self._in_flight -= limited
                 seconds.observe(time.perf_counter() - started)
             succeeded.inc()
             return answer
 
-        self._metrics.in_flight.set_function(lambda: self._in_flight)
         return handle
 
-    def _stream(self, name: str, call: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    def _stream(
+        self, name: str, call: Callable[..., AsyncIterator[Any]], endless: bool
+    ) -> Callable[..., Any]:
         if asyncio.iscoroutinefunction(call):
             # It writes its answers through the context, as the health service does.
-            return self._single(name, call, limited=False)
+            durations = self._metrics.stream_seconds
+            return self._single(name, call, durations, limited=False, endless=True)
         succeeded = self._metrics.handled.labels(name, "OK")
+        seconds = self._metrics.stream_seconds.labels(name)
+        streams = self._metrics.streams.labels(name)
+        messages = self._metrics.messages.labels(name)
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            started = time.perf_counter()
+            streams.inc()
+            task = self.calls.enter(endless)
             try:
                 async for answer in call(request, context):
+                    messages.inc()
+                    self.calls.sends(task)
                     yield answer
+                    self.calls.goes_on(task)
             except (asyncio.CancelledError, Exception) as error:
-                await self._fail(name, context, error)
+                await self._fail(name, context, self.calls.cause(task, error))
+            finally:
+                self.calls.leave(task)
+                streams.dec()
+                seconds.observe(time.perf_counter() - started)
             succeeded.inc()
 
         return handle
@@ -132,7 +181,9 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self, name: str, context: grpc.aio.ServicerContext, error: BaseException
     ) -> NoReturn:
         if isinstance(error, asyncio.CancelledError):
-            self._metrics.handled.labels(name, "CANCELLED").inc()
+            left = context.time_remaining()
+            late = left is not None and left <= 0
+            self._metrics.handled.labels(name, "DEADLINE_EXCEEDED" if late else "CANCELLED").inc()
             raise error
         if isinstance(error, HarkenError):
             status = status_of(error)

@@ -14,13 +14,17 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
+from services.common.live import Live
 from services.common.logs import logger
+from services.common.process_metrics import add_process_metrics
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
+_LAST_SECONDS = 0.5
+"""Of these, for answering what is still open that we shut down."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
@@ -30,9 +34,12 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
-    # Clients reconnect now and then, so that new replicas get traffic.
-    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+    # Clients reconnect, and look names up anew, so that new replicas get traffic within a minute.
+    # Calls and streams that are open go on where they are.
+    ("grpc.max_connection_age_ms", 60 * 1000),
 )
+LIVENESS = "liveness"
+"""Name in gRPC health that is SERVING while the process runs, ready or not."""
 _log = logger("server")
 
 
@@ -43,6 +50,10 @@ class Health:
         self.servicer = HealthServicer()
         self._names = ("", *services)
         self._ready: bool | None = None
+
+    async def set_alive(self) -> None:
+        """Say that the process runs, whatever it waits for: what a liveness probe asks."""
+        await self.servicer.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
 
     async def set_ready(self, ready: bool) -> None:
         """Publish readiness; repeating the same value costs nothing."""
@@ -59,13 +70,15 @@ class Server:
     """A gRPC server and the metrics endpoint beside it."""
 
     def __init__(
-        self, registry: CollectorRegistry, services: Iterable[str], max_in_flight: int
+        self, registry: CollectorRegistry, services: Iterable[str], max_in_flight: Live[int]
     ) -> None:
         """Serve RPCs of the named services, at most `max_in_flight` unary ones at once."""
         names = tuple(services)
         self._registry = registry
-        boundary = RpcBoundary(RpcMetrics(registry), max_in_flight)
-        self.grpc = grpc.aio.server(interceptors=[boundary], options=_OPTIONS)
+        add_process_metrics(registry)
+        self._boundary = RpcBoundary(RpcMetrics(registry), max_in_flight)
+        self._drained = False
+        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=_OPTIONS)
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(
@@ -82,6 +95,7 @@ class Server:
 
         `address_file`, when given, receives {"grpc": "host:port", "metrics": "host:port"}.
         """
+        await self.health.set_alive()
         await self.health.set_ready(False)
         port = self.grpc.add_insecure_port(listen)
         address = f"{listen.rpartition(':')[0]}:{port}"
@@ -95,12 +109,29 @@ class Server:
         try:
             yield address
         finally:
-            await self.health.set_ready(False)
-            await self.health.servicer.enter_graceful_shutdown()
-            await self.grpc.stop(DRAIN_SECONDS)
+            await self.drain()
             http_server.shutdown()
             http_server.server_close()
             _log.info("stopped", address=address)
+
+    async def drain(self) -> None:
+        """Take no more calls, finish those that were taken, within DRAIN_SECONDS.
+
+        Streams without an end, and what takes longer, end with UNAVAILABLE.
+        """
+        if self._drained:
+            return
+        self._drained = True
+        _log.info("draining")
+        await self.health.set_ready(False)
+        await self.health.servicer.enter_graceful_shutdown()
+        stopping = asyncio.create_task(self.grpc.stop(DRAIN_SECONDS))
+        # Before streams end, so that their callers come back to another process.
+        await asyncio.sleep(0)
+        self._boundary.calls.end(only_endless=True)
+        await asyncio.wait([stopping], timeout=DRAIN_SECONDS - _LAST_SECONDS)
+        self._boundary.calls.end(only_endless=False)
+        await stopping
 
 
 def _write_addresses(path: Path, address: str, metrics: str) -> None:
@@ -118,8 +149,11 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-async def run_until(stop: asyncio.Event, *jobs: Any) -> None:
-    """Run coroutines until `stop` is set or one of them ends; an exception of one is raised."""
+async def run_until(stop: asyncio.Event, server: Server, *jobs: Any) -> None:
+    """Run coroutines until `stop` is set or one of them ends; an exception of one is raised.
+
+    After `stop` they go on until `server` is drained: calls in flight may need them.
+    """
     tasks = [asyncio.ensure_future(job) for job in jobs]
     waiter = asyncio.ensure_future(stop.wait())
     try:
@@ -127,6 +161,7 @@ async def run_until(stop: asyncio.Event, *jobs: Any) -> None:
         for task in tasks:
             if task.done():
                 task.result()
+        await server.drain()
     finally:
         for task in (waiter, *tasks):
             task.cancel()

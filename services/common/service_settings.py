@@ -1,10 +1,13 @@
 """Settings that every service has, and the types that settings are made of.
 
-Read once, from the environment: HARKEN_<SERVICE>_<FIELD>. Values that are not text or a number are
-JSON. A wrong value fails at start, naming its key (see `service_main`).
+Read at start from the command line, the environment (HARKEN_<SERVICE>_<FIELD>) and a file, in this
+order (see `settings_source`). Values of the environment that are not text or a number are JSON. A
+wrong value fails at start, naming its key (see `service_main`). Settings marked RELOADS follow
+changes of the file while the process runs (see `settings_reload`).
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -41,33 +44,85 @@ def _from_json(value: Any) -> Any:
         raise ValueError(f"is not JSON: {error}") from None
 
 
-Address = Annotated[str, AfterValidator(_host_and_port)]
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is special about a setting, in Annotated."""
+
+    name: str
+
+
+RELOADS = Mark("reloads")
+"""A change in the settings file takes effect while the process runs."""
+HOLDS_PASSWORD = Mark("holds password")
+"""A URL whose password is shown nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a value looks, for readers of the reference, in Annotated."""
+
+    text: str
+
+
+Address = Annotated[str, AfterValidator(_host_and_port), Form("host:port")]
 """Where to listen, as "host:port"; port 0 for any."""
-PostgresDsn = Annotated[str, AfterValidator(_postgres)]
+PostgresDsn = Annotated[str, AfterValidator(_postgres), Form("PostgreSQL URL"), HOLDS_PASSWORD]
 """A PostgreSQL URL."""
-Target = Annotated[str, Field(min_length=1)]
+Target = Annotated[str, Field(min_length=1), Form("gRPC target")]
 """What gRPC dials: "host:port", or a name such as "dns:///feedback:7401"."""
 FromJson = BeforeValidator(_from_json)
 """With `NoDecode`, in Annotated: the environment holds the value as JSON."""
 
 ListenAddress = Annotated[Address, Field(description="gRPC address; port 0 for any")]
 MetricsAddress = Annotated[Address, Field(description="Prometheus address; port 0 for any")]
-InFlight = Annotated[int, Field(ge=1, description="unary RPCs at once; more are shed")]
+InFlight = Annotated[int, Field(ge=1, description="unary RPCs at once; more are shed"), RELOADS]
 
 
 class ServiceSettings(BaseSettings):
     """Base of the settings of a service, which gives the prefix and the defaults of its own."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     listen: ListenAddress
     metrics_listen: MetricsAddress
     address_file: Path | None = Field(
         default=None, description="receives the bound addresses as JSON"
     )
-    log_level: str = Field(
+    config_file: Path | None = Field(
+        default=None,
+        description="settings file, .toml or .json: names in lower case without the prefix",
+    )
+    log_level: Annotated[str, RELOADS] = Field(
         default="info",
         pattern="(?i)^(debug|info|warning|error)$",
         description="least level that is logged: debug, info, warning, error",
     )
     max_in_flight: InFlight
+    trace_target: str = Field(
+        default="",
+        pattern=r"^($|https?://.+|file:.+)",
+        description="where traces of events go: an OTLP gRPC endpoint such as"
+        " http://collector:4317, or file:/path; empty: nowhere. Needs the extra otel",
+    )
+    trace_share: float = Field(
+        default=0.001,
+        ge=0,
+        le=1,
+        description="share of the events that are traced; give all services the same",
+    )
+
+    @classmethod
+    def prefix(cls) -> str:
+        """Return what the names of environment variables begin with, such as HARKEN_RANKER_."""
+        return cls.model_config.get("env_prefix", "")
+
+    @classmethod
+    def key_of(cls, name: str) -> str:
+        """Return the environment variable of a setting."""
+        return f"{cls.prefix()}{name.upper()}"
+
+    @classmethod
+    def marked(cls, mark: Mark) -> frozenset[str]:
+        """Return the names of the settings that bear a mark."""
+        fields = cls.model_fields.items()
+        return frozenset(name for name, field in fields if mark in field.metadata)

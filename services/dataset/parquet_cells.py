@@ -50,6 +50,45 @@ def parquet_cells(path: Path, columns: Sequence[str], rows: int) -> Iterator[Cel
             raise TableFileError(f"{path}: {error}") from error
 
 
+def parquet_row_count(path: Path) -> int:
+    """Return how many rows there are.
+
+    Raises:
+        TableFileError: as parquet_columns.
+
+    """
+    with _open(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def parquet_rows(path: Path, rows: int) -> Iterator[list[dict[str, object]]]:
+    """Yield rows by lower-case column name, `rows` at a time, as Python objects.
+
+    Times are rounded down to microseconds, which is what Python has.
+
+    Raises:
+        TableFileError: as parquet_columns.
+
+    """
+    arrow = _arrow("pyarrow")
+    with _open(path) as file:
+        names = [column_name(name) for name in file.schema_arrow.names]
+        try:
+            for batch in file.iter_batches(batch_size=rows):
+                columns = [_in_microseconds(column).to_pylist() for column in batch.columns]
+                yield [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+        except (arrow.ArrowException, OSError, ValueError) as error:
+            raise TableFileError(f"{path}: {error}") from error
+
+
+def _in_microseconds(column: Any) -> Any:
+    arrow = _arrow("pyarrow")
+    kind = column.type
+    if arrow.types.is_timestamp(kind) and kind.unit == "ns":
+        return column.cast(arrow.timestamp("us", kind.tz), safe=False)
+    return column
+
+
 class _ArrowCells:
     """Cells as Arrow arrays; what Arrow cannot tell at once is told cell by cell."""
 

@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import asyncpg
+from prometheus_client import CollectorRegistry
 
+from services.common.live import Live
 from services.common.migrations import migrate
 from services.common.service_main import run_service
 from services.feedback.config import FeedbackConfig, Role
@@ -13,9 +15,9 @@ from services.feedback.process import SCHEMA, run
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def _serve(config: FeedbackConfig) -> None:
+async def _serve(live: Live[FeedbackConfig], registry: CollectorRegistry) -> None:
     try:
-        await run(config)
+        await run(live, registry)
     except asyncpg.UndefinedTableError as error:
         raise RuntimeError(
             "the database has no tables of ours: run python -m services.feedback --migrate"

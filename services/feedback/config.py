@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.common.service_settings import (
+    RELOADS,
     FromJson,
     InFlight,
     ListenAddress,
@@ -49,16 +50,22 @@ class FeedbackConfig(ServiceSettings):
     preset: Annotated[str, AfterValidator(_known_preset)] = Field(
         "shopping", description=f"event types: one of {', '.join(PRESETS)}"
     )
-    event_types: Annotated[dict[str, EventType], NoDecode, FromJson] = Field(
+    event_types: Annotated[dict[str, EventType], NoDecode, FromJson, RELOADS] = Field(
         default_factory=dict,
         description="event types by name, as JSON, added to or replacing the preset's",
     )
-    max_future_seconds: float = Field(300, ge=0, description="clock skew of event times allowed")
-    max_age_seconds: float = Field(7 * 86400, gt=0, description="oldest event for RecordEvents")
-    max_tenants: int = Field(1000, ge=1, description="tenants there can be")
+    max_future_seconds: Annotated[float, RELOADS] = Field(
+        300, ge=0, description="clock skew of event times allowed"
+    )
+    max_age_seconds: Annotated[float, RELOADS] = Field(
+        7 * 86400, gt=0, description="oldest event for RecordEvents"
+    )
+    max_tenants: Annotated[int, RELOADS] = Field(1000, ge=1, description="tenants there can be")
 
     flush_events: int = Field(2000, ge=1, le=10000, description="events in one insert, at most")
-    queue_events: int = Field(50_000, ge=5000, description="events waiting; beyond, calls are shed")
+    queue_events: Annotated[int, RELOADS] = Field(
+        50_000, ge=5000, description="events waiting; beyond, calls are shed"
+    )
 
     dimension: int = Field(128, ge=8, le=1024, description="of bootstrap generations")
     step_events: int = Field(1000, ge=1, le=10000, description="entries in one step, at most")
@@ -107,6 +114,9 @@ class FeedbackConfig(ServiceSettings):
     )
     pending_slates: int = Field(
         20_000, ge=1, description="slates within the attribution window, held per tenant"
+    )
+    user_daily_events: int = Field(
+        1000, ge=1, description="events of one user and day that may move what users share"
     )
     shown_eta: float = Field(
         0.01, ge=0, le=0.1, description="largest move of an item by a slate it was passed over in"

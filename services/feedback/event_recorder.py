@@ -1,12 +1,14 @@
 """Records a batch of events: prepares, appends, and says what became of each."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter
 
 from harken.feedback.v1 import event_pb2 as pb
+from services.common.loop_stages import LoopStage
 from services.common.position import Position, token_of
 from services.feedback.domain.event_cleaning import Reason
 from services.feedback.event_conversion import EventPreparer, Prepared, Rejection
@@ -20,10 +22,22 @@ class RecorderMetrics:
     """What became of events."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.outcomes = Counter(
-            "harken_events", "Events by outcome and reason.", ["outcome", "reason"],
-            registry=registry,
+        self._events = Counter(
+            "harken_events", "Events received, by outcome and the reason for it.",
+            ["outcome", "reason"], registry=registry,
         )  # fmt: skip
+        self._bound: dict[tuple[int, int], Counter] = {}
+
+    def count(self, result: pb.EventResult) -> None:
+        """Count what became of an event."""
+        key = (result.outcome, result.reason)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self._events.labels(
+                pb.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_"),
+                pb.EventReason.Name(result.reason).removeprefix("EVENT_REASON_"),
+            )
+        bound.inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +51,30 @@ class Recorded:
 class EventRecorder:
     """Takes events of RecordEvents and ImportEvents alike."""
 
-    def __init__(self, flusher: EventFlusher, metrics: RecorderMetrics) -> None:
+    def __init__(
+        self, flusher: EventFlusher, metrics: RecorderMetrics, accepted: LoopStage
+    ) -> None:
         self._flusher = flusher
         self._metrics = metrics
+        self._accepted = accepted
+
+    @property
+    def traced(self) -> bool:
+        """Whether events are traced."""
+        return self._accepted.traced
 
     async def record(
-        self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
+        self,
+        tenant: str,
+        events: Sequence[pb.Event],
+        preparer: EventPreparer,
+        caller: str = "",
     ) -> Recorded:
-        """Return after all that can be kept is durable. Raises what the flusher raises."""
+        """Return after all that can be kept is durable. Raises what the flusher raises.
+
+        `caller`: W3C traceparent of the call, if any.
+        """
+        began = time.time()
         prepared: list[Prepared | Rejection] = []
         for start in range(0, len(events), _SLICE):
             if start:
@@ -56,6 +86,7 @@ class EventRecorder:
         kept = [outcome for outcome in prepared if isinstance(outcome, Prepared)]
         pairs = [(one.event, one.item_id) for one in kept]
         flushed = iter(await self._flusher.append(pairs, patient=preparer.patient) if kept else ())
+        durable = time.time()
         latest: Position | None = None
         results = []
         for ordinal, outcome in enumerate(prepared):
@@ -68,11 +99,10 @@ class EventRecorder:
                 result = _result(ordinal, outcome, one)
                 if one.position is not None and one.fate is not Fate.REUSED:
                     latest = max(latest or one.position, one.position)
+                    if one.fate is Fate.ACCEPTED:
+                        self._accepted.trace(one.position.sequence, began, durable, caller)
             results.append(result)
-            self._metrics.outcomes.labels(
-                pb.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_"),
-                pb.EventReason.Name(result.reason).removeprefix("EVENT_REASON_"),
-            ).inc()
+            self._metrics.count(result)
         return Recorded(results, latest)
 
 

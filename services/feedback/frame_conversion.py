@@ -11,6 +11,7 @@ from services.feedback.domain.changes import (
     Changes,
     EventColumns,
     HiddenEvents,
+    Influence,
     PlaceChanges,
     PopularityChanges,
     RecentItems,
@@ -143,6 +144,12 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.hidden_weights = to_bytes(hidden.weights, "<f4")
         wire.learner.hidden_times_us.extend(hidden.times_us.tolist())
         wire.learner.hidden_sequences.extend(hidden.sequences.tolist())
+        influence = recent.influence
+        wire.learner.influence_days.extend(influence.days.tolist())
+        wire.learner.influence_counts.extend(influence.counts.tolist())
+        wire.learner.beyond_users.extend(influence.beyond_users.tolist())
+        wire.learner.beyond_first.extend(influence.beyond_first.tolist())
+        wire.learner.beyond_last.extend(influence.beyond_last.tolist())
 
 
 def changes_of(frame: pb.Frame, files: FilesOf) -> list[Changes]:
@@ -253,5 +260,12 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
                 np.frombuffer(learner.hidden_weights, "<f4"),
                 to_ints(learner.hidden_times_us),
                 to_ints(learner.hidden_sequences),
+            ),
+            influence=Influence(
+                to_ints(learner.influence_days),
+                to_ints(learner.influence_counts),
+                to_ints(learner.beyond_users),
+                to_ints(learner.beyond_first),
+                to_ints(learner.beyond_last),
             ),
         )

@@ -13,6 +13,12 @@ from services.feedback.learner_state import LearnerState
 from services.feedback.store.generation_lifecycle import Figures, GenerationLifecycle
 
 _NOTE_SECONDS = 1.0
+_FIGURES = (
+    ("events", "Events compared."),
+    ("mean", "Mean difference in how well events were ranked, -1 to 1."),
+    ("lower", "Lower end of the confidence sequence, -1 to 1."),
+    ("upper", "Upper end of the confidence sequence, -1 to 1."),
+)
 _log = logger("generations")
 
 
@@ -32,20 +38,28 @@ class GenerationMetrics:
             "harken_vector_rollbacks", "Times the serving vectors went back, so far.", ["tenant"],
             registry=registry,
         )  # fmt: skip
-        labels = ["tenant", "comparison", "figure"]
-        self._comparison = Gauge(
-            "harken_live_comparison",
-            "Staged against serving (validation), reference against live (guard): events, mean,"
-            " lower, upper.", labels, registry=registry,
-        )  # fmt: skip
+        self._comparison = [
+            Gauge(
+                f"harken_live_comparison_{figure}",
+                f"{meaning} Comparison: staged against serving (validation), reference against"
+                " live (guard); positive: the first ranks better.",
+                ["tenant", "comparison"],
+                registry=registry,
+            )
+            for figure, meaning in _FIGURES
+        ]
+        self._bound: dict[tuple[str, str], list[Gauge]] = {}
 
     def show(self, tenant: str, comparison: str, evidence: Evidence) -> None:
         """Show a comparison as it is."""
-        lower, upper = evidence.interval()
-        for figure, value in (
-            ("events", evidence.count), ("mean", evidence.mean), ("lower", lower), ("upper", upper)
-        ):  # fmt: skip
-            self._comparison.labels(tenant, comparison, figure).set(value)
+        key = (tenant, comparison)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = [gauge.labels(*key) for gauge in self._comparison]
+        for gauge, value in zip(
+            bound, (evidence.count, evidence.mean, *evidence.interval()), strict=True
+        ):
+            gauge.set(value)
 
 
 class GenerationKeeper:

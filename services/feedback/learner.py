@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from harken.log.v1 import entry_pb2
 from services.common.database import session, store_faults
@@ -15,10 +14,13 @@ from services.common.logs import logger
 from services.common.progress import Applied
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.generation_keeper import GenerationKeeper
+from services.feedback.learner_metrics import LearnerMetrics
 from services.feedback.learner_state import LearnerState
 from services.feedback.slate_learning_metrics import SlateLearningMetrics
+from services.feedback.standby import Standby
 from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.leadership import candidate
 from services.feedback.store.learner_store import FencedError, LearnerStore
 from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry, read_log
 
@@ -36,30 +38,6 @@ class LearnerTimes:
     checkpoint_versions: int
     checkpoint_seconds: float
     keep_versions: int
-
-
-class LearnerMetrics:
-    """State of the learner."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.leads = Gauge("harken_learner_leads", "1 while active.", registry=registry)
-        self.entries = Counter("harken_learner_entries", "Entries learned.", registry=registry)
-        self.fenced = Counter("harken_learner_fenced", "Terms lost.", registry=registry)
-        self.failures = Counter("harken_learner_failures", "Terms ended by a fault.",
-                                registry=registry)  # fmt: skip
-        self.checkpoints = Counter("harken_learner_checkpoints", "Written.", registry=registry)
-        buckets = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-        self.step = Histogram(
-            "harken_learner_step_seconds", "Computing a step.", registry=registry, buckets=buckets
-        )
-        self.commit = Histogram(
-            "harken_learner_commit_seconds", "Committing a step.", registry=registry,
-            buckets=buckets,
-        )  # fmt: skip
-        self.learned = Histogram(
-            "harken_learned_seconds", "From accepted to committed.", registry=registry,
-            buckets=buckets,
-        )  # fmt: skip
 
 
 class Learner:
@@ -100,13 +78,12 @@ class Learner:
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
+        standby = Standby(self._state, self._frames, self._times.lease_seconds)
         while True:
             try:
-                term = await self._store.try_lead(self._times.lease_seconds)
-                if term is None:
-                    await asyncio.sleep(self._times.lease_seconds / 4)
-                    continue
-                await self._lead(term)
+                async with candidate(self._dsn) as session_of_lock:
+                    await standby.wait_turn(session_of_lock)
+                    await self._lead(await self._store.begin_term(), session_of_lock)
             except FencedError as error:
                 self._metrics.fenced.inc()
                 _log.warning("another learner leads now", error=str(error))
@@ -120,10 +97,9 @@ class Learner:
                 _log.error("the learner failed", exc_info=error)
                 await asyncio.sleep(self._times.lease_seconds)
 
-    async def _lead(self, term: int) -> None:
+    async def _lead(self, term: int, listener: asyncpg.Connection) -> None:
+        """Lead for as long as `listener`, the session that holds the lock, lives."""
         _log.info("leading", term=term)
-        with store_faults():
-            listener = await asyncpg.connect(self._dsn)
         heartbeat = asyncio.create_task(self._beat(term))
         try:
             with store_faults():
@@ -131,28 +107,32 @@ class Learner:
             self._log_head = await self._store.log_head()
             await settle_epoch(self._pool)
             head = await self._frames.head()
-            await self._state.load(self._frames, Applied(head.epoch, head.version, head.sequence))
+            await self._state.catch_up(
+                self._frames, Applied(head.epoch, head.version, head.sequence)
+            )
             for tenant, state in self._state.states.items():
                 self._slate_metrics.loaded(tenant, state.slates)
             self._checkpoint_version = self._state.applied.version
             self._checkpoint_at = time.monotonic()
             self._metrics.leads.set(1)
             self._hub.fed = True
+            self._hub.wake()
             self._keeper.begin()
             await self._follow_log(term, heartbeat, listener)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
                 await self._store.resign(term)
+            # A checkpoint may still be on its way: whoever stands by need not wait for it.
+            listener.terminate()
             raise
         finally:
             self._metrics.leads.set(0)
             self._hub.fed = False
+            self._state.leave()
             heartbeat.cancel()
             background = [task for task in (heartbeat, self._checkpoint) if task is not None]
             self._checkpoint = None
             await asyncio.gather(*background, return_exceptions=True)
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                await listener.close(timeout=1.0)
 
     async def _beat(self, term: int) -> None:
         while True:
@@ -197,6 +177,7 @@ class Learner:
             await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
 
     async def _take_step(self, term: int, rows: list[LogRow]) -> None:
+        began = time.time()
         before = self._state.applied
         with self._metrics.step.time():
             frame, after = await self._state.advance(rows)
@@ -207,9 +188,9 @@ class Learner:
             self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
         taken = after.sequence - before.sequence
         self._metrics.entries.inc(taken)
-        now_us = time.time() * 1e6
-        for row in rows[:taken]:
-            self._metrics.learned.observe(max(0.0, now_us - row.accepted_at_us) / 1e6)
+        self._metrics.beyond_influence.inc(self._state.beyond_influence)
+        self._metrics.versions_since_checkpoint.set(after.version - self._checkpoint_version)
+        self._metrics.learned.passed(frame, began)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -239,6 +220,7 @@ class Learner:
     async def _write_checkpoint(self, term: int, at: Applied, chunks: list[bytes]) -> None:
         await self._store.write_checkpoint(term, at, chunks)
         self._metrics.checkpoints.inc()
+        self._metrics.checkpoint_bytes.set(sum(map(len, chunks)))
         gone = await self._store.forget(self._times.keep_versions)
         _log.info(
             "checkpoint", version=at.version, bytes=sum(map(len, chunks)), frames_forgotten=gone

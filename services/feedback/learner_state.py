@@ -19,6 +19,7 @@ from services.feedback.domain.slate_learning import SlateChanges
 from services.feedback.domain.step import States, finite, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.entry_conversion import log_entry, parse
+from services.feedback.event_ages import note_ages
 from services.feedback.frame_conversion import changes_of, frame_of, named_generations
 from services.feedback.generation_conversion import FilesOf, GenerationFiles, trained_vectors
 from services.feedback.store.frame_store import FrameStore
@@ -27,6 +28,9 @@ from services.feedback.store.log_store import LogRow
 
 _INLINE_ENTRIES = 32
 """Steps of up to this many entries run on the event loop: a thread costs more than they do."""
+
+_CATCH_UP_VERSIONS = 20_000
+"""Farther behind than this, the newest checkpoint is nearer."""
 
 _STEP_BYTES = 3 * 1024 * 1024
 _VECTORS_PER_ENTRY = 7
@@ -46,7 +50,33 @@ class LearnerState:
         self.applied = Applied()
         self.slate_changes: list[tuple[str, SlateChanges]] = []
         """What the last step learned from slates, by tenant."""
+        self.beyond_influence = 0
+        """Events of the last step beyond their user's daily influence."""
         self._log_time_us = 0
+        self._as_committed = False
+
+    async def catch_up(self, frames: FrameStore, until: Applied) -> None:
+        """Fold what was committed since the last call, up to `until`; load anew when need be.
+
+        The need arises after steps of our own, some of which may not have been committed, after a
+        fault, in another epoch, and when we are too far behind.
+
+        Raises:
+            LookupError: frames are missing.
+
+        """
+        behind = until.version - self.applied.version
+        usable = self._as_committed and until.epoch == self.applied.epoch
+        if not usable or not 0 <= behind <= _CATCH_UP_VERSIONS:
+            await self.load(frames, until)
+            return
+        self._as_committed = False
+        await self._fold_after(frames, until)
+        self._as_committed = True
+
+    def leave(self) -> None:
+        """Forget whether the state is as committed: the next `catch_up` loads it anew."""
+        self._as_committed = False
 
     async def load(self, frames: FrameStore, until: Applied) -> None:
         """Load the newest checkpoint and fold the frames after it, up to `until`.
@@ -56,6 +86,7 @@ class LearnerState:
 
         """
         started = time.monotonic()
+        self._as_committed = False
         self.states = {}
         self.applied = Applied(until.epoch, 0, 0)
         newest = await frames.newest_checkpoint()
@@ -63,6 +94,16 @@ class LearnerState:
             async for chunk in frames.checkpoint_chunks(newest):
                 await self._fold(chunk)
             self.applied = replace(newest.applied, epoch=until.epoch)
+        await self._fold_after(frames, until)
+        self._as_committed = True
+        _log.info(
+            "state loaded",
+            version=self.applied.version,
+            tenants=len(self.states),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _fold_after(self, frames: FrameStore, until: Applied) -> None:
         while self.applied.version < until.version:
             page = await frames.frames_after(self.applied.version)
             if not page:
@@ -73,12 +114,6 @@ class LearnerState:
                 await self._fold(frame)
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)
         self._forget_files()
-        _log.info(
-            "state loaded",
-            version=self.applied.version,
-            tenants=len(self.states),
-            seconds=round(time.monotonic() - started, 3),
-        )
 
     async def _fold(self, frame: frame_pb2.Frame) -> None:
         for manifest in named_generations(frame):
@@ -178,9 +213,12 @@ class LearnerState:
     ) -> frame_pb2.Frame:
         changes = step(self.states, entries, self._config, after.version)
         self.slate_changes = [(one.tenant, one.slates) for one in changes if one.slates is not None]
+        self.beyond_influence = sum(one.beyond_influence for one in changes)
         if not finite(changes):
             raise ArithmeticError(f"step after version {before.version} is not finite")
-        return frame_of(changes, before, after, entries[-1].accepted_at_us)
+        frame = frame_of(changes, before, after, entries[-1].accepted_at_us)
+        note_ages(frame, entries)
+        return frame
 
     def checkpoint(self) -> list[bytes]:
         """Return the state as serialised chunks. No step may run meanwhile."""

@@ -21,8 +21,12 @@ from harken.feedback.v1 import (
 )
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
+from services.common.live import Live
 from services.common.logs import logger
+from services.common.loop_stages import ACCEPTED, PUSHED, LoopMetrics
+from services.common.process_metrics import DatabaseMetrics
 from services.common.server import Server, run_until, stop_signal
+from services.common.tracing import event_tracer
 from services.feedback.bootstrap import BootstrapBuilder
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.domain.event_cleaning import ClockBounds
@@ -40,7 +44,8 @@ from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
 from services.feedback.item_recorder import ItemRecorder
-from services.feedback.learner import Learner, LearnerMetrics, LearnerTimes
+from services.feedback.learner import Learner, LearnerTimes
+from services.feedback.learner_metrics import LearnerMetrics
 from services.feedback.learner_state import LearnerState
 from services.feedback.servicers.catalog import CatalogServicer
 from services.feedback.servicers.embedding import EmbeddingServicer
@@ -86,24 +91,28 @@ class _Shared:
     `core` are connections for what must never wait behind calls: flusher, learner, hub, probe.
     """
 
-    config: FeedbackConfig
+    settings: Live[FeedbackConfig]
     pool: asyncpg.Pool
     core: asyncpg.Pool
     registry: CollectorRegistry
+    loop: LoopMetrics
     generations: GenerationStore
     hub: FrameHub
 
 
-async def run(config: FeedbackConfig) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def run(settings: Live[FeedbackConfig], registry: CollectorRegistry) -> None:
+    """Serve until SIGTERM or SIGINT; metrics go to `registry`."""
+    config = settings.value
     stop = stop_signal()
     async with (
         _pool(config, config.pool_size) as pool,
         _pool(config, _CORE_CONNECTIONS) as core,
+        event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
     ):
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
-        await _serve(config, pool, core, stop)
+        loop = LoopMetrics(registry, tracer)
+        await _serve(settings, registry, loop, pool, core, stop)
 
 
 @contextlib.asynccontextmanager
@@ -119,45 +128,55 @@ async def _pool(config: FeedbackConfig, size: int) -> AsyncIterator[asyncpg.Pool
 
 
 async def _serve(
-    config: FeedbackConfig, pool: asyncpg.Pool, core: asyncpg.Pool, stop: asyncio.Event
+    settings: Live[FeedbackConfig],
+    registry: CollectorRegistry,
+    loop: LoopMetrics,
+    pool: asyncpg.Pool,
+    core: asyncpg.Pool,
+    stop: asyncio.Event,
 ) -> None:
-    registry = CollectorRegistry()
+    config = settings.value
+    database = DatabaseMetrics(registry, {"calls": pool, "core": core})
     hub = FrameHub(core, FrameStore(core), config.dsn, registry)
     await hub.load()
     shared = _Shared(
-        config, pool, core, registry, GenerationStore(pool, config.kept_generations), hub
+        settings, pool, core, registry, loop, GenerationStore(pool, config.kept_generations), hub
     )
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
-    server = Server(registry, names, config.max_in_flight)
+    server = Server(registry, names, settings.map(lambda config: config.max_in_flight))
     directory = ItemDirectory()
     tenants = TenantRegistry(
         pool,
         shared.generations,
         BootstrapBuilder(config.dimension, preset_outcomes(config.preset)),
-        config.max_tenants,
+        settings.map(lambda config: config.max_tenants),
     )
     flusher = EventFlusher(
-        core, directory, FlusherMetrics(registry), config.flush_events, config.queue_events
+        core,
+        directory,
+        FlusherMetrics(registry, loop.stage(ACCEPTED)),
+        config.flush_events,
+        settings.map(lambda config: config.queue_events),
     )
     _add_reading(server, shared, tenants, directory)
     if writes:
         _add_writing(server, shared, tenants, directory, flusher)
-    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server)]
+    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server, database)]
     if config.role is not Role.INGEST:
         jobs.append(_learner(shared).run())
     # The flusher ends last, after the server has let go of its calls.
     flushing = asyncio.create_task(flusher.run())
     try:
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, *jobs)
+            await run_until(stop, server, *jobs)
     finally:
         flusher.close()
         await flushing
 
 
 def _learner(shared: _Shared) -> Learner:
-    config = shared.config
+    config = shared.settings.value
     return Learner(
         shared.core,
         config.dsn,
@@ -166,7 +185,7 @@ def _learner(shared: _Shared) -> Learner:
         LearnerState(shared.generations, _learning(config)),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
-        LearnerMetrics(shared.registry),
+        LearnerMetrics(shared.registry, shared.loop),
         SlateLearningMetrics(shared.registry),
         LearnerTimes(
             lease_seconds=config.lease_seconds,
@@ -187,6 +206,7 @@ def _learning(config: FeedbackConfig) -> LearningConfig:
     )
     return LearningConfig(
         comparison=config.comparison(),
+        daily_events=config.user_daily_events,
         slates=SlateConfig(joiner=joiner),
         shown=ShownStepConfig(eta=config.shown_eta),
     )
@@ -196,7 +216,7 @@ def _add_reading(
     server: Server, shared: _Shared, tenants: TenantRegistry, directory: ItemDirectory
 ) -> None:
     """Add what every role serves: the feed and the generations."""
-    metrics = SubscriptionMetrics(shared.registry)
+    metrics = SubscriptionMetrics(shared.registry, shared.loop.stage(PUSHED))
     frames = FrameStore(shared.pool)
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
@@ -204,7 +224,7 @@ def _add_reading(
             EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
             FeedServer(shared.hub, frames, metrics),
             AckBook(shared.hub, frames, shared.registry),
-            shared.config.durable_subscribers,
+            shared.settings.value.durable_subscribers,
         ),
         server.grpc,
     )
@@ -222,18 +242,15 @@ def _add_writing(
     flusher: EventFlusher,
 ) -> None:
     """Add what takes events, items and user facts."""
-    types = shared.config.types()
-    newest_us = int(shared.config.max_future_seconds * 1e6)
-    oldest_us = int(shared.config.max_age_seconds * 1e6)
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
             tenants,
-            EventRecorder(flusher, RecorderMetrics(shared.registry)),
+            EventRecorder(flusher, RecorderMetrics(shared.registry), shared.loop.stage(ACCEPTED)),
             SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us),
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
-            live=EventPreparer(types, ClockBounds(newest_us, oldest_us), _now_us, patient=False),
-            history=EventPreparer(types, ClockBounds(newest_us, None), _now_us, patient=True),
+            live=shared.settings.map(lambda config: _preparer(config, config.max_age_seconds)),
+            history=shared.settings.map(lambda config: _preparer(config, None)),
         ),
         server.grpc,
     )
@@ -246,7 +263,14 @@ def _add_writing(
     )
 
 
-async def _watch(core: asyncpg.Pool, server: Server) -> None:
+def _preparer(config: FeedbackConfig, max_age_seconds: float | None) -> EventPreparer:
+    """Return what prepares live events; without a greatest age: what is imported, patiently."""
+    oldest_us = None if max_age_seconds is None else int(max_age_seconds * 1e6)
+    bounds = ClockBounds(int(config.max_future_seconds * 1e6), oldest_us)
+    return EventPreparer(config.types(), bounds, _now_us, patient=max_age_seconds is None)
+
+
+async def _watch(core: asyncpg.Pool, server: Server, database: DatabaseMetrics) -> None:
     """Be ready exactly while the store answers."""
     while True:
         try:
@@ -256,6 +280,7 @@ async def _watch(core: asyncpg.Pool, server: Server) -> None:
         except (StoreUnavailableError, TimeoutError) as error:
             _log.warning("the store is away", error=str(error))
             ready = False
+        database.up.set(ready)
         await server.health.set_ready(ready)
         await asyncio.sleep(_PROBE_SECONDS)
 

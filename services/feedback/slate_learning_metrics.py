@@ -14,6 +14,10 @@ _COUNTED = (
 )  # fmt: skip
 
 
+def _gauge(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
+    return Gauge(f"harken_outcome_{figure}", meaning, _LABELS, registry=registry)
+
+
 class _Figures:
     """Gauges of one surface and outcome."""
 
@@ -33,10 +37,10 @@ class SlateLearningMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._gauges = (
-            Gauge("harken_outcome_examples", "Examples, faded.", _LABELS, registry=registry),
-            Gauge("harken_outcome_predicted", "Mean predicted.", _LABELS, registry=registry),
-            Gauge("harken_outcome_actual", "Mean that came true.", _LABELS, registry=registry),
-            Gauge("harken_outcome_ece", "Calibration error.", _LABELS, registry=registry),
+            _gauge(registry, "examples", "Items shown that the figures stand on, fading."),
+            _gauge(registry, "predicted", "Mean predicted probability, 0 to 1."),
+            _gauge(registry, "actual", "Share of the items shown that came true, 0 to 1."),
+            _gauge(registry, "ece", "Expected calibration error, 0 to 1."),
         )
         joined = Counter(
             "harken_joiner", "Slates and events that name one, by what became of them.", ["what"],
@@ -48,7 +52,10 @@ class SlateLearningMetrics:
             registry=registry,
         )  # fmt: skip
         self._bytes = Gauge(
-            "harken_joiner_bytes", "Memory of those slates.", ["tenant"], registry=registry
+            "harken_joiner_bytes",
+            "Bytes of the slates within the attribution window.",
+            ["tenant"],
+            registry=registry,
         )
         self._figures: dict[tuple[str, ...], _Figures] = {}
 

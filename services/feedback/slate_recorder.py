@@ -16,7 +16,9 @@ class SlateMetrics:
     """What became of slates that rankers sent."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        slates = Counter("harken_slates", "Slates by outcome.", ["outcome"], registry=registry)
+        slates = Counter(
+            "harken_slates", "Slates received, by outcome.", ["outcome"], registry=registry
+        )
         self.accepted = slates.labels("ACCEPTED")
         self.rejected = slates.labels("REJECTED")
 

@@ -2,6 +2,9 @@
 
 import sys
 
+from prometheus_client import CollectorRegistry
+
+from services.common.live import Live
 from services.common.migrations import migrate
 from services.common.server import stop_signal
 from services.common.service_main import run_service
@@ -9,8 +12,8 @@ from services.profile.config import ProfileConfig
 from services.profile.process import MIGRATIONS, SCHEMA, serve
 
 
-async def _serve(config: ProfileConfig) -> None:
-    await serve(config, stop_signal())
+async def _serve(live: Live[ProfileConfig], registry: CollectorRegistry) -> None:
+    await serve(live, registry, stop_signal())
 
 
 def _migrate(config: ProfileConfig) -> None:

@@ -1,9 +1,12 @@
 """Configuration of the profile service, read once from the environment (HARKEN_PROFILE_*)."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.common.service_settings import (
+    RELOADS,
     InFlight,
     ListenAddress,
     MetricsAddress,
@@ -29,7 +32,7 @@ class ProfileConfig(ServiceSettings):
         default="127.0.0.1:7401", description="gRPC target of the feedback service"
     )
     pool_size: int = Field(default=8, ge=1, description="PostgreSQL connections for RPCs")
-    ready_max_lag: int = Field(
+    ready_max_lag: Annotated[int, RELOADS] = Field(
         default=16,
         ge=0,
         description="versions behind the feed with which we first call ourselves ready",

@@ -84,6 +84,10 @@ class FrameApplier:
             await self._find_cursor()
             raise
 
+    async def find_progress(self) -> None:
+        """Go on from the cursor in the database, once the store is there."""
+        await self._find_cursor()
+
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Refuse: counters and seen items are made of every event, which no snapshot holds.
 

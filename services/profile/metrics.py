@@ -7,15 +7,14 @@ class ProfileMetrics:
     """What the service did, and every state in which it does less than it should."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.database_up = Gauge(
-            "harken_profile_database_up", "1 while PostgreSQL answers.", registry=registry
-        )
         self.apply_seconds = Histogram(
-            "harken_profile_apply_seconds", "Duration of a transaction that applies frames.",
+            "harken_profile_apply_seconds", "Seconds of a transaction that applies frames.",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=registry,
         )  # fmt: skip
-        self.events = Counter("harken_profile_events", "Events applied.", registry=registry)
+        self.events = Counter(
+            "harken_profile_events", "Events of users applied.", registry=registry
+        )
         self.cursor_conflicts = Counter(
             "harken_profile_cursor_conflicts",
             "Transactions dropped because another process had moved the cursor.",
@@ -25,15 +24,16 @@ class ProfileMetrics:
             "harken_profile_stale_answers", "Answers older than min_position.", registry=registry
         )
         self.outbox_rows = Gauge(
-            "harken_profile_outbox_rows", "Facts not delivered yet.", registry=registry
+            "harken_profile_outbox_rows", "Facts about users not delivered yet.", registry=registry
         )
         self.outbox_age = Gauge(
-            "harken_profile_outbox_oldest_seconds", "Age of the oldest of them.", registry=registry
-        )
+            "harken_profile_outbox_oldest_seconds", "Seconds that the oldest of them waits.",
+            registry=registry,
+        )  # fmt: skip
         self.outbox_delivered = Counter(
-            "harken_profile_outbox_delivered", "Facts delivered.", registry=registry
+            "harken_profile_outbox_delivered", "Facts about users delivered.", registry=registry
         )
         self.outbox_failures = Counter(
-            "harken_profile_outbox_failures", "Deliveries that failed.", ["code"],
+            "harken_profile_outbox_failures", "Deliveries that failed, by status.", ["code"],
             registry=registry,
         )  # fmt: skip

@@ -11,7 +11,11 @@ from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceService
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.feed_client import FeedClient, FeedMetrics
+from services.common.live import Live
+from services.common.loop_stages import LoopMetrics
+from services.common.process_metrics import DatabaseMetrics
 from services.common.server import Server, run_until
+from services.common.tracing import event_tracer
 from services.profile.config import ProfileConfig
 from services.profile.frame_applier import FrameApplier
 from services.profile.freshness import Freshness
@@ -36,35 +40,46 @@ _BACKGROUND_CONNECTIONS = 3
 """One each for applying, for the outbox, and for asking whether the store is there."""
 
 
-async def serve(config: ProfileConfig, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then drain.
+async def serve(
+    settings: Live[ProfileConfig], registry: CollectorRegistry, stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set, then drain; metrics go to `registry`.
 
     Raises:
         StoreUnavailableError: the store is away at the start.
         RuntimeError: the schema was never migrated.
 
     """
-    registry = CollectorRegistry()
+    config = settings.value
     metrics = ProfileMetrics(registry)
     async with (
         await open_pool(config.dsn, SCHEMA, config.pool_size) as pool,
         # Apart, so that no number of reads holds up the feed.
         await open_pool(config.dsn, SCHEMA, _BACKGROUND_CONNECTIONS) as background,
         open_channel(config.feedback_target) as channel,
+        event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
+        database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         behaviours = BehaviourStore(background)
         applier = await FrameApplier.open(behaviours, metrics)
         feed = FeedClient(
-            channel, applier, FeedMetrics(registry), "profile", SECTIONS,
+            channel, applier, FeedMetrics(registry, LoopMetrics(registry, tracer)),
+            "profile", SECTIONS,
             durable=True, can_restart=False,
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: feed.last_contact > 0, metrics)
-        server = Server(registry, [SERVICE], config.max_in_flight)
+        server = Server(registry, [SERVICE], settings.map(lambda config: config.max_in_flight))
         add_ProfileServiceServicer_to_server(
             ProfileServicer(ProfileStore(pool), AttributeStore(pool), freshness, relay.wake),
             server.grpc,
         )
-        readiness = Readiness(server.health, behaviours, feed, metrics, config.ready_max_lag)
+        readiness = Readiness(
+            server.health,
+            behaviours,
+            feed,
+            database,
+            settings.map(lambda config: config.ready_max_lag),
+        )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, feed.run(), relay.run(), readiness.run())
+            await run_until(stop, server, feed.run(), relay.run(), readiness.run())

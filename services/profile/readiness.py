@@ -8,9 +8,10 @@ import asyncio
 
 from services.common.errors import StoreUnavailableError
 from services.common.feed_client import FeedClient
+from services.common.live import Live
 from services.common.logs import logger
+from services.common.process_metrics import DatabaseMetrics
 from services.common.server import Health
-from services.profile.metrics import ProfileMetrics
 from services.profile.store.behaviour_store import BehaviourStore
 
 CHECK_SECONDS = 0.1
@@ -27,14 +28,14 @@ class Readiness:
         health: Health,
         store: BehaviourStore,
         feed: FeedClient,
-        metrics: ProfileMetrics,
-        max_lag: int,
+        database: DatabaseMetrics,
+        max_lag: Live[int],
     ) -> None:
         """`max_lag` is in versions of the feed."""
         self._health = health
         self._store = store
         self._feed = feed
-        self._metrics = metrics
+        self._database = database
         self._max_lag = max_lag
         self._was_caught_up = False
 
@@ -42,8 +43,8 @@ class Readiness:
         """Check until cancelled."""
         while True:
             reachable = await self._database_answers()
-            self._metrics.database_up.set(reachable)
-            self._was_caught_up |= self._feed.caught_up(self._max_lag)
+            self._database.up.set(reachable)
+            self._was_caught_up |= self._feed.caught_up(self._max_lag.value)
             await self._health.set_ready(reachable and self._was_caught_up)
             await asyncio.sleep(CHECK_SECONDS)
 

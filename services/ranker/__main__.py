@@ -2,14 +2,17 @@
 
 import sys
 
+from prometheus_client import CollectorRegistry
+
+from services.common.live import Live
 from services.common.server import stop_signal
 from services.common.service_main import run_service
 from services.ranker.config import RankerConfig
 from services.ranker.process import serve
 
 
-async def _serve(config: RankerConfig) -> None:
-    await serve(config, stop_signal())
+async def _serve(live: Live[RankerConfig], registry: CollectorRegistry) -> None:
+    await serve(live, registry, stop_signal())
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.common.service_settings import (
+    RELOADS,
     FromJson,
     InFlight,
     ListenAddress,
@@ -39,12 +40,14 @@ class RankerConfig(ServiceSettings):
         default="0", min_length=1, max_length=64, description="name among the replicas"
     )
     max_cached_users: int = Field(default=200_000, ge=1, description="user states held per tenant")
-    max_ready_lag: int = Field(default=200, ge=0, description="versions behind and still ready")
-    max_silence_seconds: float = Field(
+    max_ready_lag: Annotated[int, RELOADS] = Field(
+        default=200, ge=0, description="versions behind and still ready"
+    )
+    max_silence_seconds: Annotated[float, RELOADS] = Field(
         default=30, gt=0, description="without a sign of the feed for longer, no longer ready"
     )
     profile_seconds: float = Field(default=1.0, gt=0, le=10, description="longest call of profile")
-    min_profile_wait_seconds: float = Field(
+    min_profile_wait_seconds: Annotated[float, RELOADS] = Field(
         default=0.1,
         ge=0,
         description="how long a slate waits for profile even when its budget is smaller",
@@ -53,15 +56,15 @@ class RankerConfig(ServiceSettings):
         default=60, gt=0, description="longest download of a generation"
     )
     surface_weights: Annotated[
-        dict[str, dict[str, float]], NoDecode, FromJson, AfterValidator(_finite_weights)
+        dict[str, dict[str, float]], NoDecode, FromJson, AfterValidator(_finite_weights), RELOADS
     ] = Field(
         default_factory=dict,
         description="weights of outcomes by surface, as JSON such as"
         ' {"home": {"purchase": 5, "hide": -10}}; what is not named has the generation\'s weight',
     )
-    logged_share: float = Field(
+    logged_share: Annotated[float, RELOADS] = Field(
         default=1.0, ge=0, le=1, description="share of the slates that are logged, by chance"
     )
-    slate_queue: int = Field(
+    slate_queue: Annotated[int, RELOADS] = Field(
         default=5_000, ge=1, description="slates waiting to be logged; beyond, they are dropped"
     )

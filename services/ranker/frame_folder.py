@@ -41,11 +41,16 @@ class FrameFolder:
     """Holds a replica per tenant. A frame is folded whole, or refused and changes nothing."""
 
     def __init__(
-        self, generations: GenerationSource, new_replica: Callable[[str], TenantReplica]
+        self,
+        generations: GenerationSource,
+        new_replica: Callable[[str], TenantReplica],
+        folded: Callable[[frame_pb2.Frame], None] | None = None,
     ) -> None:
+        """`folded`, when given, is told of every frame before those who wait for it go on."""
         self.progress = Progress()
         self._generations = generations
         self._new_replica = new_replica
+        self._folded = folded
         self._replicas: dict[str, TenantReplica] = {}
 
     @property
@@ -64,6 +69,8 @@ class FrameFolder:
         turn_began = time.perf_counter()
         for frame in frames:
             await self._fold(frame, self._replicas)
+            if self._folded is not None:
+                self._folded(frame)
             self.progress.advance(applied_by(frame))
             if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
                 await asyncio.sleep(0)
@@ -71,6 +78,9 @@ class FrameFolder:
 
     async def settle(self) -> None:
         """Do nothing: all of our state is in memory, and a new replica starts from a snapshot."""
+
+    async def find_progress(self) -> None:
+        """Do nothing: nothing is stored."""
 
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Build new replicas from a snapshot beside the old ones, and swap when it is complete.

@@ -15,6 +15,7 @@ from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer import Scorer, UnusableScorerError
 from services.ranker.frame_folder import UnusableGenerationError
+from services.ranker.metrics import RankerMetrics
 
 _log = logger("generations")
 
@@ -22,9 +23,12 @@ _log = logger("generations")
 class GenerationLoader:
     """Downloads from GenerationService."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout_seconds: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, metrics: RankerMetrics, timeout_seconds: float
+    ) -> None:
         self._stub: generation_service_pb2_grpc.GenerationServiceAsyncStub
         self._stub = generation_service_pb2_grpc.GenerationServiceStub(channel)  # type: ignore[assignment]
+        self._metrics = metrics
         self._timeout = timeout_seconds
 
     async def load(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> Generation:
@@ -36,6 +40,19 @@ class GenerationLoader:
             ConnectionError: the service is away, or broke off.
 
         """
+        try:
+            with self._metrics.generation_seconds.time():
+                generation = await self._load(tenant, manifest)
+        except UnusableGenerationError:
+            self._metrics.generations_unusable.inc()
+            raise
+        except ConnectionError:
+            self._metrics.generations_away.inc()
+            raise
+        self._metrics.generations_loaded.inc()
+        return generation
+
+    async def _load(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> Generation:
         features = tuple(manifest.scorer_features)
         if features != FEATURES:
             raise UnusableGenerationError(

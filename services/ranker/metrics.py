@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class RankerMetrics:
@@ -13,12 +13,17 @@ class RankerMetrics:
         self.stale = Counter(
             "harken_ranker_stale", "Answers that did not reach min_position.", registry=registry
         )
+        self.ready = Gauge(
+            "harken_ranker_ready", "1 while this replica wants traffic, else 0.", registry=registry
+        )
         self._degraded = Counter(
             "harken_ranker_degraded", "Answers that lacked something, by what.", ["what"],
             registry=registry,
         )  # fmt: skip
+        self._bound: dict[str, Counter] = {}
         self.make_seconds = Histogram(
-            "harken_ranker_make_seconds", "CPU-bound part of a slate.", registry=registry,
+            "harken_ranker_make_seconds", "Seconds of the CPU-bound part of a slate.",
+            registry=registry,
             buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05),
         )  # fmt: skip
         users = Counter(
@@ -28,10 +33,24 @@ class RankerMetrics:
         self.user_hits = users.labels("hit")
         self.user_misses = users.labels("miss")
         self.user_failures = users.labels("failed")
+        loads = Counter(
+            "harken_ranker_generation_loads", "Generations fetched, by outcome.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.generations_loaded = loads.labels("loaded")
+        self.generations_unusable = loads.labels("unusable")
+        self.generations_away = loads.labels("unavailable")
+        self.generation_seconds = Histogram(
+            "harken_ranker_generation_load_seconds", "Seconds to fetch and load a generation.",
+            registry=registry, buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+        )  # fmt: skip
 
     def answered(self, stale: bool, degradations: Iterable[str]) -> None:
         """Count what an answer lacked."""
         if stale:
             self.stale.inc()
         for what in degradations:
-            self._degraded.labels(what).inc()
+            bound = self._bound.get(what)
+            if bound is None:
+                bound = self._bound[what] = self._degraded.labels(what)
+            bound.inc()

@@ -10,18 +10,23 @@ from harken.feedback.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
 from services.common.feed_client import FeedClient, FeedMetrics
+from services.common.live import Live
+from services.common.loop_stages import LoopMetrics
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.server import Server, run_until
+from services.common.tracing import event_tracer
 from services.ranker.config import RankerConfig
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_folder import FrameFolder
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.metrics import RankerMetrics
-from services.ranker.readiness import Readiness
+from services.ranker.readiness import Readiness, ReadinessBounds
+from services.ranker.replica_metrics import ReplicaCollector
 from services.ranker.request_context import RequestContexts
 from services.ranker.servicer import RankerServicer
 from services.ranker.serving_state import ServingState
-from services.ranker.slate_log import SlateLog, SlateLogMetrics
+from services.ranker.slate_log import SlateLog, SlateLogBounds, SlateLogMetrics
+from services.ranker.slate_traces import SlateTraces
 from services.ranker.user_states import UserStates
 
 SERVICE = ranker_service_pb2.DESCRIPTOR.services_by_name["RankerService"].full_name
@@ -36,54 +41,70 @@ SECTIONS = (
 )
 
 
-async def serve(config: RankerConfig, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then drain."""
+async def serve(
+    settings: Live[RankerConfig], registry: CollectorRegistry, stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set, then drain; metrics go to `registry`."""
+    config = settings.value
     # All ranking runs on the event loop's thread: pools of idle threads would only spin beside it.
     faiss.omp_set_num_threads(1)
-    registry = CollectorRegistry()
     metrics = RankerMetrics(registry)
     async with (
         open_channel(config.feedback_target) as feedback,
         open_channel(config.profile_target) as profile,
+        event_tracer("ranker", config.trace_target, config.trace_share) as tracer,
     ):
+        traces = None if tracer is None else SlateTraces(tracer)
         folder = FrameFolder(
-            GenerationLoader(feedback, config.generation_seconds),
+            GenerationLoader(feedback, metrics, config.generation_seconds),
             lambda tenant: TenantReplica(tenant, HALF_LIFE_SECONDS, config.max_cached_users),
+            None if traces is None else traces.folded,
         )
+        registry.register(ReplicaCollector(folder))
         client = FeedClient(
             feedback,
             folder,
-            FeedMetrics(registry),
+            FeedMetrics(registry, LoopMetrics(registry, tracer)),
             subscriber=f"ranker-{config.replica}",
             sections=SECTIONS,
             durable=False,
             can_restart=True,
         )
         readiness = Readiness(
-            client, folder.progress, config.max_ready_lag, config.max_silence_seconds
+            client,
+            folder.progress,
+            settings.map(
+                lambda config: ReadinessBounds(config.max_ready_lag, config.max_silence_seconds)
+            ),
         )
+        metrics.ready.set_function(lambda: readiness.ready)
         contexts = RequestContexts(
             folder,
             readiness,
             UserStates(profile, folder.progress, metrics, config.profile_seconds),
-            config.min_profile_wait_seconds,
+            settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
         )
         slate_log = SlateLog(
-            feedback, SlateLogMetrics(registry), config.logged_share, config.slate_queue
+            feedback,
+            SlateLogMetrics(registry),
+            settings.map(lambda config: SlateLogBounds(config.logged_share, config.slate_queue)),
         )
-        server = Server(registry, [SERVICE], config.max_in_flight)
+        server = Server(registry, [SERVICE], settings.map(lambda config: config.max_in_flight))
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
             RankerServicer(
                 contexts,
                 ServingState(folder, readiness),
                 metrics,
                 slate_log,
-                config.surface_weights,
+                settings.map(lambda config: config.surface_weights),
+                traces,
             ),
             server.grpc,
         )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, client.run(), readiness.watch(server.health), slate_log.run())
+            await run_until(
+                stop, server, client.run(), readiness.watch(server.health), slate_log.run()
+            )
         await slate_log.drain()

@@ -2,12 +2,22 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from services.common.feed_client import FeedClient
+from services.common.live import Live
 from services.common.progress import Progress
 from services.common.server import Health
 
 _EVERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessBounds:
+    """Beyond these a replica is not ready: versions behind, seconds without a sign of the feed."""
+
+    lag: int
+    silence_seconds: float
 
 
 class Readiness:
@@ -18,12 +28,11 @@ class Readiness:
     """
 
     def __init__(
-        self, client: FeedClient, progress: Progress, max_lag: int, max_silence_seconds: float
+        self, client: FeedClient, progress: Progress, bounds: Live[ReadinessBounds]
     ) -> None:
         self._client = client
         self._progress = progress
-        self._max_lag = max_lag
-        self._max_silence = max_silence_seconds
+        self._bounds = bounds
         self.was_ready = False
         self.ready = False
 
@@ -51,6 +60,6 @@ class Readiness:
         silence = time.monotonic() - self._client.last_contact
         self.ready = (
             self.was_ready
-            and silence <= self._max_silence
-            and self._client.head_version - self._progress.applied.version <= self._max_lag
+            and silence <= self._bounds.value.silence_seconds
+            and self._client.head_version - self._progress.applied.version <= self._bounds.value.lag
         )

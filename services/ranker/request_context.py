@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
+from services.common.live import Live
 from services.common.position import Position
 from services.common.progress import Progress
 from services.ranker.domain.generation import Generation
@@ -46,7 +47,7 @@ class RequestContexts:
         folder: FrameFolder,
         readiness: Readiness,
         users: UserStates,
-        min_profile_wait_seconds: float,
+        min_profile_wait_seconds: Live[float],
         max_profile_wait_seconds: float,
         clock: Callable[[], float],
     ) -> None:
@@ -106,7 +107,7 @@ class RequestContexts:
         while True:
             replica, _ = self.replica(tenant)
             spent = self._clock() - began
-            patience = max(wanted.budget_seconds - spent, self._min_profile_wait)
+            patience = max(wanted.budget_seconds - spent, self._min_profile_wait.value)
             patience = max(0.0, min(patience, self._max_profile_wait, limit - spent))
             context = await self._with_user(replica, user_key, wanted, reached, patience)
             # A snapshot may have replaced the replica meanwhile; its ordinals are others.

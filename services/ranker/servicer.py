@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Mapping
 from typing import cast
 
 import grpc
@@ -10,6 +9,8 @@ import grpc
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.errors import MissingResourceError
+from services.common.live import Live
+from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
 from services.ranker.domain.eligibility import ItemFilter
@@ -22,6 +23,7 @@ from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
 from services.ranker.slate_id import new_slate_id
 from services.ranker.slate_log import ServedSlate, SlateLog
+from services.ranker.slate_traces import SlateTraces
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
@@ -42,19 +44,25 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         serving_state: ServingState,
         metrics: RankerMetrics,
         slate_log: SlateLog,
-        surface_weights: Mapping[str, Mapping[str, float]],
+        surface_weights: Live[dict[str, dict[str, float]]],
+        traces: SlateTraces | None = None,
     ) -> None:
-        """Order slates by `surface_weights`, of outcomes by surface, where it has any."""
+        """Order slates by `surface_weights`, of outcomes by surface, where it has any.
+
+        `traces`, when given, is told of slates that are answered.
+        """
         self._contexts = contexts
         self._serving_state = serving_state
         self._metrics = metrics
         self._slate_log = slate_log
         self._surface_weights = surface_weights
+        self._traces = traces
 
     async def Recommend(  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
     ) -> pb.RecommendResponse:
         """See ranker_service.proto."""
+        began = time.time()
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
@@ -80,7 +88,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 count,
                 filter_of(request),
                 now,
-                self._surface_weights.get(request.surface, NO_OVERRIDES),
+                self._surface_weights.value.get(request.surface, NO_OVERRIDES),
             )
             self._metrics.slates.inc()
             response = pb.RecommendResponse(
@@ -94,6 +102,10 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 drops=drops_message(slate.drops),
                 unknown_subject=found.user.unknown,
             )
+        if self._traces is not None:
+            caller = traceparent_of(context.invocation_metadata())
+            key = user_key_of(request.subject)
+            self._traces.served(tenant, key, began, response.slate_id, caller)
         shown = not request.preview and not request.HasField("as_of")
         if shown and slate.slots and self._slate_log.wanted():
             self._slate_log.offer(

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc, slate_pb2
 from harken.ranker.v1 import ranker_service_pb2
+from services.common.live import Live
 from services.common.logs import logger
 from services.ranker.domain.shown_columns import ShownColumns
 
@@ -48,14 +49,26 @@ class ServedSlate:
         return self.shown.nbytes + _BYTES_PER_SLOT * len(self.response.slots) + 256
 
 
+@dataclass(frozen=True, slots=True)
+class SlateLogBounds:
+    """The share of slates that is logged (0 to 1), chosen by chance, and how many may wait."""
+
+    share: float
+    waiting: int
+
+
 class SlateLogMetrics:
     """What became of slates that were to be logged."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.waiting = Gauge("harken_ranker_slates_waiting", "To be logged.", registry=registry)
-        self.logged = Counter("harken_ranker_slates_logged", "Logged.", registry=registry)
+        self.waiting = Gauge(
+            "harken_ranker_slates_waiting", "Slates waiting to be logged.", registry=registry
+        )
+        self.logged = Counter(
+            "harken_ranker_slates_logged", "Slates that feedback logged.", registry=registry
+        )
         dropped = Counter(
-            "harken_ranker_slates_dropped", "Not logged, by why.", ["why"], registry=registry
+            "harken_ranker_slates_dropped", "Slates not logged, by why.", ["why"], registry=registry
         )
         self.queue_full = dropped.labels("queue_full")
         self.refused = dropped.labels("refused")
@@ -66,24 +79,23 @@ class SlateLog:
     """Takes slates on the event loop and sends them to RecordSlates in batches."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, metrics: SlateLogMetrics, share: float, max_waiting: int
+        self, channel: grpc.aio.Channel, metrics: SlateLogMetrics, bounds: Live[SlateLogBounds]
     ) -> None:
-        """Log a `share` (0 to 1) of the slates, chosen by chance; hold at most `max_waiting`."""
         self._stub: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
         self._stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)  # type: ignore[assignment]
         self._metrics = metrics
-        self._share = share
-        self._max_waiting = max_waiting
+        self._bounds = bounds
         self._waiting: deque[ServedSlate] = deque()
         self._wake = asyncio.Event()
 
     def wanted(self) -> bool:
         """Return whether the next slate is one of those to be logged."""
-        return self._share >= 1 or random.random() < self._share
+        share = self._bounds.value.share
+        return share >= 1 or random.random() < share
 
     def offer(self, slate: ServedSlate) -> None:
         """Log a slate soon; drop it when too many are waiting."""
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._waiting) >= self._bounds.value.waiting:
             self._metrics.queue_full.inc()
             return
         self._waiting.append(slate)

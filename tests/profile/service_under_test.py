@@ -11,9 +11,11 @@ from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from harken.profile.v1 import profile_service_pb2 as pb
 from harken.profile.v1 import profile_service_pb2_grpc
+from services.common.live import Live
 from services.profile.config import ProfileConfig
 from services.profile.process import serve
 from tests.profile.frames import user
@@ -112,7 +114,7 @@ class LocalService(Client):
             ready_max_lag=0,
         )
         stop = asyncio.Event()
-        job = asyncio.create_task(serve(config, stop))
+        job = asyncio.create_task(serve(Live(config), CollectorRegistry(), stop))
         await until(lambda: address_file.exists() or job.done(), "the service to listen")
         if job.done():
             job.result()

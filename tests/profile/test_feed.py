@@ -231,7 +231,7 @@ async def test_a_process_is_ready_once_it_has_caught_up_and_stays_so(
     # It goes on answering from what it has.
     await service.wait_until_ready()
     assert (await service.get("ann")).profile.counters.events == 1
-    assert await service.metric("harken_profile_database_up") == 1
+    assert await service.metric("harken_database_up") == 1
 
 
 async def test_a_crash_of_the_database_takes_nothing_that_was_acknowledged(
@@ -255,7 +255,7 @@ async def test_a_crash_of_the_database_takes_nothing_that_was_acknowledged(
             assert server.pid is not None
             os.kill(server.pid, signal.SIGKILL)
             acknowledged = feedback.highest_ack()
-            await service.wait_for_metric("harken_profile_database_up", 0)
+            await service.wait_for_metric("harken_database_up", 0)
             await service.wait_until_ready(ready=False)
             failure = await fault_of(service.get("ann"))
             assert failure.code() == grpc.StatusCode.UNAVAILABLE

@@ -15,6 +15,7 @@ from harken.feedback.v1 import (
 )
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.common.errors import EpochLostError
+from services.common.live import Live
 from services.common.position import Position
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 from services.common.user_key import user_key_of
@@ -202,5 +203,5 @@ class ScriptedUpstream:
 
 
 def _server() -> grpc.aio.Server:
-    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), 1000)
+    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), Live(1000))
     return scripted_server(boundary)

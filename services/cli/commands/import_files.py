@@ -1,4 +1,4 @@
-"""`harken import events|items|users`: files into a suite."""
+"""`harken import events|items|users`: files, or the rows of a query, into a suite."""
 
 import itertools
 import time
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import connect
-from services.cli.console import output
+from services.cli.console import messages, output
 from services.cli.failures import clear_failures, run
 from services.cli.imports.event_import import EventImport, ImportSummary
 from services.cli.imports.event_rows import EventRow, event_rows
@@ -20,18 +20,35 @@ from services.cli.imports.import_state import ImportStateFile
 from services.cli.imports.item_target import item_target
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.row_import import RowSummary, RowTarget, import_rows
+from services.cli.imports.row_source import RowSource, row_source
 from services.cli.imports.user_rows import user_columns
 from services.cli.imports.user_target import user_target
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.progress_bar import progress_bar
 from services.dataset.event_columns import EventOptions, event_columns
 from services.dataset.item_columns import ItemOptions, item_columns
-from services.dataset.table_file import TableFile
 from services.evaluation.history import start_row
 
-app = typer.Typer(help="Import files into a suite: CSV with a header or JSON lines, also gzipped.")
+app = typer.Typer(
+    help="Import into a suite: CSV with a header, JSON lines (both also gzipped), Parquet, or the "
+    "rows of a PostgreSQL query."
+)
 
-File = Annotated[Path, typer.Argument(help="CSV with a header, or .jsonl; both also with .gz.")]
+File = Annotated[
+    Path | None,
+    typer.Argument(help="CSV with a header, or .jsonl, both also with .gz; or .parquet."),
+]
+Query = Annotated[
+    str | None,
+    typer.Option(
+        help="SELECT whose rows are imported instead of a file. With an ORDER BY over something "
+        "unique, which later rows only follow, a broken import is resumed."
+    ),
+]
+Dsn = Annotated[
+    str | None,
+    typer.Option(envvar="HARKEN_IMPORT_DSN", help="PostgreSQL that --query runs on."),
+]
 Delimiter = Annotated[
     str | None, typer.Option(help="Delimiter of CSV; default: found in the header.")
 ]
@@ -43,7 +60,9 @@ ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
 @app.command("events")
 @with_suite_options
 def import_events(
-    file: File,
+    file: File = None,
+    query: Query = None,
+    dsn: Dsn = None,
     user_column: UserColumn = None,
     session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
     item_column: ItemColumn = None,
@@ -77,42 +96,44 @@ def import_events(
         user_column, session_column, item_column, timestamp_column, type_column, value_column,
         event_id_column, event_type,
     )  # fmt: skip
-    with clear_failures():
+    started = time.monotonic()
+    with clear_failures(), row_source("events", file, query, dsn, delimiter) as source:
         endpoints = suite.endpoints()
-        table = TableFile(file, delimiter)
-        columns = event_columns(table.columns, options)
-        total = table.count_rows()
+        columns = event_columns(source.rows.columns, options)
+        total = source.rows.count_rows()
         first = _start(start, total)
         last = total if limit is None else min(total, first + limit)
-        state = ImportStateFile(
-            suite.folder, "events", tenant, table.fingerprint(), repr(columns), f"{first}-{last}"
+        # What is read of a source that grows does not depend on how long it is by now.
+        end = limit if source.grows else last
+        state = _state(
+            suite.folder, "events", tenant, source, repr(columns), restart, f"{first}-{end}"
         )
-        if restart:
-            state.clear()
 
-    def rows() -> Iterator[EventRow]:
-        return itertools.islice(event_rows(table.rows(), columns), first, last)
+        def rows() -> Iterator[EventRow]:
+            return itertools.islice(event_rows(source.rows.rows(), columns), first, last)
 
-    async def work() -> ImportSummary:
-        async with connect(endpoints) as clients:
-            job = EventImport(
-                clients, tenant, lambda keep: RejectsFile(file, keep), state, create_items
-            )
-            with progress_bar(f"events of {file.name}", last - first) as progress:
-                summary = await job.run(rows, lambda row: progress(row - first))
-            if wait:
-                await wait_for_rankers(clients, tenant, summary.position)
-            return summary
+        async def work() -> ImportSummary:
+            async with connect(endpoints) as clients:
+                job = EventImport(
+                    clients, tenant, lambda keep: RejectsFile(source.rejects_beside, keep), state,
+                    create_items,
+                )  # fmt: skip
+                with progress_bar(f"events of {source.name}", last - first) as progress:
+                    summary = await job.run(rows, lambda row: progress(row - first))
+                if wait:
+                    await wait_for_rankers(clients, tenant, summary.position)
+                return summary
 
-    started = time.monotonic()
-    summary = run(work())
-    _print_events(file, summary, last - first, time.monotonic() - started)
+        summary = run(work())
+        _print_events(source, summary, last - first, time.monotonic() - started)
 
 
 @app.command("items")
 @with_suite_options
 def import_items(
-    file: File,
+    file: File = None,
+    query: Query = None,
+    dsn: Dsn = None,
     item_column: ItemColumn = None,
     title_column: Annotated[str | None, typer.Option(help="Column of titles.")] = None,
     description_column: Annotated[str | None, typer.Option(help="Column of descriptions.")] = None,
@@ -136,26 +157,27 @@ def import_items(
         item_column, title_column, description_column, categories_column, tags_column, number,
         separator,
     )  # fmt: skip
-    with clear_failures():
-        endpoints = suite.endpoints()
-        table = TableFile(file, delimiter)
-        columns = item_columns(table.columns, options)
-        total = table.count_rows()
-        state = _state(suite.folder, "items", tenant, table, repr(columns), restart)
-
-    async def work() -> RowSummary:
-        async with connect(endpoints) as clients:
-            target = item_target(clients.catalog, tenant, columns)
-            return await _import(table, target, state, total)
-
     started = time.monotonic()
-    _print_rows(file, run(work()), total, time.monotonic() - started)
+    with clear_failures(), row_source("items", file, query, dsn, delimiter) as source:
+        endpoints = suite.endpoints()
+        columns = item_columns(source.rows.columns, options)
+        total = source.rows.count_rows()
+        state = _state(suite.folder, "items", tenant, source, repr(columns), restart)
+
+        async def work() -> RowSummary:
+            async with connect(endpoints) as clients:
+                target = item_target(clients.catalog, tenant, columns)
+                return await _import(source, target, state, total)
+
+        _print_rows(source, run(work()), total, time.monotonic() - started)
 
 
 @app.command("users")
 @with_suite_options
 def import_users(
-    file: File,
+    file: File = None,
+    query: Query = None,
+    dsn: Dsn = None,
     user_column: UserColumn = None,
     attribute: Annotated[
         list[str] | None,
@@ -168,35 +190,48 @@ def import_users(
     suite: SuiteOptions,
 ) -> None:
     """Set attributes of users; what they had before is replaced."""
-    with clear_failures():
-        endpoints = suite.endpoints()
-        table = TableFile(file, delimiter)
-        columns = user_columns(table.columns, user_column, attribute)
-        total = table.count_rows()
-        state = _state(suite.folder, "users", tenant, table, repr(columns), restart)
-
-    async def work() -> RowSummary:
-        async with connect(endpoints) as clients:
-            target = user_target(clients.profile, tenant, columns)
-            return await _import(table, target, state, total)
-
     started = time.monotonic()
-    _print_rows(file, run(work()), total, time.monotonic() - started)
+    with clear_failures(), row_source("users", file, query, dsn, delimiter) as source:
+        endpoints = suite.endpoints()
+        columns = user_columns(source.rows.columns, user_column, attribute)
+        total = source.rows.count_rows()
+        state = _state(suite.folder, "users", tenant, source, repr(columns), restart)
+
+        async def work() -> RowSummary:
+            async with connect(endpoints) as clients:
+                target = user_target(clients.profile, tenant, columns)
+                return await _import(source, target, state, total)
+
+        _print_rows(source, run(work()), total, time.monotonic() - started)
 
 
 async def _import(
-    table: TableFile, target: RowTarget, state: ImportStateFile, total: int
+    source: RowSource, target: RowTarget, state: ImportStateFile | None, total: int
 ) -> RowSummary:
-    with progress_bar(table.path.name, total) as progress:
+    with progress_bar(source.name, total) as progress:
         return await import_rows(
-            table.rows, target, lambda keep: RejectsFile(table.path, keep), state, progress
+            source.rows.rows,
+            target,
+            lambda keep: RejectsFile(source.rejects_beside, keep),
+            state,
+            progress,
         )
 
 
 def _state(
-    folder: Path, kind: str, tenant: str, table: TableFile, columns: str, restart: bool
-) -> ImportStateFile:
-    state = ImportStateFile(folder, kind, tenant, table.fingerprint(), columns)
+    folder: Path,
+    kind: str,
+    tenant: str,
+    source: RowSource,
+    columns: str,
+    restart: bool,
+    *selection: str,
+) -> ImportStateFile | None:
+    """Return where progress is kept; None for rows whose order is another one each time."""
+    if not source.resumable:
+        messages().print("the query has no ORDER BY: a broken import starts over")
+        return None
+    state = ImportStateFile(folder, kind, tenant, source.rows.fingerprint(), columns, *selection)
     if restart:
         state.clear()
     return state
@@ -209,7 +244,7 @@ def _start(start: float, total: int) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
-def _print_events(file: Path, summary: ImportSummary, rows: int, seconds: float) -> None:
+def _print_events(source: RowSource, summary: ImportSummary, rows: int, seconds: float) -> None:
     table = Table(
         "rows", "accepted", "duplicates", "rejected", "items created", "seconds", "rows/s"
     )
@@ -219,23 +254,23 @@ def _print_events(file: Path, summary: ImportSummary, rows: int, seconds: float)
         f"{summary.items_created:,}", f"{seconds:.1f}", f"{max(0, done) / max(seconds, 1e-9):,.0f}",
     )  # fmt: skip
     output().print(table)
-    _print_notes(file, summary.rejected, summary.resumed_after_row)
+    _print_notes(source, summary.rejected, summary.resumed_after_row)
     if summary.position:
         output().print(f"position {summary.position.hex()}")
 
 
-def _print_rows(file: Path, summary: RowSummary, rows: int, seconds: float) -> None:
+def _print_rows(source: RowSource, summary: RowSummary, rows: int, seconds: float) -> None:
     outcomes = sorted(summary.outcomes)
     table = Table("rows", *outcomes, "rejected", "seconds")
     counts = [f"{summary.outcomes[name]:,}" for name in outcomes]
     table.add_row(f"{rows:,}", *counts, f"{summary.rejected:,}", f"{seconds:.1f}")
     output().print(table)
-    _print_notes(file, summary.rejected, summary.resumed_after_row)
+    _print_notes(source, summary.rejected, summary.resumed_after_row)
 
 
-def _print_notes(file: Path, rejected: int, resumed_after: int) -> None:
+def _print_notes(source: RowSource, rejected: int, resumed_after: int) -> None:
     if resumed_after:
         output().print(f"resumed after row {resumed_after:,} (--restart starts over)")
     if rejected:
-        path = escape(f"{file}.rejects.jsonl")
+        path = escape(f"{source.rejects_beside}.rejects.jsonl")
         output().print(f"[yellow]{rejected:,} rows were not taken; see {path}[/]")

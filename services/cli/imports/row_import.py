@@ -51,10 +51,10 @@ async def import_rows(
     rows: Callable[[], Iterator[Row]],
     target: RowTarget[Thing],
     open_rejects: Callable[[int], RejectsFile],
-    state_file: ImportStateFile,
+    state_file: ImportStateFile | None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> RowSummary:
-    """Import all rows, going on after those acknowledged before.
+    """Import all rows, going on after those acknowledged before, as `state_file` says if given.
 
     Raises:
         grpc.aio.AioRpcError: the suite refuses or is away. Run it again to go on.
@@ -85,9 +85,11 @@ async def import_rows(
                 rejected=state.rejected + len(faults),
                 rejects_bytes=rejects.flush(),
             )
-            state_file.write(state)
+            if state_file is not None:
+                state_file.write(state)
             progress(state.rows)
-    state_file.clear()
+    if state_file is not None:
+        state_file.clear()
     return RowSummary(state.rows, state.rejected, resumed_after, outcomes)
 
 
@@ -121,10 +123,10 @@ def _convert(row: Row, target: RowTarget[Thing]) -> Thing | RowFault:
 
 
 async def _resumable(
-    rows: Callable[[], Iterator[Row]], target: RowTarget[Thing], state_file: ImportStateFile
+    rows: Callable[[], Iterator[Row]], target: RowTarget[Thing], state_file: ImportStateFile | None
 ) -> ImportState:
     """Return the state to go on from; the beginning when the suite does not have what it says."""
-    state = state_file.read()
+    state = ImportState() if state_file is None else state_file.read()
     if state.rows == 0:
         return state
     last: Thing | None = None

@@ -144,6 +144,21 @@ class HiddenEvents:
 
 
 @dataclass(frozen=True, slots=True)
+class Influence:
+    """How much users moved what is shared, for checkpoints (see daily_influence).
+
+    days, counts: [users], or empty in checkpoints of before there was a cap. Stretches beyond the
+    cap: beyond_users (index into user_keys), beyond_first, beyond_last [n], oldest first.
+    """
+
+    days: Ints
+    counts: Ints
+    beyond_users: Ints
+    beyond_first: Ints
+    beyond_last: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first."""
 
@@ -155,11 +170,15 @@ class RecentItems:
     lengths: Ints
     pinned_users: Ints
     hidden: HiddenEvents
+    influence: Influence
 
 
 @dataclass(slots=True)
 class Changes:
-    """All that changed for a tenant. `active`: the generation that serves after it."""
+    """All that changed for a tenant. `active`: the generation that serves after it.
+
+    beyond_influence: events that only their users felt (see daily_influence); not part of frames.
+    """
 
     tenant: str
     item_ids: list[str] = field(default_factory=list)
@@ -177,6 +196,7 @@ class Changes:
     users: UserChanges | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
+    beyond_influence: int = 0
 
     @property
     def vectors(self) -> VectorChanges | None:

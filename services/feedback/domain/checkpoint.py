@@ -9,6 +9,7 @@ from services.feedback.domain.changes import (
     BaseChanges,
     Changes,
     HiddenEvents,
+    Influence,
     Ints,
     PlaceChanges,
     PopularityChanges,
@@ -186,8 +187,22 @@ def _users(state: TenantState) -> Iterator[Changes]:
                     np.array([past.time_us for _, past in hidden], np.int64),
                     np.array([past.sequence for _, past in hidden], np.int64),
                 ),
+                influence=_influence(state, rows),
             ),
         )
+
+
+def _influence(state: TenantState, rows: Ints) -> Influence:
+    days, counts = state.influence.contents(rows)
+    beyond = [(index, part) for index, row in enumerate(rows.tolist())
+              for part in state.influence.beyond(row)]  # fmt: skip
+    return Influence(
+        days,
+        counts,
+        np.array([index for index, _ in beyond], np.int64),
+        np.array([part.first for _, part in beyond], np.int64),
+        np.array([part.last for _, part in beyond], np.int64),
+    )
 
 
 def _slates(state: TenantState) -> Iterator[Changes]:

@@ -1,7 +1,7 @@
 """Events: user vectors, item vectors, sequential rules, popularity, all in one micro-batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     before = state.users.record(
         columns.users, columns.items, columns.weights, columns.times_us, columns.sequences
     )
+    shared = _shared(state, columns)
     touched = np.unique(columns.users)
     touched = touched[~state.users.pinned[touched]]
     # Both see the items as of the start of the step: one batch serves both.
@@ -60,17 +61,17 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     for space in spaces[1:]:
         users_before[space.generation_id] = space.live.encode(before, exists)
     statuses, rollback = compare(
-        state, Compared(columns.sequences, columns.items, columns.weights, before, users_before),
+        state, Compared(shared.sequences, shared.items, shared.weights, before, users_before),
         version,
     )  # fmt: skip
-    moved = [_learn_vectors(state, space, columns, users_before) for space in spaces]
-    known = columns.items != NO_ITEM
+    moved = [_learn_vectors(state, space, shared, users_before) for space in spaces]
+    known = shared.items != NO_ITEM
     cells = state.rules.update_batch(
-        columns.items[known], before.items[known], columns.weights[known]
+        shared.items[known], before.items[known], shared.weights[known]
     )
     # Before the counts: their sum is the clock that places fade by.
-    places = _learn_places(state, columns, before, known)
-    popular, levels, counts = _learn_popularity(state, columns, known)
+    places = _learn_places(state, shared, before, known)
+    popular, levels, counts = _learn_popularity(state, shared, known)
 
     dictionary = ItemDictionary(
         state.items,
@@ -78,6 +79,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
          cells.cols.astype(np.int64), popular],
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
+    changes.beyond_influence = int((columns.items != shared.items).sum())
     changes.users = _user_changes(state, columns, dictionary, touched, vectors[size:])
     for space, (rows, item_vectors) in zip(spaces, moved, strict=True):
         own = SpaceChanges(space.generation_id)
@@ -113,6 +115,15 @@ def _columns(state: TenantState, entries: Sequence[LogEntry]) -> _Columns:
         weights=np.array([event.weight for event in events], np.float32),
         times_us=np.array([event.time_us for event in events], np.int64),
     )
+
+
+def _shared(state: TenantState, columns: _Columns) -> _Columns:
+    """Return the events as those see them who learn for all users: without what is beyond the
+    daily influence of one user.
+    """
+    teach = (columns.items != NO_ITEM) & (columns.weights != 0)
+    admitted = state.influence.admit(columns.users, columns.times_us, columns.sequences, teach)
+    return replace(columns, items=np.where(admitted | ~teach, columns.items, NO_ITEM))
 
 
 def _joined(first: Histories, second: Histories) -> Histories:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.feedback.domain.changes import Changes, Ints, SpaceChanges
+from services.feedback.domain.changes import Changes, Ints, RecentItems, SpaceChanges
+from services.feedback.domain.daily_influence import Stretch
 from services.feedback.domain.lifecycle_step import fold_lifecycle
 from services.feedback.domain.sequential_rules import ChangedCells
 from services.feedback.domain.step import States
@@ -95,13 +96,10 @@ def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
             touched = ordinals[part.events.items]
             gone = (touched >= 0) & ~state.items.exists[touched]
             touched = np.where(gone, NO_ITEM, touched)
-            state.users.record(
-                rows[part.events.users],
-                touched,
-                part.events.weights,
-                part.events.times_us,
-                part.events.sequences,
-            )
+            events, own = part.events, rows[part.events.users]
+            state.users.record(own, touched, events.weights, events.times_us, events.sequences)
+            teach = (touched != NO_ITEM) & (events.weights != 0)
+            state.influence.admit(own, events.times_us, events.sequences, teach)
         elif part.retracted is not None:
             for user, sequence in zip(
                 rows[part.retracted.users].tolist(), part.retracted.sequences.tolist(), strict=True
@@ -110,26 +108,38 @@ def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
         else:
             state.users.pinned[rows[part.vector_users]] = part.pinned
     if changes.recent is not None:
-        recent = changes.recent
-        rows = state.users.rows(recent.user_keys)
-        ends = np.cumsum(recent.lengths)
-        for row, end, length in zip(rows, ends, recent.lengths, strict=True):
-            part_of = slice(int(end - length), int(end))
-            state.users.restore(
-                int(row),
-                ordinals[recent.items[part_of]],
-                recent.weights[part_of],
-                recent.times_us[part_of],
-                recent.sequences[part_of],
-            )
-        hidden = recent.hidden
-        for user, item, weight, time_us, sequence in zip(
-            rows[hidden.users].tolist(),
-            ordinals[hidden.items].tolist(),
-            hidden.weights.tolist(),
-            hidden.times_us.tolist(),
-            hidden.sequences.tolist(),
-            strict=True,
-        ):
-            state.users.restore_hidden(user, PastEvent(sequence, item, weight, time_us))
-        state.users.pinned[rows[recent.pinned_users]] = True
+        _restore_users(state, changes.recent, ordinals)
+
+
+def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> None:
+    rows = state.users.rows(recent.user_keys)
+    ends = np.cumsum(recent.lengths)
+    for row, end, length in zip(rows, ends, recent.lengths, strict=True):
+        part_of = slice(int(end - length), int(end))
+        state.users.restore(
+            int(row),
+            ordinals[recent.items[part_of]],
+            recent.weights[part_of],
+            recent.times_us[part_of],
+            recent.sequences[part_of],
+        )
+    hidden = recent.hidden
+    for user, item, weight, time_us, sequence in zip(
+        rows[hidden.users].tolist(),
+        ordinals[hidden.items].tolist(),
+        hidden.weights.tolist(),
+        hidden.times_us.tolist(),
+        hidden.sequences.tolist(),
+        strict=True,
+    ):
+        state.users.restore_hidden(user, PastEvent(sequence, item, weight, time_us))
+    state.users.pinned[rows[recent.pinned_users]] = True
+    influence = recent.influence
+    state.influence.restore(rows[: influence.days.size], influence.days, influence.counts)
+    for user, first, last in zip(
+        rows[influence.beyond_users].tolist(),
+        influence.beyond_first.tolist(),
+        influence.beyond_last.tolist(),
+        strict=True,
+    ):
+        state.influence.restore_beyond(user, Stretch(first, last))

@@ -14,6 +14,7 @@ from services.feedback.domain.catalogue_step import no_events
 from services.feedback.domain.changes import (
     Changes,
     EventColumns,
+    Flags,
     Ints,
     PopularityChanges,
     UserChanges,
@@ -36,8 +37,9 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):
         before, after = state.users.forget(user, kind.sequence)
         if len(after) < len(before):
-            cells.append(_without_gains(state, before, after))
-        if item != NO_ITEM and kind.event.weight > 0 and state.counts[item] > 0:
+            cells.append(_without_gains(state, user, before, after))
+        counted = kind.event.weight > 0 and state.influence.admitted(user, kind.sequence)
+        if item != NO_ITEM and counted and state.counts[item] > 0:
             popular.add(item)
             state.set_counts(np.array([item]), state.counts[[item]] - 1)
             state.levels[item] = without_event(
@@ -48,12 +50,12 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
 
 
 def _without_gains(
-    state: TenantState, before: Sequence[PastEvent], after: Sequence[PastEvent]
+    state: TenantState, user: int, before: Sequence[PastEvent], after: Sequence[PastEvent]
 ) -> ChangedCells:
     """Give rules what the events after gain instead of what those before gained."""
     length, rules = state.users.length, state.rules
-    lost = _gains(before, length, rules)
-    for pair, gain in _gains(after, length, rules).items():
+    lost = _gains(before, _admitted(state, user, before), length, rules)
+    for pair, gain in _gains(after, _admitted(state, user, after), length, rules).items():
         lost[pair] = lost.get(pair, 0.0) - gain
     moved = {pair: gain for pair, gain in sorted(lost.items()) if abs(gain) > 1e-9}
     rows = np.array([row for row, _ in moved], np.int64)
@@ -61,10 +63,14 @@ def _without_gains(
     return rules.take_back(rows, cols, np.array(list(moved.values()), np.float32))
 
 
+def _admitted(state: TenantState, user: int, past: Sequence[PastEvent]) -> Flags:
+    return np.array([state.influence.admitted(user, event.sequence) for event in past], np.bool_)
+
+
 def _gains(
-    past: Sequence[PastEvent], length: int, rules: RuleTable
+    past: Sequence[PastEvent], admitted: Flags, length: int, rules: RuleTable
 ) -> dict[tuple[int, int], float]:
-    """Return what a user's remembered events gained, by (row, col)."""
+    """Return what a user's remembered events [n] gained, by (row, col); admitted: [n]."""
     if not past:
         return {}
     # As the events were recorded, one after the other.
@@ -74,7 +80,8 @@ def _gains(
     sequences = np.array([event.sequence for event in past], np.int64)
     own = table.rows([b"u"] * len(past))
     histories = table.record(own, items, weights, sequences, sequences).items
-    rows, cols, gains = pair_gains(items, histories, weights, rules.n_items, rules.config)
+    taught = np.where(admitted, weights, np.float32(0))
+    rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)
     return {
         (row, col): gain
         for row, col, gain in zip(rows.tolist(), cols.tolist(), gains.tolist(), strict=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.feedback.domain.changes import Doubles, Ints
+from services.feedback.domain.daily_influence import DailyInfluence
 from services.feedback.domain.entries import GenerationActivated
 from services.feedback.domain.item_step import ItemStepConfig
 from services.feedback.domain.item_table import ItemTable
@@ -28,6 +29,8 @@ class LearningConfig:
     popularity: PopularityConfig = field(default_factory=PopularityConfig)
     places: PlaceConfig = field(default_factory=PlaceConfig)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    daily_events: int = 1000
+    """Events of one user and day that may move what users share."""
     placed_bytes: int = 256 * 1024
     """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
     slates: SlateConfig = field(default_factory=SlateConfig)
@@ -48,6 +51,7 @@ class TenantState:
         self.config = config
         self.items = ItemTable()
         self.users = UserTable(generation.length)
+        self.influence = DailyInfluence(config.daily_events)
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)

@@ -21,11 +21,14 @@ class AckMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.nacks = Counter(
-            "harken_feed_nacks", "Frames refused by subscribers.", ["subscriber"],
+            "harken_feed_nacks", "Frames that subscribers refused.", ["subscriber"],
             registry=registry,
         )  # fmt: skip
         self.acked = Gauge(
-            "harken_feed_acked_version", "Version acked.", ["subscriber"], registry=registry
+            "harken_feed_acked_version",
+            "Newest version that a subscriber acked.",
+            ["subscriber"],
+            registry=registry,
         )
 
 

@@ -1,5 +1,6 @@
 """Serves the committed feed: where a subscriber starts, and what it gets."""
 
+import time
 from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -8,6 +9,7 @@ from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, NotReadyError
 from services.common.logs import logger
+from services.common.loop_stages import LoopStage
 from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.sections import without_unwanted
@@ -22,10 +24,17 @@ _log = logger("feed_server")
 class SubscriptionMetrics:
     """State of all subscribers of a process."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.streams = Gauge("harken_feed_subscribers", "Open streams.", registry=registry)
-        self.sent = Counter("harken_feed_sent", "Frames sent.", registry=registry)
-        self.snapshots = Counter("harken_feed_snapshots", "Snapshots sent.", registry=registry)
+    def __init__(self, registry: CollectorRegistry, pushed: LoopStage) -> None:
+        self.streams = Gauge(
+            "harken_feed_subscribers", "Streams of subscribers that are open.", registry=registry
+        )
+        self.sent = Counter(
+            "harken_feed_sent", "Frames sent, over all subscribers.", registry=registry
+        )
+        self.snapshots = Counter(
+            "harken_feed_snapshots", "Snapshots that subscribers began to read.", registry=registry
+        )
+        self.pushed = pushed
 
 
 class FeedServer:
@@ -35,6 +44,8 @@ class FeedServer:
         self._hub = hub
         self._store = store
         self._metrics = metrics
+        # What was committed before us is no news.
+        self._pushed_version, self._pushed_epoch = hub.head.version, hub.head.epoch
         self._prepared: dict[
             tuple[int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
         ] = {}
@@ -151,12 +162,19 @@ class FeedServer:
             for frame in frames:
                 epoch, version = frame.epoch, frame.version
                 self._metrics.sent.inc()
+                self._note_push(frame)
                 yield self._prepare(frame, subscriber.sections)
             if not frames and not await self._hub.wait_for_news(version, HEARTBEAT_SECONDS):
                 head = self._hub.head
                 yield pb.SubscribeResponse(
                     heartbeat=pb.Heartbeat(epoch=head.epoch, head_version=head.version)
                 )
+
+    def _note_push(self, frame: frame_pb2.Frame) -> None:
+        """Count a frame that goes out for the first time; what is repeated says nothing new."""
+        if frame.version > self._pushed_version or frame.epoch > self._pushed_epoch:
+            self._pushed_version, self._pushed_epoch = frame.version, frame.epoch
+            self._metrics.pushed.passed(frame, time.time())
 
     def _prepare(
         self, frame: frame_pb2.Frame, sections: frozenset[frame_pb2.Section]

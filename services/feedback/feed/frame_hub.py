@@ -45,12 +45,22 @@ class FrameHub:
         self.head = Head(0, 0, 0, {})
         self.fed = False
         """True while a learner of this process leads: it hands over all frames, none is read."""
-        self._version = Gauge("harken_feed_head_version", "Newest version.", registry=registry)
+        self._version = Gauge(
+            "harken_feed_head_version", "Newest version of the feed known.", registry=registry
+        )
+        self._sequence = Gauge(
+            "harken_feed_through_sequence", "Log sequence that the newest version reflects.",
+            registry=registry,
+        )  # fmt: skip
+        self._epoch = Gauge("harken_feed_epoch", "Epoch of the log.", registry=registry)
+        self._window = Gauge(
+            "harken_feed_window_bytes", "Bytes of frames held for subscribers.", registry=registry
+        )
 
     async def load(self) -> None:
         """Read the head; call before anything else."""
         self.head = await self._store.head()
-        self._version.set(self.head.version)
+        self._show()
 
     async def run(self) -> None:
         """Follow the table until cancelled."""
@@ -108,9 +118,15 @@ class FrameHub:
             self._size = 0
             self._set_head(newest)
 
+    def wake(self) -> None:
+        """Read what is committed beyond the head, soon."""
+        self._wake.set()
+
     def offer(self, frame: frame_pb2.Frame) -> None:
         """Take a frame that was just committed; one that does not follow is read later."""
         if frame.after_version != self.head.version:
+            if frame.after_version > self.head.version:
+                self.wake()
             return
         self._frames.append(frame)
         self._sizes.append(frame.ByteSize())
@@ -122,9 +138,15 @@ class FrameHub:
 
     def _set_head(self, head: Head) -> None:
         self.head = head
-        self._version.set(head.version)
+        self._show()
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+    def _show(self) -> None:
+        self._version.set(self.head.version)
+        self._sequence.set(self.head.sequence)
+        self._epoch.set(self.head.epoch)
+        self._window.set(self._size)
 
     def after(self, version: int) -> Sequence[frame_pb2.Frame] | None:
         """Return the next frames after a version, about a page of them; none when it is the head.

@@ -6,7 +6,9 @@ import grpc
 
 from harken.feedback.v1 import event_pb2, feedback_service_pb2_grpc
 from harken.feedback.v1 import feedback_service_pb2 as pb
+from services.common.live import Live
 from services.common.position import Position, token_of
+from services.common.tracing import traceparent_of
 from services.common.validation import Checks
 from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_export_conversion import export_page
@@ -34,8 +36,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         slates: SlateRecorder,
         retractor: EventRetractor,
         export: EventExport,
-        live: EventPreparer,
-        history: EventPreparer,
+        live: Live[EventPreparer],
+        history: Live[EventPreparer],
     ) -> None:
         """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
         self._tenants = tenants
@@ -55,7 +57,9 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         checks.size("events", len(request.events), 1, _MAX_EVENTS)
         checks.done()
         await self._tenants.require(tenant)
-        recorded = await self._recorder.record(tenant, request.events, self._live)
+        recorded = await self._recorder.record(
+            tenant, request.events, self._live.value, self._caller(context)
+        )
         return pb.RecordEventsResponse(
             results=recorded.results,
             position=token_of(recorded.position),
@@ -79,7 +83,9 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             if first_tenant is None:
                 await self._tenants.require(tenant)
                 first_tenant = tenant
-            recorded = await self._recorder.record(tenant, request.events, self._history)
+            recorded = await self._recorder.record(
+                tenant, request.events, self._history.value, self._caller(context)
+            )
             yield _import_response(chunk, recorded.results, recorded.position)
             chunk += 1
 
@@ -120,6 +126,10 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         await self._tenants.require(tenant)
         async for page in self._export.pages(tenant, after, until, size):
             yield export_page(page)
+
+    def _caller(self, context: grpc.aio.ServicerContext) -> str:
+        """Return the W3C traceparent of a call, when events are traced at all."""
+        return traceparent_of(context.invocation_metadata()) if self._recorder.traced else ""
 
 
 def _import_response(

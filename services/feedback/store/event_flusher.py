@@ -6,6 +6,7 @@ previous insert is done goes into the next one.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.common.database import Connection, session
 from services.common.errors import NotReadyError, OverloadedError
+from services.common.live import Live
+from services.common.loop_stages import LoopStage
 from services.common.position import Position
 from services.feedback.domain.event_cleaning import Reason
 from services.feedback.store.item_directory import ItemDirectory
@@ -24,7 +27,7 @@ from services.feedback.store.log_store import (
     append_entries,
     append_events,
 )
-from services.feedback.store.repeated_events import FlushedEvent, representatives_of, settle
+from services.feedback.store.repeated_events import Fate, FlushedEvent, representatives_of, settle
 
 _MAX_ENTRY_BYTES = 32 * 1024 * 1024
 """Of entries other than events that may wait; beyond, calls are shed."""
@@ -35,11 +38,24 @@ _INSERT_BYTES = 4 * 1024 * 1024
 class FlusherMetrics:
     """State of the flusher."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.waiting = Gauge("harken_flush_waiting", "Events waiting.", registry=registry)
-        self.shed = Counter("harken_flush_shed", "Events shed, queue full.", registry=registry)
+    def __init__(self, registry: CollectorRegistry, accepted: LoopStage) -> None:
+        self.accepted = accepted
+        self.waiting = Gauge(
+            "harken_flush_waiting", "Events waiting to be inserted.", registry=registry
+        )
+        self.shed = Counter(
+            "harken_flush_shed", "Events shed because the queue was full.", registry=registry
+        )
+        self.failures = Counter(
+            "harken_flush_failures", "Inserts that failed, or whose outcome is unknown.",
+            registry=registry,
+        )  # fmt: skip
+        self.head = Gauge(
+            "harken_log_appended_sequence", "Newest log sequence that this process appended.",
+            registry=registry,
+        )  # fmt: skip
         self.seconds = Histogram(
-            "harken_flush_seconds", "Duration of an insert.", registry=registry,
+            "harken_flush_seconds", "Seconds an insert took.", registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
         )  # fmt: skip
         self.events = Histogram(
@@ -47,10 +63,14 @@ class FlusherMetrics:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
         )  # fmt: skip
         self.entry_bytes = Gauge(
-            "harken_flush_waiting_bytes", "Bytes of other entries waiting.", registry=registry
+            "harken_flush_waiting_bytes",
+            "Bytes of slates and other entries waiting.",
+            registry=registry,
         )
         self.shed_entries = Counter(
-            "harken_flush_shed_entries", "Other entries shed, queue full.", registry=registry
+            "harken_flush_shed_entries",
+            "Slates and other entries shed, queue full.",
+            registry=registry,
         )
 
 
@@ -84,7 +104,7 @@ class EventFlusher:
         directory: ItemDirectory,
         metrics: FlusherMetrics,
         max_flush: int,
-        max_waiting: int,
+        max_waiting: Live[int],
     ) -> None:
         """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events."""
         self._pool = pool
@@ -118,7 +138,7 @@ class EventFlusher:
             raise NotReadyError("shutting down")
         while patient and self._waiting > self._max_flush:
             await self._drained.wait()
-        if self._waiting + len(events) > self._max_waiting:
+        if self._waiting + len(events) > self._max_waiting.value:
             self._metrics.shed.inc(len(events))
             raise OverloadedError(f"{self._waiting} events are waiting for the log")
         answer: asyncio.Future[list[FlushedEvent]] = asyncio.get_running_loop().create_future()
@@ -190,6 +210,7 @@ class EventFlusher:
                 async with session(self._pool) as connection:
                     results = await self._append(connection, events)
         except Exception as error:
+            self._metrics.failures.inc()
             _fail(calls, error)
             return
         start = 0
@@ -220,8 +241,10 @@ class EventFlusher:
                 async with session(self._pool) as connection, connection.transaction():
                     last = await append_entries(connection, entries)
         except Exception as error:
+            self._metrics.failures.inc()
             _fail(calls, error)
             return
+        self._metrics.head.set(last.sequence)
         sequence = last.sequence - len(entries)
         for call in calls:
             sequence += len(call.entries)
@@ -242,4 +265,12 @@ class EventFlusher:
         ]
         representatives = representatives_of(checked)
         appended = await append_events(connection, list(representatives.values()))
-        return settle(checked, dict(zip(representatives, appended, strict=True)))
+        now = time.time()
+        results = settle(checked, dict(zip(representatives, appended, strict=True)))
+        accepted = [one.position for one in results if one.fate is Fate.ACCEPTED and one.position]
+        if accepted:
+            # The store stamps events, and answers when they are durable.
+            seconds = now - max(one.stamped_at for one in appended)
+            self._metrics.accepted.count(len(accepted), max(0.0, seconds))
+            self._metrics.head.set(max(accepted).sequence)
+        return results

@@ -21,17 +21,14 @@ class LearnerStore:
         self._pool = pool
         self._holder = holder
 
-    async def try_lead(self, lease_seconds: float) -> int | None:
-        """Take a new term if nobody was heard of for `lease_seconds`; return it, or None."""
+    async def begin_term(self) -> int:
+        """Begin a new term, which ends the one before; call it as holder of the lock."""
         with store_faults():
-            term: int | None = await self._pool.fetchval(
+            term: int = await self._pool.fetchval(
                 "UPDATE learners SET term = term + 1, holder = $2,"
-                " heartbeat_at = clock_timestamp()"
-                " WHERE shard = $1 AND (holder = '' OR"
-                " heartbeat_at < clock_timestamp() - make_interval(secs => $3)) RETURNING term",
+                " heartbeat_at = clock_timestamp() WHERE shard = $1 RETURNING term",
                 SHARD,
                 self._holder,
-                lease_seconds,
             )
         return term
 

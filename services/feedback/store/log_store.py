@@ -27,12 +27,14 @@ class AppendedEvent:
     """What became of a prepared event.
 
     `position` and `fingerprint` are those of the event that the log has under its id, now or since
-    earlier (None when it was quarantined). `fresh`: it was accepted now.
+    earlier (None when it was quarantined). `fresh`: it was accepted now. `stamped_at`: unix seconds
+    by the store's clock, right after it was stamped as accepted.
     """
 
     position: Position | None
     fingerprint: bytes | None
     fresh: bool
+    stamped_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ async def append_events(
     )
     with store_faults():
         rows = await connection.fetch(
-            "SELECT ordinal, epoch, sequence, fingerprint, fresh"
+            "SELECT ordinal, epoch, sequence, fingerprint, fresh,"
+            " extract(epoch FROM clock_timestamp())::float8 AS stamped_at"
             " FROM append_events($1, $2, $3, $4, $5, $6, $7) ORDER BY ordinal",
             SHARD,
             *columns,
@@ -84,6 +87,7 @@ async def append_events(
             None if row["sequence"] is None else Position(SHARD, row["epoch"], row["sequence"]),
             row["fingerprint"],
             row["fresh"],
+            row["stamped_at"],
         )
         for row in rows
     ]

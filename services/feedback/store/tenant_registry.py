@@ -6,6 +6,7 @@ import asyncpg
 
 from services.common.database import Connection, session, store_faults
 from services.common.errors import OverloadedError, UnknownTenantError
+from services.common.live import Live
 from services.common.logs import logger
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.log_store import NewEntry, append_entries
@@ -28,7 +29,7 @@ class TenantRegistry:
         pool: asyncpg.Pool,
         generations: GenerationStore,
         build_bootstrap: BootstrapBuilder,
-        max_tenants: int,
+        max_tenants: Live[int],
     ) -> None:
         self._pool = pool
         self._generations = generations
@@ -62,8 +63,8 @@ class TenantRegistry:
     async def _create(self, connection: Connection, tenant: str) -> None:
         if await connection.fetchval("SELECT 1 FROM tenants WHERE tenant = $1", tenant):
             return
-        if await connection.fetchval("SELECT count(*) FROM tenants") >= self._max_tenants:
-            raise OverloadedError(f"there are {self._max_tenants} tenants already", 60.0)
+        if await connection.fetchval("SELECT count(*) FROM tenants") >= self._max_tenants.value:
+            raise OverloadedError(f"there are {self._max_tenants.value} tenants already", 60.0)
         created = await connection.fetchval(
             "INSERT INTO tenants (tenant) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1", tenant
         )

@@ -175,12 +175,13 @@ def bits(states: States) -> dict[str, Any]:
             state.rules.cols[:count], state.rules.vals[:count],
             state.levels[:count], state.counts[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
-            users.sequences(people),
+            users.sequences(people), *state.influence.contents(people),
         ]  # fmt: skip
         result[tenant] = (
             tuple(items.ids), tuple(items.payloads), tuple(users.keys), _hash(arrays),
             state.active, {name: _space_bits(space, count) for name, space in state.spaces.items()},
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
+            [tuple(state.influence.beyond(row)) for row in people.tolist()],
             _slate_bits(state),
         )  # fmt: skip
     return result

@@ -17,7 +17,7 @@ from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.frame_conversion import changes_of, frame_of
 from tests.feedback.domain.learning import FILES, activated, bits, digest, logs
 
-CONFIG = LearningConfig()
+CONFIG = LearningConfig(daily_events=4)
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
 
 
@@ -129,6 +129,13 @@ def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
         assert np.array_equal(
             folded[tenant].users.histories(people).items, state.users.histories(people).items
         )
+    restored: States = {}
+    for chunk in checkpoint(live):
+        chunk.upserted = [(item_id, b"") for item_id, _ in chunk.upserted]
+        fold(restored, changes_of(through_wire([chunk], live), FILES), CONFIG)
+    for state in (*live.values(), *restored.values()):
+        state.items.payloads = [b""] * len(state.items)
+    assert bits(restored) == bits(live)
 
 
 @SLOW

@@ -148,7 +148,7 @@ class PlacePopularity(_message.Message):
     def __init__(self, items: _Optional[_Iterable[int]] = ..., places: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ...) -> None: ...
 
 class UserDeltas(_message.Message):
-    __slots__ = ("user_keys", "types", "event_users", "event_items", "event_types", "event_values", "event_times_us", "event_sequences", "event_weights", "generation_id", "vector_users", "vectors", "pinned", "retracted_users", "retracted_items", "retracted_types", "retracted_values", "retracted_times_us", "retracted_sequences", "retracted_weights")
+    __slots__ = ("user_keys", "types", "event_users", "event_items", "event_types", "event_values", "event_times_us", "event_sequences", "event_weights", "generation_id", "vector_users", "vectors", "pinned", "retracted_users", "retracted_items", "retracted_types", "retracted_values", "retracted_times_us", "retracted_sequences", "retracted_weights", "event_ages_us")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     EVENT_USERS_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,7 @@ class UserDeltas(_message.Message):
     RETRACTED_TIMES_US_FIELD_NUMBER: _ClassVar[int]
     RETRACTED_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     RETRACTED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_AGES_US_FIELD_NUMBER: _ClassVar[int]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
     types: _containers.RepeatedScalarFieldContainer[str]
     event_users: _containers.RepeatedScalarFieldContainer[int]
@@ -189,7 +190,8 @@ class UserDeltas(_message.Message):
     retracted_times_us: _containers.RepeatedScalarFieldContainer[int]
     retracted_sequences: _containers.RepeatedScalarFieldContainer[int]
     retracted_weights: bytes
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., retracted_users: _Optional[_Iterable[int]] = ..., retracted_items: _Optional[_Iterable[int]] = ..., retracted_types: _Optional[_Iterable[int]] = ..., retracted_values: _Optional[bytes] = ..., retracted_times_us: _Optional[_Iterable[int]] = ..., retracted_sequences: _Optional[_Iterable[int]] = ..., retracted_weights: _Optional[bytes] = ...) -> None: ...
+    event_ages_us: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., retracted_users: _Optional[_Iterable[int]] = ..., retracted_items: _Optional[_Iterable[int]] = ..., retracted_types: _Optional[_Iterable[int]] = ..., retracted_values: _Optional[bytes] = ..., retracted_times_us: _Optional[_Iterable[int]] = ..., retracted_sequences: _Optional[_Iterable[int]] = ..., retracted_weights: _Optional[bytes] = ..., event_ages_us: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ScorerHead(_message.Message):
     __slots__ = ("generation_id", "outcomes", "parameters", "slates", "figures")
@@ -222,7 +224,7 @@ class OutcomeFigures(_message.Message):
     def __init__(self, surface: _Optional[str] = ..., outcome: _Optional[str] = ..., examples: _Optional[float] = ..., predicted: _Optional[float] = ..., actual: _Optional[float] = ..., calibration_error: _Optional[float] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "joiner_input", "joiner", "head_training", "calibration")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "joiner_input", "joiner", "head_training", "calibration")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +238,11 @@ class LearnerState(_message.Message):
     HIDDEN_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     HIDDEN_TIMES_US_FIELD_NUMBER: _ClassVar[int]
     HIDDEN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    INFLUENCE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    INFLUENCE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_USERS_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_FIRST_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_LAST_FIELD_NUMBER: _ClassVar[int]
     JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
     JOINER_FIELD_NUMBER: _ClassVar[int]
     HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -253,11 +260,16 @@ class LearnerState(_message.Message):
     hidden_weights: bytes
     hidden_times_us: _containers.RepeatedScalarFieldContainer[int]
     hidden_sequences: _containers.RepeatedScalarFieldContainer[int]
+    influence_days: _containers.RepeatedScalarFieldContainer[int]
+    influence_counts: _containers.RepeatedScalarFieldContainer[int]
+    beyond_users: _containers.RepeatedScalarFieldContainer[int]
+    beyond_first: _containers.RepeatedScalarFieldContainer[int]
+    beyond_last: _containers.RepeatedScalarFieldContainer[int]
     joiner_input: JoinerInput
     joiner: JoinerState
     head_training: HeadTraining
     calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
 
 class JoinerInput(_message.Message):
     __slots__ = ("now_us", "items")

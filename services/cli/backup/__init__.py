@@ -1,0 +1,1 @@
+"""Backups: both schemas as of one point of the feed, in a folder with a manifest."""

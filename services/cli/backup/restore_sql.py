@@ -1,0 +1,47 @@
+"""The SQL around a restored schema, run in the transaction that restores it."""
+
+from services.cli.backup.manifest import Part
+
+AFTER_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend';
+"""
+"""Ends all other sessions of the role, just before the commit. They wait for our locks by now, and
+have plans of tables that are gone; a service that runs on connects anew and reads what is there."""
+
+
+def dropped(schema: str) -> str:
+    """Return what removes the schema that is there."""
+    return f"SET client_min_messages = warning;\nDROP SCHEMA IF EXISTS {schema} CASCADE;\n"
+
+
+def counts_checked(part: Part) -> str:
+    """Return what fails when a table has not as many rows as the manifest says."""
+    checks = [
+        f"""
+DO $$ BEGIN
+    IF (SELECT count(*) FROM {part.schema}."{table}") <> {rows} THEN
+        RAISE EXCEPTION '{part.schema}.{table} has not the {rows} rows of the manifest';
+    END IF;
+END $$;"""
+        for table, rows in part.rows.items()
+    ]
+    return "\n".join(checks)
+
+
+def new_epoch(epoch: int, profile_version: int) -> str:
+    """Return what begins epoch `epoch` of the restored log.
+
+    The epoch of the backup was left at its head, so positions up to there hold and later ones are
+    lost. Profile has acked more by the time its cursor was read before: it gets again what follows
+    the cursor, and until then that is kept.
+    """
+    return f"""
+INSERT INTO feedback.forks (shard, epoch, last_sequence)
+    SELECT shard, epoch, head FROM feedback.shards;
+UPDATE feedback.shards SET epoch = {epoch};
+UPDATE feedback.subscribers SET acked_version = least(acked_version, {profile_version})
+    WHERE subscriber = 'profile';
+DELETE FROM feedback.snapshot_pins;
+"""

@@ -1,0 +1,67 @@
+"""Standing by: waiting for the lock of the learner with the state warm.
+
+A standby folds what the learner commits, so that it has next to nothing to load when its turn
+comes. That costs the memory of a learner and the processor time of a ranker's fold.
+"""
+
+import asyncio
+import contextlib
+
+import asyncpg
+
+from services.common.database import Connection
+from services.common.errors import StoreUnavailableError
+from services.common.logs import logger
+from services.common.progress import Applied
+from services.feedback.learner_state import LearnerState
+from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.leadership import try_lock
+
+_TRY_SECONDS = 0.1
+_WARM_SECONDS = 0.1
+_log = logger("standby")
+
+
+class Standby:
+    """Waits its turn to lead."""
+
+    def __init__(self, state: LearnerState, frames: FrameStore, lease_seconds: float) -> None:
+        """Try the lock ten times a second; break it when its holder is silent for a lease."""
+        self._state = state
+        self._frames = frames
+        self._lease_seconds = lease_seconds
+
+    async def wait_turn(self, connection: Connection) -> None:
+        """Return once `connection` has the lock; no fold is running then.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        if await try_lock(connection, self._lease_seconds):
+            return
+        _log.info("standing by")
+        ours = asyncio.Event()
+        warming = asyncio.create_task(self._keep_warm(ours))
+        try:
+            while not await try_lock(connection, self._lease_seconds):  # noqa: ASYNC110 - of PostgreSQL
+                await asyncio.sleep(_TRY_SECONDS)
+            ours.set()
+            await warming
+        finally:
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
+
+    async def _keep_warm(self, ours: asyncio.Event) -> None:
+        while not ours.is_set():
+            try:
+                head = await self._frames.head()
+                await self._state.catch_up(
+                    self._frames, Applied(head.epoch, head.version, head.sequence)
+                )
+            except (StoreUnavailableError, LookupError, ValueError, asyncpg.PostgresError) as error:
+                # Whoever leads next loads anew, and says loudly what is wrong if it still is.
+                _log.warning("the state is not warm", error=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_WARM_SECONDS):
+                    await ours.wait()

@@ -1,0 +1,44 @@
+"""The last stage of a traced event: the first slate of its user that reflects it."""
+
+import time
+from collections import OrderedDict
+
+from harken.feedback.v1 import frame_pb2
+from services.common.loop_stages import VISIBLE
+from services.common.tracing import EventTracer
+
+SLATE = "slate"
+_MOST_USERS = 1000
+_MOST_EVENTS = 16
+
+
+class SlateTraces:
+    """Remembers, of traced events that were folded, whose next slate to look for."""
+
+    def __init__(self, tracer: EventTracer) -> None:
+        self._tracer = tracer
+        self._waiting: OrderedDict[tuple[str, bytes], list[int]] = OrderedDict()
+
+    def folded(self, frame: frame_pb2.Frame) -> None:
+        """Take note of the traced events of a frame."""
+        for changes in frame.tenants:
+            users = changes.users
+            for sequence, user in zip(users.event_sequences, users.event_users, strict=True):
+                if self._tracer.follows(sequence):
+                    self._wait(changes.tenant, users.user_keys[user], sequence)
+
+    def served(
+        self, tenant: str, user_key: bytes, began: float, slate_id: str, caller: str
+    ) -> None:
+        """Say that a slate is about to be answered: it reflects what was folded before."""
+        for sequence in self._waiting.pop((tenant, user_key), ()):
+            self._tracer.span(
+                SLATE, sequence, began, time.time(), VISIBLE, caller, {"harken.slate_id": slate_id}
+            )
+
+    def _wait(self, tenant: str, user_key: bytes, sequence: int) -> None:
+        events = self._waiting.setdefault((tenant, user_key), [])
+        if len(events) < _MOST_EVENTS:
+            events.append(sequence)
+        if len(self._waiting) > _MOST_USERS:
+            self._waiting.popitem(last=False)
