@@ -25,6 +25,10 @@ if [ -e "$prefix" ]; then
   exit 2
 fi
 
+# What is installed elsewhere must not count as installed here.
+unset PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE=1
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -18,6 +18,7 @@ from harken.profile.v1 import profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2_grpc
 from services.cli.endpoints import Endpoints
 from services.common.channels import open_channel
+from services.common.server import ACCEPTING
 
 CALL_SECONDS = 30.0
 """Deadline of ordinary calls."""
@@ -41,12 +42,15 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
     """Open channels to the services; nothing is sent before the first call."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def channel(target: str) -> Any:
-            return await stack.enter_async_context(open_channel(target))
+        async def channel(target: str, health: str | None = None) -> Any:
+            return await stack.enter_async_context(open_channel(target, health))
 
         feedback = await channel(endpoints.feedback)
         rankers = [await channel(target) for target in endpoints.rankers]
-        ranker = rankers[0] if len(rankers) == 1 else await channel(_balanced(endpoints.rankers))
+        if len(rankers) == 1:
+            ranker = rankers[0]
+        else:
+            ranker = await channel(_balanced(endpoints.rankers), ACCEPTING)
         yield Clients(
             endpoints,
             cast("Any", feedback_service_pb2_grpc.FeedbackServiceStub(feedback)),

@@ -19,7 +19,6 @@ import services
 from services.cli.guardian import Guardian
 
 _ROOT = Path(services.__file__).resolve().parents[1]
-_STUBS = _ROOT / "protos" / "gen"
 _POLL_SECONDS = 0.02
 _LOG_TAIL_LINES = 25
 
@@ -37,6 +36,8 @@ class ProcessSpec:
     folder: Path
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path = _ROOT
+    """Where the code is; another release may run beside this one."""
 
 
 class ServiceProcess:
@@ -77,8 +78,8 @@ class ServiceProcess:
             self._log_begins = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self.spec.module, *self.spec.arguments],
-                cwd=_ROOT,
-                env=environment_of(self.spec.environment),
+                cwd=self.spec.root,
+                env=environment_of(self.spec.environment, self.spec.root),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -179,11 +180,12 @@ def _serving(stub: Any) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def environment_of(own: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with `own` over it, in which services find their stubs."""
+def environment_of(own: Mapping[str, str], root: Path = _ROOT) -> dict[str, str]:
+    """Return our environment with `own` over it, in which services of `root` find their stubs."""
     environment = {**os.environ, **own}
-    if _STUBS.is_dir():
+    stubs = root / "protos" / "gen"
+    if stubs.is_dir():
         # Run from a checkout that nobody installed.
         known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([str(_STUBS), *([known] if known else [])])
+        environment["PYTHONPATH"] = os.pathsep.join([str(stubs), *([known] if known else [])])
     return environment

@@ -15,38 +15,44 @@ _STREAMS = (
     ("harken.feedback.v1.GenerationService", "PublishGeneration"),
     ("harken.feedback.v1.GenerationService", "DownloadGeneration"),
 )
-_RETRY = json.dumps(
-    {
-        "methodConfig": [
-            {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "0.5s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
+_CONFIG = {
+    "methodConfig": [
+        {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                # A server that stops answers CANCELLED to what has just arrived.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
-        ],
-        "loadBalancingConfig": [{"round_robin": {}}],
-    }
-)
+        },
+    ],
+    "loadBalancingConfig": [{"round_robin": {}}],
+}
 
 
-def open_channel(target: str) -> grpc.aio.Channel:
+def open_channel(target: str, health: str | None = None) -> grpc.aio.Channel:
     """Return a channel that balances over all addresses of `target` and notices dead peers.
 
-    Unary calls that never reached a server, or that it refused as UNAVAILABLE, are retried twice.
+    Unary calls that never reached a server, or that it refused as UNAVAILABLE or, when it stops, as
+    CANCELLED, are retried twice.
+
+    `health`, a name in gRPC health such as `server.ACCEPTING`, keeps calls from addresses where it
+    is not SERVING.
     """
+    config = {**_CONFIG, **({"healthCheckConfig": {"serviceName": health}} if health else {})}
     return grpc.aio.insecure_channel(
         target,
         options=(
-            ("grpc.service_config", _RETRY),
+            ("grpc.service_config", json.dumps(config)),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
             ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+            # After a connection ended, names are looked up anew, but not more often than this.
+            ("grpc.dns_min_time_between_resolutions_ms", 5_000),
             ("grpc.keepalive_time_ms", 10_000),
             ("grpc.keepalive_timeout_ms", 3_000),
             ("grpc.keepalive_permit_without_calls", 1),

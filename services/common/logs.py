@@ -21,8 +21,8 @@ FIELDS = frozenset(
         # What went wrong, in words of ours, of gRPC or of PostgreSQL.
         "code", "detail", "details", "error", "error_id", "fault", "kind", "reason",
         # Where and what.
-        "address", "before", "epoch", "expected", "found", "generation", "head", "key", "keys", "metrics",
-        "role", "rpc", "schema", "subscriber", "tenant", "term", "version",
+        "address", "before", "epoch", "expected", "found", "generation", "head", "key", "keys",
+        "metrics", "role", "rpc", "schema", "subscriber", "tenant", "term", "version",
         # How many, how much, how long.
         "applied", "bytes", "frames_forgotten", "seconds", "sessions", "slates", "tenants", "users",
     }

@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import grpc
@@ -14,7 +15,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.common.errors import HarkenError, OverloadedError
+from services.common.errors import HarkenError, NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
@@ -60,9 +61,24 @@ class RpcMetrics:
         )  # fmt: skip
 
 
+_HANDLERS = MappingProxyType(
+    {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+)
+"""By whether requests and answers are streams."""
+
+
+def _is_ours(method: str) -> bool:
+    return method.startswith("/harken.")
+
+
 def _is_limited(method: str) -> bool:
     """Return whether a method may be shed: probes and looks at our state never are."""
-    return method.startswith("/harken.") and not method.endswith("/GetServingState")
+    return _is_ours(method) and not method.endswith("/GetServingState")
 
 
 class RpcBoundary(grpc.aio.ServerInterceptor):
@@ -75,6 +91,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
         self.calls = OpenCalls()
+        self._refuses = False
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
 
     async def intercept_service(
@@ -91,7 +108,28 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                 return None
             wrapped = self._wrap(method, handler)
             self._wrapped[method] = wrapped
+        if self._refuses and _is_ours(method):
+            return self._refusal(method, wrapped)
         return wrapped
+
+    def refuse(self) -> None:
+        """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""
+        self._refuses = True
+
+    def _refusal(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
+        """Return a handler of the same kind as `handler`."""
+        name = method.rsplit("/", 1)[-1]
+
+        async def refuse(_request: Any, context: grpc.aio.ServicerContext) -> None:
+            await self._fail(name, context, NotReadyError("shutting down"))
+
+        make: Any = _HANDLERS[handler.request_streaming, handler.response_streaming]
+        refusal: grpc.RpcMethodHandler = make(
+            refuse,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return refusal
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]

@@ -23,8 +23,10 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
+_REFUSE_SECONDS = 0.03
+"""Less than a caller pauses before it tries again; then its connection is closed."""
 _LAST_SECONDS = 0.5
-"""Of these, for answering what is still open that we shut down."""
+"""Of DRAIN_SECONDS, for answering what is still open that we shut down."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
@@ -34,12 +36,12 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
-    # Clients reconnect, and look names up anew, so that new replicas get traffic within a minute.
-    # Calls and streams that are open go on where they are.
-    ("grpc.max_connection_age_ms", 60 * 1000),
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
+ACCEPTING = "accepting"
+"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
+the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _log = logger("server")
 
 
@@ -50,6 +52,7 @@ class Health:
         self.servicer = HealthServicer()
         self._names = ("", *services)
         self._ready: bool | None = None
+        self._accepting = False
 
     async def set_alive(self) -> None:
         """Say that the process runs, whatever it waits for: what a liveness probe asks."""
@@ -64,21 +67,34 @@ class Health:
         status = states.SERVING if ready else states.NOT_SERVING
         for name in self._names:
             await self.servicer.set(name, status)
+        if not self._accepting:
+            self._accepting = ready
+            await self.servicer.set(ACCEPTING, status)
 
 
 class Server:
     """A gRPC server and the metrics endpoint beside it."""
 
     def __init__(
-        self, registry: CollectorRegistry, services: Iterable[str], max_in_flight: Live[int]
+        self,
+        registry: CollectorRegistry,
+        services: Iterable[str],
+        max_in_flight: Live[int],
+        max_connection_age_seconds: float,
     ) -> None:
-        """Serve RPCs of the named services, at most `max_in_flight` unary ones at once."""
+        """Serve RPCs of the named services, at most `max_in_flight` unary ones at once.
+
+        Connections older than `max_connection_age_seconds` take no new calls: their clients look
+        the name up and connect again, so that new replicas get traffic. Calls and streams that are
+        open go on where they are.
+        """
         names = tuple(services)
         self._registry = registry
         add_process_metrics(registry)
         self._boundary = RpcBoundary(RpcMetrics(registry), max_in_flight)
         self._drained = False
-        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=_OPTIONS)
+        age = ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000))
+        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, age))
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(
@@ -125,6 +141,10 @@ class Server:
         _log.info("draining")
         await self.health.set_ready(False)
         await self.health.servicer.enter_graceful_shutdown()
+        # gRPC answers CANCELLED to what has arrived when it stops, and few retry on that. So first
+        # those who call now are told, and pause.
+        self._boundary.refuse()
+        await asyncio.sleep(_REFUSE_SECONDS)
         stopping = asyncio.create_task(self.grpc.stop(DRAIN_SECONDS))
         # Before streams end, so that their callers come back to another process.
         await asyncio.sleep(0)

@@ -98,6 +98,12 @@ class ServiceSettings(BaseSettings):
         description="least level that is logged: debug, info, warning, error",
     )
     max_in_flight: InFlight
+    max_connection_age_seconds: float = Field(
+        default=60,
+        ge=1,
+        description="clients are asked to connect anew after about this time, and look the name up"
+        " again, so that new replicas get traffic; calls and streams that are open go on",
+    )
     trace_target: str = Field(
         default="",
         pattern=r"^($|https?://.+|file:.+)",

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Protocol
 
 _SCATTER = 0x9E3779B97F4A7C15
@@ -52,7 +52,7 @@ def threshold_of(share: float) -> int:
     return round(share * _WORD)
 
 
-def traceparent_of(metadata: Sequence[tuple[str, str | bytes]] | None) -> str:
+def traceparent_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
     """Return the W3C traceparent among a call's metadata; empty when there is none."""
     for key, value in metadata or ():
         if key == "traceparent" and isinstance(value, str):

@@ -4,6 +4,9 @@ Ids are made from the log sequence, so that processes that never speak to each o
 trace. Spans are sent by a thread of OpenTelemetry; when too many wait, it drops them.
 """
 
+# The extra may be missing where types are checked.
+# mypy: disable-error-code="import-not-found,misc"
+
 import base64
 import hashlib
 import json

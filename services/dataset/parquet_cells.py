@@ -74,9 +74,13 @@ def parquet_rows(path: Path, rows: int) -> Iterator[list[dict[str, object]]]:
     with _open(path) as file:
         names = [column_name(name) for name in file.schema_arrow.names]
         try:
-            for batch in file.iter_batches(batch_size=rows):
-                columns = [_in_microseconds(column).to_pylist() for column in batch.columns]
-                yield [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+            # One group after the other: asked for all at once, they are buffered ahead.
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                    columns = [_in_microseconds(one).to_pylist() for one in batch.columns]
+                    yield [
+                        dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)
+                    ]
         except (arrow.ArrowException, OSError, ValueError) as error:
             raise TableFileError(f"{path}: {error}") from error
 

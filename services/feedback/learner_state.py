@@ -89,12 +89,18 @@ class LearnerState:
         self._as_committed = False
         self.states = {}
         self.applied = Applied(until.epoch, 0, 0)
-        newest = await frames.newest_checkpoint()
-        if newest is not None:
-            async for chunk in frames.checkpoint_chunks(newest):
-                await self._fold(chunk)
-            self.applied = replace(newest.applied, epoch=until.epoch)
-        await self._fold_after(frames, until)
+        # Whoever leads may write a newer one meanwhile, and forget what we read.
+        pin = await frames.pin_newest()
+        try:
+            if pin is not None:
+                async for chunk in frames.checkpoint_chunks(pin.checkpoint):
+                    await self._fold(chunk)
+                    await pin.renew()
+                self.applied = replace(pin.checkpoint.applied, epoch=until.epoch)
+            await self._fold_after(frames, until)
+        finally:
+            if pin is not None:
+                await pin.release()
         self._as_committed = True
         _log.info(
             "state loaded",

@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +144,12 @@ async def _serve(
     )
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
-    server = Server(registry, names, settings.map(lambda config: config.max_in_flight))
+    server = Server(
+        registry,
+        names,
+        settings.map(lambda config: config.max_in_flight),
+        config.max_connection_age_seconds,
+    )
     directory = ItemDirectory()
     tenants = TenantRegistry(
         pool,
@@ -159,7 +164,7 @@ async def _serve(
         config.flush_events,
         settings.map(lambda config: config.queue_events),
     )
-    _add_reading(server, shared, tenants, directory)
+    _add_reading(server, shared, tenants, directory, await _acks(shared))
     if writes:
         _add_writing(server, shared, tenants, directory, flusher)
     jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server, database)]
@@ -212,8 +217,19 @@ def _learning(config: FeedbackConfig) -> LearningConfig:
     )
 
 
+async def _acks(shared: _Shared) -> dict[str, int]:
+    """Return what durable subscribers had acked; only configured names get into metrics."""
+    durable = shared.settings.value.durable_subscribers
+    acks = await FrameStore(shared.core).acks()
+    return {name: version for name, version in acks.items() if name in durable}
+
+
 def _add_reading(
-    server: Server, shared: _Shared, tenants: TenantRegistry, directory: ItemDirectory
+    server: Server,
+    shared: _Shared,
+    tenants: TenantRegistry,
+    directory: ItemDirectory,
+    acks: Mapping[str, int],
 ) -> None:
     """Add what every role serves: the feed and the generations."""
     metrics = SubscriptionMetrics(shared.registry, shared.loop.stage(PUSHED))
@@ -223,7 +239,7 @@ def _add_reading(
             tenants,
             EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
             FeedServer(shared.hub, frames, metrics),
-            AckBook(shared.hub, frames, shared.registry),
+            AckBook(shared.hub, frames, shared.registry, acks),
             shared.settings.value.durable_subscribers,
         ),
         server.grpc,

@@ -69,7 +69,12 @@ async def serve(
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: feed.last_contact > 0, metrics)
-        server = Server(registry, [SERVICE], settings.map(lambda config: config.max_in_flight))
+        server = Server(
+            registry,
+            [SERVICE],
+            settings.map(lambda config: config.max_in_flight),
+            config.max_connection_age_seconds,
+        )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(ProfileStore(pool), AttributeStore(pool), freshness, relay.wake),
             server.grpc,

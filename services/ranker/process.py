@@ -91,7 +91,12 @@ async def serve(
             SlateLogMetrics(registry),
             settings.map(lambda config: SlateLogBounds(config.logged_share, config.slate_queue)),
         )
-        server = Server(registry, [SERVICE], settings.map(lambda config: config.max_in_flight))
+        server = Server(
+            registry,
+            [SERVICE],
+            settings.map(lambda config: config.max_in_flight),
+            config.max_connection_age_seconds,
+        )
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
             RankerServicer(
                 contexts,

@@ -5,9 +5,11 @@ every event is on another item, which is more than real users have; item vectors
 default. Lines are fitted to a few thousand items and users and drawn out to a million: what
 reserves memory in steps (heaps, tables that double) makes that good to about a third. The ranker
 holds a user only after a request for him, up to HARKEN_RANKER_MAX_CACHED_USERS: so each user is
-asked for once. Frames are all kept (10,000 versions), as after a short life.
+asked for once, and these slates are not logged unless `--logged-share` says so. Frames are all kept
+(10,000 versions), as after a short life.
 
-    python -m tests.benchmarks.memory [--items 2000 4000 8000] [--users 2000 4000 8000] [--events 5]
+    python -m tests.benchmarks.memory [--items 8000 16000 32000] [--users 1000 2000 4000]
+        [--events 5] [--logged-share 0]
 
 Prints RSS and PSS (what is shared with others counted in parts; Linux only) of idle processes, the
 lines, and bytes on disk of each table.
@@ -22,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import numpy as np
 
 from harken.common.v1 import subject_pb2
@@ -102,6 +105,14 @@ class Measured:
         ).splitlines()
         return {f"disk {row.split('|')[0]}": int(row.split("|")[1]) for row in rows}
 
+    def feed_bytes(self) -> int:
+        """Return the bytes of all frames, as subscribers of everything get them."""
+        return int(
+            self.server.execute(
+                "SELECT coalesce(sum(length(frame)), 0)::bigint FROM feedback.frames"
+            )
+        )
+
     async def sizes(self) -> dict[str, int]:
         """Return PSS by process and bytes on disk, once all is quiet."""
         previous: dict[str, int] = {}
@@ -165,8 +176,16 @@ class Measured:
         request = profile_service_pb2.GetProfileRequest(
             subject=_subject(0), min_position=position, strict=True
         )
-        request.wait_budget.FromSeconds(120)
-        await self.clients.profile.GetProfile(request, timeout=150)
+        request.wait_budget.FromSeconds(10)
+        for _ in range(30):
+            try:
+                await self.clients.profile.GetProfile(request, timeout=30)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    continue
+                # It is that far, and the user did nothing yet.
+                assert error.code() is grpc.StatusCode.NOT_FOUND, error
+            return
 
 
 def _subject(user: int) -> subject_pb2.Subject:
@@ -192,14 +211,19 @@ async def measure(measured: Measured, given: argparse.Namespace) -> None:
     for name, memory in measured.memory().items():
         print(f"  {name:18} {memory.rss / MIB:8.0f} {memory.pss / MIB:8.0f}")
     tables = []
+    feed: dict[str, tuple[int, int]] = {}
     for what, sizes in (("items", given.items), ("users", given.users)):
         found = []
         for size in sizes:
             began = time.monotonic()
+            before = measured.feed_bytes()
             if what == "items":
                 await measured.grow_items(size)
+                feed["item"] = (measured.feed_bytes() - before, size - sizes[-2])
             else:
                 await measured.grow_users(size, given.events)
+                events = (size - sizes[-2]) * given.events
+                feed["event"] = (measured.feed_bytes() - before, events)
             found.append(await measured.sizes())
             show = ", ".join(f"{k} {v / MIB:.0f}" for k, v in found[-1].items())
             print(f"{size:,} {what} ({time.monotonic() - began:.0f} s), MiB: {show}", flush=True)
@@ -212,6 +236,8 @@ async def measure(measured: Measured, given: argparse.Namespace) -> None:
             f" {users[name][0] * 1e6 / 2**30:8.2f} ({users[name][1] / MIB:4.1f})"
         )
     print(f"{len(measured.names):,} items, {measured.users:,} users, {given.events} events each")
+    for what, (size, count) in feed.items():
+        print(f"feed: {size / count:,.0f} bytes for each {what} (steps of {BATCH})")
     print("on disk with indexes    MiB        rows    bytes a row")
     for row in measured.server.execute(RELATIONS).splitlines():
         name, size, rows = row.split("|")
@@ -223,9 +249,10 @@ async def measure(measured: Measured, given: argparse.Namespace) -> None:
 async def main() -> None:
     """Run a suite, grow it, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--items", type=int, nargs="+", default=[2000, 4000, 8000])
-    parser.add_argument("--users", type=int, nargs="+", default=[2000, 4000, 8000])
+    parser.add_argument("--items", type=int, nargs="+", default=[8000, 16000, 32000])
+    parser.add_argument("--users", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--events", type=int, default=5)
+    parser.add_argument("--logged-share", type=float, default=0.0, help="of slates")
     given = parser.parse_args()
     guardian = Guardian()
     with tempfile.TemporaryDirectory(prefix="harken-memory-") as folder:
@@ -234,6 +261,9 @@ async def main() -> None:
                 config = SuiteConfig(
                     Path(folder) / "suite", server.dsn("harken_feedback"),
                     server.dsn("harken_profile"), split_feedback=True,
+                    environment={
+                        "ranker": {"HARKEN_RANKER_LOGGED_SHARE": str(given.logged_share)}
+                    },
                 )  # fmt: skip
                 suite = await asyncio.to_thread(Suite(config, guardian).__enter__)
                 try:

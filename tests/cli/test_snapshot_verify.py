@@ -1,7 +1,8 @@
 """`harken snapshot verify` on a real suite: whole, and with a damaged checkpoint (truths 4, 6)."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
@@ -17,14 +18,13 @@ from tests.waiting import until
 VERSIONS = 30
 
 
-def a_bit_flipped(content: bytes) -> bytes:
-    """Return the chunk with another vector, of the same length: nothing but the digest shows it."""
+def turned(content: bytes) -> bytes:
+    """Return the chunk with other vectors of the same length: nothing but the digest shows it."""
     frame = frame_pb2.Frame.FromString(content)
     for changes in frame.tenants:
         if changes.item_vectors.vectors:
-            vectors = np.frombuffer(changes.item_vectors.vectors, "<f4").copy()
-            vectors[5] = -vectors[5]
-            changes.item_vectors.vectors = vectors.tobytes()
+            vectors = np.frombuffer(changes.item_vectors.vectors, "<f4")
+            changes.item_vectors.vectors = (-vectors).tobytes()
     return frame.SerializeToString()
 
 
@@ -50,19 +50,28 @@ def rows_missing(content: bytes) -> bytes:
     return frame.SerializeToString()
 
 
+@contextlib.asynccontextmanager
+async def admin_of(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.admin_dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def damage(database: FreshDatabase, change: Callable[[bytes], bytes]) -> list[asyncpg.Record]:
     """Change every chunk of the newest checkpoint; return what they were."""
-    connection = await asyncpg.connect(database.admin_dsn)
-    chunks = await connection.fetch(
-        "SELECT version, chunk, content FROM feedback.checkpoint_chunks"
-        " WHERE version = (SELECT max(version) FROM feedback.checkpoints)"
-    )
-    for one in chunks:
-        await connection.execute(
-            "UPDATE feedback.checkpoint_chunks SET content = $3 WHERE version = $1 AND chunk = $2",
-            one["version"], one["chunk"], change(one["content"]),
-        )  # fmt: skip
-    await connection.close()
+    async with admin_of(database) as admin:
+        chunks = await admin.fetch(
+            "SELECT version, chunk, content FROM feedback.checkpoint_chunks"
+            " WHERE version = (SELECT max(version) FROM feedback.checkpoints)"
+        )
+        for one in chunks:
+            await admin.execute(
+                "UPDATE feedback.checkpoint_chunks SET content = $3"
+                " WHERE version = $1 AND chunk = $2",
+                one["version"], one["chunk"], change(one["content"]),
+            )  # fmt: skip
     return list(chunks)
 
 
@@ -85,8 +94,7 @@ async def test_a_snapshot_is_compared_with_all_rankers_and_damage_is_found(
             }
         },
     )
-    admin = await asyncpg.connect(database.admin_dsn)
-    async with caller_of(running) as caller:
+    async with admin_of(database) as admin, caller_of(running) as caller:
         await caller.upsert(*catalogue())
         number = 0
         while not await admin.fetchval("SELECT count(*) FROM feedback.checkpoints"):
@@ -109,7 +117,7 @@ async def test_a_snapshot_is_compared_with_all_rankers_and_damage_is_found(
         assert state.tenants[0].digest.hex()[:12] in whole.output
 
         for change, says in (
-            (a_bit_flipped, "the snapshot leads to"),
+            (turned, "the snapshot leads to"),
             (not_finite, "a vector is not finite"),
             (rows_missing, "bytes, not"),
             (torn, "feed broke"),
@@ -132,7 +140,6 @@ async def test_a_snapshot_is_compared_with_all_rankers_and_damage_is_found(
         found = await verify(running, tmp_path)
         assert found.code == 1
         assert "does not answer" in found.output
-    await admin.close()
 
 
 async def test_a_suite_without_a_checkpoint_is_verified_from_its_frames(

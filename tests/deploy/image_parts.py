@@ -31,7 +31,7 @@ class Pin:
 def lock_of(image: str) -> dict[str, Pin]:
     """Return the lock of an image; fails on a line that is no pin with hashes."""
     text = (IMAGES / "requirements" / f"{image}.txt").read_text().replace("\\\n", " ")
-    found = {}
+    found: dict[str, Pin] = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue

@@ -1,5 +1,6 @@
 """The manifests of an overlay as Kubernetes would get them."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -107,6 +108,7 @@ def kubectl() -> str | None:
     )
 
 
+@functools.cache
 def render(overlay: str) -> Rendered:
     """Render an overlay; skips by name where that cannot be done."""
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed (extra dev)")

@@ -50,7 +50,8 @@ def test_a_lock_holds_what_the_code_imports_in_versions_that_we_allow(image: str
     held = lock_of(image)
     for text in script.requirements(script.IMAGES[image]):
         wanted = Requirement(text)
-        pin = held[canonicalize_name(wanted.name)]
+        pin = held.get(canonicalize_name(wanted.name))
+        assert pin is not None, f"{text}: run deploy/images/lock.py"
         assert wanted.specifier.contains(pin.version), f"{text}: run deploy/images/lock.py"
 
 

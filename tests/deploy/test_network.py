@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from tests.deploy.rendered import Rendered, Workload, selects
 
 POSTGRES = 5432
@@ -71,23 +73,32 @@ def wanted(rendered: Rendered) -> set[tuple[str, str, int]]:
     return found
 
 
-def open_ways(rendered: Rendered) -> set[tuple[str, str, int]]:
-    """Return what both ends let through between our pods, at any port that one listens on."""
+def open_ways(rendered: Rendered, end: str) -> set[tuple[str, str, int]]:
+    """Return what one end lets through between our pods, at any port that the other listens on.
+
+    `end` is "egress" (what the caller may reach) or "ingress" (what the called may hear).
+    """
     return {
         (source.name, target.name, port)
         for source, target in itertools.product(rendered.workloads(), repeat=2)
         for port in target.ports.values()
-        if allows(rendered, source.labels, "egress", Peer(target.labels), port, "TCP")
-        and allows(rendered, target.labels, "ingress", Peer(source.labels), port, "TCP")
+        if (
+            allows(rendered, source.labels, end, Peer(target.labels), port, "TCP")
+            if end == "egress"
+            else allows(rendered, target.labels, end, Peer(source.labels), port, "TCP")
+        )
     }
 
 
-def test_pods_reach_what_they_are_configured_to_call_and_nothing_else(rendered: Rendered) -> None:
+@pytest.mark.parametrize("end", ["ingress", "egress"])
+def test_pods_reach_what_they_are_configured_to_call_and_nothing_else(
+    rendered: Rendered, end: str
+) -> None:
     expected = wanted(rendered)
     assert ("harken-ranker", "harken-feedback", 7401) in expected
     if rendered.overlay == "prod":
         expected = {way for way in expected if way[1] != "harken-postgres"}
-    assert open_ways(rendered) == expected
+    assert open_ways(rendered, end) == expected
 
 
 def test_an_external_database_is_open_to_those_who_have_its_address(prod: Rendered) -> None:

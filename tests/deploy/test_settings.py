@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_a_service_starts_with_them(
     for one in ours(rendered):
         service = service_of(one)
         prefix = f"HARKEN_{service.upper()}_"
-        values = {
+        values: dict[str, object] = {
             name.removeprefix(prefix).lower(): INSTEAD.get(value, value)
             for name, value in rendered.environment(one).items()
         }
@@ -54,7 +54,7 @@ def test_a_service_starts_with_them(
             text = value if isinstance(value, str) else json.dumps(value)
             monkeypatch.setenv(f"{prefix}{name.upper()}", text)
         monkeypatch.delenv(f"{prefix}CONFIG_FILE", raising=False)
-        settings = SETTINGS[service]()
+        settings: ServiceSettings = _from_environment(SETTINGS[service])
         if one.kind != "Job":
             # Probes and neighbours come from outside the pod.
             assert settings.listen == f"0.0.0.0:{one.ports['grpc']}"
@@ -85,6 +85,10 @@ def test_a_change_of_wiring_rolls_pods_and_a_change_of_settings_does_not(
         name = source["configMapRef"]["name"]
         assert name in names
         assert name.startswith(f"harken-{service_of(one)}-"), "no hash at the end"
+
+
+def _from_environment(settings: Callable[[], ServiceSettings]) -> ServiceSettings:
+    return settings()
 
 
 def _reloaded(rendered: Rendered, workload: Workload) -> dict[str, object]:

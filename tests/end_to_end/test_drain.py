@@ -20,6 +20,7 @@ from harken.feedback.v1 import (
 from harken.profile.v1 import profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.cli.suite import Suite
+from services.common.channels import open_channel
 from services.common.server import DRAIN_SECONDS
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
@@ -77,7 +78,12 @@ async def ended(suite: Suite, name: str, began: float) -> float:
 
 @pytest.fixture(scope="module")
 def running(module_suite: StartSuite) -> Suite:
-    return module_suite(preset="media", split_feedback=True)
+    return module_suite(
+        preset="media",
+        split_feedback=True,
+        # The learner is stopped for a moment, and must not lose its lead by that.
+        environment={"feedback": {"HARKEN_FEEDBACK_LEASE_SECONDS": "30"}},
+    )
 
 
 async def fill(caller: Caller) -> bytes:
@@ -94,12 +100,11 @@ async def test_no_call_fails_but_by_unavailable_and_the_process_ends_soon(
     await asyncio.to_thread(running.start, name)
     async with (
         caller_of(running) as caller,
-        # Without our retry policy: what a process answers is what we see.
-        grpc.aio.insecure_channel(
-            running.grpc_endpoints[name], options=[("grpc.enable_retries", 0)]
-        ) as channel,
+        open_channel(running.grpc_endpoints[name]) as channel,
     ):
         await fill(caller)
+        known = await caller.record(event("known-1", "known", "space-0"))
+        await caller.profile("known", known)
         ranker: Any = ranker_service_pb2_grpc.RankerServiceStub(channel)
         profile: Any = profile_service_pb2_grpc.ProfileServiceStub(channel)
         feedback: Any = feedback_service_pb2_grpc.FeedbackServiceStub(channel)
@@ -111,7 +116,7 @@ async def test_no_call_fails_but_by_unavailable_and_the_process_ends_soon(
                 )
             elif name == "profile":
                 await profile.GetProfile(
-                    profile_service_pb2.GetProfileRequest(subject=user(number)), timeout=20
+                    profile_service_pb2.GetProfileRequest(subject=user("known")), timeout=20
                 )
             else:
                 await feedback.RecordEvents(

@@ -20,6 +20,7 @@ from services.cli.service_process import ProcessSpec, ServiceProcess
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 HOST = "127.0.0.1"
+CHECKOUT = Path(__file__).resolve().parents[2]
 _SERVICES = {"ingest": "feedback", "learner": "feedback", "profile": "profile", "ranker": "ranker"}
 
 
@@ -34,6 +35,12 @@ class FleetConfig:
         default_factory=lambda: {"ingest": 2, "learner": 2, "profile": 2, "ranker": 2}
     )
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    root: Path = CHECKOUT
+    """Where the code is that processes begin with."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Where some processes listen, by name; the others take free ports."""
+    later: Sequence[str] = ()
+    """Processes that are not started with the others."""
 
 
 class Fleet:
@@ -48,10 +55,13 @@ class Fleet:
             f"{role}-{n + 1}" for role, count in config.roles.items() for n in range(count)
         ]  # fmt: skip
         ports = free_ports(2 * len(names))
-        self.addresses = {name: f"{HOST}:{ports[2 * i]}" for i, name in enumerate(names)}
+        self.addresses = {
+            name: config.addresses.get(name, f"{HOST}:{ports[2 * i]}")
+            for i, name in enumerate(names)
+        }
         self.metrics = {name: f"{HOST}:{ports[2 * i + 1]}" for i, name in enumerate(names)}
         self.processes = {
-            name: ServiceProcess(self._spec(name, {}), guardian) for name in names
+            name: ServiceProcess(self._spec(name, config.root), guardian) for name in names
         }  # fmt: skip
 
     def target(self, role: str) -> str:
@@ -62,8 +72,8 @@ class Fleet:
         """Return the names of the processes of some roles."""
         return [name for name in self.addresses if _role(name) in roles]
 
-    def migrate(self, environment: Mapping[str, str] | None = None) -> None:
-        """Bring the schemas up to date, with the code that `environment` leads to."""
+    def migrate(self, root: Path = CHECKOUT) -> None:
+        """Bring the schemas up to date, with the code of `root`."""
         for service in ("feedback", "profile"):
             process = ServiceProcess(
                 ProcessSpec(
@@ -71,21 +81,19 @@ class Fleet:
                     f"services.{service}",
                     self.folder,
                     ("--migrate",),
-                    {**self._dsn(service), **(environment or {})},
+                    self._dsn(service),
+                    root,
                 ),
                 self._guardian,
             )
             process.start()
             process.wait_end(time.monotonic() + START_SECONDS)
 
-    def start(self, *names: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start processes and wait until each is ready.
-
-        `environment` is added to that of these processes from now on.
-        """
+    def start(self, *names: str, root: Path | None = None) -> None:
+        """Start processes and wait until each is ready; from now on with the code of `root`."""
         for name in names:
-            if environment is not None:
-                self.processes[name] = ServiceProcess(self._spec(name, environment), self._guardian)
+            if root is not None:
+                self.processes[name] = ServiceProcess(self._spec(name, root), self._guardian)
             self.processes[name].start()
         deadline = time.monotonic() + START_SECONDS
         with concurrent.futures.ThreadPoolExecutor(len(names)) as threads:
@@ -115,8 +123,8 @@ class Fleet:
 
     def __enter__(self) -> Self:
         try:
-            self.migrate()
-            self.start(*self.processes)
+            self.migrate(self.config.root)
+            self.start(*(name for name in self.processes if name not in self.config.later))
         except BaseException:
             self.stop()
             raise
@@ -137,7 +145,7 @@ class Fleet:
         }
         return own.get(service, {})
 
-    def _spec(self, name: str, environment: Mapping[str, str]) -> ProcessSpec:
+    def _spec(self, name: str, root: Path) -> ProcessSpec:
         role = _role(name)
         service = _SERVICES[role]
         prefix = f"HARKEN_{service.upper()}_"
@@ -158,7 +166,8 @@ class Fleet:
             f"services.{service}",
             self.folder,
             arguments,
-            {**own, **settings, **environment},
+            {**own, **settings},
+            root,
         )
 
 

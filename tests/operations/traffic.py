@@ -30,6 +30,8 @@ from harken.profile.v1 import profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.cli.clients import is_retryable
 from services.common.channels import open_channel
+from services.common.server import ACCEPTING
+from tests.waiting import until
 
 PATIENCE_SECONDS = 30.0
 CALL_SECONDS = 10.0
@@ -79,7 +81,7 @@ class Traffic:
         self._number = 0
 
     async def fill(self) -> bytes:
-        """Create the catalogue; return its position."""
+        """Create the catalogue; return its position when rankers have it."""
         position = b""
         for start in range(0, self._items, 1000):
             items = [
@@ -91,6 +93,15 @@ class Traffic:
             request = catalog_service_pb2.UpsertItemsRequest(items=items)
             answer = await self.catalog.UpsertItems(request, timeout=60, wait_for_ready=True)
             position = answer.position
+        for _ in range(10):
+            ask = ranker_service_pb2.RecommendRequest(
+                subject=subject_pb2.Subject(user_id="nobody"),
+                count=1,
+                min_position=position,
+                strict=True,
+            )
+            ask.wait_budget.FromSeconds(10)
+            await self.ranker.Recommend(ask, timeout=60, wait_for_ready=True)
         return position
 
     async def run(self, events: float, slates: float, stop: asyncio.Event) -> None:
@@ -100,6 +111,20 @@ class Traffic:
             group.create_task(self._paced(slates, self._ask, stop))
         while self._calls:
             await asyncio.wait(self._calls)
+
+    async def more_answers(self, count: int = 15, seconds: float = 60.0) -> None:
+        """Return when `count` more events and slates were answered, all sent from now on."""
+        seen = self.account
+        events, slates = len(seen.record_seconds), len(seen.slate_seconds)
+        waiting = len(self._calls)
+        await until(
+            lambda: (
+                len(seen.record_seconds) >= events + waiting + count
+                and len(seen.slate_seconds) >= slates + waiting + count
+            ),
+            "more answers",
+            seconds,
+        )
 
     async def _paced(
         self, rate: float, call: Callable[[], Awaitable[None]], stop: asyncio.Event
@@ -199,12 +224,18 @@ class Traffic:
 
 @contextlib.asynccontextmanager
 async def traffic_to(
-    feedback: str, ranker: str, profile: str, items: int, users: int
+    feedback: str,
+    ranker: str,
+    profile: str,
+    *,
+    items: int,
+    users: int,
+    health: str | None = ACCEPTING,
 ) -> AsyncIterator[Traffic]:
-    """Open channels to three targets."""
+    """Open channels to three targets; `health` is the name that rankers are chosen by."""
     async with (
         open_channel(feedback) as to_feedback,
-        open_channel(ranker) as to_ranker,
+        open_channel(ranker, health) as to_ranker,
         open_channel(profile) as to_profile,
     ):
         yield Traffic(

@@ -1,7 +1,7 @@
 """Acks and nacks of subscribers; those of durable ones decide what is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -35,10 +35,19 @@ class AckMetrics:
 class AckBook:
     """Opens a tracker per stream."""
 
-    def __init__(self, hub: FrameHub, store: FrameStore, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        hub: FrameHub,
+        store: FrameStore,
+        registry: CollectorRegistry,
+        acks: Mapping[str, int],
+    ) -> None:
+        """`acks`: what durable subscribers have; metrics know of them before they come."""
         self._hub = hub
         self._store = store
         self._metrics = AckMetrics(registry)
+        for subscriber, version in acks.items():
+            self._metrics.acked.labels(subscriber).set(version)
 
     def track(self, subscriber: Subscriber) -> "AckTracker":
         """Return the tracker of a new stream."""

@@ -127,11 +127,6 @@ class FrameStore:
             )
         return epoch
 
-    async def newest_checkpoint(self) -> Checkpoint | None:
-        """Return the newest complete checkpoint."""
-        async with session(self._pool) as connection:
-            return await self._newest_checkpoint(connection)
-
     async def _newest_checkpoint(self, connection: Connection) -> Checkpoint | None:
         with store_faults():
             row = await connection.fetchrow(
@@ -180,6 +175,14 @@ class FrameStore:
                 PIN_SECONDS,
             )
         return SnapshotPin(self._pool, pin, checkpoint)
+
+    async def acks(self) -> dict[str, int]:
+        """Return what durable subscribers have, by name."""
+        with store_faults():
+            rows = await self._pool.fetch(
+                "SELECT subscriber, acked_version FROM subscribers WHERE shard = $1", SHARD
+            )
+        return {row["subscriber"]: row["acked_version"] for row in rows}
 
     async def note_ack(self, subscriber: str, version: int) -> None:
         """Remember what a durable subscriber has; acks never go back."""

@@ -50,12 +50,14 @@ def sample_names(family: Metric) -> set[str]:
 
 async def scrape(suite: Suite) -> dict[str, Scrape]:
     """Return what each process of a suite says, by name."""
-    found = {}
-    for name, address in suite.metrics_endpoints.items():
-        text = await asyncio.to_thread(_read, f"http://{address}/metrics")
-        families = {family.name: family for family in text_string_to_metric_families(text)}
-        found[name] = Scrape(name, families)
-    return found
+    return {name: await scrape_one(suite, name) for name in suite.metrics_endpoints}
+
+
+async def scrape_one(suite: Suite, name: str) -> Scrape:
+    """Return what one process of a suite says."""
+    address = suite.metrics_endpoints[name]
+    text = await asyncio.to_thread(_read, f"http://{address}/metrics")
+    return Scrape(name, {family.name: family for family in text_string_to_metric_families(text)})
 
 
 def _read(url: str) -> str:
