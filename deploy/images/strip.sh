@@ -17,10 +17,11 @@ find "$site" -type d \( -name tests -o -name test \) ! -path "$site/torch/*" \
   -prune -exec rm -rf {} +
 
 # Compilers, converters and samples that the libraries bring along.
-rm -rf "$site/numpy/f2py" "$site/numpy/_pyinstaller" "$site/numpy/random/_examples" \
+rm -rf "$site/numpy/_pyinstaller" "$site/numpy/random/_examples" \
   "$site/onnxruntime/transformers" "$site/onnxruntime/tools" "$site/onnxruntime/quantization" \
   "$site/onnxruntime/datasets" "$site/onnx/backend" "$site/onnx/bin" \
-  "$site/torch/include" "$site/torch/bin" "$site/torch/share" "$site/share"
+  "$site/torch/include" "$site/torch/share" "$site/share"
+[ ! -d "$site/torch/bin" ] || find "$site/torch/bin" -type f ! -name torch_shm_manager -delete
 
 # Debug information of modules that come with it (20 MB). Not of every library: `strip` breaks some of
 # those that were patched to find their own copies of system libraries.

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 _MOST_HEADS = 1024
 
@@ -9,14 +10,16 @@ _MOST_HEADS = 1024
 class FeedLag:
     """Takes note of what is known to exist, and of what is applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """`clock` tells unix seconds."""
+        self._clock = clock
         self._heads: deque[tuple[int, float]] = deque()
         self._applied = 0
-        self._heard_at = time.time()
+        self._heard_at = clock()
 
     def heard(self, version: int, since: float = 0.0) -> None:
         """Take note that a version exists, since a unix time (0: only known to by now)."""
-        now = time.time()
+        now = self._clock()
         self._heard_at = now
         if version <= self._applied or (self._heads and version <= self._heads[-1][0]):
             return
@@ -36,7 +39,7 @@ class FeedLag:
         While not connected nothing is known of what is new: then it is the time since the last
         sign of the feed, at least. Safe to call from another thread.
         """
-        now = time.time()
+        now = self._clock()
         try:
             waiting = now - self._heads[0][1]
         except IndexError:

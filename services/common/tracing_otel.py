@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from services.common.tracing import in_share, threshold_of
 
 _FILE = "file:"
 _SEND_EVERY_MS = 1000
+_CLOSE_SECONDS = 2.0
 _ONE_PER_EVENT = ("accepted", "learned")
 """Stages that happen once; others happen in several processes, and their ids differ."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -93,7 +95,10 @@ class OtelTracer:
 
     def close(self) -> None:
         """Send what is waiting, for a few seconds at most."""
-        self._provider.shutdown()
+        # By itself it would go on trying for as long as anything waits.
+        last = threading.Thread(target=self._provider.shutdown, daemon=True)
+        last.start()
+        last.join(_CLOSE_SECONDS)
 
     def _span_id(self, sequence: int, stage: str) -> int:
         place = "" if stage in _ONE_PER_EVENT else self._instance

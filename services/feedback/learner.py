@@ -128,7 +128,6 @@ class Learner:
         finally:
             self._metrics.leads.set(0)
             self._hub.fed = False
-            self._state.leave()
             heartbeat.cancel()
             background = [task for task in (heartbeat, self._checkpoint) if task is not None]
             self._checkpoint = None

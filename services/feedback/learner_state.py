@@ -74,10 +74,6 @@ class LearnerState:
         await self._fold_after(frames, until)
         self._as_committed = True
 
-    def leave(self) -> None:
-        """Forget whether the state is as committed: the next `catch_up` loads it anew."""
-        self._as_committed = False
-
     async def load(self, frames: FrameStore, until: Applied) -> None:
         """Load the newest checkpoint and fold the frames after it, up to `until`.
 
@@ -170,6 +166,7 @@ class LearnerState:
             ArithmeticError: the step came to values that are not finite.
 
         """
+        self._as_committed = False
         rows = rows[: self._fitting(rows)]
         parsed = [parse(row) for row in rows]
         for entry in parsed:

@@ -2,13 +2,14 @@
 
 Its bias: synthetic. Titles have three words, users have `--events` events on items by chance, and
 every event is on another item, which is more than real users have; item vectors are 128 wide, the
-default. Lines are fitted to a few thousand items and users and drawn out to a million: what
+default. Lines are fitted to some thousand items and users and drawn out to a million: what
 reserves memory in steps (heaps, tables that double) makes that good to about a third. The ranker
 holds a user only after a request for him, up to HARKEN_RANKER_MAX_CACHED_USERS: so each user is
 asked for once, and these slates are not logged unless `--logged-share` says so. Frames are all kept
-(10,000 versions), as after a short life.
+(10,000 versions), as after a short life. Feedback holds the newest 64 MiB of frames in memory: the
+smallest number of items must fill that, or it counts as memory of items and users.
 
-    python -m tests.benchmarks.memory [--items 8000 16000 32000] [--users 1000 2000 4000]
+    python -m tests.benchmarks.memory [--items 60000 90000 120000] [--users 1000 2000 4000]
         [--events 5] [--logged-share 0]
 
 Prints RSS and PSS (what is shared with others counted in parts; Linux only) of idle processes, the
@@ -39,10 +40,8 @@ from services.cli.suite import Suite, SuiteConfig
 
 MIB = 1 << 20
 BATCH = 500
-RELATIONS = (
-    "SELECT n.nspname || '.' || c.relname, pg_total_relation_size(c.oid),"
-    " (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I',"
-    " n.nspname, c.relname), false, true, '')))[1]::text"
+TABLES = (
+    "SELECT n.nspname || '.' || c.relname, pg_total_relation_size(c.oid)"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname IN ('feedback', 'profile') AND c.relkind = 'r'"
     " AND pg_total_relation_size(c.oid) > 100000 ORDER BY 2 DESC"
@@ -239,17 +238,16 @@ async def measure(measured: Measured, given: argparse.Namespace) -> None:
     for what, (size, count) in feed.items():
         print(f"feed: {size / count:,.0f} bytes for each {what} (steps of {BATCH})")
     print("on disk with indexes    MiB        rows    bytes a row")
-    for row in measured.server.execute(RELATIONS).splitlines():
-        name, size, rows = row.split("|")
-        print(
-            f"  {name:24} {int(size) / MIB:6.1f} {int(rows):10,} {int(size) / int(rows or 1):10.0f}"
-        )
+    for row in measured.server.execute(TABLES).splitlines():
+        name, size = row.split("|")
+        rows = int(measured.server.execute(f"SELECT count(*) FROM {name}"))
+        print(f"  {name:24} {int(size) / MIB:6.1f} {rows:10,} {int(size) / max(rows, 1):10,.0f}")
 
 
 async def main() -> None:
     """Run a suite, grow it, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--items", type=int, nargs="+", default=[8000, 16000, 32000])
+    parser.add_argument("--items", type=int, nargs="+", default=[60000, 90000, 120000])
     parser.add_argument("--users", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--events", type=int, default=5)
     parser.add_argument("--logged-share", type=float, default=0.0, help="of slates")

@@ -22,7 +22,7 @@ from services.cli.guardian import Guardian
 from services.common.server import LIVENESS
 from tests.conftest import FreshDatabase
 from tests.deploy.image_parts import SERVICES, command_of
-from tests.deploy.prefix import MEGABYTES, BareRoot, build, bytes_of, why_not
+from tests.deploy.prefix import MEGABYTES, UID, BareRoot, build, bytes_of, why_not
 from tests.end_to_end.clients import Caller, event
 from tests.waiting import until
 
@@ -88,11 +88,16 @@ async def over_tcp(dsn: str) -> AsyncIterator[str]:
         await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer))
 
     async with asyncio.TaskGroup() as tasks:
-        server = await asyncio.start_server(
-            lambda reader, writer: tasks.create_task(serve(reader, writer)) and None, "127.0.0.1", 0
-        )
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.create_task(serve(reader, writer))
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        yield f"postgresql://{query['user'][0]}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+        try:
+            yield f"postgresql://{query['user'][0]}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+        finally:
+            server.close()
 
 
 class Images:
@@ -110,6 +115,10 @@ class Images:
     def command(self, service: str) -> list[str]:
         program, *arguments = command_of(service)
         return [program.replace("/opt/harken", str(self._prefixes[service])), *arguments]
+
+    def python(self, service: str, program: str) -> str:
+        """Run a program in the root of a service; fails with what it says on standard error."""
+        return self._roots[service].run([self.command(service)[0], "-c", program], {})
 
     def migrate(self, service: str, variables: Mapping[str, str]) -> None:
         self._roots[service].run([*self.command(service), "--migrate"], variables)
@@ -143,6 +152,17 @@ def images(
     for process in started.running.values():
         process.kill()
         process.wait()
+
+
+def test_a_bare_root_is_bare(images: Images) -> None:
+    """Otherwise the next test would prove less than it says."""
+    program = (
+        "import os, pathlib; print(os.getuid(), os.path.exists('/bin'), os.path.exists('/usr'));"
+        "pathlib.Path('/tmp/x').write_text('')"
+    )
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        images.python("ranker", program)
+    assert images.python("ranker", program.split(";pathlib")[0]) == f"{UID} False False\n"
 
 
 async def test_the_suite_runs_from_its_images(images: Images, database: FreshDatabase) -> None:

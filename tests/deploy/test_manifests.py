@@ -120,6 +120,19 @@ def test_secrets_are_references(rendered: Rendered) -> None:
         assert not re.search(r"postgres(ql)?://\S*:\S+@", text)
 
 
+def test_the_install_page_makes_every_secret(rendered: Rendered) -> None:
+    page = (ROOT / "deploy/README.md").read_text()
+    commands = page.split("create secret generic ")[1:]
+    made = {
+        text.split()[0]: set(re.findall(r"--from-literal=([\w-]+)=", text)) for text in commands
+    }
+    for one in rendered.workloads():
+        for variable in one.container.get("env", ()):
+            if "secretKeyRef" in variable.get("valueFrom", {}):
+                reference = variable["valueFrom"]["secretKeyRef"]
+                assert reference["key"] in made[reference["name"]]
+
+
 def test_images_have_a_version_and_are_of_this_release(rendered: Rendered) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for one in rendered.workloads():

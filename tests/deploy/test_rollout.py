@@ -65,6 +65,16 @@ def test_services_select_what_they_name(rendered: Rendered) -> None:
         assert service["spec"]["clusterIP"] == "None"
         wanted = service["spec"]["selector"].items()
         (workload,) = (one for one in rendered.workloads() if wanted <= one.labels.items())
-        assert workload.name == service["metadata"]["name"]
+        assert service["metadata"]["name"] in (workload.name, f"{workload.name}-all")
         for port in service["spec"]["ports"]:
             assert workload.ports[port["targetPort"]] == port["port"]
+
+
+def test_only_clients_that_check_health_see_pods_that_are_not_ready(rendered: Rendered) -> None:
+    """Truth 14: without the feed all rankers are not ready, and still answer, stale."""
+    hidden = {
+        service["metadata"]["name"]
+        for service in rendered.of("Service")
+        if service["spec"].get("publishNotReadyAddresses")
+    }
+    assert hidden == {"harken-ranker-all", "harken-learner"}

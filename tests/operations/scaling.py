@@ -6,6 +6,7 @@ clients but DNS, which gRPC asks again when a connection ends, at the server's c
 """
 
 import asyncio
+import os
 import re
 import time
 import urllib.request
@@ -82,7 +83,11 @@ async def scale(
         await asyncio.to_thread(fleet.start, name)
         seen.ready_seconds[name] = time.monotonic() - started
         announce(names, fleet, *RANKERS[:count])
-        report(f"{name} ready {seen.ready_seconds[name]:.1f} s after its start")
+        processor = processor_seconds(fleet.processes[name].pid)
+        report(
+            f"{name} ready {seen.ready_seconds[name]:.1f} s after its start,"
+            f" {processor:.1f} s of a processor"
+        )
     announced = time.monotonic()
     while len(seen.traffic_seconds) < len(RANKERS) - 1:
         served = await asyncio.to_thread(slates_of, fleet, RANKERS[1:])
@@ -106,6 +111,12 @@ async def scale(
     traffic.phase = "one again"
     await asyncio.sleep(hold_seconds)
     return seen
+
+
+def processor_seconds(pid: int | None) -> float:
+    """Return how much of a processor a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def slates_of(fleet: Fleet, rankers: tuple[str, ...]) -> Mapping[str, int]:
