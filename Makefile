@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A set-up is done again when the requirements change.
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-extras check setup protos bench clean
+.PHONY: demo test test-extras test-images load check setup protos bench clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -16,25 +16,35 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -q $(TESTS)
 
-## The tests that need the extras `train` and `eval`, which it installs: `make test` skips them by name.
+## The tests that need extras, which it installs: `make test` skips them by name.
 ## TORCH names the build: plain "torch" may be one for GPUs, of several GB.
 TORCH ?= torch==2.13.0
 test-extras: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval]'
-	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval,ops,otel]'
+	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset tests/deploy tests/clients
 
-## Lint, formats, types, and committed stubs.
+## Builds what the images hold and runs the suite from it. As root also in a bare root file system.
+test-images: $(READY)
+	HARKEN_TEST_IMAGES=1 $(BIN)/python -m pytest -q tests/deploy/test_image_prefix.py
+
+## Load by k6 on a suite that runs: RATE=100 iterations a second for DURATION=60s.
+load:
+	k6 run $(if $(RATE),-e RATE=$(RATE)) $(if $(DURATION),-e DURATION=$(DURATION)) tests/clients/load.js
+
+## Lint, formats, types, protos (style, compatibility, committed stubs), the page of settings.
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy services tests
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
-	protos/check.sh
+	VENV=$(VENV) protos/check.sh
+	$(BIN)/harken config reference | diff deploy/configuration.md -
 
 ## Regenerates protos/gen.
 protos:
 	PYTHON=$(PYTHON) protos/generate.sh
+	$(BIN)/python deploy/edge/build.py
 
 ## The numbers of the README, on this machine.
 bench: $(READY)
@@ -45,6 +55,12 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.learner --dimension 64
 	$(BIN)/python -m tests.benchmarks.replay
 	$(BIN)/python -m tests.benchmarks.first_run
+	$(BIN)/python -m tests.benchmarks.takeover
+	$(BIN)/python -m tests.benchmarks.rolling_restart
+	$(BIN)/python -m tests.benchmarks.scale_rankers
+	$(BIN)/python -m tests.benchmarks.memory
+	$(BIN)/python -m tests.benchmarks.image_size
+	$(BIN)/python -m tests.operations.partition --seconds 60
 
 setup: $(READY)
 

@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.tracing` (with the extra otel). First the hook that each stage has, per
 event, then whole processes: CPU per event recorded and slate made, each event a call, each slate
-waiting for it. CPU time: a busy machine matters less, though processes vary by 15% even so.
+waiting for it. CPU time: a busy machine matters less, but does matter.
 """
 
 import argparse
