@@ -22,7 +22,8 @@ TORCH ?= torch==2.13.0
 test-extras: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval,ops,otel]'
-	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset tests/deploy tests/clients
+	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset \
+	  tests/deploy tests/clients tests/cli/test_parquet_import.py
 
 ## Builds what the images hold and runs the suite from it. As root also in a bare root file system.
 test-images: $(READY)

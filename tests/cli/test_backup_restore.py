@@ -5,7 +5,6 @@ The oracle is what the test sent and when it was acknowledged, and the log's tab
 
 import asyncio
 import random
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -323,7 +322,7 @@ async def test_a_backup_goes_into_an_empty_database_and_serves(
     guardian: Any,
     tmp_path: Path,
 ) -> None:
-    """Also one that was migrated already; a second backup there has the new epoch and the fork."""
+    """Also one that was migrated already; from there another backup and another epoch work."""
     backup, _ = backed_up
     fresh: FreshDatabase = new_database()
     config = SuiteConfig(tmp_path / "two", fresh.feedback_dsn, fresh.profile_dsn, preset="media")
@@ -340,6 +339,21 @@ async def test_a_backup_goes_into_an_empty_database_and_serves(
             # The event of the backup is known: its id is a duplicate.
             await caller.record(event("one", "user-0", "space-0"))
             assert (await caller.profile("user-0", position)).profile.counters.events == 2
+    # The database as it is now, as after a snapshot of its volume: a new epoch on demand.
+    was = (await shard(fresh))[1]
+    begun = await harken(
+        "new-epoch", "--feedback-dsn", fresh.feedback_dsn, "--profile-dsn", fresh.profile_dsn,
+        folder=tmp_path,
+    )  # fmt: skip
+    assert begun.code == 0, begun.errors
+    now = await shard(fresh)
+    assert now[1] > was
+    admin = await asyncpg.connect(fresh.admin_dsn)
+    assert await admin.fetchval(
+        "SELECT last_sequence = (SELECT head FROM feedback.shards) FROM feedback.forks"
+        " WHERE epoch = $1",
+        was,
+    )
+    await admin.close()
     again = await operate("backup", tmp_path / "again", fresh)
     assert again.code == 0, again.errors
-    shutil.rmtree(backup)
