@@ -118,3 +118,19 @@ def module_suite(
     """Start a suite that lives as long as the tests of one module; as `suite` otherwise."""
     with ExitStack() as stack:
         yield _suite_starter(stack, tmp_path_factory.mktemp("suite"), module_database, guardian)
+
+
+@pytest.fixture(scope="session")
+def session_suite(
+    new_database: Callable[[], FreshDatabase],
+    guardian: Guardian,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[StartSuite]:
+    """Start suites that live as long as the session, each on a database of its own."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Suite:
+            folder = tmp_path_factory.mktemp("suite")
+            return _suite_starter(stack, folder, new_database(), guardian)(**options)
+
+        yield start

@@ -60,7 +60,7 @@ Kubernetes updates a mounted ConfigMap (about a minute after the ConfigMap; neve
   on, and never changes what the log means. Ingest processes may differ until all have the file.
 
 To send the signal by hand, without a shell in the image:
-`kubectl exec POD -- python -c "import os; os.kill(1, 1)"`.
+`kubectl exec POD -- /opt/harken/bin/python -c "import os; os.kill(1, 1)"`.
 """
 
 _PREFIXES = {

@@ -345,7 +345,7 @@ class FeedClient:
 
     def _hear(self, head_version: int) -> None:
         self.head_version = head_version
-        self._lag.heard(head_version)
+        self._lag.head_is(head_version)
 
     def _note_applied(self) -> None:
         version = self._sink.progress.applied.version

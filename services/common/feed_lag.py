@@ -27,6 +27,12 @@ class FeedLag:
         if len(self._heads) < _MOST_HEADS:
             self._heads.append((version, min(since or now, now)))
 
+    def head_is(self, version: int) -> None:
+        """Take note of the newest version there is: a restore took back what we knew beyond it."""
+        while self._heads and self._heads[-1][0] > version:
+            self._heads.pop()
+        self.heard(version)
+
     def applied(self, version: int) -> None:
         """Take note that everything up to a version is applied; it may go back."""
         self._applied = version

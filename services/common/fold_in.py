@@ -86,12 +86,19 @@ def base_inverse(
 ) -> npt.NDArray[np.float32]:
     """(alpha0 d / trace(G) G + lam I)^-1 [d, d]; once per step.
 
-    gramian: [d, d] float64, symmetric positive semidefinite (all zero without items).
+    gramian: [d, d] float64, symmetric positive semidefinite up to rounding (all zero without
+    items).
     """
     d = gramian.shape[0]
     trace = float(np.trace(gramian))
     scale = alpha0 * d / trace if trace > 0 else 0.0
-    lower = np.linalg.inv(np.linalg.cholesky(scale * gramian + lam * np.eye(d)))
+    base = scale * gramian + lam * np.eye(d)
+    try:
+        lower = np.linalg.inv(np.linalg.cholesky(base))
+    except np.linalg.LinAlgError:
+        # Nearly all items are gone, and what is left of the sum is the rounding of them all.
+        values, axes = np.linalg.eigh(base)
+        lower = (axes / np.sqrt(np.maximum(values, lam))).T
     return np.ascontiguousarray(lower.T @ lower, dtype=np.float32)
 
 

@@ -182,6 +182,9 @@ async def run_until(stop: asyncio.Event, server: Server, *jobs: Any) -> None:
             if task.done():
                 task.result()
         await server.drain()
+        for task in tasks:
+            if task.done() and not task.cancelled() and (fault := task.exception()):
+                _log.error("a job failed during the drain", kind=type(fault).__name__)
     finally:
         for task in (waiter, *tasks):
             task.cancel()

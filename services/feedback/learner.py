@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import asyncpg
@@ -81,9 +82,12 @@ class Learner:
         standby = Standby(self._state, self._frames, self._times.lease_seconds)
         while True:
             try:
-                async with candidate(self._dsn) as session_of_lock:
-                    await standby.wait_turn(session_of_lock)
-                    await self._lead(await self._store.begin_term(), session_of_lock)
+                async with (
+                    candidate(self._dsn) as session_of_lock,
+                    standby.turn(session_of_lock) as last_fold,
+                ):
+                    term = await self._store.begin_term(session_of_lock)
+                    await self._lead(term, session_of_lock, last_fold)
             except FencedError as error:
                 self._metrics.fenced.inc()
                 _log.warning("another learner leads now", error=str(error))
@@ -97,8 +101,13 @@ class Learner:
                 _log.error("the learner failed", exc_info=error)
                 await asyncio.sleep(self._times.lease_seconds)
 
-    async def _lead(self, term: int, listener: asyncpg.Connection) -> None:
-        """Lead for as long as `listener`, the session that holds the lock, lives."""
+    async def _lead(
+        self, term: int, listener: asyncpg.Connection, last_fold: Awaitable[object]
+    ) -> None:
+        """Lead for as long as `listener`, the session that holds the lock, lives.
+
+        The state is ours after `last_fold`, the end of standing by.
+        """
         _log.info("leading", term=term)
         heartbeat = asyncio.create_task(self._beat(term))
         try:
@@ -106,6 +115,7 @@ class Learner:
                 await listener.add_listener(LOG_CHANNEL, self._on_notify)
             self._log_head = await self._store.log_head()
             await settle_epoch(self._pool)
+            await last_fold
             head = await self._frames.head()
             await self._state.catch_up(
                 self._frames, Applied(head.epoch, head.version, head.sequence)

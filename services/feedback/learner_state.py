@@ -120,10 +120,12 @@ class LearnerState:
     async def _fold(self, frame: frame_pb2.Frame) -> None:
         for manifest in named_generations(frame):
             await self._load_files(manifest)
-        await asyncio.to_thread(self._fold_loaded, frame)
+        # Named here: a thread goes on when whoever waits for it is cancelled, and must not meet
+        # the states of a load that comes after.
+        await asyncio.to_thread(self._fold_loaded, self.states, self._files, frame)
 
-    def _fold_loaded(self, frame: frame_pb2.Frame) -> None:
-        fold(self.states, changes_of(frame, self._files), self._config)
+    def _fold_loaded(self, states: States, files: FilesOf, frame: frame_pb2.Frame) -> None:
+        fold(states, changes_of(frame, files), self._config)
 
     async def _load_files(self, manifest: generation_pb2.GenerationManifest) -> None:
         key = (manifest.tenant, manifest.generation_id)

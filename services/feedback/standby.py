@@ -6,6 +6,7 @@ comes. That costs the memory of a learner and the processor time of a ranker's f
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Awaitable
 
 import asyncpg
 
@@ -31,23 +32,29 @@ class Standby:
         self._frames = frames
         self._lease_seconds = lease_seconds
 
-    async def wait_turn(self, connection: Connection) -> None:
-        """Return once `connection` has the lock; no fold is running then.
+    @contextlib.asynccontextmanager
+    async def turn(self, connection: Connection) -> AsyncIterator[Awaitable[object]]:
+        """Begin the block once `connection` has the lock; yield what ends with the last fold.
+
+        Until that has ended, the state is not the caller's. It may take as long as loading: say
+        meanwhile that we are alive.
 
         Raises:
             StoreUnavailableError: the store is away.
 
         """
-        if await try_lock(connection, self._lease_seconds):
-            return
-        _log.info("standing by")
         ours = asyncio.Event()
+        if await try_lock(connection, self._lease_seconds):
+            ours.set()
+        else:
+            _log.info("standing by")
         warming = asyncio.create_task(self._keep_warm(ours))
         try:
-            while not await try_lock(connection, self._lease_seconds):  # noqa: ASYNC110 - of PostgreSQL
+            while not ours.is_set():
                 await asyncio.sleep(_TRY_SECONDS)
-            ours.set()
-            await warming
+                if await try_lock(connection, self._lease_seconds):
+                    ours.set()
+            yield warming
         finally:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)

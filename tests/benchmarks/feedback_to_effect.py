@@ -17,11 +17,9 @@ import argparse
 import asyncio
 import contextlib
 import random
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -30,9 +28,8 @@ from harken.feedback.v1 import catalog_service_pb2, event_pb2, feedback_service_
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import Clients, connect
-from services.cli.embedded_postgres import EmbeddedPostgres
-from services.cli.guardian import Guardian
 from services.cli.suite import Suite, SuiteConfig
+from tests.benchmarks.fresh_postgres import fresh_postgres
 
 ITEMS = 1682
 USERS = 2000
@@ -151,23 +148,17 @@ async def measure(suite: Suite, rate: float, seconds: float, probes: float) -> M
 @contextlib.contextmanager
 def fresh_suite(rankers: int) -> Iterator[Suite]:
     """Run a suite on an embedded PostgreSQL of its own, durable as in production."""
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-bench-") as name:
-        folder = Path(name)
-        try:
-            with EmbeddedPostgres(folder / "postgres", guardian) as postgres:
-                config = SuiteConfig(
-                    folder / "suite",
-                    postgres.dsn("harken_feedback"),
-                    postgres.dsn("harken_profile"),
-                    rankers=rankers,
-                    preset="media",
-                    log_level="warning",
-                )
-                with Suite(config, guardian) as suite:
-                    yield suite
-        finally:
-            guardian.close()
+    with fresh_postgres() as (folder, postgres, guardian):
+        config = SuiteConfig(
+            folder / "suite",
+            postgres.dsn("harken_feedback"),
+            postgres.dsn("harken_profile"),
+            rankers=rankers,
+            preset="media",
+            log_level="warning",
+        )
+        with Suite(config, guardian) as suite:
+            yield suite
 
 
 def main() -> None:

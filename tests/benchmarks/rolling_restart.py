@@ -14,11 +14,9 @@ for a restart of PostgreSQL, during which events can only wait.
 
 import argparse
 import asyncio
-import tempfile
-from pathlib import Path
 
 from services.cli.embedded_postgres import EmbeddedPostgres
-from services.cli.guardian import Guardian
+from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.operations.fleet import Fleet, FleetConfig
 from tests.operations.rolling_restart import ORDER, restart, restart_postgres
 from tests.operations.traffic import Account, traffic_to
@@ -81,20 +79,14 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=4.0)
     parser.add_argument("--items", type=int, default=10_000)
     given = parser.parse_args()
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-bench-") as name:
-        folder = Path(name)
-        try:
-            with EmbeddedPostgres(folder / "postgres", guardian) as server:
-                config = FleetConfig(
-                    folder / "fleet",
-                    server.dsn("harken_feedback"),
-                    server.dsn("harken_profile"),
-                )
-                with Fleet(config, guardian) as fleet:
-                    asyncio.run(measure(fleet, server, given))
-        finally:
-            guardian.close()
+    with fresh_postgres() as (folder, server, guardian):
+        config = FleetConfig(
+            folder / "fleet",
+            server.dsn("harken_feedback"),
+            server.dsn("harken_profile"),
+        )
+        with Fleet(config, guardian) as fleet:
+            asyncio.run(measure(fleet, server, given))
 
 
 if __name__ == "__main__":

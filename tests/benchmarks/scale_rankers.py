@@ -14,11 +14,8 @@ first slate, slates of each of three replicas, and latencies.
 import argparse
 import asyncio
 import os
-import tempfile
-from pathlib import Path
 
-from services.cli.embedded_postgres import EmbeddedPostgres
-from services.cli.guardian import Guardian
+from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.operations.fleet import Fleet
 from tests.operations.name_server import name_server
 from tests.operations.scaling import RANKERS, announce, fleet_of_rankers, scale, target_by_name
@@ -60,16 +57,10 @@ def main() -> None:
     given = parser.parse_args()
     # A target with a name server of its own is what c-ares takes.
     os.environ["GRPC_DNS_RESOLVER"] = "ares"
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-bench-") as name:
-        folder = Path(name)
-        try:
-            with EmbeddedPostgres(folder / "postgres", guardian) as server:
-                dsns = (server.dsn("harken_feedback"), server.dsn("harken_profile"))
-                with fleet_of_rankers(folder / "fleet", *dsns, given.age, guardian) as fleet:
-                    asyncio.run(measure(fleet, given))
-        finally:
-            guardian.close()
+    with fresh_postgres() as (folder, server, guardian):
+        dsns = (server.dsn("harken_feedback"), server.dsn("harken_profile"))
+        with fleet_of_rankers(folder / "fleet", *dsns, given.age, guardian) as fleet:
+            asyncio.run(measure(fleet, given))
 
 
 if __name__ == "__main__":

@@ -14,17 +14,14 @@ again and stands by. Once with SIGKILL, once with SIGTERM.
 import argparse
 import asyncio
 import signal
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import grpc
 import numpy as np
 
 from harken.feedback.v1 import embedding_service_pb2
-from services.cli.embedded_postgres import EmbeddedPostgres
-from services.cli.guardian import Guardian
+from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import Client, FeedbackProcesses
 from tests.feedback.feed_reader import FeedReader
@@ -79,17 +76,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--items", type=int, default=20_000)
     given = parser.parse_args()
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-bench-") as name:
-        folder = Path(name)
-        try:
-            with EmbeddedPostgres(folder / "postgres", guardian) as postgres:
-                roles = [postgres.dsn(r) for r in ("harken_feedback", "harken_profile", "postgres")]
-                database = FreshDatabase("harken", *roles)
-                processes = FeedbackProcesses(folder, database, guardian)
-                found = asyncio.run(measure(processes, given.kills, given.items))
-        finally:
-            guardian.close()
+    with fresh_postgres() as (folder, postgres, guardian):
+        roles = [postgres.dsn(r) for r in ("harken_feedback", "harken_profile", "postgres")]
+        database = FreshDatabase("harken", *roles)
+        processes = FeedbackProcesses(folder, database, guardian)
+        found = asyncio.run(measure(processes, given.kills, given.items))
     for signal_name, seconds in found.items():
         print(line(f"{signal_name}, {given.items} items", seconds))
 

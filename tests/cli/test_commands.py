@@ -1,7 +1,6 @@
 """Commands as processes, against services by script: what they do, print and exit with."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.cli.scripted_suite import BAD_ITEM, ScriptedSuite, invalid_argument, 
 @pytest.fixture
 def suite() -> ScriptedSuite:
     return ScriptedSuite()
-
-
-@pytest.fixture
-async def endpoints(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    async with serving(suite) as found:
-        yield found
 
 
 async def test_import_of_items_events_and_users(

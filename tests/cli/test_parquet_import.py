@@ -3,7 +3,6 @@
 import datetime
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,12 @@ from services.cli.endpoints import Endpoints
 from services.dataset.parquet_file import ParquetFile
 from services.dataset.table_file import TableFileError
 from tests.cli.harken_process import ROOT, harken
-from tests.cli.scripted_suite import ScriptedSuite, serving
+from tests.cli.scripted_suite import ScriptedSuite
 
 
 @pytest.fixture
 def suite() -> ScriptedSuite:
     return ScriptedSuite()
-
-
-@pytest.fixture
-async def endpoints(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    async with serving(suite) as found:
-        yield found
 
 
 def write(path: Path, columns: dict[str, Any], group: int = 1000) -> None:

@@ -1,7 +1,6 @@
 """Rows of a query on a real PostgreSQL, as a file's rows: order, types, resuming, faults."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +10,7 @@ from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError
 from services.cli.imports.query_rows import QueryRows
 from tests.cli.harken_process import harken
-from tests.cli.scripted_suite import ScriptedSuite, serving
+from tests.cli.scripted_suite import ScriptedSuite
 from tests.conftest import FreshDatabase
 
 ROWS = 5_001
@@ -22,12 +21,6 @@ ORDERED = f"{EVENTS} ORDER BY number"
 @pytest.fixture
 def suite() -> ScriptedSuite:
     return ScriptedSuite()
-
-
-@pytest.fixture
-async def endpoints(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    async with serving(suite) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

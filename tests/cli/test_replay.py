@@ -2,14 +2,13 @@
 
 import json
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from services.cli.endpoints import Endpoints
 from tests.cli.harken_process import harken
-from tests.cli.scripted_suite import ScriptedSuite, serving
+from tests.cli.scripted_suite import ScriptedSuite
 
 ORDER = [f"i{n}" for n in range(30)]
 
@@ -19,12 +18,6 @@ def suite() -> ScriptedSuite:
     suite = ScriptedSuite()
     suite.order = ORDER
     return suite
-
-
-@pytest.fixture
-async def endpoints(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    async with serving(suite) as found:
-        yield found
 
 
 def history(folder: Path) -> list[tuple[str, str, int]]:

@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from services.dataset.event_columns import EventOptions, event_columns
 from services.dataset.item_columns import ItemOptions, item_columns
 from services.dataset.table_file import TableFile
 from tests.cli.harken_process import harken
-from tests.cli.scripted_suite import ScriptedSuite, serving
+from tests.cli.scripted_suite import ScriptedSuite
 
 DAY = 86_400
 SMALL = ("--items", "40", "--users", "6", "--days", "10")
@@ -25,12 +24,6 @@ def suite() -> ScriptedSuite:
     suite = ScriptedSuite()
     suite.order = [f"item-{n}" for n in range(40)]
     return suite
-
-
-@pytest.fixture
-async def endpoints(suite: ScriptedSuite) -> AsyncIterator[Endpoints]:
-    async with serving(suite) as found:
-        yield found
 
 
 async def test_the_import_parsers_take_every_row_and_miss_no_field(tmp_path: Path) -> None:

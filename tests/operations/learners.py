@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from harken.feedback.v1 import event_pb2, feedback_service_pb2
+from harken.feedback.v1 import embedding_service_pb2, event_pb2, feedback_service_pb2
 from services.cli.service_process import ServiceProcess
-from tests.feedback.conftest import Client, FeedbackProcesses, event
+from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
 from tests.feedback.feed_reader import FeedReader
 from tests.waiting import until
 
@@ -74,6 +76,23 @@ class Effect:
                 ]
                 if wanted in keys:
                     return time.monotonic() - started
+
+
+@asynccontextmanager
+async def learning_pair(
+    processes: FeedbackProcesses, connect: Connect, lease_seconds: str
+) -> AsyncIterator[tuple[LearnerPair, Effect]]:
+    """Start an ingest process and two learners; a first effect was seen."""
+    _, target = processes.start("ingest", role="ingest")
+    pair = LearnerPair(processes, lease_seconds=lease_seconds)
+    client = connect(target)
+    await client.upsert(ITEMS)
+    start = embedding_service_pb2.ResumePoint()
+    async with FeedReader(client, resume=start) as reader:
+        await reader.read("welcome")
+        effect = Effect(client, reader)
+        await effect.seconds()
+        yield pair, effect
 
 
 def _last_term(log: Path) -> int:

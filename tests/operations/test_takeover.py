@@ -10,15 +10,12 @@ import time
 
 import asyncpg
 
-from harken.feedback.v1 import embedding_service_pb2
 from tests.feedback.conftest import Connect, FeedbackProcesses
-from tests.feedback.feed_reader import FeedReader
-from tests.operations.learners import ITEMS, Effect, LearnerPair
+from tests.operations.learners import learning_pair
 from tests.waiting import until
 
 LONG_LEASE = "60"
 FAR_BELOW_THE_LEASE = 15.0
-START = embedding_service_pb2.ResumePoint()
 
 
 async def check_one_chain(admin: asyncpg.Connection, effects: int) -> None:
@@ -38,14 +35,7 @@ async def check_one_chain(admin: asyncpg.Connection, effects: int) -> None:
 async def test_a_killed_learner_is_replaced_without_waiting_for_its_lease(
     processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
 ) -> None:
-    _, target = processes.start("ingest", role="ingest")
-    pair = LearnerPair(processes, lease_seconds=LONG_LEASE)
-    client = connect(target)
-    await client.upsert(ITEMS)
-    async with FeedReader(client, resume=START) as reader:
-        await reader.read("welcome")
-        effect = Effect(client, reader)
-        await effect.seconds()
+    async with learning_pair(processes, connect, lease_seconds=LONG_LEASE) as (pair, effect):
         for _ in range(3):
             killed = pair.leader
             await asyncio.to_thread(killed.kill)
@@ -58,14 +48,7 @@ async def test_a_killed_learner_is_replaced_without_waiting_for_its_lease(
 async def test_sigterm_hands_over(
     processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
 ) -> None:
-    _, target = processes.start("ingest", role="ingest")
-    pair = LearnerPair(processes, lease_seconds=LONG_LEASE)
-    client = connect(target)
-    await client.upsert(ITEMS)
-    async with FeedReader(client, resume=START) as reader:
-        await reader.read("welcome")
-        effect = Effect(client, reader)
-        await effect.seconds()
+    async with learning_pair(processes, connect, lease_seconds=LONG_LEASE) as (pair, effect):
         stopped = pair.leader
         stopped.signal(signal.SIGTERM)
         assert await effect.seconds() < FAR_BELOW_THE_LEASE
@@ -78,14 +61,7 @@ async def test_sigterm_hands_over(
 async def test_a_learner_that_hangs_loses_its_session_and_does_no_harm_when_it_wakes(
     processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
 ) -> None:
-    _, target = processes.start("ingest", role="ingest")
-    pair = LearnerPair(processes, lease_seconds="0.5")
-    client = connect(target)
-    await client.upsert(ITEMS)
-    async with FeedReader(client, resume=START) as reader:
-        await reader.read("welcome")
-        effect = Effect(client, reader)
-        await effect.seconds()
+    async with learning_pair(processes, connect, lease_seconds="0.5") as (pair, effect):
         hung = pair.leader
         assert hung.pid is not None
         os.kill(hung.pid, signal.SIGSTOP)

@@ -69,7 +69,8 @@ class DailyInfluence:
             # The next one beyond begins a stretch of its own.
             return True
         own = self._beyond.setdefault(row, [])
-        if own and self._counts[row] > self._cap:
+        # More than one beyond: the cap was higher then, and what it let through is in no stretch.
+        if own and self._counts[row] == self._cap + 1:
             own[-1] = Stretch(own[-1].first, sequence)
         else:
             own.append(Stretch(sequence, sequence))

@@ -84,7 +84,7 @@ class FrameHub:
                 await self._check_head()
                 await self._follow_notifications()
         finally:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            with contextlib.suppress(StoreUnavailableError, asyncpg.PostgresError), store_faults():
                 await connection.close(timeout=1.0)
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, version: object) -> None:

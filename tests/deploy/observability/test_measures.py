@@ -103,6 +103,20 @@ def test_without_a_connection_lag_is_the_time_since_the_feed_was_heard() -> None
     assert lag.seconds(connected=True) == 5.0
 
 
+def test_what_a_restore_took_back_is_not_waited_for() -> None:
+    clock = Clock()
+    lag = FeedLag(clock)
+    lag.applied(4)
+    lag.heard(5, since=998.0)
+    lag.heard(900, since=999.0)
+    lag.head_is(4)
+    clock.now = 1100.0
+    assert lag.seconds(connected=True) == 0
+    lag.head_is(5)
+    clock.now = 1103.0
+    assert lag.seconds(connected=True) == 3.0
+
+
 class Served:
     """A server with one slow unary call and one stream, behind the boundary."""
 

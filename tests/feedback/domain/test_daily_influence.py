@@ -53,6 +53,25 @@ def test_it_admits_what_counting_one_by_one_admits(
             assert influence.admitted(int(user), int(sequence)) == admitted
 
 
+def test_a_lower_cap_leaves_what_a_higher_one_admitted() -> None:
+    def events(influence: DailyInfluence, day: int, *sequences: int) -> list[bool]:
+        own = np.array(sequences)
+        rows = np.zeros(own.size, np.int64)
+        teach = np.ones(own.size, np.bool_)
+        return list(influence.admit(rows, own + day * DAY_US, own, teach))
+
+    before = DailyInfluence(CAP + 2)
+    events(before, 1, *range(1, 8))
+    events(before, 2, *range(8, 8 + CAP + 2))
+    row = np.zeros(1, np.int64)
+    after = DailyInfluence(CAP)
+    after.restore(row, *before.contents(row))
+    for stretch in before.beyond(0):
+        after.restore_beyond(0, stretch)
+    assert not any(events(after, 2, 20, 21))
+    assert [n for n in range(1, 22) if not after.admitted(0, n)] == [6, 7, 20, 21]
+
+
 def _learned(kinds: list[Kind], size: int = 4) -> TenantState:
     opening: list[Kind] = [
         activation(TENANT), *(ItemUpserted(f"i{n}", b"x", {f"c{n}": 1.0}) for n in range(8)),

@@ -36,6 +36,16 @@ def test_fold_in_is_the_dense_ridge_solution(seed: int, n: int, length: int, d: 
         np.testing.assert_allclose(got[e], want, atol=1e-2 * (1 + np.abs(want).max()))
 
 
+def test_a_gramian_of_which_only_rounding_is_left_has_an_inverse() -> None:
+    """All items were deleted: the sum is neither zero nor positive."""
+    rounding = np.diag([3e-6, -2e-6, 1e-6, -1e-6])
+    inverse = base_inverse(rounding, 0.3, 0.2)
+    assert np.isfinite(inverse).all()
+    eigenvalues = np.linalg.eigvalsh(inverse.astype(np.float64))
+    assert (eigenvalues > 0).all()
+    assert eigenvalues[-1] <= 1 / 0.2 + 1e-5
+
+
 def test_fold_in_of_nobody_and_of_an_empty_catalogue() -> None:
     inverse = base_inverse(np.zeros((4, 4)), 1.0, 0.25)
     np.testing.assert_allclose(inverse, np.eye(4) * 4, rtol=1e-6)

@@ -1,0 +1,59 @@
+"""A standby has the right to lead as soon as the lock is free, whatever it is still loading."""
+
+import asyncio
+from typing import cast
+
+import asyncpg
+
+from services.common.progress import Applied
+from services.feedback.learner_state import LearnerState
+from services.feedback.standby import Standby
+from services.feedback.store.frame_store import FrameStore, Head
+from services.feedback.store.leadership import candidate, try_lock
+from tests.conftest import FreshDatabase
+from tests.feedback.conftest import FeedbackProcesses
+
+LEASE = 60.0
+
+
+class SlowState:
+    """A state that loads for as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.loading = asyncio.Event()
+        self.loaded = asyncio.Event()
+
+    async def catch_up(self, _frames: FrameStore, _until: Applied) -> None:
+        self.loading.set()
+        await self.loaded.wait()
+
+
+class NoFrames:
+    """A feed without frames."""
+
+    async def head(self) -> Head:
+        return Head(1, 0, 0, {})
+
+
+async def test_the_turn_comes_while_the_state_still_loads(
+    processes: FeedbackProcesses, database: FreshDatabase, admin: asyncpg.Connection
+) -> None:
+    """Else nobody says that the new holder lives, and the next standby ends its session."""
+    processes.start("ingest", role="ingest")
+    state = SlowState()
+    standby = Standby(cast("LearnerState", state), cast("FrameStore", NoFrames()), LEASE)
+    assert await try_lock(admin, LEASE)
+    await admin.execute("UPDATE feedback.learners SET heartbeat_at = now()")
+
+    async def free_the_lock() -> None:
+        await state.loading.wait()
+        await admin.execute("SELECT pg_advisory_unlock_all()")
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(free_the_lock())
+        async with candidate(database.admin_dsn) as session, standby.turn(session) as last_fold:
+            assert not await try_lock(admin, LEASE)
+            folding = asyncio.ensure_future(last_fold)
+            assert not folding.done()
+            state.loaded.set()
+            await folding
