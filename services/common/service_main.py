@@ -6,6 +6,7 @@ on standard error per key.
 """
 
 import argparse
+import gc
 import asyncio
 import contextlib
 import signal
@@ -27,6 +28,9 @@ from services.common.settings_text import reference_lines, value_lines
 
 CANNOT_GO_ON = 1
 WRONG_SETTINGS = 2
+_GARBAGE_AFTER = 50_000
+"""Objects made before cycles are looked for. Python's default of 700 goes over a catalogue of small
+objects many times a second, and finds next to nothing."""
 
 Serve = Callable[[Live[Settings], CollectorRegistry], Coroutine[Any, Any, None]]
 """Serves until SIGTERM or SIGINT, following changes of the settings."""
@@ -81,6 +85,7 @@ def run_service(
     try:
         # One thread for matrix work: what we compute is small and runs on the event loop, pools of
         # idle threads would spin beside it, and bits must not depend on scheduling.
+        gc.set_threshold(_GARBAGE_AFTER, 20, 50)
         with threadpool_limits(limits=1):
             uvloop.run(_serve(serve, source, settings, log))
     except (HarkenError, RuntimeError, OSError) as error:

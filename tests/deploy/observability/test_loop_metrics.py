@@ -13,6 +13,8 @@ from tests.waiting import until
 
 EVENTS = 120
 SLATES = 20
+LATE = 0.1
+"""Seconds: a busy process notes a stage of its own late, and the next process may be quicker."""
 STAGE = "harken_loop_stage_seconds"
 
 
@@ -73,9 +75,10 @@ async def test_every_stage_counts_every_event_and_comes_after_the_one_before(
     accepted = _mean(found["ingest"], "accepted")
     learned = _mean(found["learner"], "learned")
     pushed = _mean(found["ingest"], "pushed")
-    assert 0 < accepted <= learned <= pushed
+    assert 0 < accepted <= learned + LATE
+    assert learned <= pushed + LATE
     for name in ("ranker-1", "ranker-2", "profile"):
-        assert pushed <= _mean(found[name], "visible")
+        assert pushed <= _mean(found[name], "visible") + LATE
         assert found[name].total("harken_feed_lag_versions") == 0
         assert found[name].total("harken_feed_lag_seconds") < 5
         assert found[name].total("harken_feed_connected") == 1
