@@ -6,9 +6,9 @@ on standard error per key.
 """
 
 import argparse
-import gc
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
