@@ -12,9 +12,10 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/harken demo $(if $(DATA),--data $(DATA)) $(if $(KEEP),--keep)
 
-## Sets up and runs the tests.
+## Sets up and runs the tests, two files at a time: much of a test is waiting for processes.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 test: $(READY)
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(PYTEST) $(TESTS)
 
 ## The tests that need extras, which it installs: `make test` skips them by name.
 ## TORCH names the build: plain "torch" may be one for GPUs, of several GB.
@@ -22,7 +23,7 @@ TORCH ?= torch==2.13.0
 test-extras: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval,ops,otel]'
-	$(BIN)/python -m pytest -q tests/trainer tests/evaluation tests/dataset \
+	$(PYTEST) tests/trainer tests/evaluation tests/dataset \
 	  tests/deploy tests/clients tests/cli/test_parquet_import.py \
 	  --ignore tests/evaluation/test_same_as_replay.py --ignore tests/deploy/observability/test_rules.py
 
