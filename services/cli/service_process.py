@@ -180,6 +180,14 @@ def _serving(stub: Any) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def end_together(processes: Sequence[ServiceProcess], deadline: float) -> None:
+    """Ask processes to stop and wait for them; those that go on at `deadline` are killed."""
+    for process in processes:
+        process.signal(signal.SIGTERM)
+    for process in processes:
+        process.reap(deadline)
+
+
 def environment_of(own: Mapping[str, str], root: Path = _ROOT) -> dict[str, str]:
     """Return our environment with `own` over it, in which services of `root` find their stubs."""
     environment = {**os.environ, **own}

@@ -1,7 +1,6 @@
 """The processes of Harken on one machine: started in one go, stopped in order, killed at will."""
 
 import concurrent.futures
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Literal, Self
 from services.cli.endpoints import FILE_NAME, Endpoints
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
-from services.cli.service_process import ProcessSpec, ServiceProcess
+from services.cli.service_process import ProcessSpec, ServiceProcess, end_together
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -163,11 +162,9 @@ class Suite:
         (self.folder / FILE_NAME).unlink(missing_ok=True)
         deadline = time.monotonic() + STOP_SECONDS
         for kinds in (("ranker",), ("profile",), ("feedback",)):
-            group = [self.processes[p.name] for p in self._places.values() if p.kind in kinds]
-            for process in group:
-                process.signal(signal.SIGTERM)
-            for process in group:
-                process.reap(deadline)
+            end_together(
+                [self.processes[p.name] for p in self._places.values() if p.kind in kinds], deadline
+            )
 
     def __enter__(self) -> Self:
         try:

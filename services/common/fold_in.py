@@ -15,7 +15,7 @@ by conjugate gradients (Hestenes & Stiefel 1952; for iALS: Takacs et al. 2011) p
 P^-1: what is left of the matrix is the identity plus something of rank l with few large eigenvalues
 (weights fade), so a handful of products with A is enough, and no matrix per user is ever formed. P
 itself is never applied: P p follows from the recurrence of p, as P z = r. Measured at l = 30,
-d = 128: 13 us a user; 22 us with a two-sided preconditioner and a tenth of the tolerance, which
+d = 128: 11 us a user; 18 us with a two-sided preconditioner and a tenth of the tolerance, which
 rank alike; 37 us with an l x l solve.
 """
 

@@ -103,8 +103,6 @@ class LoopStage:
                 self._sum += seconds
         if self._tracer is None:
             return
-        follows = self._tracer.follows
         for changes in frame.tenants:
             for sequence in changes.users.event_sequences:
-                if follows(sequence):
-                    self.trace(sequence, began, now)
+                self.trace(sequence, began, now)

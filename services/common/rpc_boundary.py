@@ -72,6 +72,17 @@ _HANDLERS = MappingProxyType(
 """By whether requests and answers are streams."""
 
 
+def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
+    """Return a handler of the same kind as `handler` that behaves otherwise."""
+    make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
+    made: grpc.RpcMethodHandler = make(
+        behaviour,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+    return made
+
+
 def _is_ours(method: str) -> bool:
     return method.startswith("/harken.")
 
@@ -117,39 +128,26 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._refuses = True
 
     def _refusal(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
-        """Return a handler of the same kind as `handler`."""
         name = method.rsplit("/", 1)[-1]
 
         async def refuse(_request: Any, context: grpc.aio.ServicerContext) -> None:
             await self._fail(name, context, NotReadyError("shutting down"))
 
-        make: Any = _HANDLERS[handler.request_streaming, handler.response_streaming]
-        refusal: grpc.RpcMethodHandler = make(
-            refuse,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
-        return refusal
+        return _like(handler, refuse)
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
-        coders = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
         if handler.unary_unary:
             call, limited = handler.unary_unary, _is_limited(method)
             wrap = self._single(name, call, self._metrics.seconds, limited)
-            return grpc.unary_unary_rpc_method_handler(wrap, **coders)
-        if handler.stream_unary:
+        elif handler.stream_unary:
             call, seconds = handler.stream_unary, self._metrics.stream_seconds
             wrap = self._single(name, call, seconds, limited=False)
-            return grpc.stream_unary_rpc_method_handler(wrap, **coders)
-        if handler.unary_stream:
-            stream = self._stream(name, handler.unary_stream, endless=False)
-            return grpc.unary_stream_rpc_method_handler(stream, **coders)
-        stream = self._stream(name, handler.stream_stream, endless=True)
-        return grpc.stream_stream_rpc_method_handler(stream, **coders)
+        elif handler.unary_stream:
+            wrap = self._stream(name, handler.unary_stream, endless=False)
+        else:
+            wrap = self._stream(name, handler.stream_stream, endless=True)
+        return _like(handler, wrap)
 
     def _single(
         self,

@@ -83,9 +83,9 @@ def run_service(
         return 0
     log_doubts(loaded)
     try:
+        gc.set_threshold(_GARBAGE_AFTER, 20, 50)
         # One thread for matrix work: what we compute is small and runs on the event loop, pools of
         # idle threads would spin beside it, and bits must not depend on scheduling.
-        gc.set_threshold(_GARBAGE_AFTER, 20, 50)
         with threadpool_limits(limits=1):
             uvloop.run(_serve(serve, source, settings, log))
     except (HarkenError, RuntimeError, OSError) as error:

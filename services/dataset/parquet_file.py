@@ -1,11 +1,10 @@
 """Rows of Parquet files, read by row groups: memory is bounded by a batch. Needs pyarrow."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.dataset.parquet_cells import parquet_columns, parquet_row_count, parquet_rows
-from services.dataset.table_file import Row
+from services.dataset.table_file import Row, fingerprint_of
 from services.dataset.typed_cells import plain_cell
 
 _BATCH_ROWS = 2_000
@@ -26,8 +25,7 @@ class ParquetFile:
 
     def fingerprint(self) -> str:
         """Return a hash of the content of the file as it lies on disk."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return fingerprint_of(self.path)
 
     def count_rows(self) -> int:
         """Return how many rows there are, as the file's footer says.

@@ -33,6 +33,12 @@ class Row:
     fault: RowFault | None = None
 
 
+def fingerprint_of(path: Path) -> str:
+    """Return a hash of the content of a file as it lies on disk."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 class TableFile:
     """One file, read from its beginning any number of times."""
 
@@ -56,8 +62,7 @@ class TableFile:
 
     def fingerprint(self) -> str:
         """Return a hash of the content of the file as it lies on disk."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return fingerprint_of(self.path)
 
     def count_rows(self) -> int:
         """Return how many rows there are, unreadable ones included.

@@ -229,8 +229,7 @@ class Learner:
     async def _write_checkpoint(self, term: int, at: Applied, chunks: list[bytes]) -> None:
         await self._store.write_checkpoint(term, at, chunks)
         self._metrics.checkpoints.inc()
-        self._metrics.checkpoint_bytes.set(sum(map(len, chunks)))
+        size = sum(map(len, chunks))
+        self._metrics.checkpoint_bytes.set(size)
         gone = await self._store.forget(self._times.keep_versions)
-        _log.info(
-            "checkpoint", version=at.version, bytes=sum(map(len, chunks)), frames_forgotten=gone
-        )
+        _log.info("checkpoint", version=at.version, bytes=size, frames_forgotten=gone)

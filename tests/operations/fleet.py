@@ -15,7 +15,7 @@ from typing import Self
 
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
-from services.cli.service_process import ProcessSpec, ServiceProcess
+from services.cli.service_process import ProcessSpec, ServiceProcess, end_together
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -115,11 +115,7 @@ class Fleet:
         """End all, those that need others first."""
         deadline = time.monotonic() + STOP_SECONDS
         for roles in (("ranker",), ("profile",), ("learner", "ingest")):
-            group = [self.processes[name] for name in self.names(*roles)]
-            for process in group:
-                process.signal(signal.SIGTERM)
-            for process in group:
-                process.reap(deadline)
+            end_together([self.processes[name] for name in self.names(*roles)], deadline)
 
     def __enter__(self) -> Self:
         try:

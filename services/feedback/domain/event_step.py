@@ -47,10 +47,10 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     for space in spaces:
         space.settle_factor()
     columns = _columns(state, entries)
-    before = state.users.record(
+    before, admitted = state.record(
         columns.users, columns.items, columns.weights, columns.times_us, columns.sequences
     )
-    shared = _shared(state, columns)
+    shared = _shared(columns, admitted)
     touched = np.unique(columns.users)
     touched = touched[~state.users.pinned[touched]]
     # Both see the items as of the start of the step: one batch serves both.
@@ -117,13 +117,12 @@ def _columns(state: TenantState, entries: Sequence[LogEntry]) -> _Columns:
     )
 
 
-def _shared(state: TenantState, columns: _Columns) -> _Columns:
+def _shared(columns: _Columns, admitted: Flags) -> _Columns:
     """Return the events as those see them who learn for all users: without what is beyond the
     daily influence of one user.
     """
-    teach = (columns.items != NO_ITEM) & (columns.weights != 0)
-    admitted = state.influence.admit(columns.users, columns.times_us, columns.sequences, teach)
-    return replace(columns, items=np.where(admitted | ~teach, columns.items, NO_ITEM))
+    kept = admitted | (columns.weights == 0)
+    return replace(columns, items=np.where(kept, columns.items, NO_ITEM))
 
 
 def _joined(first: Histories, second: Histories) -> Histories:

@@ -96,10 +96,13 @@ def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
             touched = ordinals[part.events.items]
             gone = (touched >= 0) & ~state.items.exists[touched]
             touched = np.where(gone, NO_ITEM, touched)
-            events, own = part.events, rows[part.events.users]
-            state.users.record(own, touched, events.weights, events.times_us, events.sequences)
-            teach = (touched != NO_ITEM) & (events.weights != 0)
-            state.influence.admit(own, events.times_us, events.sequences, teach)
+            state.record(
+                rows[part.events.users],
+                touched,
+                part.events.weights,
+                part.events.times_us,
+                part.events.sequences,
+            )
         elif part.retracted is not None:
             for user, sequence in zip(
                 rows[part.retracted.users].tolist(), part.retracted.sequences.tolist(), strict=True

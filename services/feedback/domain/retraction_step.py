@@ -14,7 +14,6 @@ from services.feedback.domain.catalogue_step import no_events
 from services.feedback.domain.changes import (
     Changes,
     EventColumns,
-    Flags,
     Ints,
     PopularityChanges,
     UserChanges,
@@ -53,33 +52,29 @@ def _without_gains(
     state: TenantState, user: int, before: Sequence[PastEvent], after: Sequence[PastEvent]
 ) -> ChangedCells:
     """Give rules what the events after gain instead of what those before gained."""
-    length, rules = state.users.length, state.rules
-    lost = _gains(before, _admitted(state, user, before), length, rules)
-    for pair, gain in _gains(after, _admitted(state, user, after), length, rules).items():
+    lost = _gains(state, user, before)
+    for pair, gain in _gains(state, user, after).items():
         lost[pair] = lost.get(pair, 0.0) - gain
     moved = {pair: gain for pair, gain in sorted(lost.items()) if abs(gain) > 1e-9}
     rows = np.array([row for row, _ in moved], np.int64)
     cols = np.array([col for _, col in moved], np.int64)
-    return rules.take_back(rows, cols, np.array(list(moved.values()), np.float32))
-
-
-def _admitted(state: TenantState, user: int, past: Sequence[PastEvent]) -> Flags:
-    return np.array([state.influence.admitted(user, event.sequence) for event in past], np.bool_)
+    return state.rules.take_back(rows, cols, np.array(list(moved.values()), np.float32))
 
 
 def _gains(
-    past: Sequence[PastEvent], admitted: Flags, length: int, rules: RuleTable
+    state: TenantState, user: int, past: Sequence[PastEvent]
 ) -> dict[tuple[int, int], float]:
-    """Return what a user's remembered events [n] gained, by (row, col); admitted: [n]."""
+    """Return what a user's remembered events gained, by (row, col)."""
     if not past:
         return {}
     # As the events were recorded, one after the other.
-    table = UserTable(length)
+    table, rules = UserTable(state.users.length), state.rules
     items = np.array([event.item for event in past], np.int64)
     weights = np.array([event.weight for event in past], np.float32)
     sequences = np.array([event.sequence for event in past], np.int64)
     own = table.rows([b"u"] * len(past))
     histories = table.record(own, items, weights, sequences, sequences).items
+    admitted = [state.influence.admitted(user, event.sequence) for event in past]
     taught = np.where(admitted, weights, np.float32(0))
     rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)
     return {

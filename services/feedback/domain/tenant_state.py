@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.feedback.domain.changes import Doubles, Ints
+from services.feedback.domain.changes import Doubles, Flags, Floats, Ints
 from services.feedback.domain.daily_influence import DailyInfluence
 from services.feedback.domain.entries import GenerationActivated
 from services.feedback.domain.item_step import ItemStepConfig
@@ -16,7 +16,7 @@ from services.feedback.domain.sequential_rules import RuleConfig, RuleTable
 from services.feedback.domain.shown_step import ShownStepConfig
 from services.feedback.domain.slate_learning import SlateConfig, SlateLearning, outcomes_of
 from services.feedback.domain.space_status import Role, SpaceStatus
-from services.feedback.domain.user_table import UserTable
+from services.feedback.domain.user_table import NO_ITEM, Histories, UserTable
 from services.feedback.domain.vector_space import VectorSpace
 
 
@@ -89,6 +89,16 @@ class TenantState:
         length = max(space.generation.length for space in self.spaces.values())
         if length != self.users.length:
             self.users.resize(length)
+
+    def record(
+        self, users: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
+    ) -> tuple[Histories, Flags]:
+        """Add events [n] to their users, in order; return the recent items just before each, and
+        which of those that teach may move what is shared.
+        """
+        before = self.users.record(users, items, weights, times_us, sequences)
+        teach = (items != NO_ITEM) & (weights != 0)
+        return before, self.influence.admit(users, times_us, sequences, teach)
 
     def set_counts(self, rows: Ints, counts: Doubles) -> None:
         """Replace counts [n] of distinct items, and keep up their sum: exact, they are whole."""
