@@ -246,6 +246,7 @@ _CAPACITY = Row(
             "Memory", "bytes", ((f"process_resident_memory_bytes{{{_OURS}}}", "{{instance}}"),)
         ),
         Panel("Unary RPCs in flight", "short", (("harken_rpc_in_flight", "{{instance}}"),)),
+        Panel("Wait for a turn", "s", (("harken_rpc_queue_seconds", "{{instance}}"),)),
         Panel(
             "Items and users held", "short",
             (

@@ -17,8 +17,6 @@ and ``log_count``: log2(1 + events of the item). Ranks follow the order of the l
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -40,16 +38,8 @@ _SCORED = len(SOURCES) + len(SIGNALS)
 _MIDDLE_DEPTH = 5.0
 _DEPTH_SCALE = 3.0
 _LEAST_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class CandidateConfig:
-    """per_source: items a source may list, > 0. floor_log2: > 0; where candidates have no events, a
-    level this far (in half-lives) below the best counts as this far.
-    """
-
-    per_source: int = 200
-    floor_log2: float = 30.0
+_FLOOR_LOG2 = 30.0
+"""Half-lives below the best: where some candidates have no events, less counts as this."""
 
 
 def depth(history: int) -> float:
@@ -65,78 +55,58 @@ def relative_log(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return np.log(np.asarray(scores, np.float64) / best + _LEAST_SHARE)
 
 
-def top(
-    ordinals: npt.NDArray[np.int64], scores: npt.NDArray[np.floating], count: int
-) -> npt.NDArray[np.int64]:
-    """The ``count`` best ordinals, best first; ties by ordinal; non-finite scores left out."""
-    finite = np.isfinite(scores)
-    ordinals, scores = ordinals[finite], scores[finite]
-    if ordinals.size > count:
-        edge = np.partition(scores, ordinals.size - count)[ordinals.size - count]
-        inside = scores >= edge
-        ordinals, scores = ordinals[inside], scores[inside]
-    order: npt.NDArray[np.int64] = ordinals[np.lexsort((ordinals, -scores))][:count]
-    return order
-
-
-def union(lists: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Candidates of all lists, ascending, each once."""
-    return np.unique(np.concatenate(lists)) if lists else np.zeros(0, np.int64)
-
-
 def feature_matrix(
-    candidates: npt.NDArray[np.int64],
-    lists: Mapping[str, npt.NDArray[np.int64]],
-    scores: Mapping[str, npt.NDArray[np.floating]],
+    ranks: npt.NDArray[np.int64],
+    table: npt.NDArray[np.float64],
     counts: npt.NDArray[np.floating],
     user_depth: float,
-    config: CandidateConfig,
 ) -> npt.NDArray[np.float32]:
     """float32 [c, len(COLUMNS)], all finite.
 
-    candidates: [c] ascending. lists: per source its ordinals, best first, all of them candidates.
-    scores: per source and signal [c], the hydrated score of every candidate (vector: dot product;
-    rules: 0 where no rule; popularity, position, session, recent: log2 level, minus infinity
-    without events). counts: [c] events. user_depth: `depth` of the user.
+    ranks: [sources, c], where a source lists candidates, from 1; 0: it does not. table: [sources +
+    signals, c], the hydrated score of every candidate (vector: dot product; rules: 0 where no rule;
+    popularity, position, session, recent: log2 level, minus infinity without events); it is
+    changed. counts: [c] events. user_depth: `depth` of the user.
     """
-    matrix = np.zeros((candidates.size, len(COLUMNS)), np.float32)
-    for number, source in enumerate(SOURCES):
-        listed = np.searchsorted(candidates, lists[source])
-        matrix[listed, number] = 1.0
-        matrix[listed, len(SOURCES) + number] = 1.0 / np.log2(np.arange(listed.size) + 2.0)
-    table = np.stack([np.asarray(scores[name], np.float64) for name in (*SOURCES, *SIGNALS)])
-    first = 2 * len(SOURCES)
-    standardised = _standardised(_floored(table, config.floor_log2)).T
-    matrix[:, first : first + _SCORED] = standardised
-    matrix[:, first + _SCORED : first + 2 * _SCORED] = standardised * user_depth
-    matrix[:, -1] = np.log2(1.0 + np.asarray(counts, np.float64))
-    return matrix
+    rows = np.zeros((len(COLUMNS), ranks.shape[1]))
+    first, sources = 2 * len(SOURCES), len(SOURCES)
+    listed = ranks > 0
+    rows[:sources] = listed
+    np.divide(1.0, np.log2(ranks + 1.0, where=listed, out=rows[sources:first]), where=listed,
+              out=rows[sources:first])  # fmt: skip
+    standardised = rows[first : first + _SCORED]
+    _standardise(_floored(table), standardised)
+    np.multiply(standardised, user_depth, out=rows[first + _SCORED : -1])
+    rows[-1] = np.log2(1.0 + counts)
+    return rows.T.astype(np.float32, order="C")
 
 
-def _floored(table: npt.NDArray[np.float64], floor: float) -> npt.NDArray[np.float64]:
+def _floored(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Levels that are minus infinity become one below the least; none is too far below the best.
 
     So what is new is not buried under what is known to be unpopular.
     """
-    for row in table:
-        known = np.isfinite(row)
+    finite = np.isfinite(table)
+    if finite.all():
+        return table
+    for row, known in zip(table, finite, strict=True):
         if known.all():
             continue
         if not known.any():
             row[:] = 0.0
             continue
         row[~known] = row[known].min() - 1.0
-        np.maximum(row, row.max() - floor, out=row)
+        np.maximum(row, row.max() - _FLOOR_LOG2, out=row)
     return table
 
 
-def _standardised(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """z-scores of each row; zeros where the spread is not above rounding."""
-    if table.shape[1] == 0:
-        return table
-    centred = table - table.mean(axis=1, keepdims=True)
-    spread = np.sqrt(np.mean(centred * centred, axis=1))
+def _standardise(table: npt.NDArray[np.float64], into: npt.NDArray[np.float64]) -> None:
+    """Write z-scores of each row; zeros where the spread is not above rounding."""
+    size = table.shape[1]
+    if size == 0:
+        return
+    centred = np.subtract(table, (table.sum(axis=1) / size)[:, np.newaxis], out=into)
+    spread = np.sqrt((centred * centred).sum(axis=1) / size)
     told = spread > 1e-9 * np.maximum(1.0, np.abs(table).max(axis=1))
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=told)
-    standardised: npt.NDArray[np.float64] = centred * scale[:, np.newaxis]
-    return standardised
+    centred *= scale[:, np.newaxis]

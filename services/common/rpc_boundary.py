@@ -15,11 +15,13 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.common.call_limits import CallLimits
 from services.common.errors import HarkenError, NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.status import internal_status, status_of
+from services.common.turns import Turns
 
 _LATENCY_BUCKETS = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
@@ -45,8 +47,12 @@ class RpcMetrics:
             registry=registry,
         )  # fmt: skip
         self.shed = Counter(
-            "harken_rpc_shed", "Unary RPCs shed by the limit.", ["method"], registry=registry
+            "harken_rpc_shed", "Unary RPCs shed by the limits.", ["method"], registry=registry
         )
+        self.queue = Gauge(
+            "harken_rpc_queue_seconds", "Seconds that the unary RPC that is next has been waiting.",
+            registry=registry,
+        )  # fmt: skip
         self.stream_seconds = Histogram(
             "harken_rpc_stream_seconds", "Seconds that streaming RPCs were open, once they ended.",
             ["method"], buckets=_STREAM_BUCKETS, registry=registry,
@@ -95,12 +101,14 @@ def _is_limited(method: str) -> bool:
 class RpcBoundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, metrics: RpcMetrics, max_in_flight: Live[int]) -> None:
-        """Shed our unary RPCs beyond `max_in_flight` at once; streams are not counted."""
+    def __init__(self, metrics: RpcMetrics, limits: Live[CallLimits]) -> None:
+        """Shed our unary RPCs beyond `limits`; streams are not counted."""
         self._metrics = metrics
-        self._max_in_flight = max_in_flight
+        self._limits = limits
         self._in_flight = 0
+        self._turns = Turns()
         metrics.in_flight.set_function(lambda: self._in_flight)
+        metrics.queue.set_function(self._turns.longest_wait)
         self.calls = OpenCalls()
         self._refuses = False
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
@@ -122,6 +130,17 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         if self._refuses and _is_ours(method):
             return self._refusal(method, wrapped)
         return wrapped
+
+    def _overload(self) -> str:
+        """Return why a call is shed; empty: it is not."""
+        limits = self._limits.value
+        if self._in_flight >= limits.in_flight:
+            return "too many calls at once"
+        return self._too_long(self._turns.longest_wait())
+
+    def _too_long(self, seconds: float) -> str:
+        longest = self._limits.value.queue_seconds
+        return f"calls wait longer than {longest:g} s for their turn" if seconds > longest else ""
 
     def refuse(self) -> None:
         """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""
@@ -162,20 +181,25 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            if shed is not None and self._in_flight >= self._max_in_flight.value:
+            if shed is not None and (why := self._overload()):
                 shed.inc()
-                await self._fail(name, context, OverloadedError("too many calls at once"))
+                await self._fail(name, context, OverloadedError(why))
             self._in_flight += limited
             task = self.calls.enter(endless)
-            started = time.perf_counter()
+            started: float | None = time.perf_counter()
             try:
+                if shed is not None and (why := self._too_long(await self._turns.take())):
+                    started = None
+                    shed.inc()
+                    await self._fail(name, context, OverloadedError(why))
                 answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
                 self._in_flight -= limited
-                seconds.observe(time.perf_counter() - started)
+                if started is not None:
+                    seconds.observe(time.perf_counter() - started)
             succeeded.inc()
             return answer
 

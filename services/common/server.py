@@ -14,6 +14,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
+from services.common.call_limits import CallLimits
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.process_metrics import add_process_metrics
@@ -79,10 +80,10 @@ class Server:
         self,
         registry: CollectorRegistry,
         services: Iterable[str],
-        max_in_flight: Live[int],
+        limits: Live[CallLimits],
         max_connection_age_seconds: float,
     ) -> None:
-        """Serve RPCs of the named services, at most `max_in_flight` unary ones at once.
+        """Serve RPCs of the named services within `limits`.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -91,7 +92,7 @@ class Server:
         names = tuple(services)
         self._registry = registry
         add_process_metrics(registry)
-        self._boundary = RpcBoundary(RpcMetrics(registry), max_in_flight)
+        self._boundary = RpcBoundary(RpcMetrics(registry), limits)
         self._drained = False
         age = ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000))
         self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, age))

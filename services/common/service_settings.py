@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.common.call_limits import CallLimits
+
 
 def _host_and_port(value: str) -> str:
     host, _, port = value.rpartition(":")
@@ -98,6 +100,12 @@ class ServiceSettings(BaseSettings):
         description="least level that is logged: debug, info, warning, error",
     )
     max_in_flight: InFlight
+    max_queue_seconds: Annotated[float, RELOADS] = Field(
+        default=2,
+        gt=0,
+        description="unary calls that wait longer than this for their turn are shed, and so are"
+        " those that come while one has waited so long",
+    )
     max_connection_age_seconds: float = Field(
         default=60,
         ge=1,
@@ -116,6 +124,10 @@ class ServiceSettings(BaseSettings):
         le=1,
         description="share of the events that are traced; give all services the same",
     )
+
+    def call_limits(self) -> CallLimits:
+        """Return beyond what calls are shed."""
+        return CallLimits(self.max_in_flight, self.max_queue_seconds)
 
     @classmethod
     def prefix(cls) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from harken.log.v1 import entry_pb2
-from services.common.database import session, store_faults
+from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.progress import Applied
@@ -23,9 +23,14 @@ from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FrameStore
 from services.feedback.store.leadership import candidate
 from services.feedback.store.learner_store import FencedError, LearnerStore
-from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry, read_log
+from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry
 
 _log = logger("learner")
+_LARGE_STEP = 64
+_LONGEST_REST_SECONDS = 0.02
+"""After a step of fewer entries than that the learner rests for as long as the step took, at most
+so long: a step costs everyone who takes its frame about the same, whatever it holds, so the busier
+the machines are, the more events share one. When events come one by one, the rest is long over."""
 _TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToString())
 
 
@@ -138,10 +143,13 @@ class Learner:
         finally:
             self._metrics.leads.set(0)
             self._hub.fed = False
+            self._hub.wake()
             heartbeat.cancel()
             background = [task for task in (heartbeat, self._checkpoint) if task is not None]
             self._checkpoint = None
             await asyncio.gather(*background, return_exceptions=True)
+            with contextlib.suppress(StoreUnavailableError):
+                await self._store.rest()
 
     async def _beat(self, term: int) -> None:
         while True:
@@ -158,15 +166,17 @@ class Learner:
             if listener.is_closed():
                 raise StoreUnavailableError("the connection that listens to the log is gone")
             self._wake.clear()
-            async with session(self._pool) as connection:
-                rows = await read_log(
-                    connection, self._state.applied.sequence, self._times.step_entries
-                )
+            rows = await self._store.read_log(
+                self._state.applied.sequence, self._times.step_entries
+            )
             if rows:
+                began = time.monotonic()
                 await self._take_step(term, rows)
                 await self._keeper.settle(term, self._state)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
+                if len(rows) < _LARGE_STEP:
+                    await asyncio.sleep(min(idle_since - began, _LONGEST_REST_SECONDS))
                 # Read on while there may be more: what the page had, and what came meanwhile.
                 more = (
                     len(rows) == self._times.step_entries

@@ -80,7 +80,7 @@ _READING = (
 )
 _PROBE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
-_CORE_CONNECTIONS = 4
+_CORE_CONNECTIONS = 5
 _log = logger("process")
 
 
@@ -147,7 +147,7 @@ async def _serve(
     server = Server(
         registry,
         names,
-        settings.map(lambda config: config.max_in_flight),
+        settings.map(lambda config: config.call_limits()),
         config.max_connection_age_seconds,
     )
     directory = ItemDirectory()

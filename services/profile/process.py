@@ -72,7 +72,7 @@ async def serve(
         server = Server(
             registry,
             [SERVICE],
-            settings.map(lambda config: config.max_in_flight),
+            settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
         )
         add_ProfileServiceServicer_to_server(

@@ -94,7 +94,7 @@ async def serve(
         server = Server(
             registry,
             [SERVICE],
-            settings.map(lambda config: config.max_in_flight),
+            settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
         )
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(

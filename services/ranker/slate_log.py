@@ -21,8 +21,9 @@ from services.common.live import Live
 from services.common.logs import logger
 from services.ranker.domain.shown_columns import ShownColumns
 
-_PAUSE_SECONDS = 0.02
-"""Between two batches: slates of that time share a call."""
+_PAUSE_SECONDS = 0.25
+"""Between two batches: slates of that time share a call, a write and a step of the learner, which
+learns from a slate seconds later anyway, and holds events that come before their slate."""
 _CALL_SECONDS = 5.0
 _LAST_CALL_SECONDS = 1.0
 _BATCH = 500

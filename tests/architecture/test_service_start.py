@@ -90,7 +90,8 @@ def test_every_setting_is_described_and_fixed(settings: type[ServiceSettings]) -
 @pytest.mark.parametrize("service", SETTINGS)
 def test_every_setting_is_read_somewhere(service: str) -> None:
     own = (ROOT / "services" / service).rglob("*.py")
-    common = [ROOT / f"services/common/{name}.py" for name in ("service_main", "settings_reload")]
+    readers = ("service_main", "service_settings", "settings_reload")
+    common = [ROOT / f"services/common/{name}.py" for name in readers]
     text = "".join(path.read_text() for path in (*own, *common))
     for name in SETTINGS[service].model_fields:
         read = (f"config.{name}", f"settings.{name}", f"self.{name}", f"value.{name}")

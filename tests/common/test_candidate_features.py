@@ -15,24 +15,45 @@ seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=60)
 
 
+def top(ordinals: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the best ordinals with a score, best first, equal ones by ordinal."""
+    known = [i for i in ordinals.tolist() if np.isfinite(scores[i])]
+    return np.array(sorted(known, key=lambda i: (-scores[i], i))[:count], np.int64)
+
+
+def features(
+    cand: np.ndarray,
+    lists: dict[str, np.ndarray],
+    scores: dict[str, np.ndarray],
+    counts: np.ndarray,
+    depth: float,
+) -> np.ndarray:
+    """Return the features of candidates; sources and signals without scores are silent."""
+    ranks = np.zeros((len(cf.SOURCES), cand.size), np.int64)
+    for row, source in zip(ranks, cf.SOURCES, strict=True):
+        for rank, ordinal in enumerate(lists.get(source, ()), 1):
+            row[cand.tolist().index(ordinal)] = rank
+    silent = np.zeros(cand.size)
+    table = [scores.get(name, silent) for name in (*cf.SOURCES, *cf.SIGNALS)]
+    return cf.feature_matrix(ranks, np.array(table, np.float64), counts, depth)
+
+
 @few
 @given(seeds, st.integers(0, 30))
 def test_candidate_features(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     ordinals = np.arange(n)
     scores = rng.integers(0, 5, n) / 2.0
-    best = cf.top(ordinals, scores, 4)
-    assert best.tolist() == sorted(range(n), key=lambda i: (-scores[i], i))[:4]
+    best = top(ordinals, scores, 4)
     levels = np.where(rng.random(n) < 0.3, -np.inf, scores)
     lists = {
         "vector": best,
-        "rules": cf.top(ordinals, -scores, 3),
-        "popularity": cf.top(ordinals, levels, 5),
+        "rules": top(ordinals, -scores, 3),
+        "popularity": top(ordinals, levels, 5),
     }
-    cand = cf.union(list(lists.values()))
-    silent = {name: np.zeros(cand.size) for name in (*cf.SOURCES, *cf.SIGNALS)}
-    hydrated = silent | {"vector": scores[cand], "popularity": levels[cand]}
-    x = cf.feature_matrix(cand, lists, hydrated, np.ones(n)[cand], -1.5, cf.CandidateConfig())
+    cand = np.array(sorted(set(np.concatenate(list(lists.values())).tolist())), np.int64)
+    hydrated = {"vector": scores[cand], "popularity": levels[cand]}
+    x = features(cand, lists, hydrated, np.ones(cand.size), -1.5)
     assert x.shape == (cand.size, len(cf.COLUMNS))
     assert np.isfinite(x).all()
     col = {name: x[:, k] for k, name in enumerate(cf.COLUMNS)}
@@ -61,12 +82,9 @@ def test_relative_log_is_relative_to_the_best() -> None:
 
 def test_a_cold_user_gets_popularity_order() -> None:
     levels = np.array([3.0, -np.inf, 9.0, 5.0])
-    every, none = np.arange(4), np.zeros(0, np.int64)
-    lists = {"vector": none, "rules": none, "popularity": cf.top(every, levels, 4)}
-    scores = {name: np.zeros(3) for name in (*cf.SOURCES, *cf.SIGNALS)}
-    scores["popularity"] = levels[[0, 2, 3]]
-    cand = cf.union(list(lists.values()))
-    x = cf.feature_matrix(cand, lists, scores, np.ones(3), cf.depth(0), cf.CandidateConfig())
+    cand = np.array([0, 2, 3])
+    lists = {"popularity": top(np.arange(4), levels, 4)}
+    x = features(cand, lists, {"popularity": levels[cand]}, np.ones(3), cf.depth(0))
     session = onnxruntime.InferenceSession(prior_scorer())
     (scored,) = session.run(None, {"features": x})
     assert cand[np.argsort(-scored[:, 0])].tolist() == [2, 3, 0]

@@ -14,6 +14,7 @@ from harken.feedback.v1 import (
     generation_service_pb2_grpc,
 )
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
+from services.common.call_limits import CallLimits
 from services.common.errors import EpochLostError
 from services.common.live import Live
 from services.common.position import Position
@@ -203,5 +204,5 @@ class ScriptedUpstream:
 
 
 def _server() -> grpc.aio.Server:
-    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), Live(1000))
+    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), Live(CallLimits(1000, 60.0)))
     return scripted_server(boundary)

@@ -30,7 +30,12 @@ def grown(table: npt.NDArray, rows: int, fill: float) -> npt.NDArray:
 def sorted_distinct(ordinals: Ordinals) -> Ordinals:
     """Return the distinct values, ascending."""
     ascending = np.sort(ordinals)
+    return ascending[first_of_equal(ascending)]
+
+
+def first_of_equal(ascending: Ordinals) -> Bools:
+    """Return which values differ from the one before."""
     fresh = np.empty(ascending.size, dtype=np.bool_)
     fresh[:1] = True
     np.not_equal(ascending[1:], ascending[:-1], out=fresh[1:])
-    return ascending[fresh]
+    return fresh

@@ -4,8 +4,8 @@ import numpy as np
 
 from services.common.candidate_features import (
     COLUMNS,
+    SIGNALS,
     SOURCES,
-    CandidateConfig,
     depth,
     feature_matrix,
 )
@@ -20,20 +20,15 @@ FEATURES = COLUMNS
 SOURCE_ORDER = SOURCES
 """Names of the sources, in the order of the rows of `Candidates`."""
 
-_CONFIG = CandidateConfig()
-
 
 def features_of(candidates: Candidates, signals: Signals, counts: Float64s) -> Float32s:
     """Return features [n, len(FEATURES)], all finite; `counts` [n] are events per candidate."""
-    vector, rules, popularity = candidates.scores
-    rule_scores = np.where(rules == NOTHING, 0.0, rules)
-    scores = {
-        "vector": np.where(vector == NOTHING, 0.0, vector),
-        "rules": rule_scores,
-        "popularity": popularity,
-        **signals.scores(candidates.ordinals, rule_scores),
-    }
-    lists = dict(zip(SOURCE_ORDER, candidates.proposed, strict=True))
-    return feature_matrix(
-        candidates.ordinals, lists, scores, counts, depth(signals.history), _CONFIG
-    )
+    sources = len(SOURCES)
+    table = np.empty((sources + len(SIGNALS), candidates.ordinals.size))
+    scores = table[:sources]
+    np.copyto(scores, candidates.scores)
+    # Levels of popularity stay: where there is none is for the features to say.
+    said = scores[: SOURCES.index("popularity")]
+    said[said == NOTHING] = 0.0
+    signals.write(candidates.ordinals, scores[SOURCES.index("rules")], table[sources:])
+    return feature_matrix(candidates.ranks, table, counts, depth(signals.history))

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.common.candidate_features import relative_log
 from services.common.place_in_history import PLACES, place, session_items
-from services.ranker.domain.arrays import Float64s, Ordinals
+from services.ranker.domain.arrays import Float64s, Ordinals, first_of_equal
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.sources.rules import RuleSource
 
@@ -30,9 +30,11 @@ class Signals:
     ) -> None:
         self._popularity = popularity
         self._rules = rules
-        self._own_items, self._own_first, self._own_counts = np.unique(
-            latest, return_index=True, return_counts=True
-        )
+        order = latest.argsort(kind="stable")
+        ascending = latest[order]
+        starts = first_of_equal(ascending).nonzero()[0]
+        self._own_items, self._own_first = ascending[starts], order[starts]
+        self._own_counts = np.diff(starts, append=latest.size)
         distinct = np.sort(self._own_first)[:HISTORY]
         self.history = int(distinct.size)
         in_session = session_items(
@@ -40,49 +42,42 @@ class Signals:
             np.ones((1, distinct.size), np.bool_),
             np.array([int(now * 1e6)], np.int64),
         )
-        self._places = (
-            int(place(np.array([distinct.size]))[0]),
-            PLACES + int(place(in_session)[0]),
-        )
+        history, session = place(np.array([distinct.size, in_session[0]])).tolist()
+        self._places = (history, PLACES + session)
 
-    def scores(self, ordinals: Ordinals, rule_scores: Float64s) -> dict[str, Float64s]:
-        """Return scores [n] of candidates by name of the signal; rule_scores [n] >= 0."""
-        own_count, own_recency = self._own(ordinals)
-        position, session, recent = self._popular(ordinals)
-        return {
-            "rules_log": relative_log(rule_scores),
-            "last": relative_log(self._rules.scores_of_last(ordinals)),
-            "position": position,
-            "session": session,
-            "recent": recent,
-            "own_count": own_count,
-            "own_recency": own_recency,
-        }
+    def write(self, ordinals: Ordinals, rule_scores: Float64s, into: Float64s) -> None:
+        """Write scores of candidates into `into` [SIGNALS, n]; rule_scores [n] >= 0."""
+        into[0] = relative_log(rule_scores)
+        into[1] = relative_log(self._rules.scores_of_last(ordinals))
+        self._write_popular(ordinals, into[2:5])
+        self._write_own(ordinals, into[5:7])
 
-    def _popular(self, ordinals: Ordinals) -> tuple[Float64s, Float64s, Float64s]:
+    def _write_popular(self, ordinals: Ordinals, into: Float64s) -> None:
+        """Write position, session and recent."""
         levels = self._popularity.places(ordinals)
         best = float(levels.max(initial=-np.inf))
         if not np.isfinite(best):
-            nothing = np.zeros(ordinals.size)
-            return nothing, nothing, nothing
-        # Levels grow without limit; relative to the best of them they can be added.
-        mass = np.exp2(levels - best)
-        overall = mass[:, :PLACES].sum(axis=1)
+            into[:] = 0.0
+            return
         history, session = self._places
+        # Levels grow without limit; relative to the best of them they can be added.
+        mass = np.exp2(levels[:, :PLACES] - best)
+        overall = mass.sum(axis=1)
+        anywhere = _SHARE_OF_ALL * overall
+        into[0] = mass[:, history] + anywhere
+        into[1] = np.exp2(levels[:, session] - best) + anywhere
+        into[2] = overall
         with np.errstate(divide="ignore"):
-            return (
-                np.log2(mass[:, history] + _SHARE_OF_ALL * overall),
-                np.log2(mass[:, session] + _SHARE_OF_ALL * overall),
-                np.log2(overall),
-            )
+            np.log2(into, out=into)
 
-    def _own(self, ordinals: Ordinals) -> tuple[Float64s, Float64s]:
-        own, first, counts = self._own_items, self._own_first, self._own_counts
+    def _write_own(self, ordinals: Ordinals, into: Float64s) -> None:
+        """Write own_count and own_recency."""
+        into[:] = 0.0
+        own = self._own_items
         if own.size == 0:
-            return np.zeros(ordinals.size), np.zeros(ordinals.size)
-        places = np.minimum(np.searchsorted(own, ordinals), own.size - 1)
-        there = own[places] == ordinals
-        return (
-            np.where(there, np.log2(1.0 + counts[places]), 0.0),
-            np.where(there, 1.0 / (1.0 + first[places]), 0.0),
-        )
+            return
+        places = np.minimum(own.searchsorted(ordinals), own.size - 1)
+        there = (own[places] == ordinals).nonzero()[0]
+        found = places[there]
+        into[0, there] = np.log2(1.0 + self._own_counts[found])
+        into[1, there] = 1.0 / (1.0 + self._own_first[found])

@@ -189,7 +189,8 @@ def _score(
 
 def _best_first(scores: Float64s) -> Ordinals:
     """Return places, largest score first, equal scores by ordinal, NaN last."""
-    return np.argsort(-scores, kind="stable")
+    order: Ordinals = (-scores).argsort(kind="stable")
+    return order
 
 
 def _slots(
@@ -200,7 +201,7 @@ def _slots(
     best: Ordinals,
 ) -> tuple[Slot, ...]:
     ordinals = candidates.ordinals[best]
-    ranks = candidates.ranks(ordinals)
+    ranks = candidates.ranks[:, best]
     source_scores = _source_scores(view.sources, candidates.scores[:, best], ranks)
     reasons = reasons_of(replica.catalogue, view.rules, ordinals, ranks)
     return tuple(

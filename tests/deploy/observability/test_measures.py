@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from harken.feedback.v1 import frame_pb2
+from services.common.call_limits import CallLimits
 from services.common.feed_lag import FeedLag
 from services.common.live import Live
 from services.common.loop_stages import ACCEPTED, VISIBLE, LoopMetrics
@@ -153,7 +154,9 @@ async def served() -> AsyncIterator[Served]:
         "Slow": grpc.unary_unary_rpc_method_handler(slow),
         "Ticks": grpc.unary_stream_rpc_method_handler(ticks),
     }
-    server = grpc.aio.server(interceptors=[RpcBoundary(RpcMetrics(registry), Live(1))])
+    server = grpc.aio.server(
+        interceptors=[RpcBoundary(RpcMetrics(registry), Live(CallLimits(1, 60.0)))]
+    )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
     )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from services.common.candidate_features import SIGNALS
 from services.common.place_in_history import PLACES
 from services.ranker.domain.changes import PlaceChanges, PopularityChanges
 from services.ranker.domain.popularity import Popularity
@@ -31,7 +32,9 @@ def signals(popular: Popularity, latest: list[int], times: list[float]) -> dict[
     rules.grow(SIZE)
     items, seconds = np.array(latest, np.int64), np.array(times)
     source = RuleSource(rules, popular, items, seconds)
-    return Signals(popular, source, items, seconds, NOW).scores(EVERY, np.zeros(SIZE))
+    table = np.full((len(SIGNALS), SIZE), np.nan)
+    Signals(popular, source, items, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
+    return dict(zip(SIGNALS, table, strict=True))
 
 
 def test_popular_is_what_others_did_at_the_same_place() -> None:

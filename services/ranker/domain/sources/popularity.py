@@ -2,7 +2,6 @@
 
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.sources.source import Proposal
 
 
 class PopularitySource:
@@ -14,10 +13,9 @@ class PopularitySource:
         self._popularity = popularity
         self._now = now
 
-    def propose(self, eligible: Bools, count: int) -> Proposal:
+    def propose(self, eligible: Bools, count: int) -> Ordinals:
         """Return the `count` most popular eligible items."""
-        ordinals = self._popularity.top(eligible, count)
-        return Proposal(ordinals, self.scores_of(ordinals))
+        return self._popularity.top(eligible, count)
 
     def scores_of(self, ordinals: Ordinals) -> Float64s:
         """Return log2 of the decayed sum of event weights of given items."""

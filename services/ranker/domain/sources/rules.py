@@ -13,10 +13,16 @@ constants go with those of the learner.
 import numpy as np
 
 from services.common.tied_ranks import tied_ranks
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals, sorted_distinct
+from services.ranker.domain.arrays import (
+    NO_ORDINALS,
+    Bools,
+    Float64s,
+    Ordinals,
+    sorted_distinct,
+)
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
-from services.ranker.domain.sources.source import NOTHING, Proposal
+from services.ranker.domain.sources.source import NOTHING
 
 WINDOW = 20
 _SHRINK = 5.0
@@ -38,42 +44,38 @@ class RuleSource:
         factors = 1.0 / (_ranks(times)[:WINDOW] * frequency)
         self._steps, targets, self._weights = rules.successors(self._latest, factors)
         self._targets, self._columns = _distinct(targets, popularity.size)
-        totals = np.bincount(self._columns, self._weights, minlength=self._targets.size)
         self._norms: Float64s = np.sqrt(popularity.counts(self._targets) + _SHRINK)
-        self._scores: Float64s = totals / self._norms
+        self._scores = self._summed(self._steps.size)
         # What happened at one time has no order: all of it is last.
         self._last = int(np.count_nonzero(times[:WINDOW] == times[:1]))
+        self._asked: Ordinals | None = None
+        self._found = NO_ORDINALS, np.empty(0, dtype=np.bool_)
 
-    def propose(self, eligible: Bools, count: int) -> Proposal:
+    def propose(self, eligible: Bools, count: int) -> Ordinals:
         """Return the best `count` of the eligible items that any rule leads to."""
-        wanted = np.flatnonzero(eligible[self._targets])
+        wanted = eligible[self._targets].nonzero()[0]
         scores = self._scores[wanted]
         if wanted.size > count:
             # Leave out what cannot be among the best before sorting.
             inside = scores >= np.partition(scores, wanted.size - count)[wanted.size - count]
             wanted, scores = wanted[inside], scores[inside]
         # Targets ascend and the sort is stable, so equal scores go by ordinal.
-        order = np.argsort(-scores, kind="stable")[:count]
-        return Proposal(self._targets[wanted[order]], scores[order])
+        order = (-scores).argsort(kind="stable")[:count]
+        best: Ordinals = self._targets[wanted[order]]
+        return best
 
     def scores_of(self, ordinals: Ordinals) -> Float64s:
         """Return the scores of given items; NOTHING where no rule leads."""
         places, there = self._find(ordinals)
-        scores = np.full(ordinals.size, NOTHING)
-        scores[there] = self._scores[places[there]]
-        return scores
+        return _where(there, self._scores, places, NOTHING)
 
     def scores_of_last(self, ordinals: Ordinals) -> Float64s:
         """Return what of the scores of given items comes from the latest item alone; 0 for none."""
-        if self._last == self._latest.size:
-            scores = self.scores_of(ordinals)
-            return np.where(scores == NOTHING, 0.0, scores)
-        own = self._steps < self._last
-        totals = np.bincount(self._columns[own], self._weights[own], minlength=self._targets.size)
+        # Rules come step by step, the latest first.
+        own = int(self._steps.searchsorted(self._last))
+        scores = self._scores if own == self._steps.size else self._summed(own)
         places, there = self._find(ordinals)
-        scores = np.zeros(ordinals.size)
-        scores[there] = (totals / self._norms)[places[there]]
-        return scores
+        return _where(there, scores, places, 0.0)
 
     def because(self, ordinals: Ordinals) -> Ordinals:
         """Return for given items the recent item that adds most to the score; -1 where none does.
@@ -85,21 +87,45 @@ class RuleSource:
         if not there.any():
             return because
         row_of = np.full(self._targets.size, -1, dtype=np.int64)
-        row_of[places[there]] = np.flatnonzero(there)
+        row_of[places[there]] = there.nonzero()[0]
         rows = row_of[self._columns]
-        rules = np.flatnonzero(rows >= 0)
-        gains = np.zeros((ordinals.size, self._latest.size))
-        np.add.at(gains, (rows[rules], self._steps[rules]), self._weights[rules])
-        because[there] = self._latest[gains[there].argmax(axis=1)]
+        rules = (rows >= 0).nonzero()[0]
+        steps = self._latest.size
+        cells = rows[rules] * steps + self._steps[rules]
+        gains = np.bincount(cells, self._weights[rules], minlength=ordinals.size * steps)
+        strongest = gains.reshape(ordinals.size, steps).argmax(axis=1)
+        because[there] = self._latest[strongest[there]]
         return because
 
+    def _summed(self, rules: int) -> Float64s:
+        """Return the score of every target from the first so many rules."""
+        weights = self._weights[:rules]
+        totals = np.bincount(self._columns[:rules], weights, minlength=self._targets.size)
+        scores: Float64s = totals / self._norms
+        return scores
+
     def _find(self, ordinals: Ordinals) -> tuple[Ordinals, Bools]:
-        """Return where in the targets items are, and whether they are there."""
-        if self._targets.size == 0:
-            return np.zeros(ordinals.size, dtype=np.int64), np.zeros(ordinals.size, dtype=np.bool_)
-        places = np.searchsorted(self._targets, ordinals)
-        places[places == self._targets.size] = 0
-        return places, self._targets[places] == ordinals
+        """Return where in the targets items are, and whether they are there.
+
+        Candidates are asked for more than once: what was found last is kept.
+        """
+        if ordinals is not self._asked:
+            last = self._targets.size - 1
+            if last < 0:
+                places = np.zeros(ordinals.size, dtype=np.int64)
+                there = np.zeros(ordinals.size, dtype=np.bool_)
+            else:
+                places = np.minimum(self._targets.searchsorted(ordinals), last)
+                there = self._targets[places] == ordinals
+            self._asked, self._found = ordinals, (places, there)
+        return self._found
+
+
+def _where(there: Bools, values: Float64s, places: Ordinals, other: float) -> Float64s:
+    """Return the values at those places that are there, `other` elsewhere."""
+    if values.size == 0:
+        return np.full(places.size, other)
+    return np.where(there, values[places], other)
 
 
 def _ranks(times: Float64s) -> Float64s:

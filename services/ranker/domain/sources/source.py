@@ -1,6 +1,6 @@
 """What a source of candidates is."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals
 
@@ -8,20 +8,16 @@ NOTHING = float("-inf")
 """Score of an item about which a source has nothing to say."""
 
 
-class Proposal(NamedTuple):
-    """Items that a source proposes, best first, equal scores by ordinal: both columns [n]."""
-
-    ordinals: Ordinals
-    scores: Float64s
-
-
 class Source(Protocol):
     """One way to find items for one user, made for one request."""
 
     name: str
 
-    def propose(self, eligible: Bools, count: int) -> Proposal:
-        """Return the best `count` of the eligible items (a mask [size]), or fewer."""
+    def propose(self, eligible: Bools, count: int) -> Ordinals:
+        """Return the best `count` of the eligible items (a mask [size]), or fewer.
+
+        Best first, equal scores by ordinal.
+        """
 
     def scores_of(self, ordinals: Ordinals) -> Float64s:
         """Return the scores [n] of given items in the source's own unit, NOTHING where none."""

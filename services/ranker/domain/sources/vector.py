@@ -4,7 +4,7 @@ import numpy as np
 
 from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.ranker.domain.item_index import ItemIndex
-from services.ranker.domain.sources.source import NOTHING, Proposal
+from services.ranker.domain.sources.source import NOTHING
 
 
 class VectorSource:
@@ -16,11 +16,11 @@ class VectorSource:
         self._index = index
         self._vector = vector
 
-    def propose(self, eligible: Bools, count: int) -> Proposal:
+    def propose(self, eligible: Bools, count: int) -> Ordinals:
         """Return the best `count` of the eligible items by score."""
         if self._vector is None:
-            return Proposal(NO_ORDINALS, np.empty(0))
-        return Proposal(*self._index.search(self._vector, eligible, count))
+            return NO_ORDINALS
+        return self._index.search(self._vector, eligible, count)[0]
 
     def scores_of(self, ordinals: Ordinals) -> Float64s:
         """Return vector . user + bias of given items."""

@@ -1,0 +1,106 @@
+"""Calls that would wait too long are shed early, with a time to come back (truth 13)."""
+
+import asyncio
+import collections
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from services.common.call_limits import CallLimits
+from services.common.live import Live
+from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.turns import Turns
+from tests.waiting import until
+
+WORK_SECONDS = 0.01
+QUEUE_SECONDS = 0.3
+CALLS = 300
+METHOD = "/harken.test.Test/Work"
+
+
+class Busy:
+    """A server whose calls each keep the event loop busy for a while, as making a slate does."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        limits = CallLimits(in_flight=10 * CALLS, queue_seconds=QUEUE_SECONDS)
+        self._boundary = RpcBoundary(RpcMetrics(self.registry), Live(limits))
+        self.began: list[bytes] = []
+
+    async def work(self, request: bytes, _context: Any) -> bytes:
+        """Compute, and nothing else."""
+        self.began.append(request)
+        end = time.perf_counter() + WORK_SECONDS
+        while time.perf_counter() < end:
+            pass
+        return b""
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
+        server = grpc.aio.server(interceptors=[self._boundary])
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        yield f"127.0.0.1:{port}"
+        await server.stop(0)
+
+
+async def together(address: str, calls: int) -> collections.Counter[str]:
+    """Make calls at once, from another process, as ours is kept busy; count how they ended."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.common.many_calls", address, METHOD, str(calls),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return collections.Counter(output.decode().splitlines())
+
+
+async def test_calls_that_wait_too_long_are_shed_with_a_time_to_retry() -> None:
+    busy = Busy()
+    async with busy.serving() as address:
+        found = await together(address, CALLS)
+        shed = found.pop("RESOURCE_EXHAUSTED 0.2")
+        served = found.pop("OK")
+        assert not found
+        assert shed + served == CALLS
+        assert len(busy.began) == served
+        # All came at once, so who is served has waited for those served before. Some of that is out
+        # of our sight, which is why it is not just what is allowed.
+        assert served * WORK_SECONDS <= 4 * QUEUE_SECONDS
+        assert served >= 2
+        assert busy.registry.get_sample_value("harken_rpc_shed_total", {"method": "Work"}) == shed
+        # It is over when the load is.
+        assert await together(address, 2) == {"OK": 2}
+
+
+async def test_turns_are_taken_one_by_one_in_order() -> None:
+    turns = Turns()
+    began: list[int] = []
+    never = asyncio.Event()
+
+    async def call(number: int) -> None:
+        await turns.take()
+        began.append(number)
+        await never.wait()
+
+    calls = [asyncio.create_task(call(number)) for number in range(6)]
+    # One round of the loop: all have asked for their turn.
+    await asyncio.sleep(0)
+    assert began == [0]
+    assert turns.longest_wait() > 0
+    # Who goes away while waiting gives up the turn; who has begun does not hold up the others.
+    calls[2].cancel()
+    await until(lambda: len(began) == 5, "the others to begin")
+    assert began == [0, 1, 3, 4, 5]
+    await until(lambda: turns.longest_wait() == 0, "nobody to wait")
+    for one in calls:
+        one.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
