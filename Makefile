@@ -29,7 +29,7 @@ test-extras: $(READY)
 
 ## Builds what the images hold and runs the suite from it. As root also in a bare root file system.
 test-images: $(READY)
-	HARKEN_TEST_IMAGES=1 $(BIN)/python -m pytest -q tests/deploy/test_image_prefix.py
+	HARKEN_TEST_IMAGES=1 $(BIN)/python -m pytest -q tests/deploy/test_image_prefix.py tests/deploy/test_image_backup.py
 
 ## Load by k6 on a suite that runs: RATE=100 iterations a second for DURATION=60s.
 load:

@@ -2,15 +2,16 @@
 # Builds the prefix that an image runs from: a virtual environment with locked wheels, our own wheel,
 # and nothing that is only needed to build, test or read the code.
 #
-#   deploy/images/install.sh SERVICE PREFIX
+#   deploy/images/install.sh SERVICE PREFIX [otel]
 #
 # SERVICE is profile, ranker, feedback, cli or trainer. PREFIX must not exist yet; it works at this
-# path only. PYTHON names the interpreter (default: python3), which must be at the same path where
+# path only. With `otel` a service can send traces. PYTHON names the interpreter (default: python3), which must be at the same path where
 # the prefix is to run. Wheels only: nothing is compiled, no code of a package runs while installing.
 set -eu
 
 service=$1
 prefix=$2
+extra=${3:-}
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -19,6 +20,10 @@ case $service in
   profile | ranker | feedback) keep="common $service" ;;
   cli | trainer) keep= ;; # the tools import each other, and the domains of services
   *) echo "unknown service: $service" >&2; exit 2 ;;
+esac
+case $extra in
+  '' | otel) ;;
+  *) echo "unknown extra: $extra" >&2; exit 2 ;;
 esac
 if [ -e "$prefix" ]; then
   echo "$prefix exists already" >&2
@@ -41,6 +46,7 @@ $pip wheel --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$root"
 "$python" -m venv --without-pip --symlinks "$prefix"
 into="$pip --python $prefix/bin/python install --no-deps --only-binary :all: --no-compile"
 $into --require-hashes -r "$here/requirements/$service.txt"
+[ -z "$extra" ] || $into --require-hashes -r "$here/requirements/$extra.txt"
 $into --no-index "$work"/wheel/*.whl
 
 site=$("$prefix/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')

@@ -4,8 +4,9 @@
 
 An image gets the distributions that its own code imports, in the versions that pyproject.toml
 allows, and what these need; each with the hashes of all its wheels. One distribution has one
-version in all images: vectors are computed with the same wheels everywhere. Only the trainer has
-PyTorch, in its build for CPUs, which comes from an index of its own: uv must find its wheel, by
+version in all images: vectors are computed with the same wheels everywhere. otel.txt is what a
+service needs beside its own lock to send traces. Only the trainer has PyTorch, in its build for
+CPUs, which comes from an index of its own: uv must find its wheel, by
 UV_INDEX=https://download.pytorch.org/whl/cpu or by UV_FIND_LINKS.
 """
 
@@ -52,7 +53,8 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
         "profile": Image(("profile",), also=_MIGRATIONS),
         "ranker": Image(("ranker",)),
         "feedback": Image(("feedback",), also=_MIGRATIONS),
-        "cli": Image(_TOOLS),
+        # `harken backup` finds PostgreSQL's client programs in a wheel of the extra `local`.
+        "cli": Image(_TOOLS, ("local",)),
         # PyTorch exports through onnxscript; Parquet is read through a name made at run time.
         "trainer": Image(_TOOLS, ("train", "eval"), also=("onnxscript", "pyarrow")),
     }
@@ -74,6 +76,10 @@ _SHARED_NAMES = ("google",)
 """Packages that several distributions share: their second name tells which."""
 
 
+TRACES = "otel"
+"""The extra that a service's image can be built with."""
+
+
 def requirements(image: Image) -> list[str]:
     """Return the requirements of pyproject.toml that the code of an image imports, sorted."""
     allowed = _declared(image.extras)
@@ -83,6 +89,11 @@ def requirements(image: Image) -> list[str]:
         if (distribution := distribution_of(module)) in allowed
     }
     return sorted(allowed[name] for name in wanted | set(image.also))
+
+
+def traces() -> list[str]:
+    """Return the requirements of the extra for traces, sorted."""
+    return sorted(set(_declared((TRACES,)).values()) - set(_declared(()).values()))
 
 
 def imported_modules(packages: Sequence[str]) -> set[str]:
@@ -181,6 +192,7 @@ def main() -> int:
     """Write all locks."""
     folder = HERE / "requirements"
     wanted = {name: requirements(image) for name, image in IMAGES.items()}
+    wanted[TRACES] = traces()
     with tempfile.TemporaryDirectory() as scratch:
         together = Path(scratch) / "all.txt"
         together.write_text(_compile({one for some in wanted.values() for one in some}, None))

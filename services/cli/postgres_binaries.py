@@ -57,6 +57,9 @@ def find_binaries(data_folder: Path) -> PostgresBinaries:
     if wheel is None or wheel.origin is None:
         raise PostgresMissingError
     folder = Path(wheel.origin).parent / "pginstall" / "bin"
+    if not (folder / "postgres").is_file():
+        # An image holds the wheel's client programs only.
+        raise PostgresMissingError
     if os.geteuid() != 0:
         return PostgresBinaries(folder)
     if _namespace_works(folder, data_folder):

@@ -18,6 +18,7 @@ from rich.text import Text
 from services.cli.console import messages
 
 _PLAIN_LINE_SECONDS = 5.0
+_LINE_BYTES = 1 << 26
 
 
 class _Rate(ProgressColumn):
@@ -60,5 +61,20 @@ def _plain_lines(what: str, total: int) -> Callable[[int], None]:
             left = (now - began) * (total - done) / max(done, 1)
             more = f", about {left:,.0f} s left" if 0 < done < total else ""
             console.print(f"{what}: {done:,} of {total:,}{more}")
+
+    return show
+
+
+def byte_lines(what: str) -> Callable[[str, int], None]:
+    """Return what prints how many bytes are done, by name, where their number is not known.
+
+    A line comes every 64 MiB: "<name>: <done> MiB <what>".
+    """
+    shown: dict[str, int] = {}
+
+    def show(name: str, done: int) -> None:
+        if done // _LINE_BYTES > shown.get(name, 0):
+            shown[name] = done // _LINE_BYTES
+            messages().print(f"{name}: {done >> 20:,} MiB {what}", markup=False)
 
     return show

@@ -72,6 +72,7 @@ def stages() -> Mapping[str, Stage]:
     """Return the stages of the Dockerfile by name."""
     text = re.sub(r"\\\n\s*", "", (IMAGES / "Dockerfile").read_text())
     found: dict[str, Stage] = {}
+    bases: dict[str, str] = {}
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
@@ -80,7 +81,11 @@ def stages() -> Mapping[str, Stage]:
         if keyword == "FROM":
             base, as_, name = value.split()
             assert as_ == "AS"
-            found[name] = Stage(name, base, [])
+            found[name] = Stage(name, bases.get(base, base), [])
+        elif not found:
+            assert keyword == "ARG", "before the first stage"
+            variable, _, default = value.partition("=")
+            bases[f"${{{variable}}}"] = default
         else:
             instructions = found[next(reversed(found))].instructions
             assert isinstance(instructions, list)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from services.cli.guardian import Guardian
 from tests.deploy.image_parts import IMAGES
@@ -16,10 +17,10 @@ MEGABYTES = {"ranker": 350, "feedback": 350, "profile": 150}
 """Bounds of the size of a prefix, by service."""
 
 
-def build(service: str, prefix: Path) -> None:
+def build(service: str, prefix: Path, *extra: str) -> None:
     """Run the install script."""
     done = subprocess.run(
-        ["sh", str(IMAGES / "install.sh"), service, str(prefix)],
+        ["sh", str(IMAGES / "install.sh"), service, str(prefix), *extra],
         env={**os.environ, "PYTHON": os.path.realpath(sys._base_executable)},  # type: ignore[attr-defined]
         capture_output=True,
         text=True,
@@ -59,14 +60,23 @@ class BareRoot:
     That is what the base image of the final stages has; the processes run as its user.
     """
 
-    def __init__(self, folder: Path, prefix: Path, guardian: Guardian) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefix: Path,
+        guardian: Guardian,
+        volumes: Mapping[Path, Path] = MappingProxyType({}),
+    ) -> None:
+        """`volumes`: folders here, which may be written to, by their path in the root."""
         folder.mkdir()
         folder.chmod(0o755)
         self._folder = folder
         self._guardian = guardian
         base = Path(sys.base_prefix)
         libraries = Path(f"/usr/lib/{os.uname().machine}-linux-gnu")
+        # In this order: the prefix may lie below a volume, as tests have theirs in /tmp.
         self._mounts = {
+            **{here: there for there, here in volumes.items()},
             prefix: prefix,
             base / "lib": base / "lib",
             Path(os.path.realpath(sys._base_executable)): None,  # type: ignore[attr-defined]

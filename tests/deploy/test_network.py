@@ -28,6 +28,8 @@ def matches(rule: Mapping[str, Any], side: str, peer: Peer, port: int, protocol:
     ports = rule["ports"]
     if not any(one["port"] == port and one["protocol"] == protocol for one in ports):
         return False
+    if side not in rule:
+        return True
     for other in rule[side]:
         if "ipBlock" in other:
             continue

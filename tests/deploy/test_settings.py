@@ -28,7 +28,9 @@ def service_of(workload: Workload) -> str:
 
 
 def ours(rendered: Rendered) -> list[Workload]:
-    return [one for one in rendered.workloads() if one.name != "harken-postgres"]
+    """Return the pods of the services; a backup is a command, which has options and no settings."""
+    others = ("harken-postgres", "harken-backup")
+    return [one for one in rendered.workloads() if one.name not in others]
 
 
 def test_every_variable_is_a_setting(rendered: Rendered) -> None:

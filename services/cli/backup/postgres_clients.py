@@ -1,15 +1,18 @@
 """pg_dump, pg_restore and psql: which ones, and how a DSN reaches them."""
 
+import asyncio
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from services.cli.backup.tls_relay import tls_relay, wants_tls
 from services.cli.failures import CommandError
 
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
@@ -21,6 +24,24 @@ class PostgresClients:
 
     folder: Path
     major: int
+
+    def have_tls(self) -> bool:
+        """Return whether they were built with TLS; if not, they refuse to try."""
+        done = subprocess.run(
+            self.command("pg_dump", "--dbname=host=/nowhere user=nobody sslmode=require"),
+            env={**os.environ, "LC_ALL": "C"}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return "not compiled in" not in done.stderr
+
+    @asynccontextmanager
+    async def reach(self, dsn: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
+        """Lend the DSN and the environment by which they reach a server."""
+        if wants_tls(dsn) and not await asyncio.to_thread(self.have_tls):
+            async with tls_relay(dsn) as relayed:
+                yield without_password(relayed)
+        else:
+            yield without_password(dsn)
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return the command line of a program."""

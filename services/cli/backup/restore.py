@@ -10,25 +10,22 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 
 from services import __file__ as _services
+from services.cli.backup.connection import connected
 from services.cli.backup.manifest import Manifest, Part
-from services.cli.backup.postgres_clients import (
-    PostgresClients,
-    failed,
-    find_clients,
-    without_password,
-)
+from services.cli.backup.postgres_clients import failed, find_clients
 from services.cli.backup.restore_sql import AFTER_ALL, counts_checked, dropped, new_epoch
 from services.cli.backup.schema_reading import FEEDBACK, PROFILE, feed_point, is_empty, tables
 from services.cli.backup.store_dsns import StoreDsns
 from services.cli.failures import CommandError
 
+_APPLICATION = "harken-restore"
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[str, int], None]
@@ -51,7 +48,7 @@ async def check_targets(manifest: Manifest, dsns: StoreDsns, force: bool) -> Non
                 f"the backup is of a newer release: this one does not know migration {newer[0]} "
                 f"of schema {part.schema}"
             )
-        async with _connection(dsn) as connection:
+        async with connected(dsn, _APPLICATION) as connection:
             if not force and not await is_empty(connection, part.schema):
                 raise CommandError(
                     f"schema {part.schema} is not empty; --force replaces all that is in it"
@@ -71,7 +68,7 @@ async def restore_backup(
     """
     epoch = 0
     for part, dsn in _parts(manifest, dsns):
-        async with _connection(dsn) as connection:
+        async with connected(dsn, _APPLICATION) as connection:
             clients = await asyncio.to_thread(
                 find_clients, max(part.server, connection.get_server_version().major)
             )
@@ -79,7 +76,17 @@ async def restore_backup(
             if part.schema == FEEDBACK:
                 epoch = await _next_epoch(connection, part)
                 after += new_epoch(epoch, manifest.part(PROFILE).at.version)
-        await asyncio.to_thread(_load, clients, dsn, part, folder, after + AFTER_ALL, progress)
+        reading = clients.command(
+            "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(folder / part.file)
+        )
+        async with clients.reach(dsn) as (shown, environment):
+            running = clients.command(
+                "psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
+                "--file=-", f"--dbname={shown}",
+            )  # fmt: skip
+            await asyncio.to_thread(
+                _load, reading, running, environment, part, after + AFTER_ALL, progress
+            )
     return epoch
 
 
@@ -90,9 +97,9 @@ async def begin_epoch(dsns: StoreDsns) -> int:
         CommandError: feedback runs, or PostgreSQL refuses.
 
     """
-    async with _connection(dsns.profile) as profile:
+    async with connected(dsns.profile, _APPLICATION) as profile:
         cursor = await feed_point(profile, PROFILE)
-    async with _connection(dsns.feedback) as feedback:
+    async with connected(dsns.feedback, _APPLICATION) as feedback:
         await _refuse_while_feedback_runs(feedback)
         at = await feed_point(feedback, FEEDBACK)
         epoch = max(at.epoch + 1, int(time.time()))
@@ -107,13 +114,13 @@ def _parts(manifest: Manifest, dsns: StoreDsns) -> list[tuple[Part, str]]:
 
 async def _refuse_while_feedback_runs(connection: asyncpg.Connection) -> None:
     # Its caches, of what the catalogue holds for example, would survive the restore.
-    connected = await connection.fetchval(
+    sessions = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND application_name = 'harken-feedback'"
     )
-    if connected:
+    if sessions:
         raise CommandError(
-            f"feedback is running ({connected} connections): stop all its processes first"
+            f"feedback is running ({sessions} connections): stop all its processes first"
         )
 
 
@@ -130,31 +137,15 @@ def _known_migrations(schema: str) -> frozenset[str]:
     return frozenset(path.name.partition("_")[0] for path in folder.glob("*.sql"))
 
 
-@asynccontextmanager
-async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    try:
-        connection = await asyncpg.connect(
-            dsn, server_settings={"application_name": "harken-restore"}
-        )
-    except asyncpg.PostgresError as error:
-        raise CommandError(f"PostgreSQL refuses: {error}") from error
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 def _load(
-    clients: PostgresClients, dsn: str, part: Part, folder: Path, after: str, progress: Progress
+    reading: Sequence[str],
+    running: Sequence[str],
+    environment: Mapping[str, str],
+    part: Part,
+    after: str,
+    progress: Progress,
 ) -> None:
     """Run everything in one transaction; raise CommandError when anything fails."""
-    shown, environment = without_password(dsn)
-    reading = clients.command("pg_restore", "--no-owner", "--no-privileges", "--file=-",
-                              str(folder / part.file))  # fmt: skip
-    running = clients.command(
-        "psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
-        "--file=-", f"--dbname={shown}",
-    )  # fmt: skip
     with (
         tempfile.TemporaryFile() as reader_said,
         tempfile.TemporaryFile() as runner_said,

@@ -12,7 +12,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,13 +20,9 @@ from pathlib import Path
 
 import asyncpg
 
+from services.cli.backup.connection import connected
 from services.cli.backup.manifest import Manifest, Part
-from services.cli.backup.postgres_clients import (
-    PostgresClients,
-    failed,
-    find_clients,
-    without_password,
-)
+from services.cli.backup.postgres_clients import failed, find_clients
 from services.cli.backup.schema_reading import (
     FEEDBACK,
     PROFILE,
@@ -38,6 +34,7 @@ from services.cli.backup.schema_reading import (
 from services.cli.backup.store_dsns import StoreDsns
 from services.cli.failures import CommandError
 
+_APPLICATION = "harken-backup"
 _RETENTION_LOCK = 0x4841524B
 """The advisory lock under which feedback forgets frames; sharing it holds that up."""
 _CHUNK_BYTES = 1 << 20
@@ -64,10 +61,7 @@ async def take_backup(dsns: StoreDsns, folder: Path, progress: Progress) -> Mani
 
     """
     partial = _fresh(folder)
-    try:
-        manifest = await _take(dsns, partial, progress)
-    except asyncpg.PostgresError as error:
-        raise CommandError(f"PostgreSQL refuses: {error}") from error
+    manifest = await _take(dsns, partial, progress)
     manifest.write(partial)
     partial.rename(folder)
     return manifest
@@ -87,7 +81,7 @@ def _fresh(folder: Path) -> Path:
 async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     async with contextlib.AsyncExitStack() as stack:
-        holder = await stack.enter_async_context(_connection(dsns.feedback))
+        holder = await stack.enter_async_context(connected(dsns.feedback, _APPLICATION))
         await holder.execute("SELECT pg_advisory_lock_shared($1)", _RETENTION_LOCK)
         profile = await stack.enter_async_context(_snapshot(dsns.profile, PROFILE))
         feedback = await stack.enter_async_context(_snapshot(dsns.feedback, FEEDBACK))
@@ -104,20 +98,9 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
 
 
 @contextlib.asynccontextmanager
-async def _connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(
-        dsn, server_settings={"application_name": "harken-backup", "statement_timeout": "0"}
-    )
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@contextlib.asynccontextmanager
 async def _snapshot(dsn: str, schema: str) -> AsyncIterator[_Snapshot]:
     async with (
-        _connection(dsn) as connection,
+        connected(dsn, _APPLICATION) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         # A server that ends idle transactions would end the snapshot with them.
@@ -134,24 +117,27 @@ async def _dump(snapshot: _Snapshot, folder: Path, progress: Progress) -> Part:
     at = await feed_point(connection, schema)
     total = await estimated_bytes(connection, schema)
     path = folder / f"{schema}.dump"
-    size, sha256 = await asyncio.to_thread(
-        _run_pg_dump, clients, snapshot, path, lambda done: progress(schema, done, total)
-    )
+    async with clients.reach(snapshot.dsn) as (dsn, environment):
+        command = clients.command(
+            "pg_dump", "--format=custom", "--compress=1", "--no-owner", "--no-privileges",
+            f"--schema={schema}", f"--snapshot={snapshot.name}", f"--dbname={dsn}",
+        )  # fmt: skip
+        size, sha256 = await asyncio.to_thread(
+            _output_of, command, environment, path, lambda done: progress(schema, done, total)
+        )
     return Part(
         schema, path.name, size, sha256, server, await migrations(connection, schema),
         await row_counts(connection, schema), at,
     )  # fmt: skip
 
 
-def _run_pg_dump(
-    clients: PostgresClients, snapshot: _Snapshot, path: Path, progress: Callable[[int], None]
+def _output_of(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    path: Path,
+    progress: Callable[[int], None],
 ) -> tuple[int, str]:
-    """Write a dump; return its size and SHA-256."""
-    dsn, environment = without_password(snapshot.dsn)
-    command = clients.command(
-        "pg_dump", "--format=custom", "--compress=1", "--no-owner", "--no-privileges",
-        f"--schema={snapshot.schema}", f"--snapshot={snapshot.name}", f"--dbname={dsn}",
-    )  # fmt: skip
+    """Write what a program says into a file; return its size and SHA-256."""
     digest = hashlib.sha256()
     size = 0
     with path.open("wb") as file, tempfile.TemporaryFile() as said:

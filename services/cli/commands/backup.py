@@ -1,5 +1,7 @@
 """`harken backup`: both schemas as of one point of the feed, while the suite runs."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,17 +9,26 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from services.cli.backup.kept_backups import next_backup, one_backup
 from services.cli.backup.manifest import Manifest, check_files, read_manifest
 from services.cli.backup.store_dsns import FeedbackDsn, ProfileDsn, store_dsns
 from services.cli.backup.take import take_backup
-from services.cli.console import messages, output
+from services.cli.console import output
 from services.cli.failures import clear_failures, run
 from services.cli.options import DEFAULT_FOLDER, Folder
-from services.cli.progress_bar import progress_bar
+from services.cli.progress_bar import byte_lines, progress_bar
 
 
 def backup(
     target: Annotated[Path, typer.Argument(help="Folder to write; it must not be there yet.")],
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep",
+            min=1,
+            help="TARGET holds backups, each named by its time: add one, then keep the newest N.",
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Check the backup in the folder; take none.")
     ] = False,
@@ -32,25 +43,20 @@ def backup(
     """
     with clear_failures():
         if check:
-            manifest = read_manifest(target)
+            manifest = read_manifest(one_backup(target))
             checked(manifest, target)
-        else:
-            with store_dsns(folder, feedback_dsn, profile_dsn) as dsns:
-                manifest = run(take_backup(dsns, target, _Bars()))
-        print_manifest(manifest, target)
+            print_manifest(manifest, target)
+            return
+        place = contextlib.nullcontext(target) if keep is None else next_backup(target, keep)
+        with place as path, store_dsns(folder, feedback_dsn, profile_dsn) as dsns:
+            manifest = run(take_backup(dsns, path, _progress()))
+        print_manifest(manifest, path)
 
 
-class _Bars:
-    """Progress by bytes. What pg_dump will write is not known: the size on disk is a guide."""
-
-    def __init__(self) -> None:
-        self._shown: dict[str, int] = {}
-
-    def __call__(self, schema: str, done: int, about: int) -> None:
-        """Show it every 64 MiB."""
-        if done >> 26 > self._shown.get(schema, 0):
-            self._shown[schema] = done >> 26
-            messages().print(f"{schema}: {done >> 20:,} MiB written, tables have {about >> 20:,}")
+def _progress() -> Callable[[str, int, int], None]:
+    """What pg_dump will write is not known: the size on disk is a guide."""
+    show = byte_lines("written")
+    return lambda schema, done, about: show(f"{schema} ({about >> 20:,} MiB of tables)", done)
 
 
 def checked(manifest: Manifest, folder: Path) -> None:

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from services.cli.backup.kept_backups import one_backup
 from services.cli.backup.manifest import Manifest, read_manifest
 from services.cli.backup.restore import begin_epoch, check_targets, restore_backup
 from services.cli.backup.store_dsns import FeedbackDsn, ProfileDsn, StoreDsns, store_dsns
 from services.cli.commands.backup import checked, print_manifest
-from services.cli.console import messages, output
+from services.cli.console import output
 from services.cli.failures import clear_failures, run
 from services.cli.options import DEFAULT_FOLDER, Folder
+from services.cli.progress_bar import byte_lines
 
 
 def restore(
@@ -28,7 +30,7 @@ def restore(
     Nothing is changed unless all files are whole and both databases may be written.
     """
     with clear_failures():
-        manifest = read_manifest(source)
+        manifest = read_manifest(one_backup(source))
         checked(manifest, source)
         with store_dsns(folder, feedback_dsn, profile_dsn, create=True) as dsns:
             epoch = run(_restore(manifest, source, dsns, force))
@@ -56,11 +58,4 @@ def new_epoch(
 
 async def _restore(manifest: Manifest, source: Path, dsns: StoreDsns, force: bool) -> int:
     await check_targets(manifest, dsns, force)
-    shown: dict[str, int] = {}
-
-    def progress(schema: str, done: int) -> None:
-        if done >> 26 > shown.get(schema, 0):
-            shown[schema] = done >> 26
-            messages().print(f"{schema}: {done >> 20:,} MiB of SQL run")
-
-    return await restore_backup(manifest, source, dsns, progress)
+    return await restore_backup(manifest, source, dsns, byte_lines("of SQL run"))

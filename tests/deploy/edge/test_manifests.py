@@ -2,35 +2,19 @@
 
 import base64
 import re
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.rendered import ROOT, Rendered, check_valid, render_folder
-
-_OVERLAY = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../prod]
-components: [../../edge]
-namespace: harken
-labels:
-  - pairs: {app.kubernetes.io/part-of: harken}
-    includeTemplates: true
-"""
+from tests.deploy.rendered import ROOT, Rendered, check_valid, render_with
+from tests.deploy.test_network import CLIENT, MONITORING, Peer, allows
 
 
 @pytest.fixture(scope="module")
 def with_edge(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """The overlay prod with the edge."""
-    deploy = tmp_path_factory.mktemp("deploy") / "deploy"
-    shutil.copytree(ROOT / "deploy", deploy, ignore=shutil.ignore_patterns("__pycache__"))
-    overlay = deploy / "overlays" / "with-edge"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(_OVERLAY)
-    return render_folder(overlay)
+    return render_with("prod", ["edge"], tmp_path_factory.mktemp("overlay"))
 
 
 @pytest.mark.parametrize("kubernetes", ["1.30.0", "1.37.0"])
@@ -100,3 +84,18 @@ def test_the_admin_listens_inside_the_pod_only(with_edge: Rendered) -> None:
     admin = configuration.split("\nadmin:\n")[1].split("\n\n")[0]
     assert "127.0.0.1, port_value: 9901" in admin
     assert "0.0.0.0" not in admin
+
+
+def test_callers_reach_https_and_monitoring_reaches_the_metrics(with_edge: Rendered) -> None:
+    edge = with_edge.workload("harken-edge")
+    monitoring = Peer({"app": "prometheus"}, MONITORING)
+    stranger = Peer({"app": "other"}, {"kubernetes.io/metadata.name": "other"})
+    for peer, port, heard in (
+        (monitoring, 9902, True), (stranger, 9902, False), (Peer(CLIENT), 9902, False),
+        (monitoring, 9901, False),
+    ):  # fmt: skip
+        assert allows(with_edge, edge.labels, "ingress", peer, port, "TCP") == heard, (peer, port)
+    # What Prometheus looks for.
+    assert edge.ports["metrics"] == 9902
+    annotations = edge.template["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": "9902"}
