@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
 from typing import Any
 
 import asyncpg
@@ -31,7 +32,14 @@ async def open_pool(dsn: str, schema: str, max_size: int) -> asyncpg.Pool:
             max_size=max_size,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             reset=_keep,
-            server_settings={"search_path": schema, "application_name": f"harken-{schema}"},
+            server_settings={
+                "search_path": schema,
+                "application_name": f"harken-{schema}",
+                # Our statements have one good plan, whatever the arguments. Left to itself the
+                # server thinks it cheaper to plan most of them anew each time, for arrays of
+                # unknown length count as ten: that takes longer than to run them.
+                "plan_cache_mode": "force_generic_plan",
+            },
         )
 
 
@@ -66,6 +74,49 @@ def store_faults() -> Iterator[None]:
         TimeoutError,
     ) as error:
         raise StoreUnavailableError(f"the store is away: {error}") from error
+
+
+class KeptSession:
+    """A connection of a pool that one task keeps from one piece of work to the next.
+
+    Lent like that of `session`, one block at a time: `async with kept as connection`. Asking the
+    pool for one and giving it back costs more than most queries here. After a fault the connection
+    goes back, and the next block gets another one.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._connection: PoolConnectionProxy | None = None
+
+    async def __aenter__(self) -> PoolConnectionProxy:
+        """Return the connection. Raises as `session` does."""
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            await self.release()
+            with store_faults():
+                connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            self._connection = connection
+        return connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keep the connection, unless there was a fault."""
+        if fault is None:
+            return
+        await self.release()
+        with store_faults():
+            raise fault
+
+    async def release(self) -> None:
+        """Give the connection back; the next block gets another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with store_faults():
+                await self._pool.release(connection)
 
 
 @contextlib.asynccontextmanager

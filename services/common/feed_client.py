@@ -26,6 +26,10 @@ SILENCE_SECONDS = 5.0
 ACK_SECONDS = 0.1
 """Time between acks: retention needs no more, and each costs both sides a message."""
 
+REST = 4.0
+MAX_REST_SECONDS = 0.02
+"""A sink that rests does so this many times as long as it applied, and no longer than this."""
+
 _MAX_BATCH = 64
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
@@ -126,11 +130,14 @@ class FeedClient:
         sections: Sequence[frame_pb2.Section],
         durable: bool,
         can_restart: bool,
+        rests: bool = False,
     ) -> None:
         """Subscribe as `subscriber` to `sections`.
 
         `durable`: frames are kept for us while we are away. `can_restart`: a snapshot may replace
-        the sink's state when its resume point is gone; otherwise we wait for an operator.
+        the sink's state when its resume point is gone; otherwise we wait for an operator. `rests`:
+        after applying, let frames gather for a moment, as many cost little more than one; whoever
+        waits for a position ends it.
         """
         self._stub: embedding_service_pb2_grpc.EmbeddingServiceAsyncStub
         self._stub = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)  # type: ignore[assignment]
@@ -140,6 +147,7 @@ class FeedClient:
         self._sections = sections
         self._durable = durable
         self._can_restart = can_restart
+        self._rests = rests
         self._want_snapshot = False
         self._lag = FeedLag()
         self._news_after = 0
@@ -279,14 +287,22 @@ class FeedClient:
                     while True:
                         arrived.append(queue.get_nowait())
                 frames = [one for one in arrived if isinstance(one, frame_pb2.Frame)]
+                started = time.monotonic()
                 await self._apply(call, frames)
                 for one in arrived:
                     if isinstance(one, Exception):
                         raise one
+                if self._rests and not queue.full():
+                    await self._rest(time.monotonic() - started)
         finally:
             reader.cancel()
             acker.cancel()
             await asyncio.gather(reader, acker, return_exceptions=True)
+
+    async def _rest(self, applied_for: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(REST * applied_for, MAX_REST_SECONDS)):
+                await self._sink.progress.asked()
 
     async def _read_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
         """Put frames into the queue, and last what ended the stream."""

@@ -27,6 +27,7 @@ class Progress:
         self._forks: Mapping[int, int] | None = None
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
+        self._asked = asyncio.Event()
 
     def learn_forks(self, forks: Mapping[int, int]) -> None:
         """Take note of where earlier epochs ended: epoch -> last sequence that is in the log."""
@@ -39,6 +40,12 @@ class Progress:
             _, _, future = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
+
+    async def asked(self) -> None:
+        """Return once a caller waits for a position."""
+        self._asked.clear()
+        if all(future.done() for _, _, future in self._waiting):
+            await self._asked.wait()
 
     def position(self) -> bytes:
         """Return the token of the point applied."""
@@ -81,6 +88,7 @@ class Progress:
     async def _wait(self, wanted: Position, budget: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (wanted.sequence, next(self._order), future))
+        self._asked.set()
         try:
             async with asyncio.timeout(budget):
                 await future

@@ -18,6 +18,8 @@ from services.profile.store.behaviour_store import BehaviourStore
 MAX_BATCH_EVENTS = 5_000
 """Events in one transaction, unless one frame has more: bounds memory and the time to a result."""
 
+LARGE_FRAME_EVENTS = 100
+
 STORE_PAUSE_SECONDS = 0.2
 
 _log = logger("frames")
@@ -121,8 +123,9 @@ class FrameApplier:
                 refusal = error
                 break
             taken += 1
-            # Reading a large frame takes milliseconds; calls get their turn in between.
-            await asyncio.sleep(0)
+            if event_count(frame) >= LARGE_FRAME_EVENTS:
+                # Reading it took milliseconds; calls get their turn in between.
+                await asyncio.sleep(0)
         if taken:
             started = time.perf_counter()
             if not await self._store.apply(batch):

@@ -65,7 +65,7 @@ async def serve(
         feed = FeedClient(
             channel, applier, FeedMetrics(registry, LoopMetrics(registry, tracer)),
             "profile", SECTIONS,
-            durable=True, can_restart=False,
+            durable=True, can_restart=False, rests=True,
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: feed.last_contact > 0, metrics)

@@ -28,12 +28,10 @@ class Behaviour:
     first_event_us: int | None = None
     last_event_us: int | None = None
 
-    def after(
-        self, change: UserChange, new_items: int, recent: bytes, recent_sequences: bytes
-    ) -> "Behaviour":
-        """Return what is kept after a change.
+    def after(self, change: UserChange, recent: bytes, recent_sequences: bytes) -> "Behaviour":
+        """Return what is kept after a change; `recent` are the recent events after it.
 
-        It brings `new_items` items not seen before; `recent` are the recent events after it.
+        Distinct items are as before: which ones are new is known where the items are.
         """
         by_type = dict(self.events_by_type)
         first, last = self.first_event_us, self.last_event_us
@@ -51,7 +49,7 @@ class Behaviour:
             generation_id=change.generation_id if has_vector else self.generation_id,
             events=self.events + len(change.events),
             events_by_type=by_type,
-            distinct_items=self.distinct_items + new_items,
+            distinct_items=self.distinct_items,
             first_event_us=first,
             last_event_us=last,
         )

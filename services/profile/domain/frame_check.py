@@ -1,11 +1,12 @@
 """Checks of what a frame says about users. Each returns what it checked, or raises FaultError."""
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from services.common.norm_slack import NORM_SLACK
 from services.common.progress import Applied
@@ -65,20 +66,18 @@ def indices(name: str, column: Sequence[int], rows: int, below: int) -> list[int
 
 def values(column: bytes, rows: int) -> list[float]:
     """Return the values of events, float64; NaN where there is none."""
-    found = _floats("event_values", column, "<f8", rows)
-    if np.isinf(found).any():
+    found = _floats("event_values", column, "d", rows)
+    if math.inf in found or -math.inf in found:
         raise FaultError("a value is infinite")
-    checked: list[float] = found.tolist()
-    return checked
+    return found
 
 
 def weights(column: bytes, rows: int) -> list[float]:
     """Return the weights of events, float32."""
-    found = _floats("event_weights", column, "<f4", rows)
-    if not np.isfinite(found).all():
+    found = _floats("event_weights", column, "f", rows)
+    if not all(map(math.isfinite, found)):
         raise FaultError("a weight is not finite")
-    checked: list[float] = found.tolist()
-    return checked
+    return found
 
 
 def times(column: Sequence[int], rows: int) -> list[int]:
@@ -118,16 +117,19 @@ def checked_vectors(vectors: bytes, rows: int, shape: Shape | None) -> Shape:
             f"vectors of {size} bytes are not {rows} rows of dimension {shape.dimension}"
         )
     table = np.frombuffer(vectors, "<f4").reshape(rows, shape.dimension)
-    if not np.isfinite(table).all():
+    # In double precision, where no square of a float32 overflows: finite as the vectors are.
+    squares = np.square(table, dtype=np.float64).sum(axis=1)
+    norm = math.sqrt(squares.max())
+    if not math.isfinite(norm):
         raise FaultError("a vector is not finite")
-    if shape.max_norm is not None:
-        norm = float(np.linalg.norm(table.astype(np.float64), axis=1).max())
-        if norm > shape.max_norm * (1 + NORM_SLACK):
-            raise FaultError(f"a vector has norm {norm:.6g}, more than {shape.max_norm:.6g}")
+    if shape.max_norm is not None and norm > shape.max_norm * (1 + NORM_SLACK):
+        raise FaultError(f"a vector has norm {norm:.6g}, more than {shape.max_norm:.6g}")
     return shape
 
 
-def _floats(name: str, column: bytes, kind: str, rows: int) -> npt.NDArray[np.floating]:
-    if len(column) != rows * np.dtype(kind).itemsize:
+def _floats(name: str, column: bytes, kind: Literal["d", "f"], rows: int) -> list[float]:
+    """Return a column of little-endian floats. Not by NumPy: most frames have one or two rows."""
+    layout = struct.Struct(f"<{rows}{kind}")
+    if len(column) != layout.size:
         raise FaultError(f"{name} has {len(column)} bytes, which are not {rows} rows")
-    return np.frombuffer(column, kind)
+    return list(layout.unpack(column))

@@ -1,7 +1,7 @@
 """Tables that are a fold of the feed: cursor, behaviours, seen items, shapes of generations."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -21,22 +21,6 @@ _MOVE_CURSOR = """
     WHERE shard = 0 AND epoch = $1 AND version = $2
     RETURNING set_config('synchronous_commit', 'off', true)
 """
-# A pair is new when its first event is one of those being applied.
-_SEE = """
-    WITH seen AS (
-        INSERT INTO seen_items AS s
-            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events)
-        SELECT * FROM unnest(
-            $1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-            $7::integer[])
-        ON CONFLICT (tenant, user_key, item_id) DO UPDATE SET
-            last_sequence = excluded.last_sequence, last_event_us = excluded.last_event_us,
-            events = CASE WHEN s.events > 0 THEN s.events + excluded.events ELSE 0 END
-        RETURNING s.tenant, s.user_key, s.first_sequence
-    )
-    SELECT tenant, user_key, count(*) AS items FROM seen
-    WHERE first_sequence > $8 GROUP BY tenant, user_key
-"""
 # Lateral, so that each user is looked up by index also before the tables were first analysed.
 _LOAD = """
     SELECT b.* FROM unnest($1::text[], $2::bytea[]) AS k (tenant, user_key)
@@ -44,19 +28,46 @@ _LOAD = """
         SELECT * FROM behaviours b WHERE b.tenant = k.tenant AND b.user_key = k.user_key OFFSET 0
     ) b
 """
-_SAVE = """
-    INSERT INTO behaviours
-        (tenant, user_key, recent, vector, generation_id, events, events_by_type, distinct_items,
-         first_event_us, last_event_us, recent_sequences)
-    SELECT * FROM unnest(
-        $1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::jsonb[],
-        $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
-    ON CONFLICT (tenant, user_key) DO UPDATE SET
-        recent = excluded.recent, vector = excluded.vector,
-        generation_id = excluded.generation_id, events = excluded.events,
-        events_by_type = excluded.events_by_type, distinct_items = excluded.distinct_items,
-        first_event_us = excluded.first_event_us, last_event_us = excluded.last_event_us,
-        recent_sequences = excluded.recent_sequences
+# All that changes when frames are applied, in one statement and so in one transaction: each message
+# to the server and back costs both sides more than the work in it. Nothing happens unless the
+# cursor is where it should be. A pair of user and item is new when its first event is one of those
+# being applied ($6: the sequence before them); $21 counts items on top of the new ones.
+_APPLY = f"""
+    WITH moved AS ({_MOVE_CURSOR}), seen AS (
+        INSERT INTO seen_items AS s
+            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events)
+        SELECT pair.* FROM moved CROSS JOIN unnest(
+            $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::integer[]) AS pair
+        ON CONFLICT (tenant, user_key, item_id) DO UPDATE SET
+            last_sequence = excluded.last_sequence, last_event_us = excluded.last_event_us,
+            events = CASE WHEN s.events > 0 THEN s.events + excluded.events ELSE 0 END
+        RETURNING s.tenant, s.user_key, s.first_sequence
+    ), new AS (
+        SELECT tenant, user_key, count(*) AS items FROM seen
+        WHERE first_sequence > $6 GROUP BY tenant, user_key
+    ), saved AS (
+        INSERT INTO behaviours AS b
+            (tenant, user_key, recent, vector, generation_id, events, events_by_type,
+             distinct_items, first_event_us, last_event_us, recent_sequences)
+        SELECT k.tenant, k.user_key, k.recent, k.vector, k.generation_id, k.events,
+            k.events_by_type, k.more_items + coalesce(new.items, 0), k.first_event_us,
+            k.last_event_us, k.recent_sequences
+        FROM moved CROSS JOIN unnest(
+            $14::text[], $15::bytea[], $16::bytea[], $17::bytea[], $18::text[], $19::bigint[],
+            $20::jsonb[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[]
+        ) AS k (tenant, user_key, recent, vector, generation_id, events, events_by_type,
+                more_items, first_event_us, last_event_us, recent_sequences)
+        LEFT JOIN new ON new.tenant = k.tenant AND new.user_key = k.user_key
+        ON CONFLICT (tenant, user_key) DO UPDATE SET
+            recent = excluded.recent, vector = excluded.vector,
+            generation_id = excluded.generation_id, events = excluded.events,
+            events_by_type = excluded.events_by_type,
+            distinct_items = b.distinct_items + excluded.distinct_items,
+            first_event_us = excluded.first_event_us, last_event_us = excluded.last_event_us,
+            recent_sequences = excluded.recent_sequences
+    )
+    SELECT FROM moved
 """
 _LEARN_SHAPES = """
     INSERT INTO generation_shapes (tenant, generation_id, dimension, max_norm)
@@ -64,6 +75,8 @@ _LEARN_SHAPES = """
     ON CONFLICT (tenant, generation_id) DO UPDATE SET
         dimension = excluded.dimension, max_norm = excluded.max_norm
 """
+
+_PAIR_COLUMNS, _ROW_COLUMNS = 7, 11
 
 USERS_AT_ONCE = 500
 """Users in one statement: bounds how long the event loop is busy with one."""
@@ -88,17 +101,19 @@ class BehaviourStore:
                 session(self._pool) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
-                applied = await read_cursor(connection)
+                cursor = await connection.fetchrow("SELECT * FROM feed_cursor WHERE shard = 0")
                 rows = await connection.fetch("SELECT * FROM generation_shapes")
         except asyncpg.UndefinedTableError as error:
             raise RuntimeError(
                 "the database has no tables of ours: run python -m services.profile --migrate"
             ) from error
+        if cursor is None:
+            raise RuntimeError("the cursor of shard 0 is missing")
         shapes = {
             (row["tenant"], row["generation_id"]): Shape(row["dimension"], row["max_norm"])
             for row in rows
         }
-        return applied, shapes
+        return applied_of(cursor), shapes
 
     async def apply(self, batch: Batch) -> bool:
         """Apply a batch and move the cursor, both or neither.
@@ -110,22 +125,22 @@ class BehaviourStore:
             StoreUnavailableError: the store is away. The batch may be applied all the same.
 
         """
-        async with session(self._pool) as connection, connection.transaction():
-            # First, because it locks: of two processes that apply at once one waits here, and
-            # then finds the cursor moved.
-            moved = await connection.fetchrow(
-                _MOVE_CURSOR, batch.after.epoch, batch.after.version,
-                batch.through.epoch, batch.through.version, batch.through.sequence,
-            )  # fmt: skip
-            if moved is None:
-                return False
-            if batch.shapes:
-                await _learn_shapes(connection, batch.shapes)
-            # In the order of the indexes, so that bulk history fills page after page.
-            users = sorted(batch.users)
-            for begin in range(0, len(users), USERS_AT_ONCE):
-                some = {user: batch.users[user] for user in users[begin : begin + USERS_AT_ONCE]}
-                await _apply_changes(connection, some, batch.after.sequence)
+        # In the order of the indexes, so that bulk history fills page after page.
+        users = sorted(batch.users)
+        retracts = any(change.retracted for change in batch.users.values())
+        async with session(self._pool) as connection:
+            if users and len(users) <= USERS_AT_ONCE and not batch.shapes and not retracts:
+                return await _apply_changes(connection, batch, users, batch.after)
+            async with connection.transaction():
+                # First, because it locks: of two processes that apply at once one waits here, and
+                # then finds the cursor moved.
+                if not await connection.fetch(_MOVE_CURSOR, *_move(batch.after, batch.through)):
+                    return False
+                if batch.shapes:
+                    await _learn_shapes(connection, batch.shapes)
+                for begin in range(0, len(users), USERS_AT_ONCE):
+                    some = users[begin : begin + USERS_AT_ONCE]
+                    await _apply_changes(connection, batch, some, batch.through)
         return True
 
     async def flush(self) -> None:
@@ -151,16 +166,6 @@ class BehaviourStore:
             await connection.execute("SELECT")
 
 
-async def read_cursor(connection: PoolConnectionProxy) -> Applied:
-    """Return the point of the feed that is applied, as the connection's transaction sees it."""
-    row = await connection.fetchrow(
-        "SELECT epoch, version, through_sequence FROM feed_cursor WHERE shard = 0"
-    )
-    if row is None:
-        raise RuntimeError("the cursor of shard 0 is missing")
-    return Applied(row["epoch"], row["version"], row["through_sequence"])
-
-
 async def _learn_shapes(
     connection: PoolConnectionProxy, shapes: Mapping[GenerationName, Shape]
 ) -> None:
@@ -169,46 +174,72 @@ async def _learn_shapes(
     await connection.execute(_LEARN_SHAPES, tenants, generations, dimensions, norms)
 
 
+def _move(expected: Applied, through: Applied) -> tuple[int, int, int, int, int]:
+    """Return the arguments of _MOVE_CURSOR."""
+    return expected.epoch, expected.version, through.epoch, through.version, through.sequence
+
+
 async def _apply_changes(
-    connection: PoolConnectionProxy, changes: Mapping[UserId, UserChange], after: int
-) -> None:
-    new_items = await _see(connection, changes, after)
-    known = await _load(connection, changes)
-    behaviours = {}
-    for user, change in changes.items():
-        before = known.get(user, Behaviour())
-        if change.retracted:
-            behaviours[user] = await without_events(connection, user, before, change)
-            continue
-        behaviours[user] = before.after(
-            change,
-            new_items.get(user, 0),
-            with_newer(before.recent, change.events),
-            sequences_with_newer(before.recent_sequences, change.events),
-        )
-    await _save(connection, {u: b for u, b in behaviours.items() if not changes[u].retracted
-                             or not b.nothing})  # fmt: skip
-    await forget(connection, [u for u, b in behaviours.items() if changes[u].retracted
-                              and b.nothing])  # fmt: skip
+    connection: PoolConnectionProxy, batch: Batch, users: Sequence[UserId], expected: Applied
+) -> bool:
+    """Apply what a batch changes for some users; return False when the cursor is not at `expected`.
 
-
-async def _see(
-    connection: PoolConnectionProxy, changes: Mapping[UserId, UserChange], after: int
-) -> dict[UserId, int]:
-    """Note the items of events; return how many of each user's were not seen up to `after`."""
+    What is loaded is of no earlier point than `expected`, and whatever changes it moves the cursor:
+    so with a cursor that is still there, it is what the changes follow.
+    """
+    known = await _load(connection, users)
     pairs: dict[tuple[str, bytes, str], tuple[int, int, int, int]] = {}
-    for user, change in changes.items():
-        for event in change.events:
-            pair = (*user, event.item_id)
-            known = pairs.get(pair)
-            first = event.sequence if known is None else known[0]
-            count = 1 if known is None else known[3] + 1
-            pairs[pair] = (first, event.sequence, event.time_us, count)
-    if not pairs:
-        return {}
-    columns = [*zip(*pairs, strict=True), *zip(*pairs.values(), strict=True)]
-    rows = await connection.fetch(_SEE, *columns, after)
-    return {(row["tenant"], row["user_key"]): row["items"] for row in rows}
+    rows, gone = [], []
+    for user in users:
+        change, before = batch.users[user], known.get(user, Behaviour())
+        if change.retracted:
+            after = await without_events(connection, user, before, change)
+            if after.nothing:
+                gone.append(user)
+                continue
+        else:
+            after = before.after(
+                change,
+                with_newer(before.recent, change.events),
+                sequences_with_newer(before.recent_sequences, change.events),
+            )
+        _note_items(pairs, user, change)
+        rows.append(_row(user, before, after))
+    if gone:
+        await forget(connection, gone)
+    if not rows:
+        return True
+    moved = await connection.fetch(
+        _APPLY, *_move(expected, batch.through), batch.after.sequence,
+        *_columns(_PAIR_COLUMNS, [(*pair, *facts) for pair, facts in pairs.items()]),
+        *_columns(_ROW_COLUMNS, rows),
+    )  # fmt: skip
+    return bool(moved)
+
+
+def _note_items(
+    pairs: dict[tuple[str, bytes, str], tuple[int, int, int, int]], user: UserId, change: UserChange
+) -> None:
+    """Add the items of events: first and last sequence, time of the last event, number of them."""
+    for event in change.events:
+        pair = (*user, event.item_id)
+        known = pairs.get(pair)
+        first, earlier = (event.sequence, 0) if known is None else (known[0], known[3])
+        pairs[pair] = (first, event.sequence, event.time_us, earlier + 1)
+
+
+def _row(user: UserId, before: Behaviour, after: Behaviour) -> tuple[object, ...]:
+    """Return a row of _APPLY. New items are counted by the statement, those gone are here."""
+    return (
+        *user, after.recent, after.vector, after.generation_id, after.events,
+        json.dumps(dict(after.events_by_type)), after.distinct_items - before.distinct_items,
+        after.first_event_us, after.last_event_us, after.recent_sequences,
+    )  # fmt: skip
+
+
+def _columns(number: int, rows: Sequence[tuple[object, ...]]) -> Iterable[Sequence[object]]:
+    """Return the columns of rows, also when there is none."""
+    return zip(*rows, strict=True) if rows else [()] * number
 
 
 async def _load(
@@ -219,15 +250,9 @@ async def _load(
     return {(row["tenant"], row["user_key"]): behaviour_of(row) for row in rows}
 
 
-async def _save(connection: PoolConnectionProxy, behaviours: Mapping[UserId, Behaviour]) -> None:
-    rows = [
-        (*user, b.recent, b.vector, b.generation_id, b.events,
-         json.dumps(dict(b.events_by_type)), b.distinct_items, b.first_event_us, b.last_event_us,
-         b.recent_sequences)
-        for user, b in behaviours.items()
-    ]  # fmt: skip
-    if rows:
-        await connection.execute(_SAVE, *zip(*rows, strict=True))
+def applied_of(row: asyncpg.Record) -> Applied:
+    """Return the point of the feed that a row of `feed_cursor` names."""
+    return Applied(row["epoch"], row["version"], row["through_sequence"])
 
 
 def behaviour_of(row: asyncpg.Record) -> Behaviour:

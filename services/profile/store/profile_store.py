@@ -11,30 +11,27 @@ from services.common.progress import Applied
 from services.profile import attributes
 from services.profile.domain.behaviour import Behaviour
 from services.profile.store.attribute_store import StoredAttributes
-from services.profile.store.behaviour_store import behaviour_of, read_cursor
+from services.profile.store.behaviour_store import applied_of, behaviour_of
 
 MAX_SEEN = 5000
 """Seen items returned of one user, the newest."""
 
-# Lateral, as each user is to be looked up by index also before the tables were first analysed.
+# One statement, so all of it is as of one moment, without a transaction around it. Lateral, as each
+# user is to be looked up by index also before the tables were first analysed.
 _READ = """
-    SELECT b.*, a.attributes, a.revision, a.updated_at
-    FROM unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
+    SELECT c.epoch, c.version, c.through_sequence, b.*, a.attributes, a.revision, a.updated_at,
+        CASE WHEN $3 THEN ARRAY(
+            SELECT item_id FROM seen_items s WHERE s.tenant = $1 AND s.user_key = k.user_key
+            ORDER BY last_sequence DESC LIMIT $4
+        ) ELSE '{}' END AS seen_item_ids
+    FROM feed_cursor c CROSS JOIN unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
     LEFT JOIN LATERAL (
         SELECT * FROM behaviours b WHERE b.tenant = $1 AND b.user_key = k.user_key OFFSET 0
     ) b ON true
     LEFT JOIN LATERAL (
         SELECT * FROM attributes a WHERE a.tenant = $1 AND a.user_key = k.user_key OFFSET 0
     ) a ON true
-    ORDER BY k.ordinal
-"""
-_READ_SEEN = """
-    SELECT ARRAY(
-        SELECT item_id FROM seen_items s WHERE s.tenant = $1 AND s.user_key = k.user_key
-        ORDER BY last_sequence DESC LIMIT $3
-    ) AS items
-    FROM unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
-    ORDER BY k.ordinal
+    WHERE c.shard = 0 ORDER BY k.ordinal
 """
 
 
@@ -71,32 +68,24 @@ class ProfileStore:
         self._pool = pool
 
     async def read(self, tenant: str, user_keys: Sequence[bytes], include_seen: bool) -> Snapshot:
-        """Return the profiles of users, all of them and the point they reflect as of one moment.
+        """Return the profiles of users, one or more, and the point that all of them reflect.
 
         Raises:
             StoreUnavailableError: the store is away.
 
         """
-        async with (
-            session(self._pool) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            applied = await read_cursor(connection)
-            rows = await connection.fetch(_READ, tenant, user_keys)
-            seen: list[list[str]] = [[] for _ in user_keys]
-            if include_seen:
-                found = await connection.fetch(_READ_SEEN, tenant, user_keys, MAX_SEEN)
-                seen = [row["items"] for row in found]
-        return Snapshot(
-            applied, [_profile(row, items) for row, items in zip(rows, seen, strict=True)]
-        )
+        async with session(self._pool) as connection:
+            rows = await connection.fetch(_READ, tenant, user_keys, include_seen, MAX_SEEN)
+        if not rows:
+            raise RuntimeError("the cursor of shard 0 is missing")
+        return Snapshot(applied_of(rows[0]), [_profile(row) for row in rows])
 
 
-def _profile(row: asyncpg.Record, seen_item_ids: list[str]) -> StoredProfile:
+def _profile(row: asyncpg.Record) -> StoredProfile:
     stored = None
     if row["revision"] is not None:
         stored = StoredAttributes(
             attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
         )
     behaviour = behaviour_of(row) if row["recent"] is not None else None
-    return StoredProfile(stored, behaviour, seen_item_ids)
+    return StoredProfile(stored, behaviour, row["seen_item_ids"])
