@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import grpc
 import numpy as np
 
 from harken.common.v1 import subject_pb2
@@ -43,6 +44,8 @@ class Measured:
     effect: list[float] = field(default_factory=list)
     record: list[float] = field(default_factory=list)
     late: int = 0
+    shed: int = 0
+    """Calls refused because the machine is saturated: then the times are of what was left."""
 
 
 def catalogue() -> list[item_pb2.Item]:
@@ -87,6 +90,18 @@ async def one_event(
     clients: Clients, event: event_pb2.Event, probe: bool, measured: Measured
 ) -> None:
     """Record an event and, if it is a probe, measure its effect on every ranker."""
+    try:
+        await effect_of(clients, event, probe, measured)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise
+        measured.shed += 1
+
+
+async def effect_of(
+    clients: Clients, event: event_pb2.Event, probe: bool, measured: Measured
+) -> None:
+    """Do what `one_event` says; a call may be shed."""
     request = feedback_service_pb2.RecordEventsRequest(events=[event])
     started = time.perf_counter()
     answer = await clients.feedback.RecordEvents(request, timeout=DEADLINE_SECONDS)
@@ -173,7 +188,7 @@ def main() -> None:
         with fresh_suite(rankers) as suite:
             measured = asyncio.run(measure(suite, given.rate, given.seconds, probes))
         print(f"-- {rankers} ranker(s), {given.rate:.0f} events/s, {probes:.0f} probes/s, "
-              f"{measured.late} sends late by more than 50 ms")  # fmt: skip
+              f"{measured.late} sends late by more than 50 ms, {measured.shed} shed")  # fmt: skip
         print(line("RecordEvents", measured.record))
         print(line("return of RecordEvents to slate", measured.effect))
 
