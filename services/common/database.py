@@ -91,7 +91,7 @@ class KeptSession:
     async def __aenter__(self) -> PoolConnectionProxy:
         """Return the connection. Raises as `session` does."""
         connection = self._connection
-        if connection is None or connection.is_closed():
+        if connection is None or _is_lost(connection):
             await self.release()
             with store_faults():
                 connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
@@ -117,6 +117,15 @@ class KeptSession:
         if connection is not None:
             with store_faults():
                 await self._pool.release(connection)
+
+
+def _is_lost(connection: PoolConnectionProxy) -> bool:
+    """Return whether a connection is of no use any more."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool took it back at the moment it broke.
+        return True
 
 
 @contextlib.asynccontextmanager

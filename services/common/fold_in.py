@@ -77,8 +77,9 @@ def recency_weights(
     history: npt.NDArray[np.integer], ranks: npt.NDArray[np.float32], gamma: float
 ) -> npt.NDArray[np.float32]:
     """Weights gamma^(rank - 1) of history [n, l] (ordinals, -1 padding -> weight 0)."""
-    weights = np.power(np.float32(gamma), ranks - 1, dtype=np.float32)
-    return np.where(history >= 0, weights, np.float32(0)).astype(np.float32)
+    weights: npt.NDArray[np.float32] = np.power(np.float32(gamma), ranks - 1, dtype=np.float32)
+    weights *= history >= 0
+    return weights
 
 
 def base_inverse(
@@ -131,15 +132,19 @@ def _solve(
     inverse: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
     """u [n, d] for A = items [n, l, d], the diagonal of W = weights [n, l], P^-1 = inverse."""
-    residual = _back(weights, items)
-    preconditioned: npt.NDArray[np.float32] = residual @ inverse
-    solution = np.zeros_like(residual)
-    direction, image_in_base = preconditioned.copy(), residual.copy()
+    # Side by side, for both directions turn alike: P z = r, and P p = image in base.
+    left_over = np.empty((2, items.shape[0], items.shape[2]), np.float32)
+    residual, preconditioned = left_over
+    residual[:] = _back(weights, items)
+    np.matmul(residual, inverse, out=preconditioned)
+    directions = left_over.copy()
+    image_in_base, direction = directions
+    solution = np.zeros(residual.shape, np.float32)
     size = _dots(residual, preconditioned)
     enough = np.float32(TOLERANCE**2) * size
     for _ in range(items.shape[1] + _SLACK):
         going = size > enough
-        if not going.any():
+        if not np.count_nonzero(going):
             break
         scores: npt.NDArray[np.float32] = (items @ direction[:, :, np.newaxis])[:, :, 0]
         image = image_in_base + _back(scores * weights, items)
@@ -147,14 +152,13 @@ def _solve(
         step = _ratio(size, _dots(direction, image), going)
         solution += step * direction
         residual -= step * image
-        preconditioned = residual @ inverse
+        np.matmul(residual, inverse, out=preconditioned)
+        # The same as before where nothing moved.
         left = _dots(residual, preconditioned)
         turn = _ratio(left, size, going)
-        direction *= turn
-        direction += preconditioned
-        image_in_base *= turn
-        image_in_base += residual
-        size = np.where(going, left, size)
+        directions *= turn
+        directions += left_over
+        size = left
     return solution
 
 
@@ -165,7 +169,7 @@ def _back(rows: npt.NDArray[np.float32], items: npt.NDArray[np.float32]) -> npt.
 
 
 def _dots(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    dots: npt.NDArray[np.float32] = np.einsum("nd,nd->n", one, other)
+    dots: npt.NDArray[np.float32] = np.vecdot(one, other)
     return dots
 
 
@@ -173,4 +177,6 @@ def _ratio(
     above: npt.NDArray[np.float32], below: npt.NDArray[np.float32], where: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float32]:
     """above / below [n, 1], 0 elsewhere."""
-    return np.divide(above, below, where=where, out=np.zeros_like(above))[:, np.newaxis]
+    ratio: npt.NDArray[np.float32] = np.zeros((above.size, 1), np.float32)
+    np.divide(above, below, where=where, out=ratio[:, 0])
+    return ratio

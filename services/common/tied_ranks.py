@@ -14,9 +14,12 @@ def tied_ranks(times_s: npt.NDArray[np.integer | np.floating]) -> npt.NDArray[np
     if n == 0 or length == 0:
         return np.zeros((n, length), np.float32)
     fresh = np.ones((n, length), np.bool_)
-    fresh[:, 1:] = times_s[:, 1:] != times_s[:, :-1]
-    group = np.cumsum(fresh.ravel()) - 1
-    position = np.tile(np.arange(1, length + 1, dtype=np.float64), n)
-    mean = np.bincount(group, position) / np.bincount(group)
-    ranks: npt.NDArray[np.float32] = mean[group].reshape(n, length).astype(np.float32)
+    np.not_equal(times_s[:, 1:], times_s[:, :-1], out=fresh[:, 1:])
+    first = fresh.ravel().nonzero()[0]
+    shared = np.empty_like(first)
+    np.subtract(first[1:], first[:-1], out=shared[:-1])
+    shared[-1] = n * length - first[-1]
+    # The mean of first..first + shared - 1, counted from 1 in each history.
+    mean = (first % length + (shared + 1) / 2).astype(np.float32)
+    ranks: npt.NDArray[np.float32] = mean.repeat(shared).reshape(n, length)
     return ranks

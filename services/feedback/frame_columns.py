@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 def to_bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
     """Return an array as little-endian values of a kind, such as "<f4"."""
-    return np.ascontiguousarray(column, kind).tobytes()
+    return column.astype(kind, copy=False).tobytes()
 
 
 def to_ints(column: Sequence[int]) -> npt.NDArray[np.int64]:

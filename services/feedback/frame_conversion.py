@@ -29,22 +29,23 @@ def frame_of(
     changes: Sequence[Changes], before: Applied, after: Applied, accepted_at_us: int
 ) -> pb.Frame:
     """Return the frame of a step."""
-    return pb.Frame(
+    frame = pb.Frame(
         epoch=after.epoch,
         after_version=before.version,
         version=after.version,
         through_sequence=after.sequence,
         accepted_at_us=accepted_at_us,
-        tenants=[_to_wire(one) for one in changes],
     )
+    # Messages are filled where they are: putting one into another copies all of it.
+    for one in changes:
+        _to_wire(one, frame.tenants.add())
+    return frame
 
 
-def _to_wire(changes: Changes) -> pb.TenantChanges:
-    wire = pb.TenantChanges(
-        tenant=changes.tenant,
-        item_ids=changes.item_ids,
-        retired_generation_ids=changes.retired,
-    )
+def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
+    wire.tenant = changes.tenant
+    wire.item_ids.extend(changes.item_ids)
+    wire.retired_generation_ids.extend(changes.retired)
     if changes.activated is not None:
         wire.activated.ParseFromString(changes.activated.manifest)
     if changes.staged is not None:
@@ -65,57 +66,42 @@ def _to_wire(changes: Changes) -> pb.TenantChanges:
         space_to_wire(space, changes.active, wire)
     if changes.rules is not None:
         cells = changes.rules
-        wire.rules.CopyFrom(
-            pb.RuleCells(
-                sources=cells.sources.tolist(),
-                slots=cells.slots.tolist(),
-                targets=cells.targets.tolist(),
-                weights=to_bytes(cells.weights, "<f4"),
-            )
-        )
+        wire.rules.sources.extend(cells.sources.tolist())
+        wire.rules.slots.extend(cells.slots.tolist())
+        wire.rules.targets.extend(cells.targets.tolist())
+        wire.rules.weights = to_bytes(cells.weights, "<f4")
     if changes.places is not None:
         places = changes.places
-        wire.place_popularity.CopyFrom(
-            pb.PlacePopularity(
-                items=places.items.tolist(),
-                places=places.places.tolist(),
-                levels=to_bytes(places.levels, "<f8"),
-            )
-        )
+        wire.place_popularity.items.extend(places.items.tolist())
+        wire.place_popularity.places.extend(places.places.tolist())
+        wire.place_popularity.levels = to_bytes(places.levels, "<f8")
     if changes.popularity is not None:
         popularity = changes.popularity
-        wire.popularity.CopyFrom(
-            pb.Popularity(
-                items=popularity.items.tolist(),
-                levels=to_bytes(popularity.levels, "<f8"),
-                counts=to_bytes(popularity.counts, "<f8"),
-            )
-        )
+        wire.popularity.items.extend(popularity.items.tolist())
+        wire.popularity.levels = to_bytes(popularity.levels, "<f8")
+        wire.popularity.counts = to_bytes(popularity.counts, "<f8")
     if changes.users is not None:
-        wire.users.CopyFrom(_users_to_wire(changes.users, changes.active))
+        _users_to_wire(changes.users, changes.active, wire.users)
     if changes.slates is not None:
         slates_to_wire(changes.slates, wire)
     _learner_to_wire(changes, wire)
-    return wire
 
 
-def _users_to_wire(users: UserChanges, generation_id: str) -> pb.UserDeltas:
+def _users_to_wire(users: UserChanges, generation_id: str, deltas: pb.UserDeltas) -> None:
     events = users.events
-    deltas = pb.UserDeltas(
-        generation_id=generation_id,
-        user_keys=users.user_keys,
-        types=users.types,
-        event_users=events.users.tolist(),
-        event_items=events.items.tolist(),
-        event_types=events.types.tolist(),
-        event_values=to_bytes(events.values, "<f8"),
-        event_times_us=events.times_us.tolist(),
-        event_sequences=events.sequences.tolist(),
-        event_weights=to_bytes(events.weights, "<f4"),
-        vector_users=users.vector_users.tolist(),
-        vectors=to_bytes(users.vectors, "<f4"),
-        pinned=users.pinned.tolist(),
-    )
+    deltas.generation_id = generation_id
+    deltas.user_keys.extend(users.user_keys)
+    deltas.types.extend(users.types)
+    deltas.event_users.extend(events.users.tolist())
+    deltas.event_items.extend(events.items.tolist())
+    deltas.event_types.extend(events.types.tolist())
+    deltas.event_values = to_bytes(events.values, "<f8")
+    deltas.event_times_us.extend(events.times_us.tolist())
+    deltas.event_sequences.extend(events.sequences.tolist())
+    deltas.event_weights = to_bytes(events.weights, "<f4")
+    deltas.vector_users.extend(users.vector_users.tolist())
+    deltas.vectors = to_bytes(users.vectors, "<f4")
+    deltas.pinned.extend(users.pinned.tolist())
     if users.retracted is not None:
         retracted = users.retracted
         deltas.retracted_users.extend(retracted.users.tolist())
@@ -125,7 +111,6 @@ def _users_to_wire(users: UserChanges, generation_id: str) -> pb.UserDeltas:
         deltas.retracted_times_us.extend(retracted.times_us.tolist())
         deltas.retracted_sequences.extend(retracted.sequences.tolist())
         deltas.retracted_weights = to_bytes(retracted.weights, "<f4")
-    return deltas
 
 
 def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:

@@ -24,20 +24,26 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
     """Write what changed into a tenant's part of a frame."""
     if changes.input is not None:
         wire.learner.joiner_input.now_us = changes.input.now_us
-        wire.learner.joiner_input.items.extend(_item_to_wire(item) for item in changes.input.items)
+        for item in changes.input.items:
+            _item_to_wire(item, wire.learner.joiner_input.items.add())
     if changes.contents is not None:
         wire.learner.joiner.CopyFrom(_contents_to_wire(changes.contents))
     if changes.head is not None:
         head = changes.head
-        wire.head.CopyFrom(
-            pb.ScorerHead(
-                generation_id=head.generation_id,
-                outcomes=head.outcomes,
-                parameters=to_bytes(head.parameters, "<f8"),
-                slates=head.slates,
-                figures=[_figures(one) for one in changes.calibration],
+        wire.head.generation_id = head.generation_id
+        wire.head.outcomes.extend(head.outcomes)
+        wire.head.parameters = to_bytes(head.parameters, "<f8")
+        wire.head.slates = head.slates
+        for one in changes.calibration:
+            examples, predicted, actual, error = one.sums.figures()
+            wire.head.figures.add(
+                surface=one.surface,
+                outcome=one.outcome,
+                examples=examples,
+                predicted=predicted,
+                actual=actual,
+                calibration_error=error,
             )
-        )
         wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
     for one in changes.calibration:
         wire.learner.calibration.add(
@@ -74,10 +80,12 @@ def slates_from_wire(wire: pb.TenantChanges) -> SlateChanges | None:
             one.surface,
             one.outcome,
             CalibrationSums(
-                # Copies: sums go on from here.
-                np.frombuffer(one.counts, "<f8").copy(),
-                np.frombuffer(one.predicted, "<f8").copy(),
-                np.frombuffer(one.actual, "<f8").copy(),
+                np.stack(
+                    [
+                        np.frombuffer(column, "<f8")
+                        for column in (one.counts, one.predicted, one.actual)
+                    ]
+                )
             ),
         )
         for one in learner.calibration
@@ -85,35 +93,19 @@ def slates_from_wire(wire: pb.TenantChanges) -> SlateChanges | None:
     return changes if changes.anything else None
 
 
-def _figures(one: CalibrationChanges) -> pb.OutcomeFigures:
-    examples, predicted, actual, error = one.sums.figures()
-    return pb.OutcomeFigures(
-        surface=one.surface,
-        outcome=one.outcome,
-        examples=examples,
-        predicted=predicted,
-        actual=actual,
-        calibration_error=error,
-    )
-
-
-def _item_to_wire(item: JoinerItem) -> pb.JoinerItem:
-    wire = pb.JoinerItem(accepted_at_us=item.accepted_at_us)
+def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
+    wire.accepted_at_us = item.accepted_at_us
     kind = item.kind
     if isinstance(kind, ShownSlate):
         wire.slate = logged_again(kind).SerializeToString()
-        return wire
-    wire.event.CopyFrom(
-        pb.SlateEvent(
-            slate_id=kind.slate_id,
-            user_key=kind.user_key,
-            item_id=kind.item_id,
-            type=kind.type,
-            value=None if math.isnan(kind.value) else kind.value,
-            weight=kind.weight,
-        )
-    )
-    return wire
+        return
+    wire.event.slate_id = kind.slate_id
+    wire.event.user_key = kind.user_key
+    wire.event.item_id = kind.item_id
+    wire.event.type = kind.type
+    if not math.isnan(kind.value):
+        wire.event.value = kind.value
+    wire.event.weight = kind.weight
 
 
 def _item_from_wire(wire: pb.JoinerItem) -> JoinerItem:
@@ -138,7 +130,7 @@ def _slate(content: bytes) -> ShownSlate:
 
 
 def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
-    return pb.JoinerState(
+    state = pb.JoinerState(
         now_us=contents.now_us,
         evicted_served_at_us=contents.evicted_served_at_us,
         slates=[
@@ -151,8 +143,10 @@ def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
             )
             for pending in contents.slates
         ],
-        early=[_item_to_wire(item) for item in contents.early],
     )
+    for item in contents.early:
+        _item_to_wire(item, state.early.add())
+    return state
 
 
 def _contents_from_wire(wire: pb.JoinerState) -> JoinerContents:

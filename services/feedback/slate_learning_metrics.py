@@ -1,6 +1,7 @@
 """Predicted against actual, and what became of slates, as metrics."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -21,12 +22,16 @@ def _gauge(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
 class _Figures:
     """Gauges of one surface and outcome."""
 
-    def __init__(self, gauges: Iterable[Gauge], labels: tuple[str, ...]) -> None:
-        self._gauges = [gauge.labels(*labels) for gauge in gauges]
+    def __init__(
+        self, gauges: Iterable[Gauge], labels: tuple[str, ...], sums: CalibrationSums
+    ) -> None:
+        self.sums = sums
+        """What they say, made into figures when somebody asks: sums that nobody changes."""
+        for place, gauge in enumerate(gauges):
+            gauge.labels(*labels).set_function(partial(self._figure, place))
 
-    def set(self, sums: CalibrationSums) -> None:
-        for gauge, figure in zip(self._gauges, sums.figures(), strict=True):
-            gauge.set(figure)
+    def _figure(self, place: int) -> float:
+        return self.sums.figures()[place]
 
 
 class SlateLearningMetrics:
@@ -58,6 +63,7 @@ class SlateLearningMetrics:
             registry=registry,
         )
         self._figures: dict[tuple[str, ...], _Figures] = {}
+        self._sizes: dict[str, tuple[Gauge, Gauge]] = {}
 
     def committed(self, tenant: str, changes: SlateChanges, slates: SlateLearning) -> None:
         """Say what a step changed, once it is committed."""
@@ -70,15 +76,20 @@ class SlateLearningMetrics:
     def loaded(self, tenant: str, slates: SlateLearning) -> None:
         """Say all that is known, after the state was loaded."""
         for (surface, outcome), sums in slates.calibration.items():
-            self._set((tenant, surface, outcome), sums)
+            self._set((tenant, surface, outcome), sums.copy())
         self._size(tenant, slates)
 
     def _set(self, key: tuple[str, ...], sums: CalibrationSums) -> None:
         figures = self._figures.get(key)
         if figures is None:
-            figures = self._figures[key] = _Figures(self._gauges, key)
-        figures.set(sums)
+            self._figures[key] = _Figures(self._gauges, key, sums)
+        else:
+            figures.sums = sums
 
     def _size(self, tenant: str, slates: SlateLearning) -> None:
-        self._pending.labels(tenant).set(len(slates.joiner))
-        self._bytes.labels(tenant).set(slates.joiner.held_bytes)
+        bound = self._sizes.get(tenant)
+        if bound is None:
+            bound = self._sizes[tenant] = (self._pending.labels(tenant), self._bytes.labels(tenant))
+        pending, held_bytes = bound
+        pending.set(len(slates.joiner))
+        held_bytes.set(slates.joiner.held_bytes)

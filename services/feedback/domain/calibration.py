@@ -30,28 +30,40 @@ class CalibrationConfig:
 
 @dataclass(slots=True)
 class CalibrationSums:
-    """Sums by bin of the predicted probability, each float64 [BINS]."""
+    """Sums by bin of the predicted probability, float64 [3, BINS]: counts, predicted, actual."""
 
-    counts: Doubles
-    predicted: Doubles
-    actual: Doubles
+    table: Doubles
+
+    @property
+    def counts(self) -> Doubles:
+        """Examples [BINS]."""
+        return self._row(0)
+
+    @property
+    def predicted(self) -> Doubles:
+        """Sums of the predicted probability [BINS]."""
+        return self._row(1)
+
+    @property
+    def actual(self) -> Doubles:
+        """Examples that came true [BINS]."""
+        return self._row(2)
+
+    def _row(self, number: int) -> Doubles:
+        row: Doubles = self.table[number]
+        return row
 
     def copy(self) -> "CalibrationSums":
         """Return the same sums, which go their own way."""
-        return CalibrationSums(self.counts.copy(), self.predicted.copy(), self.actual.copy())
+        return CalibrationSums(self.table.copy())
 
     def figures(self) -> tuple[float, float, float, float]:
         """Return examples, mean predicted, mean actual and ECE; zeros without examples."""
-        total = float(self.counts.sum())
+        total, predicted, actual = np.add.reduce(self.table, axis=1).tolist()
         if total <= 0:
             return 0.0, 0.0, 0.0, 0.0
-        gap = float(np.abs(self.predicted - self.actual).sum())
-        return (
-            total,
-            float(self.predicted.sum()) / total,
-            float(self.actual.sum()) / total,
-            (gap / total),
-        )
+        gap = float(np.add.reduce(np.abs(self.predicted - self.actual)))
+        return total, predicted / total, actual / total, gap / total
 
 
 class Calibration:
@@ -86,13 +98,15 @@ class Calibration:
         A late outcome turns the example that was counted as not come true.
         """
         touched: dict[_Key, None] = {}
-        for pending in settled:
+        for pending, tables in zip(settled, _tables(settled, len(outcomes)), strict=True):
             surface = self._surface(pending.slate.surface)
-            for column, outcome in enumerate(outcomes):
+            fade = 0.5 ** (len(pending.slate.item_ids) / self.config.half_life)
+            for outcome, fresh in zip(outcomes, tables, strict=True):
                 key = (surface, outcome)
                 touched[key] = None
-                predicted = pending.slate.probabilities[:, column].astype(np.float64)
-                self._count(self._of(key), predicted, pending.labels[:, column])
+                table = self._of(key).table
+                table *= fade
+                table += fresh
         for one in late:
             surface = self._surface(one.pending.slate.surface)
             for column in np.flatnonzero(one.labels).tolist():
@@ -112,22 +126,28 @@ class Calibration:
     def _of(self, key: _Key) -> CalibrationSums:
         sums = self._sums.get(key)
         if sums is None:
-            sums = CalibrationSums(np.zeros(BINS), np.zeros(BINS), np.zeros(BINS))
+            sums = CalibrationSums(np.zeros((3, BINS)))
             self._sums[key] = sums
         return sums
 
-    def _count(
-        self, sums: CalibrationSums, predicted: Doubles, actual: npt.NDArray[np.bool_]
-    ) -> None:
-        fade = 0.5 ** (predicted.size / self.config.half_life)
-        bins = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
-        for column, weights in (
-            (sums.counts, None),
-            (sums.predicted, predicted),
-            (sums.actual, actual.astype(np.float64)),
-        ):
-            column *= fade
-            column += np.bincount(bins, weights=weights, minlength=BINS)
+
+def _tables(settled: Sequence[PendingSlate], outcomes: int) -> Doubles:
+    """Return the sums of each slate by itself, [slates, outcomes, 3, BINS]."""
+    tables = np.zeros((len(settled), outcomes, 3, BINS))
+    if not settled:
+        return tables
+    lengths = [len(pending.slate.item_ids) for pending in settled]
+    predicted = np.concatenate([pending.slate.probabilities for pending in settled])
+    predicted = predicted.astype(np.float64)
+    actual = np.concatenate([pending.labels for pending in settled])
+    # Where in a row of all tables each example counts.
+    cells = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    cells += np.arange(outcomes) * BINS
+    cells += (np.arange(len(settled)) * (outcomes * BINS)).repeat(lengths)[:, None]
+    for row, weights in enumerate((None, predicted.ravel(), actual.ravel())):
+        sums = np.bincount(cells.ravel(), weights, len(settled) * outcomes * BINS)
+        tables[:, :, row] = sums.reshape(len(settled), outcomes, BINS)
+    return tables
 
 
 def _bin(predicted: float) -> int:

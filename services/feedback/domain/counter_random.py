@@ -3,13 +3,28 @@
 import numpy as np
 import numpy.typing as npt
 
+_GAMMA, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_BITS = 2**64 - 1
+_ARRAY_GAMMA, _ARRAY_FIRST, _ARRAY_SECOND = np.uint64(_GAMMA), np.uint64(_FIRST), np.uint64(_SECOND)
+
 
 def mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """splitmix64 step and finaliser (Steele et al. 2014); wraps modulo 2^64."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    x = x + _ARRAY_GAMMA
+    x ^= x >> 30
+    x *= _ARRAY_FIRST
+    x ^= x >> 27
+    x *= _ARRAY_SECOND
+    x ^= x >> 31
+    return x
+
+
+def _mixed_seed(seed: int) -> np.uint64:
+    """Return what `mix` makes of one number, without arrays."""
+    x = (seed + _GAMMA) & _BITS
+    x = ((x ^ (x >> 30)) * _FIRST) & _BITS
+    x = ((x ^ (x >> 27)) * _SECOND) & _BITS
+    return np.uint64(x ^ (x >> 31))
 
 
 def uniform_ordinals(
@@ -20,14 +35,13 @@ def uniform_ordinals(
     columns: 1..64. n_items > 0; the bias of the multiply-shift is below 2^-21 for 2^31 items.
     """
     sequence = np.asarray(sequences).astype(np.uint64)[:, None]
-    column = np.arange(columns, dtype=np.uint64)[None, :]
-    start = mix(np.array([seed % 2**64], np.uint64))
-    x = mix(start ^ (sequence * np.uint64(64) + column))
-    return ((x >> np.uint64(11)).astype(np.float64) * 2.0**-53 * n_items).astype(np.int64)
+    column = np.arange(columns, dtype=np.uint64)
+    x = mix(_mixed_seed(seed) ^ (sequence * np.uint64(64) + column))
+    return ((x >> np.uint64(11)) * 2.0**-53 * n_items).astype(np.int64)
 
 
 def sampled(seed: int, sequences: npt.NDArray[np.integer], one_in: int) -> npt.NDArray[np.bool_]:
     """Which of the log sequences [n] are in a sample of about one in `one_in` >= 1."""
-    x = mix(mix(np.array([seed % 2**64], np.uint64)) ^ np.asarray(sequences).astype(np.uint64))
-    chosen: npt.NDArray[np.bool_] = x % np.uint64(one_in) == 0
+    x = mix(_mixed_seed(seed) ^ np.asarray(sequences).astype(np.uint64))
+    chosen: npt.NDArray[np.bool_] = x % one_in == 0
     return chosen

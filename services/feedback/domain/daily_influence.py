@@ -15,6 +15,8 @@ from services.feedback.domain.changes import Flags, Ints
 
 _DAY_US = 86_400_000_000
 _FIRST_CAPACITY = 1024
+_FEW = 16
+"""Up to so many events, one after the other is faster than all at once."""
 _REMEMBERED = 30
 """Stretches of events beyond the cap that are known of a user, for retractions."""
 
@@ -46,6 +48,12 @@ class DailyInfluence:
             return admitted
         self._fit(int(rows.max()) + 1)
         days = (times_us // _DAY_US).astype(np.int32)
+        if rows.size <= _FEW:
+            for index in teach.nonzero()[0].tolist():
+                admitted[index] = self._admit(
+                    int(rows[index]), int(days[index]), int(sequences[index])
+                )
+            return admitted
         own, place = np.unique(rows[teach], return_inverse=True)
         most = np.bincount(place)
         # Nearly always: nobody comes near the cap, and nobody's day changes within the step.

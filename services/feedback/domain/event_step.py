@@ -23,6 +23,7 @@ from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
 from services.feedback.domain.place_popularity import COLUMNS, add_at_places
 from services.feedback.domain.popularity import add_counts, add_events
+from services.feedback.domain.runs import distinct
 from services.feedback.domain.space_comparisons import Compared, compare
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM, Histories
@@ -41,6 +42,29 @@ class _Columns:
     times_us: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Those of the events whose item exists, with the histories just before them."""
+
+    items: Ints
+    weights: Floats
+    times_us: Ints
+    before: Histories
+
+    @classmethod
+    def of(cls, columns: _Columns, before: Histories) -> "_Known":
+        """Return those of a step."""
+        known = columns.items != NO_ITEM
+        if known.all():
+            return cls(columns.items, columns.weights, columns.times_us, before)
+        return cls(
+            columns.items[known],
+            columns.weights[known],
+            columns.times_us[known],
+            Histories(before.items[known], before.weights[known], before.times_us[known]),
+        )
+
+
 def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0) -> Changes:
     """Learn from events; return what changed. `version`: that the step leads to."""
     spaces = state.built_spaces()
@@ -51,8 +75,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         columns.users, columns.items, columns.weights, columns.times_us, columns.sequences
     )
     shared = _shared(columns, admitted)
-    touched = np.unique(columns.users)
-    touched = touched[~state.users.pinned[touched]]
+    users = distinct(columns.users)
+    touched = users[~state.users.pinned[users]]
     # Both see the items as of the start of the step: one batch serves both.
     size = len(columns.events)
     exists = state.items.exists
@@ -65,13 +89,11 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         version,
     )  # fmt: skip
     moved = [_learn_vectors(state, space, shared, users_before) for space in spaces]
-    known = shared.items != NO_ITEM
-    cells = state.rules.update_batch(
-        shared.items[known], before.items[known], shared.weights[known]
-    )
+    known = _Known.of(shared, before)
+    cells = state.rules.update_batch(known.items, known.before.items, known.weights)
     # Before the counts: their sum is the clock that places fade by.
-    places = _learn_places(state, shared, before, known)
-    popular, levels, counts = _learn_popularity(state, shared, known)
+    places = _learn_places(state, known)
+    popular, levels, counts = _learn_popularity(state, known)
 
     dictionary = ItemDictionary(
         state.items,
@@ -79,8 +101,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
          cells.cols.astype(np.int64), popular],
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
-    changes.beyond_influence = int((columns.items != shared.items).sum())
-    changes.users = _user_changes(state, columns, dictionary, touched, vectors[size:])
+    changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
+    changes.users = _user_changes(state, columns, dictionary, users, touched, vectors[size:])
     for space, (rows, item_vectors) in zip(spaces, moved, strict=True):
         own = SpaceChanges(space.generation_id)
         if rows.size:
@@ -105,8 +127,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
 def _columns(state: TenantState, entries: Sequence[LogEntry]) -> _Columns:
     events = [entry.kind for entry in entries if isinstance(entry.kind, Event)]
     items = state.items.ordinals(event.item_id for event in events)
-    gone = (items >= 0) & ~state.items.exists[items]
-    items[gone] = NO_ITEM
+    # NO_ITEM looks up the last row, and stays what it is.
+    items[~state.items.exists[items]] = NO_ITEM
     return _Columns(
         events=events,
         sequences=np.array([entry.sequence for entry in entries], np.int64),
@@ -122,6 +144,8 @@ def _shared(columns: _Columns, admitted: Flags) -> _Columns:
     daily influence of one user.
     """
     kept = admitted | (columns.weights == 0)
+    if kept.all():
+        return columns
     return replace(columns, items=np.where(kept, columns.items, NO_ITEM))
 
 
@@ -156,32 +180,30 @@ def _learn_vectors(
         space.bounded(config),
     )
     free = ~space.pinned[rows]
+    if free.all():
+        return rows, vectors
     return rows[free], vectors[free]
 
 
-def _learn_popularity(
-    state: TenantState, columns: _Columns, known: Flags
-) -> tuple[Ints, Doubles, Doubles]:
-    items, weights = columns.items[known], columns.weights[known]
-    times = columns.times_us[known] / 1e6
-    rows, levels = add_events(state.levels, items, times, weights, state.config.popularity)
-    _, counts = add_counts(state.counts, items, weights)
+def _learn_popularity(state: TenantState, known: _Known) -> tuple[Ints, Doubles, Doubles]:
+    rows, levels = add_events(
+        state.levels, known.items, known.times_us / 1e6, known.weights, state.config.popularity
+    )
+    _, counts = add_counts(state.counts, known.items, known.weights)
     state.levels[rows] = levels
     state.set_counts(rows, counts)
     return rows, levels, counts
 
 
-def _learn_places(
-    state: TenantState, columns: _Columns, before: Histories, known: Flags
-) -> PlaceChanges:
+def _learn_places(state: TenantState, known: _Known) -> PlaceChanges:
     """Return the cells that changed, by ordinal."""
     cells, levels = add_at_places(
         state.places,
         state.events,
-        columns.items[known],
-        columns.weights[known],
-        Histories(before.items[known], before.weights[known], before.times_us[known]),
-        columns.times_us[known],
+        known.items,
+        known.weights,
+        known.before,
+        known.times_us,
         state.config.places,
     )
     items, places = np.divmod(cells, COLUMNS)
@@ -193,25 +215,26 @@ def _user_changes(
     state: TenantState,
     columns: _Columns,
     dictionary: ItemDictionary,
+    users: Ints,
     touched: Ints,
     vectors: Floats,
 ) -> UserChanges:
-    rows = np.unique(columns.users)
+    """Return what users did, and the vectors of those `touched`, both rows ascending."""
     types = sorted({event.type for event in columns.events})
     index_of_type = {name: index for index, name in enumerate(types)}
     return UserChanges(
-        user_keys=[state.users.keys[row] for row in rows.tolist()],
+        user_keys=[state.users.keys[row] for row in users.tolist()],
         types=types,
         events=EventColumns(
-            users=np.searchsorted(rows, columns.users).astype(np.int64),
-            items=dictionary.indices_of((event.item_id for event in columns.events), columns.items),
+            users=users.searchsorted(columns.users),
+            items=dictionary.indices_of([event.item_id for event in columns.events], columns.items),
             types=np.array([index_of_type[event.type] for event in columns.events], np.int64),
             values=np.array([event.value for event in columns.events], np.float64),
             times_us=columns.times_us,
             sequences=columns.sequences,
             weights=columns.weights,
         ),
-        vector_users=np.searchsorted(rows, touched).astype(np.int64),
+        vector_users=users.searchsorted(touched),
         vectors=vectors,
         pinned=np.zeros(len(touched), np.bool_),
     )

@@ -1,11 +1,12 @@
 """The dictionary of item ids of one frame: columns of ordinals become columns of indices."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
 from services.feedback.domain.changes import Ints, RuleChanges
 from services.feedback.domain.item_table import ItemTable
+from services.feedback.domain.runs import distinct
 from services.feedback.domain.sequential_rules import ChangedCells
 
 
@@ -15,25 +16,20 @@ class ItemDictionary:
     def __init__(self, items: ItemTable, columns: list[Ints]) -> None:
         """Make a dictionary of all ordinals in `columns`; they may hold -1, which has no id."""
         together = np.concatenate(columns) if columns else np.zeros(0, np.int64)
-        self._ordinals = np.unique(together[together >= 0])
+        ordinals = distinct(together)
+        self._ordinals = ordinals[ordinals.searchsorted(0) :]
         self.item_ids = items.names(self._ordinals)
         self._extra: dict[str, int] = {}
 
     def indices(self, ordinals: Ints) -> Ints:
         """Return indices of ordinals that were collected."""
-        return np.searchsorted(self._ordinals, ordinals).astype(np.int64)
+        return self._ordinals.searchsorted(ordinals)
 
-    def indices_of(self, item_ids: Iterable[str], ordinals: Ints) -> Ints:
+    def indices_of(self, item_ids: Sequence[str], ordinals: Ints) -> Ints:
         """Return indices of items [n]; those of ordinal -1 get one by their id."""
-        found = np.array(
-            [
-                self._index_of_unknown(item_id) if ordinal == -1 else -1
-                for item_id, ordinal in zip(item_ids, ordinals.tolist(), strict=True)
-            ],
-            np.int64,
-        )
-        known = ordinals != -1
-        found[known] = self.indices(ordinals[known])
+        found = self.indices(ordinals)
+        for place in (ordinals == -1).nonzero()[0].tolist():
+            found[place] = self._index_of_unknown(item_ids[place])
         return found
 
     def rule_changes(self, cells: ChangedCells) -> RuleChanges | None:

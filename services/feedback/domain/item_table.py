@@ -33,7 +33,7 @@ class ItemTable:
 
     def ordinals(self, item_ids: Iterable[str]) -> Ints:
         """Return ordinals [n], -1 for unknown ids."""
-        return np.fromiter((self._ordinal_of.get(i, -1) for i in item_ids), np.int64)
+        return np.array([self._ordinal_of.get(i, -1) for i in item_ids], np.int64)
 
     def upsert(self, item_id: str, payload: bytes) -> int:
         """Create or update an item; return its ordinal."""

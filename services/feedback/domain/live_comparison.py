@@ -47,7 +47,7 @@ class Contest:
 
     def gains(self, users: Floats, vectors: Floats, biases: Floats) -> Doubles:
         """Return the gain [n] of the true items; users [n, d], vectors [N, d], biases [N]."""
-        true = np.einsum("nd,nd->n", users, vectors[self.items]) + biases[self.items]
+        true = np.vecdot(users, vectors[self.items]) + biases[self.items]
         others = (vectors[self.negatives] @ users[:, :, None])[:, :, 0] + biases[self.negatives]
         above = (others > true[:, None]) & self.counted
         equal = (others == true[:, None]) & self.counted
@@ -63,7 +63,7 @@ def drawn(sequences: Ints, one_in: int, config: ComparisonConfig) -> Flags:
 
 def contest(sequences: Ints, items: Ints, exists: Flags, config: ComparisonConfig) -> Contest:
     """Return the contest of events: log sequences and true items [n]; exists: of all ordinals."""
-    count = int(np.flatnonzero(exists)[-1]) + 1
+    count = exists.size - int(exists[::-1].argmax())
     negatives = uniform_ordinals(config.seed, sequences, config.negatives, count)
     counted = exists[negatives] & (negatives != items[:, None])
     return Contest(items, negatives, counted)

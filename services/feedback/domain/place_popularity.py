@@ -46,14 +46,17 @@ def add_at_places(
     Returns (cells ascending, item * COLUMNS + place, and their levels).
     """
     held = before.items != NO_ITEM
-    history = place(held.sum(axis=1))
-    session = PLACES + place(session_items(before.times_us, held, times_us))
-    cells = items[:, np.newaxis] * COLUMNS + np.stack([history, session], axis=1)
-    clock = events_before + np.cumsum(weights > 0)
+    counts = np.empty((items.size, 2), np.int64)
+    counts[:, 0] = held.sum(axis=1)
+    counts[:, 1] = session_items(before.times_us, held, times_us)
+    cells = place(counts)
+    cells[:, 1] += PLACES
+    cells += (items * COLUMNS)[:, np.newaxis]
+    clock = events_before + (weights > 0).cumsum()
     return add_events(
         levels.ravel(),
         cells.ravel(),
-        np.repeat(clock, 2),
-        np.repeat(weights, 2),
+        clock.repeat(2),
+        weights.repeat(2),
         PopularityConfig(config.half_life_events),
     )

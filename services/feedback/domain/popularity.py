@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
+from services.feedback.domain.runs import grouped
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ def add_events(
     Returns (rows ascending [m], levels [m]), to be folded by ``levels[rows] = new``.
     """
     counted = np.asarray(weights) > 0
-    rows, inverse = np.unique(np.asarray(items)[counted], return_inverse=True)
+    rows, inverse = grouped(np.asarray(items)[counted])
     time = np.asarray(times_s, dtype=np.float64)[counted]
     exponent = time / config.half_life_s + np.log2(np.asarray(weights, np.float64)[counted])
-    peak = levels[rows]
+    held = levels[rows]
+    peak = held.copy()
     np.maximum.at(peak, inverse, exponent)
-    mass = np.exp2(levels[rows] - peak)
+    mass = np.exp2(held - peak)
     mass += np.bincount(inverse, weights=np.exp2(exponent - peak[inverse]), minlength=rows.size)
     return rows.astype(np.int64), peak + np.log2(mass)
 
@@ -61,8 +63,8 @@ def add_counts(
 
     counts: [n_items] >= 0. Returns (rows ascending, new counts); ``counts`` is left as it is.
     """
-    rows, n = np.unique(np.asarray(items)[np.asarray(weights) > 0], return_counts=True)
-    return rows.astype(np.int64), counts[rows] + n
+    rows, inverse = grouped(np.asarray(items)[np.asarray(weights) > 0])
+    return rows.astype(np.int64), counts[rows] + np.bincount(inverse, minlength=rows.size)
 
 
 def without_event(

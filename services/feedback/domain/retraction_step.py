@@ -129,7 +129,7 @@ def _user_changes(
     types = sorted({kind.event.type for kind in kinds})
     retracted = EventColumns(
         users=np.searchsorted(rows, users).astype(np.int64),
-        items=dictionary.indices_of((kind.event.item_id for kind in kinds), items),
+        items=dictionary.indices_of([kind.event.item_id for kind in kinds], items),
         types=np.array([types.index(kind.event.type) for kind in kinds], np.int64),
         values=np.array([kind.event.value for kind in kinds], np.float64),
         times_us=np.array([kind.event.time_us for kind in kinds], np.int64),

@@ -38,6 +38,7 @@ _GAIN = (0.25, 4.0)
 _WEIGHT = (-3.0, 3.0)
 _BIAS = (-20.0, 20.0)
 _PLACE = (-5.0, 5.0)
+_BOUNDED = (_GAIN, _WEIGHT, _BIAS, _PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,12 @@ class HeadConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """Examples of a step: gradients [n, outcomes, columns + 3]; groups [n] of slates ascending from
-    0; users [groups].
+    """Examples of a step: gradients [n, outcomes, columns + 3]; where slates begin in them, and
+    whose they are, [slates].
     """
 
     gradients: Doubles
-    groups: npt.NDArray[np.int64]
+    starts: Ints
     users: list[bytes]
 
 
@@ -79,8 +80,12 @@ class ScorerHead:
         self.columns = columns
         self.config = config
         shape = (len(self.outcomes), columns + 3)
-        self.parameters: Doubles = np.zeros(shape, np.float64)
-        self.parameters[:, 0] = 1.0
+        self._start: Doubles = np.zeros(shape, np.float64)
+        self._start[:, 0] = 1.0
+        widths = (1, columns, 1, 1)
+        self._least = np.array([low for low, _ in _BOUNDED]).repeat(widths)
+        self._most = np.array([high for _, high in _BOUNDED]).repeat(widths)
+        self.parameters: Doubles = self._start.copy()
         self.accumulators: Doubles = np.full(shape, config.first_square, np.float64)
         self.slates = 0
 
@@ -101,21 +106,21 @@ class ScorerHead:
         if not settled and not late:
             return False
         examples = self._examples(settled, late)
-        starts = np.flatnonzero(np.diff(examples.groups, prepend=-1))
-        per_slate = self._clipped(np.add.reduceat(examples.gradients, starts, axis=0))
+        per_user = self._clipped(np.add.reduceat(examples.gradients, examples.starts, axis=0))
         number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
-        owner = np.array([number_of[user] for user in examples.users], np.int64)
-        per_user = np.zeros((len(number_of), *self.parameters.shape))
-        np.add.at(per_user, owner, per_slate)
-        per_user = self._clipped(per_user)
+        if len(number_of) < len(examples.users):
+            per_slate = per_user
+            owner = np.array([number_of[user] for user in examples.users], np.int64)
+            per_user = np.zeros((len(number_of), *self.parameters.shape))
+            np.add.at(per_user, owner, per_slate)
+            per_user = self._clipped(per_user)
 
-        start = np.zeros_like(self.parameters)
-        start[:, 0] = 1.0
-        pull = self.config.l2 * len(settled) * (self.parameters - start)
+        pull = self.config.l2 * len(settled) * (self.parameters - self._start)
         self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
         step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
         bound = self.config.max_step
-        self.parameters = self._bounded(self.parameters - np.clip(step, -bound, bound))
+        moved = self.parameters - np.minimum(np.maximum(step, -bound), bound)
+        self.parameters = np.minimum(np.maximum(moved, self._least), self._most)
         self.slates += len(settled)
         return True
 
@@ -128,36 +133,29 @@ class ScorerHead:
 
     def _examples(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> _Examples:
         pendings = [*settled, *(one.pending for one in late)]
-        inputs = np.concatenate([_inputs(pending.slate) for pending in pendings])
         lengths = np.array([pending.labels.shape[0] for pending in pendings])
-        logits = np.einsum("nop,op->no", inputs, self.parameters)
+        inputs = _inputs([pending.slate for pending in pendings], lengths)
+        logits = np.vecdot(inputs, self.parameters)
         won = np.concatenate([pending.labels for pending in settled] + [_late(o) for o in late])
         # Whoever was taken by now loses against nobody.
-        lost = ~np.concatenate([pending.labels for pending in pendings])
+        taken = np.concatenate([pending.labels for pending in pendings]) if late else won
         level = np.where(won, -1.0, 0.0)
         shown = sum(pending.labels.shape[0] for pending in settled)
         level[:shown] += _sigmoid(logits[:shown])
-        gradients = pair_errors(logits, won, lost, lengths)[:, :, None] * inputs
+        gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
         gradients[:, :, -2] = level
         return _Examples(
             gradients,
-            np.repeat(np.arange(len(pendings)), lengths),
+            lengths.cumsum() - lengths,
             [pending.slate.user_key for pending in pendings],
         )
 
     def _clipped(self, gradients: Doubles) -> Doubles:
         """Return gradients [n, outcomes, parameters], each outcome's shortened to the bound."""
-        norms = np.sqrt(np.einsum("nop,nop->no", gradients, gradients))
+        norms = np.sqrt(np.vecdot(gradients, gradients))
         shrink = np.minimum(1.0, self.config.clip / np.maximum(norms, 1e-12))
         clipped: Doubles = gradients * shrink[:, :, None]
         return clipped
-
-    def _bounded(self, parameters: Doubles) -> Doubles:
-        parameters[:, 0] = np.clip(parameters[:, 0], *_GAIN)
-        parameters[:, 1:-2] = np.clip(parameters[:, 1:-2], *_WEIGHT)
-        parameters[:, -2] = np.clip(parameters[:, -2], *_BIAS)
-        parameters[:, -1] = np.clip(parameters[:, -1], *_PLACE)
-        return parameters
 
 
 def pair_errors(logits: Doubles, won: Labels, lost: Labels, lengths: Ints) -> Doubles:
@@ -166,7 +164,9 @@ def pair_errors(logits: Doubles, won: Labels, lost: Labels, lengths: Ints) -> Do
     The sum goes over pairs of one slate of which i won and j lost; each i counts 1 in all.
     logits, won, lost: [n, outcomes]. lengths: of the slates, with sum n.
     """
-    errors = np.zeros_like(logits)
+    errors: Doubles = np.zeros(logits.shape)
+    if not won.any():
+        return errors
     ends = np.cumsum(lengths)
     # Slates without a pair, which are most of them, cost nothing more.
     both = np.logical_and(
@@ -191,13 +191,15 @@ def _late(one: LateOutcome) -> Labels:
     return won
 
 
-def _inputs(slate: ShownSlate) -> Doubles:
+def _inputs(slates: Sequence[ShownSlate], lengths: Ints) -> Doubles:
     """Return what the parameters are multiplied with, [items, outcomes, columns + 3]."""
-    count, outcomes = slate.logits.shape
-    inputs = np.ones((count, outcomes, slate.features.shape[1] + 3))
-    inputs[:, :, 0] = slate.logits
-    inputs[:, :, 1:-2] = slate.features[:, None, :]
-    inputs[:, :, -1] = np.log2(1.0 + np.arange(count, dtype=np.float64))[:, None]
+    logits = np.concatenate([slate.logits for slate in slates])
+    features = np.concatenate([slate.features for slate in slates])
+    places = np.log2(np.arange(1.0, lengths.max() + 1.0))
+    inputs = np.ones((*logits.shape, features.shape[1] + 3))
+    inputs[:, :, 0] = logits
+    inputs[:, :, 1:-2] = features[:, None, :]
+    inputs[:, :, -1] = np.concatenate([places[:length] for length in lengths.tolist()])[:, None]
     return inputs
 
 

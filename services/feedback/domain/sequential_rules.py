@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.feedback.domain.runs import distinct, grouped, run_lengths, run_starts
+
 EMPTY = -1
 _CHUNK = 512
 """Pairs looked up at once: so many that their rows stay in the processor's cache."""
@@ -116,7 +118,7 @@ class RuleTable:
             wins = gains[new] >= held
             self.cols[rows[new], place] = np.where(wins, cols[new], self.cols[rows[new], place])
             self.vals[rows[new], place] = np.where(wins, gains[new], held - gains[new])
-        touched = np.unique(rows[kept] * self.config.cap + slots[kept])
+        touched = distinct(rows[kept] * self.config.cap + slots[kept])
         out_rows, out_slots = np.divmod(touched, self.config.cap)
         return ChangedCells(
             out_rows.astype(np.int32),
@@ -149,9 +151,9 @@ class RuleTable:
         """
         order = np.lexsort((-gains, rows))
         sorted_rows = rows[order]
-        first = np.flatnonzero(np.diff(sorted_rows, prepend=-1))
-        lengths = np.diff(first, append=sorted_rows.size)
-        nth = np.arange(sorted_rows.size) - np.repeat(first, lengths)
+        first = run_starts(sorted_rows)
+        lengths = run_lengths(first, sorted_rows.size)
+        nth = np.arange(sorted_rows.size) - first.repeat(lengths)
         slots = np.empty(sorted_rows.size, np.int64)
         # Most rows get one new pair: finding their weakest slot is much cheaper than sorting.
         single = lengths == 1
@@ -209,14 +211,14 @@ def pair_gains(
     Self-pairs (a repeated item) are left out.
     """
     recent = np.asarray(histories[:, : config.window], dtype=np.int64)
-    target = np.broadcast_to(np.asarray(items, dtype=np.int64)[:, None], recent.shape)
+    target = np.asarray(items, dtype=np.int64).repeat(recent.shape[1]).reshape(recent.shape)
     gain = np.asarray(weights, dtype=np.float64)[:, None] / np.sqrt(
         np.arange(1, recent.shape[1] + 1)
     )
     used = (recent >= 0) & (recent != target) & (gain > 0)
     before, after, forward = recent[used], target[used], gain[used]
     keys = np.concatenate([before * n_items + after, after * n_items + before])
-    pair, inverse = np.unique(keys, return_inverse=True)
+    pair, inverse = grouped(keys)
     gains = np.bincount(
         inverse, weights=np.concatenate([forward, config.reverse * forward]), minlength=pair.size
     )

@@ -72,6 +72,6 @@ def shown_step(
     if items.size == 0:
         return np.zeros(0, np.int64), np.zeros((0, table.shape[1]), np.float32)
     users = (user_vecs / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
-    scores = np.einsum("nd,nd->n", users[owners], table[items])
+    scores = np.vecdot(users[owners], table[items])
     slope = (-config.eta / (1 + np.exp(-scores))).astype(np.float32)
     return move_items(items, owners, slope, users, table, base, item_config)

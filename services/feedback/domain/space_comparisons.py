@@ -73,11 +73,10 @@ def _guarded(state: TenantState, events: Compared) -> SpaceStatus | None:
     space = state.space
     if space.reference is None or space.status.rolling_back_since:
         return None
-    rows = np.flatnonzero(
-        _positive(events)
-        & events.users[state.active].any(axis=1)
-        & drawn(events.sequences, config.guard_one_in, config)
-    )
+    sample = drawn(events.sequences, config.guard_one_in, config)
+    if not np.count_nonzero(sample):
+        return None
+    rows = np.flatnonzero(sample & _positive(events) & events.users[state.active].any(axis=1))
     if rows.size == 0:
         return None
     before = Histories(

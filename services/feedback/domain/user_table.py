@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.feedback.domain.changes import Flags, Floats, Ints
+from services.feedback.domain.runs import distinct, run_lengths, run_starts
 
 _FIRST_CAPACITY = 1024
 NO_ITEM = -1
@@ -97,6 +98,7 @@ class UserTable:
         weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing.
         """
         before = self.histories(rows)
+        teaches = (items != NO_ITEM) & (weights != 0)
         # The n-th events of all users are one vectorised turn: what a user did stays in order.
         for turn, events in enumerate(_turns(rows)):
             if turn:
@@ -104,7 +106,7 @@ class UserTable:
                 before.items[events] = self._items[own]
                 before.weights[events] = self._weights[own]
                 before.times_us[events] = self._times_us[own]
-            teach = events[(items[events] != NO_ITEM) & (weights[events] != 0)]
+            teach = events[teaches[events]]
             if teach.size:
                 self._move(
                     rows[teach], items[teach], weights[teach], times_us[teach], sequences[teach]
@@ -117,24 +119,34 @@ class UserTable:
         """Put items [n] to the front of distinct rows [n], or take them out (weight < 0)."""
         recent = self._items[rows]
         same = recent == items[:, np.newaxis]
-        place = np.where(same.any(axis=1), same.argmax(axis=1), self.length)[:, np.newaxis]
-        column = np.arange(self.length)[np.newaxis, :]
-        front = (weights > 0)[:, np.newaxis]
-        self._hide(rows, items, weights, times_us, sequences, place[:, 0])
+        place = same.argmax(axis=1)
+        place[~same[np.arange(rows.size), place]] = self.length
+        self._hide(rows, items, weights, times_us, sequences, place)
         # Where each column comes from: one to the left up to the place that gets free, for items
         # that are taken out one to the right from there on.
-        source = np.where(front, column - (column <= place), column + (column >= place))
-        last = source >= self.length
-        source = np.clip(source, 0, self.length - 1)
+        column = np.arange(self.length)
+        source = column - (column <= place[:, np.newaxis])
+        source[:, 0] = 0
+        out = (weights < 0).nonzero()[0]
+        if out.size:
+            source[out] = column + (column >= place[out, np.newaxis])
+        last = source[out] >= self.length
+        source[out] -= last
+        source += (rows * self.length)[:, np.newaxis]
         for table, value, empty in (
             (self._items, items, NO_ITEM),
             (self._weights, weights, 0),
             (self._times_us, times_us, 0),
             (self._sequences, sequences, 0),
         ):
-            moved = np.take_along_axis(table[rows], source, axis=1)
-            moved[last] = empty
-            moved[:, 0] = np.where(front[:, 0], value, moved[:, 0])
+            moved = table.take(source)
+            if out.size:
+                left = moved[out]
+                left[last] = empty
+                moved[:, 0] = value
+                moved[out] = left
+            else:
+                moved[:, 0] = value
             table[rows] = moved
 
     def _hide(
@@ -147,7 +159,7 @@ class UserTable:
         places: Ints,
     ) -> None:
         """Remember what recent items are about not to show; `places`: where the items are."""
-        for index in np.flatnonzero((places < self.length) | (weights < 0)).tolist():
+        for index in ((places < self.length) | (weights < 0)).nonzero()[0].tolist():
             row, place = int(rows[index]), int(places[index])
             own = self._hidden.setdefault(row, [])
             if place < self.length:
@@ -244,10 +256,11 @@ class UserTable:
 
 def _turns(rows: Ints) -> Iterator[Ints]:
     """Yield indices of the first events of all rows, of the second ones, and so on."""
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    first = np.flatnonzero(np.diff(ordered, prepend=-1))
-    lengths = np.diff(first, append=ordered.size)
-    nth = np.arange(ordered.size) - np.repeat(first, lengths)
+    if distinct(rows).size == rows.size:
+        yield np.arange(rows.size)
+        return
+    order = rows.argsort(kind="stable")
+    first = run_starts(rows[order])
+    nth = np.arange(rows.size) - first.repeat(run_lengths(first, rows.size))
     by_turn = np.argsort(nth, kind="stable")
     yield from np.split(order[by_turn], np.cumsum(np.bincount(nth))[:-1])

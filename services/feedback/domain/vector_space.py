@@ -68,7 +68,9 @@ class VectorSpace:
 
     def bounded(self, config: ItemStepConfig) -> ItemStepConfig:
         """Return a config under which no vector outgrows what the generation allows."""
-        return replace(config, max_norm=min(config.max_norm, self.generation.max_norm))
+        if config.max_norm <= self.generation.max_norm:
+            return config
+        return replace(config, max_norm=self.generation.max_norm)
 
     def learn(self, ordinals: Ints, vectors: Floats) -> None:
         """Move items by events: the reference stays. Each ordinal at most once."""

@@ -22,6 +22,7 @@ class VectorTable:
         self.gramian: Doubles = np.zeros((dimension, dimension), np.float64)
         self.factor_gramian: Doubles = np.zeros_like(self.gramian)
         self._factor: Floats | None = None
+        self._moved = True
 
     def copy(self) -> "VectorTable":
         """Return a table of its own with the same content."""
@@ -35,6 +36,7 @@ class VectorTable:
         self.gramian = gramian
         self.factor_gramian = factor_gramian
         self._factor = None
+        self._moved = True
 
     def grow(self, capacity: int) -> None:
         """Make room for ordinals below `capacity`."""
@@ -51,9 +53,12 @@ class VectorTable:
         old = self.vectors[ordinals]
         # N'N - O'O is the symmetric part of (N - O)'(N + O): half the work. Single precision will
         # do for a change: it is a small part of the sum, which is in double.
-        change = ((vectors - old).T @ (vectors + old)).astype(np.float64)
-        self.gramian += (change + change.T) / 2
+        change = (vectors - old).T @ (vectors + old)
+        change = change + change.T
+        change *= 0.5
+        self.gramian += change
         self.vectors[ordinals] = vectors
+        self._moved = True
 
     def settle_factor(self) -> None:
         """Decide, before a step of events, whether its user vectors need a newer Gramian.
@@ -62,6 +67,9 @@ class VectorTable:
         by one: it is taken anew when the Gramian has moved by more than FACTOR_DRIFT of its
         Frobenius norm. Live learning and folding decide alike, having the same bits.
         """
+        if not self._moved:
+            return
+        self._moved = False
         moved = (self.gramian - self.factor_gramian).ravel()
         reference = self.factor_gramian.ravel()
         if np.dot(moved, moved) > FACTOR_DRIFT**2 * np.dot(reference, reference):
@@ -73,7 +81,8 @@ class VectorTable:
         if self._factor is None:
             self._factor = self._encoder.factor(self.factor_gramian)
         # NO_ITEM looks up the last row; it is masked by the first condition.
-        present = (histories.items != NO_ITEM) & exists[histories.items]
+        present = exists[histories.items]
+        present &= histories.items != NO_ITEM
         items = np.where(present, histories.items, NO_ITEM)
         return self._encoder.encode(
             self.vectors, items, histories.weights, histories.times_us, self._factor

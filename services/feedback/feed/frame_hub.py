@@ -44,7 +44,9 @@ class FrameHub:
         self._wake = asyncio.Event()
         self.head = Head(0, 0, 0, {})
         self.fed = False
-        """True while a learner of this process leads: it hands over all frames, none is read."""
+        """True while a learner of this process leads: it hands over all frames, none is read. Wake
+        the hub after setting it."""
+        self._listens = False
         self._version = Gauge(
             "harken_feed_head_version", "Newest version of the feed known.", registry=registry
         )
@@ -77,12 +79,12 @@ class FrameHub:
         try:
             # The server may be another one than before: then a new epoch begins.
             await settle_epoch(self._pool)
-            with store_faults():
-                await connection.add_listener(FRAME_CHANNEL, self._on_notify)
+            self._listens = False
             while not connection.is_closed():
+                await self._listen(connection)
                 await self._catch_up()
                 await self._check_head()
-                await self._follow_notifications()
+                await self._follow_notifications(connection)
         finally:
             with contextlib.suppress(StoreUnavailableError, asyncpg.PostgresError), store_faults():
                 await connection.close(timeout=1.0)
@@ -91,13 +93,25 @@ class FrameHub:
         if not self.fed and int(str(version)) > self.head.version:
             self._wake.set()
 
-    async def _follow_notifications(self) -> None:
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        """Listen while we are not fed: what is announced would be no news."""
+        if self._listens == (not self.fed):
+            return
+        self._listens = not self.fed
+        with store_faults():
+            if self._listens:
+                await connection.add_listener(FRAME_CHANNEL, self._on_notify)
+            else:
+                await connection.remove_listener(FRAME_CHANNEL, self._on_notify)
+
+    async def _follow_notifications(self, connection: asyncpg.Connection) -> None:
         """Read what is announced, until nothing was for a while."""
         with contextlib.suppress(TimeoutError):
             while True:
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._wake.wait()
                 self._wake.clear()
+                await self._listen(connection)
                 await self._catch_up()
 
     async def _catch_up(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.common.database import Connection, session
+from services.common.database import Connection, KeptSession
 from services.common.errors import NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.loop_stages import LoopStage
@@ -107,7 +107,7 @@ class EventFlusher:
         max_waiting: Live[int],
     ) -> None:
         """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events."""
-        self._pool = pool
+        self._session = KeptSession(pool)
         self._directory = directory
         self._metrics = metrics
         self._max_flush = max_flush
@@ -182,6 +182,7 @@ class EventFlusher:
                     await self._flush(self._take())
                 if self._entry_calls:
                     await self._flush_entries(self._take_entries())
+        await self._session.release()
 
     def close(self) -> None:
         """Take no more events, and let `run` end after the last."""
@@ -207,7 +208,7 @@ class EventFlusher:
         self._metrics.events.observe(len(events))
         try:
             with self._metrics.seconds.time():
-                async with session(self._pool) as connection:
+                async with self._session as connection:
                     results = await self._append(connection, events)
         except Exception as error:
             self._metrics.failures.inc()
@@ -238,7 +239,8 @@ class EventFlusher:
         entries = [entry for call in calls for entry in call.entries]
         try:
             with self._metrics.seconds.time():
-                async with session(self._pool) as connection, connection.transaction():
+                # One statement, so one transaction.
+                async with self._session as connection:
                     last = await append_entries(connection, entries)
         except Exception as error:
             self._metrics.failures.inc()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.common.database import Connection, session, store_faults
+from services.common.database import Connection, KeptSession, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
-from services.feedback.store.log_store import SHARD, NewEntry, append_entries
+from services.feedback.store.log_store import SHARD, LogRow, NewEntry, append_entries, read_log
 
 
 class FencedError(Exception):
@@ -20,6 +20,7 @@ class LearnerStore:
     def __init__(self, pool: asyncpg.Pool, holder: str) -> None:
         self._pool = pool
         self._holder = holder
+        self._steps = KeptSession(pool)
 
     async def begin_term(self, lock: Connection) -> int:
         """Begin a new term, which ends the one before, in the session that holds the lock.
@@ -62,6 +63,15 @@ class LearnerStore:
             head: int = await self._pool.fetchval("SELECT head FROM shards WHERE shard = $1", SHARD)
         return head
 
+    async def read_log(self, after_sequence: int, limit: int) -> list[LogRow]:
+        """Return up to `limit` entries after a sequence, in order. Not beside `commit_step`."""
+        async with self._steps as connection:
+            return await read_log(connection, after_sequence, limit)
+
+    async def rest(self) -> None:
+        """Give back what reading and committing steps keeps."""
+        await self._steps.release()
+
     async def commit_step(self, term: int, before: Applied, after: Applied, frame: bytes) -> None:
         """Commit a frame and the input position together.
 
@@ -71,8 +81,8 @@ class LearnerStore:
             StoreUnavailableError: unknown whether it was written; load the state again.
 
         """
-        with store_faults():
-            done = await self._pool.fetchval(
+        async with self._steps as connection:
+            done = await connection.fetchval(
                 "WITH moved AS ("
                 "  UPDATE learners SET version = $5, sequence = $6,"
                 "  heartbeat_at = clock_timestamp()"
