@@ -131,16 +131,18 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             return self._refusal(method, wrapped)
         return wrapped
 
-    def _overload(self) -> str:
-        """Return why a call is shed; empty: it is not."""
-        limits = self._limits.value
-        if self._in_flight >= limits.in_flight:
-            return "too many calls at once"
+    def _overload(self) -> OverloadedError | None:
+        """Return why a call is shed, if it is."""
+        if self._in_flight >= self._limits.value.in_flight:
+            return OverloadedError("too many calls at once")
         return self._too_long(self._turns.longest_wait())
 
-    def _too_long(self, seconds: float) -> str:
+    def _too_long(self, seconds: float) -> OverloadedError | None:
         longest = self._limits.value.queue_seconds
-        return f"calls wait longer than {longest:g} s for their turn" if seconds > longest else ""
+        if seconds <= longest:
+            return None
+        # Half of the queue may be gone by then; who comes back at once keeps it from ending.
+        return OverloadedError(f"calls wait longer than {longest:g} s for their turn", longest / 2)
 
     def refuse(self) -> None:
         """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""
@@ -181,17 +183,17 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            if shed is not None and (why := self._overload()):
+            if shed is not None and (overload := self._overload()):
                 shed.inc()
-                await self._fail(name, context, OverloadedError(why))
+                await self._fail(name, context, overload)
             self._in_flight += limited
             task = self.calls.enter(endless)
             started: float | None = time.perf_counter()
             try:
-                if shed is not None and (why := self._too_long(await self._turns.take())):
+                if shed is not None and (late := self._too_long(await self._turns.take())):
                     started = None
                     shed.inc()
-                    await self._fail(name, context, OverloadedError(why))
+                    await self._fail(name, context, late)
                 answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
                 await self._fail(name, context, self.calls.cause(task, error))

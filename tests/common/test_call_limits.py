@@ -67,7 +67,7 @@ async def test_calls_that_wait_too_long_are_shed_with_a_time_to_retry() -> None:
     busy = Busy()
     async with busy.serving() as address:
         found = await together(address, CALLS)
-        shed = found.pop("RESOURCE_EXHAUSTED 0.2")
+        shed = found.pop(f"RESOURCE_EXHAUSTED {QUEUE_SECONDS / 2}")
         served = found.pop("OK")
         assert not found
         assert shed + served == CALLS
