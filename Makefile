@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A set-up is done again when the requirements change.
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-extras test-images load check setup protos bench clean
+.PHONY: demo test extras test-extras test-images load check setup protos bench clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -17,12 +17,15 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 test: $(READY)
 	$(PYTEST) $(TESTS)
 
-## The tests that need extras, which it installs: `make test` skips them by name.
+## Installs the extras that some tests need: `make test` skips those by name.
 ## TORCH names the build: plain "torch" may be one for GPUs, of several GB.
 TORCH ?= torch==2.13.0
-test-extras: $(READY)
+extras: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,eval,ops,otel]'
+
+## The tests that need extras.
+test-extras: extras
 	$(PYTEST) tests/trainer tests/evaluation tests/dataset \
 	  tests/deploy tests/clients tests/cli/test_parquet_import.py \
 	  --ignore tests/evaluation/test_same_as_replay.py --ignore tests/deploy/observability/test_rules.py
