@@ -2,13 +2,15 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 from services.cli.embedded_postgres import EmbeddedPostgres
@@ -77,6 +79,22 @@ def database(new_database: Callable[[], FreshDatabase]) -> FreshDatabase:
 def module_database(new_database: Callable[[], FreshDatabase]) -> FreshDatabase:
     """A database for the tests of one module."""
     return new_database()
+
+
+@pytest_asyncio.fixture
+async def admin(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection to the test's database."""
+    connection = await asyncpg.connect(database.admin_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def module_admin(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection to the module's database."""
+    connection = await asyncpg.connect(module_database.admin_dsn)
+    yield connection
+    await connection.close()
 
 
 StartSuite = Callable[..., Suite]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
@@ -75,14 +74,3 @@ def _balanced(targets: Sequence[str]) -> str:
 def is_retryable(error: grpc.aio.AioRpcError) -> bool:
     """Return whether the same call may work a moment later."""
     return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-
-
-def retry_seconds(error: grpc.aio.AioRpcError, otherwise: float) -> float:
-    """Return how long to wait before the same call, as its RetryInfo says; `otherwise` without."""
-    retry = error_details_pb2.RetryInfo()
-    for key, value in error.trailing_metadata():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            for detail in status_pb2.Status.FromString(value).details:
-                if detail.Unpack(retry):
-                    return float(retry.retry_delay.ToMicroseconds()) / 1e6
-    return otherwise

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 import grpc
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+
+from tests.faults import retry_seconds_of
 
 _DEADLINE_SECONDS = 60.0
 
@@ -20,11 +20,8 @@ def outcome(call: Any) -> str:
     error = call.exception()
     if error is None:
         return "OK"
-    status = rpc_status.from_call(error)
-    retry = error_details_pb2.RetryInfo()
-    if status is None or not any(detail.Unpack(retry) for detail in status.details):
-        return str(error.code().name)
-    return f"{error.code().name} {retry.retry_delay.ToTimedelta().total_seconds()}"
+    retry = retry_seconds_of(error)
+    return str(error.code().name) if retry is None else f"{error.code().name} {retry}"
 
 
 def main() -> None:

@@ -13,13 +13,6 @@ from tests.waiting import until
 
 
 @pytest_asyncio.fixture
-async def admin(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.admin_dsn)
-    yield connection
-    await connection.close()
-
-
-@pytest_asyncio.fixture
 async def pool(database: FreshDatabase) -> AsyncIterator[asyncpg.Pool]:
     pool = await open_pool(database.feedback_dsn, "public", 1)
     yield pool

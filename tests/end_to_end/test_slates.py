@@ -15,7 +15,7 @@ from harken.feedback.v1 import embedding_service_pb2, embedding_service_pb2_grpc
 from harken.log.v1 import entry_pb2
 from services.cli.suite import Suite
 from services.common.position import decode_position
-from tests.conftest import FreshDatabase, StartSuite
+from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
 from tests.waiting import until
 
@@ -49,13 +49,6 @@ async def caller(running: Suite) -> AsyncIterator[Caller]:
         yield own
 
 
-@pytest_asyncio.fixture
-async def admin(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(module_database.admin_dsn)
-    yield connection
-    await connection.close()
-
-
 async def logged(admin: asyncpg.Connection, kind: str) -> list[entry_pb2.Entry]:
     rows = await admin.fetch("SELECT entry FROM feedback.log ORDER BY sequence")
     entries = [entry_pb2.Entry.FromString(row["entry"]) for row in rows]
@@ -63,17 +56,19 @@ async def logged(admin: asyncpg.Connection, kind: str) -> list[entry_pb2.Entry]:
 
 
 async def test_a_shown_slate_is_logged_and_a_preview_is_not(
-    caller: Caller, admin: asyncpg.Connection
+    caller: Caller, module_admin: asyncpg.Connection
 ) -> None:
     position = await caller.record(event("ann-1", "ann", "space-0"))
     preview = await caller.slate("ann", position, preview=True)
     shown = await caller.slate("ann", position, surface="home")
 
     async def there() -> bool:
-        return any(entry.slate.slate_id == shown.slate_id for entry in await logged(admin, "slate"))
+        return any(
+            entry.slate.slate_id == shown.slate_id for entry in await logged(module_admin, "slate")
+        )
 
     await until(there, "the slate in the log")
-    slates = {entry.slate.slate_id: entry.slate for entry in await logged(admin, "slate")}
+    slates = {entry.slate.slate_id: entry.slate for entry in await logged(module_admin, "slate")}
     assert preview.slate_id not in slates
     logged_slate = slates[shown.slate_id]
     assert list(logged_slate.item_ids) == [slot.item_id for slot in shown.slots]

@@ -185,19 +185,3 @@ async def client(module_target: str, connect: Connect) -> Client:
     own = connect(module_target)
     await own.upsert(20)
     return own
-
-
-@pytest_asyncio.fixture
-async def admin(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database.admin_dsn)
-    yield connection
-    await connection.close()
-
-
-@pytest_asyncio.fixture
-async def module_admin(module_database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's connection to the module's database."""
-    connection = await asyncpg.connect(module_database.admin_dsn)
-    yield connection
-    await connection.close()

@@ -1,5 +1,5 @@
 """Fixtures of the tests of operations."""
 
-from tests.feedback.conftest import admin, connect, processes
+from tests.feedback.conftest import connect, processes
 
-__all__ = ["admin", "connect", "processes"]
+__all__ = ["connect", "processes"]

@@ -28,9 +28,10 @@ from harken.feedback.v1 import (
 )
 from harken.profile.v1 import profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
-from services.cli.clients import is_retryable, retry_seconds
+from services.cli.clients import is_retryable
 from services.common.channels import open_channel
 from services.common.server import ACCEPTING
+from tests.faults import retry_seconds_of
 from tests.waiting import until
 
 PATIENCE_SECONDS = 30.0
@@ -189,7 +190,7 @@ class Traffic:
             except grpc.aio.AioRpcError as error:
                 if is_retryable(error) and time.monotonic() - started < PATIENCE_SECONDS:
                     self.account.repeated[f"{phase}: {name} {error.code().name}"] += 1
-                    pause = retry_seconds(error, _PAUSE_SECONDS)
+                    pause = retry_seconds_of(error) or _PAUSE_SECONDS
                     await asyncio.sleep(pause * self._chance.uniform(0.5, 1.5))
                     continue
                 self.account.failed.append(f"{phase}: {name} {error.code()} {error.details()}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from services.common.runs import distinct
 from services.feedback.domain.changes import (
     Changes,
     Doubles,
@@ -23,7 +24,6 @@ from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
 from services.feedback.domain.place_popularity import COLUMNS, add_at_places
 from services.feedback.domain.popularity import add_counts, add_events
-from services.feedback.domain.runs import distinct
 from services.feedback.domain.space_comparisons import Compared, compare
 from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.user_table import NO_ITEM, Histories

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from services.common.runs import distinct
 from services.feedback.domain.changes import Ints, RuleChanges
 from services.feedback.domain.item_table import ItemTable
-from services.feedback.domain.runs import distinct
 from services.feedback.domain.sequential_rules import ChangedCells
 
 

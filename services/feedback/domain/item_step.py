@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.common.runs import run_lengths, run_starts
 from services.feedback.domain.counter_random import uniform_ordinals
-from services.feedback.domain.runs import run_lengths, run_starts
 
 POOL = 256
 _BLOCK = 128

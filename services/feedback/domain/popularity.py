@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
-from services.feedback.domain.runs import grouped
+from services.common.runs import grouped
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.domain.runs import distinct, grouped, run_lengths, run_starts
+from services.common.runs import distinct, grouped, run_lengths, run_starts
 
 EMPTY = -1
 _CHUNK = 512

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.runs import distinct, run_lengths, run_starts
 from services.feedback.domain.changes import Flags, Floats, Ints
-from services.feedback.domain.runs import distinct, run_lengths, run_starts
 
 _FIRST_CAPACITY = 1024
 NO_ITEM = -1

@@ -25,17 +25,3 @@ def grown(table: npt.NDArray, rows: int, fill: float) -> npt.NDArray:
     larger = np.full((max(rows, 2 * held, 64), *table.shape[1:]), fill, dtype=table.dtype)
     larger[:held] = table
     return larger
-
-
-def sorted_distinct(ordinals: Ordinals) -> Ordinals:
-    """Return the distinct values, ascending."""
-    ascending = np.sort(ordinals)
-    return ascending[first_of_equal(ascending)]
-
-
-def first_of_equal(ascending: Ordinals) -> Bools:
-    """Return which values differ from the one before."""
-    fresh = np.empty(ascending.size, dtype=np.bool_)
-    fresh[:1] = True
-    np.not_equal(ascending[1:], ascending[:-1], out=fresh[1:])
-    return fresh

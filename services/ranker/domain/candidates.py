@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals, sorted_distinct
+from services.common.runs import distinct
+from services.ranker.domain.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.sources.source import NOTHING, Source
 
 
@@ -25,7 +26,7 @@ class Candidates:
 def gather(sources: Sequence[Source], eligible: Bools, pool: int, wanted: int) -> Candidates:
     """Return the best `pool` of every source, filled up to `wanted` by any eligible item."""
     proposed = [source.propose(eligible, pool) for source in sources]
-    ordinals: Ordinals = sorted_distinct(np.concatenate(proposed))
+    ordinals: Ordinals = distinct(np.concatenate(proposed))
     if ordinals.size < wanted:
         ordinals = _filled(ordinals, eligible, wanted)
     places = (ordinals.searchsorted(best_first) for best_first in proposed)

@@ -17,9 +17,6 @@ from services.ranker.domain.sources.source import NOTHING
 FEATURES = COLUMNS
 """Columns that this ranker can make; a generation that wants others is refused."""
 
-SOURCE_ORDER = SOURCES
-"""Names of the sources, in the order of the rows of `Candidates`."""
-
 
 def features_of(candidates: Candidates, signals: Signals, counts: Float64s) -> Float32s:
     """Return features [n, len(FEATURES)], all finite; `counts` [n] are events per candidate."""

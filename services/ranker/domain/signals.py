@@ -4,7 +4,8 @@ import numpy as np
 
 from services.common.candidate_features import relative_log
 from services.common.place_in_history import PLACES, place, session_items
-from services.ranker.domain.arrays import Float64s, Ordinals, first_of_equal
+from services.common.runs import run_lengths, run_starts
+from services.ranker.domain.arrays import Float64s, Ordinals
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.sources.rules import RuleSource
 
@@ -32,9 +33,9 @@ class Signals:
         self._rules = rules
         order = latest.argsort(kind="stable")
         ascending = latest[order]
-        starts = first_of_equal(ascending).nonzero()[0]
+        starts = run_starts(ascending)
         self._own_items, self._own_first = ascending[starts], order[starts]
-        self._own_counts = np.diff(starts, append=latest.size)
+        self._own_counts = run_lengths(starts, latest.size)
         distinct = np.sort(self._own_first)[:HISTORY]
         self.history = int(distinct.size)
         in_session = session_items(

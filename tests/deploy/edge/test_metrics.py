@@ -3,17 +3,10 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-
-from services.cli.free_ports import free_ports
-from services.cli.guardian import Guardian
-from services.cli.suite import Suite
 from tests.deploy.edge.binaries import needs, required
-from tests.deploy.edge.running_edge import Edge, copy_configuration, running_edge
+from tests.deploy.edge.running_edge import Edge
 from tests.deploy.observability.promql import rules, runbook_blocks, without_comment
 from tests.waiting import until
 
@@ -83,15 +76,6 @@ def test_the_end_of_the_certificate_is_that_of_the_file(edge: Edge) -> None:
     series = metrics(edge)
     served = total(series, EXPIRES, envoy_tls_certificate="edge")
     assert served == end.replace(tzinfo=UTC).timestamp()
-
-
-@pytest.fixture
-def edge_without_ranker(running: Suite, tmp_path: Path, guardian: Guardian) -> Iterator[Edge]:
-    folder = tmp_path / "edge"
-    copy_configuration(folder)
-    (port,) = free_ports(1)
-    with running_edge(running, folder, guardian, ranker=f"127.0.0.1:{port}") as edge:
-        yield edge
 
 
 async def test_a_service_that_is_away_shows(edge_without_ranker: Edge) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from deploy.edge import build
-from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.suite import Suite
 from tests.deploy.edge.binaries import needs, required
@@ -92,15 +91,6 @@ async def test_the_hook_before_the_stop_drains_connections(edge_that_drains_fast
     late = await asyncio.to_thread(edge.post, "/v1/recommend", {"subject": {"userId": "ann"}})
     assert late.status in (200, 404)
     assert late.headers["connection"] == "close"
-
-
-@pytest.fixture
-def edge_without_ranker(running: Suite, tmp_path: Path, guardian: Guardian) -> Iterator[Edge]:
-    folder = tmp_path / "edge"
-    copy_configuration(folder)
-    (port,) = free_ports(1)
-    with running_edge(running, folder, guardian, ranker=f"127.0.0.1:{port}") as edge:
-        yield edge
 
 
 async def test_a_service_that_is_away_is_503_and_the_others_serve_on(

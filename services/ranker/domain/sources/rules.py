@@ -12,13 +12,13 @@ constants go with those of the learner.
 
 import numpy as np
 
+from services.common.runs import distinct
 from services.common.tied_ranks import tied_ranks
 from services.ranker.domain.arrays import (
     NO_ORDINALS,
     Bools,
     Float64s,
     Ordinals,
-    sorted_distinct,
 )
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
@@ -138,7 +138,7 @@ def _ranks(times: Float64s) -> Float64s:
 
 def _distinct(ordinals: Ordinals, size: int) -> tuple[Ordinals, Ordinals]:
     """Return the distinct ordinals (below `size`), ascending, and where among them each is."""
-    ascending = sorted_distinct(ordinals)
+    ascending = distinct(ordinals)
     # Only entries that are written are read, so the table needs no zeroing.
     place_of = np.empty(size, dtype=np.int64)
     place_of[ascending] = np.arange(ascending.size)
