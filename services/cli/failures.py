@@ -16,8 +16,7 @@ from services.cli.console import messages
 from services.cli.embedded_postgres import PostgresError
 from services.cli.postgres_binaries import PostgresMissingError
 from services.cli.service_process import ProcessFailedError
-from services.dataset.columns import ColumnError
-from services.dataset.table_file import TableFileError
+from services.dataset.faults import ColumnError, SourceError
 
 Result = TypeVar("Result")
 
@@ -29,7 +28,7 @@ class CommandError(Exception):
 _EXPECTED = (
     CommandError,
     ColumnError,
-    TableFileError,
+    SourceError,
     PostgresError,
     PostgresMissingError,
     ProcessFailedError,

@@ -1,19 +1,67 @@
-"""Options that say where in files the history and its items are: of evaluate, train and tune."""
+"""The history and items of evaluate, train and tune, read as an import reads them."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-ItemsFile = Annotated[Path | None, typer.Option("--items", help="Items with their content.")]
-UserColumn = Annotated[str | None, typer.Option(help="Column of user ids.")]
-ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
-TimestampColumn = Annotated[str | None, typer.Option(help="Column of times.")]
-TypeColumn = Annotated[str | None, typer.Option(help="Column of event types.")]
-EventType = Annotated[
-    str | None, typer.Option("--type", help="Type of all events, instead of a column.")
+from services.cli.console import messages
+from services.cli.reading import ItemMapping, Reading, opened_items, say_notes
+from services.common.content_features import Content
+from services.dataset.fields.item_fields import read_items
+from services.dataset.history.events import Events
+
+ItemsFile = Annotated[
+    list[str] | None,
+    typer.Option("--items", help="File of items with their content; may be repeated."),
 ]
-ValueColumn = Annotated[str | None, typer.Option(help="Column of values.")]
 ItemSeparator = Annotated[
-    str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
+    str | None,
+    typer.Option(help="What separates categories and tags: | unless given; ' ' white space."),
 ]
+_ROWS_A_LINE = 1_000_000
+
+
+class RowsSaid:
+    """Says now and then how many rows are read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._said = 0
+
+    def __call__(self, rows: int) -> None:
+        """Hear how many rows are read."""
+        if rows - self._said >= _ROWS_A_LINE:
+            self._said = rows
+            messages().print(f"[dim]{escape(self._name)}: {rows:,} rows read[/]")
+
+
+def say_left_out(events: Events) -> None:
+    """Print how many rows of a history are not among its events, and why."""
+    for reason, rows in events.rejected.items():
+        messages().print(f"[yellow]{rows:,} rows left out: {reason}[/]")
+    if events.duplicates:
+        messages().print(
+            f"[yellow]{events.duplicates:,} rows left out: their event id came before[/]"
+        )
+
+
+def read_contents(
+    files: Sequence[str] | None, format_name: str | None, separator: str | None
+) -> dict[str, Content]:
+    """Return the contents of the items of files, and say what was left out.
+
+    Raises:
+        ColumnError, SourceError: as read_items.
+
+    """
+    if not files:
+        return {}
+    mapping = ItemMapping(separator=separator)
+    with opened_items(files, Reading(format_name=format_name), mapping) as (table, options):
+        found = read_items(table, options)
+        say_notes(table)
+    for reason, rows in found.rejected.items():
+        messages().print(f"[yellow]{rows:,} rows of items left out: {reason}[/]")
+    return found.contents

@@ -69,21 +69,34 @@ class SuiteOptions:
 
 
 def with_suite_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of SuiteOptions, which it gets as its argument `suite`.
+    """Give a command the options of SuiteOptions, which it gets as its argument `suite`."""
+    return with_options(suite=SuiteOptions)(command)
 
-    typer makes options of parameters, so the parameter `suite` is replaced by one per option.
+
+def with_options(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of dataclasses, each of which it gets as one argument.
+
+    typer makes options of parameters, so a parameter `suite` of the group SuiteOptions is replaced
+    by one per option.
     """
-    signature = inspect.signature(command)
-    options = inspect.signature(SuiteOptions).parameters
-    own = [one for name, one in signature.parameters.items() if name != "suite"]
 
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        suite = SuiteOptions(**{name: arguments.pop(name) for name in options})
-        command(**arguments, suite=suite)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        options = {name: inspect.signature(group).parameters for name, group in groups.items()}
+        own = [one for name, one in signature.parameters.items() if name not in groups]
 
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
-    parameters += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in options.values()]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
-    return run
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:
+            made = {
+                name: group(**{option: arguments.pop(option) for option in options[name]})
+                for name, group in groups.items()
+            }
+            command(**arguments, **made)
+
+        parameters = [*own, *(one for group in options.values() for one in group.values())]
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate

@@ -65,6 +65,25 @@ def _plain_lines(what: str, total: int) -> Callable[[int], None]:
     return show
 
 
+@contextlib.contextmanager
+def counting_line(what: str) -> Iterator[Callable[[int], None]]:
+    """Show how many rows are done within the block, where their number is not known.
+
+    Nothing is shown of what takes less than a few seconds.
+    """
+    console = messages()
+    last = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PLAIN_LINE_SECONDS:
+            last = now
+            console.print(f"{what}: {done:,} rows", markup=False)
+
+    yield show
+
+
 def byte_lines(what: str) -> Callable[[str, int], None]:
     """Return what prints how many bytes are done, by name, where their number is not known.
 

@@ -7,9 +7,9 @@ import grpc
 import numpy as np
 
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
-from services.dataset.event_file import SESSION_PREFIX
-from services.dataset.events import Events
-from services.dataset.interner import Interner
+from services.dataset.history.event_file import SESSION_PREFIX
+from services.dataset.history.events import Events
+from services.dataset.history.interner import Interner
 
 _PAGE_EVENTS = 5000
 _TRIES = 10

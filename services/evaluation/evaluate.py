@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from services.common.content_features import Content
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.evaluation.arm import Arm, Learner
 from services.evaluation.contest import Contest
 from services.evaluation.event_weights import event_weights

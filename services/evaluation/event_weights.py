@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.feedback.domain.event_types import EventType
 
 UNKNOWN = EventType(weight=1.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.evaluation.history import start_row
 
 Ints = npt.NDArray[np.int64]

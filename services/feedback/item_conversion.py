@@ -20,12 +20,15 @@ _MAX_LABEL_BYTES = 128
 _MAX_CATEGORIES = 32
 _MAX_TAGS = 64
 _MAX_NUMBERS = 32
+_NUMBER = "numbers."
+"""Goes before the name of one number in a path; all that follows is the name."""
 
 
 def update_paths(checks: Checks, mask: FieldMask) -> tuple[str, ...]:
     """Return the fields that an update writes; all when the mask is empty."""
     for index, path in enumerate(mask.paths):
-        if path not in ALL_PATHS:
+        one_number = path.startswith(_NUMBER) and len(path.encode()) - len(_NUMBER) > 0
+        if path not in ALL_PATHS and not one_number:
             checks.fail(f"update_mask.paths[{index}]", f"{path!r} is not a field to write")
     return tuple(mask.paths) or ALL_PATHS
 
@@ -47,7 +50,7 @@ def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
         ("numbers", item.numbers, _MAX_NUMBERS),
     ):
         if len(labels) > limit:
-            return field, f"{field} has {len(labels)} entries, at most {limit} are allowed"
+            return field, _too_many(field, len(labels), limit)
         if any(not 0 < len(label.encode()) <= _MAX_LABEL_BYTES for label in labels):
             return field, f"an entry of {field} is empty or longer than {_MAX_LABEL_BYTES} bytes"
     if not all(math.isfinite(number) for number in item.numbers.values()):
@@ -57,6 +60,17 @@ def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
         if wrong_time:
             return field, f"{field} {wrong_time}"
     return None
+
+
+def merge_fault(item: item_pb2.Item) -> tuple[str, str] | None:
+    """Return the field that an update made too large, though what was given is within limits."""
+    if len(item.numbers) > _MAX_NUMBERS:
+        return "numbers", _too_many("numbers", len(item.numbers), _MAX_NUMBERS)
+    return None
+
+
+def _too_many(field: str, count: int, limit: int) -> str:
+    return f"{field} has {count} entries, at most {limit} are allowed"
 
 
 def merged(
@@ -77,9 +91,15 @@ def merged(
         written = item_pb2.Item()
         written.CopyFrom(given)
         written.DiscardUnknownFields()
+        one_by_one = [path.removeprefix(_NUMBER) for path in paths if path.startswith(_NUMBER)]
         for path in ("item_id", "update_time", *ALL_PATHS):
             (after if path in paths else written).ClearField(path)
         after.MergeFrom(written)
+        for name in one_by_one:
+            if name in given.numbers:
+                after.numbers[name] = given.numbers[name]
+            else:
+                after.numbers.pop(name, None)
         if not after.HasField("publish_time"):
             after.publish_time.CopyFrom(before.publish_time)
         if after == before:

@@ -46,6 +46,8 @@ def _rejected(ordinal: int, field: str, detail: str) -> pb.ItemResult:
 
 
 def _upserted(ordinal: int, outcome: Upserted) -> pb.ItemResult:
+    if outcome.fault is not None:
+        return _rejected(ordinal, *outcome.fault)
     if outcome.created:
         name = pb.ITEM_OUTCOME_CREATED
     else:

@@ -26,6 +26,7 @@ from services.cli.replay.source import ReplaySource, read_history
 from services.cli.replay.warm_up import warm_up
 from services.cli.slate_view import items_by_id
 from services.cli.suite import Suite, SuiteConfig
+from services.dataset.table.table import open_table
 
 _START = 0.8
 _TENANT = "default"
@@ -84,17 +85,20 @@ async def _play(suite: Suite, data: DemoData, events: int) -> str:
     """Play the demo; return the last user of it."""
     started = time.monotonic()
     try:
-        source = read_history(data.events, data.event_options, _START, events)
+        with open_table(data.events) as table:
+            source = read_history(table, data.event_options, _START, events)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if not source.split.after:
-        raise CommandError(f"{data.events.path} has too few events")
+        raise CommandError(f"{data.events.files[0]} has too few events")
     async with connect(suite.endpoints) as clients:
         await import_people_and_items(clients, _TENANT, data, suite.folder)
-        summary = await warm_up(clients, _TENANT, source, suite.folder / "history", False)
+        summary = await warm_up(
+            clients, _TENANT, source, suite.folder / "history.rejects.jsonl", False
+        )
         output().print(
-            f"{summary.accepted:,} events learned in {time.monotonic() - started:.0f} s; "
-            f"{summary.rejected:,} not taken"
+            f"{summary.counts.accepted:,} events learned in {time.monotonic() - started:.0f} s; "
+            f"{summary.counts.not_taken:,} not taken"
         )
         output().print(
             f"A slice of {len(source.split.after):,} events: its ratio varies from slice to slice; "
@@ -105,7 +109,7 @@ async def _play(suite: Suite, data: DemoData, events: int) -> str:
 
 
 async def _stream(clients: Clients, source: ReplaySource, position: bytes) -> None:
-    items = await items_by_id(clients, _TENANT, (event.item_id for event in source.events.values()))
+    items = await items_by_id(clients, _TENANT, source.events.items)
     job = Replay(clients, _TENANT, source)
     await job.freeze(position)
     with stage(job.comparison, items, len(source.split.after)) as show:

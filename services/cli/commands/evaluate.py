@@ -3,6 +3,7 @@
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,22 +15,17 @@ from services.cli.console import messages, output
 from services.cli.evaluation.report import report
 from services.cli.failures import CommandError, clear_failures
 from services.cli.history_options import (
-    EventType,
-    ItemColumn,
     ItemSeparator,
     ItemsFile,
-    TimestampColumn,
-    TypeColumn,
-    UserColumn,
-    ValueColumn,
+    RowsSaid,
+    read_contents,
+    say_left_out,
 )
+from services.cli.options import with_options
 from services.cli.progress_bar import progress_bar
-from services.common.content_features import Content
-from services.dataset.event_columns import EventOptions
-from services.dataset.event_file import read_events
-from services.dataset.events import Events
-from services.dataset.item_columns import ItemOptions
-from services.dataset.items import read_items
+from services.cli.reading import EventMapping, Files, Reading, opened_events, say_notes
+from services.dataset.history.event_file import read_events
+from services.dataset.history.events import Events
 from services.evaluation.as_json import as_json
 from services.evaluation.evaluate import (
     ALL_ARMS,
@@ -46,10 +42,9 @@ from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.training import TrainingError
 
 
+@with_options(reading=Reading, mapping=EventMapping)
 def evaluate_file(
-    file: Annotated[
-        Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
-    ],
+    files: Files = None,
     items: ItemsFile = None,
     arms: Annotated[
         str | None,
@@ -75,14 +70,7 @@ def evaluate_file(
     preset: Annotated[
         str, typer.Option(help="Event types and their weights; unknown types weigh 1.")
     ] = "shopping",
-    user_column: UserColumn = None,
-    session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
-    item_column: ItemColumn = None,
-    timestamp_column: TimestampColumn = None,
-    type_column: TypeColumn = None,
-    event_type: EventType = None,
-    value_column: ValueColumn = None,
-    separator: ItemSeparator = "|",
+    separator: ItemSeparator = None,
     slates: Annotated[
         bool, typer.Option(help="Log the slates of full, and learn from what came of them.")
     ] = False,
@@ -107,6 +95,9 @@ def evaluate_file(
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Write plots (PNG) into this folder.")] = None,
+    *,
+    reading: Reading,
+    mapping: EventMapping,
 ) -> None:
     """Compare arms on a history, test-then-train in global order of time.
 
@@ -115,10 +106,6 @@ def evaluate_file(
     history of the user who is about to act; those whose libraries are missing, or who would take
     too long, are left out by name.
     """
-    options = EventOptions(
-        user_column, session_column, item_column, timestamp_column, type_column, value_column,
-        None, event_type,
-    )  # fmt: skip
     with clear_failures(), threadpool_limits(1):
         rules = Rules(start, limit, every, repeats, _cutoffs(cutoffs), seed=seed)
         try:
@@ -128,8 +115,8 @@ def evaluate_file(
         names = _arms(arms, peers, train or generation is not None)
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
                     60 * peer_minutes)  # fmt: skip
-        events = _read_events(file, options)
-        contents = _read_items(items, separator)
+        events = _read_events(files, reading, mapping)
+        contents = read_contents(items, reading.format_name, separator)
         try:
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
         except (NothingToCompareError, TrainingError, ValueError) as error:
@@ -156,26 +143,15 @@ def _say(text: str) -> None:
     messages().print(f"[dim]{escape(text)}[/]")
 
 
-def _read_events(file: Path, options: EventOptions) -> Events:
-    read = 0
-
-    def count(rows: int) -> None:
-        nonlocal read
-        if rows - read >= 1_000_000:
-            read = rows
-            _say(f"{file.name}: {rows:,} rows read")
-
-    events = read_events(file, options, count)
+def _read_events(files: Sequence[str] | None, reading: Reading, mapping: EventMapping) -> Events:
+    with opened_events(files, reading, mapping) as (table, options):
+        events = read_events(table, options, RowsSaid(table.name))
+        say_notes(table)
     kinds = ", ".join(events.types[:8])
     _say(f"{len(events):,} events of {len(events.user_ids):,} users on {len(events.item_ids):,} "
          f"items; types: {kinds}")  # fmt: skip
-    for reason, rows in events.rejected.items():
-        messages().print(f"[yellow]{rows:,} rows left out: {reason}[/]")
+    say_left_out(events)
     return events
-
-
-def _read_items(file: Path | None, separator: str) -> dict[str, Content]:
-    return {} if file is None else read_items(file, ItemOptions(separator=separator))
 
 
 def _arms(given: str | None, peers: bool, trained: bool) -> list[str]:

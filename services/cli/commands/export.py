@@ -11,7 +11,7 @@ import typer
 from services.cli.console import output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
-from services.dataset.event_file import SESSION_PREFIX
+from services.dataset.history.event_file import SESSION_PREFIX
 from services.dataset.log_export import LogExportError, LogHistory, read_log
 
 COLUMNS = ("user", "session", "item", "timestamp", "type", "value")

@@ -1,276 +1,411 @@
 """`harken import events|items|users`: files, or the rows of a query, into a suite."""
 
-import itertools
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from services.cli.catch_up import wait_for_rankers
-from services.cli.clients import connect
-from services.cli.console import messages, output
-from services.cli.failures import clear_failures, run
-from services.cli.imports.event_import import EventImport, ImportSummary
-from services.cli.imports.event_rows import EventRow, event_rows
+from services.cli.clients import Clients, connect
+from services.cli.console import messages
+from services.cli.failures import CommandError, clear_failures, run
+from services.cli.imports.counts import RejectLimit, reject_limit
+from services.cli.imports.event_chunk import Window
+from services.cli.imports.event_import import EventImport, History, ImportSummary
 from services.cli.imports.import_state import ImportStateFile
 from services.cli.imports.item_target import item_target
+from services.cli.imports.outcome import Outcome, show
 from services.cli.imports.rejects import RejectsFile
-from services.cli.imports.row_import import RowSummary, RowTarget, import_rows
-from services.cli.imports.row_source import RowSource, row_source
-from services.cli.imports.user_rows import user_columns
+from services.cli.imports.replacement import SAFE_SHARE, Gone, difference, remove
+from services.cli.imports.row_import import RowSummary, RowTarget, Thing, import_rows
 from services.cli.imports.user_target import user_target
-from services.cli.options import SuiteOptions, Tenant, with_suite_options
-from services.cli.progress_bar import progress_bar
-from services.dataset.event_columns import EventOptions, event_columns
-from services.dataset.item_columns import ItemOptions, item_columns
+from services.cli.options import SuiteOptions, Tenant, with_options
+from services.cli.progress_bar import counting_line, progress_bar
+from services.cli.reading import (
+    EventMapping,
+    Files,
+    ItemMapping,
+    Reading,
+    opened_events,
+    opened_items,
+    opened_users,
+    rejects_beside,
+    say_notes,
+)
+from services.dataset.faults import FaultyRow
+from services.dataset.fields.event_fields import event_fields
+from services.dataset.fields.item_fields import ItemReader, ItemRow, item_fields
+from services.dataset.fields.user_fields import UserReader, user_fields
+from services.dataset.history.event_batch import EventReader
+from services.dataset.history.ordered import OrderedEvents, Survey
+from services.dataset.table.table import Table
 from services.evaluation.history import start_row
 
 app = typer.Typer(
-    help="Import into a suite: CSV with a header, JSON lines (both also gzipped), Parquet, or the "
-    "rows of a PostgreSQL query."
+    help="Import into a suite: CSV or TSV, JSON lines or an array, Parquet, packed or not, in "
+    "files, folders or on standard input; or the rows of a PostgreSQL query."
 )
 
-File = Annotated[
-    Path | None,
-    typer.Argument(help="CSV with a header, or .jsonl, both also with .gz; or .parquet."),
-]
-Query = Annotated[
-    str | None,
-    typer.Option(
-        help="SELECT whose rows are imported instead of a file. With an ORDER BY over something "
-        "unique, which later rows only follow, a broken import is resumed."
-    ),
-]
-Dsn = Annotated[
-    str | None,
-    typer.Option(envvar="HARKEN_IMPORT_DSN", help="PostgreSQL that --query runs on."),
-]
-Delimiter = Annotated[
-    str | None, typer.Option(help="Delimiter of CSV; default: found in the header.")
-]
-Restart = Annotated[bool, typer.Option("--restart", help="Start over instead of resuming.")]
-UserColumn = Annotated[str | None, typer.Option(help="Column of user ids.")]
-ItemColumn = Annotated[str | None, typer.Option(help="Column of item ids.")]
+_SHOWN_GONE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How an import runs, and what it says."""
+
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="Where rows go that are not taken; default: FILE.rejects.jsonl."),
+    ] = None
+    max_rejects: Annotated[
+        str | None,
+        typer.Option(
+            help="Fail when more rows than that are not taken: a number, or a share such as 5%. "
+            "Default: any number may be."
+        ),
+    ] = None
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of resuming.")] = (
+        False
+    )
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object with all counts as the last line.")
+    ] = False
+
+    def limit(self) -> RejectLimit:
+        """Return how many rows may not be taken."""
+        return reject_limit(self.max_rejects)
 
 
 @app.command("events")
-@with_suite_options
+@with_options(reading=Reading, mapping=EventMapping, how=Run, suite=SuiteOptions)
 def import_events(
-    file: File = None,
-    query: Query = None,
-    dsn: Dsn = None,
-    user_column: UserColumn = None,
-    session_column: Annotated[str | None, typer.Option(help="Column of session ids.")] = None,
-    item_column: ItemColumn = None,
-    timestamp_column: Annotated[
-        str | None, typer.Option(help="Column of times: unix seconds or milliseconds, ISO 8601.")
-    ] = None,
-    type_column: Annotated[str | None, typer.Option(help="Column of event types.")] = None,
-    event_type: Annotated[
-        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
-    ] = None,
-    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
-    event_id_column: Annotated[
-        str | None, typer.Option(help="Column of event ids; default: made from the content.")
-    ] = None,
+    files: Files = None,
     start: Annotated[
-        float, typer.Option(help="Rows to skip: a number, or a fraction when below 1.")
+        float,
+        typer.Option(
+            help="Events to skip, in order of time: a number, or a fraction when below 1."
+        ),
     ] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Rows to take.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Events to take.")] = None,
     create_items: Annotated[
         bool, typer.Option(help="Add items that the catalogue does not know.")
     ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until all rankers reflect it.")] = False,
-    restart: Restart = False,
-    delimiter: Delimiter = None,
     tenant: Tenant = "default",
     *,
+    reading: Reading,
+    mapping: EventMapping,
+    how: Run,
     suite: SuiteOptions,
 ) -> None:
-    """Import a history of events. Repeating it is safe: duplicates are recognised."""
-    options = EventOptions(
-        user_column, session_column, item_column, timestamp_column, type_column, value_column,
-        event_id_column, event_type,
-    )  # fmt: skip
+    """Import a history of events, in order of time. Repeating it is safe.
+
+    A source that is not in order of time is sorted on disk first. Rows that cannot be read are
+    rejected one by one, with line, column, reason and value; those that the suite takes aside
+    (unknown items or types, values out of range, times of the future) are quarantined. The exit
+    code is 0 all the same, unless --max-rejects says otherwise.
+    """
     started = time.monotonic()
-    with clear_failures(), row_source("events", file, query, dsn, delimiter) as source:
+    with (
+        clear_failures(),
+        opened_events(files, reading, mapping) as (table, options),
+        tempfile.TemporaryDirectory(prefix="harken-import-") as scratch,
+    ):
         endpoints = suite.endpoints()
-        columns = event_columns(source.rows.columns, options)
-        total = source.rows.count_rows()
-        first = _start(start, total)
-        last = total if limit is None else min(total, first + limit)
+        allowed = how.limit()
+        reader = EventReader(table, event_fields(table, options))
+        ordered = OrderedEvents(reader, Path(scratch))
+        survey = _looked_through(table, ordered)
+        say_notes(table)
+        _say_times(reader, survey)
+        allowed.check(sum(survey.rejected.values()), survey.rows, sent=False)
+        window = _window(start, limit, survey)
         # What is read of a source that grows does not depend on how long it is by now.
-        end = limit if source.grows else last
+        end = limit if table.grows else window.end
         state = _state(
-            suite.folder, "events", tenant, source, repr(columns), restart, f"{first}-{end}"
-        )
+            suite.folder, "events", tenant, table, repr(reader.fields), how.restart,
+            f"{window.first}-{end}-{survey.ordered}",
+        )  # fmt: skip
+        rejects = _rejects("events", files, how.rejects, suite.folder)
 
-        def rows() -> Iterator[EventRow]:
-            return itertools.islice(event_rows(source.rows.rows(), columns), first, last)
-
-        async def work() -> ImportSummary:
+        async def work() -> tuple[ImportSummary, RejectsFile]:
             async with connect(endpoints) as clients:
-                job = EventImport(
-                    clients, tenant, lambda keep: RejectsFile(source.rejects_beside, keep), state,
-                    create_items,
-                )  # fmt: skip
-                with progress_bar(f"events of {source.name}", last - first) as progress:
-                    summary = await job.run(rows, lambda row: progress(row - first))
+                job = EventImport(clients, tenant, rejects.opened, state, create_items,
+                                  limit=allowed)  # fmt: skip
+                history = History(ordered.batches, reader.fields, window, survey.rows)
+                with progress_bar(f"events of {table.name}", _rows_of(window, survey)) as progress:
+                    summary = await job.run(history, progress)
                 if wait:
                     await wait_for_rankers(clients, tenant, summary.position)
-                return summary
+                return summary, rejects.last
 
-        summary = run(work())
-        _print_events(source, summary, last - first, time.monotonic() - started)
+        summary, file = run(work())
+        columns = ("accepted", "duplicates", "quarantined", "rejected")
+        more = ("created",) if create_items else ()
+        show(
+            Outcome(summary.counts, (*columns, *more), time.monotonic() - started,
+                    summary.resumed_after_row, file.path, summary.position),
+            how.as_json,
+        )  # fmt: skip
 
 
 @app.command("items")
-@with_suite_options
+@with_options(reading=Reading, mapping=ItemMapping, how=Run, suite=SuiteOptions)
 def import_items(
-    file: File = None,
-    query: Query = None,
-    dsn: Dsn = None,
-    item_column: ItemColumn = None,
-    title_column: Annotated[str | None, typer.Option(help="Column of titles.")] = None,
-    description_column: Annotated[str | None, typer.Option(help="Column of descriptions.")] = None,
-    categories_column: Annotated[str | None, typer.Option(help="Column of categories.")] = None,
-    tags_column: Annotated[str | None, typer.Option(help="Column of tags.")] = None,
-    number: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of numbers; may be repeated. Default: year, price and such."),
-    ] = None,
-    separator: Annotated[
-        str, typer.Option(help="What separates categories and tags; ' ' means any white space.")
-    ] = "|",
-    restart: Restart = False,
-    delimiter: Delimiter = None,
+    files: Files = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="The source is the whole catalogue: items that are not in it are hidden.",
+        ),
+    ] = False,
+    gone: Annotated[
+        Gone, typer.Option(help="With --replace: what becomes of items that are not in it.")
+    ] = Gone.HIDE,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help=f"Also when more than {SAFE_SHARE:.0%} of the items would go."),
+    ] = False,
     tenant: Tenant = "default",
     *,
+    reading: Reading,
+    mapping: ItemMapping,
+    how: Run,
     suite: SuiteOptions,
 ) -> None:
-    """Import items into the catalogue; those that exist are updated."""
-    options = ItemOptions(
-        item_column, title_column, description_column, categories_column, tags_column, number,
-        separator,
-    )  # fmt: skip
+    """Create and update items of the catalogue: of each only the fields that the source has.
+
+    A column that is not there leaves the field as it is, an empty cell clears it (but for times of
+    release, which stay). In JSON lines that holds for each line. So a file of ids and stock hides
+    and shows items, and touches nothing else; what was hidden or expired otherwise stays so. With
+    --replace, what the source does not name is hidden, or deleted with --gone delete.
+    """
     started = time.monotonic()
-    with clear_failures(), row_source("items", file, query, dsn, delimiter) as source:
+    with clear_failures(), opened_items(files, reading, mapping) as (table, options):
         endpoints = suite.endpoints()
-        columns = item_columns(source.rows.columns, options)
-        total = source.rows.count_rows()
-        state = _state(suite.folder, "items", tenant, source, repr(columns), restart)
+        allowed = how.limit()
+        fields = item_fields(table, options)
+        reader = ItemReader(table, fields)
+        named: set[str] = set()
 
-        async def work() -> RowSummary:
+        def rows() -> Iterator[ItemRow | FaultyRow]:
+            for row in reader.rows():
+                if replace:
+                    named.add(_item_id(row, fields.item))
+                yield row
+
+        total = _counted(rows, table, allowed)
+        state = _state(suite.folder, "items", tenant, table, repr(fields), how.restart)
+        rejects = _rejects("items", files, how.rejects, suite.folder)
+
+        async def work() -> tuple[RowSummary, RejectsFile]:
             async with connect(endpoints) as clients:
-                target = item_target(clients.catalog, tenant, columns)
-                return await _import(source, target, state, total)
+                summary = await _import(
+                    table, reader.rows, item_target(clients.catalog, tenant, fields), rejects,
+                    state, total, allowed,
+                )  # fmt: skip
+                if replace:
+                    await _replace(clients, tenant, named - {""}, gone, yes)
+                return summary, rejects.last
 
-        _print_rows(source, run(work()), total, time.monotonic() - started)
+        summary, file = run(work())
+        say_notes(table)
+        show(
+            Outcome(summary.counts, ("created", "updated", "unchanged", "rejected"),
+                    time.monotonic() - started, summary.resumed_after_row, file.path),
+            how.as_json,
+        )  # fmt: skip
 
 
 @app.command("users")
-@with_suite_options
+@with_options(reading=Reading, how=Run, suite=SuiteOptions)
 def import_users(
-    file: File = None,
-    query: Query = None,
-    dsn: Dsn = None,
-    user_column: UserColumn = None,
+    files: Files = None,
+    user_column: Annotated[str | None, typer.Option(help="Column of user ids.")] = None,
     attribute: Annotated[
         list[str] | None,
         typer.Option(help="Column that becomes an attribute; may be repeated. Default: all."),
     ] = None,
-    restart: Restart = False,
-    delimiter: Delimiter = None,
     tenant: Tenant = "default",
     *,
+    reading: Reading,
+    how: Run,
     suite: SuiteOptions,
 ) -> None:
-    """Set attributes of users; what they had before is replaced."""
+    """Set attributes of users: those that the source has columns for; others stay as they are.
+
+    An empty cell removes the attribute. An attribute is a number where all cells of its column are
+    numbers, and text otherwise.
+    """
     started = time.monotonic()
-    with clear_failures(), row_source("users", file, query, dsn, delimiter) as source:
+    with clear_failures(), opened_users(files, reading) as (table, ids):
         endpoints = suite.endpoints()
-        columns = user_columns(source.rows.columns, user_column, attribute)
-        total = source.rows.count_rows()
-        state = _state(suite.folder, "users", tenant, source, repr(columns), restart)
+        allowed = how.limit()
+        fields = user_fields(table, user_column or ids, attribute)
+        reader = UserReader(table, fields)
+        total = _counted(reader.rows, table, allowed)
+        state = _state(suite.folder, "users", tenant, table, repr(fields), how.restart)
+        rejects = _rejects("users", files, how.rejects, suite.folder)
 
-        async def work() -> RowSummary:
+        async def work() -> tuple[RowSummary, RejectsFile]:
             async with connect(endpoints) as clients:
-                target = user_target(clients.profile, tenant, columns)
-                return await _import(source, target, state, total)
+                summary = await _import(
+                    table, reader.rows, user_target(clients.profile, tenant), rejects, state,
+                    total, allowed,
+                )  # fmt: skip
+                return summary, rejects.last
 
-        _print_rows(source, run(work()), total, time.monotonic() - started)
+        summary, file = run(work())
+        say_notes(table)
+        show(
+            Outcome(summary.counts, ("updated", "unchanged", "rejected"),
+                    time.monotonic() - started, summary.resumed_after_row, file.path),
+            how.as_json,
+        )  # fmt: skip
+
+
+class _Rejects:
+    """Where rejects go; `last` is the file that was opened last."""
+
+    def __init__(self, path: Path, fallback: Path) -> None:
+        self._path = path
+        self._fallback = fallback
+        self.last = RejectsFile(path, fallback)
+
+    def opened(self, keep_bytes: int) -> RejectsFile:
+        self.last = RejectsFile(self._path, self._fallback, keep_bytes)
+        return self.last
+
+
+def _rejects(kind: str, files: Sequence[str] | None, given: Path | None, folder: Path) -> _Rejects:
+    beside = rejects_beside(kind, files)
+    return _Rejects(given or beside, folder / "imports" / beside.name)
 
 
 async def _import(
-    source: RowSource, target: RowTarget, state: ImportStateFile | None, total: int
+    table: Table,
+    rows: Callable[[], Iterator[Thing | FaultyRow]],
+    target: RowTarget[Thing],
+    rejects: _Rejects,
+    state: ImportStateFile | None,
+    total: int,
+    limit: RejectLimit,
 ) -> RowSummary:
-    with progress_bar(source.name, total) as progress:
-        return await import_rows(
-            source.rows.rows,
-            target,
-            lambda keep: RejectsFile(source.rejects_beside, keep),
-            state,
-            progress,
+    with progress_bar(table.name, total) as progress:
+        return await import_rows(rows, target, rejects.opened, state, progress, limit, total)
+
+
+def _counted(rows: Callable[[], Iterator[object]], table: Table, limit: RejectLimit) -> int:
+    """Return how many rows there are, before any of them is sent."""
+    total, faulty = 0, 0
+    with counting_line(f"reading {table.name}") as count:
+        for row in rows():
+            total += 1
+            faulty += isinstance(row, FaultyRow)
+            count(total)
+    limit.check(faulty, total, sent=False)
+    return total
+
+
+def _item_id(row: ItemRow | FaultyRow, column: str) -> str:
+    """Return the id of a row, also of one that is faulty elsewhere; "" when it has none."""
+    if isinstance(row, FaultyRow):
+        cell = row.cells.get(column)
+        return str(cell).strip() if isinstance(cell, str | int) else ""
+    return row.content.item_id
+
+
+async def _replace(clients: Clients, tenant: str, named: set[str], gone: Gone, yes: bool) -> None:
+    found = await difference(clients.catalog, tenant, named, gone)
+    console = messages()
+    if found.hidden:
+        console.print(
+            f"{len(found.hidden):,} items of the source are hidden, and stay so "
+            f"(harken items unhide): {', '.join(found.hidden[:_SHOWN_GONE])}",
+            markup=False,
         )
+    if not found.gone:
+        return
+    what = "deleted" if gone is Gone.DELETE else "hidden"
+    console.print(f"not in the source, {what}: {len(found.gone):,} of {found.total:,} items")
+    for item_id, title in found.gone[:_SHOWN_GONE]:
+        console.print(f"  {escape(item_id)}  [dim]{escape(title)}[/]")
+    if len(found.gone) > _SHOWN_GONE:
+        console.print(f"  and {len(found.gone) - _SHOWN_GONE:,} more")
+    if found.share > SAFE_SHARE and not yes:
+        raise CommandError(
+            f"that is {found.share:.0%} of the catalogue: nothing was {what}; say --yes when it is "
+            "meant (the rows of the source are imported)"
+        )
+    await remove(clients.catalog, tenant, [item_id for item_id, _ in found.gone], gone)
+
+
+def _looked_through(table: Table, ordered: OrderedEvents) -> Survey:
+    with counting_line(f"looking through {table.name}") as count:
+        survey = ordered.look_through(count)
+    if not survey.ordered:
+        messages().print(
+            f"{table.name} is not in order of time (row {survey.first_late:,} is older than the "
+            "one before): it was sorted",
+            markup=False,
+        )
+    return survey
+
+
+def _say_times(reader: EventReader, survey: Survey) -> None:
+    units = reader.times.units
+    if not units:
+        return
+    read = ", ".join(f"{unit.value}" for unit in units)
+    console = messages()
+    if len(units) > 1:
+        console.print(
+            f"note: {reader.fields.timestamp} holds numbers of several magnitudes, read as {read} "
+            "each; --time-format unix, unix_ms, unix_us or unix_ns reads all alike",
+            style="yellow",
+            markup=False,
+        )
+    elif survey.rows:
+        console.print(f"{reader.fields.timestamp}: read as {read}", markup=False)
+
+
+def _window(start: float, limit: int | None, survey: Survey) -> Window:
+    events = survey.rows - sum(survey.rejected.values())
+    try:
+        first = start_row(start, events)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return Window(first, None if limit is None else first + limit)
+
+
+def _rows_of(window: Window, survey: Survey) -> int:
+    """Return how many rows an import takes: the events meant, and all that are faulty."""
+    faulty = sum(survey.rejected.values())
+    events = survey.rows - faulty
+    end = events if window.end is None else min(events, window.end)
+    return max(0, end - window.first) + faulty
 
 
 def _state(
     folder: Path,
     kind: str,
     tenant: str,
-    source: RowSource,
-    columns: str,
+    table: Table,
+    fields: str,
     restart: bool,
     *selection: str,
 ) -> ImportStateFile | None:
     """Return where progress is kept; None for rows whose order is another one each time."""
-    if not source.resumable:
+    if not table.resumable:
         messages().print("the query has no ORDER BY: a broken import starts over")
         return None
-    state = ImportStateFile(folder, kind, tenant, source.rows.fingerprint(), columns, *selection)
+    state = ImportStateFile(folder, kind, tenant, table.fingerprint, fields, *selection)
     if restart:
         state.clear()
     return state
-
-
-def _start(start: float, total: int) -> int:
-    try:
-        return start_row(start, total)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def _print_events(source: RowSource, summary: ImportSummary, rows: int, seconds: float) -> None:
-    table = Table(
-        "rows", "accepted", "duplicates", "rejected", "items created", "seconds", "rows/s"
-    )
-    done = rows - max(0, summary.resumed_after_row)
-    table.add_row(
-        f"{rows:,}", f"{summary.accepted:,}", f"{summary.duplicates:,}", f"{summary.rejected:,}",
-        f"{summary.items_created:,}", f"{seconds:.1f}", f"{max(0, done) / max(seconds, 1e-9):,.0f}",
-    )  # fmt: skip
-    output().print(table)
-    _print_notes(source, summary.rejected, summary.resumed_after_row)
-    if summary.position:
-        output().print(f"position {summary.position.hex()}")
-
-
-def _print_rows(source: RowSource, summary: RowSummary, rows: int, seconds: float) -> None:
-    outcomes = sorted(summary.outcomes)
-    table = Table("rows", *outcomes, "rejected", "seconds")
-    counts = [f"{summary.outcomes[name]:,}" for name in outcomes]
-    table.add_row(f"{rows:,}", *counts, f"{summary.rejected:,}", f"{seconds:.1f}")
-    output().print(table)
-    _print_notes(source, summary.rejected, summary.resumed_after_row)
-
-
-def _print_notes(source: RowSource, rejected: int, resumed_after: int) -> None:
-    if resumed_after:
-        output().print(f"resumed after row {resumed_after:,} (--restart starts over)")
-    if rejected:
-        path = escape(f"{source.rejects_beside}.rejects.jsonl")
-        output().print(f"[yellow]{rejected:,} rows were not taken; see {path}[/]")

@@ -9,19 +9,25 @@ import typer
 from services.cli.clients import Clients, connect
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures, run
-from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.options import SuiteOptions, Tenant, with_options
+from services.cli.reading import (
+    EventMapping,
+    Files,
+    Reading,
+    opened_events,
+    rejects_beside,
+    say_notes,
+)
 from services.cli.replay.live_view import live_view
 from services.cli.replay.report import as_json, report
 from services.cli.replay.run import Replay, ReplayResult
 from services.cli.replay.source import ReplaySource, read_history
 from services.cli.replay.warm_up import warm_up
-from services.dataset.event_columns import EventOptions
-from services.dataset.table_file import TableFile
 
 
-@with_suite_options
+@with_options(reading=Reading, mapping=EventMapping, suite=SuiteOptions)
 def replay(
-    file: Annotated[Path, typer.Argument(help="History: CSV with a header, or .jsonl; also .gz.")],
+    files: Files = None,
     start: Annotated[
         float, typer.Option(help="Where the replay begins: a fraction, or a number of events.")
     ] = 0.8,
@@ -32,15 +38,13 @@ def replay(
     create_items: Annotated[
         bool, typer.Option(help="Add items that the catalogue does not know.")
     ] = False,
-    event_type: Annotated[
-        str | None, typer.Option("--type", help="Type of all events, instead of a column.")
-    ] = None,
-    value_column: Annotated[str | None, typer.Option(help="Column of values.")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
     tenant: Tenant = "default",
     *,
+    reading: Reading,
+    mapping: EventMapping,
     suite: SuiteOptions,
 ) -> None:
     """Stream a history in order of time, asking for a slate before each event.
@@ -51,19 +55,20 @@ def replay(
     them is recorded; events on items seen before are not scored. The whole history is held in
     memory, about 1 KB an event.
     """
-    with clear_failures():
+    with clear_failures(), opened_events(files, reading, mapping) as (table, options):
         endpoints = suite.endpoints()
-        options = EventOptions(value=value_column, constant_type=event_type)
         try:
-            source = read_history(TableFile(file), options, start, limit)
+            source = read_history(table, options, start, limit)
         except ValueError as error:
             raise CommandError(str(error)) from None
         if not source.split.after:
             raise CommandError("nothing is left to replay: --start is at the end of the history")
+        say_notes(table)
+    rejects = rejects_beside("replay", files)
 
     async def work() -> ReplayResult:
         async with connect(endpoints) as clients:
-            return await measured(clients, tenant, source, file if warm else None, create_items)
+            return await measured(clients, tenant, source, rejects if warm else None, create_items)
 
     result = run(work())
     output().print(report(result))
@@ -72,19 +77,21 @@ def replay(
 
 
 async def measured(
-    clients: Clients, tenant: str, source: ReplaySource, file: Path | None, create_items: bool
+    clients: Clients, tenant: str, source: ReplaySource, rejects: Path | None, create_items: bool
 ) -> ReplayResult:
-    """Replay a history; `file` is where it came from, None when it shall not be imported first."""
+    """Replay a history; `rejects` gets what is not taken of what comes before it, None when that
+    shall not be imported first.
+    """
     console = messages()
     if source.unreadable:
         console.print(f"[yellow]{source.unreadable:,} rows without time or unreadable left out[/]")
     position = b""
-    if file is not None:
-        summary = await warm_up(clients, tenant, source, file, create_items)
+    if rejects is not None:
+        summary = await warm_up(clients, tenant, source, rejects, create_items)
         position = summary.position
         console.print(
-            f"before the split: {summary.accepted:,} events imported, "
-            f"{summary.duplicates:,} known before, {summary.rejected:,} rejected"
+            f"before the split: {summary.counts.accepted:,} events imported, "
+            f"{summary.counts.duplicates:,} known before, {summary.counts.not_taken:,} not taken"
         )
     job = Replay(clients, tenant, source)
     console.print("[dim]taking the slates of frozen_state[/]")

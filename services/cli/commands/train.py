@@ -14,20 +14,11 @@ from services.cli.clients import Clients, connect
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.failures import run as run_async
-from services.cli.history_options import (
-    EventType,
-    ItemColumn,
-    ItemSeparator,
-    ItemsFile,
-    TimestampColumn,
-    TypeColumn,
-    UserColumn,
-    ValueColumn,
-)
-from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.history_options import ItemSeparator, ItemsFile
+from services.cli.options import SuiteOptions, Tenant, with_options
 from services.cli.progress_bar import progress_bar
+from services.cli.reading import EventMapping, Files, Reading
 from services.cli.training.inputs import read_training_data
-from services.dataset.event_columns import EventOptions
 from services.trainer import presets
 from services.trainer.checkpoint import CheckpointError
 from services.trainer.engine import ENGINES, EngineError, open_engine
@@ -42,12 +33,10 @@ _FAULTS = (CheckpointError, EngineError, GenerationError, ParametersError)
 _DEFAULT_PUBLISH_SECONDS = 300.0
 
 
-@with_suite_options
+@with_options(reading=Reading, mapping=EventMapping, suite=SuiteOptions)
 def train(
-    file: Annotated[
-        Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
-    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the generation.")],
+    files: Files = None,
     items: ItemsFile = None,
     parameters: Annotated[
         Path | None, typer.Option(help="Parameters (TOML or JSON), as `harken tune` writes them.")
@@ -92,15 +81,11 @@ def train(
     publish: Annotated[
         bool, typer.Option("--publish", help="Publish to the suite; it does not serve by that.")
     ] = False,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    timestamp_column: TimestampColumn = None,
-    type_column: TypeColumn = None,
-    event_type: EventType = None,
-    value_column: ValueColumn = None,
-    separator: ItemSeparator = "|",
+    separator: ItemSeparator = None,
     tenant: Tenant = "default",
     *,
+    reading: Reading,
+    mapping: EventMapping,
     suite: SuiteOptions,
 ) -> None:
     """Train a generation: base vectors, item tower, scorer, and learned encoders where asked.
@@ -109,16 +94,12 @@ def train(
     interrupted run goes on where it was when the same command is given again. Needs the extra
     `train`.
     """
-    options = EventOptions(
-        user=user_column, item=item_column, timestamp=timestamp_column, type=type_column,
-        value=value_column, constant_type=event_type,
-    )  # fmt: skip
     with clear_failures():
         endpoints = suite.endpoints() if publish else None
         folder = work or out.with_name(f"{out.name}.work")
         mapped = folder / "events" if out_of_core else None
         data = read_training_data(
-            file, items, options, separator, preset, validation, mapped=mapped
+            files, items, reading, mapping, separator, preset, validation, mapped=mapped
         )
         run = require_torch("services.trainer.run", "harken train")
         try:

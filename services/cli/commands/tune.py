@@ -11,16 +11,9 @@ from rich.table import Table
 from services.cli.commands.train import require_torch
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
-from services.cli.history_options import (
-    EventType,
-    ItemColumn,
-    TimestampColumn,
-    TypeColumn,
-    UserColumn,
-    ValueColumn,
-)
+from services.cli.options import with_options
+from services.cli.reading import EventMapping, Files, Reading
 from services.cli.training.inputs import read_training_data
-from services.dataset.event_columns import EventOptions
 from services.trainer import presets
 from services.trainer.engine import ENGINES, EngineError, open_engine
 from services.trainer.parameters import (
@@ -36,10 +29,9 @@ if TYPE_CHECKING:
 _SHOWN = 15
 
 
+@with_options(reading=Reading, mapping=EventMapping)
 def tune(
-    file: Annotated[
-        Path, typer.Argument(help="History: CSV with a header, .jsonl, .parquet; also .gz.")
-    ],
+    files: Files = None,
     out: Annotated[
         Path, typer.Option("--out", help="Where to write the best parameters (.toml or .json).")
     ] = Path("parameters.toml"),
@@ -69,24 +61,17 @@ def tune(
         str, typer.Option(help=f"Where blocks are solved: {', '.join(ENGINES)}.")
     ] = "local",
     seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
-    user_column: UserColumn = None,
-    item_column: ItemColumn = None,
-    timestamp_column: TimestampColumn = None,
-    type_column: TypeColumn = None,
-    event_type: EventType = None,
-    value_column: ValueColumn = None,
+    *,
+    reading: Reading,
+    mapping: EventMapping,
 ) -> None:
     """Search parameters of base vectors and fold-in, or of a learned encoder, and write the best.
 
     A trial trains on what comes before the validation window and is measured on it by tie-safe
     NDCG@10, test-then-train. The part after `--head` is never looked at. Needs the extra `train`.
     """
-    options = EventOptions(
-        user=user_column, item=item_column, timestamp=timestamp_column, type=type_column,
-        value=value_column, constant_type=event_type,
-    )  # fmt: skip
     with clear_failures():
-        data = read_training_data(file, None, options, "|", preset, validation, head)
+        data = read_training_data(files, None, reading, mapping, None, preset, validation, head)
         tuning = require_torch("services.trainer.tuning", "harken tune")
         plan = tuning.TuningPlan(
             trials, groups, encoder, f"sqlite:///{storage}" if storage else None, seed=seed

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.failures import CommandError
-from services.dataset.event_columns import EventOptions
-from services.dataset.item_columns import ItemOptions
-from services.dataset.table_file import TableFile
+from services.dataset.fields.event_fields import EventOptions
+from services.dataset.fields.item_fields import ItemOptions
+from services.dataset.table.table import Source, open_table
 from services.simulator.world import WorldConfig, write_world
 
 _WHEEL = "recbole==1.2.1"
@@ -23,9 +23,9 @@ _WORLD = WorldConfig(users=220, items=800)
 class DemoData:
     """Files, how to read them, and one line on where they come from."""
 
-    events: TableFile
-    items: TableFile
-    users: TableFile | None
+    events: Source
+    items: Source
+    users: Source | None
     event_options: EventOptions
     item_options: ItemOptions
     origin: str
@@ -58,13 +58,12 @@ def _given(folder: Path) -> DemoData:
     events, items, users = found["events"], found["items"], found["users"]
     if events is None or items is None:
         raise CommandError(f"{folder} must hold events.csv (or events.csv.gz) and items.csv")
-    items_table = TableFile(items)
     return DemoData(
-        TableFile(events),
-        items_table,
-        TableFile(users) if users is not None else None,
+        _source(events),
+        _source(items),
+        _source(users) if users is not None else None,
         EventOptions(),
-        ItemOptions(separator=_separator(items_table)),
+        ItemOptions(separator=_separator(_source(items))),
         f"data of {folder}",
     )
 
@@ -73,12 +72,18 @@ def _candidates(folder: Path, name: str) -> list[Path]:
     return [folder / f"{name}{suffix}" for suffix in (".csv", ".csv.gz", ".jsonl", ".jsonl.gz")]
 
 
-def _separator(items: TableFile) -> str:
+def _separator(items: Source) -> str:
     """Return what parts categories: the bar where there is one, otherwise white space."""
-    name = next(
-        (c for c in ("categories", "genres", "category", "genre") if c in items.columns), ""
-    )
-    return "|" if any("|" in str(row.cells.get(name, "")) for row in items.rows()) else " "
+    with open_table(items) as table:
+        name = next(
+            (c for c in ("categories", "genres", "category", "genre") if c in table.columns), ""
+        )
+        cells = (cell for block in table.blocks() for cell in block.column(name))
+        return "|" if any("|" in str(cell) for cell in cells) else " "
+
+
+def _source(path: Path) -> Source:
+    return Source((str(path),))
 
 
 def _complete(folder: Path) -> bool:
@@ -116,9 +121,9 @@ def _fetch(folder: Path) -> str:
 
 def _movielens(folder: Path) -> DemoData:
     return DemoData(
-        TableFile(folder / "ml-100k.inter"),
-        TableFile(folder / "ml-100k.item"),
-        TableFile(folder / "ml-100k.user"),
+        _source(folder / "ml-100k.inter"),
+        _source(folder / "ml-100k.item"),
+        _source(folder / "ml-100k.user"),
         EventOptions(constant_type="rating"),
         ItemOptions(separator=" "),
         "MovieLens-100k (GroupLens; research use), from the wheel recbole 1.2.1",
@@ -128,8 +133,8 @@ def _movielens(folder: Path) -> DemoData:
 def _simulated(folder: Path) -> DemoData:
     write_world(_WORLD, folder)
     return DemoData(
-        TableFile(folder / "events.csv.gz"),
-        TableFile(folder / "items.csv"),
+        _source(folder / "events.csv.gz"),
+        _source(folder / "items.csv"),
         None,
         EventOptions(),
         ItemOptions(),

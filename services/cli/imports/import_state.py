@@ -2,19 +2,25 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from services.cli.imports.counts import Counts
 
 
 @dataclass(frozen=True, slots=True)
 class ImportState:
-    """Rows up to `rows` are acknowledged; the rejects file has `rejects_bytes` of them."""
+    """Rows that are acknowledged, and what became of them; the rejects file has `rejects_bytes` of
+    them.
+    """
 
-    rows: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
+    counts: Counts = field(default_factory=Counts)
     rejects_bytes: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows are acknowledged."""
+        return self.counts.rows
 
 
 class ImportStateFile:
@@ -26,10 +32,11 @@ class ImportStateFile:
         self.path = folder / "imports" / f"{key}.json"
 
     def read(self) -> ImportState:
-        """Return the state, that of the beginning when there is none."""
+        """Return the state, that of the beginning when there is none, or of another version."""
         try:
-            return ImportState(**json.loads(self.path.read_text()))
-        except FileNotFoundError:
+            found = json.loads(self.path.read_text())
+            return ImportState(Counts(**found["counts"]), found["rejects_bytes"])
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
             return ImportState()
 
     def write(self, state: ImportState) -> None:

@@ -1,50 +1,91 @@
-"""Items go into the catalogue."""
+"""Items go into the catalogue: of each only what its row says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS
-from services.cli.imports.item_rows import item_of
 from services.cli.imports.row_import import RowTarget
-from services.dataset.item_columns import ItemColumns
-from services.dataset.row_fault import RowFault
+from services.dataset.faults import RowFault
+from services.dataset.fields.item_fields import ItemFields, ItemRow
 
 _BATCH = 500
 
 
 def item_target(
-    stub: catalog_service_pb2_grpc.CatalogServiceAsyncStub, tenant: str, columns: ItemColumns
-) -> RowTarget[item_pb2.Item]:
-    """Return what upserts the items of rows; outcomes are created, updated and unchanged."""
+    stub: catalog_service_pb2_grpc.CatalogServiceAsyncStub, tenant: str, fields: ItemFields
+) -> RowTarget[ItemRow]:
+    """Return what upserts the items of rows."""
 
-    async def send(items: Sequence[item_pb2.Item]) -> Sequence[str | RowFault]:
-        answer = await stub.UpsertItems(
-            catalog_service_pb2.UpsertItemsRequest(tenant=tenant, items=items),
-            timeout=CALL_SECONDS,
-        )
-        return [_outcome(result) for result in answer.results]
+    async def send(rows: Sequence[ItemRow]) -> Sequence[str | RowFault]:
+        given = rows[0].given
+        unknown = rows
+        if not given:
+            # Nothing but ids: an empty mask would write all fields.
+            missing = await _missing(stub, tenant, [row.content.item_id for row in rows])
+            unknown = [row for row in rows if row.content.item_id in missing]
+        outcomes = dict.fromkeys((row.content.item_id for row in rows), "unchanged")
+        found: dict[str, str | RowFault] = dict(outcomes)
+        if unknown:
+            answer = await stub.UpsertItems(
+                catalog_service_pb2.UpsertItemsRequest(
+                    tenant=tenant,
+                    items=[item_of(row) for row in unknown],
+                    update_mask=FieldMask(paths=given),
+                ),
+                timeout=CALL_SECONDS,
+            )
+            for row, result in zip(unknown, answer.results, strict=True):
+                found[row.content.item_id] = _outcome(result, fields)
+        return [found[row.content.item_id] for row in rows]
 
-    async def known(item: item_pb2.Item) -> bool:
-        request = catalog_service_pb2.GetItemsRequest(tenant=tenant, item_ids=[item.item_id])
-        try:
-            answer = await stub.GetItems(request, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            return False
-        return bool(answer.items)
+    async def known(row: ItemRow) -> bool:
+        return not await _missing(stub, tenant, [row.content.item_id])
 
-    return RowTarget(
-        lambda row: item_of(row, columns), lambda item: item.item_id, send, known, _BATCH
+    return RowTarget(lambda row: row.content.item_id, lambda row: row.given, send, known, _BATCH)
+
+
+def item_of(row: ItemRow) -> item_pb2.Item:
+    """Return the item that a row says."""
+    content = row.content
+    item = item_pb2.Item(
+        item_id=content.item_id,
+        title=content.title,
+        description=content.description,
+        categories=content.categories,
+        tags=content.tags,
+        numbers=content.numbers,
     )
+    if row.available is not None:
+        item.available = row.available
+    if row.publish_time_ns is not None:
+        item.publish_time.FromNanoseconds(row.publish_time_ns)
+    if row.expire_time_ns is not None:
+        item.expire_time.FromNanoseconds(row.expire_time_ns)
+    return item
 
 
-def _outcome(result: catalog_service_pb2.ItemResult) -> str | RowFault:
+async def _missing(
+    stub: catalog_service_pb2_grpc.CatalogServiceAsyncStub, tenant: str, item_ids: list[str]
+) -> set[str]:
+    request = catalog_service_pb2.GetItemsRequest(tenant=tenant, item_ids=item_ids)
+    try:
+        answer = await stub.GetItems(request, timeout=CALL_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        # The tenant itself does not exist: nothing of it does.
+        return set(item_ids)
+    return set(answer.missing_item_ids)
+
+
+def _outcome(result: catalog_service_pb2.ItemResult, fields: ItemFields) -> str | RowFault:
     if result.outcome == catalog_service_pb2.ITEM_OUTCOME_REJECTED:
-        return RowFault("REJECTED", f"{result.field}: {result.detail}")
+        column = fields.item if result.field == "item_id" else getattr(fields, result.field, "")
+        return RowFault("REJECTED", result.detail, column if isinstance(column, str) else "")
     name = catalog_service_pb2.ItemOutcome.Name(result.outcome)
     return name.removeprefix("ITEM_OUTCOME_").lower()

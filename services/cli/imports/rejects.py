@@ -5,49 +5,55 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from services.dataset.row_fault import RowFault
-from services.dataset.table_file import Row
+from services.cli.console import messages
+from services.dataset.faults import FaultyRow
 
 
 class RejectsFile:
-    """FILE.rejects.jsonl: one JSON object a line, with row number, reason, detail and row.
+    """One JSON object a line: file, line, row_number, column, value, reason, detail and row.
 
-    It is created with the first row, so that a clean import leaves no file.
+    It is created with the first row, so that a clean import leaves no file. Where it cannot be
+    written, another place takes it: the rows that are fine go in all the same.
     """
 
-    def __init__(self, source: Path, keep_bytes: int = 0) -> None:
-        """Write beside `source`; of what is there the first `keep_bytes` stay."""
-        self.path = source.with_name(f"{source.name}.rejects.jsonl")
-        self.count = 0
+    def __init__(self, path: Path, fallback: Path, keep_bytes: int = 0) -> None:
+        """Write to `path`, or to `fallback`; of what is there the first `keep_bytes` stay."""
+        self.path = path
+        self._fallback = fallback
+        self._keep_bytes = keep_bytes
         self._file: IO[bytes] | None = None
-        if keep_bytes and self.path.exists():
-            self._file = self.path.open("r+b")
-            self._file.truncate(keep_bytes)
-            self._file.seek(0, 2)
-        else:
-            self.path.unlink(missing_ok=True)
 
-    def add(self, row: Row, fault: RowFault) -> None:
-        """Append a row."""
-        if self._file is None:
-            self._file = self.path.open("wb")
+    def add(self, row: FaultyRow, outcome: str) -> None:
+        """Append a row that was "rejected" or "quarantined"."""
+        file = self._opened()
         entry = {
+            "outcome": outcome,
+            "file": row.file,
+            "line": row.line,
             "row_number": row.number,
-            "reason": fault.reason,
-            "detail": fault.detail,
+            "column": row.fault.column,
+            "value": row.fault.value,
+            "reason": row.fault.reason,
+            "detail": row.fault.detail,
             "row": row.cells,
         }
-        self._file.write(json.dumps(entry, default=str).encode() + b"\n")
-        self.count += 1
+        file.write(json.dumps(entry, default=str).encode() + b"\n")
 
     def flush(self) -> int:
         """Write out what was added; return the size of the file in bytes."""
         if self._file is None:
-            return 0
+            return self._keep_bytes
         self._file.flush()
         return self._file.tell()
 
     def __enter__(self) -> Self:
+        if not self._keep_bytes:
+            # Of an earlier import, which this one takes the place of.
+            for path in (self.path, self._fallback):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError:
+                    continue
         return self
 
     def __exit__(
@@ -58,3 +64,26 @@ class RejectsFile:
     ) -> None:
         if self._file is not None:
             self._file.close()
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            try:
+                self._file = self._open(self.path)
+            except OSError as error:
+                messages().print(
+                    f"{self.path} cannot be written ({error.strerror}): rejects go to "
+                    f"{self._fallback}",
+                    markup=False,
+                )
+                self.path = self._fallback
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._open(self.path)
+        return self._file
+
+    def _open(self, path: Path) -> IO[bytes]:
+        if not (self._keep_bytes and path.exists()):
+            return path.open("wb")
+        file = path.open("r+b")
+        file.truncate(self._keep_bytes)
+        file.seek(0, 2)
+        return file

@@ -1,30 +1,46 @@
 """Brings rows of items or users into a suite, batch by batch."""
 
 import itertools
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
+from services.cli.imports.counts import Counts, RejectLimit
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
-from services.dataset.row_fault import RowFault, RowFaultError
-from services.dataset.table_file import Row
+from services.dataset.faults import FaultyRow, RowFault
+from services.dataset.table.block import Block
 
-Thing = TypeVar("Thing")
+
+class TableRow(Protocol):
+    """A row that was read."""
+
+    @property
+    def block(self) -> Block:
+        """Return where the row stands."""
+
+    @property
+    def index(self) -> int:
+        """Return its index there."""
+
+    def faulty(self, fault: RowFault) -> FaultyRow:
+        """Return the row as one that was not taken."""
+
+
+Thing = TypeVar("Thing", bound=TableRow)
 
 
 @dataclass(frozen=True, slots=True)
 class RowTarget(Generic[Thing]):
     """What is done with rows.
 
-    `convert` makes a thing of a row or raises RowFaultError. `key` names it: a batch has no two of
-    one key. `send` returns per thing a word for what became of it, or a fault. `known` says whether
+    `key` names a thing: a batch has no two of one key. `kind`: things of one batch are of one kind.
+    `send` returns per thing "created", "updated" or "unchanged", or a fault. `known` says whether
     the suite has a thing.
     """
 
-    convert: Callable[[Row], Thing]
     key: Callable[[Thing], str]
+    kind: Callable[[Thing], Hashable]
     send: Callable[[Sequence[Thing]], Awaitable[Sequence[str | RowFault]]]
     known: Callable[[Thing], Awaitable[bool]]
     batch_rows: int
@@ -32,105 +48,99 @@ class RowTarget(Generic[Thing]):
 
 @dataclass(frozen=True, slots=True)
 class RowSummary:
-    """What became of an import; `outcomes` counts the things of this run by their word."""
+    """What became of an import."""
 
-    rows: int
-    rejected: int
+    counts: Counts
     resumed_after_row: int
-    outcomes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch(Generic[Thing]):
-    rows: list[Row]
-    things: list[tuple[Row, Thing]]
-    faults: list[tuple[Row, RowFault]]
+    last_number: int
+    things: Sequence[Thing]
+    faults: Sequence[FaultyRow]
 
 
 async def import_rows(
-    rows: Callable[[], Iterator[Row]],
+    rows: Callable[[], Iterator[Thing | FaultyRow]],
     target: RowTarget[Thing],
     open_rejects: Callable[[int], RejectsFile],
     state_file: ImportStateFile | None,
     progress: Callable[[int], None] = lambda _: None,
+    limit: RejectLimit | None = None,
+    total: int = 0,
 ) -> RowSummary:
     """Import all rows, going on after those acknowledged before, as `state_file` says if given.
 
     Raises:
         grpc.aio.AioRpcError: the suite refuses or is away. Run it again to go on.
+        CommandError: more rows are not taken than `limit` allows, of `total`.
 
     """
+    limit = limit or RejectLimit()
     state = await _resumable(rows, target, state_file)
     resumed_after = state.rows
-    outcomes: Counter[str] = Counter()
-
-    async def send(batch: _Batch[Thing]) -> Sequence[str | RowFault]:
-        return await target.send([thing for _, thing in batch.things]) if batch.things else []
-
-    after = itertools.dropwhile(lambda row: row.number <= resumed_after, rows())
+    after = itertools.dropwhile(lambda row: _number(row) <= resumed_after, rows())
     with open_rejects(state.rejects_bytes) as rejects:
         for batch in _batches(after, target):
             # One after the other: of two rows with one key the later one must win.
-            answers = await send(batch)
+            answers = await target.send(batch.things) if batch.things else []
             faults = list(batch.faults)
-            for (row, _), answer in zip(batch.things, answers, strict=True):
+            counts = state.counts.plus(rows=batch.last_number - state.rows)
+            for thing, answer in zip(batch.things, answers, strict=True):
                 if isinstance(answer, RowFault):
-                    faults.append((row, answer))
+                    faults.append(thing.faulty(answer))
                 else:
-                    outcomes[answer] += 1
-            for row, fault in sorted(faults, key=lambda pair: pair[0].number):
-                rejects.add(row, fault)
-            state = ImportState(
-                batch.rows[-1].number,
-                rejected=state.rejected + len(faults),
-                rejects_bytes=rejects.flush(),
-            )
+                    counts = counts.plus(accepted=1, **{answer: 1})
+            for row in sorted(faults, key=lambda one: one.number):
+                rejects.add(row, "rejected")
+            state = ImportState(counts.plus(rejected=len(faults)), rejects.flush())
             if state_file is not None:
                 state_file.write(state)
             progress(state.rows)
+            limit.check(state.counts.not_taken, total, sent=True)
     if state_file is not None:
         state_file.clear()
-    return RowSummary(state.rows, state.rejected, resumed_after, outcomes)
+    return RowSummary(state.counts, resumed_after)
 
 
-def _batches(rows: Iterable[Row], target: RowTarget[Thing]) -> Iterator[_Batch[Thing]]:
-    batch: _Batch[Thing] = _Batch([], [], [])
+def _number(row: Thing | FaultyRow) -> int:
+    return row.number if isinstance(row, FaultyRow) else row.block.numbers[row.index]
+
+
+def _batches(
+    rows: Iterable[Thing | FaultyRow], target: RowTarget[Thing]
+) -> Iterator[_Batch[Thing]]:
+    things: list[Thing] = []
+    faults: list[FaultyRow] = []
     keys: set[str] = set()
+    last = 0
     for row in rows:
-        thing = _convert(row, target)
-        key = None if isinstance(thing, RowFault) else target.key(thing)
-        if batch.rows and (len(batch.rows) >= target.batch_rows or key in keys):
-            yield batch
-            batch = _Batch([], [], [])
-            keys = set()
-        batch.rows.append(row)
-        if isinstance(thing, RowFault):
-            batch.faults.append((row, thing))
+        if not isinstance(row, FaultyRow):
+            full = len(things) + len(faults) >= target.batch_rows
+            other = bool(things) and target.kind(row) != target.kind(things[0])
+            if full or other or target.key(row) in keys:
+                yield _Batch(last, things, faults)
+                things, faults, keys = [], [], set()
+            things.append(row)
+            keys.add(target.key(row))
         else:
-            batch.things.append((row, thing))
-            keys.add(target.key(thing))
-    if batch.rows:
-        yield batch
-
-
-def _convert(row: Row, target: RowTarget[Thing]) -> Thing | RowFault:
-    if row.fault is not None:
-        return row.fault
-    try:
-        return target.convert(row)
-    except RowFaultError as error:
-        return error.fault
+            faults.append(row)
+        last = _number(row)
+    if last:
+        yield _Batch(last, things, faults)
 
 
 async def _resumable(
-    rows: Callable[[], Iterator[Row]], target: RowTarget[Thing], state_file: ImportStateFile | None
+    rows: Callable[[], Iterator[Thing | FaultyRow]],
+    target: RowTarget[Thing],
+    state_file: ImportStateFile | None,
 ) -> ImportState:
     """Return the state to go on from; the beginning when the suite does not have what it says."""
     state = ImportState() if state_file is None else state_file.read()
     if state.rows == 0:
         return state
     last: Thing | None = None
-    for row in itertools.takewhile(lambda row: row.number <= state.rows, rows()):
-        thing = _convert(row, target)
-        last = last if isinstance(thing, RowFault) else thing
+    for row in itertools.takewhile(lambda row: _number(row) <= state.rows, rows()):
+        last = last if isinstance(row, FaultyRow) else row
     return state if last is not None and await target.known(last) else ImportState()

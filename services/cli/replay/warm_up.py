@@ -11,17 +11,21 @@ from services.cli.replay.source import ReplaySource
 
 
 async def warm_up(
-    clients: Clients, tenant: str, source: ReplaySource, file: Path, create_items: bool
+    clients: Clients, tenant: str, source: ReplaySource, rejects: Path, create_items: bool
 ) -> ImportSummary:
-    """Import what comes before the split; what is known already is recognised.
+    """Import what comes before the split; what is known already is recognised. `rejects` gets the
+    rows that are not taken.
 
     Raises:
         CommandError: the rankers do not catch up.
         grpc.aio.AioRpcError: the suite refuses or is away.
 
     """
-    job = EventImport(clients, tenant, lambda keep: RejectsFile(file, keep), None, create_items)
-    with progress_bar("history before the split", len(source.split.before)) as progress:
-        summary = await job.run(source.warm_up_rows, progress)
+    job = EventImport(
+        clients, tenant, lambda keep: RejectsFile(rejects, rejects, keep), None, create_items
+    )
+    history = source.before()
+    with progress_bar("history before the split", history.rows) as progress:
+        summary = await job.run(history, progress)
     await wait_for_rankers(clients, tenant, summary.position)
     return summary

@@ -1,24 +1,23 @@
 """Reading what to train on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from services.cli.console import messages
 from services.cli.failures import CommandError
-from services.common.content_features import Content
-from services.dataset.event_columns import EventOptions
-from services.dataset.event_file import read_events
-from services.dataset.item_columns import ItemOptions
-from services.dataset.items import read_items
+from services.cli.history_options import RowsSaid, read_contents, say_left_out
+from services.cli.reading import EventMapping, Reading, opened_events, say_notes
+from services.dataset.history.event_file import read_events
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.presets import event_types_of
 from services.trainer.training_data import TrainingData, TrainingDataError, training_data
 
 
 def read_training_data(
-    file: Path,
-    items: Path | None,
-    options: EventOptions,
-    separator: str,
+    files: Sequence[str] | None,
+    items: Sequence[str] | None,
+    reading: Reading,
+    mapping: EventMapping,
+    separator: str | None,
     preset: str,
     validation: float,
     head: float = 1.0,
@@ -30,7 +29,7 @@ def read_training_data(
 
     Raises:
         CommandError: there is nothing to train on, or no such preset.
-        ColumnError, TableFileError: as read_events and read_items.
+        ColumnError, SourceError: as read_events and read_items.
 
     """
     try:
@@ -38,17 +37,16 @@ def read_training_data(
     except ValueError as error:
         raise CommandError(str(error)) from None
     weights = None
-    if mapped is None:
-        events = read_events(file, options)
-    else:
-        events = map_events(file, mapped, options)
-        weights = map_weights(events, types, mapped / "learning_weights.bin")
-    if events.rejected:
-        left_out = ", ".join(f"{count:,} {reason}" for reason, count in events.rejected.items())
-        messages().print(f"[yellow]rows left out: {left_out}[/]")
-    content: dict[str, Content] = {}
-    if items is not None:
-        content = read_items(items, ItemOptions(separator=separator))
+    with opened_events(files, reading, mapping) as (table, options):
+        progress = RowsSaid(table.name)
+        if mapped is None:
+            events = read_events(table, options, progress)
+        else:
+            events = map_events(table, mapped, options, progress)
+            weights = map_weights(events, types, mapped / "learning_weights.bin")
+        say_notes(table)
+    say_left_out(events)
+    content = read_contents(items, reading.format_name, separator)
     try:
         used = events.head(int(len(events) * head))
         weights = None if weights is None else weights[: len(used)]

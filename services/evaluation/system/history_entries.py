@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from services.common.content_features import Content, content_features
-from services.dataset.event_file import SESSION_PREFIX
+from services.dataset.history.event_file import SESSION_PREFIX
 from services.evaluation.timeline import Ints, Timeline
 from services.feedback.domain.entries import Event, ItemUpserted, Kind
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from services.common.content_features import Content
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.evaluation.system.generation import (
     SystemGeneration,
     engagement,

@@ -13,7 +13,7 @@ from harken.log.v1 import entry_pb2
 from services.common.database import Connection, session, store_faults
 from services.common.errors import OverloadedError
 from services.common.position import Position
-from services.feedback.item_conversion import merged
+from services.feedback.item_conversion import merge_fault, merged
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import NewEntry, append_entries
 
@@ -25,10 +25,13 @@ _MAX_WAITING = 32
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of an item: it was created, or it was changed, or neither."""
+    """What became of an item: it was created, or it was changed, or neither; or a field would have
+    grown beyond its limit, and why.
+    """
 
     created: bool
     changed: bool
+    fault: tuple[str, str] | None = None
 
 
 class CatalogStore:
@@ -88,6 +91,10 @@ class CatalogStore:
         for item in items:
             before = stored.get(item.item_id)
             after = merged(before, item, paths, now)
+            fault = None if after is None else merge_fault(after)
+            if fault is not None:
+                outcomes.append(Upserted(False, False, fault))
+                continue
             if after is not None:
                 changed.append(after)
             outcomes.append(Upserted(before is None, after is not None))

@@ -1,0 +1,1 @@
+"""Which columns mean what: the one definition of mappings for all commands."""

@@ -1,0 +1,1 @@
+"""Rows as events: in batches as they come, in order of time, or whole in memory."""

@@ -1,0 +1,1 @@
+"""Named formats (`--format`): what people have, one small file each."""

@@ -1,0 +1,1 @@
+"""Rows of any format as blocks of columns: the one reader of all commands."""

@@ -1,0 +1,144 @@
+"""Rows of a query on a PostgreSQL as blocks, through a cursor of the server.
+
+Memory is bounded by two pages. Rows are read by iterators, which cannot wait for an event loop that
+they themselves run in: so the connection lives on a loop and a thread of its own, which reads one
+page ahead.
+"""
+
+import asyncio
+import hashlib
+import re
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from services.dataset.faults import SourceError
+from services.dataset.table.block import Block
+from services.dataset.table.names import column_name, twice_in
+from services.dataset.values.cells import plain_cell
+
+_PAGE_ROWS = 2_000
+_CONNECT_SECONDS = 10.0
+_ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_Result = TypeVar("_Result")
+
+
+class QueryPart:
+    """One query, run from its beginning any number of times, each in a read-only transaction."""
+
+    def __init__(self, dsn: str, query: str) -> None:
+        """Take a SELECT; `with` connects.
+
+        `is_ordered`: it has an ORDER BY, which should be over something unique.
+        """
+        self._dsn = dsn
+        self._query = query.strip().rstrip(";")
+        self.is_ordered = _ORDER_BY.search(self._query) is not None
+        self.columns: Sequence[str] = ()
+        self.twice: frozenset[str] = frozenset()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="query", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.columns = self._wait(self._find_columns())
+        except BaseException:
+            self._stop()
+            raise
+        self.twice = twice_in(self.columns)
+        if not self.columns or self.twice:
+            self._stop()
+            raise SourceError("the query must be a SELECT whose columns have different names")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def fingerprint(self) -> str:
+        """Return a hash over the query and the database, passwords left out."""
+        parts = urlsplit(self._dsn)
+        place = (parts.hostname, parts.port, parts.path, parts.query, self._query)
+        return hashlib.blake2b(repr(place).encode(), digest_size=16).hexdigest()
+
+    def blocks(self, first_number: int) -> Iterator[Block]:
+        """Yield all rows in order, numbered from `first_number`.
+
+        Raises:
+            SourceError: PostgreSQL refuses, or went away.
+
+        """
+        pages = self._pages()
+        number = first_number
+        ahead = self._submit(anext(pages, None))
+        try:
+            while page := self._result(ahead):
+                ahead = self._submit(anext(pages, None))
+                columns = zip(*(record.values() for record in page), strict=True)
+                cells = {
+                    name: [plain_cell(cell) for cell in column]
+                    for name, column in zip(self.columns, columns, strict=True)
+                }
+                numbers = range(number, number + len(page))
+                yield Block("the query", numbers, [0] * len(page), cells)
+                number += len(page)
+        finally:
+            # The page that is on its way first: a generator that runs cannot be closed.
+            ahead.exception()
+            self._wait(pages.aclose())
+
+    async def _find_columns(self) -> Sequence[str]:
+        async with self._transaction() as connection:
+            statement = await connection.prepare(self._query)
+            return [column_name(one.name) for one in statement.get_attributes()]
+
+    async def _pages(self) -> AsyncGenerator[list[asyncpg.Record], None]:
+        async with self._transaction() as connection:
+            cursor = await connection.cursor(self._query)
+            while page := await cursor.fetch(_PAGE_ROWS):
+                yield page
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=_CONNECT_SECONDS,
+            server_settings={"application_name": "harken-import"},
+        )
+        try:
+            # One snapshot: rows that are written meanwhile neither come nor move others.
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection
+        finally:
+            await connection.close()
+
+    def _submit(self, work: Any) -> Any:
+        async def run() -> Any:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop)
+
+    def _wait(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        result: _Result = self._result(self._submit(work))
+        return result
+
+    def _result(self, future: Any) -> Any:
+        try:
+            return future.result()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise SourceError(f"the query failed: {error or type(error).__name__}") from error
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

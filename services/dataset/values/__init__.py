@@ -1,0 +1,1 @@
+"""What single cells say: texts, numbers, lists, truth, times."""
