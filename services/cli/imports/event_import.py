@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
 from services.cli.clients import Clients
 from services.cli.imports.event_rows import EventRow
-from services.cli.imports.event_stream import Chunk, EventStream
+from services.cli.imports.event_stream import EventStream
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.missing_items import MissingItems
 from services.cli.imports.rejects import RejectsFile
@@ -15,6 +15,33 @@ from services.dataset.row_fault import RowFault
 
 CHUNK_EVENTS = 2_000
 """Events in one request; the service takes up to 5000."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowChunk:
+    """Consecutive rows of a history. Rows with a fault hold their place and are not sent."""
+
+    rows: Sequence[EventRow]
+
+    @property
+    def last_row(self) -> int:
+        """Number of the last row."""
+        return self.rows[-1].row.number
+
+    def events(self) -> list[event_pb2.Event]:
+        """Return the events to send."""
+        return [row.event for row in self.rows if row.event is not None]
+
+    def sent_rows(self) -> list[EventRow]:
+        """Return the rows that were sent, in the order of their ordinals."""
+        return [row for row in self.rows if row.event is not None]
+
+    def request(self, tenant: str) -> feedback_service_pb2.ImportEventsRequest | None:
+        """Return the request; None when all rows have a fault."""
+        events = self.events()
+        if not events:
+            return None
+        return feedback_service_pb2.ImportEventsRequest(tenant=tenant, events=events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +101,9 @@ class EventImport:
         position = b""
         with self._open_rejects(state.rejects_bytes) as rejects:
 
-            def answered(chunk: Chunk, answer: feedback_service_pb2.ImportEventsResponse) -> None:
+            def answered(
+                chunk: RowChunk, answer: feedback_service_pb2.ImportEventsResponse
+            ) -> None:
                 nonlocal state, position
                 position = answer.position or position
                 faults = _faults(chunk, answer)
@@ -92,7 +121,7 @@ class EventImport:
                 progress(chunk.last_row)
 
             after = itertools.dropwhile(lambda row: row.row.number <= resumed_after, rows())
-            stream = EventStream(self._clients.feedback, self._tenant)
+            stream = EventStream[RowChunk](self._clients.feedback, self._tenant)
             await stream.send(self._chunks(after), answered)
         if self._state_file is not None:
             self._state_file.clear()
@@ -116,25 +145,25 @@ class EventImport:
         if state.rows == 0:
             return state
         done = itertools.takewhile(lambda row: row.row.number <= state.rows, rows())
-        last = Chunk([row for row in done if row.row.number > state.rows - 100])
+        last = RowChunk([row for row in done if row.row.number > state.rows - 100])
         if not last.rows or not last.events():
             return ImportState()
         answers: list[feedback_service_pb2.ImportEventsResponse] = []
-        stream = EventStream(self._clients.feedback, self._tenant)
+        stream = EventStream[RowChunk](self._clients.feedback, self._tenant)
         await stream.send(self._chunks(last.rows), lambda _, answer: answers.append(answer))
         return state if answers[0].duplicates > 0 and answers[0].accepted == 0 else ImportState()
 
-    async def _chunks(self, rows: Iterable[EventRow]) -> AsyncIterator[Chunk]:
+    async def _chunks(self, rows: Iterable[EventRow]) -> AsyncIterator[RowChunk]:
         source = iter(rows)
         while batch := list(itertools.islice(source, self._chunk_events)):
-            chunk = Chunk(batch)
+            chunk = RowChunk(batch)
             if self._missing is not None:
                 await self._missing.create(event.item_id for event in chunk.events())
             yield chunk
 
 
 def _faults(
-    chunk: Chunk, answer: feedback_service_pb2.ImportEventsResponse
+    chunk: RowChunk, answer: feedback_service_pb2.ImportEventsResponse
 ) -> Sequence[tuple[EventRow, RowFault]]:
     """Return the rows that were not taken, by us or by the service, in order."""
     found = [(row, row.fault) for row in chunk.rows if row.fault is not None]

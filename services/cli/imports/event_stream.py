@@ -7,16 +7,14 @@ import collections
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import grpc
 
-from harken.feedback.v1 import event_pb2, feedback_service_pb2, feedback_service_pb2_grpc
+from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
 from services.cli.clients import is_retryable
 from services.cli.failures import CommandError
-from services.cli.imports.event_rows import EventRow
 
 WINDOW = 4
 """Chunks sent and not answered yet, at most."""
@@ -27,31 +25,22 @@ PATIENCE_SECONDS = 60.0
 _MAX_BACKOFF = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Consecutive rows of a history. Rows with a fault hold their place and are not sent."""
+class Chunk(Protocol):
+    """What is sent as one request and answered as one."""
 
-    rows: Sequence[EventRow]
-
-    @property
-    def last_row(self) -> int:
-        """Number of the last row."""
-        return self.rows[-1].row.number
-
-    def events(self) -> list[event_pb2.Event]:
-        """Return the events to send."""
-        return [row.event for row in self.rows if row.event is not None]
-
-    def sent_rows(self) -> list[EventRow]:
-        """Return the rows that were sent, in the order of their ordinals."""
-        return [row for row in self.rows if row.event is not None]
+    def request(self, tenant: str) -> feedback_service_pb2.ImportEventsRequest | None:
+        """Return the request, None when there is nothing to send. Asked again after a break."""
 
 
-Answered = Callable[[Chunk, feedback_service_pb2.ImportEventsResponse], None]
+ChunkT = TypeVar("ChunkT", bound=Chunk)
+Answered = Callable[[ChunkT, feedback_service_pb2.ImportEventsResponse], None]
 
 
-class EventStream:
-    """Sends chunks in order and reports each answer, in order."""
+class EventStream(Generic[ChunkT]):
+    """Sends chunks in order and reports each answer, in order.
+
+    A chunk that has nothing to send is reported in its turn, with an empty answer.
+    """
 
     def __init__(
         self,
@@ -62,13 +51,13 @@ class EventStream:
         self._stub = stub
         self._tenant = tenant
         self._patience_seconds = patience_seconds
-        self._unanswered: collections.deque[Chunk] = collections.deque()
+        self._unanswered: collections.deque[ChunkT] = collections.deque()
         self._room = asyncio.Event()
-        self._pull: asyncio.Task[Chunk | None] | None = None
+        self._pull: asyncio.Task[ChunkT | None] | None = None
         self._exhausted = False
         self._last_answer = 0.0
 
-    async def send(self, chunks: AsyncIterator[Chunk], answered: Answered) -> None:
+    async def send(self, chunks: AsyncIterator[ChunkT], answered: Answered[ChunkT]) -> None:
         """Send all chunks; a broken stream is opened again and what is unanswered sent again.
 
         Raises:
@@ -82,7 +71,7 @@ class EventStream:
             if self._pull is not None:
                 self._pull.cancel()
 
-    async def _send(self, chunks: AsyncIterator[Chunk], answered: Answered) -> None:
+    async def _send(self, chunks: AsyncIterator[ChunkT], answered: Answered[ChunkT]) -> None:
         self._last_answer = time.monotonic()
         backoff = 0.1
         while not self._done():
@@ -104,7 +93,7 @@ class EventStream:
     def _done(self) -> bool:
         return self._exhausted and not self._unanswered
 
-    async def _attempt(self, chunks: AsyncIterator[Chunk], answered: Answered) -> None:
+    async def _attempt(self, chunks: AsyncIterator[ChunkT], answered: Answered[ChunkT]) -> None:
         call = self._stub.ImportEvents()
         # Reading and writing go on at once: a server that waits for us to read its answers would
         # otherwise wait for ever while we wait for it to take the next chunk.
@@ -120,23 +109,26 @@ class EventStream:
     async def _write(
         self,
         call: grpc.aio.StreamStreamCall,
-        chunks: AsyncIterator[Chunk],
-        answered: Answered,
+        chunks: AsyncIterator[ChunkT],
+        answered: Answered[ChunkT],
     ) -> None:
         for chunk in list(self._unanswered):
-            await _write_to(call, self._request(chunk))
+            request = chunk.request(self._tenant)
+            assert request is not None, "a chunk that was sent has nothing to send"
+            await _write_to(call, request)
         while not self._exhausted:
             await self._at_most_unanswered(WINDOW - 1)
             new_chunk = await self._next_chunk(chunks)
             if new_chunk is None:
                 self._exhausted = True
-            elif new_chunk.events():
-                self._unanswered.append(new_chunk)
-                await _write_to(call, self._request(new_chunk))
-            else:
-                # An empty chunk is no request. Its rows are reported in their turn.
+                break
+            request = new_chunk.request(self._tenant)
+            if request is None:
                 await self._at_most_unanswered(0)
                 answered(new_chunk, feedback_service_pb2.ImportEventsResponse())
+            else:
+                self._unanswered.append(new_chunk)
+                await _write_to(call, request)
         await call.done_writing()
 
     async def _at_most_unanswered(self, count: int) -> None:
@@ -144,7 +136,7 @@ class EventStream:
             self._room.clear()
             await self._room.wait()
 
-    async def _next_chunk(self, chunks: AsyncIterator[Chunk]) -> Chunk | None:
+    async def _next_chunk(self, chunks: AsyncIterator[ChunkT]) -> ChunkT | None:
         # When the stream breaks while we wait for a chunk, the next attempt waits on: cancelling
         # an asynchronous generator would end it, and lose the rest of the rows.
         if self._pull is None:
@@ -154,7 +146,10 @@ class EventStream:
         return chunk
 
     async def _read(
-        self, call: grpc.aio.StreamStreamCall, answered: Answered, writer: asyncio.Task[None]
+        self,
+        call: grpc.aio.StreamStreamCall,
+        answered: Answered[ChunkT],
+        writer: asyncio.Task[None],
     ) -> None:
         expected = 0
         while True:
@@ -185,9 +180,6 @@ class EventStream:
             await _raise_failure(call)
             return None
         return cast("feedback_service_pb2.ImportEventsResponse", answer)
-
-    def _request(self, chunk: Chunk) -> feedback_service_pb2.ImportEventsRequest:
-        return feedback_service_pb2.ImportEventsRequest(tenant=self._tenant, events=chunk.events())
 
 
 async def _write_to(

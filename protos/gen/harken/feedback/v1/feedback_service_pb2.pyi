@@ -1,5 +1,6 @@
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import event_pb2 as _event_pb2
+from harken.feedback.v1 import event_columns_pb2 as _event_columns_pb2
 from harken.feedback.v1 import retraction_pb2 as _retraction_pb2
 from harken.feedback.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
@@ -26,12 +27,14 @@ class RecordEventsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_event_pb2.EventResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ImportEventsRequest(_message.Message):
-    __slots__ = ("tenant", "events")
+    __slots__ = ("tenant", "events", "columns")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
-    def __init__(self, tenant: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ...) -> None: ...
+    columns: _event_columns_pb2.EventColumns
+    def __init__(self, tenant: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., columns: _Optional[_Union[_event_columns_pb2.EventColumns, _Mapping]] = ...) -> None: ...
 
 class ImportEventsResponse(_message.Message):
     __slots__ = ("chunk", "accepted", "duplicates", "faults", "position")
