@@ -16,6 +16,8 @@ DEFAULT_TENANT = "default"
 DEFAULT_WAIT = timedelta(milliseconds=100)
 MAX_WAIT = timedelta(seconds=10)
 _YEAR_1, _YEAR_9999 = -62135596800, 253402300799
+MIN_TIME_US, MAX_TIME_US = _YEAR_1 * 1_000_000, _YEAR_9999 * 1_000_000 + 999_999
+"""The years 1 to 9999 in unix microseconds."""
 _TENANT = re.compile(r"[a-z0-9_-]{1,64}")
 
 

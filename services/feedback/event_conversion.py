@@ -1,6 +1,6 @@
 """Events: from the wire to a draft, to a log entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harken.feedback.v1 import event_pb2 as pb
@@ -16,9 +16,9 @@ from services.feedback.domain.event_cleaning import (
     quarantine_reason,
 )
 from services.feedback.domain.event_types import EventTypes
-from services.feedback.store.log_store import PreparedEvent
+from services.feedback.store.log_store import PreparedEvents
 
-_MAX_SLATE_ID_BYTES = 64
+MAX_SLATE_ID_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +31,54 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An event for the flusher: ready for the log, its item, and why it is set aside, if it is."""
+    """An event ready for the log; `reason` and `detail` say why it is set aside, if it is."""
 
-    event: PreparedEvent
+    event_id: str
     item_id: str
+    fingerprint: bytes
+    user_key: bytes
+    reason: int
+    entry: bytes
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """The events of a request: those to append, with their ordinals, and the others.
+
+    `details` says of quarantined events, by ordinal, why; of those on unknown items nothing yet.
+    """
+
+    events: PreparedEvents
+    ordinals: Sequence[int]
+    rejections: Mapping[int, Rejection]
+    details: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class EventPreparer:
-    """Prepares events of one kind of call. `patient`: rather waits for its turn than be shed."""
+    """Prepares events of one kind of call."""
 
     types: EventTypes
     bounds: ClockBounds
     now_us: Callable[[], int]
-    patient: bool
 
-    def prepare(self, tenant: str, event: pb.Event) -> Prepared | Rejection:
+    def prepare(self, event: pb.Event) -> Prepared | Rejection:
         """Return the event ready for the log, or why it is refused."""
         rejection = _rejection(event)
         if rejection is not None:
             return rejection
         draft = _draft(event)
         reason, detail = quarantine_reason(draft, self.types, self.now_us(), self.bounds)
-        prepared = PreparedEvent(
-            tenant=tenant,
+        return Prepared(
             event_id=draft.event_id,
+            item_id=draft.item_id,
             fingerprint=fingerprint(draft),
             user_key=draft.user_key,
             reason=int(reason),
             entry=self._entry(draft).SerializeToString(),
+            detail=detail,
         )
-        return Prepared(prepared, draft.item_id, detail)
 
     def _entry(self, draft: Draft) -> entry_pb2.Entry:
         kind = self.types.get(draft.type)
@@ -81,6 +97,25 @@ class EventPreparer:
         )
 
 
+def prepared_request(tenant: str, outcomes: Sequence[Prepared | Rejection]) -> PreparedRequest:
+    """Return a request of events, given what `prepare` returned for each."""
+    kept = [(k, one) for k, one in enumerate(outcomes) if isinstance(one, Prepared)]
+    return PreparedRequest(
+        PreparedEvents(
+            tenants=[tenant] * len(kept),
+            event_ids=[one.event_id for _, one in kept],
+            item_ids=[one.item_id for _, one in kept],
+            fingerprints=[one.fingerprint for _, one in kept],
+            user_keys=[one.user_key for _, one in kept],
+            reasons=[one.reason for _, one in kept],
+            entries=[one.entry for _, one in kept],
+        ),
+        ordinals=[k for k, _ in kept],
+        rejections={k: one for k, one in enumerate(outcomes) if isinstance(one, Rejection)},
+        details={k: one.detail for k, one in kept if one.detail},
+    )
+
+
 def _rejection(event: pb.Event) -> Rejection | None:
     for text, missing in (
         (event.event_id, Reason.MISSING_EVENT_ID),
@@ -97,7 +132,7 @@ def _rejection(event: pb.Event) -> Rejection | None:
         ("subject", subject_fault(event.subject)),
         ("item_id", id_fault(event.item_id)),
         ("type", id_fault(event.type, MAX_ID_BYTES)),
-        ("slate_id", id_fault(event.slate_id, _MAX_SLATE_ID_BYTES) if event.slate_id else None),
+        ("slate_id", id_fault(event.slate_id, MAX_SLATE_ID_BYTES) if event.slate_id else None),
     ):
         if fault:
             return Rejection(Reason.INVALID_ID, f"{field} {fault}")

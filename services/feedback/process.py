@@ -280,10 +280,10 @@ def _add_writing(
 
 
 def _preparer(config: FeedbackConfig, max_age_seconds: float | None) -> EventPreparer:
-    """Return what prepares live events; without a greatest age: what is imported, patiently."""
+    """Return what prepares live events; without a greatest age: what is imported."""
     oldest_us = None if max_age_seconds is None else int(max_age_seconds * 1e6)
     bounds = ClockBounds(int(config.max_future_seconds * 1e6), oldest_us)
-    return EventPreparer(config.types(), bounds, _now_us, patient=max_age_seconds is None)
+    return EventPreparer(config.types(), bounds, _now_us)
 
 
 async def _watch(core: asyncpg.Pool, server: Server, database: DatabaseMetrics) -> None:

@@ -9,9 +9,9 @@ import grpc
 import pytest
 
 from services.cli.clients import Clients, connect
-from services.cli.imports.event_import import EventImport
+from services.cli.imports.event_import import EventImport, RowChunk
 from services.cli.imports.event_rows import EventRow, event_rows
-from services.cli.imports.event_stream import WINDOW, Chunk, EventStream
+from services.cli.imports.event_stream import WINDOW, EventStream
 from services.cli.imports.import_state import ImportState, ImportStateFile
 from services.cli.imports.rejects import RejectsFile
 from services.dataset.event_columns import EventOptions, event_columns
@@ -131,16 +131,16 @@ async def test_a_break_while_the_next_chunk_is_made_loses_nothing(
     broken = asyncio.Event()
     rows = list(history(20))
 
-    async def chunks() -> AsyncIterator[Chunk]:
-        yield Chunk(rows[:5])
+    async def chunks() -> AsyncIterator[RowChunk]:
+        yield RowChunk(rows[:5])
         # The stream breaks while this chunk is being made.
         await broken.wait()
-        yield Chunk(rows[5:10])
-        yield Chunk(rows[10:])
+        yield RowChunk(rows[5:10])
+        yield RowChunk(rows[10:])
 
     answered: list[int] = []
     task = asyncio.create_task(
-        EventStream(clients.feedback, "default").send(
+        EventStream[RowChunk](clients.feedback, "default").send(
             chunks(), lambda chunk, _: answered.append(chunk.last_row)
         )
     )
@@ -247,10 +247,10 @@ async def test_patience_with_a_service_that_is_away_ends() -> None:
         pass
     rows = list(history(5))
 
-    async def chunks() -> AsyncIterator[Chunk]:
-        yield Chunk(rows)
+    async def chunks() -> AsyncIterator[RowChunk]:
+        yield RowChunk(rows)
 
     async with connect(gone) as clients:
-        stream = EventStream(clients.feedback, "default", patience_seconds=0.3)
+        stream = EventStream[RowChunk](clients.feedback, "default", patience_seconds=0.3)
         caught = await fault_of(stream.send(chunks(), lambda *_: None))
     assert caught.code() is grpc.StatusCode.UNAVAILABLE

@@ -9,7 +9,7 @@ from services.common.migrations import migrate
 from services.feedback.process import SCHEMA
 from services.feedback.store.log_store import (
     NewEntry,
-    PreparedEvent,
+    PreparedEvents,
     append_entries,
     append_events,
     read_log,
@@ -19,6 +19,14 @@ from tests.feedback.conftest import ROOT
 
 WRITERS = 8
 BATCHES = 40
+
+
+def events_of(names: list[str]) -> PreparedEvents:
+    size = len(names)
+    entries = [name.encode() for name in names]
+    return PreparedEvents(
+        ["t"] * size, names, ["i"] * size, [b"f"] * size, [b"u"] * size, [0] * size, entries
+    )
 
 
 async def test_a_cursor_that_follows_the_log_skips_nothing(database: FreshDatabase) -> None:
@@ -44,10 +52,7 @@ async def test_a_cursor_that_follows_the_log_skips_nothing(database: FreshDataba
                         await append_entries(connection, entries)
                         await connection.execute("SELECT pg_sleep($1)", chance.random() / 200)
                 else:
-                    events = [
-                        PreparedEvent("t", name, b"f", b"u", 0, name.encode()) for name in names
-                    ]
-                    await append_events(connection, events)
+                    await append_events(connection, events_of(names))
             written.update(names)
 
     async def read() -> list[tuple[int, str]]:

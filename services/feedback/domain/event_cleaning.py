@@ -111,21 +111,27 @@ def fingerprint(draft: Draft) -> bytes:
     Normalised: strings as UTF-8, times in microseconds, -0.0 as 0.0, any NaN as one NaN, context
     in order of its keys. The event id is not part of it.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for text in (draft.user_key, draft.item_id.encode(), draft.type.encode(),
-                 draft.slate_id.encode()):  # fmt: skip
-        _add(digest, text)
     value = draft.value
     normal = None if value is None else (math.nan if math.isnan(value) else value + 0.0)
-    _add(digest, b"" if normal is None else struct.pack(">d", normal))
     time_us = draft.event_time_us
-    _add(digest, b"" if time_us is None else struct.pack(">q", time_us))
+    fields = [
+        draft.user_key,
+        draft.item_id.encode(),
+        draft.type.encode(),
+        draft.slate_id.encode(),
+        b"" if normal is None else struct.pack(">d", normal),
+        b"" if time_us is None else struct.pack(">q", time_us),
+    ]
     for key in sorted(draft.context):
-        _add(digest, key.encode())
-        _add(digest, draft.context[key].encode())
-    return digest.digest()
+        fields += [key.encode(), draft.context[key].encode()]
+    return hashed(b"".join(map(hashed_field, fields)))
 
 
-def _add(digest: "hashlib.blake2b", part: bytes) -> None:
-    digest.update(struct.pack(">I", len(part)))
-    digest.update(part)
+def hashed_field(value: bytes) -> bytes:
+    """Return a field as it goes into a fingerprint; empty: it has no value."""
+    return struct.pack(">I", len(value)) + value
+
+
+def hashed(fields: bytes) -> bytes:
+    """Return the fingerprint of fields, one after the other."""
+    return hashlib.blake2b(fields, digest_size=16).digest()

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
@@ -46,8 +47,15 @@ class EventType(BaseModel):
         """Return the learning weight of an event with this value."""
         if value is None or not self.factors:
             return self.weight
-        values, factors = zip(*self.factors, strict=True)
-        return self.weight * float(np.interp(value, values, factors))
+        return float(self.learning_weights(np.array([value]))[0])
+
+    def learning_weights(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the learning weights of events with these values."""
+        if not self.factors:
+            return np.full(len(values), self.weight)
+        points, factors = zip(*self.factors, strict=True)
+        weights: npt.NDArray[np.float64] = self.weight * np.interp(values, points, factors)
+        return weights
 
 
 EventTypes = Mapping[str, EventType]

@@ -1,16 +1,19 @@
 """FeedbackService: events and slates in, retractions, events out."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import grpc
 
-from harken.feedback.v1 import event_pb2, feedback_service_pb2_grpc
 from harken.feedback.v1 import feedback_service_pb2 as pb
+from harken.feedback.v1 import feedback_service_pb2_grpc
 from services.common.live import Live
-from services.common.position import Position, token_of
+from services.common.position import token_of
 from services.common.tracing import traceparent_of
 from services.common.validation import Checks
-from services.feedback.event_conversion import EventPreparer
+from services.feedback.event_columns import EventColumns
+from services.feedback.event_conversion import EventPreparer, PreparedRequest
 from services.feedback.event_export_conversion import export_page
 from services.feedback.event_recorder import EventRecorder
 from services.feedback.event_retractor import EventRetractor
@@ -71,23 +74,46 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[pb.ImportEventsResponse]:
         """See feedback_service.proto."""
+        caller = self._caller(context)
+        number = 0
+        # One chunk is prepared while the one before is appended.
+        async with contextlib.aclosing(_one_ahead(self._chunks(requests))) as chunks:
+            async for chunk in chunks:
+                imported = await self._recorder.append(chunk, caller)
+                yield pb.ImportEventsResponse(
+                    chunk=number,
+                    accepted=imported.accepted,
+                    duplicates=imported.duplicates,
+                    faults=imported.faults,
+                    position=token_of(imported.position),
+                )
+                number += 1
+
+    async def _chunks(
+        self, requests: AsyncIterator[pb.ImportEventsRequest]
+    ) -> AsyncIterator[PreparedRequest]:
         first_tenant: str | None = None
-        chunk = 0
         async for request in requests:
             checks = Checks()
             tenant = checks.tenant(request.tenant)
             if tenant != (first_tenant or tenant):
                 checks.fail("tenant", f"differs from {first_tenant!r} of the first chunk")
-            checks.size("events", len(request.events), 1, _MAX_CHUNK_EVENTS)
+            columns = None
+            if not request.HasField("columns"):
+                checks.size("events", len(request.events), 1, _MAX_CHUNK_EVENTS)
+            elif request.events:
+                checks.fail("columns", "must not be given beside events")
+            else:
+                columns = EventColumns(request.columns, checks)
             checks.done()
             if first_tenant is None:
                 await self._tenants.require(tenant)
                 first_tenant = tenant
-            recorded = await self._recorder.record(
-                tenant, request.events, self._history.value, self._caller(context)
-            )
-            yield _import_response(chunk, recorded.results, recorded.position)
-            chunk += 1
+            history = self._history.value
+            if columns is None:
+                yield await self._recorder.prepare(tenant, request.events, history)
+            else:
+                yield await self._recorder.prepare_columns(tenant, columns, history)
 
     async def RecordSlates(  # noqa: N802
         self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
@@ -132,15 +158,15 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         return traceparent_of(context.invocation_metadata()) if self._recorder.traced else ""
 
 
-def _import_response(
-    chunk: int, results: list[event_pb2.EventResult], position: Position | None
-) -> pb.ImportEventsResponse:
-    outcomes = [result.outcome for result in results]
-    fine = (event_pb2.EVENT_OUTCOME_ACCEPTED, event_pb2.EVENT_OUTCOME_DUPLICATE)
-    return pb.ImportEventsResponse(
-        chunk=chunk,
-        accepted=outcomes.count(event_pb2.EVENT_OUTCOME_ACCEPTED),
-        duplicates=outcomes.count(event_pb2.EVENT_OUTCOME_DUPLICATE),
-        faults=[result for result in results if result.outcome not in fine],
-        position=token_of(position),
-    )
+async def _one_ahead(
+    source: AsyncIterator[PreparedRequest],
+) -> AsyncGenerator[PreparedRequest, None]:
+    """Yield what a source does, and let it make the next one meanwhile."""
+    pull = asyncio.ensure_future(anext(source, None))
+    try:
+        while (one := await pull) is not None:
+            pull = asyncio.ensure_future(anext(source, None))
+            yield one
+    finally:
+        pull.cancel()
+        await asyncio.wait([pull])

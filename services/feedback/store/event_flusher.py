@@ -23,11 +23,17 @@ from services.feedback.domain.event_cleaning import Reason
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import (
     NewEntry,
-    PreparedEvent,
+    PreparedEvents,
     append_entries,
     append_events,
 )
-from services.feedback.store.repeated_events import Fate, FlushedEvent, representatives_of, settle
+from services.feedback.store.repeated_events import (
+    Fate,
+    FlushedEvents,
+    keys_of,
+    representatives_of,
+    settle,
+)
 
 _MAX_ENTRY_BYTES = 32 * 1024 * 1024
 """Of entries other than events that may wait; beyond, calls are shed."""
@@ -76,8 +82,8 @@ class FlusherMetrics:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    events: Sequence[tuple[PreparedEvent, str]]
-    answer: "asyncio.Future[list[FlushedEvent]]"
+    events: PreparedEvents
+    answer: "asyncio.Future[FlushedEvents]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +126,8 @@ class EventFlusher:
         self._drained = asyncio.Event()
         self._closed = False
 
-    async def append(
-        self, events: Sequence[tuple[PreparedEvent, str]], patient: bool
-    ) -> list[FlushedEvent]:
-        """Append events, each with the id of its item, and return after they are durable.
+    async def append(self, events: PreparedEvents, patient: bool) -> FlushedEvents:
+        """Append events, at least one, and return after they are durable.
 
         `patient` calls (bulk history) wait until little else is waiting, so that they never push
         live ones out.
@@ -141,7 +145,7 @@ class EventFlusher:
         if self._waiting + len(events) > self._max_waiting.value:
             self._metrics.shed.inc(len(events))
             raise OverloadedError(f"{self._waiting} events are waiting for the log")
-        answer: asyncio.Future[list[FlushedEvent]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[FlushedEvents] = asyncio.get_running_loop().create_future()
         self._calls.append(_Call(events, answer))
         self._waiting += len(events)
         self._metrics.waiting.set(self._waiting)
@@ -204,7 +208,7 @@ class EventFlusher:
         return taken
 
     async def _flush(self, calls: list[_Call]) -> None:
-        events = [event for call in calls for event in call.events]
+        events = PreparedEvents.joined([call.events for call in calls])
         self._metrics.events.observe(len(events))
         try:
             with self._metrics.seconds.time():
@@ -218,7 +222,7 @@ class EventFlusher:
         for call in calls:
             end = start + len(call.events)
             if not call.answer.done():
-                call.answer.set_result(results[start:end])
+                call.answer.set_result(results.part(start, end))
             start = end
 
     def _take_entries(self) -> list[_EntryCall]:
@@ -253,26 +257,31 @@ class EventFlusher:
             if not call.answer.done():
                 call.answer.set_result(replace(last, sequence=sequence))
 
-    async def _append(
-        self, connection: Connection, events: Sequence[tuple[PreparedEvent, str]]
-    ) -> list[FlushedEvent]:
+    async def _append(self, connection: Connection, events: PreparedEvents) -> FlushedEvents:
         unknown = await self._directory.unknown(
-            connection, {(event.tenant, item_id) for event, item_id in events}
+            connection, set(zip(events.tenants, events.item_ids, strict=True))
         )
-        checked = [
-            replace(event, reason=Reason.UNKNOWN_ITEM)
-            if not event.reason and (event.tenant, item_id) in unknown
-            else event
-            for event, item_id in events
-        ]
-        representatives = representatives_of(checked)
-        appended = await append_events(connection, list(representatives.values()))
-        now = time.time()
-        results = settle(checked, dict(zip(representatives, appended, strict=True)))
-        accepted = [one.position for one in results if one.fate is Fate.ACCEPTED and one.position]
+        if unknown:
+            events = replace(events, reasons=_with_unknown(events, unknown))
+        keys = keys_of(events)
+        chosen = representatives_of(keys, events.reasons)
+        appended = await append_events(
+            connection, events if len(chosen) == len(events) else events.taken(chosen)
+        )
+        seconds = max(0.0, time.time() - appended.stamped_at)
+        results = settle(keys, events, chosen, appended)
+        accepted = results.fates.count(Fate.ACCEPTED)
         if accepted:
             # The store stamps events, and answers when they are durable.
-            seconds = now - max(one.stamped_at for one in appended)
-            self._metrics.accepted.count(len(accepted), max(0.0, seconds))
-            self._metrics.head.set(max(accepted).sequence)
+            self._metrics.accepted.count(accepted, seconds)
+            self._metrics.head.set(appended.before + accepted)
         return results
+
+
+def _with_unknown(events: PreparedEvents, unknown: set[tuple[str, str]]) -> list[int]:
+    """Return the reasons, with that of events on unknown items where there was none."""
+    items = zip(events.tenants, events.item_ids, strict=True)
+    return [
+        reason or (Reason.UNKNOWN_ITEM if item in unknown else 0)
+        for reason, item in zip(events.reasons, items, strict=True)
+    ]

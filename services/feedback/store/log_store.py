@@ -1,7 +1,9 @@
 """The log in PostgreSQL: appending in commit order, and reading in order."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from services.common.database import Connection, one_row, store_faults
 from services.common.position import Position
@@ -11,30 +13,58 @@ LOG_CHANNEL = "feedback_log"
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedEvent:
-    """An event ready for the log. `reason` other than 0 sends it to quarantine, if it is new."""
+class PreparedEvents:
+    """Events ready for the log, by column. `reasons` other than 0 send them to quarantine, if they
+    are new.
+    """
 
-    tenant: str
-    event_id: str
-    fingerprint: bytes
-    user_key: bytes
-    reason: int
-    entry: bytes
+    tenants: Sequence[str]
+    event_ids: Sequence[str]
+    item_ids: Sequence[str]
+    fingerprints: Sequence[bytes]
+    user_keys: Sequence[bytes]
+    reasons: Sequence[int]
+    entries: Sequence[bytes]
+
+    def __len__(self) -> int:
+        """Return how many events there are."""
+        return len(self.event_ids)
+
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """Return the columns, in the order of the fields."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def taken(self, indices: Sequence[int]) -> "PreparedEvents":
+        """Return some of the events."""
+        return PreparedEvents(*([column[k] for k in indices] for column in self.columns()))
+
+    def part(self, start: int, end: int) -> "PreparedEvents":
+        """Return the events from one index to before another."""
+        return PreparedEvents(*(column[start:end] for column in self.columns()))
+
+    @classmethod
+    def joined(cls, parts: Sequence["PreparedEvents"]) -> "PreparedEvents":
+        """Return all events of some, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return cls(*(list(itertools.chain.from_iterable(column)) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
-class AppendedEvent:
-    """What became of a prepared event.
+class Appended:
+    """What became of prepared events.
 
-    `position` and `fingerprint` are those of the event that the log has under its id, now or since
-    earlier (None when it was quarantined). `fresh`: it was accepted now. `stamped_at`: unix seconds
-    by the store's clock, right after it was stamped as accepted.
+    `known`: sequence and fingerprint of what the log has had under the id of an event, None when
+    it was new; None for all when all were new. The new events without a reason have the sequences
+    after `before`, in order. `stamped_at`: unix seconds by the store's clock, right after they were
+    stamped as accepted.
     """
 
-    position: Position | None
-    fingerprint: bytes | None
-    fresh: bool
-    stamped_at: float = 0.0
+    epoch: int
+    before: int
+    stamped_at: float
+    known: Sequence[tuple[int, bytes] | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +86,7 @@ class LogRow:
     entry: bytes
 
 
-async def append_events(
-    connection: Connection, events: Sequence[PreparedEvent]
-) -> list[AppendedEvent]:
+async def append_events(connection: Connection, events: PreparedEvents) -> Appended:
     """Append events whose ids are distinct, in one durable transaction.
 
     Raises:
@@ -66,31 +94,24 @@ async def append_events(
             be repeated.
 
     """
-    columns = (
-        [event.tenant for event in events],
-        [event.event_id for event in events],
-        [event.fingerprint for event in events],
-        [event.user_key for event in events],
-        [event.reason for event in events],
-        [event.entry for event in events],
-    )
     with store_faults():
-        rows = await connection.fetch(
-            "SELECT ordinal, epoch, sequence, fingerprint, fresh,"
-            " extract(epoch FROM clock_timestamp())::float8 AS stamped_at"
-            " FROM append_events($1, $2, $3, $4, $5, $6, $7) ORDER BY ordinal",
+        row = await one_row(
+            connection,
+            "SELECT epoch, before, stamped_at, known_sequences, known_fingerprints"
+            " FROM append_event_columns($1, $2, $3, $4, $5, $6, $7)",
             SHARD,
-            *columns,
+            events.tenants,
+            events.event_ids,
+            events.fingerprints,
+            events.user_keys,
+            events.reasons,
+            events.entries,
         )
-    return [
-        AppendedEvent(
-            None if row["sequence"] is None else Position(SHARD, row["epoch"], row["sequence"]),
-            row["fingerprint"],
-            row["fresh"],
-            row["stamped_at"],
-        )
-        for row in rows
-    ]
+    known = None
+    if row["known_sequences"] is not None:
+        pairs = zip(row["known_sequences"], row["known_fingerprints"], strict=True)
+        known = [None if pair[0] is None else pair for pair in pairs]
+    return Appended(row["epoch"], row["before"], row["stamped_at"], known)
 
 
 async def append_entries(connection: Connection, entries: Sequence[NewEntry]) -> Position:

@@ -4,13 +4,13 @@ The log takes one event per id and insert. Which one, and what becomes of the ot
 their order alone, so that it makes no difference whose calls happened to share an insert.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from services.common.position import Position
 from services.feedback.domain.event_cleaning import Reason
-from services.feedback.store.log_store import AppendedEvent, PreparedEvent
+from services.feedback.store.log_store import SHARD, Appended, PreparedEvents
 
 EventKey = tuple[str, str]
 
@@ -25,46 +25,90 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class FlushedEvent:
-    """What became of an event; its position unless it was quarantined, and then the reason."""
+class FlushedEvents:
+    """What became of events, by column; `sequences` 0 when quarantined, and then the reason."""
 
-    fate: Fate
-    position: Position | None
-    reason: Reason
+    epoch: int
+    fates: Sequence[Fate]
+    sequences: Sequence[int]
+    reasons: Sequence[int]
+
+    def part(self, start: int, end: int) -> "FlushedEvents":
+        """Return those from one index to before another."""
+        return FlushedEvents(
+            self.epoch, self.fates[start:end], self.sequences[start:end], self.reasons[start:end]
+        )
+
+    def position(self, index: int) -> Position | None:
+        """Return the position of an event; None when it was quarantined."""
+        sequence = self.sequences[index]
+        return Position(SHARD, self.epoch, sequence) if sequence else None
 
 
-def representatives_of(events: Sequence[PreparedEvent]) -> dict[EventKey, PreparedEvent]:
-    """Return the event to append for each id: the first without a reason for quarantine, or the
-    last of all.
+def keys_of(events: PreparedEvents) -> list[EventKey]:
+    """Return tenant and id of each event."""
+    return list(zip(events.tenants, events.event_ids, strict=True))
+
+
+def representatives_of(keys: Sequence[EventKey], reasons: Sequence[int]) -> Sequence[int]:
+    """Return which event to append for each id: the first without a reason for quarantine, or the
+    last of all. In order of the ids' first appearance.
     """
-    chosen: dict[EventKey, PreparedEvent] = {}
-    for event in events:
-        key = (event.tenant, event.event_id)
+    if len(set(keys)) == len(keys):
+        return range(len(keys))
+    chosen: dict[EventKey, int] = {}
+    for index, key in enumerate(keys):
         known = chosen.get(key)
-        if known is None or known.reason:
-            chosen[key] = event
-    return chosen
+        if known is None or reasons[known]:
+            chosen[key] = index
+    return list(chosen.values())
 
 
 def settle(
-    events: Sequence[PreparedEvent], appended: Mapping[EventKey, AppendedEvent]
-) -> list[FlushedEvent]:
-    """Return what became of each event, given what became of the one appended for its id."""
+    keys: Sequence[EventKey],
+    events: PreparedEvents,
+    representatives: Sequence[int],
+    appended: Appended,
+) -> FlushedEvents:
+    """Return what became of each event, given what became of those that were appended."""
+    if len(representatives) == len(keys) and appended.known is None and not any(events.reasons):
+        first = appended.before + 1
+        sequences = list(range(first, first + len(keys)))
+        return FlushedEvents(appended.epoch, [Fate.ACCEPTED] * len(keys), sequences, events.reasons)
+    log = _log_after(keys, events, representatives, appended)
     accepted: set[EventKey] = set()
-    results = []
-    for event in events:
-        key = (event.tenant, event.event_id)
-        log = appended[key]
-        if log.fresh and key not in accepted:
-            if event.reason:
-                results.append(FlushedEvent(Fate.QUARANTINED, None, Reason(event.reason)))
-                continue
+    settled: list[tuple[Fate, int, int]] = []
+    for key, fingerprint, reason in zip(keys, events.fingerprints, events.reasons, strict=True):
+        sequence, known, fresh = log[key]
+        if fresh and key not in accepted and not reason:
             accepted.add(key)
-            results.append(FlushedEvent(Fate.ACCEPTED, log.position, Reason.NONE))
-        elif log.position is None:
-            results.append(FlushedEvent(Fate.QUARANTINED, None, Reason(event.reason)))
+            settled.append((Fate.ACCEPTED, sequence, Reason.NONE))
+        elif not sequence or (fresh and key not in accepted):
+            settled.append((Fate.QUARANTINED, 0, reason))
         else:
-            same = event.fingerprint == log.fingerprint
-            fate = Fate.DUPLICATE if same else Fate.REUSED
-            results.append(FlushedEvent(fate, log.position, Reason.NONE))
-    return results
+            fate = Fate.DUPLICATE if fingerprint == known else Fate.REUSED
+            settled.append((fate, sequence, Reason.NONE))
+    fates, sequences_of, reasons = zip(*settled, strict=True)
+    return FlushedEvents(appended.epoch, fates, sequences_of, reasons)
+
+
+def _log_after(
+    keys: Sequence[EventKey],
+    events: PreparedEvents,
+    representatives: Sequence[int],
+    appended: Appended,
+) -> dict[EventKey, tuple[int, bytes, bool]]:
+    """Return what the log has under each id: sequence (0: nothing), fingerprint, whether new."""
+    log = {}
+    head = appended.before
+    for place, index in enumerate(representatives):
+        known = appended.known[place] if appended.known is not None else None
+        fingerprint = events.fingerprints[index]
+        if known is not None:
+            log[keys[index]] = (*known, False)
+        elif events.reasons[index]:
+            log[keys[index]] = (0, fingerprint, False)
+        else:
+            head += 1
+            log[keys[index]] = (head, fingerprint, True)
+    return log
