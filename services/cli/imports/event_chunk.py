@@ -1,7 +1,7 @@
 """Consecutive events of a history as one request of ImportEvents."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,8 @@ class EventChunk:
         said, column = _place(reason, result.detail, fields)
         value = cells.get(said)
         fault = RowFault(reason, result.detail, column, "" if value is None else str(value))
+        if reason == "EVENT_ID_REUSED":
+            fault = replace(fault, detail=f"{fault.detail} (ids of several lines: --line-ids)")
         shown = {name: cell for name, cell in cells.items() if cell not in ("", None)}
         return FaultyRow(batch.numbers[row], batch.lines[row], batch.files[row], fault, shown)
 

@@ -39,8 +39,6 @@ ITEM_FILE_IDS = ("id",)
 NUMBER_COLUMNS = ("year", "release_year", "price", "duration")
 """Columns of items that are taken as numbers when nothing else is said."""
 
-_OPTIONS = {"item": "--item-column", "user": "--user-column", "timestamp": "--timestamp-column"}
-
 
 class Columns(Protocol):
     """The columns of a table, as far as fields are looked up in it."""
@@ -94,10 +92,8 @@ def require_column(
     """
     found = find_column(field, table, given, more)
     if found is None:
-        raise ColumnError(
-            f"no column for {field}; {_what_there_is(table)}. "
-            f"Name it with {_OPTIONS.get(field, f'--{field}-column')}."
-        )
+        hint = "" if table.headless else f". Name it with --{field}-column."
+        raise ColumnError(f"no column for {field}; {_what_there_is(table)}{hint}")
     return found
 
 
