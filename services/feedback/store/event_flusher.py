@@ -20,6 +20,7 @@ from services.common.live import Live
 from services.common.loop_stages import LoopStage
 from services.common.position import Position
 from services.feedback.domain.event_cleaning import Reason
+from services.feedback.store.default_times import recognise_default_times
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import (
     NewEntry,
@@ -268,7 +269,9 @@ class EventFlusher:
         representatives = representatives_of(checked)
         appended = await append_events(connection, list(representatives.values()))
         now = time.time()
-        results = settle(checked, dict(zip(representatives, appended, strict=True)))
+        results = await recognise_default_times(
+            connection, checked, settle(checked, dict(zip(representatives, appended, strict=True)))
+        )
         accepted = [one.position for one in results if one.fate is Fate.ACCEPTED and one.position]
         if accepted:
             # The store stamps events, and answers when they are durable.
