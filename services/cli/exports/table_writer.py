@@ -12,11 +12,12 @@ import importlib
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from services.cli.failures import CommandError
@@ -26,6 +27,7 @@ Row = Sequence[Cell]
 
 _EPOCH = datetime(1970, 1, 1)
 _BATCH_ROWS = 10_000
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NAMES = "its name must end in .csv, .jsonl, .csv.gz, .jsonl.gz or .parquet"
 
 
@@ -53,9 +55,6 @@ class Column:
 
 class TableWriter(ABC):
     """Takes the rows of one file, in order."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._kinds = [column.kind for column in columns]
 
     @abstractmethod
     def write(self, row: Row) -> None:
@@ -111,14 +110,12 @@ class _CsvWriter(TableWriter):
     """RFC 4180: rows end with CR LF, so that a lone CR or LF in a cell is quoted."""
 
     def __init__(self, text: io.TextIOWrapper, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
+        self._converters = _converters(columns, _IN_CSV)
         self._writer = csv.writer(text)
         self._writer.writerow([column.name for column in columns])
 
     def write(self, row: Row) -> None:
-        self._writer.writerow(
-            [_csv_cell(kind, cell) for kind, cell in zip(self._kinds, row, strict=True)]
-        )
+        self._writer.writerow(_converted(row, self._converters))
 
 
 @contextlib.contextmanager
@@ -129,7 +126,6 @@ def _json_lines(raw: BinaryIO, columns: Sequence[Column]) -> Iterator[TableWrite
 
 class _JsonWriter(TableWriter):
     def __init__(self, text: io.TextIOWrapper, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
         self._columns = columns
         self._text = text
 
@@ -161,15 +157,16 @@ def _parquet(raw: BinaryIO, columns: Sequence[Column]) -> Iterator[TableWriter]:
 
 class _ParquetWriter(TableWriter):
     def __init__(self, pa: Any, schema: Any, file: Any, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
+        self._converters = _converters(columns, _IN_PARQUET)
         self._pa = pa
         self._schema = schema
         self._file = file
         self._cells: list[list[Cell]] = [[] for _ in columns]
 
     def write(self, row: Row) -> None:
-        for kind, cells, cell in zip(self._kinds, self._cells, row, strict=True):
-            cells.append(_json_text(cell) if kind is Kind.JSON and cell is not None else cell)
+        converted = _converted(row, self._converters)
+        for cells, cell in zip(self._cells, converted, strict=True):
+            cells.append(cell)
         if len(self._cells[0]) == _BATCH_ROWS:
             self.flush()
 
@@ -185,40 +182,54 @@ class _ParquetWriter(TableWriter):
         self._cells = [[] for _ in self._cells]
 
 
-_FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
-
-
 def json_line(columns: Sequence[Column], row: Row) -> str:
     """Return a row as one line of JSON lines, without its end."""
-    return _json_text(
-        {
-            column.name: _time_text(cell) if column.kind is Kind.TIME else cell
-            for column, cell in zip(columns, row, strict=True)
-        }
-    )
+    cells = _converted(row, _converters(columns, _IN_JSON))
+    return _json_text(dict(zip([column.name for column in columns], cells, strict=True)))
 
 
-def _csv_cell(kind: Kind, cell: Cell) -> Cell:
-    if cell is None:
-        return ""
-    match kind:
-        case Kind.TRUTH:
-            return "true" if cell else "false"
-        case Kind.TIME:
-            return _time_text(cell)
-        case Kind.TEXTS | Kind.JSON:
-            return _json_text(cell)
-        case Kind.TEXT | Kind.NUMBER:
-            # The csv module writes a float as its shortest exact text.
-            return cell
+def _converters(
+    columns: Sequence[Column], by_kind: Mapping[Kind, Callable[[Any], Cell]]
+) -> Sequence[tuple[int, Callable[[Any], Cell]]]:
+    """Return the places of cells that are not written as they are, each with what converts it."""
+    return [
+        (place, by_kind[column.kind])
+        for place, column in enumerate(columns)
+        if column.kind in by_kind
+    ]
+
+
+def _converted(row: Row, converters: Sequence[tuple[int, Callable[[Any], Cell]]]) -> list[Cell]:
+    cells = list(row)
+    for place, convert in converters:
+        if cells[place] is not None:
+            cells[place] = convert(cells[place])
+    return cells
 
 
 def _json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
-def _time_text(cell: Cell) -> str | None:
-    if not isinstance(cell, int):
-        return None
+def _truth_text(cell: Any) -> str:
+    return "true" if cell else "false"
+
+
+def _time_text(cell: Any) -> str:
     moment = _EPOCH + timedelta(microseconds=cell)
     return f"{moment.isoformat(timespec='microseconds')}Z"
+
+
+_FORMATS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
+
+# By kind; other cells are written as they are, floats as their shortest exact text.
+_IN_CSV: Mapping[Kind, Callable[[Any], Cell]] = MappingProxyType(
+    {
+        Kind.TRUTH: _truth_text,
+        Kind.TIME: _time_text,
+        Kind.TEXTS: _json_text,
+        Kind.JSON: _json_text,
+    }
+)
+_IN_JSON: Mapping[Kind, Callable[[Any], Cell]] = MappingProxyType({Kind.TIME: _time_text})
+_IN_PARQUET: Mapping[Kind, Callable[[Any], Cell]] = MappingProxyType({Kind.JSON: _json_text})
