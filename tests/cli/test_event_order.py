@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from services.cli.exports.event_order import EventOrder
 
-_times = st.lists(
-    st.integers(-62135596800000000, 253402300799999999) | st.integers(0, 3), max_size=60
+# Few distinct times, so that there are ties over many runs; or any.
+_times = st.lists(st.integers(0, 3), min_size=12, max_size=60) | st.lists(
+    st.integers(-62135596800000000, 253402300799999999), max_size=60
 )
 
 
