@@ -448,6 +448,29 @@ async def test_parquet_says_what_json_lines_say(
     assert parquet.read_table(empty).column_names == list(EVENT_COLUMNS)
 
 
+async def test_a_log_of_several_pages_is_written_once_in_order_of_time(
+    clients: Clients, tmp_path: Path
+) -> None:
+    """The log is newest first, and longer than the pages that are asked for."""
+    count = 12_000
+    await upsert(clients, "long", [item_pb2.Item(item_id="i")])
+    log = []
+    for number in range(count):
+        event = event_pb2.Event(
+            event_id=f"e{number}", subject=Subject(user_id="u"), item_id="i", type="like"
+        )
+        event.event_time.FromMicroseconds(1_700_000_000_000_000 - number // 3)
+        log.append(event)
+    for begin in range(0, count, 4000):
+        assert await history(clients, "long", log[begin : begin + 4000]) == [ACCEPTED] * 4000
+    file = tmp_path / "long.csv.gz"
+    assert await export(clients, "events", "long", file) == count
+    with gzip.open(file, "rt", newline="", encoding="utf-8") as text:
+        found = [row["event_id"] for row in csv.DictReader(text)]
+    expected = sorted(range(count), key=lambda number: -(number // 3))
+    assert found == [f"e{number}" for number in expected]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
