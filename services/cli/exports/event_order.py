@@ -39,7 +39,10 @@ class EventOrder:
         collected_bytes: int = _COLLECTED_BYTES,
         merged_runs: int = _MERGED_RUNS,
     ) -> None:
-        """Keep runs as nameless files in `folder`: about twice the size of all events."""
+        """Keep runs as nameless files in `folder`: about twice the size of all events.
+
+        `collected_bytes` of events are sorted in memory; `merged_runs` of a size become one.
+        """
         self._folder = folder
         self._limit = collected_bytes
         self._merged_runs = merged_runs

@@ -1,4 +1,4 @@
-"""Events that were accepted without a time, sent again with the time that they have since.
+"""Events that were accepted without a time, sent again with the time they were accepted at.
 
 An event without a time happened when it was accepted, and that is what an export says of it. So
 the same event with this time is no other one.

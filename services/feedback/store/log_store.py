@@ -8,6 +8,7 @@ from services.common.position import Position
 
 SHARD = 0
 LOG_CHANNEL = "feedback_log"
+# Columns in the order of LogRow.
 _ROWS = (
     "SELECT sequence, tenant, (extract(epoch FROM accepted_at) * 1000000)::bigint AS"
     " accepted_at_us, entry FROM log WHERE shard = $1"
@@ -118,7 +119,7 @@ async def read_log(connection: Connection, after_sequence: int, limit: int) -> l
         rows = await connection.fetch(
             f"{_ROWS} AND sequence > $2 ORDER BY sequence LIMIT $3", SHARD, after_sequence, limit
         )
-    return [LogRow(**row) for row in rows]
+    return [LogRow(*row) for row in rows]
 
 
 async def read_entries(connection: Connection, sequences: Collection[int]) -> list[LogRow]:
@@ -127,4 +128,4 @@ async def read_entries(connection: Connection, sequences: Collection[int]) -> li
         rows = await connection.fetch(
             f"{_ROWS} AND sequence = ANY($2::bigint[])", SHARD, list(sequences)
         )
-    return [LogRow(**row) for row in rows]
+    return [LogRow(*row) for row in rows]
