@@ -448,6 +448,29 @@ async def test_parquet_says_what_json_lines_say(
     assert parquet.read_table(empty).column_names == list(EVENT_COLUMNS)
 
 
+async def test_live_events_exported_and_imported_again_are_duplicates(
+    clients: Clients, running: Suite, tmp_path: Path
+) -> None:
+    """Truth 2, by the commands alone, for events that had no time."""
+    await upsert(clients, "again", [item_pb2.Item(item_id="i")])
+    events = [
+        event_pb2.Event(event_id=f"e{n}", subject=subject, item_id="i", type="like")
+        for n, subject in enumerate((Subject(user_id="u"), Subject(session_id="u")))
+    ]
+    request = feedback_service_pb2.RecordEventsRequest(tenant="again", events=events)
+    await clients.feedback.RecordEvents(request, wait_for_ready=True)
+    where: dict[str, Any] = {"folder": tmp_path, "endpoints": running.endpoints}
+    done = await harken("export", "out.csv", "--tenant", "again", **where)
+    assert done.code == 0, done.errors
+    before = (tmp_path / "out.csv").read_bytes()
+    done = await harken("import", "events", "out.csv", "--tenant", "again", **where)
+    assert done.code == 0, done.errors
+    assert "EVENT_ID_REUSED" not in done.output + done.errors
+    assert not (tmp_path / "out.csv.rejects.jsonl").exists()
+    done = await harken("export", "out.csv", "--tenant", "again", **where)
+    assert (tmp_path / "out.csv").read_bytes() == before
+
+
 async def test_a_log_of_several_pages_is_written_once_in_order_of_time(
     clients: Clients, tmp_path: Path
 ) -> None:
