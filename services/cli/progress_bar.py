@@ -49,6 +49,31 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
+@contextlib.contextmanager
+def progress_count(what: str) -> Iterator[Callable[[int], None]]:
+    """Show how much is done within the block, where nobody knows how much there is."""
+    console = messages()
+    if not console.is_terminal:
+        yield _plain_counts(what)
+        return
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f}"), _Rate())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _plain_counts(what: str) -> Callable[[int], None]:
+    last = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PLAIN_LINE_SECONDS:
+            last = time.monotonic()
+            messages().print(f"{what}: {done:,}")
+
+    return show
+
+
 def _plain_lines(what: str, total: int) -> Callable[[int], None]:
     console = messages()
     began = last = time.monotonic()

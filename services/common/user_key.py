@@ -6,9 +6,11 @@ without touching what is stored around it.
 """
 
 from harken.common.v1 import subject_pb2
+from services.common.validation import MAX_ID_BYTES
 
 _USER = b"u:"
 _SESSION = b"s:"
+MAX_KEY_BYTES = MAX_ID_BYTES + 2
 
 
 def user_key_of(subject: subject_pb2.Subject) -> bytes:

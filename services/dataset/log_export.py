@@ -1,5 +1,6 @@
 """The log of a running Harken as a history of events, through ExportEvents."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ def read_log(target: str, tenant: str = "default", until_position: bytes = b"") 
     users, items, types = Interner(), Interner(), Interner()
     columns: list[tuple[int, int, int, float, int, float]] = []
     through = 0
-    for event in _exported(target, tenant, until_position):
+    pages = exported_pages(target, tenant, until_position)
+    for event in itertools.chain.from_iterable(page.events for page in pages):
         subject = event.subject
         session = subject.HasField("session_id")
         name = f"{SESSION_PREFIX}{subject.session_id}" if session else subject.user_id
@@ -87,10 +89,17 @@ def _history(
     return LogHistory(events, weights, through)
 
 
-def _exported(
-    target: str, tenant: str, until_position: bytes
-) -> Iterator[feedback_service_pb2.ExportedEvent]:
-    """Yield all events; a stream that breaks goes on after the last page that came."""
+def exported_pages(
+    target: str, tenant: str = "default", until_position: bytes = b""
+) -> Iterator[feedback_service_pb2.ExportEventsResponse]:
+    """Yield the events of a tenant that stand, in log order, page by page; arguments as read_log.
+
+    A stream that breaks goes on after the last page that came.
+
+    Raises:
+        LogExportError: the service is away for longer than a few tries, or refuses.
+
+    """
     request = feedback_service_pb2.ExportEventsRequest(
         tenant=tenant, until_position=until_position, page_size=_PAGE_EVENTS
     )
@@ -101,7 +110,7 @@ def _exported(
         while True:
             try:
                 for page in stub.ExportEvents(request, wait_for_ready=True):
-                    yield from page.events
+                    yield page
                     request.after_position = page.position
                     tries = 0
             except grpc.RpcError as error:

@@ -116,6 +116,20 @@ def prepared_request(tenant: str, outcomes: Sequence[Prepared | Rejection]) -> P
     )
 
 
+def logged_draft(event: entry_pb2.LoggedEvent, time_us: int) -> Draft:
+    """Return the draft that an event of the log was made from, had `time_us` been its time."""
+    return Draft(
+        event_id=event.event_id,
+        user_key=event.user_key,
+        item_id=event.item_id,
+        type=event.type,
+        value=event.value if event.HasField("value") else None,
+        event_time_us=time_us,
+        slate_id=event.slate_id,
+        context=event.context,
+    )
+
+
 def _rejection(event: pb.Event) -> Rejection | None:
     for text, missing in (
         (event.event_id, Reason.MISSING_EVENT_ID),

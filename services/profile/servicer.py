@@ -11,6 +11,7 @@ from services.common.errors import FieldViolation, InvalidRequestError, MissingR
 from services.common.position import Position
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
+from services.profile.attribute_list import list_profiles
 from services.profile.attributes import attributes_fault, updated
 from services.profile.convert import profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
@@ -106,6 +107,12 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         profile = profile_pb2.Profile(subject=given.subject)
         set_attributes(profile, stored)
         return pb.UpdateProfileResponse(profile=profile)
+
+    async def ListProfiles(  # noqa: N802
+        self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListProfilesResponse:
+        """Return users whose attributes were ever set, page by page."""
+        return await list_profiles(self._attributes, request)
 
     async def _read(
         self, checks: Checks, request: _Read, subjects: Sequence[subject_pb2.Subject]

@@ -45,7 +45,8 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    DeleteItems = ListItems = BatchGetProfiles = Rank = SimilarItems = unscripted
+    DeleteItems = ListItems = BatchGetProfiles = ListProfiles = Rank = unscripted
+    SimilarItems = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = unscripted
 

@@ -164,7 +164,9 @@ def any_file(draw: st.DrawFn, prefix: str = "u") -> MadeFile:
             spoil(cells)
             rows.append(Row(cells, reason))
         elif kind == 8 and style.format == "csv":
-            rows.append(Row(cells, "WRONG_NUMBER_OF_CELLS", draw(st.sampled_from(("one", "x" * 9)))))
+            rows.append(
+                Row(cells, "WRONG_NUMBER_OF_CELLS", draw(st.sampled_from(("one", "x" * 9))))
+            )
         elif kind == 8 and style.format == "jsonl":
             raw = draw(st.sampled_from(('{"user": ', "[1, 2]", '{"a": 1, "a": 2}', "null")))
             reason = "DUPLICATE_FIELD" if raw.startswith('{"a"') else "INVALID_JSON"
@@ -334,9 +336,7 @@ def _json_lines(rows: Sequence[Row], style: _Style) -> tuple[bytes, list[int]]:
         assert len(whole) == len(rows)
         line = json.dumps({"day": 1, "events": [_object(row, style) for row in whole]})
         return (line + "\n").encode(), [1] * len(rows)
-    lines = [
-        row.raw if row.raw is not None else json.dumps(_object(row, style)) for row in rows
-    ]
+    lines = [row.raw if row.raw is not None else json.dumps(_object(row, style)) for row in rows]
     return "".join(f"{line}\n" for line in lines).encode(), list(range(1, len(rows) + 1))
 
 
@@ -347,8 +347,8 @@ def _array(rows: Sequence[Row], style: _Style) -> tuple[bytes, list[int]]:
 
 
 def _parquet(rows: Sequence[Row], style: _Style) -> bytes:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     table = {}
     for column in style.columns.values():

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from harken.feedback.v1 import event_pb2, feedback_service_pb2, retraction_pb2
-from services.cli.commands.export import write_csv
+from services.cli.exports.event_export import export_events
 from services.cli.suite import Suite
 from services.common.position import decode_position
 from services.dataset.event_file import read_events
@@ -195,7 +195,8 @@ async def test_the_log_reads_back_as_a_history(
     whole = await exported(caller)
     assert (len(events), history.through_sequence) == (len(whole), whole[-1].sequence)
     file = tmp_path / "events.csv.gz"
-    await asyncio.to_thread(write_csv, history, file)
+    written = await asyncio.to_thread(export_events, running.endpoints.feedback, "default", file)
+    assert (written.events, written.through_sequence) == (len(whole), whole[-1].sequence)
     again = read_events(file)
     assert not again.rejected
     np.testing.assert_array_equal(again.times_us, events.times_us)

@@ -3,6 +3,7 @@
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
 from harken.feedback.v1 import embedding_service_pb2, item_pb2
@@ -72,6 +73,63 @@ async def test_a_mask_writes_only_its_fields(client: Client) -> None:
     # An item that does not exist takes all fields, whatever the mask.
     await upsert(client, item_pb2.Item(item_id="mask-2", title="All"), paths=("tags",))
     assert (await get(client, "mask-2")).items[0].title == "All"
+
+
+async def listed(client: Client, item_id: str) -> item_pb2.Item:
+    """Return an item as ListItems has it, which is as GetItems has it."""
+    (got,) = (await get(client, item_id)).items
+    answer = await client.catalog.ListItems(pb.ListItemsRequest(page_size=1000))
+    (found,) = [item for item in answer.items if item.item_id == item_id]
+    assert found == got
+    return got
+
+
+@pytest.mark.parametrize("paths", [(), ("title",), ("publish_time", "expire_time")])
+async def test_publish_time_is_written_with_an_item_and_changed_later(
+    client: Client, paths: tuple[str, ...]
+) -> None:
+    """Exact to the nanosecond, from the year 1 on, in the past and in the future."""
+    name = f"published-{len(paths)}"
+    times = [
+        Timestamp(seconds=-62135596800, nanos=1),
+        Timestamp(seconds=1_700_000_000, nanos=123_456_789),
+        Timestamp(seconds=253402300799, nanos=999_999_999),
+    ]
+    # Of an item that does not exist yet all is written, whatever the mask.
+    await upsert(client, item_pb2.Item(item_id=name, title="T", publish_time=times[0]), paths=paths)
+    assert (await listed(client, name)).publish_time == times[0]
+    for time in (times[1], times[2], times[0]):
+        changed = item_pb2.Item(item_id=name, publish_time=time, expire_time=time)
+        (result,) = (await upsert(client, changed, paths=("publish_time",))).results
+        assert result.outcome == UPDATED
+        stored = await listed(client, name)
+        assert (stored.publish_time, stored.title) == (time, "T")
+        assert not stored.HasField("expire_time")
+        (result,) = (await upsert(client, changed, paths=("publish_time",))).results
+        assert result.outcome == UNCHANGED
+    # A mask without it leaves it alone; once set it is never removed.
+    for mask in (("title",), ("publish_time",), ()):
+        await upsert(client, item_pb2.Item(item_id=name, title=f"{mask}"), paths=mask)
+        assert (await listed(client, name)).publish_time == times[0]
+
+
+async def test_publish_time_is_by_default_when_the_item_was_first_upserted(client: Client) -> None:
+    await upsert(client, item_pb2.Item(item_id="unpublished", title="T"))
+    first = await listed(client, "unpublished")
+    assert first.publish_time == first.update_time
+    await upsert(client, item_pb2.Item(item_id="unpublished", title="U"))
+    second = await listed(client, "unpublished")
+    assert second.update_time.ToNanoseconds() > first.update_time.ToNanoseconds()
+    assert second.publish_time == first.publish_time
+
+
+async def test_a_wrong_publish_time_is_a_fault_of_the_item_under_any_mask(client: Client) -> None:
+    for time in (Timestamp(seconds=253402300800), Timestamp(nanos=-1)):
+        bad = item_pb2.Item(item_id="never", title="T", publish_time=time)
+        for mask in ((), ("title",), ("publish_time",)):
+            (result,) = (await upsert(client, bad, paths=mask)).results
+            assert (result.outcome, result.field) == (REJECTED, "publish_time")
+    assert (await get(client, "never")).missing_item_ids == ["never"]
 
 
 BAD_ITEMS = {

@@ -155,6 +155,62 @@ async def test_the_same_id_with_another_payload_is_rejected(client: Client) -> N
     assert different.reason == pb.EVENT_REASON_EVENT_ID_REUSED
 
 
+async def exported(client: Client, event_id: str) -> feedback_service_pb2.ExportedEvent:
+    pages = client.feedback.ExportEvents(feedback_service_pb2.ExportEventsRequest())
+    found: list[feedback_service_pb2.ExportedEvent] = [
+        one async for page in pages for one in page.events if one.event_id == event_id
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"kind": "rating", "value": -0.0, "slate_id": "s-1"},
+        {"value": 5e-324, "context": {"b": "2", "a": "1", "": "ø\n"}},
+    ],
+)
+async def test_an_event_without_a_time_is_the_same_with_the_time_of_its_acceptance(
+    client: Client, fields: dict[str, Any]
+) -> None:
+    """Truth 2, for who records again what ExportEvents said."""
+    name = f"timeless-{len(fields)}"
+    (first,) = await record(client, event(name, user="session:ann ", **fields))
+    seen = await exported(client, name)
+    assert not seen.event_time_given
+    assert seen.event_time_us == seen.accepted_at_us
+
+    again = event(name, user="session:ann ", **fields)
+    again.event_time.FromMicroseconds(seen.event_time_us)
+    fine, twice = await record(client, again, again)
+    assert fine.outcome == twice.outcome == pb.EVENT_OUTCOME_DUPLICATE
+    assert fine.position == first.position
+
+    others = [pb.Event() for _ in range(3)]
+    for other in others:
+        other.CopyFrom(again)
+    others[0].event_time.FromMicroseconds(seen.event_time_us + 1)
+    others[1].slate_id = "another"
+    others[2].subject.session_id = "session:ann "
+    for result in await record(client, *others):
+        assert result.reason == pb.EVENT_REASON_EVENT_ID_REUSED
+
+
+async def test_an_event_with_a_time_is_another_one_without_it(client: Client) -> None:
+    """Truth 2."""
+    timed = event("timed", **at(-60))
+    await record(client, timed)
+    seen = await exported(client, "timed")
+    assert seen.event_time_given
+    assert seen.event_time_us == timed.event_time.ToMicroseconds()
+    accepted = event("timed")
+    accepted.event_time.FromMicroseconds(seen.accepted_at_us)
+    without, later = await record(client, event("timed"), accepted)
+    assert without.reason == later.reason == pb.EVENT_REASON_EVENT_ID_REUSED
+
+
 async def test_a_quarantined_event_is_accepted_once_its_item_exists(
     client: Client, module_admin: asyncpg.Connection
 ) -> None:

@@ -1,65 +1,66 @@
-"""`harken export`: the events of the log as a file, for training and evaluation."""
+"""`harken export`: events, items or users as a file that `harken import` reads back."""
 
-import csv
-import gzip
-import math
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from services.cli.clients import connect
 from services.cli.console import output
-from services.cli.failures import CommandError, clear_failures
+from services.cli.endpoints import Endpoints
+from services.cli.exports.event_export import export_events
+from services.cli.exports.list_export import export_items, export_users
+from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
-from services.dataset.history.event_file import SESSION_PREFIX
-from services.dataset.log_export import LogExportError, LogHistory, read_log
+from services.dataset.log_export import LogExportError
 
-COLUMNS = ("user", "session", "item", "timestamp", "type", "value")
+
+class ExportKind(Enum):
+    """What is written."""
+
+    EVENTS = "events"
+    ITEMS = "items"
+    USERS = "users"
 
 
 @with_suite_options
 def export(
-    file: Annotated[Path, typer.Argument(help="CSV to write, gzipped when its name ends in .gz.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="File to write: .csv or .jsonl, gzipped when .gz follows, or .parquet."
+        ),
+    ],
+    kind: Annotated[ExportKind, typer.Option(help="What to write.")] = ExportKind.EVENTS,
     tenant: Tenant = "default",
     *,
     suite: SuiteOptions,
 ) -> None:
-    """Write all events that stand, in order of time: retracted ones are left out.
+    """Write events, items or users to a file; importing it again changes nothing.
 
-    Times are unix microseconds. `harken evaluate`, `harken train` and `harken import events` read
-    the file. Memory: about 100 bytes an event.
+    Events: all that stand (retracted ones are left out), in order of time, with their ids, slates
+    and contexts. Items: all fields. Users: attributes, also those of sessions. Texts are as they
+    are, lists and maps are JSON, times RFC 3339 in UTC. Events are sorted on disk, in the folder of
+    the file.
     """
     with clear_failures():
-        try:
-            history = read_log(suite.endpoints().feedback, tenant)
-        except LogExportError as error:
-            raise CommandError(str(error)) from None
-        write_csv(history, file)
-        output().print(
-            f"{len(history.events):,} events, up to log sequence {history.through_sequence}"
-        )
+        endpoints = suite.endpoints()
+        if kind is ExportKind.EVENTS:
+            _export_events(endpoints, tenant, file)
+            return
+    run(_export_list(endpoints, kind, tenant, file))
 
 
-def write_csv(history: LogHistory, file: Path) -> None:
-    """Write events with the columns COLUMNS; a subject is either user or session."""
-    events = history.events
-    opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "wt", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        for user, item, kind, value, time_us in zip(
-            events.users.tolist(), events.items.tolist(), events.kinds.tolist(),
-            events.values.tolist(), events.times_us.tolist(), strict=True,
-        ):  # fmt: skip
-            name = events.user_ids[user]
-            session = name.startswith(SESSION_PREFIX)
-            writer.writerow(
-                (
-                    "" if session else name,
-                    name.removeprefix(SESSION_PREFIX) if session else "",
-                    events.item_ids[item],
-                    time_us,
-                    events.types[kind],
-                    "" if math.isnan(value) else value,
-                )
-            )
+def _export_events(endpoints: Endpoints, tenant: str, file: Path) -> None:
+    try:
+        done = export_events(endpoints.feedback, tenant, file)
+    except LogExportError as error:
+        raise CommandError(str(error)) from None
+    output().print(f"{done.events:,} events, up to log sequence {done.through_sequence}")
+
+
+async def _export_list(endpoints: Endpoints, kind: ExportKind, tenant: str, file: Path) -> None:
+    write = export_items if kind is ExportKind.ITEMS else export_users
+    async with connect(endpoints) as clients:
+        output().print(f"{await write(clients, tenant, file):,} {kind.value}")

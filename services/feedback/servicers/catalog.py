@@ -4,11 +4,11 @@ import grpc
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
 from harken.feedback.v1 import catalog_service_pb2_grpc
+from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.item_conversion import update_paths
 from services.feedback.item_recorder import ItemRecorder
-from services.feedback.page_token import decode_page_token, encode_page_token
 from services.feedback.store.catalog_store import CatalogStore
 from services.feedback.store.tenant_registry import TenantRegistry
 

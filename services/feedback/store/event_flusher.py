@@ -20,6 +20,7 @@ from services.common.live import Live
 from services.common.loop_stages import LoopStage
 from services.common.position import Position
 from services.feedback.domain.event_cleaning import Reason
+from services.feedback.store.default_times import recognise_default_times
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import (
     NewEntry,
@@ -269,7 +270,9 @@ class EventFlusher:
             connection, events if len(chosen) == len(events) else events.taken(chosen)
         )
         seconds = max(0.0, time.time() - appended.stamped_at)
-        results = settle(keys, events, chosen, appended)
+        results = await recognise_default_times(
+            connection, events, settle(keys, events, chosen, appended)
+        )
         accepted = results.fates.count(Fate.ACCEPTED)
         if accepted:
             # The store stamps events, and answers when they are durable.

@@ -1,7 +1,7 @@
 """The log in PostgreSQL: appending in commit order, and reading in order."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,6 +10,11 @@ from services.common.position import Position
 
 SHARD = 0
 LOG_CHANNEL = "feedback_log"
+# Columns in the order of LogRow.
+_ROWS = (
+    "SELECT sequence, tenant, (extract(epoch FROM accepted_at) * 1000000)::bigint AS"
+    " accepted_at_us, entry FROM log WHERE shard = $1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +138,15 @@ async def read_log(connection: Connection, after_sequence: int, limit: int) -> l
     """Return up to `limit` entries after a sequence, in order."""
     with store_faults():
         rows = await connection.fetch(
-            "SELECT sequence, tenant, entry,"
-            " (extract(epoch FROM accepted_at) * 1000000)::bigint AS accepted_at_us"
-            " FROM log WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
-            SHARD,
-            after_sequence,
-            limit,
+            f"{_ROWS} AND sequence > $2 ORDER BY sequence LIMIT $3", SHARD, after_sequence, limit
         )
-    return [
-        LogRow(row["sequence"], row["tenant"], row["accepted_at_us"], row["entry"]) for row in rows
-    ]
+    return [LogRow(*row) for row in rows]
+
+
+async def read_entries(connection: Connection, sequences: Collection[int]) -> list[LogRow]:
+    """Return those of some entries that are there, in no order."""
+    with store_faults():
+        rows = await connection.fetch(
+            f"{_ROWS} AND sequence = ANY($2::bigint[])", SHARD, list(sequences)
+        )
+    return [LogRow(*row) for row in rows]

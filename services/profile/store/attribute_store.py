@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 from google.protobuf.struct_pb2 import Struct
 
-from services.common.database import session
+from services.common.database import session, store_faults
 from services.common.errors import EtagMismatchError
 from services.profile import attributes
 from services.profile.domain.attribute_rules import etag_of
@@ -31,6 +31,18 @@ _WRITE = """
     WHERE tenant = $1 AND user_key = $2
     RETURNING revision, updated_at
 """
+# Running sums, so that the limit ends the scan. Attributes come up to so many bytes of JSON, and
+# those of the first row in any case.
+_PAGE = """
+    SELECT user_key, revision, updated_at,
+        CASE WHEN size <= $4 OR place = 1 THEN attributes END AS attributes
+    FROM (
+        SELECT user_key, attributes, revision, updated_at,
+            sum(octet_length(attributes::text)) OVER (ORDER BY user_key) AS size,
+            row_number() OVER (ORDER BY user_key) AS place
+        FROM attributes WHERE tenant = $1 AND user_key > $2 ORDER BY user_key LIMIT $3
+    ) page ORDER BY user_key
+"""
 _TELL = """
     INSERT INTO user_fact_outbox (tenant, user_key, revision, attributes) VALUES ($1, $2, $3, $4)
 """
@@ -46,7 +58,7 @@ class StoredAttributes:
 
 
 class AttributeStore:
-    """Changes attributes, one user at a time."""
+    """Changes attributes, one user at a time, and lists them."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -82,3 +94,27 @@ class AttributeStore:
                 raise RuntimeError("a row that was just locked is gone")
             await connection.execute(_TELL, tenant, user_key, written["revision"], text)
             return StoredAttributes(changed, written["revision"], written["updated_at"])
+
+    async def page(
+        self, tenant: str, after_key: bytes, size: int, max_bytes: int
+    ) -> tuple[list[tuple[bytes, StoredAttributes]], bool]:
+        """Return up to `size` users whose key follows `after_key`, in byte order of keys, and
+        whether there are more. Beyond `max_bytes` of JSON a page ends early.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        with store_faults():
+            rows = await self._pool.fetch(_PAGE, tenant, after_key, size + 1, max_bytes)
+        page = [
+            (
+                row["user_key"],
+                StoredAttributes(
+                    attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
+                ),
+            )
+            for row in rows[:size]
+            if row["attributes"] is not None
+        ]
+        return page, len(rows) > len(page)

@@ -44,8 +44,8 @@ PUBLIC = {
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",
-    "AppendUserFacts", "BatchGetProfiles", "PublishGeneration", "DownloadGeneration",
-    "ListGenerations", "PromoteGeneration", "RollbackGeneration",
+    "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "PublishGeneration",
+    "DownloadGeneration", "ListGenerations", "PromoteGeneration", "RollbackGeneration",
 }  # fmt: skip
 
 

@@ -103,7 +103,7 @@ class ExportEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ExportedEvent(_message.Message):
-    __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time_us", "accepted_at_us", "slate_id", "context", "weight", "sequence")
+    __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time_us", "accepted_at_us", "slate_id", "context", "weight", "sequence", "event_time_given")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,7 @@ class ExportedEvent(_message.Message):
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_GIVEN_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     subject: _subject_pb2.Subject
     item_id: str
@@ -133,4 +134,5 @@ class ExportedEvent(_message.Message):
     context: _containers.ScalarMap[str, str]
     weight: float
     sequence: int
-    def __init__(self, event_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sequence: _Optional[int] = ...) -> None: ...
+    event_time_given: bool
+    def __init__(self, event_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sequence: _Optional[int] = ..., event_time_given: bool = ...) -> None: ...

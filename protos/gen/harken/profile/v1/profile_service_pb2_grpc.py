@@ -56,6 +56,11 @@ class ProfileServiceStub(object):
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.ListProfiles = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/ListProfiles',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer(object):
@@ -102,6 +107,16 @@ class ProfileServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListProfiles(self, request, context):
+        """Returns the users and sessions of a tenant whose attributes were ever set,
+        page by page: each once, in an order that stays. Who is first set while one
+        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -119,6 +134,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.FromString,
                     response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'ListProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProfiles,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -209,6 +229,33 @@ class ProfileService(object):
             '/harken.profile.v1.ProfileService/UpdateProfile',
             harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
             harken_dot_profile_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/ListProfiles',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

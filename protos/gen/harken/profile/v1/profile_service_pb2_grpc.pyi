@@ -62,6 +62,16 @@ class ProfileServiceStub:
     UNAVAILABLE when the store is away: it may have changed all the same.
     """
 
+    ListProfiles: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListProfilesRequest,
+        harken.profile.v1.profile_service_pb2.ListProfilesResponse,
+    ]
+    """Returns the users and sessions of a tenant whose attributes were ever set,
+    page by page: each once, in an order that stays. Who is first set while one
+    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    is away).
+    """
+
 class ProfileServiceAsyncStub:
     """Owner of users.
 
@@ -104,6 +114,16 @@ class ProfileServiceAsyncStub:
     Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
     ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
     UNAVAILABLE when the store is away: it may have changed all the same.
+    """
+
+    ListProfiles: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListProfilesRequest,
+        harken.profile.v1.profile_service_pb2.ListProfilesResponse,
+    ]
+    """Returns the users and sessions of a tenant whose attributes were ever set,
+    page by page: each once, in an order that stays. Who is first set while one
+    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    is away).
     """
 
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
@@ -154,6 +174,18 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
         ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
         UNAVAILABLE when the store is away: it may have changed all the same.
+        """
+
+    @abc.abstractmethod
+    def ListProfiles(
+        self,
+        request: harken.profile.v1.profile_service_pb2.ListProfilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListProfilesResponse]]:
+        """Returns the users and sessions of a tenant whose attributes were ever set,
+        page by page: each once, in an order that stays. Who is first set while one
+        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        is away).
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""What a suite holds, written to files that `harken import` reads back."""
