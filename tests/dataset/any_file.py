@@ -317,8 +317,8 @@ def _line(cells: Sequence[str], style: _Style) -> str:
     if style.delimiter == "::":
         return "::".join(cells)
     line = io.StringIO()
-    quoting = csv.QUOTE_ALL if style.all_quoted else csv.QUOTE_MINIMAL
-    csv.writer(line, delimiter=style.delimiter, quoting=quoting, lineterminator="").writerow(cells)
+    options: dict[str, Any] = {"quoting": csv.QUOTE_ALL if style.all_quoted else csv.QUOTE_MINIMAL}
+    csv.writer(line, delimiter=style.delimiter, lineterminator="", **options).writerow(cells)
     return line.getvalue()
 
 

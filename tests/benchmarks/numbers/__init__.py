@@ -1,0 +1,1 @@
+"""The numbers that issues ask for: `make numbers ONLY=word`."""
