@@ -20,9 +20,9 @@ from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2 as service_pb
 from harken.log.v1 import entry_pb2
 from services.common.position import decode_position
+from tests.event_columns import columns_of
 from tests.faults import fault_of, fields_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
-from tests.feedback.event_columns import columns_of
 from tests.waiting import until
 
 EVENTS, COLUMNS = "by-events", "by-columns"

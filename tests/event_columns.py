@@ -1,7 +1,8 @@
-"""Events as columns, made the plain way: for tests of who takes them."""
+"""Events to columns and back, the plain way: for tests of those who send or take columns."""
 
 from collections.abc import Sequence
 
+from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_columns_pb2, event_pb2
 
 
@@ -45,3 +46,31 @@ def columns_of(events: Sequence[event_pb2.Event]) -> event_columns_pb2.EventColu
         for event in events:
             columns.contexts.add().entries.update(event.context)
     return columns
+
+
+def events_of(columns: event_columns_pb2.EventColumns) -> list[event_pb2.Event]:
+    """Return the events of columns, which are in order."""
+    subjects = [
+        subject_pb2.Subject(),
+        *(subject_pb2.Subject(user_id=name) for name in columns.user_ids),
+        *(subject_pb2.Subject(session_id=name) for name in columns.session_ids),
+    ]
+    events = []
+    for index, event_id in enumerate(columns.event_ids):
+        event = event_pb2.Event(
+            event_id=event_id,
+            item_id=columns.item_ids[columns.items[index]],
+            type=columns.types[columns.type_indices[index]],
+        )
+        if columns.subjects[index]:
+            event.subject.CopyFrom(subjects[columns.subjects[index]])
+        if columns.values and (not columns.has_value or columns.has_value[index]):
+            event.value = columns.values[index]
+        if columns.event_times_us and (not columns.has_event_time or columns.has_event_time[index]):
+            event.event_time.FromMicroseconds(columns.event_times_us[index])
+        if columns.slate_ids:
+            event.slate_id = columns.slate_ids[index]
+        if columns.contexts:
+            event.context.update(columns.contexts[index].entries)
+        events.append(event)
+    return events
