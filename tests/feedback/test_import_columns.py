@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import event_columns_pb2
+from harken.feedback.v1 import embedding_service_pb2, event_columns_pb2
 from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2 as service_pb
 from harken.log.v1 import entry_pb2
@@ -23,6 +23,7 @@ from services.common.position import decode_position
 from tests.event_columns import columns_of
 from tests.faults import fault_of, fields_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
+from tests.feedback.feed_reader import FeedReader
 from tests.waiting import until
 
 EVENTS, COLUMNS = "by-events", "by-columns"
@@ -352,3 +353,34 @@ async def test_a_kill_in_the_middle_loses_and_doubles_nothing(
     entries = [entry_pb2.Entry.FromString(row["entry"]) for row in rows]
     names = [entry.event.event_id for entry in entries if entry.HasField("event")]
     assert names == [one.event_id for one in events]
+
+
+async def test_learning_goes_on_beside_an_import(
+    processes: FeedbackProcesses, connect: Connect
+) -> None:
+    """The learner rests between steps while history is appended, and does not starve."""
+    _, target = processes.start("feedback")
+    client = connect(target)
+    await client.upsert(3)
+    learned = asyncio.Event()
+
+    async def requests() -> AsyncIterator[service_pb.ImportEventsRequest]:
+        for chunk in itertools.count():
+            if learned.is_set():
+                return
+            events = [event(f"{chunk}-{n}", f"u{n % 40}", f"i{n % 3}") for n in range(1000)]
+            yield service_pb.ImportEventsRequest(columns=columns_of(events))
+
+    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+        await reader.read("welcome")
+        answers = aiter(client.feedback.ImportEvents(requests()))
+        first = decode_position((await anext(answers)).position)
+
+        async def the_rest() -> int:
+            return sum([answer.accepted async for answer in answers])
+
+        rest = asyncio.create_task(the_rest())
+        await reader.frames_through(first.sequence)
+        assert not rest.done()
+        learned.set()
+        assert await rest > 0
