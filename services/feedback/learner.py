@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -31,6 +31,10 @@ _LONGEST_REST_SECONDS = 0.02
 """After a step of fewer entries than that the learner rests for as long as the step took, at most
 so long: a step costs everyone who takes its frame about the same, whatever it holds, so the busier
 the machines are, the more events share one. When events come one by one, the rest is long over."""
+_LONGEST_REST_IN_IMPORT_SECONDS = 0.25
+"""After a larger step it rests for as long as the step took, at most so long, while this process
+appends bulk history. Both want the same processor: the import is done sooner, and learning goes on
+with at least half of the time. Live events never make it rest."""
 _TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToString())
 
 
@@ -61,7 +65,9 @@ class Learner:
         metrics: LearnerMetrics,
         slate_metrics: SlateLearningMetrics,
         times: LearnerTimes,
+        importing: Callable[[], bool],
     ) -> None:
+        """`importing`: whether this process appends bulk history right now."""
         self._pool = pool
         self._dsn = dsn
         self._store = store
@@ -72,6 +78,7 @@ class Learner:
         self._metrics = metrics
         self._slate_metrics = slate_metrics
         self._times = times
+        self._importing = importing
         self._wake = asyncio.Event()
         self._log_head = 0
         self._checkpoint: asyncio.Task[None] | None = None
@@ -177,6 +184,8 @@ class Learner:
                 idle_since = time.monotonic()
                 if len(rows) < _LARGE_STEP:
                     await asyncio.sleep(min(idle_since - began, _LONGEST_REST_SECONDS))
+                elif self._importing():
+                    await asyncio.sleep(min(idle_since - began, _LONGEST_REST_IN_IMPORT_SECONDS))
                 # Read on while there may be more: what the page had, and what came meanwhile.
                 more = (
                     len(rows) == self._times.step_entries

@@ -169,7 +169,7 @@ async def _serve(
         _add_writing(server, shared, tenants, directory, flusher)
     jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server, database)]
     if config.role is not Role.INGEST:
-        jobs.append(_learner(shared).run())
+        jobs.append(_learner(shared, flusher).run())
     # The flusher ends last, after the server has let go of its calls.
     flushing = asyncio.create_task(flusher.run())
     try:
@@ -180,7 +180,7 @@ async def _serve(
         await flushing
 
 
-def _learner(shared: _Shared) -> Learner:
+def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     config = shared.settings.value
     return Learner(
         shared.core,
@@ -200,6 +200,7 @@ def _learner(shared: _Shared) -> Learner:
             checkpoint_seconds=config.checkpoint_seconds,
             keep_versions=config.keep_versions,
         ),
+        importing=lambda: flusher.importing,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -27,6 +27,7 @@ from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc, slate_
 from services.cli.endpoints import Endpoints
 from services.common.errors import NothingToRollBackToError
 from services.common.position import Position
+from tests.event_columns import events_of
 from tests.scripted_server import scripted_server, unscripted
 
 BAD_ITEM = "no-such-item"
@@ -100,9 +101,13 @@ class ScriptedSuite(
                 request = await waiting.get()
                 if request is None:
                     return
-                assert 1 <= len(request.events) <= 5000
-                self.chunks.append(len(request.events))
-                yield self._import(chunk, request)
+                events = list(request.events)
+                if request.HasField("columns"):
+                    assert not events
+                    events = events_of(request.columns)
+                assert 1 <= len(events) <= (20_000 if request.HasField("columns") else 5000)
+                self.chunks.append(len(events))
+                yield self._import(chunk, events)
                 chunk += 1
         finally:
             reader.cancel()
@@ -219,9 +224,9 @@ class ScriptedSuite(
             position=b"\2", generation_id="g1", state=generation_pb2.GENERATION_STATE_STAGED
         )
 
-    def _import(self, chunk: int, request: Any) -> Any:
+    def _import(self, chunk: int, events: Sequence[event_pb2.Event]) -> Any:
         answer = feedback_service_pb2.ImportEventsResponse(chunk=chunk)
-        for ordinal, event in enumerate(request.events):
+        for ordinal, event in enumerate(events):
             result = self._take(event, ordinal)
             if result.outcome == event_pb2.EVENT_OUTCOME_ACCEPTED:
                 answer.accepted += 1

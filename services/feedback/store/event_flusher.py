@@ -121,11 +121,17 @@ class EventFlusher:
         self._max_waiting = max_waiting
         self._calls: deque[_Call] = deque()
         self._waiting = 0
+        self._patient = 0
         self._entry_calls: deque[_EntryCall] = deque()
         self._entry_bytes = 0
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed = False
+
+    @property
+    def importing(self) -> bool:
+        """Whether bulk history is being appended right now."""
+        return self._patient > 0
 
     async def append(self, events: PreparedEvents, patient: bool) -> FlushedEvents:
         """Append events, at least one, and return after they are durable.
@@ -139,6 +145,13 @@ class EventFlusher:
             StoreUnavailableError: unknown whether anything was appended; repeat the call.
 
         """
+        self._patient += patient
+        try:
+            return await self._append_in_turn(events, patient)
+        finally:
+            self._patient -= patient
+
+    async def _append_in_turn(self, events: PreparedEvents, patient: bool) -> FlushedEvents:
         if self._closed:
             raise NotReadyError("shutting down")
         while patient and self._waiting > self._max_flush:

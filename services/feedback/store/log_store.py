@@ -52,8 +52,10 @@ class PreparedEvents:
         """Return all events of some, in order."""
         if len(parts) == 1:
             return parts[0]
-        columns = zip(*(part.columns() for part in parts), strict=True)
-        return cls(*(list(itertools.chain.from_iterable(column)) for column in columns))
+        return cls(*(
+            list(itertools.chain.from_iterable(getattr(part, field.name) for part in parts))
+            for field in fields(cls)
+        ))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,10 @@ class FeedbackServiceServicer(object):
         tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
         UNAVAILABLE (the store is away, or the service shuts down). Each of them
         ends the stream. Chunks that were answered stay durable; the first
-        unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
-        UNAVAILABLE wait a little, open a new stream and go on from the first
-        unanswered chunk: duplicates are recognised. Do not configure gRPC
-        retries for this stream; they cannot resume it.
+        unanswered one, or a part of it, may have been recorded too. After
+        RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
+        on from the first unanswered chunk: duplicates are recognised. Do not
+        configure gRPC retries for this stream; they cannot resume it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

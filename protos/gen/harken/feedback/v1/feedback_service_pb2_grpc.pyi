@@ -53,10 +53,10 @@ class FeedbackServiceStub:
     tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
     UNAVAILABLE (the store is away, or the service shuts down). Each of them
     ends the stream. Chunks that were answered stay durable; the first
-    unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
-    UNAVAILABLE wait a little, open a new stream and go on from the first
-    unanswered chunk: duplicates are recognised. Do not configure gRPC
-    retries for this stream; they cannot resume it.
+    unanswered one, or a part of it, may have been recorded too. After
+    RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
+    on from the first unanswered chunk: duplicates are recognised. Do not
+    configure gRPC retries for this stream; they cannot resume it.
     """
 
     RecordSlates: grpc.UnaryUnaryMultiCallable[
@@ -136,10 +136,10 @@ class FeedbackServiceAsyncStub:
     tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
     UNAVAILABLE (the store is away, or the service shuts down). Each of them
     ends the stream. Chunks that were answered stay durable; the first
-    unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
-    UNAVAILABLE wait a little, open a new stream and go on from the first
-    unanswered chunk: duplicates are recognised. Do not configure gRPC
-    retries for this stream; they cannot resume it.
+    unanswered one, or a part of it, may have been recorded too. After
+    RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
+    on from the first unanswered chunk: duplicates are recognised. Do not
+    configure gRPC retries for this stream; they cannot resume it.
     """
 
     RecordSlates: grpc.aio.UnaryUnaryMultiCallable[
@@ -223,10 +223,10 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         tenant), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload) or
         UNAVAILABLE (the store is away, or the service shuts down). Each of them
         ends the stream. Chunks that were answered stay durable; the first
-        unanswered one may have been recorded too. After RESOURCE_EXHAUSTED and
-        UNAVAILABLE wait a little, open a new stream and go on from the first
-        unanswered chunk: duplicates are recognised. Do not configure gRPC
-        retries for this stream; they cannot resume it.
+        unanswered one, or a part of it, may have been recorded too. After
+        RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
+        on from the first unanswered chunk: duplicates are recognised. Do not
+        configure gRPC retries for this stream; they cannot resume it.
         """
 
     @abc.abstractmethod
