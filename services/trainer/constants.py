@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from services.common.norm_bound import within_norm
 from services.feedback.domain.item_step import ItemStepConfig
 from services.trainer.fold_in_model import FoldIn, FoldInOptions, online_ranks
 from services.trainer.ranking import Quality, quality_of, ranks_of
@@ -42,7 +45,7 @@ def choose_constants(
     best: Constants | None = None
     tried = 0
     for norm in NORMS if median_norm is None else (median_norm,):
-        table = with_starts(scaled(vectors, norm, step.max_norm)[0], start, norm)
+        table = scaled_table(vectors, start, norm, step.max_norm)
         for ridge in RIDGES if fold_in is None else (0.0,):
             options = fold_in or replace(FoldInOptions(), regularization=ridge * (norm / 0.5) ** 2)
             online = quality_of(online_ranks(timeline, groups, table, options, step))
@@ -51,9 +54,7 @@ def choose_constants(
             if best is None or online.ndcg > best.online.ndcg:
                 best = Constants(options, norm, online, online)
     assert best is not None
-    table = with_starts(
-        scaled(vectors, best.median_norm, step.max_norm)[0], start, best.median_norm
-    )
+    table = scaled_table(vectors, start, best.median_norm, step.max_norm)
     model = FoldIn(table, best.fold_in)
     frozen = quality_of(ranks_of(timeline, groups, best.fold_in.length, model, table))
     return replace(best, frozen=frozen)
@@ -64,11 +65,15 @@ def trials(fold_in: FoldInOptions | None, median_norm: float | None) -> int:
     return (len(NORMS) if median_norm is None else 1) * (len(RIDGES) if fold_in is None else 1)
 
 
-def with_starts(table: Floats, start: Floats | None, norm: float) -> Floats:
-    """Return the table with rows of zero replaced by `start`, which has median norm 1."""
+def scaled_table(
+    vectors: Floats, start: Floats | None, median_norm: float, max_norm: float
+) -> Floats:
+    """Return vectors [N, d] of this median norm, none above `max_norm`; rows of zero are those of
+    `start`, which has median norm 1, scaled and bounded alike.
+    """
+    table = scaled(vectors, median_norm, max_norm)[0]
     if start is None:
         return table
-    filled = table.copy()
     empty = ~table.any(axis=1)
-    filled[empty] = start[empty] * norm
-    return filled
+    table[empty] = within_norm(start[empty] * np.float32(median_norm), max_norm)
+    return table

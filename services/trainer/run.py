@@ -26,7 +26,7 @@ from services.trainer.base_vectors import (
     start_from,
     turned_onto,
 )
-from services.trainer.constants import Constants, choose_constants, trials, with_starts
+from services.trainer.constants import Constants, choose_constants, scaled_table, trials
 from services.trainer.content_matrix import ContentMatrix
 from services.trainer.encoder_run import EncoderRun, encoder_run
 from services.trainer.engine import Engine, LocalEngine
@@ -217,7 +217,7 @@ class TrainingRun:
         return found
 
     def _table(self, vectors: Floats, tower: TowerRun, norm: float) -> Floats:
-        return with_starts(scaled(vectors, norm, self._step.max_norm)[0], tower.starts, norm)
+        return scaled_table(vectors, tower.starts, norm, self._step.max_norm)
 
     def _note(self, metrics: Mapping[str, float], notes: Mapping[str, str]) -> None:
         self._metrics |= metrics

@@ -11,7 +11,7 @@ from services.dataset.fields.event_fields import EventFields
 from services.dataset.history.event_batch import NO_TIME, EventBatch, slice_of
 from services.dataset.history.event_ids import EventIds
 
-CHUNK_EVENTS = 10_000
+CHUNK_EVENTS = 5_000
 """Events in one request; the service takes up to 20,000."""
 
 _CHUNK_BYTES = 8 * 1024 * 1024
