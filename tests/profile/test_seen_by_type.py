@@ -88,13 +88,17 @@ async def test_retracted_events_leave_nothing_behind(
 async def test_of_many_the_newest_by_event_time_are_answered(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
-    """Newer in the log comes first among equal times, of which the last ones tie at the bound."""
+    """Of equal times, and many are at the bound, the later in the log is the newer."""
     draw = random.Random(3)
     events = [
-        Happening("ann", f"item-{n % 6000}", draw.choice(["view", "like"]), time_us=draw.choice(
-            [NOW_US, NOW_US + 1, NOW_US + 2]))
+        Happening(
+            "ann",
+            f"item-{n % 6000}",
+            draw.choice(["view", "like"]),
+            time_us=NOW_US + draw.randrange(200),
+        )
         for n in range(9000)
-    ]  # fmt: skip
+    ]
     expected = expected_seen(numbered(script, events))
     feedback.publish(*(script.frame(events[at : at + 3000]) for at in range(0, 9000, 3000)))
     answer = (await service.get("ann", script.position, by_type=True)).profile
