@@ -72,7 +72,7 @@ def read_rule(written: WrittenRule) -> SeenRule:
         try:
             by_type[event_type] = _duration_us(text)
         except ValueError as error:
-            raise ValueError(f"{event_type!r}: {error}") from None
+            raise ValueError(f"{event_type!r} {error}") from None
     others = by_type.pop(ANY, NEVER_US)
     return SeenRule(MappingProxyType(by_type), others)
 
@@ -127,9 +127,9 @@ def _duration_us(text: str) -> int:
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"{text!r} is neither forever, never, nor a number with s, m, h, d or w, such as 30d"
+            "is neither forever, never, nor a number with s, m, h, d or w, such as 30d"
         )
     seconds = int(found[1]) * _SECONDS[found[2]]
     if seconds > _MAX_SECONDS:
-        raise ValueError(f"{text!r} is longer than 100 years; forever is a word, too")
+        raise ValueError("is longer than 100 years: say forever")
     return seconds * 1_000_000 if seconds else NEVER_US

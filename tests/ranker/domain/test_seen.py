@@ -226,13 +226,13 @@ def test_presets_are_those_of_feedback_and_name_types_that_it_has() -> None:
 @pytest.mark.parametrize(
     ("written", "fault"),
     [
-        ({"home": {"purchase": "30x"}}, "surface 'home': 'purchase': '30x' is neither"),
-        ({"home": {"purchase": ""}}, "'' is neither"),
-        ({"home": {"purchase": "-1d"}}, "'-1d' is neither"),
+        ({"home": {"purchase": "30x"}}, "surface 'home': 'purchase' is neither"),
+        ({"home": {"purchase": ""}}, "'purchase' is neither"),
+        ({"*": {"purchase": "30d", "*": "-1d"}}, r"surface '\*': '\*' is neither"),
         ({"home": {"purchase": "٣d"}}, "is neither"),
         ({"home": {"purchase": "101000d"}}, "longer than 100 years"),
     ],
 )
 def test_what_is_no_duration_is_named(written: dict[str, dict[str, str]], fault: str) -> None:
-    with pytest.raises(ValueError, match=fault.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=fault):
         read_rules(written, "media")

@@ -159,7 +159,11 @@ async def test_a_malformed_answer_is_not_used(
 @pytest.mark.parametrize(
     ("settings", "key", "said"),
     [
-        ({"surface_seen": {"home": {"purchase": "soon"}}}, "surface_seen", "'soon' is neither"),
+        (
+            {"surface_seen": {"home": {"purchase": "soon"}}},
+            "surface_seen",
+            "surface 'home': 'purchase' is neither",
+        ),
         ({"surface_seen": {"Home!": {}}}, "surface_seen", "surface 'Home!' must be"),
         ({"preset": "groceries"}, "preset", "no preset 'groceries'"),
     ],
