@@ -80,6 +80,7 @@ return {
       { "waitBudget", "wait_budget", "one", "string" },
       { "strict", "strict", "one", "bool" },
       { "includeSeen", "include_seen", "one", "bool" },
+      { "seenByType", "seen_by_type", "one", "bool" },
     },
     ["harken.profile.v1.UpdateProfileRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -94,6 +95,7 @@ return {
       { "categories", "categories", "list", "string" },
       { "excludedCategories", "excluded_categories", "list", "string" },
       { "allowSeen", "allow_seen", "one", "bool" },
+      { "seenByAnyEvent", "seen_by_any_event", "one", "bool" },
     },
     ["harken.feedback.v1.Event"] = {
       { "eventId", "event_id", "one", "string" },
@@ -132,6 +134,7 @@ return {
       { "state", "state", "one", "message", "harken.profile.v1.UserState" },
       { "counters", "counters", "one", "message", "harken.profile.v1.Counters" },
       { "seenItemIds", "seen_item_ids", "list", "string" },
+      { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
     },
     ["harken.profile.v1.UserState"] = {
       { "recent", "recent", "list", "message", "harken.profile.v1.RecentEvent" },
@@ -145,12 +148,23 @@ return {
       { "firstEventTime", "first_event_time", "one", "string" },
       { "lastEventTime", "last_event_time", "one", "string" },
     },
+    ["harken.profile.v1.SeenItems"] = {
+      { "itemIds", "item_ids", "list", "string" },
+      { "kinds", "kinds", "list", "message", "harken.profile.v1.SeenKind" },
+      { "pairItems", "pair_items", "list", "integer" },
+      { "pairKinds", "pair_kinds", "list", "integer" },
+      { "pairTimesUs", "pair_times_us", "list", "integer" },
+    },
     ["harken.profile.v1.RecentEvent"] = {
       { "itemId", "item_id", "one", "string" },
       { "type", "type", "one", "string" },
       { "value", "value", "one", "number" },
       { "eventTime", "event_time", "one", "string" },
       { "weight", "weight", "one", "number" },
+    },
+    ["harken.profile.v1.SeenKind"] = {
+      { "type", "type", "one", "string" },
+      { "negative", "negative", "one", "bool" },
     },
   },
 }

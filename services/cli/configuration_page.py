@@ -24,6 +24,9 @@ log_level = "warning"
 [surface_weights.home]
 purchase = 5
 hide = -10
+
+[surface_seen.home]
+purchase = "30d"
 ```
 
 ## Wrong settings

@@ -218,6 +218,7 @@ class Suite:
             "ranker": {
                 "HARKEN_RANKER_FEEDBACK_TARGET": self.endpoints.feedback,
                 "HARKEN_RANKER_PROFILE_TARGET": self.endpoints.profile,
+                "HARKEN_RANKER_PRESET": self.config.preset,
             },
         }[kind]
         wanted = self.config.log_level

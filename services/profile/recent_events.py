@@ -51,16 +51,6 @@ def times_of(recent: bytes) -> list[int]:
     return [event.event_time.ToMicroseconds() for event in state.recent]
 
 
-def latest_of_item(recent: bytes, sequences: bytes, item_id: str) -> tuple[int, int] | None:
-    """Return sequence and time of the newest recent event on an item, None when there is none."""
-    state = profile_pb2.UserState.FromString(recent)
-    known = np.frombuffer(sequences, "<i8").tolist()
-    for event, sequence in zip(state.recent, known, strict=False):
-        if event.item_id == item_id:
-            return sequence, event.event_time.ToMicroseconds()
-    return None
-
-
 def with_newer(recent: bytes, events: Sequence[UserEvent]) -> bytes:
     """Return recent events after later ones, which come in log order; at most MAX_RECENT stay."""
     if not events:

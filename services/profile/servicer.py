@@ -17,7 +17,7 @@ from services.profile.convert import profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
 from services.profile.store.attribute_store import AttributeStore
-from services.profile.store.profile_store import ProfileStore, Snapshot
+from services.profile.store.profile_store import ProfileStore, Seen, Snapshot
 
 MAX_SUBJECTS = 500
 
@@ -126,7 +126,13 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks.done()
         await self._freshness.wait(wanted, budget, request.strict)
         keys = [user_key_of(subject) for subject in subjects]
-        return wanted, await self._profiles.read(tenant, keys, request.include_seen)
+        return wanted, await self._profiles.read(tenant, keys, _seen_wanted(request))
+
+
+def _seen_wanted(request: _Read) -> Seen:
+    if not request.include_seen:
+        return Seen.NOTHING
+    return Seen.BY_TYPE if request.seen_by_type else Seen.IDS
 
 
 def _refuse_oversize(response: pb.BatchGetProfilesResponse) -> None:

@@ -1,6 +1,7 @@
 """Configuration of the ranker, read once from the environment (HARKEN_RANKER_*)."""
 
 import math
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -15,6 +16,10 @@ from services.common.service_settings import (
     ServiceSettings,
     Target,
 )
+from services.ranker.domain.seen_rule import ANY, PRESETS, SeenRules, preset_rule, read_rules
+
+SURFACE = re.compile(r"[a-z0-9_-]{1,64}")
+"""What names of surfaces look like."""
 
 
 def _finite_weights(surfaces: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -23,6 +28,19 @@ def _finite_weights(surfaces: dict[str, dict[str, float]]) -> dict[str, dict[str
             if not math.isfinite(weight):
                 raise ValueError(f"weight of {outcome!r} for {surface!r} is not finite")
     return surfaces
+
+
+def _known_preset(name: str) -> str:
+    preset_rule(name)
+    return name
+
+
+def _written_rules(rules: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    for surface in rules:
+        if surface != ANY and not SURFACE.fullmatch(surface):
+            raise ValueError(f"surface {surface!r} must be {ANY} or at most 64 of [a-z0-9_-]")
+    read_rules(rules, PRESETS[0])
+    return rules
 
 
 class RankerConfig(ServiceSettings):
@@ -62,9 +80,28 @@ class RankerConfig(ServiceSettings):
         description="weights of outcomes by surface, as JSON such as"
         ' {"home": {"purchase": 5, "hide": -10}}; what is not named has the generation\'s weight',
     )
+    preset: Annotated[str, AfterValidator(_known_preset)] = Field(
+        default="shopping",
+        description=f"which events make an item seen: one of {', '.join(PRESETS)}, the one of"
+        " feedback's event types",
+    )
+    surface_seen: Annotated[
+        dict[str, dict[str, str]], NoDecode, FromJson, AfterValidator(_written_rules), RELOADS
+    ] = Field(
+        default_factory=dict,
+        description="which types of events make an item seen, and for how long, by surface, as JSON"
+        ' such as {"home": {"purchase": "30d", "hide": "forever"}}: forever, never or a number with'
+        " s, m, h, d or w; the type * is all that are not named, the surface * too; what is not"
+        " named does not, but events of negative weight do for ever; surfaces without a rule have"
+        " the preset's",
+    )
     logged_share: Annotated[float, RELOADS] = Field(
         default=1.0, ge=0, le=1, description="share of the slates that are logged, by chance"
     )
     slate_queue: Annotated[int, RELOADS] = Field(
         default=5_000, ge=1, description="slates waiting to be logged; beyond, they are dropped"
     )
+
+    def seen_rules(self) -> SeenRules:
+        """Return which events make an item seen on which surface."""
+        return read_rules(self.surface_seen, self.preset)

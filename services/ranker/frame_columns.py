@@ -122,10 +122,12 @@ def _users(changes: frame_pb2.UserDeltas) -> UserChanges:
     vector_users = _indices(changes.vector_users)
     return UserChanges(
         tuple(changes.user_keys),
+        tuple(changes.types),
         _indices(changes.event_users),
         _indices(changes.event_items),
+        _indices(changes.event_types),
         np.frombuffer(changes.event_weights, dtype="<f4"),
-        _indices(changes.event_times_us) / 1e6,
+        _indices(changes.event_times_us),
         changes.generation_id,
         vector_users,
         _rows(changes.vectors, vector_users.size),

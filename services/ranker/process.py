@@ -104,6 +104,7 @@ async def serve(
                 metrics,
                 slate_log,
                 settings.map(lambda config: config.surface_weights),
+                settings.map(RankerConfig.seen_rules),
                 traces,
             ),
             server.grpc,

@@ -1,6 +1,5 @@
 """RankerService: checks, asks the domain, converts."""
 
-import re
 import time
 from typing import cast
 
@@ -13,8 +12,10 @@ from services.common.live import Live
 from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
+from services.ranker.config import SURFACE
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
+from services.ranker.domain.seen_rule import SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
 from services.ranker.metrics import RankerMetrics
@@ -30,7 +31,6 @@ MAX_COUNT = 1000
 MAX_EXCLUDED = 5000
 MAX_CATEGORIES = 100
 MAX_RANKED = 1000
-_SURFACE = re.compile(r"[a-z0-9_-]{1,64}")
 _ANSWER_SHARE, _MAX_ANSWER_SECONDS = 0.1, 0.05
 """Share of the caller's deadline kept back for making and sending the answer, and its bound."""
 
@@ -45,10 +45,12 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         metrics: RankerMetrics,
         slate_log: SlateLog,
         surface_weights: Live[dict[str, dict[str, float]]],
+        seen_rules: Live[SeenRules],
         traces: SlateTraces | None = None,
     ) -> None:
         """Order slates by `surface_weights`, of outcomes by surface, where it has any.
 
+        `seen_rules` say which items are left out as seen.
         `traces`, when given, is told of slates that are answered.
         """
         self._contexts = contexts
@@ -56,6 +58,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._metrics = metrics
         self._slate_log = slate_log
         self._surface_weights = surface_weights
+        self._seen_rules = seen_rules
         self._traces = traces
 
     async def Recommend(  # noqa: N802
@@ -86,7 +89,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 found.generation,
                 found.user,
                 count,
-                filter_of(request),
+                filter_of(request, self._seen_rules.value.of(request.surface)),
                 now,
                 self._surface_weights.value.get(request.surface, NO_OVERRIDES),
             )
@@ -195,7 +198,7 @@ def _freshness(checks: Checks, request: pb.RecommendRequest | pb.RankRequest) ->
 
 
 def _check_surface(checks: Checks, surface: str) -> None:
-    if surface and not _SURFACE.fullmatch(surface):
+    if surface and not SURFACE.fullmatch(surface):
         checks.fail("surface", "must be at most 64 of [a-z0-9_-]")
 
 

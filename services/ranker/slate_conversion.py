@@ -7,6 +7,7 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
+from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
 from services.ranker.domain.slate import Slot
 
 _CODES = MappingProxyType(
@@ -47,12 +48,16 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
     )
 
 
-def filter_of(request: pb.RecommendRequest) -> ItemFilter:
-    """Return what a request wants left out."""
+def filter_of(request: pb.RecommendRequest, seen_rule: SeenRule) -> ItemFilter:
+    """Return what a request wants left out; `seen_rule` is that of its surface."""
     excluded = tuple(request.excluded_item_ids)
     if not request.HasField("filter"):
-        return ItemFilter(excluded_item_ids=excluded)
+        return ItemFilter(excluded_item_ids=excluded, seen_rule=seen_rule)
     wanted = request.filter
     return ItemFilter(
-        tuple(wanted.categories), tuple(wanted.excluded_categories), excluded, wanted.allow_seen
+        tuple(wanted.categories),
+        tuple(wanted.excluded_categories),
+        excluded,
+        wanted.allow_seen,
+        ALL_FOREVER if wanted.seen_by_any_event else seen_rule,
     )

@@ -1,6 +1,7 @@
 """User states: from the cache, and on a miss from the profile service."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -12,12 +13,15 @@ from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.progress import Applied, Progress
 from services.common.user_key import subject_of
+from services.ranker.domain.arrays import Ordinals
+from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.metrics import RankerMetrics
 
 _BATCH = 16
-"""Users asked for in one call: 16 x 5000 seen ids of 128 bytes still fit into a message."""
+"""Users asked for in one call: 16 x 5000 seen ids of 128 bytes, and 10000 pairs of some 13 bytes,
+still fit into a message."""
 _log = logger("users")
 
 
@@ -130,6 +134,7 @@ class UserStates:
             tenant=replica.tenant,
             subjects=[subject_of(user_key) for user_key in user_keys],
             include_seen=True,
+            seen_by_type=True,
         )
         if self._progress.applied.version > 0:
             request.min_position = self._progress.position()
@@ -180,8 +185,7 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, version: int) -> Us
     return UserState(
         version,
         _recent(state, replica),
-        # Profile answers newest first, the state is kept newest last.
-        replica.ordinals(list(result.profile.seen_item_ids)[::-1]),
+        _seen(result.profile, replica),
         _vector(state, replica),
         state.generation_id,
     )
@@ -195,6 +199,34 @@ def _recent(state: profile_pb2.UserState, replica: TenantReplica) -> np.ndarray:
         event.event_time.seconds + event.event_time.nanos / 1e9 for event in state.recent
     ]
     return recent[::-1].copy()
+
+
+def _seen(profile: profile_pb2.Profile, replica: TenantReplica) -> np.ndarray:
+    """Return the seen items. Profile answers newest first, the state is kept newest last."""
+    pairs = profile.seen
+    if not profile.HasField("seen"):
+        # One of an earlier release does not know of types.
+        entries = np.zeros(len(profile.seen_item_ids), SEEN)
+        entries["item"] = replica.ordinals(list(profile.seen_item_ids))
+        entries["kind"] = UNKNOWN_KIND
+        return entries[::-1].copy()
+    kinds = [replica.users.kinds.number(kind.type, kind.negative) for kind in pairs.kinds]
+    items = replica.ordinals(list(pairs.item_ids))
+    columns = (pairs.pair_items, pairs.pair_kinds, pairs.pair_times_us)
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("columns of seen items differ in length")
+    entries = np.empty(len(pairs.pair_items), SEEN)
+    entries["item"] = _picked(items, pairs.pair_items)
+    entries["kind"] = _picked(np.array(kinds, np.int64), pairs.pair_kinds)
+    entries["time"] = pairs.pair_times_us
+    return entries[::-1].copy()
+
+
+def _picked(values: Ordinals, indices: Sequence[int]) -> Ordinals:
+    if max(indices, default=-1) >= values.size:
+        raise ValueError("seen items point beyond their columns")
+    picked: Ordinals = values[np.array(indices, np.int64)]
+    return picked
 
 
 def _vector(state: profile_pb2.UserState, replica: TenantReplica) -> np.ndarray | None:

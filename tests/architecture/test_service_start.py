@@ -44,6 +44,7 @@ async def test_wrong_settings_are_one_line_each(service: str) -> None:
         service, dsn="mysql://root:secret@there", listen="7401", metrics_listen="host:70000",
         max_in_flight="0", log_level="loud", event_types='{"like": {"weight": "big"}}',
         preset="nonsense", durable_subscribers="[", replica="",
+        surface_seen='{"home": {"purchase": "soon"}}',
     )  # fmt: skip
     wrong = {"LISTEN", "METRICS_LISTEN", "MAX_IN_FLIGHT", "LOG_LEVEL"}
     match service:
@@ -52,7 +53,7 @@ async def test_wrong_settings_are_one_line_each(service: str) -> None:
         case "profile":
             wrong |= {"DSN"}
         case "ranker":
-            wrong |= {"REPLICA"}
+            wrong |= {"REPLICA", "PRESET", "SURFACE_SEEN"}
     assert code == 2
     keys = {line.partition(": ")[0] for line in stderr.splitlines()}
     assert keys == {f"HARKEN_{service.upper()}_{key}" for key in wrong}

@@ -25,6 +25,8 @@ from harken.feedback.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.ranker.domain.changes import PopularityChanges, RuleChanges
 from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.seen_items import SEEN
+from services.ranker.domain.seen_rule import preset_rule, read_rule
 from services.ranker.domain.similar_items import similar_items
 from services.ranker.domain.slate import make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -40,6 +42,7 @@ SLOTS = 128
 USERS = 50
 NOW = 1_700_000_000.0
 HALF_LIFE = 14 * 86400.0
+RULE = read_rule(preset_rule("shopping"))
 
 
 def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
@@ -69,15 +72,20 @@ def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
     return folder
 
 
-def users_of(items: int, rng: np.random.Generator) -> list[UserState]:
+def users_of(items: int, rng: np.random.Generator, replica: TenantReplica) -> list[UserState]:
     users = []
+    kinds = [replica.users.kinds.number(name, negative=False) for name in ("view", "purchase")]
     for _ in range(USERS):
         recent = np.empty(20, dtype=RECENT)
         recent["item"] = rng.integers(0, items, 20)
         recent["weight"] = 1.0
         recent["time"] = NOW - np.arange(20)[::-1]
         vector = rng.standard_normal(DIMENSION, dtype=np.float32)
-        users.append(UserState(1, recent, rng.integers(0, items, 200), vector, "g1"))
+        seen = np.zeros(200, dtype=SEEN)
+        seen["item"] = rng.integers(0, items, 200)
+        seen["kind"] = kinds * 100
+        seen["time"] = int(NOW * 1e6)
+        users.append(UserState(1, recent, seen, vector, "g1"))
     return users
 
 
@@ -85,7 +93,7 @@ def recommend(replica: TenantReplica, request_bytes: bytes, user: UserState) -> 
     """Do what the servicer does for one call, without gRPC; return the answer's size."""
     request = pb.RecommendRequest.FromString(request_bytes)
     serving = generation("g1", DIMENSION)
-    slate = make_slate(replica, serving, user, request.count, filter_of(request), NOW)
+    slate = make_slate(replica, serving, user, request.count, filter_of(request, RULE), NOW)
     answer = pb.RecommendResponse(
         slate_id=new_slate_id(),
         slots=slot_messages(slate.slots),
@@ -121,7 +129,7 @@ def run(items: int) -> None:
     rng = np.random.default_rng(0)
     folder = filled_folder(items, rng)
     replica = folder.replicas["default"]
-    users = users_of(items, rng)
+    users = users_of(items, rng, replica)
     print(f"{items} items, d={DIMENSION}")
     for count in (10, 100):
         request = pb.RecommendRequest(tenant="default", count=count)

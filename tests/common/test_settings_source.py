@@ -135,7 +135,8 @@ def test_unknown_keys_are_told_from_what_kubernetes_sets(
 
 def test_what_reloads_is_what_the_issue_asks_for() -> None:
     assert RankerConfig.marked(RELOADS) >= {
-        "log_level", "max_in_flight", "surface_weights", "logged_share", "max_ready_lag",
+        "log_level", "max_in_flight", "surface_weights", "surface_seen", "logged_share",
+        "max_ready_lag",
     }  # fmt: skip
     assert FeedbackConfig.marked(RELOADS) >= {"log_level", "max_in_flight", "event_types"}
     # Replay of the log must not depend on when a setting changed (truth 4).

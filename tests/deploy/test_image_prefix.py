@@ -162,6 +162,7 @@ async def test_the_suite_runs_from_its_images(images: Images, database: FreshDat
             "ranker": {
                 "FEEDBACK_TARGET": listens["feedback"],
                 "PROFILE_TARGET": listens["profile"],
+                "PRESET": "media",
             },
         }
         for service in ("feedback", "profile"):

@@ -67,6 +67,19 @@ class Script:
             frame.tenants.append(_changes(tenant, numbered, own, generation))
         return frame
 
+    def retraction(self, numbered: Sequence[tuple[int, Happening]]) -> frame_pb2.Frame:
+        """Return a frame that takes events of one tenant, by their sequences, back."""
+        frame = self.frame(gap=len(numbered))
+        changes = _changes(numbered[0][1].tenant, numbered, {}, GENERATION)
+        deltas = changes.users
+        for name in ("users", "items", "types", "times_us", "sequences"):
+            getattr(deltas, f"retracted_{name}").extend(getattr(deltas, f"event_{name}"))
+            deltas.ClearField(f"event_{name}")
+        deltas.retracted_values, deltas.event_values = deltas.event_values, b""
+        deltas.retracted_weights, deltas.event_weights = deltas.event_weights, b""
+        frame.tenants.append(changes)
+        return frame
+
     @property
     def position(self) -> bytes:
         return Position(0, self.epoch, self.sequence).encode()

@@ -53,3 +53,30 @@ def stated_behaviour(profile: profile_pb2.Profile) -> dict[str, Any]:
         "last": counters.last_event_time.ToMicroseconds(),
         "seen": list(profile.seen_item_ids),
     }
+
+
+def expected_seen(numbered: Sequence[tuple[int, Happening]]) -> list[tuple[str, str, bool, int]]:
+    """Return the pairs of item and kind that are remembered of one user, newest first.
+
+    `numbered`: sequence and event.
+    """
+    latest: dict[tuple[str, str, bool], tuple[int, int]] = {}
+    for sequence, h in numbered:
+        pair = (h.item, h.type, h.weight < 0)
+        latest[pair] = max(latest.get(pair, (h.time_us, sequence)), (h.time_us, sequence))
+    newest_first = sorted(latest, key=lambda pair: latest[pair], reverse=True)
+    items: dict[str, tuple[str, str, bool]] = {}
+    for pair in newest_first:
+        items.setdefault(pair[0], pair)
+    kept = {*newest_first[:5000], *list(items.values())[:5000]}
+    return [(*pair, latest[pair][0]) for pair in newest_first if pair in kept]
+
+
+def stated_seen(profile: profile_pb2.Profile) -> list[tuple[str, str, bool, int]]:
+    """Return what a profile says, in the same form."""
+    seen = profile.seen
+    columns = zip(seen.pair_items, seen.pair_kinds, seen.pair_times_us, strict=True)
+    return [
+        (seen.item_ids[item], seen.kinds[kind].type, seen.kinds[kind].negative, time_us)
+        for item, kind, time_us in columns
+    ]

@@ -54,11 +54,21 @@ class Client:
         watch.cancel()
 
     async def get(
-        self, name: str, position: bytes = b"", tenant: str = "", seen: bool = True
+        self,
+        name: str,
+        position: bytes = b"",
+        tenant: str = "",
+        seen: bool = True,
+        by_type: bool = False,
     ) -> pb.GetProfileResponse:
         """Return the profile of a user as of a position, strictly."""
         request = pb.GetProfileRequest(
-            tenant=tenant, subject=user(name), min_position=position, strict=True, include_seen=seen
+            tenant=tenant,
+            subject=user(name),
+            min_position=position,
+            strict=True,
+            include_seen=seen,
+            seen_by_type=by_type,
         )
         request.wait_budget.FromSeconds(10)
         return await self.stub.GetProfile(request, timeout=20)

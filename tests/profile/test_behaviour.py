@@ -15,7 +15,12 @@ from services.common.position import decode_position
 from tests.faults import fault_of
 from tests.profile.conftest import StartService
 from tests.profile.frames import GENERATION, Happening, Script, user
-from tests.profile.oracle import expected_behaviour, stated_behaviour
+from tests.profile.oracle import (
+    expected_behaviour,
+    expected_seen,
+    stated_behaviour,
+    stated_seen,
+)
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
 from tests.waiting import until
@@ -74,6 +79,8 @@ async def test_any_split_into_frames_gives_the_same_result(
         if own:
             answer = await service.get(name, script.position, tenant)
             assert stated_behaviour(answer.profile) == expected_behaviour(own)
+            by_type = await service.get(name, script.position, tenant, by_type=True)
+            assert stated_seen(by_type.profile) == expected_seen(list(enumerate(own)))
 
 
 async def test_more_than_a_hundred_events_of_one_user(

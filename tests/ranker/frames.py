@@ -24,7 +24,7 @@ class Changes:
     vectors: list[tuple[str, Sequence[float], float]] = field(default_factory=list)
     rules: list[tuple[str, int, str, float]] = field(default_factory=list)
     popular: list[tuple[str, float, float]] = field(default_factory=list)
-    events: list[tuple[bytes, str, float, float]] = field(default_factory=list)
+    events: list[tuple[bytes, str, float, float, str]] = field(default_factory=list)
     user_vectors: list[tuple[bytes, Sequence[float]]] = field(default_factory=list)
 
     def item(
@@ -54,8 +54,15 @@ class Changes:
         self.popular.append((item_id, level, count))
         return self
 
-    def event(self, user_key: bytes, item_id: str, weight: float = 1.0, time: float = 0.0) -> Self:
-        self.events.append((user_key, item_id, weight, time))
+    def event(
+        self,
+        user_key: bytes,
+        item_id: str,
+        weight: float = 1.0,
+        time: float = 0.0,
+        event_type: str = "view",
+    ) -> Self:
+        self.events.append((user_key, item_id, weight, time, event_type))
         return self
 
     def user_vector(self, user_key: bytes, values: Sequence[float]) -> Self:
@@ -105,12 +112,13 @@ class Changes:
         def user(user_key: bytes) -> int:
             return keys.setdefault(user_key, len(keys))
 
-        users.types.append("view")
+        types = list(dict.fromkeys(row[4] for row in self.events))
+        users.types.extend(types)
         users.generation_id = self.generation_id
-        for sequence, (user_key, item_id, weight, time) in enumerate(self.events):
+        for sequence, (user_key, item_id, weight, time, event_type) in enumerate(self.events):
             users.event_users.append(user(user_key))
             users.event_items.append(index(item_id))
-            users.event_types.append(0)
+            users.event_types.append(types.index(event_type))
             users.event_times_us.append(round(time * 1e6))
             users.event_sequences.append(sequence)
             users.event_weights += np.array([weight], "<f4").tobytes()

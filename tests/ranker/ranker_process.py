@@ -79,6 +79,8 @@ async def running_ranker(
         "HARKEN_RANKER_FEEDBACK_TARGET": upstream.feedback_target,
         "HARKEN_RANKER_PROFILE_TARGET": upstream.profile_target,
         "HARKEN_RANKER_REPLICA": "t1",
+        # Any event hides its item, where a test says nothing else.
+        "HARKEN_RANKER_PRESET": "media",
     }
     environment |= {f"HARKEN_RANKER_{key.upper()}": value for key, value in settings.items()}
     with (folder / "ranker.log").open("wb") as log:

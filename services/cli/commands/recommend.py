@@ -28,7 +28,7 @@ def recommend(
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave out this item; may be repeated.")
     ] = None,
-    allow_seen: Annotated[bool, typer.Option(help="Keep items the user had an event on.")] = False,
+    allow_seen: Annotated[bool, typer.Option(help="Keep items the user has seen.")] = False,
     min_position: Annotated[
         str, typer.Option(help="Position from RecordEvents, in hexadecimal.")
     ] = "",

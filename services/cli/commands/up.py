@@ -31,7 +31,11 @@ def up(
         str, typer.Option(help="PostgreSQL for profile, when it is not the same.")
     ] = "",
     preset: Annotated[
-        str, typer.Option(help="Event types: shopping, media, social_feed, education or finance.")
+        str,
+        typer.Option(
+            help="Event types, and which of them hide an item: shopping, media, social_feed,"
+            " education or finance."
+        ),
     ] = "shopping",
     any_event_time: Annotated[
         bool,

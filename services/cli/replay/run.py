@@ -9,7 +9,7 @@ from google.protobuf import timestamp_pb2
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
-from harken.ranker.v1 import ranker_service_pb2
+from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.cli.clients import CALL_SECONDS, Clients
 from services.cli.failures import CommandError
 from services.cli.in_flight import in_flight
@@ -169,6 +169,8 @@ class Replay:
             count=count,
             min_position=position,
             as_of=moment,
+            # Items on which the user had any event are not scored.
+            filter=slate_pb2.Filter(seen_by_any_event=True),
         )
         request.wait_budget.CopyFrom(seconds(_WAIT_SECONDS))
         started = time.perf_counter()

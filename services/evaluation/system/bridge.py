@@ -79,10 +79,12 @@ def _users(changes: Changes) -> ranker.UserChanges | None:
     events = part.events
     return ranker.UserChanges(
         user_keys=tuple(part.user_keys),
+        types=tuple(part.types),
         event_users=events.users,
         event_items=events.items,
+        event_types=events.types,
         event_weights=events.weights,
-        event_times=events.times_us / 1e6,
+        event_times_us=events.times_us,
         generation_id=changes.active,
         vector_users=part.vector_users,
         vectors=part.vectors,

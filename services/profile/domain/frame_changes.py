@@ -75,3 +75,11 @@ class Batch:
                 known.events += change.events
                 if change.vector is not None:
                     known.vector, known.generation_id = change.vector, change.generation_id
+
+    def event_types(self) -> set[str]:
+        """Return the types of all events, also of those taken back."""
+        return {
+            event.type
+            for change in self.users.values()
+            for event in (*change.events, *change.retracted)
+        }

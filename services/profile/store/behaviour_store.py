@@ -10,6 +10,7 @@ from services.common.database import session
 from services.common.progress import Applied
 from services.profile.domain.behaviour import Behaviour
 from services.profile.domain.frame_changes import Batch, GenerationName, Shape, UserChange, UserId
+from services.profile.domain.seen_events import LONGEST_BYTES, packed, shortened
 from services.profile.recent_events import sequences_with_newer, with_newer
 from services.profile.store.retractions import forget, without_events
 
@@ -31,18 +32,22 @@ _LOAD = """
 # All that changes when frames are applied, in one statement and so in one transaction: each message
 # to the server and back costs both sides more than the work in it. Nothing happens unless the
 # cursor is where it should be. A pair of user and item is new when its first event is one of those
-# being applied ($6: the sequence before them); $21 counts items on top of the new ones.
+# being applied ($6: the sequence before them); $22 counts items on top of the new ones. Returned is
+# a row at least, and of items with more than $26 bytes of events these.
 _APPLY = f"""
     WITH moved AS ({_MOVE_CURSOR}), seen AS (
         INSERT INTO seen_items AS s
-            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events)
+            (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events,
+             happened)
         SELECT pair.* FROM moved CROSS JOIN unnest(
             $7::text[], $8::bytea[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::integer[]) AS pair
+            $13::integer[], $14::bytea[]) AS pair
         ON CONFLICT (tenant, user_key, item_id) DO UPDATE SET
-            last_sequence = excluded.last_sequence, last_event_us = excluded.last_event_us,
-            events = CASE WHEN s.events > 0 THEN s.events + excluded.events ELSE 0 END
-        RETURNING s.tenant, s.user_key, s.first_sequence
+            last_sequence = excluded.last_sequence,
+            last_event_us = greatest(s.last_event_us, excluded.last_event_us),
+            events = CASE WHEN s.events > 0 THEN s.events + excluded.events ELSE 0 END,
+            happened = s.happened || excluded.happened
+        RETURNING s.tenant, s.user_key, s.item_id, s.first_sequence, s.happened
     ), new AS (
         SELECT tenant, user_key, count(*) AS items FROM seen
         WHERE first_sequence > $6 GROUP BY tenant, user_key
@@ -54,8 +59,8 @@ _APPLY = f"""
             k.events_by_type, k.more_items + coalesce(new.items, 0), k.first_event_us,
             k.last_event_us, k.recent_sequences
         FROM moved CROSS JOIN unnest(
-            $14::text[], $15::bytea[], $16::bytea[], $17::bytea[], $18::text[], $19::bigint[],
-            $20::jsonb[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[]
+            $15::text[], $16::bytea[], $17::bytea[], $18::bytea[], $19::text[], $20::bigint[],
+            $21::jsonb[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bytea[]
         ) AS k (tenant, user_key, recent, vector, generation_id, events, events_by_type,
                 more_items, first_event_us, last_event_us, recent_sequences)
         LEFT JOIN new ON new.tenant = k.tenant AND new.user_key = k.user_key
@@ -67,7 +72,9 @@ _APPLY = f"""
             first_event_us = excluded.first_event_us, last_event_us = excluded.last_event_us,
             recent_sequences = excluded.recent_sequences
     )
-    SELECT FROM moved
+    SELECT long.* FROM moved LEFT JOIN (
+        SELECT tenant, user_key, item_id, happened FROM seen WHERE octet_length(happened) > $26
+    ) long ON true
 """
 _LEARN_SHAPES = """
     INSERT INTO generation_shapes (tenant, generation_id, dimension, max_norm)
@@ -76,7 +83,21 @@ _LEARN_SHAPES = """
         dimension = excluded.dimension, max_norm = excluded.max_norm
 """
 
-_PAIR_COLUMNS, _ROW_COLUMNS = 7, 11
+# The types that have no code yet, and then all of them. Codes are given while the cursor is locked.
+_LEARN_TYPES = """
+    INSERT INTO event_types (type) SELECT unnest($1::text[]) ON CONFLICT (type) DO NOTHING
+"""
+_TYPES = "SELECT type, code FROM event_types"
+# Says the same as before, so it needs no cursor; nothing is lost when somebody was faster.
+_SHORTEN = """
+    UPDATE seen_items SET happened = $5
+    WHERE tenant = $1 AND user_key = $2 AND item_id = $3 AND happened = $4
+"""
+
+_PAIR_COLUMNS, _ROW_COLUMNS = 8, 11
+
+_Pair = tuple[str, bytes, str]
+_PairFacts = tuple[int, int, int, int, bytes]
 
 USERS_AT_ONCE = 500
 """Users in one statement: bounds how long the event loop is busy with one."""
@@ -87,6 +108,8 @@ class BehaviourStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        # A crash that takes codes takes the cursor back as well, so that they are loaded anew.
+        self._codes: dict[str, int] = {}
 
     async def load(self) -> tuple[Applied, dict[GenerationName, Shape]]:
         """Return the cursor and the shapes of the generations seen.
@@ -103,6 +126,7 @@ class BehaviourStore:
             ):
                 cursor = await connection.fetchrow("SELECT * FROM feed_cursor WHERE shard = 0")
                 rows = await connection.fetch("SELECT * FROM generation_shapes")
+                self._codes = _codes_of(await connection.fetch(_TYPES))
         except asyncpg.UndefinedTableError as error:
             raise RuntimeError(
                 "the database has no tables of ours: run python -m services.profile --migrate"
@@ -128,9 +152,12 @@ class BehaviourStore:
         # In the order of the indexes, so that bulk history fills page after page.
         users = sorted(batch.users)
         retracts = any(change.retracted for change in batch.users.values())
+        new_types = sorted(batch.event_types() - self._codes.keys())
+        alone = not (batch.shapes or retracts or new_types)
+        codes = self._codes
         async with session(self._pool) as connection:
-            if users and len(users) <= USERS_AT_ONCE and not batch.shapes and not retracts:
-                return await _apply_changes(connection, batch, users, batch.after)
+            if users and len(users) <= USERS_AT_ONCE and alone:
+                return await _apply_changes(connection, batch, users, batch.after, codes)
             async with connection.transaction():
                 # First, because it locks: of two processes that apply at once one waits here, and
                 # then finds the cursor moved.
@@ -138,9 +165,13 @@ class BehaviourStore:
                     return False
                 if batch.shapes:
                     await _learn_shapes(connection, batch.shapes)
+                if new_types:
+                    await connection.execute(_LEARN_TYPES, new_types)
+                    codes = _codes_of(await connection.fetch(_TYPES))
                 for begin in range(0, len(users), USERS_AT_ONCE):
                     some = users[begin : begin + USERS_AT_ONCE]
-                    await _apply_changes(connection, batch, some, batch.through)
+                    await _apply_changes(connection, batch, some, batch.through, codes)
+        self._codes = codes
         return True
 
     async def flush(self) -> None:
@@ -174,13 +205,21 @@ async def _learn_shapes(
     await connection.execute(_LEARN_SHAPES, tenants, generations, dimensions, norms)
 
 
+def _codes_of(rows: Iterable[asyncpg.Record]) -> dict[str, int]:
+    return {row["type"]: row["code"] for row in rows}
+
+
 def _move(expected: Applied, through: Applied) -> tuple[int, int, int, int, int]:
     """Return the arguments of _MOVE_CURSOR."""
     return expected.epoch, expected.version, through.epoch, through.version, through.sequence
 
 
 async def _apply_changes(
-    connection: PoolConnectionProxy, batch: Batch, users: Sequence[UserId], expected: Applied
+    connection: PoolConnectionProxy,
+    batch: Batch,
+    users: Sequence[UserId],
+    expected: Applied,
+    codes: Mapping[str, int],
 ) -> bool:
     """Apply what a batch changes for some users; return False when the cursor is not at `expected`.
 
@@ -188,12 +227,12 @@ async def _apply_changes(
     so with a cursor that is still there, it is what the changes follow.
     """
     known = await _load(connection, users)
-    pairs: dict[tuple[str, bytes, str], tuple[int, int, int, int]] = {}
+    pairs: dict[_Pair, _PairFacts] = {}
     rows, gone = [], []
     for user in users:
         change, before = batch.users[user], known.get(user, Behaviour())
         if change.retracted:
-            after = await without_events(connection, user, before, change)
+            after = await without_events(connection, user, before, change, codes)
             if after.nothing:
                 gone.append(user)
                 continue
@@ -203,7 +242,7 @@ async def _apply_changes(
                 with_newer(before.recent, change.events),
                 sequences_with_newer(before.recent_sequences, change.events),
             )
-        _note_items(pairs, user, change)
+        _note_items(pairs, user, change, codes)
         rows.append(_row(user, before, after))
     if gone:
         await forget(connection, gone)
@@ -212,20 +251,30 @@ async def _apply_changes(
     moved = await connection.fetch(
         _APPLY, *_move(expected, batch.through), batch.after.sequence,
         *_columns(_PAIR_COLUMNS, [(*pair, *facts) for pair, facts in pairs.items()]),
-        *_columns(_ROW_COLUMNS, rows),
+        *_columns(_ROW_COLUMNS, rows), LONGEST_BYTES,
     )  # fmt: skip
+    for *pair, happened in moved:
+        if happened is not None:
+            await connection.execute(_SHORTEN, *pair, happened, shortened(happened))
     return bool(moved)
 
 
 def _note_items(
-    pairs: dict[tuple[str, bytes, str], tuple[int, int, int, int]], user: UserId, change: UserChange
+    pairs: dict[_Pair, _PairFacts], user: UserId, change: UserChange, codes: Mapping[str, int]
 ) -> None:
-    """Add the items of events: first and last sequence, time of the last event, number of them."""
+    """Add the items of events.
+
+    First and last sequence, latest time, and number of the events, and the events packed.
+    """
     for event in change.events:
         pair = (*user, event.item_id)
-        known = pairs.get(pair)
-        first, earlier = (event.sequence, 0) if known is None else (known[0], known[3])
-        pairs[pair] = (first, event.sequence, event.time_us, earlier + 1)
+        first, _, time_us, earlier, happened = pairs.get(
+            pair, (event.sequence, 0, event.time_us, 0, b"")
+        )
+        pairs[pair] = (
+            first, event.sequence, max(time_us, event.time_us), earlier + 1,
+            happened + packed(event, codes),
+        )  # fmt: skip
 
 
 def _row(user: UserId, before: Behaviour, after: Behaviour) -> tuple[object, ...]:

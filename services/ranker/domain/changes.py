@@ -90,15 +90,18 @@ class PlaceChanges:
 class UserChanges:
     """Events of users in log order, and the vectors they led to.
 
-    `event_users` [n] and `vector_users` [m] are indices into `user_keys`. Event times are unix
-    seconds. `retracted_users` [k]: whose events were taken back, one per event.
+    `event_users` [n] and `vector_users` [m] are indices into `user_keys`, `event_types` [n] into
+    `types`. Event times are unix microseconds. `retracted_users` [k]: whose events were taken back,
+    one per event.
     """
 
     user_keys: tuple[bytes, ...]
+    types: tuple[str, ...]
     event_users: Ordinals
     event_items: Ordinals
+    event_types: Ordinals
     event_weights: Float32s
-    event_times: Float64s
+    event_times_us: Ordinals
     generation_id: str
     vector_users: Ordinals
     vectors: Float32s

@@ -125,11 +125,12 @@ def _check_users(changes: UserChanges, item_count: int, generation: Generation |
     user_count = len(changes.user_keys)
     if changes.event_users.size:
         _check_lengths(
-            "users.events", changes.event_users, changes.event_items,
-            changes.event_weights, changes.event_times,
+            "users.events", changes.event_users, changes.event_items, changes.event_types,
+            changes.event_weights, changes.event_times_us,
         )  # fmt: skip
         _check_indices("users.event_users", changes.event_users, user_count)
         _check_indices("users.event_items", changes.event_items, item_count)
+        _check_indices("users.event_types", changes.event_types, len(changes.types))
         if not np.isfinite(changes.event_weights).all():
             _refuse("users.event_weights: a value is not finite")
     if changes.retracted_users.size:

@@ -9,18 +9,20 @@ import numpy as np
 
 from services.ranker.domain.arrays import Bools
 from services.ranker.domain.catalogue import Catalogue
+from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """What a caller wants left out. Empty `categories`: all."""
+    """What a caller wants left out. Empty `categories`: all. `seen_rule`: what counts as seen."""
 
     categories: tuple[str, ...] = ()
     excluded_categories: tuple[str, ...] = ()
     excluded_item_ids: tuple[str, ...] = ()
     allow_seen: bool = False
+    seen_rule: SeenRule = ALL_FOREVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def eligible_items(
     eligible[catalogue.find_all(wanted.excluded_item_ids)] = False
     remaining.append(int(np.count_nonzero(eligible)))
     if not wanted.allow_seen:
-        eligible[user.seen()] = False
+        eligible[user.seen.hidden(wanted.seen_rule, replica.users.kinds, now)] = False
     remaining.append(int(np.count_nonzero(eligible)))
     keep_categories(catalogue, eligible, wanted)
     remaining.append(int(np.count_nonzero(eligible)))

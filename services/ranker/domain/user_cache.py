@@ -7,6 +7,7 @@ import numpy as np
 
 from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.changes import UserChanges
+from services.ranker.domain.seen_items import SEEN, SeenKinds
 from services.ranker.domain.user_state import RECENT, UserDelta, UserState
 
 
@@ -19,9 +20,12 @@ class UserCache:
 
     A state does not say which event led to what, so a retraction cannot be applied to it: the user
     is let go, and the owner asked again.
+
+    `kinds` numbers the kinds of events of all its users.
     """
 
     def __init__(self, max_users: int) -> None:
+        self.kinds = SeenKinds()
         self._max_users = max_users
         self._states: OrderedDict[bytes, UserState] = OrderedDict()
         self._expected: dict[bytes, list[UserDelta]] = {}
@@ -84,19 +88,30 @@ class UserCache:
         recent = np.empty(changes.event_users.size, dtype=RECENT)
         recent["item"] = ordinals[changes.event_items]
         recent["weight"] = changes.event_weights
-        recent["time"] = changes.event_times
+        recent["time"] = changes.event_times_us / 1e6
+        seen = np.empty(changes.event_users.size, dtype=SEEN)
+        seen["item"] = recent["item"]
+        seen["kind"] = self._kinds_of(changes)
+        seen["time"] = changes.event_times_us
         retracted = set(changes.retracted_users.tolist())
         vector_row = {user: row for row, user in enumerate(changes.vector_users.tolist())}
         for index in wanted:
             row = vector_row.get(index)
+            own = changes.event_users == index
             yield (
                 changes.user_keys[index],
                 UserDelta(
                     version,
-                    recent[changes.event_users == index],
+                    recent[own],
+                    seen[own],
                     # A copy: a view would keep the whole frame alive.
                     None if row is None else changes.vectors[row].copy(),
                     changes.generation_id,
                     index in retracted,
                 ),
             )
+
+    def _kinds_of(self, changes: UserChanges) -> list[int]:
+        """Return the kind of each event."""
+        columns = zip(changes.event_types.tolist(), changes.event_weights.tolist(), strict=True)
+        return [self.kinds.number(changes.types[one], weight < 0) for one, weight in columns]

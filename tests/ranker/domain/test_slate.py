@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.reasons import ReasonCode
+from services.ranker.domain.seen_items import SEEN
+from services.ranker.domain.seen_rule import ALL_FOREVER, read_rule
 from services.ranker.domain.slate import Degradation, Slate, make_slate, rank_items
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import RECENT, UserState
@@ -21,6 +23,8 @@ NOW = 1000.0
 IDS = [f"i{n}" for n in range(30)]
 ID = st.sampled_from(IDS)
 CATEGORIES = "abc"
+PURCHASES = read_rule({"purchase": "forever"})
+"""A rule under which what the users of this file did, views, hides nothing."""
 
 
 @dataclass
@@ -81,9 +85,10 @@ def users(draw: st.DrawFn, shop: Shop, replica: TenantReplica) -> tuple[UserStat
                                      max_size=len(seen)))  # fmt: skip
     recent["time"] = np.arange(len(seen))
     vector = draw(st.none() | VALUES.map(lambda values: np.array(values, dtype=np.float32)))
-    user = UserState(
-        1, recent, replica.ordinals(seen), vector, draw(st.sampled_from(["g1", "g1", "old"]))
-    )
+    viewed = np.zeros(len(seen), dtype=SEEN)
+    viewed["item"] = recent["item"]
+    viewed["kind"] = replica.users.kinds.number("view", negative=False)
+    user = UserState(1, recent, viewed, vector, draw(st.sampled_from(["g1", "g1", "old"])))
     return user, set(seen)
 
 
@@ -108,7 +113,10 @@ def test_a_slate_holds_what_it_may_and_nothing_else(shop: Shop, data: st.DataObj
         tuple(data.draw(st.lists(st.sampled_from([*CATEGORIES, "none"]), max_size=1))),
         tuple(data.draw(st.lists(servable | st.just("unheard of"), max_size=5))),
         allow_seen=data.draw(st.booleans()),
+        seen_rule=data.draw(st.sampled_from([ALL_FOREVER, PURCHASES])),
     )
+    if wanted.seen_rule is PURCHASES:
+        seen = set()
     count = data.draw(st.integers(1, 30))
 
     slate = make_slate(replica, serving, user, count, wanted, NOW)

@@ -1,29 +1,44 @@
 """User states and their cache: deltas exactly once, whatever the order of answer and frames."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ranker.domain.arrays import NO_ORDINALS
 from services.ranker.domain.changes import UserChanges
+from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.user_cache import UserCache
-from services.ranker.domain.user_state import RECENT, SEEN_LENGTH, UserDelta, UserState
+from services.ranker.domain.user_state import RECENT, UserDelta, UserState
 
 NO_VECTORS = np.empty((0, 0), np.float32)
 
 
 def delta(version: int, *items: int) -> UserDelta:
-    return UserDelta(version, np.array([(item, 1.0, 0.0) for item in items], dtype=RECENT))
+    return UserDelta(
+        version, np.array([(item, 1.0, 0.0) for item in items], dtype=RECENT), seen_of(items)
+    )
+
+
+def seen_of(items: Iterable[int]) -> np.ndarray:
+    return np.array([(item, 0, 0) for item in items], dtype=SEEN)
+
+
+def seen(state: UserState) -> set[int]:
+    return set(state.seen.entries()["item"].tolist())
 
 
 def changes(user_key: bytes, *items: int) -> UserChanges:
     events = len(items)
     return UserChanges(
         (b"u:other", user_key),
+        ("view",),
         np.ones(events, np.int64),
         np.array(items, dtype=np.int64),
+        np.zeros(events, np.int64),
         np.ones(events, np.float32),
-        np.zeros(events),
+        np.zeros(events, np.int64),
         "",
         NO_ORDINALS,
         NO_VECTORS,
@@ -38,19 +53,7 @@ def test_state_keeps_the_newest(rounds: list[list[int]]) -> None:
         state.apply(delta(version, *items))
         events += items
     assert state.recent["item"].tolist() == events[-100:]
-    assert set(state.seen().tolist()) == set(events)
-
-
-def test_seen_keeps_the_newest_distinct_items_when_bounded() -> None:
-    state = UserState(0, seen=np.arange(SEEN_LENGTH))
-    for version in range(1, 40):
-        state.apply(delta(version, *range(10_000 + 50 * version, 10_000 + 50 * version + 50)))
-        # The oldest item comes up again and again, so it must never be forgotten.
-        state.apply(delta(100 + version, 0))
-        state.version = version
-        assert state.seen().size <= SEEN_LENGTH + 1000
-    newest = set(range(10_050, 12_000)) | {0}
-    assert newest <= set(state.seen().tolist())
+    assert seen(state) == set(events)
 
 
 def test_a_delta_the_state_reflects_already_is_skipped() -> None:
@@ -74,16 +77,17 @@ def test_a_miss_loses_and_doubles_nothing(asked: int, read: int, answered: int) 
             cache.expect(key)
         if version == answered + 1:
             items = np.array([(v, 1.0, 0.0) for v in range(1, read + 1)], dtype=RECENT)
-            cache.fulfil(key, UserState(read, items, items["item"]))
+            cache.fulfil(key, UserState(read, items, seen_of(range(1, read + 1))))
         cache.fold(version, changes(key, version), nobody)
     if asked == 10:
         cache.expect(key)
     if answered == 10:
         items = np.array([(v, 1.0, 0.0) for v in range(1, read + 1)], dtype=RECENT)
-        cache.fulfil(key, UserState(read, items, items["item"]))
+        cache.fulfil(key, UserState(read, items, seen_of(range(1, read + 1))))
     state = cache.get(key)
     assert state is not None
     assert state.recent["item"].tolist() == list(range(1, 11))
+    assert seen(state) == set(range(1, 11))
 
 
 def test_the_least_recently_asked_for_gives_way() -> None:
@@ -107,7 +111,7 @@ def test_an_unknown_user_is_known_by_the_first_event() -> None:
     state = cache.get(b"u:1")
     assert state is not None
     assert not state.unknown
-    assert state.seen().tolist() == [5]
+    assert seen(state) == {5}
 
 
 def test_nothing_is_collected_after_abandoning() -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Profile(_message.Message):
-    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids")
+    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class Profile(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     SEEN_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
     subject: _subject_pb2.Subject
     attributes: _struct_pb2.Struct
     etag: str
@@ -24,7 +25,30 @@ class Profile(_message.Message):
     state: UserState
     counters: Counters
     seen_item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    seen: SeenItems
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ...) -> None: ...
+
+class SeenItems(_message.Message):
+    __slots__ = ("item_ids", "kinds", "pair_items", "pair_kinds", "pair_times_us")
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    PAIR_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    PAIR_KINDS_FIELD_NUMBER: _ClassVar[int]
+    PAIR_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    kinds: _containers.RepeatedCompositeFieldContainer[SeenKind]
+    pair_items: _containers.RepeatedScalarFieldContainer[int]
+    pair_kinds: _containers.RepeatedScalarFieldContainer[int]
+    pair_times_us: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[_Union[SeenKind, _Mapping]]] = ..., pair_items: _Optional[_Iterable[int]] = ..., pair_kinds: _Optional[_Iterable[int]] = ..., pair_times_us: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SeenKind(_message.Message):
+    __slots__ = ("type", "negative")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    negative: bool
+    def __init__(self, type: _Optional[str] = ..., negative: bool = ...) -> None: ...
 
 class UserState(_message.Message):
     __slots__ = ("recent", "vector", "generation_id")

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1charken/ranker/v1/slate.proto\x12\x10harken.ranker.v1\"\x94\x01\n\x04Slot\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x07sources\x18\x03 \x03(\x0b\x32\x1d.harken.ranker.v1.SourceScore\x12(\n\x06reason\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Reason\x12\x12\n\npropensity\x18\x05 \x01(\x01\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0c\n\x04rank\x18\x03 \x01(\r\"M\n\x06Reason\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.harken.ranker.v1.ReasonCode\x12\x17\n\x0f\x62\x65\x63\x61use_item_id\x18\x02 \x01(\t\"M\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x1b\n\x13\x65xcluded_categories\x18\x02 \x03(\t\x12\x12\n\nallow_seen\x18\x03 \x01(\x08\"N\n\x05\x44rops\x12\x0c\n\x04seen\x18\x01 \x01(\r\x12\x10\n\x08\x65xcluded\x18\x02 \x01(\r\x12\x13\n\x0bunavailable\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\r*\x8b\x01\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_FOLLOWS\x10\x01\x12\x15\n\x11REASON_CODE_TASTE\x10\x02\x12\x17\n\x13REASON_CODE_POPULAR\x10\x03\x12\x17\n\x13REASON_CODE_SIMILAR\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1charken/ranker/v1/slate.proto\x12\x10harken.ranker.v1\"\x94\x01\n\x04Slot\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x07sources\x18\x03 \x03(\x0b\x32\x1d.harken.ranker.v1.SourceScore\x12(\n\x06reason\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Reason\x12\x12\n\npropensity\x18\x05 \x01(\x01\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0c\n\x04rank\x18\x03 \x01(\r\"M\n\x06Reason\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.harken.ranker.v1.ReasonCode\x12\x17\n\x0f\x62\x65\x63\x61use_item_id\x18\x02 \x01(\t\"h\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x1b\n\x13\x65xcluded_categories\x18\x02 \x03(\t\x12\x12\n\nallow_seen\x18\x03 \x01(\x08\x12\x19\n\x11seen_by_any_event\x18\x04 \x01(\x08\"N\n\x05\x44rops\x12\x0c\n\x04seen\x18\x01 \x01(\r\x12\x10\n\x08\x65xcluded\x18\x02 \x01(\r\x12\x13\n\x0bunavailable\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\r*\x8b\x01\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_FOLLOWS\x10\x01\x12\x15\n\x11REASON_CODE_TASTE\x10\x02\x12\x17\n\x13REASON_CODE_POPULAR\x10\x03\x12\x17\n\x13REASON_CODE_SIMILAR\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.ranker.v1.slate_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASONCODE']._serialized_start=500
-  _globals['_REASONCODE']._serialized_end=639
+  _globals['_REASONCODE']._serialized_start=527
+  _globals['_REASONCODE']._serialized_end=666
   _globals['_SLOT']._serialized_start=51
   _globals['_SLOT']._serialized_end=199
   _globals['_SOURCESCORE']._serialized_start=201
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REASON']._serialized_start=261
   _globals['_REASON']._serialized_end=338
   _globals['_FILTER']._serialized_start=340
-  _globals['_FILTER']._serialized_end=417
-  _globals['_DROPS']._serialized_start=419
-  _globals['_DROPS']._serialized_end=497
+  _globals['_FILTER']._serialized_end=444
+  _globals['_DROPS']._serialized_start=446
+  _globals['_DROPS']._serialized_end=524
 # @@protoc_insertion_point(module_scope)

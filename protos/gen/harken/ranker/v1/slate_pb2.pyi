@@ -52,14 +52,16 @@ class Reason(_message.Message):
     def __init__(self, code: _Optional[_Union[ReasonCode, str]] = ..., because_item_id: _Optional[str] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("categories", "excluded_categories", "allow_seen")
+    __slots__ = ("categories", "excluded_categories", "allow_seen", "seen_by_any_event")
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     ALLOW_SEEN_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BY_ANY_EVENT_FIELD_NUMBER: _ClassVar[int]
     categories: _containers.RepeatedScalarFieldContainer[str]
     excluded_categories: _containers.RepeatedScalarFieldContainer[str]
     allow_seen: bool
-    def __init__(self, categories: _Optional[_Iterable[str]] = ..., excluded_categories: _Optional[_Iterable[str]] = ..., allow_seen: bool = ...) -> None: ...
+    seen_by_any_event: bool
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., excluded_categories: _Optional[_Iterable[str]] = ..., allow_seen: bool = ..., seen_by_any_event: bool = ...) -> None: ...
 
 class Drops(_message.Message):
     __slots__ = ("seen", "excluded", "unavailable", "category")
