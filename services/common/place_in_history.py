@@ -24,8 +24,7 @@ def place(items_before: Ints) -> Ints:
 def session_items(times_us: Ints, held: npt.NDArray[np.bool_], now_us: Ints) -> Ints:
     """Return how many of the recent items [n, l], latest first, belong to the session of now [n].
 
-    held: [n, l], False is padding. An event that comes late (before the recent ones) counts as
-    within the session.
+    held: [n, l], False is padding.
     """
     later = np.concatenate([now_us[:, np.newaxis], times_us[:, :-1]], axis=1)
     near = held & (later - times_us <= SESSION_GAP_US)

@@ -12,6 +12,8 @@ from tests.profile.frames import Happening
 def expected_behaviour(happenings: Sequence[Happening]) -> dict[str, Any]:
     """Return state and counters after the events of one user, in log order."""
     newest_first = list(reversed(happenings))
+    # Sorting is stable: of one time, the one told last comes first.
+    by_time = sorted(newest_first, key=lambda happening: -happening.time_us)
     seen: list[str] = []
     for happening in newest_first:
         if happening.item not in seen:
@@ -19,7 +21,7 @@ def expected_behaviour(happenings: Sequence[Happening]) -> dict[str, Any]:
     return {
         "recent": [
             (h.item, h.type, h.value, h.time_us, float(np.float32(h.weight)))
-            for h in newest_first[:100]
+            for h in by_time[:100]
         ],
         "events": len(happenings),
         "by_type": {

@@ -67,13 +67,15 @@ def _gains(
     """Return what a user's remembered events gained, by (row, col)."""
     if not past:
         return {}
-    # As the events were recorded, one after the other.
+    # As the events were recorded, one after the other in log order.
+    past = sorted(past)
     table, rules = UserTable(state.users.length), state.rules
     items = np.array([event.item for event in past], np.int64)
     weights = np.array([event.weight for event in past], np.float32)
     sequences = np.array([event.sequence for event in past], np.int64)
     own = table.rows([b"u"] * len(past))
-    histories = table.record(own, items, weights, sequences, sequences).items
+    times_us = np.array([event.time_us for event in past], np.int64)
+    histories = table.record(own, items, weights, times_us, sequences).items
     admitted = [state.influence.admitted(user, event.sequence) for event in past]
     taught = np.where(admitted, weights, np.float32(0))
     rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)

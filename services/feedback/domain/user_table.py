@@ -12,6 +12,7 @@ from services.feedback.domain.changes import Flags, Floats, Ints
 
 _FIRST_CAPACITY = 1024
 NO_ITEM = -1
+_NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,20 @@ class PastEvent(NamedTuple):
     weight: float
     time_us: int
 
+    @property
+    def moment(self) -> tuple[int, int]:
+        """Return where the event stands: by its time, of one time by log order."""
+        return self.time_us, self.sequence
+
 
 class UserTable:
-    """The last `length` items with positive evidence per user, each item once.
+    """The last `length` items with positive evidence per user, each item once, by event time.
+
+    Of one time, the event later in the log comes later.
+
+    An event that comes late takes the place that its time gives it: all is as if the remembered
+    events had come in order. What had fallen out by then does not come back, and an event that is
+    older than all of `length` items falls out at once.
 
     Events that those items do not show, because another one of the same item followed or because
     they are negative, are hidden: at most the newest `length` of a user, so that a retraction finds
@@ -52,6 +64,8 @@ class UserTable:
         self._times_us = np.zeros((_FIRST_CAPACITY, length), np.int64)
         self._sequences = np.zeros((_FIRST_CAPACITY, length), np.int64)
         self._hidden: dict[int, list[PastEvent]] = {}
+        # Of the events that taught something: what is older comes late.
+        self._latest_us: npt.NDArray[np.int64] = np.full(_FIRST_CAPACITY, _NO_TIME, np.int64)
         self.pinned: Flags = np.zeros(_FIRST_CAPACITY, np.bool_)
 
     def __len__(self) -> int:
@@ -92,10 +106,11 @@ class UserTable:
     def record(
         self, rows: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
     ) -> Histories:
-        """Add events in order; return each user's recent items just before each event.
+        """Add events in log order; return each user's recent items just before the time of each.
 
         An item that comes again moves to the front with its new weight and time; one with negative
-        weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing.
+        weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing. What events taught
+        before a late one came stays as it was.
         """
         before = self.histories(rows)
         teaches = (items != NO_ITEM) & (weights != 0)
@@ -107,16 +122,47 @@ class UserTable:
                 before.weights[events] = self._weights[own]
                 before.times_us[events] = self._times_us[own]
             teach = events[teaches[events]]
-            if teach.size:
-                self._move(
-                    rows[teach], items[teach], weights[teach], times_us[teach], sequences[teach]
-                )
+            if not teach.size:
+                continue
+            late = times_us[teach] < self._latest_us[rows[teach]]
+            if late.any():
+                for event in teach[late].tolist():
+                    self._insert(before, event, int(rows[event]), PastEvent(
+                        int(sequences[event]), int(items[event]), float(weights[event]),
+                        int(times_us[event]),
+                    ))  # fmt: skip
+                teach = teach[~late]
+            self._move(rows[teach], items[teach], weights[teach], times_us[teach], sequences[teach])
         return before
+
+    def _insert(self, before: Histories, index: int, row: int, event: PastEvent) -> None:
+        """Add an event that comes late, and set what was before it."""
+        past = self.past(row)
+        self._replay(row, [one for one in past if one.moment < event.moment])
+        before.items[index] = self._items[row]
+        before.weights[index] = self._weights[row]
+        before.times_us[index] = self._times_us[row]
+        self._replay(row, sorted([*past, event], key=lambda one: one.moment))
+
+    def _replay(self, row: int, events: Sequence[PastEvent]) -> None:
+        """Make a user's recent items of these events, which are in order of time."""
+        self._clear(row)
+        self._hidden.pop(row, None)
+        own = np.array([row])
+        for event in events:
+            self._move(
+                own,
+                np.array([event.item]),
+                np.array([event.weight], np.float32),
+                np.array([event.time_us]),
+                np.array([event.sequence]),
+            )
 
     def _move(
         self, rows: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
     ) -> None:
         """Put items [n] to the front of distinct rows [n], or take them out (weight < 0)."""
+        self._latest_us[rows] = np.maximum(self._latest_us[rows], times_us)
         recent = self._items[rows]
         same = recent == items[:, np.newaxis]
         place = same.argmax(axis=1)
@@ -173,7 +219,7 @@ class UserTable:
                         int(times_us[index]),
                     )
                 )
-            own.sort()
+            own.sort(key=lambda one: one.moment)
             del own[: max(0, len(own) - self.length)]
 
     def _shown(self, row: int, place: int) -> PastEvent:
@@ -185,13 +231,13 @@ class UserTable:
         )
 
     def past(self, row: int) -> list[PastEvent]:
-        """Return the events of a user that are remembered, in log order."""
+        """Return the events of a user that are remembered, in order of time."""
         count = int(np.count_nonzero(self._items[row] != NO_ITEM))
         shown = [self._shown(row, place) for place in range(count)]
-        return sorted(shown + self._hidden.get(row, []))
+        return sorted(shown + self._hidden.get(row, []), key=lambda one: one.moment)
 
     def hidden(self, row: int) -> list[PastEvent]:
-        """Return the events of a user that recent items do not show, in log order."""
+        """Return the events of a user that recent items do not show, in order of time."""
         return self._hidden.get(row, [])
 
     def forget(self, row: int, sequence: int) -> tuple[list[PastEvent], list[PastEvent]]:
@@ -202,17 +248,7 @@ class UserTable:
         after = [event for event in before if event.sequence != sequence]
         if len(after) == len(before):
             return before, before
-        self._clear(row)
-        self._hidden.pop(row, None)
-        own = np.array([row])
-        for event in after:
-            self._move(
-                own,
-                np.array([event.item]),
-                np.array([event.weight], np.float32),
-                np.array([event.time_us]),
-                np.array([event.sequence]),
-            )
+        self._replay(row, after)
         return before, after
 
     def histories(self, rows: Ints) -> Histories:
@@ -227,22 +263,34 @@ class UserTable:
     def restore(
         self, row: int, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
     ) -> None:
-        """Set the recent items of a user, oldest first."""
+        """Set the recent items of a user, oldest first.
+
+        Those that an earlier release kept in log order are put in order of time.
+        """
+        order = np.lexsort((sequences, times_us))
+        items, weights = np.asarray(items)[order], np.asarray(weights)[order]
+        times_us, sequences = np.asarray(times_us)[order], np.asarray(sequences)[order]
         self._clear(row)
+        if order.size:
+            self._latest_us[row] = times_us[-1]
         self._items[row, : len(items)] = items[::-1]
         self._weights[row, : len(items)] = weights[::-1]
         self._times_us[row, : len(items)] = times_us[::-1]
         self._sequences[row, : len(items)] = sequences[::-1]
 
     def restore_hidden(self, row: int, event: PastEvent) -> None:
-        """Remember a hidden event, in log order."""
-        self._hidden.setdefault(row, []).append(event)
+        """Remember a hidden event."""
+        own = self._hidden.setdefault(row, [])
+        own.append(event)
+        own.sort(key=lambda one: one.moment)
+        self._latest_us[row] = max(int(self._latest_us[row]), event.time_us)
 
     def _clear(self, row: int) -> None:
         self._items[row] = NO_ITEM
         self._weights[row] = 0
         self._times_us[row] = 0
         self._sequences[row] = 0
+        self._latest_us[row] = _NO_TIME
 
     def _grow(self) -> None:
         more = self.pinned.shape[0]
@@ -251,6 +299,7 @@ class UserTable:
         self._weights = np.concatenate([self._weights, np.zeros((more, self.length), np.float32)])
         self._times_us = np.concatenate([self._times_us, np.zeros((more, self.length), np.int64)])
         self._sequences = np.concatenate([self._sequences, np.zeros((more, self.length), np.int64)])
+        self._latest_us = np.concatenate([self._latest_us, np.full(more, _NO_TIME, np.int64)])
         self.pinned = np.concatenate([self.pinned, np.zeros(more, np.bool_)])
 
 

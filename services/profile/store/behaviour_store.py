@@ -11,7 +11,7 @@ from services.common.progress import Applied
 from services.profile.domain.behaviour import Behaviour
 from services.profile.domain.frame_changes import Batch, GenerationName, Shape, UserChange, UserId
 from services.profile.domain.seen_events import LONGEST_BYTES, packed, shortened
-from services.profile.recent_events import sequences_with_newer, with_newer
+from services.profile.recent_events import with_events
 from services.profile.store.retractions import forget, without_events
 
 # Moves the cursor, and lets the transaction commit without waiting for the disk: whatever a crash
@@ -239,8 +239,9 @@ async def _apply_changes(
         else:
             after = before.after(
                 change,
-                with_newer(before.recent, change.events),
-                sequences_with_newer(before.recent_sequences, change.events),
+                *with_events(
+                    before.recent, before.recent_sequences, change.events, before.last_event_us
+                ),
             )
         _note_items(pairs, user, change, codes)
         rows.append(_row(user, before, after))

@@ -32,8 +32,9 @@ class UserDelta:
 class UserState:
     """State of one user as of a version of the feed.
 
-    `recent` is an array of RECENT, newest last, at most 100. `vector` is float32 [dimension] of
-    the generation `generation_id`, or None.
+    `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
+    later in the log comes later. So an event that comes late takes the place of its time, or none.
+    `vector` is float32 [dimension] of the generation `generation_id`, or None.
     """
 
     __slots__ = ("generation_id", "recent", "seen", "unknown", "vector", "version")
@@ -52,7 +53,7 @@ class UserState:
         `unknown`: nothing is known about the user.
         """
         self.version = version
-        self.recent = np.empty(0, RECENT) if recent is None else recent[-RECENT_LENGTH:]
+        self.recent = np.empty(0, RECENT) if recent is None else _by_time(recent)[-RECENT_LENGTH:]
         self.vector = vector
         self.generation_id = generation_id
         self.unknown = unknown
@@ -64,10 +65,18 @@ class UserState:
             return
         self.version = delta.version
         if delta.recent.size:
-            self.recent = np.concatenate([self.recent, delta.recent])[-RECENT_LENGTH:]
+            self.recent = _by_time(np.concatenate([self.recent, delta.recent]))[-RECENT_LENGTH:]
             self.seen.add(delta.seen)
             self.unknown = False
         if delta.vector is not None:
             self.vector = delta.vector
             self.generation_id = delta.generation_id
             self.unknown = False
+
+
+def _by_time(recent: np.ndarray) -> np.ndarray:
+    """Return events, given in log order where times are equal, in order of time."""
+    times = recent["time"]
+    if (times[1:] >= times[:-1]).all():
+        return recent
+    return recent[np.argsort(times, kind="stable")]

@@ -36,7 +36,13 @@ def row_of(items: np.ndarray, weights: np.ndarray, times_us: np.ndarray) -> Rece
 def test_users_hold_what_lists_hold(steps: list[list[tuple[int, int, float, int]]]) -> None:
     table = UserTable(LENGTH)
     model: dict[int, Recent] = {}
-    for step in steps:
+    moment = recorded = 0
+    for told_now in steps:
+        # In order of time; late events have tests of their own.
+        step = []
+        for user, item, weight, later in told_now:
+            moment += later
+            step.append((user, item, weight, moment))
         users = [f"u{user}".encode() for user, *_ in step]
         rows = table.rows(users)
         before = table.record(
@@ -44,8 +50,9 @@ def test_users_hold_what_lists_hold(steps: list[list[tuple[int, int, float, int]
             np.array([event[1] for event in step], np.int64),
             np.array([event[2] for event in step], np.float32),
             np.array([event[3] for event in step], np.int64),
-            np.arange(len(step)),
+            np.arange(recorded, recorded + len(step)),
         )
+        recorded += len(step)
         for index, (user, item, weight, time_us) in enumerate(step):
             recent = model.get(user, [])
             assert (
