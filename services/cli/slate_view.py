@@ -9,7 +9,8 @@ from harken.feedback.v1 import catalog_service_pb2, item_pb2
 from harken.ranker.v1 import slate_pb2
 from services.cli.clients import CALL_SECONDS, Clients
 
-_BATCH = 1_000
+_BATCH = 100
+"""So many items always fit into an answer."""
 
 
 async def items_by_id(

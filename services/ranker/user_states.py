@@ -17,7 +17,8 @@ from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.metrics import RankerMetrics
 
 _BATCH = 16
-"""Users asked for in one call: 16 x 5000 seen ids of 128 bytes still fit into a message."""
+_ANSWER_BYTES = 16 * 1024 * 1024
+"""Users asked for in one call, and what we take for them: 16 x 5000 seen ids of 128 bytes fit."""
 _log = logger("users")
 
 
@@ -130,6 +131,7 @@ class UserStates:
             tenant=replica.tenant,
             subjects=[subject_of(user_key) for user_key in user_keys],
             include_seen=True,
+            max_answer_bytes=_ANSWER_BYTES,
         )
         if self._progress.applied.version > 0:
             request.min_position = self._progress.position()

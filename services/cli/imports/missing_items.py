@@ -9,7 +9,8 @@ import grpc
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS
 
-_BATCH = 1_000
+_BATCH = 100
+"""So many items always fit into an answer."""
 
 
 class MissingItems:
