@@ -74,11 +74,12 @@ def slate_table(
     new: frozenset[str] = frozenset(),
 ) -> Table:
     """Return a slate as a table, items in `new` highlighted."""
-    table = Table("#", "item", "score", "sources", "why", title=title, title_justify="left")
+    table = Table("#", "id", "item", "score", "sources", "why", title=title, title_justify="left")
     for place, slot in enumerate(slots, 1):
         style = "bold green" if slot.item_id in new else ""
         table.add_row(
             str(place),
+            escape(slot.item_id),
             escape(title_of(items, slot.item_id)),
             f"{slot.score:.3f}",
             sources_text(slot),

@@ -68,14 +68,14 @@ class RequestContexts:
 
         Raises:
             NotReadyError: nothing was caught up with yet.
-            UnknownTenantError: the tenant has no catalogue.
+            UnknownTenantError: the tenant has no catalogue, or it was not heard of yet.
 
         """
         if not self._readiness.was_ready:
             raise NotReadyError("not caught up with the feed yet")
         replica = self._folder.replicas.get(tenant)
         if replica is None:
-            raise UnknownTenantError(tenant)
+            raise UnknownTenantError(tenant, heard_by="this ranker")
         if replica.generation is None:
             raise NotReadyError(f"tenant {tenant!r} has no generation yet")
         return replica, replica.generation

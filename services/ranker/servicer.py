@@ -8,12 +8,13 @@ import grpc
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
+from services.common.answer_size import check_answer_size
 from services.common.errors import MissingResourceError
 from services.common.live import Live
 from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
-from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.eligibility import unknown_categories
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
@@ -76,6 +77,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
         checks.done()
+        wanted = filter_of(request.filter, request.excluded_item_ids)
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
@@ -86,7 +88,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 found.generation,
                 found.user,
                 count,
-                filter_of(request),
+                wanted,
                 now,
                 self._surface_weights.value.get(request.surface, NO_OVERRIDES),
             )
@@ -101,6 +103,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 degradations=self._degradations(found, slate),
                 drops=drops_message(slate.drops),
                 unknown_subject=found.user.unknown,
+                unknown_categories=unknown_categories(found.replica.catalogue, wanted),
             )
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
@@ -126,15 +129,26 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.size("item_ids", len(request.item_ids), 1, MAX_RANKED)
         if len(set(request.item_ids)) < len(request.item_ids):
             checks.fail("item_ids", "holds an id twice")
+        _check_surface(checks, request.surface)
+        least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)
+        count = checks.number("count", request.count, least, MAX_COUNT)
+        _check_filter(checks, request.filter)
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
         slate, unranked = rank_items(
-            found.replica, found.generation, found.user, list(request.item_ids), time.time()
+            found.replica,
+            found.generation,
+            found.user,
+            list(request.item_ids),
+            count,
+            filter_of(request.filter),
+            time.time(),
+            self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
-        return pb.RankResponse(
+        response = pb.RankResponse(
             slots=slot_messages(slate.slots),
             unranked_item_ids=unranked,
             position=self._contexts.progress.position(),
@@ -142,6 +156,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=found.stale,
             degradations=self._degradations(found, slate),
         )
+        check_answer_size("item_ids", response)
+        return response
 
     async def SimilarItems(  # noqa: N802
         self, request: pb.SimilarItemsRequest, context: grpc.aio.ServicerContext
@@ -154,9 +170,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_filter(checks, request.filter)
         checks.done()
         replica, generation = self._contexts.replica(tenant)
-        wanted = ItemFilter(
-            tuple(request.filter.categories), tuple(request.filter.excluded_categories)
-        )
+        wanted = filter_of(request.filter)
         try:
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:
@@ -165,6 +179,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             items=[pb.SimilarItem(item_id=item_id, cosine=cosine) for item_id, cosine in similar],
             position=self._contexts.progress.position(),
             generation_id=generation.generation_id,
+            unknown_categories=unknown_categories(replica.catalogue, wanted),
         )
 
     async def GetServingState(  # noqa: N802

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
@@ -47,12 +46,11 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
     )
 
 
-def filter_of(request: pb.RecommendRequest) -> ItemFilter:
+def filter_of(wanted: slate_pb2.Filter, excluded_item_ids: Iterable[str] = ()) -> ItemFilter:
     """Return what a request wants left out."""
-    excluded = tuple(request.excluded_item_ids)
-    if not request.HasField("filter"):
-        return ItemFilter(excluded_item_ids=excluded)
-    wanted = request.filter
     return ItemFilter(
-        tuple(wanted.categories), tuple(wanted.excluded_categories), excluded, wanted.allow_seen
+        tuple(wanted.categories),
+        tuple(wanted.excluded_categories),
+        tuple(excluded_item_ids),
+        wanted.allow_seen,
     )

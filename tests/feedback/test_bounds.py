@@ -113,8 +113,8 @@ async def test_pages_of_large_events_fit_default_clients(client: Client) -> None
         assert all(one.outcome == event_pb2.EVENT_OUTCOME_ACCEPTED for one in answer.results)
         sent += [one.event_id for one in events]
     for size in (0, 5000):
-        request = feedback_service_pb2.ExportEventsRequest(page_size=size)
-        pages = [page async for page in client.feedback.ExportEvents(request)]
+        wanted = feedback_service_pb2.ExportEventsRequest(page_size=size)
+        pages = [page async for page in client.feedback.ExportEvents(wanted)]
         exported = [one.event_id for page in pages for one in page.events]
         assert [one for one in exported if one.endswith("e" * 124)] == sent
 
