@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
 from services.cli.endpoints import FILE_NAME, Endpoints
+from services.cli.first_slate import wait_answers
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess, end_together
@@ -87,7 +88,7 @@ class Suite:
         return {name: place.grpc for name, place in self._places.items()}
 
     def start_all(self) -> None:
-        """Migrate, start all processes and wait until each is ready.
+        """Migrate, start all processes and wait until each is ready and slates lack nothing.
 
         Raises:
             ProcessFailedError: a migration or a process failed; the message ends with its log.
@@ -99,6 +100,13 @@ class Suite:
             process.start()
         with concurrent.futures.ThreadPoolExecutor(len(self.processes)) as threads:
             list(threads.map(lambda process: process.wait_ready(deadline), self.processes.values()))
+            answers = [
+                threads.submit(wait_answers, self.processes[place.name], place.grpc, deadline)
+                for place in self._places.values()
+                if place.kind == "ranker"
+            ]
+            for answer in answers:
+                answer.result()
         self.endpoints.write(self.folder)
 
     def migrate(self) -> None:

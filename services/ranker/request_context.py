@@ -71,7 +71,7 @@ class RequestContexts:
             UnknownTenantError: the tenant has no catalogue, or it was not heard of yet.
 
         """
-        if not self._readiness.was_ready:
+        if not self._readiness.had_caught_up:
             raise NotReadyError("not caught up with the feed yet")
         replica = self._folder.replicas.get(tenant)
         if replica is None:
@@ -98,7 +98,7 @@ class RequestContexts:
         # A tenant that min_position is about to create is not unknown yet.
         if wanted.min_position is None:
             self.replica(tenant)
-        elif tenant in self._folder.replicas and self._readiness.was_ready:
+        elif tenant in self._folder.replicas and self._readiness.had_caught_up:
             # Profile answers while the feed brings what is waited for.
             self._users.prefetch(self._folder.replicas[tenant], user_key)
         reached = await self.progress.reach(
