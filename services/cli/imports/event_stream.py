@@ -17,6 +17,7 @@ from harken.feedback.v1 import event_pb2, feedback_service_pb2, feedback_service
 from services.cli.clients import is_retryable
 from services.cli.failures import CommandError
 from services.cli.imports.event_rows import EventRow
+from services.common.retry_info import pause_seconds
 
 WINDOW = 4
 """Chunks sent and not answered yet, at most."""
@@ -25,6 +26,8 @@ PATIENCE_SECONDS = 60.0
 """How long a service may be away in the middle of an import."""
 
 _MAX_BACKOFF = 2.0
+_UNTOLD_SECONDS = 0.5
+"""For when the service may have said how long to wait, and grpc lost it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class EventStream:
         backoff = 0.1
         while not self._done():
             last_answer = self._last_answer
-            broken: Exception | None = None
+            broken: grpc.aio.AioRpcError | None = None
             try:
                 await self._attempt(chunks, answered)
             except grpc.aio.AioRpcError as error:
@@ -99,7 +102,7 @@ class EventStream:
             if time.monotonic() - self._last_answer > self._patience_seconds:
                 raise broken or CommandError("the service keeps ending the stream")
             backoff = 0.1 if self._last_answer > last_answer else min(backoff * 2, _MAX_BACKOFF)
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
+            await asyncio.sleep(_told_seconds(broken) or backoff * random.uniform(0.5, 1.0))
 
     def _done(self) -> bool:
         return self._exhausted and not self._unanswered
@@ -198,6 +201,13 @@ async def _write_to(
     except asyncio.InvalidStateError:
         # What grpc says when the stream has ended. Why it has is what reading says.
         await asyncio.Event().wait()
+
+
+def _told_seconds(broken: grpc.aio.AioRpcError | None) -> float | None:
+    """Return how long the service asks to wait before the next attempt, if it does."""
+    if broken is None:
+        return None
+    return _UNTOLD_SECONDS if _hides_the_status(broken) else pause_seconds(broken)
 
 
 def _hides_the_status(error: grpc.aio.AioRpcError) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import grpc
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
-from services.cli.clients import CALL_SECONDS
+from services.cli.clients import CALL_SECONDS, patiently
 from services.cli.imports.item_rows import item_of
 from services.cli.imports.row_import import RowTarget
 from services.dataset.item_columns import ItemColumns
@@ -22,10 +22,8 @@ def item_target(
     """Return what upserts the items of rows; outcomes are created, updated and unchanged."""
 
     async def send(items: Sequence[item_pb2.Item]) -> Sequence[str | RowFault]:
-        answer = await stub.UpsertItems(
-            catalog_service_pb2.UpsertItemsRequest(tenant=tenant, items=items),
-            timeout=CALL_SECONDS,
-        )
+        request = catalog_service_pb2.UpsertItemsRequest(tenant=tenant, items=items)
+        answer = await patiently(lambda: stub.UpsertItems(request, timeout=CALL_SECONDS))
         return [_outcome(result) for result in answer.results]
 
     async def known(item: item_pb2.Item) -> bool:

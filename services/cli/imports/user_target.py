@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import grpc
 
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
-from services.cli.clients import CALL_SECONDS
+from services.cli.clients import CALL_SECONDS, patiently
 from services.cli.imports.row_import import RowTarget
 from services.cli.imports.user_rows import UserColumns, profile_of
 from services.dataset.row_fault import RowFault
@@ -24,7 +24,7 @@ def user_target(
     async def update(profile: profile_pb2.Profile) -> str | RowFault:
         request = profile_service_pb2.UpdateProfileRequest(tenant=tenant, profile=profile)
         try:
-            await stub.UpdateProfile(request, timeout=CALL_SECONDS)
+            await patiently(lambda: stub.UpdateProfile(request, timeout=CALL_SECONDS))
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise
