@@ -40,12 +40,6 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     return str(detail.reason)
 
 
-def retry_seconds_of(error: grpc.RpcError) -> float | None:
-    """Return how long to wait before the same call, as the error's RetryInfo says, if it does."""
-    detail = error_details_pb2.RetryInfo()
-    return detail.retry_delay.ToMicroseconds() / 1e6 if _found(error, detail) else None
-
-
 def _found(error: grpc.RpcError, detail: Message) -> bool:
     """Fill in the detail when the error has one of its type."""
     # An AioRpcError has all that is read here, though it is no Call.

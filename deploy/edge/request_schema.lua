@@ -35,6 +35,9 @@ return {
       { "minPosition", "min_position", "one", "string" },
       { "waitBudget", "wait_budget", "one", "string" },
       { "strict", "strict", "one", "bool" },
+      { "surface", "surface", "one", "string" },
+      { "count", "count", "one", "integer" },
+      { "filter", "filter", "one", "message", "harken.ranker.v1.Filter" },
     },
     ["harken.ranker.v1.SimilarItemsRequest"] = {
       { "tenant", "tenant", "one", "string" },

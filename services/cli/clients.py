@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 
@@ -18,10 +20,16 @@ from harken.profile.v1 import profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2_grpc
 from services.cli.endpoints import Endpoints
 from services.common.channels import open_channel
+from services.common.retry_info import pause_seconds
 from services.common.server import ACCEPTING
 
 CALL_SECONDS = 30.0
 """Deadline of ordinary calls."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a call may be shed, again and again."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,26 @@ def _balanced(targets: Sequence[str]) -> str:
     """Return one target for several addresses; names are left to the resolver, one at a time."""
     numeric = all(target.replace(".", "").replace(":", "").isdigit() for target in targets)
     return f"ipv4:{','.join(targets)}" if numeric else targets[0]
+
+
+async def patiently(
+    call: Callable[[], Awaitable[Answer]], patience_seconds: float = PATIENCE_SECONDS
+) -> Answer:
+    """Return the answer of a call, made again when it was shed, as late as the server says.
+
+    Raises:
+        grpc.aio.AioRpcError: it failed otherwise, or was shed for too long.
+
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            pause = pause_seconds(error)
+            if pause is None or time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
 
 
 def is_retryable(error: grpc.aio.AioRpcError) -> bool:

@@ -99,7 +99,7 @@ class ServiceProcess:
         with grpc.insecure_channel(address) as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)
             while not _serving(stub):
-                self._check_alive(deadline)
+                self.check_alive(deadline)
                 time.sleep(_POLL_SECONDS)
 
     def wait_end(self, deadline: float) -> None:
@@ -157,16 +157,17 @@ class ServiceProcess:
         if self._process is not None and not self.running:
             raise ProcessFailedError(self._failure(f"died with exit code {self.exit_code}"))
 
-    def _wait_address(self, deadline: float) -> str:
-        while not self.address_file.exists():
-            self._check_alive(deadline)
-            time.sleep(_POLL_SECONDS)
-        return str(json.loads(self.address_file.read_text())["grpc"])
-
-    def _check_alive(self, deadline: float) -> None:
+    def check_alive(self, deadline: float) -> None:
+        """Raise ProcessFailedError when it has died, or `deadline` (time.monotonic) has passed."""
         self.check()
         if time.monotonic() > deadline:
             raise ProcessFailedError(self._failure("is not ready in time"))
+
+    def _wait_address(self, deadline: float) -> str:
+        while not self.address_file.exists():
+            self.check_alive(deadline)
+            time.sleep(_POLL_SECONDS)
+        return str(json.loads(self.address_file.read_text())["grpc"])
 
     def _failure(self, what: str) -> str:
         return f"{self.spec.name} {what}; the end of {self.log_file}:\n{self.log_tail()}"

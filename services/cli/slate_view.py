@@ -9,7 +9,8 @@ from harken.feedback.v1 import catalog_service_pb2, item_pb2
 from harken.ranker.v1 import slate_pb2
 from services.cli.clients import CALL_SECONDS, Clients
 
-_BATCH = 1_000
+_BATCH = 100
+"""So many items always fit into an answer."""
 
 
 async def items_by_id(
@@ -73,11 +74,12 @@ def slate_table(
     new: frozenset[str] = frozenset(),
 ) -> Table:
     """Return a slate as a table, items in `new` highlighted."""
-    table = Table("#", "item", "score", "sources", "why", title=title, title_justify="left")
+    table = Table("#", "id", "item", "score", "sources", "why", title=title, title_justify="left")
     for place, slot in enumerate(slots, 1):
         style = "bold green" if slot.item_id in new else ""
         table.add_row(
             str(place),
+            escape(slot.item_id),
             escape(title_of(items, slot.item_id)),
             f"{slot.score:.3f}",
             sources_text(slot),

@@ -9,9 +9,16 @@ from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
 from services.cli.endpoints import FILE_NAME, Endpoints
+from services.cli.first_slate import wait_answers
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
-from services.cli.service_process import ProcessSpec, ServiceProcess, end_together
+from services.cli.service_process import (
+    ProcessFailedError,
+    ProcessSpec,
+    ServiceProcess,
+    end_together,
+)
+from services.common.listen_check import CannotListenError, check_listen
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -87,18 +94,27 @@ class Suite:
         return {name: place.grpc for name, place in self._places.items()}
 
     def start_all(self) -> None:
-        """Migrate, start all processes and wait until each is ready.
+        """Migrate, start all processes and wait until each is ready and slates lack nothing.
 
         Raises:
-            ProcessFailedError: a migration or a process failed; the message ends with its log.
+            ProcessFailedError: a migration or a process failed, the message ends with its log; or
+                an address is taken.
 
         """
         deadline = time.monotonic() + START_SECONDS
+        self._check_addresses()
         self.migrate()
         for process in self.processes.values():
             process.start()
         with concurrent.futures.ThreadPoolExecutor(len(self.processes)) as threads:
             list(threads.map(lambda process: process.wait_ready(deadline), self.processes.values()))
+            answers = [
+                threads.submit(wait_answers, self.processes[place.name], place.grpc, deadline)
+                for place in self._places.values()
+                if place.kind == "ranker"
+            ]
+            for answer in answers:
+                answer.result()
         self.endpoints.write(self.folder)
 
     def migrate(self) -> None:
@@ -182,6 +198,17 @@ class Suite:
     ) -> None:
         self.stop()
 
+    def _check_addresses(self) -> None:
+        """Say in one line what processes would say in their logs, one after the other."""
+        for place in self._places.values():
+            if self.processes[place.name].running:
+                continue
+            for address in (place.grpc, place.metrics):
+                try:
+                    check_listen(address)
+                except CannotListenError as error:
+                    raise ProcessFailedError(f"{place.name} {error}; {_OTHERS}") from error
+
     def _endpoints(self) -> Endpoints:
         feedback = "ingest" if self.config.split_feedback else "feedback"
         rankers = [place.grpc for place in self._places.values() if place.kind == "ranker"]
@@ -226,6 +253,9 @@ class Suite:
         return {**level, **own, **self.config.environment.get(kind, {})}
 
 
+_OTHERS = (
+    "stop what listens there (another `harken up`, perhaps), or use `harken up --ephemeral-ports`"
+)
 _WITH_STORE: tuple[Kind, ...] = ("feedback", "profile")
 
 

@@ -14,6 +14,9 @@ and per source and per signal (which scores candidates but lists none):
                   than regulars do
 
 and ``log_count``: log2(1 + events of the item). Ranks follow the order of the list given.
+
+Where `among` [c] is given, only the candidates that it marks are those of the request: what is
+relative (z, the best) is relative to them, and the others are seen as if they stood beside them.
 """
 
 import math
@@ -47,9 +50,11 @@ def depth(history: int) -> float:
     return (math.log2(1 + history) - _MIDDLE_DEPTH) / _DEPTH_SCALE
 
 
-def relative_log(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def relative_log(
+    scores: npt.NDArray[np.floating], among: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.float64]:
     """Return log(score / best + 0.01) of scores [c] >= 0; zeros when none is positive."""
-    best = float(scores.max(initial=0.0))
+    best = float((scores if among is None else scores[among]).max(initial=0.0))
     if best <= 0:
         return np.zeros(scores.size)
     return np.log(np.asarray(scores, np.float64) / best + _LEAST_SHARE)
@@ -60,6 +65,7 @@ def feature_matrix(
     table: npt.NDArray[np.float64],
     counts: npt.NDArray[np.floating],
     user_depth: float,
+    among: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.float32]:
     """float32 [c, len(COLUMNS)], all finite.
 
@@ -75,13 +81,15 @@ def feature_matrix(
     np.divide(1.0, np.log2(ranks + 1.0, where=listed, out=rows[sources:first]), where=listed,
               out=rows[sources:first])  # fmt: skip
     standardised = rows[first : first + _SCORED]
-    _standardise(_floored(table), standardised)
+    _standardise(_floored(table, among), standardised, among)
     np.multiply(standardised, user_depth, out=rows[first + _SCORED : -1])
     rows[-1] = np.log2(1.0 + counts)
     return rows.T.astype(np.float32, order="C")
 
 
-def _floored(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _floored(
+    table: npt.NDArray[np.float64], among: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.float64]:
     """Levels that are minus infinity become one below the least; none is too far below the best.
 
     So what is new is not buried under what is known to be unpopular.
@@ -92,21 +100,34 @@ def _floored(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     for row, known in zip(table, finite, strict=True):
         if known.all():
             continue
-        if not known.any():
+        base = known if among is None else known & among
+        if not base.any():
             row[:] = 0.0
             continue
-        row[~known] = row[known].min() - 1.0
-        np.maximum(row, row.max() - _FLOOR_LOG2, out=row)
+        best = row[base].max()
+        row[~known] = row[base].min() - 1.0
+        # As long as all of the request is known nothing of it is floored.
+        if among is None or not known[among].all():
+            np.maximum(row, best - _FLOOR_LOG2, out=row)
     return table
 
 
-def _standardise(table: npt.NDArray[np.float64], into: npt.NDArray[np.float64]) -> None:
+def _standardise(
+    table: npt.NDArray[np.float64],
+    into: npt.NDArray[np.float64],
+    among: npt.NDArray[np.bool_] | None,
+) -> None:
     """Write z-scores of each row; zeros where the spread is not above rounding."""
-    size = table.shape[1]
+    base = table if among is None else np.compress(among, table, axis=1)
+    size = base.shape[1]
     if size == 0:
+        into[:] = 0.0
         return
-    centred = np.subtract(table, (table.sum(axis=1) / size)[:, np.newaxis], out=into)
-    spread = np.sqrt((centred * centred).sum(axis=1) / size)
-    told = spread > 1e-9 * np.maximum(1.0, np.abs(table).max(axis=1))
+    centred = np.subtract(table, (base.sum(axis=1) / size)[:, np.newaxis], out=into)
+    squares = centred * centred
+    if among is not None:
+        squares = np.compress(among, squares, axis=1)
+    spread = np.sqrt(squares.sum(axis=1) / size)
+    told = spread > 1e-9 * np.maximum(1.0, np.abs(base).max(axis=1))
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=told)
     centred *= scale[:, np.newaxis]

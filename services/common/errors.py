@@ -50,12 +50,19 @@ class InvalidRequestError(HarkenError):
 
 
 class UnknownTenantError(HarkenError):
-    """The tenant has no catalogue yet."""
+    """The tenant has no catalogue yet, or here nothing was heard of it (`heard_by`: where)."""
 
     reason = "UNKNOWN_TENANT"
 
-    def __init__(self, tenant: str) -> None:
-        super().__init__(f"tenant {tenant!r} has no catalogue yet; UpsertItems creates it")
+    def __init__(self, tenant: str, heard_by: str = "") -> None:
+        if heard_by:
+            message = (
+                f"{heard_by} has not heard of tenant {tenant!r} yet; if it has a catalogue,"
+                " try again in a moment"
+            )
+        else:
+            message = f"tenant {tenant!r} has no catalogue yet; UpsertItems creates it"
+        super().__init__(message)
 
 
 class MissingResourceError(HarkenError):

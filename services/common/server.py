@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
 from services.common.call_limits import CallLimits
+from services.common.listen_check import check_listen
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.process_metrics import add_process_metrics
@@ -116,7 +117,13 @@ class Server:
         """Serve on `listen` ("host:port", port 0 for any) until the block ends, then drain.
 
         `address_file`, when given, receives {"grpc": "host:port", "metrics": "host:port"}.
+
+        Raises:
+            CannotListenError: an address is taken.
+
         """
+        for wanted in (listen, metrics_listen):
+            await asyncio.to_thread(check_listen, wanted)
         await self.health.set_alive()
         await self.health.set_ready(False)
         port = self.grpc.add_insecure_port(listen)

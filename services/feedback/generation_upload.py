@@ -17,6 +17,7 @@ from services.feedback.domain.trained_vectors_check import vectors_fault
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
+_MAX_MANIFEST_BYTES = 256 * 1024
 _MAX_WEIGHT = 1000
 _OUTCOME = re.compile(r"[a-z0-9_]{1,64}")
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
@@ -85,6 +86,8 @@ class GenerationUpload:
 
 
 def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest) -> None:
+    if manifest.ByteSize() > _MAX_MANIFEST_BYTES:
+        checks.fail("manifest", f"is longer than {_MAX_MANIFEST_BYTES} bytes")
     if not _ID.fullmatch(manifest.generation_id):
         checks.fail("manifest.generation_id", "must be 1 to 64 of [a-z0-9_.-]")
     if not 1 <= manifest.dimension <= 1024:

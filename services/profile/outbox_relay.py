@@ -11,6 +11,7 @@ from harken.feedback.v1 import user_fact_service_pb2 as pb
 from harken.feedback.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
+from services.common.retry_info import pause_seconds
 from services.profile import attributes
 from services.profile.metrics import ProfileMetrics
 from services.profile.store.outbox_store import MAX_BATCH, OutboxStore
@@ -92,7 +93,8 @@ class OutboxRelay:
         except grpc.aio.AioRpcError as error:
             self._metrics.outbox_failures.labels(error.code().name).inc()
             backoff = self._backoffs.setdefault(tenant, _Backoff())
-            backoff.until = time.monotonic() + backoff.pause * random.uniform(0.5, 1.0)
+            own = backoff.pause * random.uniform(0.5, 1.0)
+            backoff.until = time.monotonic() + (pause_seconds(error) or own)
             backoff.pause = min(backoff.pause * 2, MAX_BACKOFF_SECONDS)
             _log.warning(
                 "facts not delivered",

@@ -7,7 +7,8 @@ import grpc
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
-from services.common.errors import FieldViolation, InvalidRequestError, MissingResourceError
+from services.common.answer_size import CLIENT_BYTES, check_answer_size
+from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
@@ -20,11 +21,10 @@ from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Seen, Snapshot
 
 MAX_SUBJECTS = 500
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""What a caller that takes more than others may ask for."""
 
 _Read = pb.GetProfileRequest | pb.BatchGetProfilesRequest
-
-
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
@@ -68,6 +68,9 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks.size("subjects", len(request.subjects), 1, MAX_SUBJECTS)
         for index, subject in enumerate(request.subjects[:MAX_SUBJECTS]):
             checks.subject(f"subjects[{index}]", subject)
+        limit = checks.number(
+            "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
+        )
         wanted, snapshot = await self._read(checks, request, request.subjects)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
@@ -79,7 +82,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             result = response.results.add()
             if stored.is_known:
                 result.profile.CopyFrom(profile_of(subject, stored))
-        _refuse_oversize(response)
+        check_answer_size("subjects", response, limit)
         return response
 
     async def UpdateProfile(  # noqa: N802
@@ -120,8 +123,6 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Check what both reads have in common, wait for min_position, and read."""
         tenant = checks.tenant(request.tenant)
         wanted = checks.position("min_position", request.min_position)
-        if wanted is not None and wanted.shard != 0:
-            checks.fail("min_position", f"names shard {wanted.shard}, which there is not")
         budget = checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget)
         checks.done()
         await self._freshness.wait(wanted, budget, request.strict)
@@ -133,11 +134,3 @@ def _seen_wanted(request: _Read) -> Seen:
     if not request.include_seen:
         return Seen.NOTHING
     return Seen.BY_TYPE if request.seen_by_type else Seen.IDS
-
-
-def _refuse_oversize(response: pb.BatchGetProfilesResponse) -> None:
-    size = response.ByteSize()
-    if size > MAX_ANSWER_BYTES:
-        raise InvalidRequestError(
-            [FieldViolation("subjects", f"the answer would be {size} bytes: ask for fewer")]
-        )

@@ -65,6 +65,11 @@ class RankerConfig(ServiceSettings):
         default=30, gt=0, description="without a sign of the feed for longer, no longer ready"
     )
     profile_seconds: float = Field(default=1.0, gt=0, le=10, description="longest call of profile")
+    profile_ready_seconds: float = Field(
+        default=30,
+        ge=0,
+        description="how long, after the start, readiness waits for a first answer of profile",
+    )
     min_profile_wait_seconds: Annotated[float, RELOADS] = Field(
         default=0.1,
         ge=0,

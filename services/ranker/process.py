@@ -20,6 +20,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_folder import FrameFolder
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.metrics import RankerMetrics
+from services.ranker.profile_probe import ProfileProbe
 from services.ranker.readiness import Readiness, ReadinessBounds
 from services.ranker.replica_metrics import ReplicaCollector
 from services.ranker.request_context import RequestContexts
@@ -75,6 +76,9 @@ async def serve(
             folder.progress,
             settings.map(
                 lambda config: ReadinessBounds(config.max_ready_lag, config.max_silence_seconds)
+            ),
+            ProfileProbe(
+                profile, folder.progress, config.profile_seconds, config.profile_ready_seconds
             ),
         )
         metrics.ready.set_function(lambda: readiness.ready)

@@ -68,14 +68,14 @@ class RequestContexts:
 
         Raises:
             NotReadyError: nothing was caught up with yet.
-            UnknownTenantError: the tenant has no catalogue.
+            UnknownTenantError: the tenant has no catalogue, or it was not heard of yet.
 
         """
-        if not self._readiness.was_ready:
+        if not self._readiness.had_caught_up:
             raise NotReadyError("not caught up with the feed yet")
         replica = self._folder.replicas.get(tenant)
         if replica is None:
-            raise UnknownTenantError(tenant)
+            raise UnknownTenantError(tenant, heard_by="this ranker")
         if replica.generation is None:
             raise NotReadyError(f"tenant {tenant!r} has no generation yet")
         return replica, replica.generation
@@ -98,7 +98,7 @@ class RequestContexts:
         # A tenant that min_position is about to create is not unknown yet.
         if wanted.min_position is None:
             self.replica(tenant)
-        elif tenant in self._folder.replicas and self._readiness.was_ready:
+        elif tenant in self._folder.replicas and self._readiness.had_caught_up:
             # Profile answers while the feed brings what is waited for.
             self._users.prefetch(self._folder.replicas[tenant], user_key)
         reached = await self.progress.reach(

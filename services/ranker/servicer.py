@@ -7,15 +7,16 @@ import grpc
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
+from services.common.answer_size import check_answer_size
 from services.common.errors import MissingResourceError
 from services.common.live import Live
 from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
 from services.ranker.config import SURFACE
-from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.eligibility import unknown_categories
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
-from services.ranker.domain.seen_rule import SeenRules
+from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
 from services.ranker.metrics import RankerMetrics
@@ -79,6 +80,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
         checks.done()
+        rule = self._seen_rules.value.of(request.surface)
+        wanted = filter_of(request.filter, rule, request.excluded_item_ids)
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
@@ -89,7 +92,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 found.generation,
                 found.user,
                 count,
-                filter_of(request, self._seen_rules.value.of(request.surface)),
+                wanted,
                 now,
                 self._surface_weights.value.get(request.surface, NO_OVERRIDES),
             )
@@ -104,6 +107,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 degradations=self._degradations(found, slate),
                 drops=drops_message(slate.drops),
                 unknown_subject=found.user.unknown,
+                unknown_categories=unknown_categories(found.replica.catalogue, wanted),
             )
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
@@ -129,15 +133,26 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.size("item_ids", len(request.item_ids), 1, MAX_RANKED)
         if len(set(request.item_ids)) < len(request.item_ids):
             checks.fail("item_ids", "holds an id twice")
+        _check_surface(checks, request.surface)
+        least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)
+        count = checks.number("count", request.count, least, MAX_COUNT)
+        _check_filter(checks, request.filter)
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, _time_left(context)
         )
         slate, unranked = rank_items(
-            found.replica, found.generation, found.user, list(request.item_ids), time.time()
+            found.replica,
+            found.generation,
+            found.user,
+            list(request.item_ids),
+            count,
+            filter_of(request.filter, self._seen_rules.value.of(request.surface)),
+            time.time(),
+            self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
-        return pb.RankResponse(
+        response = pb.RankResponse(
             slots=slot_messages(slate.slots),
             unranked_item_ids=unranked,
             position=self._contexts.progress.position(),
@@ -145,6 +160,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=found.stale,
             degradations=self._degradations(found, slate),
         )
+        check_answer_size("item_ids", response)
+        return response
 
     async def SimilarItems(  # noqa: N802
         self, request: pb.SimilarItemsRequest, context: grpc.aio.ServicerContext
@@ -157,9 +174,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_filter(checks, request.filter)
         checks.done()
         replica, generation = self._contexts.replica(tenant)
-        wanted = ItemFilter(
-            tuple(request.filter.categories), tuple(request.filter.excluded_categories)
-        )
+        # Nobody in particular asks: nothing was seen.
+        wanted = filter_of(request.filter, ALL_FOREVER)
         try:
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:
@@ -168,6 +184,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             items=[pb.SimilarItem(item_id=item_id, cosine=cosine) for item_id, cosine in similar],
             position=self._contexts.progress.position(),
             generation_id=generation.generation_id,
+            unknown_categories=unknown_categories(replica.catalogue, wanted),
         )
 
     async def GetServingState(  # noqa: N802

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
@@ -48,16 +47,14 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
     )
 
 
-def filter_of(request: pb.RecommendRequest, seen_rule: SeenRule) -> ItemFilter:
+def filter_of(
+    wanted: slate_pb2.Filter, seen_rule: SeenRule, excluded_item_ids: Iterable[str] = ()
+) -> ItemFilter:
     """Return what a request wants left out; `seen_rule` is that of its surface."""
-    excluded = tuple(request.excluded_item_ids)
-    if not request.HasField("filter"):
-        return ItemFilter(excluded_item_ids=excluded, seen_rule=seen_rule)
-    wanted = request.filter
     return ItemFilter(
         tuple(wanted.categories),
         tuple(wanted.excluded_categories),
-        excluded,
+        tuple(excluded_item_ids),
         wanted.allow_seen,
         ALL_FOREVER if wanted.seen_by_any_event else seen_rule,
     )

@@ -19,6 +19,7 @@ from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc, 
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.live import Live
 from services.common.logs import logger
+from services.common.retry_info import pause_seconds
 from services.ranker.domain.shown_columns import ShownColumns
 
 _PAUSE_SECONDS = 0.25
@@ -133,7 +134,7 @@ class SlateLog:
             answer = await self._stub.RecordSlates(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
             self._failed(batch, error)
-            await asyncio.sleep(_PAUSE_SECONDS * 10)
+            await asyncio.sleep(pause_seconds(error) or _PAUSE_SECONDS * 10)
             return
         refused = [
             result

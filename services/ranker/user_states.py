@@ -20,8 +20,9 @@ from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.metrics import RankerMetrics
 
 _BATCH = 16
-"""Users asked for in one call: 16 x 5000 seen ids of 128 bytes, and 10000 pairs of some 13 bytes,
-still fit into a message."""
+_ANSWER_BYTES = 16 * 1024 * 1024
+"""Users asked for in one call, and what we take for them: the pairs of users and items that 16 of
+them can have seen, with ids of 128 bytes, fit."""
 _log = logger("users")
 
 
@@ -135,6 +136,7 @@ class UserStates:
             subjects=[subject_of(user_key) for user_key in user_keys],
             include_seen=True,
             seen_by_type=True,
+            max_answer_bytes=_ANSWER_BYTES,
         )
         if self._progress.applied.version > 0:
             request.min_position = self._progress.position()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -97,3 +98,14 @@ def test_every_setting_is_read_somewhere(service: str) -> None:
     for name in SETTINGS[service].model_fields:
         read = (f"config.{name}", f"settings.{name}", f"self.{name}", f"value.{name}")
         assert any(one in text for one in read), name
+
+
+@pytest.mark.parametrize("key", ["listen", "metrics_listen"])
+async def test_a_taken_port_is_one_line_that_names_it(key: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        free = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0"}
+        code, stderr = await run("ranker", **{**free, key: address})
+    assert code == 1
+    (line,) = stderr.splitlines()
+    assert f"cannot listen on {address}: Address already in use" in line

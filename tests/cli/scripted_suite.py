@@ -172,6 +172,7 @@ class ScriptedSuite(
             position=self._position(),
             stale=request.min_position > self._position(),
             unknown_subject=not seen,
+            unknown_categories=[one for one in request.filter.categories if one == "typo"],
         )
 
     async def GetServingState(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -70,18 +70,25 @@ async def test_start_and_limit_select_rows_without_changing_ids(
 async def test_recommend_and_status(
     suite: ScriptedSuite, endpoints: Endpoints, tmp_path: Path
 ) -> None:
-    suite.order = ["a", "b"]
+    suite.order = ["id-a", "b"]
     slate = await harken("recommend", "ann", folder=tmp_path, endpoints=endpoints)
     assert slate.code == 1
     # The catalogue is empty, and the fault is one line.
     assert slate.errors == "error: NOT_FOUND: no such tenant\n"
-    (tmp_path / "items.csv").write_text("item,title\na,First\n")
+    (tmp_path / "items.csv").write_text("item,title\nid-a,First\n")
     await harken("import", "items", "items.csv", folder=tmp_path, endpoints=endpoints)
     slate = await harken("recommend", "ann", folder=tmp_path, endpoints=endpoints)
     assert slate.code == 0, slate.errors
     assert "First" in slate.output
+    assert "id-a" in slate.output
+    assert "no item has category" not in slate.output
     assert "popularity #1" in slate.output
     assert "popular now" in slate.output
+    slate = await harken(
+        "recommend", "ann", "--category", "typo", folder=tmp_path, endpoints=endpoints
+    )
+    assert slate.code == 0
+    assert "no item has category: typo" in slate.output
     state = await harken("status", folder=tmp_path, endpoints=endpoints)
     # The script serves no health, and a suite without health is not healthy.
     assert state.code == 1

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +58,24 @@ def test_a_process_that_cannot_start_fails_with_its_log(
         suite(environment={"feedback": {"HARKEN_FEEDBACK_PRESET": "nonsense"}})
     assert "failed with exit code" in str(caught.value)
     assert "nonsense" in str(caught.value)
+
+
+def test_a_taken_port_is_one_line_that_names_process_and_address(
+    guardian: Guardian, tmp_path: Path
+) -> None:
+    """Said before anything is started; the stores are not even asked."""
+    mine = Suite(SuiteConfig(tmp_path, "postgresql://nowhere", "postgresql://nowhere"), guardian)
+    for addresses in (mine.grpc_endpoints, mine.metrics_endpoints):
+        address = addresses["profile"]
+        host, _, port = address.rpartition(":")
+        with (
+            socket.create_server((host, int(port))),
+            pytest.raises(ProcessFailedError) as caught,
+        ):
+            mine.start_all()
+        assert str(caught.value).startswith(f"profile cannot listen on {address}: Address already")
+        assert len(str(caught.value).splitlines()) == 1
+    assert not any(process.running for process in mine.processes.values())
 
 
 def test_ingest_and_learner_run_apart(suite: Callable[..., Suite]) -> None:

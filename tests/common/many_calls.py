@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from tests.faults import retry_seconds_of
+from services.common.retry_info import retry_seconds_of
 
 _DEADLINE_SECONDS = 60.0
 

@@ -13,10 +13,11 @@ import pytest_asyncio
 
 from harken.feedback.v1 import embedding_service_pb2, embedding_service_pb2_grpc, frame_pb2
 from harken.log.v1 import entry_pb2
+from harken.ranker.v1 import ranker_service_pb2
 from services.cli.suite import Suite
 from services.common.position import decode_position
 from tests.conftest import StartSuite
-from tests.end_to_end.clients import Caller, caller_of, catalogue, event
+from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
 from tests.waiting import until
 
 SETTLE_SECONDS = 0.3
@@ -79,6 +80,28 @@ async def test_a_shown_slate_is_logged_and_a_preview_is_not(
     assert len(logged_slate.propensities) == 4 * 10
     assert len(logged_slate.logits) == len(logged_slate.probabilities) == 4 * 10 * 4
     assert len(logged_slate.features) % 40 == 0
+
+
+async def test_rank_orders_the_items_of_a_slate_as_the_slate_does(caller: Caller) -> None:
+    """Of many users, on surfaces with weights and without; all of them, and any two."""
+    for n in range(12):
+        who = f"ranked-{n}"
+        events = [
+            event(f"{who}-{k}", who, item)
+            for k, item in enumerate(
+                (f"space-{3 * n}", f"crime-{3 * n + 2}", f"space-{(21 * n) % 36}")
+            )
+        ]
+        position = await caller.record(*events)
+        for surface in ("", "home", "negated"):
+            slate = await caller.items(who, position, preview=True, surface=surface)
+            for asked in (slate[::-1], slate[1::2], [slate[7], slate[2]]):
+                request = ranker_service_pb2.RankRequest(
+                    subject=user(who), item_ids=asked, surface=surface, min_position=position
+                )
+                answer = await caller.clients.rankers[0].Rank(request)
+                order = [slot.item_id for slot in answer.slots]
+                assert order == [item for item in slate if item in asked]
 
 
 async def test_weights_of_a_surface_order_its_slates(caller: Caller) -> None:

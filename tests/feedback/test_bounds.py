@@ -8,13 +8,16 @@ import grpc
 from harken.feedback.v1 import (
     catalog_service_pb2,
     embedding_service_pb2,
+    event_pb2,
     feedback_service_pb2,
+    generation_service_pb2,
     item_pb2,
 )
 from services.common.position import decode_position
-from tests.faults import fault_of, fields_of
+from tests.faults import fault_of, fields_of, violations_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
 from tests.feedback.feed_reader import FeedReader
+from tests.feedback.test_generations import manifest, publish
 from tests.waiting import until
 
 
@@ -78,6 +81,44 @@ async def test_frames_snapshots_and_pages_of_large_items_fit_default_clients(
     assert wanted <= set(listed)
 
 
+async def test_items_that_default_clients_cannot_take_are_refused(client: Client) -> None:
+    """Truth 13: the largest request that the proto allows is answered, or said to be too large."""
+    await upsert_large(client, 1000)
+    every = [f"large-{n}" for n in range(1000)]
+    request = catalog_service_pb2.GetItemsRequest(item_ids=every)
+    [(field, what)] = await violations_of(client.catalog.GetItems(request))
+    assert field == "item_ids"
+    assert "ask for fewer" in what
+    found: list[str] = []
+    for start in range(0, 1000, 100):
+        part = every[start : start + 100]
+        answer = await client.catalog.GetItems(catalog_service_pb2.GetItemsRequest(item_ids=part))
+        found += [item.item_id for item in answer.items]
+    assert found == every
+
+
+async def test_pages_of_large_events_fit_default_clients(client: Client) -> None:
+    """Export: 1,500 events of 4.5 KB each, by pages of the default size and of the largest."""
+    sent: list[str] = []
+    for start in range(0, 1500, 500):
+        events = [
+            event(
+                f"{n:04}" + "e" * 124, user="u" * 128, item="i0",
+                slate_id="s" * 64, context={f"{k:02}" + "k" * 126: "c" * 128 for k in range(16)},
+            )
+            for n in range(start, start + 500)
+        ]  # fmt: skip
+        request = feedback_service_pb2.RecordEventsRequest(events=events)
+        answer = await client.feedback.RecordEvents(request)
+        assert all(one.outcome == event_pb2.EVENT_OUTCOME_ACCEPTED for one in answer.results)
+        sent += [one.event_id for one in events]
+    for size in (0, 5000):
+        wanted = feedback_service_pb2.ExportEventsRequest(page_size=size)
+        pages = [page async for page in client.feedback.ExportEvents(wanted)]
+        exported = [one.event_id for page in pages for one in page.events]
+        assert [one for one in exported if one.endswith("e" * 124)] == sent
+
+
 async def test_a_thousand_faults_are_still_an_invalid_argument(client: Client) -> None:
     request = catalog_service_pb2.GetItemsRequest(item_ids=["\x01" * 100] * 1000)
     error = await fault_of(client.catalog.GetItems(request))
@@ -104,3 +145,22 @@ async def test_a_backlog_drains_without_waiting_for_news(
         async with asyncio.timeout(20):
             frames = await reader.frames_through(last)
     assert len(frames) >= 100
+
+
+async def test_a_list_of_the_largest_manifests_fits_default_clients(
+    processes: FeedbackProcesses, connect: Connect
+) -> None:
+    _, target = processes.start("feedback", kept_generations="30")
+    client = connect(target)
+    await client.upsert(1)
+    metrics = {f"{n:04}" + "m" * 60: 1.0 for n in range(3300)}
+    for n in range(18):
+        large = manifest(f"large-{n:02}", metrics=metrics)
+        assert 250_000 < large.ByteSize() <= 256 * 1024
+        await publish(client, large)
+    listed = await client.generation.ListGenerations(
+        generation_service_pb2.ListGenerationsRequest()
+    )
+    names = [one.manifest.generation_id for one in listed.generations]
+    assert names == [f"large-{n:02}" for n in range(17, 17 - len(names), -1)]
+    assert 15 <= len(names) < 18

@@ -104,6 +104,11 @@ async def test_a_published_generation_comes_back_byte_by_byte(client: Client) ->
 BAD = {
     "id": (manifest("Not An Id"), None, {"manifest.generation_id"}),
     "dimension": (manifest("bad", dimension=0), None, {"manifest.dimension"}),
+    "size": (
+        manifest("bad", metrics={f"{n:04}" + "m" * 60: 1.0 for n in range(4000)}),
+        None,
+        {"manifest"},
+    ),
     "no files": (manifest("bad", files=[]), {}, {"manifest.files"}),
     "cut short": (
         manifest("bad"),

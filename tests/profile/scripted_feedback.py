@@ -21,6 +21,8 @@ from harken.feedback.v1 import (
 from harken.feedback.v1 import (
     user_fact_service_pb2 as fact,
 )
+from services.common.errors import OverloadedError
+from services.common.status import status_of
 from tests.scripted_server import scripted_server, unscripted
 
 UserRevision = tuple[str, bytes, int]
@@ -47,6 +49,10 @@ class ScriptedFeedback(
         self.unknown_tenants: set[str] = set()
         self.lose_answers = 0
         """So many answers to AppendUserFacts get lost after the facts were taken."""
+        self.shed = 0
+        self.told_seconds = 0.0
+        """So many calls of AppendUserFacts are shed, and told to come back so much later."""
+        self.fact_times: list[float] = []
         self.resend = 0
         """How many frames before its resume point the next stream sends again."""
         self.target = ""
@@ -139,6 +145,11 @@ class ScriptedFeedback(
         self, request: fact.AppendUserFactsRequest, context: Any
     ) -> fact.AppendUserFactsResponse:
         self.fact_calls += 1
+        self.fact_times.append(asyncio.get_running_loop().time())
+        if self.shed > 0:
+            self.shed -= 1
+            status = status_of(OverloadedError("busy", self.told_seconds))
+            await context.abort_with_status(rpc_status.to_status(status))
         if request.tenant in self.unknown_tenants:
             await self._unknown_tenant(context)
         last = {(tenant, key): revision for (tenant, key, revision), _ in self.facts}

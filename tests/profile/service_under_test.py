@@ -31,7 +31,8 @@ class Client:
     def __init__(self, address_file: Path) -> None:
         addresses = json.loads(address_file.read_text())
         self._metrics = addresses["metrics"]
-        self.channel = grpc.aio.insecure_channel(addresses["grpc"])
+        self.target: str = addresses["grpc"]
+        self.channel = grpc.aio.insecure_channel(self.target)
         stub: Any = profile_service_pb2_grpc.ProfileServiceStub(self.channel)
         self.stub: profile_service_pb2_grpc.ProfileServiceAsyncStub = stub
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import numpy as np
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from harken.common.v1.subject_pb2 import Subject
 from harken.profile.v1 import profile_service_pb2 as pb
+from harken.profile.v1 import profile_service_pb2_grpc
+from services.common.channels import open_channel
 from services.common.position import decode_position
-from tests.faults import fault_of
+from tests.faults import fault_of, violations_of
 from tests.profile.conftest import StartService
 from tests.profile.frames import GENERATION, Happening, Script, user
 from tests.profile.oracle import (
@@ -102,6 +105,34 @@ async def test_no_more_than_5000_seen_items(
     assert list(answer.profile.seen_item_ids) == [f"item-{n}" for n in range(5099, 99, -1)]
     assert answer.profile.counters.distinct_items == 5100
     assert not (await service.get("ann", seen=False)).profile.seen_item_ids
+
+
+async def test_profiles_that_default_clients_cannot_take_are_refused(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """Truth 13: 5,000 seen ids of 128 bytes each; the largest request, what fits, and our own."""
+    ids = [f"{n:04}" + "i" * 124 for n in range(5000)]
+    feedback.publish(script.frame([Happening("ann", item) for item in ids]))
+    one = await service.get("ann", script.position)
+    assert len(one.profile.seen_item_ids) == 5000
+
+    def request(count: int, **fields: Any) -> pb.BatchGetProfilesRequest:
+        return pb.BatchGetProfilesRequest(subjects=[user("ann")] * count, **fields)
+
+    batch = service.stub.BatchGetProfiles
+    for count, most in ((100, 0), (16, 0), (40, 16 << 20)):
+        wanted = request(count, include_seen=True, max_answer_bytes=most)
+        [(field, what)] = await violations_of(batch(wanted))
+        assert field == "subjects"
+        assert "ask for fewer" in what
+    assert len((await batch(request(30))).results) == 30
+    assert len((await batch(request(5, include_seen=True))).results) == 5
+    # As a ranker asks: it says that it takes more.
+    async with open_channel(service.target) as channel:
+        own: Any = profile_service_pb2_grpc.ProfileServiceStub(channel)
+        wanted = request(16, include_seen=True, max_answer_bytes=16 << 20)
+        answer = await own.BatchGetProfiles(wanted)
+    assert all(list(one.profile.seen_item_ids) == ids[::-1] for one in answer.results)
 
 
 async def test_vectors_are_assigned_and_leave_the_rest_alone(

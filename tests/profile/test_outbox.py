@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 from pathlib import Path
 
 import asyncpg
@@ -112,3 +113,14 @@ async def test_two_relays_tell_everything_once(
     finally:
         await connection.close()
     assert sorted(number for _, _, number in _told(feedback)) == [float(n) for n in range(40)]
+
+
+async def test_a_relay_that_is_shed_waits_as_told(
+    service: LocalService, feedback: ScriptedFeedback
+) -> None:
+    feedback.shed, feedback.told_seconds = 2, 0.6
+    revision = await _set(service, "ann", 1)
+    await until(functools.partial(_told_last, feedback, (b"u:ann", revision, 1.0)), "the fact")
+    pauses = [later - earlier for earlier, later in itertools.pairwise(feedback.fact_times)]
+    assert len(pauses) == 2
+    assert min(pauses) >= 0.6 * 0.99

@@ -20,6 +20,7 @@ from services.common.live import Live
 from services.common.position import Position
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 from services.common.user_key import user_key_of
+from services.ranker.profile_probe import PROBE
 from tests.ranker.generations import generation_files, manifest
 from tests.scripted_server import scripted_server, unscripted
 
@@ -139,6 +140,7 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
         self.gate = asyncio.Event()
         self.gate.set()
         self.requests: list[profile_service_pb2.BatchGetProfilesRequest] = []
+        self.probes = 0
         self.behind_by = 0
         self.epoch = 1
         self._feedback = feedback
@@ -148,7 +150,10 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
         request: profile_service_pb2.BatchGetProfilesRequest,
         context: grpc.aio.ServicerContext,
     ) -> profile_service_pb2.BatchGetProfilesResponse:
-        self.requests.append(request)
+        if PROBE in request.subjects:
+            self.probes += 1
+        else:
+            self.requests.append(request)
         # The state is read when the call comes in; the answer may take its time.
         version = self._feedback.head - self.behind_by
         response = profile_service_pb2.BatchGetProfilesResponse(

@@ -78,6 +78,9 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     )
     if slate.degradations:
         console.print(f"[bold red]degraded:[/] {escape(', '.join(slate.degradations))}")
+    if slate.unknown_categories:
+        unknown = ", ".join(slate.unknown_categories)
+        console.print(f"[bold red]no item has category:[/] {escape(unknown)}")
     drops = slate.drops
     console.print(
         f"[dim]dropped: {drops.seen} seen, {drops.excluded} excluded, "

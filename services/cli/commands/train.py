@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.clients import Clients, connect
+from services.cli.clients import Clients, connect, patiently
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.failures import run as run_async
@@ -155,8 +155,10 @@ def require_torch(module: str, command: str) -> Any:
 async def publish_folder(clients: Clients, folder: Path) -> None:
     """Publish a generation that was written before."""
     manifest, files = read_generation(folder)
-    await clients.generations.PublishGeneration(
-        upload(manifest, files), timeout=_DEFAULT_PUBLISH_SECONDS
+    await patiently(
+        lambda: clients.generations.PublishGeneration(
+            upload(manifest, files), timeout=_DEFAULT_PUBLISH_SECONDS
+        )
     )
 
 

@@ -15,6 +15,7 @@ import grpc
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
 from services.cli.clients import is_retryable
 from services.cli.failures import CommandError
+from services.common.retry_info import pause_seconds
 
 WINDOW = 4
 """Chunks sent and not answered yet, at most."""
@@ -23,6 +24,8 @@ PATIENCE_SECONDS = 60.0
 """How long a service may be away in the middle of an import."""
 
 _MAX_BACKOFF = 2.0
+_UNTOLD_SECONDS = 0.5
+"""For when the service may have said how long to wait, and grpc lost it."""
 
 
 class Chunk(Protocol):
@@ -76,7 +79,7 @@ class EventStream(Generic[ChunkT]):
         backoff = 0.1
         while not self._done():
             last_answer = self._last_answer
-            broken: Exception | None = None
+            broken: grpc.aio.AioRpcError | None = None
             try:
                 await self._attempt(chunks, answered)
             except grpc.aio.AioRpcError as error:
@@ -88,7 +91,7 @@ class EventStream(Generic[ChunkT]):
             if time.monotonic() - self._last_answer > self._patience_seconds:
                 raise broken or CommandError("the service keeps ending the stream")
             backoff = 0.1 if self._last_answer > last_answer else min(backoff * 2, _MAX_BACKOFF)
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
+            await asyncio.sleep(_told_seconds(broken) or backoff * random.uniform(0.5, 1.0))
 
     def _done(self) -> bool:
         return self._exhausted and not self._unanswered
@@ -190,6 +193,13 @@ async def _write_to(
     except asyncio.InvalidStateError:
         # What grpc says when the stream has ended. Why it has is what reading says.
         await asyncio.Event().wait()
+
+
+def _told_seconds(broken: grpc.aio.AioRpcError | None) -> float | None:
+    """Return how long the service asks to wait before the next attempt, if it does."""
+    if broken is None:
+        return None
+    return _UNTOLD_SECONDS if _hides_the_status(broken) else pause_seconds(broken)
 
 
 def _hides_the_status(error: grpc.aio.AioRpcError) -> bool:

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
-from services.cli.clients import CALL_SECONDS
+from services.cli.clients import CALL_SECONDS, patiently
 from services.cli.imports.row_import import RowTarget
 from services.dataset.faults import RowFault
 from services.dataset.fields.item_fields import ItemFields, ItemRow
@@ -31,14 +31,12 @@ def item_target(
         outcomes = dict.fromkeys((row.content.item_id for row in rows), "unchanged")
         found: dict[str, str | RowFault] = dict(outcomes)
         if unknown:
-            answer = await stub.UpsertItems(
-                catalog_service_pb2.UpsertItemsRequest(
-                    tenant=tenant,
-                    items=[item_of(row) for row in unknown],
-                    update_mask=FieldMask(paths=given),
-                ),
-                timeout=CALL_SECONDS,
+            request = catalog_service_pb2.UpsertItemsRequest(
+                tenant=tenant,
+                items=[item_of(row) for row in unknown],
+                update_mask=FieldMask(paths=given),
             )
+            answer = await patiently(lambda: stub.UpsertItems(request, timeout=CALL_SECONDS))
             for row, result in zip(unknown, answer.results, strict=True):
                 found[row.content.item_id] = _outcome(result, fields)
         return [found[row.content.item_id] for row in rows]

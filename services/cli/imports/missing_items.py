@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import grpc
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
-from services.cli.clients import CALL_SECONDS
+from services.cli.clients import CALL_SECONDS, patiently
 
-_BATCH = 1_000
+_BATCH = 100
+"""So many items always fit into an answer."""
 
 
 class MissingItems:
@@ -33,16 +34,16 @@ class MissingItems:
             batch = new[begin : begin + _BATCH]
             missing = await self._missing(batch)
             if missing:
-                answer = await self._stub.UpsertItems(
-                    catalog_service_pb2.UpsertItemsRequest(
-                        tenant=self._tenant,
-                        items=[item_pb2.Item(item_id=item_id) for item_id in missing],
-                    ),
-                    timeout=CALL_SECONDS,
-                )
+                answer = await self._upsert(missing)
                 created = catalog_service_pb2.ITEM_OUTCOME_CREATED
                 self.created += sum(result.outcome == created for result in answer.results)
             self._known.update(batch)
+
+    async def _upsert(self, item_ids: list[str]) -> catalog_service_pb2.UpsertItemsResponse:
+        request = catalog_service_pb2.UpsertItemsRequest(
+            tenant=self._tenant, items=[item_pb2.Item(item_id=item_id) for item_id in item_ids]
+        )
+        return await patiently(lambda: self._stub.UpsertItems(request, timeout=CALL_SECONDS))
 
     async def _missing(self, item_ids: list[str]) -> list[str]:
         try:

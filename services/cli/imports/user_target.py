@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
-from services.cli.clients import CALL_SECONDS
+from services.cli.clients import CALL_SECONDS, patiently
 from services.cli.imports.row_import import RowTarget
 from services.dataset.faults import RowFault
 from services.dataset.fields.user_fields import UserRow
@@ -39,7 +39,7 @@ def user_target(
                 FieldMask(paths=[f"attributes.{name}" for name in row.given])
             )
         try:
-            await stub.UpdateProfile(request, timeout=CALL_SECONDS)
+            await patiently(lambda: stub.UpdateProfile(request, timeout=CALL_SECONDS))
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise

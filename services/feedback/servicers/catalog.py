@@ -4,6 +4,7 @@ import grpc
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
 from harken.feedback.v1 import catalog_service_pb2_grpc
+from services.common.answer_size import check_answer_size
 from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.validation import Checks
@@ -60,10 +61,12 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         tenant = _check_ids(request.tenant, list(request.item_ids))
         await self._tenants.require(tenant)
         found = await self._store.get(tenant, request.item_ids)
-        return pb.GetItemsResponse(
+        response = pb.GetItemsResponse(
             items=[found[item_id] for item_id in request.item_ids if item_id in found],
             missing_item_ids=[item_id for item_id in request.item_ids if item_id not in found],
         )
+        check_answer_size("item_ids", response)
+        return response
 
     async def ListItems(  # noqa: N802
         self, request: pb.ListItemsRequest, context: grpc.aio.ServicerContext

@@ -1,12 +1,13 @@
 """GenerationService: models in and out, and which of them serve."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
 
 from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.feedback.v1 import generation_service_pb2_grpc
+from services.common.answer_size import CLIENT_BYTES
 from services.common.errors import OverloadedError
 from services.common.position import token_of
 from services.common.validation import Checks
@@ -16,6 +17,8 @@ from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.tenant_registry import TenantRegistry
 
 _MAX_UPLOADS = 2
+_FRAMING_BYTES = 8
+"""More than a summary takes in an answer beside its own bytes."""
 
 
 class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
@@ -76,7 +79,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         tenant = checks.tenant(request.tenant)
         checks.done()
         await self._tenants.require(tenant)
-        return pb.ListGenerationsResponse(generations=await self._store.list(tenant))
+        return _newest_that_fit(await self._store.list(tenant))
 
     async def PromoteGeneration(  # noqa: N802
         self, request: pb.PromoteGenerationRequest, context: grpc.aio.ServicerContext
@@ -107,3 +110,15 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
             generation_id=moved.generation_id,
             state=moved.state,
         )
+
+
+def _newest_that_fit(summaries: Sequence[pb.GenerationSummary]) -> pb.ListGenerationsResponse:
+    """Return as many of the first summaries as an answer may hold."""
+    answer = pb.ListGenerationsResponse()
+    size = 0
+    for summary in summaries:
+        size += summary.ByteSize() + _FRAMING_BYTES
+        if size > CLIENT_BYTES:
+            break
+        answer.generations.append(summary)
+    return answer

@@ -16,11 +16,13 @@ class Candidates:
 
     `ordinals` [n], ascending. `scores` [sources, n]: in each source's own unit, NOTHING where a
     source has nothing to say. `ranks` [sources, n]: where a source lists them, from 1; 0: nowhere.
+    `usual` [n]: those that a slate is chosen from, where there are others too; None: all are.
     """
 
     ordinals: Ordinals
     scores: Float64s
     ranks: Ordinals
+    usual: Bools | None = None
 
 
 def gather(sources: Sequence[Source], eligible: Bools, pool: int, wanted: int) -> Candidates:
@@ -33,19 +35,40 @@ def gather(sources: Sequence[Source], eligible: Bools, pool: int, wanted: int) -
     return Candidates(ordinals, _scores(sources, ordinals), _ranks(places, ordinals.size))
 
 
-def given(sources: Sequence[Source], ordinals: Ordinals) -> Candidates:
-    """Return candidates that the caller chose; `ordinals` must be distinct.
+def beside(
+    sources: Sequence[Source], usual: Candidates, ordinals: Ordinals, pool: int
+) -> Candidates:
+    """Return the usual candidates, and of `ordinals` those that are not among them.
 
-    Every source lists those of them about which it has something to say.
+    The usual ones keep their ranks. Each other one gets, in each source, the rank it would have if
+    the source listed it too, if that is one of the first `pool`.
     """
-    ordinals = np.sort(ordinals)
-    scores = _scores(sources, ordinals)
-    # Ordinals ascend and the sort is stable, so equal scores go by ordinal.
-    places = (
-        np.argsort(-column, kind="stable")[: np.count_nonzero(column != NOTHING)]
-        for column in scores
+    others: Ordinals = np.setdiff1d(ordinals, usual.ordinals)
+    if others.size == 0:
+        return usual
+    scores = _scores(sources, others)
+    ranks = np.stack(
+        [
+            _rank_beside(np.sort(own[listed > 0])[::-1], other, pool)
+            for own, listed, other in zip(usual.scores, usual.ranks, scores, strict=True)
+        ]
     )
-    return Candidates(ordinals, scores, _ranks(places, ordinals.size))
+    together = np.concatenate([usual.ordinals, others])
+    order = together.argsort()
+    is_usual = np.arange(together.size) < usual.ordinals.size
+    return Candidates(
+        together[order],
+        np.concatenate([usual.scores, scores], axis=1)[:, order],
+        np.concatenate([usual.ranks, ranks], axis=1)[:, order],
+        # Where there is nothing usual to compare with they are compared with each other.
+        is_usual[order] if usual.ordinals.size else None,
+    )
+
+
+def _rank_beside(listed: Float64s, scores: Float64s, pool: int) -> Ordinals:
+    """Return the rank of each score beside those that are listed, best first; 0 for no rank."""
+    better: Ordinals = np.searchsorted(-listed, -scores, side="left")
+    return np.where((scores != NOTHING) & (better < pool), better + 1, 0)
 
 
 def _filled(ordinals: Ordinals, eligible: Bools, wanted: int) -> Ordinals:

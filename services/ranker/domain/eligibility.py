@@ -61,6 +61,12 @@ def eligible_items(
     )
 
 
+def unknown_categories(catalogue: Catalogue, wanted: ItemFilter) -> list[str]:
+    """Return the categories of the filter that no item has, each once, in their order."""
+    named = dict.fromkeys((*wanted.categories, *wanted.excluded_categories))
+    return [category for category in named if catalogue.members(category).size == 0]
+
+
 def keep_categories(catalogue: Catalogue, eligible: Bools, wanted: ItemFilter) -> None:
     """Clear from `eligible` what the filter's categories leave out."""
     if wanted.categories:

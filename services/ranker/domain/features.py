@@ -27,5 +27,6 @@ def features_of(candidates: Candidates, signals: Signals, counts: Float64s) -> F
     # Levels of popularity stay: where there is none is for the features to say.
     said = scores[: SOURCES.index("popularity")]
     said[said == NOTHING] = 0.0
-    signals.write(candidates.ordinals, scores[SOURCES.index("rules")], table[sources:])
-    return feature_matrix(candidates.ranks, table, counts, depth(signals.history))
+    among = candidates.usual
+    signals.write(candidates.ordinals, scores[SOURCES.index("rules")], table[sources:], among)
+    return feature_matrix(candidates.ranks, table, counts, depth(signals.history), among)

@@ -34,15 +34,16 @@ def reasons_of(
     """Return the reason of each item: that of the source that ranks it best.
 
     `ranks` [3, n] are those of vector, rules and popularity. Of equal ranks the more personal
-    source speaks. Items that no source proposed are there to fill up: POPULAR.
+    source speaks. Items that no source proposed are there to fill up: POPULAR. FOLLOWS names an
+    item of the catalogue; where there is none left to name, the history as a whole speaks: TASTE.
     """
-    because = rules.because(ordinals).tolist()
+    because = rules.because(ordinals, catalogue.listed()).tolist()
     reasons = []
     for recent, item_ranks in zip(because, ranks.T.tolist(), strict=True):
         vector, follows, popular = (rank or _NOT_PROPOSED for rank in item_ranks)
         if follows <= min(vector, popular) and recent >= 0:
             reasons.append(Reason(ReasonCode.FOLLOWS, catalogue.item_id(recent)))
-        elif vector <= popular and vector < _NOT_PROPOSED:
+        elif min(vector, follows) <= popular and min(vector, follows) < _NOT_PROPOSED:
             reasons.append(_TASTE)
         else:
             reasons.append(_POPULAR)

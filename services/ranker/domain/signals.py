@@ -5,7 +5,7 @@ import numpy as np
 from services.common.candidate_features import relative_log
 from services.common.place_in_history import PLACES, place, session_items
 from services.common.runs import run_lengths, run_starts
-from services.ranker.domain.arrays import Float64s, Ordinals
+from services.ranker.domain.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.sources.rules import RuleSource
 
@@ -46,10 +46,15 @@ class Signals:
         history, session = place(np.array([distinct.size, in_session[0]])).tolist()
         self._places = (history, PLACES + session)
 
-    def write(self, ordinals: Ordinals, rule_scores: Float64s, into: Float64s) -> None:
-        """Write scores of candidates into `into` [SIGNALS, n]; rule_scores [n] >= 0."""
-        into[0] = relative_log(rule_scores)
-        into[1] = relative_log(self._rules.scores_of_last(ordinals))
+    def write(
+        self, ordinals: Ordinals, rule_scores: Float64s, into: Float64s, among: Bools | None = None
+    ) -> None:
+        """Write scores of candidates into `into` [SIGNALS, n]; rule_scores [n] >= 0.
+
+        `among` as in candidate_features.
+        """
+        into[0] = relative_log(rule_scores, among)
+        into[1] = relative_log(self._rules.scores_of_last(ordinals), among)
         self._write_popular(ordinals, into[2:5])
         self._write_own(ordinals, into[5:7])
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
-from services.ranker.domain.candidates import Candidates, gather, given
+from services.ranker.domain.candidates import Candidates, beside, gather
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.features import features_of
 from services.ranker.domain.generation import Generation
@@ -82,8 +82,7 @@ def make_slate(
     """
     eligible, drops = eligible_items(replica, user, wanted, now)
     view = _view_of(replica, generation, user, now)
-    pool = min(max(POOL, count), MAX_POOL)
-    candidates = gather(view.sources, eligible, pool, count)
+    candidates = gather(view.sources, eligible, _pool(count), count)
     scored = _score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)[:count]
     slots = _slots(replica, view, candidates, scored.scores, best)
@@ -95,23 +94,37 @@ def rank_items(
     generation: Generation,
     user: UserState,
     item_ids: Sequence[str],
+    count: int,
+    wanted: ItemFilter,
     now: float,
+    weights: Mapping[str, float] = NO_OVERRIDES,
 ) -> tuple[Slate, list[str]]:
-    """Return given, distinct items, scored and ordered as for a slate, and those left unranked.
+    """Return given, distinct items in the order that a slate has, and those left unranked.
 
-    Unranked, in the order given: unknown, deleted, expired and unavailable items.
+    The slate is the one that `make_slate` makes from the same arguments. Items that it would not
+    choose from are scored as if they stood beside those it does. Unranked, in the order given:
+    unknown, deleted, expired and unavailable items.
     """
     servable = replica.catalogue.servable(now)
     found = [(item_id, replica.catalogue.find(item_id)) for item_id in item_ids]
     ranked = [place for _, place in found if place is not None and servable[place]]
     unranked = [id_ for id_, place in found if place is None or not servable[place]]
     view = _view_of(replica, generation, user, now)
-    candidates = given(view.sources, np.array(ranked, dtype=np.int64))
-    scored = _score(replica, generation, view, candidates, NO_OVERRIDES)
+    eligible, drops = eligible_items(replica, user, wanted, now)
+    usual = gather(view.sources, eligible, _pool(count), count)
+    asked = np.array(ranked, dtype=np.int64)
+    candidates = beside(view.sources, usual, asked, _pool(count))
+    scored = _score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)
+    best = best[np.isin(candidates.ordinals[best], asked)]
     slots = _slots(replica, view, candidates, scored.scores, best)
-    slate = Slate(slots, Drops(), _degradations(view, scored.scores), scored.shown(best))
+    slate = Slate(slots, drops, _degradations(view, scored.scores[best]), scored.shown(best))
     return slate, unranked
+
+
+def _pool(count: int) -> int:
+    """Return how many items each source proposes for a slate of `count`."""
+    return min(max(POOL, count), MAX_POOL)
 
 
 @dataclass(frozen=True, slots=True)

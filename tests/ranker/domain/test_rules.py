@@ -45,6 +45,7 @@ def table_of(rounds: list[list[tuple[int, int, int, float]]]) -> RuleTable:
     st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, 3)), max_size=24),
     st.lists(st.integers(0, 9), min_size=SIZE, max_size=SIZE),
     st.lists(st.booleans(), min_size=SIZE, max_size=SIZE),
+    st.lists(st.booleans(), min_size=SIZE, max_size=SIZE),
     st.integers(1, SIZE),
 )
 def test_rules_follow_their_formula(
@@ -52,6 +53,7 @@ def test_rules_follow_their_formula(
     history: list[tuple[int, int]],
     counts: list[int],
     eligible: list[bool],
+    nameable: list[bool],
     count: int,
 ) -> None:
     popularity = Popularity(1.0)
@@ -86,17 +88,18 @@ def test_rules_follow_their_formula(
         table_of(rounds), popularity, np.array(latest, dtype=np.int64), np.array(times)
     )
     scores = source.scores_of(everything)
-    because = source.because(everything)
+    because = source.because(everything, np.array(nameable))
     of_last = source.scores_of_last(everything)
     assert of_last == pytest.approx([last[item] for item in range(SIZE)], rel=1e-6)
     for item in range(SIZE):
         if item in truth:
             assert math.isclose(scores[item], truth[item], rel_tol=1e-6)
-            most = max(shares[item].values())
-            assert any(
+            named = {s: v for s, v in shares[item].items() if nameable[latest[s]]}
+            assert (because[item] == -1) == (not named)
+            assert not named or any(
                 latest[step] == because[item]
-                for step, share in shares[item].items()
-                if math.isclose(share, most, rel_tol=1e-6)
+                for step, share in named.items()
+                if math.isclose(share, max(named.values()), rel_tol=1e-6)
             )
         else:
             assert scores[item] == -math.inf

@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ranker.domain.changes import CatalogueChanges
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.reasons import ReasonCode
@@ -182,14 +184,14 @@ def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None
             assert slot.sources[0].source == "rules" or slot.sources[0].rank == next(
                 source.rank for source in slot.sources if source.source == "rules"
             )
-            assert slot.reason.because_item_id in latest
+            assert slot.reason.because_item_id in latest & set(shop.categories) - shop.deleted
             assert (slot.reason.because_item_id, slot.item_id) in {
                 (source, target) for source, _, target, _ in shop.changes.rules
             }
         else:
             assert slot.reason.because_item_id == ""
         if slot.reason.code is ReasonCode.TASTE:
-            assert "vector" in {source.source for source in slot.sources}
+            assert {"vector", "rules"} & {source.source for source in slot.sources}
     # All of the pool fits into the slate here, so no rank is missing.
     for ranks_taken in taken.values():
         assert ranks_taken == set(range(1, len(ranks_taken) + 1))
@@ -213,7 +215,7 @@ def test_rank_orders_exactly_what_can_be_served(shop: Shop, data: st.DataObject)
     replica, serving = found_in(shop)
     user, _ = data.draw(users(shop, replica))
     given_ids = data.draw(st.lists(ID | st.just("unheard of"), unique=True, min_size=1))
-    slate, unranked = rank_items(replica, serving, user, given_ids, NOW)
+    slate, unranked = rank_items(replica, serving, user, given_ids, 10, ItemFilter(), NOW)
     # Rank leaves out what cannot be had; an item whose vector is still to come can be.
     rankable = shop.servable() | (
         (shop.without_vector & set(shop.categories)) - shop.deleted - shop.unavailable
@@ -228,8 +230,75 @@ def test_rank_orders_exactly_what_can_be_served(shop: Shop, data: st.DataObject)
             for source in slot.sources
             if source.source == name
         )
-        assert [rank for rank, _ in pairs] == list(range(1, len(pairs) + 1))
         assert [score for _, score in pairs] == sorted(score for _, score in pairs)
+
+
+@given(shops(), st.data())
+def test_rank_orders_any_items_of_a_slate_as_the_slate_does(
+    shop: Shop, data: st.DataObject
+) -> None:
+    """Whatever the user, the filter, the surface and the size; scores and sources are the same."""
+    replica, serving = found_in(shop)
+    user, _ = data.draw(users(shop, replica))
+    wanted = ItemFilter(
+        tuple(data.draw(st.lists(st.sampled_from(CATEGORIES), max_size=2))),
+        allow_seen=data.draw(st.booleans()),
+    )
+    weights = data.draw(st.sampled_from([{}, {"positive": -1.0}]))
+    count = data.draw(st.integers(1, 30))
+    slate = make_slate(replica, serving, user, count, wanted, NOW, weights)
+    some = data.draw(st.lists(st.sampled_from(ids(slate) or ["nothing"]), unique=True))
+    asked = (some, count, wanted, NOW, weights)
+    ranked, _ = rank_items(replica, serving, user, *asked)
+    assert ranked.slots == tuple(slot for slot in slate.slots if slot.item_id in some)
+
+    # What else is asked changes nothing about them.
+    others = data.draw(st.lists(ID.filter(lambda one: one not in some), unique=True))
+    both = [*others, *some]
+    beside, _ = rank_items(replica, serving, user, both, count, wanted, NOW, weights)
+    found = {slot.item_id: slot for slot in beside.slots}
+    for slot in ranked.slots:
+        assert found[slot.item_id].sources == slot.sources
+        assert math.isclose(found[slot.item_id].score, slot.score, rel_tol=1e-5, abs_tol=1e-5)
+
+
+def test_what_else_is_asked_is_scored_as_if_it_stood_beside_the_slate() -> None:
+    """Items that are seen, asked one by one, have the order of an answer to all of them."""
+    changes = Changes(activated=manifest())
+    for n in range(40):
+        changes.item(f"i{n}").vector(f"i{n}", [math.sin(n), math.cos(n), n % 3, 0], 0.1 * (n % 7))
+        changes.popularity(f"i{n}", float(n % 5), 3.0)
+    replica = folded([frame(1, changes)]).replicas["default"]
+    seen = replica.ordinals([f"i{n}" for n in range(0, 40, 4)])
+    recent = np.array([(ordinal, 1.0, 1.0) for ordinal in seen], dtype=RECENT)
+    vector = np.array([1, 2, 1, 0], dtype=np.float32)
+    user = UserState(1, recent, seen, vector, "g1")
+
+    def scores(*item_ids: str) -> dict[str, float]:
+        slate, _ = rank_items(replica, generation(), user, item_ids, 10, ItemFilter(), NOW)
+        return {slot.item_id: slot.score for slot in slate.slots}
+
+    every = scores(*(f"i{n}" for n in range(40)))
+    alone = {f"i{n}": scores(f"i{n}")[f"i{n}"] for n in range(40)}
+    assert alone == pytest.approx(every, rel=1e-4, abs=1e-4)
+    assert len({round(score, 6) for score in alone.values()}) > 30
+
+
+def test_a_deleted_item_is_no_reason() -> None:
+    """Truth 9: reasons name items of the catalogue; else the next best one, else the taste."""
+    replica = two_items()
+    recent = np.array([(2, 1.0, 1.0), (0, 1.0, 2.0)], dtype=RECENT)
+    user = UserState(1, recent)
+
+    def reason() -> tuple[ReasonCode, str]:
+        slate = make_slate(replica, generation(), user, 3, ItemFilter(allow_seen=True), NOW)
+        [code] = [slot.reason for slot in slate.slots if slot.item_id == "b"]
+        return (code.code, code.because_item_id)
+
+    assert reason() == (ReasonCode.FOLLOWS, "c")
+    for deleted, left in (("c", (ReasonCode.FOLLOWS, "a")), ("a", (ReasonCode.TASTE, ""))):
+        replica.catalogue.fold(CatalogueChanges((), (deleted,)))
+        assert reason() == left
 
 
 def two_items() -> TenantReplica:

@@ -10,7 +10,7 @@ import pytest
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
-from tests.faults import fault_of
+from tests.faults import fault_of, reason_of, violations_of
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.ranker_process import Ranker, user
@@ -71,6 +71,44 @@ async def test_rank_refuses_what_it_cannot_take(ranker: Ranker) -> None:
     for item_ids in ([], ["x"] * 2, [str(n) for n in range(1001)]):
         call = ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=item_ids))
         assert (await fault_of(call)).code() == grpc.StatusCode.INVALID_ARGUMENT
+    request = pb.RankRequest(subject=user("7"), item_ids=["a"], surface="A B", count=1001)
+    assert {field for field, _ in await violations_of(ranker.stub.Rank(request))} == {
+        "surface",
+        "count",
+    }
+
+
+async def test_an_answer_that_default_clients_cannot_take_is_refused(ranker: Ranker) -> None:
+    """Truth 13: ids that are none come back, whatever their size."""
+    long = [f"{n:04}" + "x" * 10_000 for n in range(1000)]
+    call = ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=long))
+    [(field, what)] = await violations_of(call)
+    assert field == "item_ids"
+    assert "ask for fewer" in what
+    few = await ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=[*long[:400], "a"]))
+    assert list(few.unranked_item_ids) == long[:400]
+
+
+async def test_categories_that_no_item_has_are_named(ranker: Ranker) -> None:
+    wanted = slate_pb2.Filter(
+        categories=["rihgt", "left", "rihgt"], excluded_categories=["none", "right"]
+    )
+    slate = await ranker.recommend("7", filter=wanted)
+    assert list(slate.unknown_categories) == ["rihgt", "none"]
+    assert {slot.item_id for slot in slate.slots} == {"c", "d"}
+    similar = await ranker.stub.SimilarItems(pb.SimilarItemsRequest(item_id="b", filter=wanted))
+    assert list(similar.unknown_categories) == ["rihgt", "none"]
+    assert not (await ranker.recommend("7")).unknown_categories
+
+
+async def test_a_tenant_that_was_not_heard_of_may_still_come(ranker: Ranker) -> None:
+    """The client is told to wait, not to make what another may have made a moment ago."""
+    error = await fault_of(ranker.recommend("7", tenant="new"))
+    assert error.code() == grpc.StatusCode.NOT_FOUND
+    assert reason_of(error) == "UNKNOWN_TENANT"
+    assert "not heard of tenant 'new' yet" in str(error.details())
+    assert "try again" in str(error.details())
+    assert "UpsertItems" not in str(error.details())
 
 
 async def test_similar_items(ranker: Ranker) -> None:

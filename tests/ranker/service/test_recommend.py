@@ -135,6 +135,8 @@ async def test_events_between_profiles_reading_and_answering_are_not_lost(
     # Concurrent misses of one user share one call.
     assert len(profile.requests) == 1
     assert profile.requests[0].include_seen
+    # 16 users with 5,000 seen ids of 128 bytes each.
+    assert profile.requests[0].max_answer_bytes == 16 << 20
     assert decode_position(profile.requests[0].min_position) == Position(0, 1, 1)
 
 

@@ -77,10 +77,10 @@ class RuleSource:
         places, there = self._find(ordinals)
         return _where(there, scores, places, 0.0)
 
-    def because(self, ordinals: Ordinals) -> Ordinals:
+    def because(self, ordinals: Ordinals, nameable: Bools) -> Ordinals:
         """Return for given items the recent item that adds most to the score; -1 where none does.
 
-        Of equal ones the latest.
+        Of equal ones the latest. Only of those that `nameable`, a mask over all items, marks.
         """
         because = np.full(ordinals.size, -1, dtype=np.int64)
         places, there = self._find(ordinals)
@@ -93,8 +93,11 @@ class RuleSource:
         steps = self._latest.size
         cells = rows[rules] * steps + self._steps[rules]
         gains = np.bincount(cells, self._weights[rules], minlength=ordinals.size * steps)
-        strongest = gains.reshape(ordinals.size, steps).argmax(axis=1)
-        because[there] = self._latest[strongest[there]]
+        gains = gains.reshape(ordinals.size, steps)
+        gains[:, ~nameable[self._latest]] = 0.0
+        strongest = gains.argmax(axis=1)
+        named = there & (gains.max(axis=1) > 0)
+        because[named] = self._latest[strongest[named]]
         return because
 
     def _summed(self, rules: int) -> Float64s:

@@ -97,15 +97,18 @@ class CatalogServiceServicer(object):
 
     def GetItems(self, request, context):
         """Returns items by id. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
-        tenant) or UNAVAILABLE.
+        tenant) or UNAVAILABLE. An answer above 4 MiB, what gRPC clients take
+        unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer.
+        100 items always fit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListItems(self, request, context):
-        """Returns the items of a tenant in order of item_id, page by page. Fails as
-        GetItems does.
+        """Returns the items of a tenant in order of item_id, page by page. A page of
+        large items has fewer, so that it stays below 4 MiB. Fails with
+        INVALID_ARGUMENT, NOT_FOUND (unknown tenant) or UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

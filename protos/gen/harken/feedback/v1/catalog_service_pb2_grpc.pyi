@@ -54,15 +54,18 @@ class CatalogServiceStub:
         harken.feedback.v1.catalog_service_pb2.GetItemsResponse,
     ]
     """Returns items by id. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
-    tenant) or UNAVAILABLE.
+    tenant) or UNAVAILABLE. An answer above 4 MiB, what gRPC clients take
+    unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer.
+    100 items always fit.
     """
 
     ListItems: grpc.UnaryUnaryMultiCallable[
         harken.feedback.v1.catalog_service_pb2.ListItemsRequest,
         harken.feedback.v1.catalog_service_pb2.ListItemsResponse,
     ]
-    """Returns the items of a tenant in order of item_id, page by page. Fails as
-    GetItems does.
+    """Returns the items of a tenant in order of item_id, page by page. A page of
+    large items has fewer, so that it stays below 4 MiB. Fails with
+    INVALID_ARGUMENT, NOT_FOUND (unknown tenant) or UNAVAILABLE.
     """
 
 class CatalogServiceAsyncStub:
@@ -101,15 +104,18 @@ class CatalogServiceAsyncStub:
         harken.feedback.v1.catalog_service_pb2.GetItemsResponse,
     ]
     """Returns items by id. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
-    tenant) or UNAVAILABLE.
+    tenant) or UNAVAILABLE. An answer above 4 MiB, what gRPC clients take
+    unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer.
+    100 items always fit.
     """
 
     ListItems: grpc.aio.UnaryUnaryMultiCallable[
         harken.feedback.v1.catalog_service_pb2.ListItemsRequest,
         harken.feedback.v1.catalog_service_pb2.ListItemsResponse,
     ]
-    """Returns the items of a tenant in order of item_id, page by page. Fails as
-    GetItems does.
+    """Returns the items of a tenant in order of item_id, page by page. A page of
+    large items has fewer, so that it stays below 4 MiB. Fails with
+    INVALID_ARGUMENT, NOT_FOUND (unknown tenant) or UNAVAILABLE.
     """
 
 class CatalogServiceServicer(metaclass=abc.ABCMeta):
@@ -154,7 +160,9 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.catalog_service_pb2.GetItemsResponse, collections.abc.Awaitable[harken.feedback.v1.catalog_service_pb2.GetItemsResponse]]:
         """Returns items by id. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
-        tenant) or UNAVAILABLE.
+        tenant) or UNAVAILABLE. An answer above 4 MiB, what gRPC clients take
+        unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer.
+        100 items always fit.
         """
 
     @abc.abstractmethod
@@ -163,8 +171,9 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: harken.feedback.v1.catalog_service_pb2.ListItemsRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.catalog_service_pb2.ListItemsResponse, collections.abc.Awaitable[harken.feedback.v1.catalog_service_pb2.ListItemsResponse]]:
-        """Returns the items of a tenant in order of item_id, page by page. Fails as
-        GetItems does.
+        """Returns the items of a tenant in order of item_id, page by page. A page of
+        large items has fewer, so that it stays below 4 MiB. Fails with
+        INVALID_ARGUMENT, NOT_FOUND (unknown tenant) or UNAVAILABLE.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -98,7 +98,8 @@ class GenerationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListGenerations(self, request, context):
-        """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
+        """Lists the generations of a tenant, newest first: as many as fit into
+        4 MiB, which are 15 even with the largest manifests. Fails with NOT_FOUND
         (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
         with google.rpc.RetryInfo (overload).
         """

@@ -53,7 +53,8 @@ class GenerationServiceStub:
         harken.feedback.v1.generation_service_pb2.ListGenerationsRequest,
         harken.feedback.v1.generation_service_pb2.ListGenerationsResponse,
     ]
-    """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
+    """Lists the generations of a tenant, newest first: as many as fit into
+    4 MiB, which are 15 even with the largest manifests. Fails with NOT_FOUND
     (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
     with google.rpc.RetryInfo (overload).
     """
@@ -128,7 +129,8 @@ class GenerationServiceAsyncStub:
         harken.feedback.v1.generation_service_pb2.ListGenerationsRequest,
         harken.feedback.v1.generation_service_pb2.ListGenerationsResponse,
     ]
-    """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
+    """Lists the generations of a tenant, newest first: as many as fit into
+    4 MiB, which are 15 even with the largest manifests. Fails with NOT_FOUND
     (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
     with google.rpc.RetryInfo (overload).
     """
@@ -209,7 +211,8 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         request: harken.feedback.v1.generation_service_pb2.ListGenerationsRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.generation_service_pb2.ListGenerationsResponse, collections.abc.Awaitable[harken.feedback.v1.generation_service_pb2.ListGenerationsResponse]]:
-        """Lists the generations of a tenant, newest first. Fails with NOT_FOUND
+        """Lists the generations of a tenant, newest first: as many as fit into
+        4 MiB, which are 15 even with the largest manifests. Fails with NOT_FOUND
         (unknown tenant), INVALID_ARGUMENT, UNAVAILABLE, or RESOURCE_EXHAUSTED
         with google.rpc.RetryInfo (overload).
         """

@@ -38,7 +38,7 @@ class GetProfileResponse(_message.Message):
     def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ..., stale: bool = ...) -> None: ...
 
 class BatchGetProfilesRequest(_message.Message):
-    __slots__ = ("tenant", "subjects", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type")
+    __slots__ = ("tenant", "subjects", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type", "max_answer_bytes")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class BatchGetProfilesRequest(_message.Message):
     STRICT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
     SEEN_BY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MAX_ANSWER_BYTES_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
     min_position: bytes
@@ -53,7 +54,8 @@ class BatchGetProfilesRequest(_message.Message):
     strict: bool
     include_seen: bool
     seen_by_type: bool
-    def __init__(self, tenant: _Optional[str] = ..., subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ...) -> None: ...
+    max_answer_bytes: int
+    def __init__(self, tenant: _Optional[str] = ..., subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ..., max_answer_bytes: _Optional[int] = ...) -> None: ...
 
 class BatchGetProfilesResponse(_message.Message):
     __slots__ = ("results", "position", "epoch", "version", "stale")

@@ -44,8 +44,9 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse,
     ]
     """Returns the profiles of several users. A user nothing is known about is
-    not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
-    is INVALID_ARGUMENT on subjects: ask for fewer.
+    not an error. Otherwise fails as GetProfile does; an answer above
+    max_answer_bytes is INVALID_ARGUMENT on subjects: ask for fewer. Without
+    include_seen 30 subjects always fit into 4 MiB, with it 5.
     """
 
     UpdateProfile: grpc.UnaryUnaryMultiCallable[
@@ -98,8 +99,9 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse,
     ]
     """Returns the profiles of several users. A user nothing is known about is
-    not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
-    is INVALID_ARGUMENT on subjects: ask for fewer.
+    not an error. Otherwise fails as GetProfile does; an answer above
+    max_answer_bytes is INVALID_ARGUMENT on subjects: ask for fewer. Without
+    include_seen 30 subjects always fit into 4 MiB, with it 5.
     """
 
     UpdateProfile: grpc.aio.UnaryUnaryMultiCallable[
@@ -156,8 +158,9 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.BatchGetProfilesResponse]]:
         """Returns the profiles of several users. A user nothing is known about is
-        not an error. Otherwise fails as GetProfile does; an answer above 16 MiB
-        is INVALID_ARGUMENT on subjects: ask for fewer.
+        not an error. Otherwise fails as GetProfile does; an answer above
+        max_answer_bytes is INVALID_ARGUMENT on subjects: ask for fewer. Without
+        include_seen 30 subjects always fit into 4 MiB, with it 5.
         """
 
     @abc.abstractmethod

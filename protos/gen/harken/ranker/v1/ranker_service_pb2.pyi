@@ -37,7 +37,7 @@ class RecommendRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class RecommendResponse(_message.Message):
     DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
     DROPS_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
@@ -56,23 +57,30 @@ class RecommendResponse(_message.Message):
     degradations: _containers.RepeatedScalarFieldContainer[str]
     drops: _slate_pb2.Drops
     unknown_subject: bool
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ...) -> None: ...
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict")
+    __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
     STRICT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     min_position: bytes
     wait_budget: _duration_pb2.Duration
     strict: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ...) -> None: ...
 
 class RankResponse(_message.Message):
     __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations")
@@ -103,14 +111,16 @@ class SimilarItemsRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., item_id: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ...) -> None: ...
 
 class SimilarItemsResponse(_message.Message):
-    __slots__ = ("items", "position", "generation_id")
+    __slots__ = ("items", "position", "generation_id", "unknown_categories")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[SimilarItem]
     position: bytes
     generation_id: str
-    def __init__(self, items: _Optional[_Iterable[_Union[SimilarItem, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ...) -> None: ...
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, items: _Optional[_Iterable[_Union[SimilarItem, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., unknown_categories: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SimilarItem(_message.Message):
     __slots__ = ("item_id", "cosine")

@@ -34,7 +34,8 @@ class RankerServiceStub:
     slate.
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
-    catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+    catalogue, or this replica has not heard of it yet and will in a moment;
+    min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
     on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
     fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
@@ -43,9 +44,15 @@ class RankerServiceStub:
         harken.ranker.v1.ranker_service_pb2.RankRequest,
         harken.ranker.v1.ranker_service_pb2.RankResponse,
     ]
-    """Scores and orders the given items for a user, seen ones too. Fails as
-    Recommend does. Items that are deleted, expired, unavailable or unknown
-    are named in the answer and not ranked.
+    """Orders the given items for a user, seen ones too, as the slate of the same
+    surface, count and filter orders those that it may hold: they have the
+    scores and ranks that they have there. All others are scored as if they
+    stood beside the candidates of that slate. Items that are deleted, expired,
+    unavailable or unknown are named in the answer and not ranked.
+
+    Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
+    unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer (it
+    takes ids that are no ids of items, and long).
     """
 
     SimilarItems: grpc.UnaryUnaryMultiCallable[
@@ -80,7 +87,8 @@ class RankerServiceAsyncStub:
     slate.
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
-    catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+    catalogue, or this replica has not heard of it yet and will in a moment;
+    min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
     on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
     fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
@@ -89,9 +97,15 @@ class RankerServiceAsyncStub:
         harken.ranker.v1.ranker_service_pb2.RankRequest,
         harken.ranker.v1.ranker_service_pb2.RankResponse,
     ]
-    """Scores and orders the given items for a user, seen ones too. Fails as
-    Recommend does. Items that are deleted, expired, unavailable or unknown
-    are named in the answer and not ranked.
+    """Orders the given items for a user, seen ones too, as the slate of the same
+    surface, count and filter orders those that it may hold: they have the
+    scores and ranks that they have there. All others are scored as if they
+    stood beside the candidates of that slate. Items that are deleted, expired,
+    unavailable or unknown are named in the answer and not ranked.
+
+    Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
+    unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer (it
+    takes ids that are no ids of items, and long).
     """
 
     SimilarItems: grpc.aio.UnaryUnaryMultiCallable[
@@ -128,7 +142,8 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         slate.
 
         Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
-        catalogue), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
+        catalogue, or this replica has not heard of it yet and will in a moment;
+        min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
         on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
         fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
@@ -139,9 +154,15 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         request: harken.ranker.v1.ranker_service_pb2.RankRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.RankResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.RankResponse]]:
-        """Scores and orders the given items for a user, seen ones too. Fails as
-        Recommend does. Items that are deleted, expired, unavailable or unknown
-        are named in the answer and not ranked.
+        """Orders the given items for a user, seen ones too, as the slate of the same
+        surface, count and filter orders those that it may hold: they have the
+        scores and ranks that they have there. All others are scored as if they
+        stood beside the candidates of that slate. Items that are deleted, expired,
+        unavailable or unknown are named in the answer and not ranked.
+
+        Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
+        unless told otherwise, is INVALID_ARGUMENT on item_ids: ask for fewer (it
+        takes ids that are no ids of items, and long).
         """
 
     @abc.abstractmethod

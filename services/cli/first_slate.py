@@ -1,0 +1,48 @@
+"""The first slate of a suite that was just started."""
+
+import time
+from typing import Any
+
+import grpc
+
+from harken.common.v1 import subject_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import ranker_service_pb2_grpc
+from services.cli.service_process import ServiceProcess
+
+_CALL_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_PASSING = frozenset({"profile_unavailable", "profile_behind", "feed_disconnected"})
+"""What a slate may lack because processes have just started."""
+
+
+def wait_answers(ranker: ServiceProcess, address: str, deadline: float) -> None:
+    """Wait until a ranker makes a slate that lacks nothing; without a catalogue there is none.
+
+    Raises:
+        ProcessFailedError: it died, or does not by `deadline` (time.monotonic).
+
+    """
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = ranker_service_pb2_grpc.RankerServiceStub(channel)
+        while not _answers(stub):
+            ranker.check_alive(deadline)
+            time.sleep(_POLL_SECONDS)
+
+
+def _answers(stub: Any) -> bool:
+    try:
+        state = stub.GetServingState(pb.GetServingStateRequest(), timeout=_CALL_SECONDS)
+        serving = [one.tenant for one in state.tenants if one.generation_id]
+        if not serving:
+            return True
+        request = pb.RecommendRequest(
+            tenant=serving[0],
+            subject=subject_pb2.Subject(session_id="harken-asks-for-a-first-slate"),
+            count=1,
+            preview=True,
+        )
+        slate = stub.Recommend(request, timeout=_CALL_SECONDS)
+    except grpc.RpcError:
+        return False
+    return _PASSING.isdisjoint(slate.degradations)

@@ -1,0 +1,17 @@
+"""How large an answer may be."""
+
+from google.protobuf.message import Message
+
+from services.common.errors import FieldViolation, InvalidRequestError
+
+CLIENT_BYTES = 4 * 1024 * 1024
+"""What gRPC clients take unless they are told otherwise; beyond it they fail, and nothing tells
+their caller what to do about it."""
+
+
+def check_answer_size(field: str, answer: Message, limit: int = CLIENT_BYTES) -> None:
+    """Raise InvalidRequestError on the field that asks for much when an answer is too large."""
+    size = answer.ByteSize()
+    if size > limit:
+        what = f"the answer would be {size} bytes, above {limit}: ask for fewer"
+        raise InvalidRequestError([FieldViolation(field, what)])

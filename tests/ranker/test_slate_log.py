@@ -1,0 +1,74 @@
+"""Slates that feedback sheds are sent again, as late as it says."""
+
+import asyncio
+import itertools
+import time
+
+import grpc
+import numpy as np
+from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry
+
+from harken.feedback.v1 import feedback_service_pb2 as pb
+from harken.feedback.v1 import feedback_service_pb2_grpc, slate_pb2
+from harken.ranker.v1 import ranker_service_pb2
+from services.common.channels import open_channel
+from services.common.errors import OverloadedError
+from services.common.live import Live
+from services.common.status import status_of
+from services.ranker.domain.shown_columns import ShownColumns
+from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
+from tests.ranker.ranker_process import user
+from tests.scripted_server import scripted_server, unscripted
+from tests.waiting import until
+
+TOLD_SECONDS = 3.5
+"""More than the pause that the log makes by itself."""
+
+
+class Shedding(feedback_service_pb2_grpc.FeedbackServiceServicer):
+    """Sheds the first call."""
+
+    RecordEvents = ImportEvents = RetractEvents = ExportEvents = unscripted
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.taken: list[str] = []
+
+    async def RecordSlates(  # noqa: N802
+        self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RecordSlatesResponse:
+        self.times.append(asyncio.get_running_loop().time())
+        if len(self.times) == 1:
+            status = status_of(OverloadedError("busy", TOLD_SECONDS))
+            await context.abort_with_status(rpc_status.to_status(status))
+        self.taken += [slate.slate_id for slate in request.slates]
+        results = [
+            slate_pb2.SlateResult(ordinal=n, outcome=slate_pb2.SLATE_OUTCOME_ACCEPTED)
+            for n in range(len(request.slates))
+        ]
+        return pb.RecordSlatesResponse(results=results)
+
+
+async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
+    feedback = Shedding()
+    server = scripted_server()
+    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback, server)
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    nothing = np.zeros((0, 1), np.float32)
+    response = ranker_service_pb2.RecommendResponse(slate_id="s1")
+    slate = ServedSlate(
+        "default", user("7"), "", response, ShownColumns(0, nothing, nothing, nothing),
+        int(time.time() * 1e6),
+    )  # fmt: skip
+    async with open_channel(target) as channel:
+        log = SlateLog(channel, SlateLogMetrics(CollectorRegistry()), Live(SlateLogBounds(1.0, 10)))
+        sending = asyncio.create_task(log.run())
+        log.offer(slate)
+        await until(lambda: feedback.taken == ["s1"], "the slate", 20)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    await server.stop(None)
+    [pause] = [later - earlier for earlier, later in itertools.pairwise(feedback.times)]
+    assert pause >= TOLD_SECONDS * 0.99
