@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from services.dataset.faults import SourceError
@@ -59,12 +60,17 @@ class ParquetPart:
         columns = LazyColumns(self.columns, make)
         return Block(self._part.name, numbers, [0] * batch.num_rows, columns)
 
-    def _opened(self) -> Any:
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
         arrow, parquet = _arrow("pyarrow"), _arrow("pyarrow.parquet")
-        try:
-            return parquet.ParquetFile(self._part.open())
-        except (arrow.ArrowException, OSError) as error:
-            raise SourceError(f"{self._part.name} is damaged: {error}") from error
+        # The reader closes what it opened itself, and this it did not.
+        with self._part.open() as opened:
+            try:
+                file = parquet.ParquetFile(opened)
+            except (arrow.ArrowException, OSError) as error:
+                raise SourceError(f"{self._part.name} is damaged: {error}") from error
+            with file:
+                yield file
 
 
 def _cells(array: Any) -> Cells:
