@@ -36,6 +36,7 @@ from services.cli.replay.report import as_json, report
 from services.cli.replay.run import ReplayResult
 from services.cli.replay.source import read_history
 from services.cli.suite import Suite, SuiteConfig
+from services.dataset.table.table import open_table
 from services.evaluation.comparison import ALL
 
 START = 0.8
@@ -44,7 +45,8 @@ TENANT = "default"
 
 async def replay(suite: Suite, data: DemoData, folder: Path, limit: int | None) -> ReplayResult:
     """Import what comes before the split, then replay what comes after it."""
-    source = read_history(data.events, data.event_options, START, limit)
+    with open_table(data.events) as table:
+        source = read_history(table, data.event_options, START, limit)
     async with connect(suite.endpoints) as clients:
         await import_people_and_items(clients, TENANT, data, folder)
         return await measured(clients, TENANT, source, folder / "history", create_items=False)

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 from harken.feedback.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
+    event_columns_pb2,
     event_pb2,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
@@ -31,6 +32,7 @@ from tests.event_columns import events_of
 from tests.scripted_server import scripted_server, unscripted
 
 BAD_ITEM = "no-such-item"
+_PAGE_ITEMS = 3
 
 
 class ScriptedSuite(
@@ -46,8 +48,7 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    DeleteItems = ListItems = BatchGetProfiles = ListProfiles = Rank = unscripted
-    SimilarItems = unscripted
+    BatchGetProfiles = ListProfiles = Rank = SimilarItems = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = unscripted
 
@@ -57,6 +58,8 @@ class ScriptedSuite(
         self.events: dict[str, event_pb2.Event] = {}
         self.positions: dict[str, bytes] = {}
         self.items: dict[str, item_pb2.Item] = {}
+        self.masks: list[tuple[str, ...]] = []
+        """The mask of each item that was written."""
         self.profiles: dict[str, profile_pb2.Profile] = {}
         self.break_after: deque[int] = deque()
         self.chunks: list[int] = []
@@ -122,12 +125,16 @@ class ScriptedSuite(
                 result.outcome = catalog_service_pb2.ITEM_OUTCOME_REJECTED
                 result.field, result.detail = "title", "is longer than 512 bytes"
                 continue
-            result.outcome = (
-                catalog_service_pb2.ITEM_OUTCOME_UPDATED
-                if item.item_id in self.items
-                else catalog_service_pb2.ITEM_OUTCOME_CREATED
-            )
-            self.items[item.item_id] = item
+            known = self.items.get(item.item_id)
+            written = _written(known, item, request.update_mask.paths)
+            if known is None:
+                result.outcome = catalog_service_pb2.ITEM_OUTCOME_CREATED
+            elif written == known:
+                result.outcome = catalog_service_pb2.ITEM_OUTCOME_UNCHANGED
+            else:
+                result.outcome = catalog_service_pb2.ITEM_OUTCOME_UPDATED
+            self.items[item.item_id] = written
+            self.masks.append(tuple(request.update_mask.paths))
         return answer
 
     async def GetItems(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -138,10 +145,31 @@ class ScriptedSuite(
             missing_item_ids=[i for i in request.item_ids if i not in self.items],
         )
 
+    async def ListItems(self, request: Any, context: Any) -> Any:  # noqa: N802
+        names = sorted(name for name in self.items if name > request.page_token)
+        page = names[:_PAGE_ITEMS]
+        return catalog_service_pb2.ListItemsResponse(
+            items=[self.items[name] for name in page],
+            next_page_token=page[-1] if len(names) > len(page) else "",
+        )
+
+    async def DeleteItems(self, request: Any, context: Any) -> Any:  # noqa: N802
+        missing = [name for name in request.item_ids if self.items.pop(name, None) is None]
+        return catalog_service_pb2.DeleteItemsResponse(
+            position=self._position(), missing_item_ids=missing
+        )
+
     async def UpdateProfile(self, request: Any, context: Any) -> Any:  # noqa: N802
         profile = request.profile
+        subject = profile.subject
+        known = self.profiles.get(subject.user_id or subject.session_id)
+        if request.update_mask.paths and known is not None:
+            # Of attributes that stay, those that the mask does not name.
+            for name, value in known.attributes.fields.items():
+                if f"attributes.{name}" not in request.update_mask.paths:
+                    profile.attributes.fields[name].CopyFrom(value)
         profile.etag = "1"
-        self.profiles[profile.subject.user_id] = profile
+        self.profiles[subject.user_id or subject.session_id] = profile
         return profile_service_pb2.UpdateProfileResponse(profile=profile)
 
     async def GetProfile(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -298,3 +326,61 @@ def _compared(mean: float) -> generation_service_pb2.LiveComparison:
     return generation_service_pb2.LiveComparison(
         events=1500, mean_difference=mean, lower=mean - 0.01, upper=mean + 0.01
     )
+
+
+def _written(
+    known: item_pb2.Item | None, item: item_pb2.Item, paths: Sequence[str]
+) -> item_pb2.Item:
+    """Return what an upsert leaves, as the contract of update_mask has it."""
+    if known is None or not paths:
+        return item
+    written = item_pb2.Item()
+    written.CopyFrom(known)
+    for path in paths:
+        field, _, name = path.partition(".")
+        if name:
+            written.numbers.pop(name, None)
+            if name in item.numbers:
+                written.numbers[name] = item.numbers[name]
+            continue
+        written.ClearField(field)
+        part = item_pb2.Item()
+        part.CopyFrom(item)
+        for descriptor, _ in item.ListFields():
+            if descriptor.name != field:
+                part.ClearField(descriptor.name)
+        written.MergeFrom(part)
+    return written
+
+
+def _events_of(columns: event_columns_pb2.EventColumns) -> list[event_pb2.Event]:
+    """Return events in columns as such, by what the proto says of each column."""
+    count = len(columns.event_ids)
+    for name in ("subjects", "items", "type_indices"):
+        assert len(getattr(columns, name)) == count, name
+    for name in ("values", "has_value", "event_times_us", "has_event_time", "slate_ids",
+                 "contexts"):  # fmt: skip
+        assert len(getattr(columns, name)) in (0, count), name
+    users = len(columns.user_ids)
+    events = []
+    for row in range(count):
+        event = event_pb2.Event(
+            event_id=columns.event_ids[row],
+            item_id=columns.item_ids[columns.items[row]],
+            type=columns.types[columns.type_indices[row]],
+        )
+        subject = columns.subjects[row]
+        if 1 <= subject <= users:
+            event.subject.user_id = columns.user_ids[subject - 1]
+        elif subject:
+            event.subject.session_id = columns.session_ids[subject - users - 1]
+        if columns.values and (not columns.has_value or columns.has_value[row]):
+            event.value = columns.values[row]
+        if columns.event_times_us and (not columns.has_event_time or columns.has_event_time[row]):
+            event.event_time.FromMicroseconds(columns.event_times_us[row])
+        if columns.slate_ids:
+            event.slate_id = columns.slate_ids[row]
+        if columns.contexts:
+            event.context.update(columns.contexts[row].entries)
+        events.append(event)
+    return events

@@ -1,21 +1,15 @@
-"""Rows of a query on a real PostgreSQL, as a file's rows: order, types, resuming, faults."""
+"""Rows of a query on a real PostgreSQL go in as a file's do, and broken imports go on."""
 
-import asyncio
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from services.cli.endpoints import Endpoints
-from services.cli.failures import CommandError
-from services.cli.imports.query_rows import QueryRows
 from tests.cli.harken_process import harken
 from tests.cli.scripted_suite import ScriptedSuite
 from tests.conftest import FreshDatabase
-
-ROWS = 5_001
-EVENTS = "SELECT who AS user, what AS item, at AS timestamp, 'view' AS type FROM shop.clicks"
-ORDERED = f"{EVENTS} ORDER BY number"
+from tests.dataset.shop import ORDERED, ROWS, fill
 
 
 @pytest.fixture
@@ -26,86 +20,8 @@ def suite() -> ScriptedSuite:
 @pytest.fixture(scope="module")
 async def shop(module_database: FreshDatabase) -> str:
     """Return the DSN of a shop's database."""
-    connection = await asyncpg.connect(module_database.admin_dsn)
-    await connection.execute(
-        "CREATE SCHEMA shop;"
-        "CREATE TABLE shop.clicks (number int, who uuid, what text, at timestamptz);"
-        "INSERT INTO shop.clicks SELECT n, gen_random_uuid(), 'i' || n % 50,"
-        " timestamptz '2024-01-01 00:00:00+02' + n * interval '1 s'"
-        f" FROM generate_series(1, {ROWS}) n;"
-        "CREATE TABLE shop.items (id int, title text, genres text[], price numeric, sold bool,"
-        " made date, weight float8);"
-        "INSERT INTO shop.items VALUES (1, 'One', '{a,b}', 9.50, true, '2020-02-03', 'NaN'),"
-        " (2, 'Two', NULL, 7, false, NULL, 1.5)"
-    )
-    await connection.close()
+    await fill(module_database.admin_dsn)
     return module_database.admin_dsn
-
-
-def test_cells_are_as_those_of_files(shop: str) -> None:
-    with QueryRows(shop, "SELECT * FROM shop.items ORDER BY id;") as rows:
-        assert list(rows.columns) == ["id", "title", "genres", "price", "sold", "made", "weight"]
-        assert [(row.number, row.cells) for row in rows.rows()] == [
-            (
-                1,
-                {
-                    "id": 1, "title": "One", "genres": ["a", "b"], "price": 9.5, "sold": True,
-                    "made": "2020-02-03", "weight": None,
-                },
-            ),
-            (
-                2,
-                {
-                    "id": 2, "title": "Two", "genres": None, "price": 7, "sold": False,
-                    "made": None, "weight": 1.5,
-                },
-            ),
-        ]  # fmt: skip
-
-
-async def test_reading_inside_a_loop_goes_page_by_page_and_can_be_left(shop: str) -> None:
-    """As the imports do it. No session and no cursor stays behind."""
-    with QueryRows(shop, ORDERED) as rows:
-        assert rows.count_rows() == ROWS
-        numbers = [row.number for row in rows.rows()]
-        assert numbers == list(range(1, ROWS + 1))
-        left = rows.rows()
-        assert next(left).number == 1
-        del left
-        assert rows.is_ordered
-    admin = await asyncpg.connect(shop)
-    open_sessions = await admin.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'harken-import'"
-        " AND datname = current_database()"
-    )
-    await admin.close()
-    assert open_sessions == 0
-
-
-@pytest.mark.parametrize(
-    ("query", "says"),
-    [
-        ("SELECT nothing FROM shop.clicks", "nothing"),
-        ("SELECT 1 AS a, 2 AS a", "different names"),
-        ("DELETE FROM shop.clicks RETURNING who", "read-only"),
-        ("SELECT 1; SELECT 2", "multiple commands"),
-    ],
-)
-async def test_what_is_no_plain_select_is_refused(shop: str, query: str, says: str) -> None:
-    def read() -> None:
-        with QueryRows(shop, query) as rows:
-            list(rows.rows())
-
-    with pytest.raises(CommandError, match=says):
-        await asyncio.to_thread(read)
-
-
-def test_a_database_that_is_away_is_a_clear_failure() -> None:
-    with (
-        pytest.raises(CommandError, match="the query failed"),
-        QueryRows("postgresql:///x?host=/nonexistent&user=x", "SELECT 1 AS user"),
-    ):
-        pass
 
 
 async def test_the_command_imports_and_resumes_where_it_broke(

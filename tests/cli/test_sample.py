@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from services.cli.endpoints import Endpoints
-from services.cli.imports.event_rows import event_rows
-from services.cli.imports.item_rows import item_of
-from services.dataset.event_columns import EventOptions, event_columns
-from services.dataset.item_columns import ItemOptions, item_columns
-from services.dataset.table_file import TableFile
+from services.dataset.fields.item_fields import ItemOptions, ItemReader, ItemRow, item_fields
+from services.dataset.history.event_ids import EventIds
 from tests.cli.harken_process import harken
 from tests.cli.scripted_suite import ScriptedSuite
+from tests.dataset.tables import batches_of, rows_of, table_of
 
 DAY = 86_400
 SMALL = ("--items", "40", "--users", "6", "--days", "10")
@@ -30,27 +28,24 @@ async def test_the_import_parsers_take_every_row_and_miss_no_field(tmp_path: Pat
     done = await harken("sample", "data", *SMALL, folder=tmp_path)
     assert done.code == 0, done.errors
 
-    table = TableFile(tmp_path / "data" / "items.csv")
-    columns = item_columns(table.columns, ItemOptions())
-    items = {item.item_id: item for item in (item_of(row, columns) for row in table.rows())}
-    assert len(items) == 40
+    with table_of(tmp_path / "data" / "items.csv") as table:
+        rows = list(ItemReader(table, item_fields(table, ItemOptions())).rows())
+    items = {row.content.item_id: row.content for row in rows if isinstance(row, ItemRow)}
+    assert len(items) == len(rows) == 40
     for item in items.values():
         assert item.title
         assert item.categories
         assert 1950 <= item.numbers["year"] < 2025
 
-    table = TableFile(tmp_path / "data" / "events.csv.gz")
-    rows = list(event_rows(table.rows(), event_columns(table.columns, EventOptions())))
-    assert rows
-    assert [row.fault for row in rows if row.fault is not None] == []
-    events = [row.event for row in rows if row.event is not None]
-    assert {event.subject.user_id for event in events} == {f"user-{n}" for n in range(6)}
-    assert len({event.event_id for event in events}) == len(events)
-    for event in events:
-        assert event.item_id in items
-        assert event.type == "rating"
-        assert 1 <= event.value <= 5
-    times = [event.event_time.seconds for event in events]
+    (events,) = batches_of(tmp_path / "data" / "events.csv.gz")
+    assert len(events)
+    assert not events.faults
+    assert set(events.users) == {f"user-{n}" for n in range(6)}
+    assert len(set(EventIds().of(events))) == len(events)
+    assert set(events.items) <= set(items)
+    assert set(events.types) == {"rating"}
+    assert all(1 <= value <= 5 for value in events.values)
+    times = (events.times_us // 10**6).tolist()
     assert times == sorted(times)
     assert time.time() - 12 * DAY < times[0] <= times[-1] < time.time()
 
@@ -66,10 +61,9 @@ async def test_the_commands_it_prints_work_as_they_are(
     for words in commands:
         tried = await harken(*words[1:], folder=tmp_path, endpoints=endpoints)
         assert tried.code == 0, tried.errors
-        assert "not taken" not in tried.output
+        assert "rejected of" not in tried.output
     assert len(suite.items) == 40
-    rows = TableFile(tmp_path / "my data" / "events.csv.gz").count_rows()
-    assert len(suite.events) == rows
+    assert len(suite.events) == len(rows_of(tmp_path / "my data" / "events.csv.gz"))
     # The user it names is known: otherwise the slate says that nothing is.
     assert any(event.subject.user_id == "user-0" for event in suite.events.values())
 

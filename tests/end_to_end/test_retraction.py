@@ -14,8 +14,9 @@ from harken.feedback.v1 import event_pb2, feedback_service_pb2, retraction_pb2
 from services.cli.exports.event_export import export_events
 from services.cli.suite import Suite
 from services.common.position import decode_position
-from services.dataset.event_file import read_events
+from services.dataset.history.event_file import read_events
 from services.dataset.log_export import read_log
+from services.dataset.table.table import Source, open_table
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
 from tests.profile.oracle import stated_behaviour
@@ -197,7 +198,8 @@ async def test_the_log_reads_back_as_a_history(
     file = tmp_path / "events.csv.gz"
     written = await asyncio.to_thread(export_events, running.endpoints.feedback, "default", file)
     assert (written.events, written.through_sequence) == (len(whole), whole[-1].sequence)
-    again = read_events(file)
+    with open_table(Source((str(file),))) as table:
+        again = read_events(table)
     assert not again.rejected
     np.testing.assert_array_equal(again.times_us, events.times_us)
     np.testing.assert_array_equal(again.values, events.values)

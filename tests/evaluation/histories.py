@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.evaluation.protocol import Rules
 from services.evaluation.timeline import Timeline, make_timeline
 

@@ -20,8 +20,7 @@ def expected_behaviour(happenings: Sequence[Happening]) -> dict[str, Any]:
             seen.append(happening.item)
     return {
         "recent": [
-            (h.item, h.type, h.value, h.time_us, float(np.float32(h.weight)))
-            for h in by_time[:100]
+            (h.item, h.type, h.value, h.time_us, float(np.float32(h.weight))) for h in by_time[:100]
         ],
         "events": len(happenings),
         "by_type": {

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.common.content_features import Content
-from services.dataset.events import Events
+from services.dataset.history.events import Events
 from services.feedback.domain.event_types import EventType
 from services.trainer.training_data import TrainingData, training_data
 

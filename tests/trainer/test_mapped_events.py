@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.dataset.event_file import read_events
+from services.dataset.history.event_file import read_events
+from services.dataset.table.table import Source, open_table
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.training_data import TrainingDataError, training_data
 from tests.trainer.made import TYPES, events_of, tasteful
@@ -24,7 +25,8 @@ def test_mapped_events_are_those_that_are_read(tmp_path: Path, ordered: bool) ->
         np.random.default_rng(0).shuffle(rows)
     file = tmp_path / "events.csv"
     file.write_text("user,item,type,timestamp\n" + "\n".join(rows) + "\n")
-    wanted, found = read_events(file), map_events(file, tmp_path / "columns")
+    with open_table(Source((str(file),))) as table:
+        wanted, found = read_events(table), map_events(table, tmp_path / "columns")
     assert isinstance(found.users, np.memmap)
     assert list(found.user_ids) == list(wanted.user_ids)
     for name in ("users", "items", "kinds", "times_us"):

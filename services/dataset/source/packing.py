@@ -2,19 +2,23 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
 from services.dataset.faults import SourceError
 
 HEAD_BYTES = 512
+_PIECE_BYTES = 1 << 14
 
-DAMAGED = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError)
+DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError,
+           zstandard.ZstdError)  # fmt: skip
 """What reading a damaged packed file raises."""
 
 _FOREIGN = (
@@ -50,10 +54,7 @@ def open_unpacked(path: Path) -> BinaryIO:
     elif head.startswith(b"\xfd7zXZ\x00"):
         opened = lzma.open(path)  # noqa: SIM115
     elif head.startswith(b"\x28\xb5\x2f\xfd"):
-        # Logs that grow are frame after frame.
-        opened = zstandard.ZstdDecompressor().stream_reader(
-            path.open("rb"), read_across_frames=True, closefd=True
-        )
+        opened = io.BufferedReader(_ZstdFile(path), _PIECE_BYTES)
     else:
         opened = path.open("rb")
     return cast("BinaryIO", opened)
@@ -108,6 +109,42 @@ def chunks_of(path: Path, size: int) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(size):
             yield chunk
+
+
+class _ZstdFile(io.RawIOBase):
+    """Frame after frame, as logs that grow have them. The reader of the library takes a frame that
+    is cut off for the end of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._packed = path.open("rb")
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._begun = False
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            packed = self._frame.unused_data if self._frame.eof else b""
+            packed = packed or self._packed.read(_PIECE_BYTES)
+            if not packed:
+                if self._begun and not self._frame.eof:
+                    raise EOFError("a frame does not end: the file is cut off")
+                return 0
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._begun = True
+            self._left = memoryview(self._frame.decompress(packed))
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def _is_data(name: str) -> bool:

@@ -38,8 +38,14 @@ class _Dialect:
 class DelimitedPart:
     """One delimited file, read from its beginning any number of times."""
 
-    def __init__(self, part: Part, options: ReadOptions, notes: Notes) -> None:
-        """Find out how the file is written.
+    def __init__(
+        self,
+        part: Part,
+        options: ReadOptions,
+        notes: Notes,
+        chunk_characters: int = _CHUNK_CHARACTERS,
+    ) -> None:
+        """Find out how the file is written. It is read `chunk_characters` at a time.
 
         Raises:
             SourceError: it is damaged, empty, or not text.
@@ -48,6 +54,7 @@ class DelimitedPart:
         self._part = part
         self._options = options
         self._notes = notes
+        self._chunk_characters = chunk_characters
         self._dialect = self._found()
         self.columns = [column_name(name) for name in self._dialect.names]
         self.twice = twice_in(self.columns)
@@ -69,7 +76,7 @@ class DelimitedPart:
         reader = _Lines(self._part.name, self.columns, self._dialect, self._options, self._notes)
         try:
             with self._opened() as text:
-                yield from reader.blocks(text, first_number)
+                yield from reader.blocks(text, first_number, self._chunk_characters)
         except UnicodeError as error:
             raise SourceError(
                 f"{self._part.name} is not {self._dialect.encoding.codec} throughout: {error}"
@@ -140,13 +147,15 @@ class _Lines:
         self._faults: list[FaultyRow] = []
         self._number = 0
 
-    def blocks(self, text: io.TextIOWrapper, first_number: int) -> Iterator[Block]:
+    def blocks(
+        self, text: io.TextIOWrapper, first_number: int, chunk_characters: int
+    ) -> Iterator[Block]:
         self._number = first_number
         header = self._dialect.has_header
         line, left_over = 1, ""
         pending: list[str] = []
         while True:
-            piece = text.read(_CHUNK_CHARACTERS)
+            piece = text.read(chunk_characters)
             last = not piece
             if self._dialect.returns_only:
                 piece = piece.replace("\r", "\n")

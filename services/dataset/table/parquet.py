@@ -63,6 +63,7 @@ class ParquetPart:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         arrow, parquet = _arrow("pyarrow"), _arrow("pyarrow.parquet")
+        # The reader closes what it opened itself, and this it did not.
         with self._part.open() as opened:
             try:
                 file = parquet.ParquetFile(opened)

@@ -37,7 +37,7 @@ class QueryPart:
         `is_ordered`: it has an ORDER BY, which should be over something unique.
         """
         self._dsn = dsn
-        self._query = query.strip().rstrip(";")
+        self._query = query.strip().rstrip("; \t\r\n")
         self.is_ordered = _ORDER_BY.search(self._query) is not None
         self.columns: Sequence[str] = ()
         self.twice: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -31,9 +31,9 @@ _SLASHED = re.compile(r"\d{1,2}[/.]\d{1,2}[/.](\d{4}|\d\d)\b", re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(?=$|[ T])", re.ASCII)
 _ORDINAL = re.compile(r"(\d{4})-(\d{3})(?=$|[ T])", re.ASCII)
 _MONTH = re.compile(r"\d{4}-\d\d", re.ASCII)
-_ZONE_NAME = re.compile(r"\s*(UTC|GMT|Z|\[UTC\]|\[GMT\]|\[Z\])\s*$", re.IGNORECASE)
+_ZONE_NAME = re.compile(r"\s*(UTC|GMT|Z|Z?\[(UTC|GMT|Z)\])\s*$", re.IGNORECASE)
 _OFFSET = re.compile(r"\s*([+-]\d\d(:?\d\d(:?\d\d)?)?)$", re.ASCII)
-_CLOCK = re.compile(r"[ T](\d\d):?(\d\d)(?::?(\d\d)([.,]\d+)?)?$", re.ASCII | re.IGNORECASE)
+_CLOCK = re.compile(r"[ T](\d\d)(?::?(\d\d)(?::?(\d\d)([.,]\d+)?)?)?$", re.ASCII)
 _SINGLE_DIGITS = re.compile(r"(?<=[-:T ])(\d)(?=$|[-:T .,])", re.ASCII)
 _NO_TIME = frozenset({"nat", "nan", "<na>"})
 
@@ -163,8 +163,8 @@ class TimeReader:
         if self._format is not None:
             return self._by_format(text, self._format)
         if _NUMBER.fullmatch(text):
-            date = self._date_of_digits(text)
-            return date if date is not None else self._number(text, None)
+            day = self._date_of_digits(text)
+            return day if day is not None else self._number(text, None)
         return self._written(text)
 
     def _number(self, text: str, unit: Unit | None) -> int:
@@ -234,22 +234,28 @@ class TimeReader:
         if "W" not in body:
             body = _SINGLE_DIGITS.sub(r"0\1", body)
         clock = _CLOCK.search(body)
-        later = timedelta()
+        time_of_day, next_day, later_us = time(), False, 0
         if clock is not None:
-            hour, minute, second = clock[1], clock[2], clock[3] or "00"
+            hour, minute, second = clock[1], clock[2] or "00", clock[3] or "00"
             if second == "60":
-                second, later = "59", timedelta(seconds=1)
+                second, later_us = "59", 10**6
             if hour == "24" and minute == second == "00" and not (clock[4] or "0").strip("0.,"):
-                hour, later = "00", timedelta(days=1)
-            fraction = (clock[4] or "")[1:7]
-            body = f"{body[: clock.start()]}T{hour}:{minute}:{second}"
-            later += timedelta(microseconds=int(fraction.ljust(6, "0")) if fraction else 0)
-        moment = datetime.fromisoformat(body)
+                hour, next_day = "00", True
+            later_us += int((clock[4] or ".0")[1:7].ljust(6, "0"))
+            time_of_day = time(int(hour), int(minute), int(second))
+            body = body[: clock.start()]
+        # A day, and nothing else: fromisoformat of datetime takes any character before a time.
+        moment = datetime.combine(date.fromisoformat(body), time_of_day)
+        if next_day:
+            try:
+                # Of the calendar: not every day has 24 hours.
+                moment += timedelta(days=1)
+            except OverflowError:
+                raise _fault(text, "is outside the years 1 to 9999") from None
         if zone is not None:
-            moment = moment.replace(tzinfo=zone)
             # Not beyond the years that datetime has, whatever the offset.
-            return _since_epoch(moment) + later // timedelta(microseconds=1)
-        return self._of(moment, text) + later // timedelta(microseconds=1)
+            return _since_epoch(moment.replace(tzinfo=zone)) + later_us
+        return self._of(moment, text) + later_us
 
     def _mail(self, text: str) -> int:
         try:
