@@ -93,7 +93,7 @@ def recommend(replica: TenantReplica, request_bytes: bytes, user: UserState) -> 
     """Do what the servicer does for one call, without gRPC; return the answer's size."""
     request = pb.RecommendRequest.FromString(request_bytes)
     serving = generation("g1", DIMENSION)
-    slate = make_slate(replica, serving, user, request.count, filter_of(request, RULE), NOW)
+    slate = make_slate(replica, serving, user, request.count, filter_of(request.filter, RULE), NOW)
     answer = pb.RecommendResponse(
         slate_id=new_slate_id(),
         slots=slot_messages(slate.slots),

@@ -14,7 +14,6 @@ from grpc_status import rpc_status
 from harken.feedback.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
-    event_columns_pb2,
     event_pb2,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
@@ -351,36 +350,3 @@ def _written(
                 part.ClearField(descriptor.name)
         written.MergeFrom(part)
     return written
-
-
-def _events_of(columns: event_columns_pb2.EventColumns) -> list[event_pb2.Event]:
-    """Return events in columns as such, by what the proto says of each column."""
-    count = len(columns.event_ids)
-    for name in ("subjects", "items", "type_indices"):
-        assert len(getattr(columns, name)) == count, name
-    for name in ("values", "has_value", "event_times_us", "has_event_time", "slate_ids",
-                 "contexts"):  # fmt: skip
-        assert len(getattr(columns, name)) in (0, count), name
-    users = len(columns.user_ids)
-    events = []
-    for row in range(count):
-        event = event_pb2.Event(
-            event_id=columns.event_ids[row],
-            item_id=columns.item_ids[columns.items[row]],
-            type=columns.types[columns.type_indices[row]],
-        )
-        subject = columns.subjects[row]
-        if 1 <= subject <= users:
-            event.subject.user_id = columns.user_ids[subject - 1]
-        elif subject:
-            event.subject.session_id = columns.session_ids[subject - users - 1]
-        if columns.values and (not columns.has_value or columns.has_value[row]):
-            event.value = columns.values[row]
-        if columns.event_times_us and (not columns.has_event_time or columns.has_event_time[row]):
-            event.event_time.FromMicroseconds(columns.event_times_us[row])
-        if columns.slate_ids:
-            event.slate_id = columns.slate_ids[row]
-        if columns.contexts:
-            event.context.update(columns.contexts[row].entries)
-        events.append(event)
-    return events

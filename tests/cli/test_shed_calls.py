@@ -3,21 +3,23 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
 
 from harken.feedback.v1 import catalog_service_pb2, item_pb2
 from services.cli.clients import Clients, connect, patiently
-from services.cli.imports.event_rows import event_rows
-from services.cli.imports.event_stream import Chunk, EventStream
+from services.cli.imports.event_chunk import EventChunk, Window, chunks_of
+from services.cli.imports.event_stream import EventStream
 from services.cli.imports.item_target import item_target
 from services.common.errors import OverloadedError
 from services.common.retry_info import MOST_SECONDS, pause_seconds
 from services.common.status import status_of
-from services.dataset.event_columns import EventOptions, event_columns
-from services.dataset.item_columns import ItemOptions, item_columns
-from services.dataset.table_file import Row
+from services.dataset.fields.event_fields import EventOptions, event_fields
+from services.dataset.fields.item_fields import ItemOptions, ItemReader, ItemRow, item_fields
+from services.dataset.history.event_batch import EventReader
+from services.dataset.table.table import Source, open_table
 from tests.cli.scripted_suite import ScriptedSuite, serving
 from tests.faults import fault_of
 
@@ -56,27 +58,37 @@ async def clients(suite: SheddingSuite) -> AsyncIterator[Clients]:
         yield connected
 
 
-async def test_an_import_of_events_waits_as_told(suite: SheddingSuite, clients: Clients) -> None:
-    columns = event_columns(["user", "item", "event", "timestamp"], EventOptions())
-    cells = {"user": "u", "item": "i", "event": "view", "timestamp": "7"}
-    rows = list(event_rows((Row(n, dict(cells, item=f"i{n}")) for n in range(1, 21)), columns))
+async def test_an_import_of_events_waits_as_told(
+    suite: SheddingSuite, clients: Clients, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.csv"
+    lines = [f"u,i{n},view,{1_500_000_000 + n}" for n in range(1, 21)]
+    file.write_text("\n".join(["user,item,event,timestamp", *lines]))
 
-    async def chunks() -> AsyncIterator[Chunk]:
-        for start in range(0, 20, 5):
-            yield Chunk(rows[start : start + 5])
+    async def chunks() -> AsyncIterator[EventChunk]:
+        with open_table(Source((str(file),))) as table:
+            reader = EventReader(table, event_fields(table, EventOptions()))
+            for chunk in chunks_of(reader.batches(), False, Window(), 5):
+                yield chunk
 
     answered: list[int] = []
-    stream = EventStream(clients.feedback, "default")
-    await stream.send(chunks(), lambda chunk, _: answered.append(chunk.last_row))
+    stream = EventStream[EventChunk](clients.feedback, "default")
+    await stream.send(chunks(), lambda chunk, _: answered.append(chunk.rows))
     assert answered == [5, 10, 15, 20]
     assert len(suite.events) == 20
     assert len(suite.times) == 3
     assert min(suite.pauses()) >= TOLD_SECONDS * 0.99
 
 
-async def test_an_import_of_items_waits_as_told(suite: SheddingSuite, clients: Clients) -> None:
-    target = item_target(clients.catalog, "default", item_columns(["item_id"], ItemOptions()))
-    assert await target.send([item_pb2.Item(item_id="a")]) == ["created"]
+async def test_an_import_of_items_waits_as_told(
+    suite: SheddingSuite, clients: Clients, tmp_path: Path
+) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text("item_id,title\na,A\n")
+    with open_table(Source((str(file),))) as table:
+        fields = item_fields(table, ItemOptions())
+        rows = [row for row in ItemReader(table, fields).rows() if isinstance(row, ItemRow)]
+        assert await item_target(clients.catalog, "default", fields).send(rows) == ["created"]
     assert len(suite.times) == 3
     assert min(suite.pauses()) >= TOLD_SECONDS * 0.99
 
