@@ -211,7 +211,7 @@ def import_items(
                     state, total, allowed,
                 )  # fmt: skip
                 if replace:
-                    await _replace(clients, tenant, named - {""}, gone, yes)
+                    await _replace(clients, tenant, named, gone, yes)
                 return summary, rejects.last
 
         summary, file = run(work())
@@ -322,8 +322,13 @@ def _item_id(row: ItemRow | FaultyRow, column: str) -> str:
 
 
 async def _replace(clients: Clients, tenant: str, named: set[str], gone: Gone, yes: bool) -> None:
-    found = await difference(clients.catalog, tenant, named, gone)
+    found = await difference(clients, tenant, named - {""}, gone)
     console = messages()
+    if "" in named and found.gone and not yes:
+        raise CommandError(
+            "rows were rejected whose item cannot be read, so it is not known what is gone: mend "
+            "them, or say --yes (the other rows are imported)"
+        )
     if found.hidden:
         console.print(
             f"{len(found.hidden):,} items of the source are hidden, and stay so "
@@ -343,7 +348,7 @@ async def _replace(clients: Clients, tenant: str, named: set[str], gone: Gone, y
             f"that is {found.share:.0%} of the catalogue: nothing was {what}; say --yes when it is "
             "meant (the rows of the source are imported)"
         )
-    await remove(clients.catalog, tenant, [item_id for item_id, _ in found.gone], gone)
+    await remove(clients, tenant, [item_id for item_id, _ in found.gone], gone)
 
 
 def _looked_through(table: Table, ordered: OrderedEvents) -> Survey:

@@ -1,18 +1,13 @@
 """A file as the whole catalogue: what is not in it is hidden or deleted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from google.protobuf.field_mask_pb2 import FieldMask
+from services.cli.catalogue import delete_items, set_available
+from services.cli.clients import Clients
+from services.cli.listing import listed_items
 
-from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
-from services.cli.clients import CALL_SECONDS
-
-_PAGE_ITEMS = 1000
-_BATCH = 500
 SAFE_SHARE = 0.1
 """Share of the catalogue that may go without being asked for."""
 
@@ -38,12 +33,7 @@ class Difference:
         return len(self.gone) / max(1, self.total)
 
 
-async def difference(
-    stub: catalog_service_pb2_grpc.CatalogServiceAsyncStub,
-    tenant: str,
-    named: set[str],
-    gone: Gone,
-) -> Difference:
+async def difference(clients: Clients, tenant: str, named: set[str], gone: Gone) -> Difference:
     """Compare the catalogue with the ids that a file names; items that are hidden already are not
     gone again. Ids stand with their titles.
 
@@ -54,15 +44,8 @@ async def difference(
     missing: list[tuple[str, str]] = []
     hidden: list[str] = []
     total = 0
-    token = ""
-    while True:
-        page = await stub.ListItems(
-            catalog_service_pb2.ListItemsRequest(
-                tenant=tenant, page_size=_PAGE_ITEMS, page_token=token
-            ),
-            timeout=CALL_SECONDS,
-        )
-        for item in page.items:
+    async for page in listed_items(clients, tenant):
+        for item in page:
             shown = item.available or not item.HasField("available")
             total += shown or gone is Gone.DELETE
             if item.item_id in named:
@@ -70,40 +53,17 @@ async def difference(
                     hidden.append(item.item_id)
             elif shown or gone is Gone.DELETE:
                 missing.append((item.item_id, item.title))
-        token = page.next_page_token
-        if not token:
-            return Difference(missing, hidden, total)
+    return Difference(missing, hidden, total)
 
 
-async def remove(
-    stub: catalog_service_pb2_grpc.CatalogServiceAsyncStub,
-    tenant: str,
-    item_ids: Sequence[str],
-    gone: Gone,
-) -> bytes:
-    """Hide or delete items; return the position by which it is visible.
+async def remove(clients: Clients, tenant: str, item_ids: Sequence[str], gone: Gone) -> None:
+    """Hide or delete items.
 
     Raises:
         grpc.aio.AioRpcError: the suite refuses or is away.
 
     """
-    position = b""
-    for begin in range(0, len(item_ids), _BATCH):
-        batch = item_ids[begin : begin + _BATCH]
-        if gone is Gone.DELETE:
-            deleted = await stub.DeleteItems(
-                catalog_service_pb2.DeleteItemsRequest(tenant=tenant, item_ids=batch),
-                timeout=CALL_SECONDS,
-            )
-            position = deleted.position or position
-        else:
-            changed = await stub.UpsertItems(
-                catalog_service_pb2.UpsertItemsRequest(
-                    tenant=tenant,
-                    items=[item_pb2.Item(item_id=item_id, available=False) for item_id in batch],
-                    update_mask=FieldMask(paths=["available"]),
-                ),
-                timeout=CALL_SECONDS,
-            )
-            position = changed.position or position
-    return position
+    if gone is Gone.DELETE:
+        await delete_items(clients, tenant, item_ids)
+    else:
+        await set_available(clients, tenant, item_ids, available=False)

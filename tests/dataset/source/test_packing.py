@@ -118,7 +118,7 @@ def tarred() -> bytes:
         (b"\x93NUMPY", "a NumPy array"),
         (b"\x80\x04\x95", "a pickle"),
         (tarred(), "a tar archive"),
-        (gzip.compress(tarred()), "a tar archive"),
+        (gzip.compress(tarred(), mtime=0), "a tar archive"),
         (b"<html><body>", "XML or HTML"),
         (b"\x00\x01\x02\x00\xff\x00\x00" * 50, "not text"),
         (b"", "is empty"),
