@@ -131,6 +131,8 @@ def number_of(cell: object) -> float | None:
         RowFaultError: it is something else, or beyond what a double holds.
 
     """
+    if isinstance(cell, float) and math.isfinite(cell):
+        return cell
     text = text_of(cell)
     if not text or text.lower() in _NOT_A_NUMBER:
         return None
