@@ -104,6 +104,15 @@ def test_cells_of_json_of_the_wrong_kind(tmp_path: Path) -> None:
     assert batch.faults[0].fault.value == "[1]"
 
 
+def test_half_surrogates_that_a_text_of_json_writes_are_a_fault(tmp_path: Path) -> None:
+    text = 'user|props|event\nu|{"id": "\\ud83d"}|view\nu|{"id": "a"}|view\n'
+    batch = read(tmp_path / "e.csv", text, EventOptions(item="props.id"))
+    assert list(batch.items) == ["a"]
+    assert [(one.fault.reason, one.fault.column) for one in batch.faults] == [
+        ("INVALID_UTF8", "props.id")
+    ]
+
+
 def test_types_are_mapped_or_constant(tmp_path: Path) -> None:
     text = "user,item,event\nu,i,addtocart\nu,i,view\nu,i,\n"
     mapped = read(tmp_path / "e.csv", text, EventOptions(type_map={"addtocart": "cart"}))
@@ -124,7 +133,7 @@ def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     rows = [
         'e1, u ,,i,view,,5,slate,"{""page"": ""home""}"', "e2,,s, i,view,1,6,,",
         'e3,u,,i,view,,7,,"{""n"": 1}"', "e4,u,,i,view,,8,,[]", f"e5,u,,i,view,,9,{'s' * 65},",
-        "e6,u,,i,view,,9,,{no",
+        "e6,u,,i,view,,9,,{no", 'e7,u,,i,view,,9,,"{""k"": ""\\ud83d""}"',
     ]  # fmt: skip
     batch = read(tmp_path / "e.csv", ",".join(EXPORT_COLUMNS) + "\n" + "\n".join(rows) + "\n")
     assert (list(batch.users), list(batch.sessions)) == ([" u ", ""], ["", "s"])
@@ -134,6 +143,7 @@ def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     assert [(one.number, one.fault.reason, one.fault.column) for one in batch.faults] == [
         (3, "INVALID_VALUE", "context"), (4, "INVALID_VALUE", "context"),
         (5, "INVALID_ID", "slate_id"), (6, "INVALID_VALUE", "context"),
+        (7, "INVALID_UTF8", "context"),
     ]  # fmt: skip
 
 

@@ -71,7 +71,8 @@ def test_ids_depend_on_content_and_occurrence_only(history: list[Said], cut: int
     assert len(set(made)) == len(history)
     names = {(one, ordered[: n + 1].count(one)): made[n] for n, one in enumerate(ordered)}
     # In another order of events of one time, and in batches that end elsewhere.
-    other = sorted(history[::-1], key=lambda row: row[3] or 0)
+    turned = history[::-1]
+    other = sorted(turned, key=lambda row: row[3] or 0)
     ids = EventIds()
     again = [*ids.of(batch_of(other[:cut])), *ids.of(batch_of(other[cut:]))]
     assert again == [names[(one, other[: n + 1].count(one))] for n, one in enumerate(other)]
