@@ -105,6 +105,18 @@ def test_newest_first_in_several_blocks(tmp_path: Path) -> None:
     assert sum(reader.times.units.values()) in (0, count - 1)
 
 
+def test_one_late_row_at_the_end_counts_nothing_twice(tmp_path: Path) -> None:
+    """What was looked through before it was found is read again."""
+    lines = [f"u,,item-{n},view,,{n + 5},,," if n % 100 else "u,,i,view,,soon,,,"
+             for n in range(60_000)]  # fmt: skip
+    text = HEAD + "\n".join([*lines, "u,,late,view,,1,,,"]) + "\n"
+    survey, batches, _ = ordered(written(tmp_path / "e.csv", text), tmp_path)
+    assert (survey.ordered, survey.first_late) == (False, 60_001)
+    assert (survey.rows, dict(survey.rejected)) == (60_001, {"INVALID_TIME": 600})
+    assert sum(len(batch.faults) for batch in batches) == 600
+    assert rows_of(batches)[0][5] == "late"
+
+
 @pytest.mark.parametrize("rows", ["", "u,,i,view,,,,,\n"])
 def test_nothing_to_order(tmp_path: Path, rows: str) -> None:
     survey, batches, _ = ordered(written(tmp_path / "e.csv", HEAD + rows), tmp_path)

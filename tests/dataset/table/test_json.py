@@ -180,6 +180,11 @@ def test_arrays_longer_than_a_piece(tmp_path: Path, indent: int | None) -> None:
         assert [line for _, line, _ in places] == [2 + 5 * n for n in range(40_000)]
 
 
+def test_a_number_is_not_cut_where_a_piece_ends(tmp_path: Path) -> None:
+    numbers = ",".join(str(10**8 + n) for n in range(200_000))
+    assert len(faults_of(written(tmp_path / "e.json", f"[{numbers}]"))) == 200_000
+
+
 def test_an_object_longer_than_a_piece(tmp_path: Path) -> None:
     rows = [{"user": "a" * (3 << 20)}, {"user": "b"}]
     assert rows_of(written(tmp_path / "e.json", json.dumps(rows))) == rows
