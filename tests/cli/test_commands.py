@@ -35,7 +35,8 @@ async def test_import_of_items_events_and_users(
     assert list(suite.items["1"].categories) == ["Comedy"]
     assert dict(suite.items["1"].numbers) == {"year": 1995.0}
     rejects = (tmp_path / "items.csv.rejects.jsonl").read_text()
-    assert json.loads(rejects)["detail"] == "title: is longer than 512 bytes"
+    assert json.loads(rejects)["detail"] == "is longer than 512 bytes"
+    assert json.loads(rejects)["column"] == "title"
 
     users = await harken("import", "users", "users.csv", folder=tmp_path, endpoints=endpoints)
     assert users.code == 0, users.errors
@@ -45,7 +46,7 @@ async def test_import_of_items_events_and_users(
         "import", "events", "events.csv", "--wait", folder=tmp_path, endpoints=endpoints
     )
     assert events.code == 0, events.errors
-    assert "2 rows were not taken; see events.csv.rejects.jsonl" in events.output
+    assert "1 rejected and 1 quarantined of 3 rows; see events.csv.rejects.jsonl" in events.output
     assert [event.subject.user_id for event in suite.events.values()] == ["ann"]
     lines = (tmp_path / "events.csv.rejects.jsonl").read_text().splitlines()
     assert [json.loads(line)["reason"] for line in lines] == ["UNKNOWN_ITEM", "INVALID_TIME"]

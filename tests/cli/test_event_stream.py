@@ -1,75 +1,83 @@
-"""Chunks over ImportEvents against a server by script: order, resuming, chunks of nothing."""
+"""Chunks over one stream: a window of them, breaks between them, and an end of patience."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import grpc
 import pytest
 
-from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import event_pb2, feedback_service_pb2
-from services.cli.clients import connect
-from services.cli.imports.event_stream import EventStream
-from tests.cli.scripted_suite import BAD_ITEM, ScriptedSuite, serving
-from tests.event_columns import columns_of
+from services.cli.clients import Clients, connect
+from services.cli.imports.event_chunk import EventChunk
+from services.cli.imports.event_stream import WINDOW, EventStream
+from tests.cli.made_history import Importer, Rows
+from tests.cli.scripted_suite import ScriptedSuite, serving
+from tests.faults import fault_of
+from tests.waiting import until
 
 
-@dataclass
-class ColumnChunk:
-    """A chunk of columns; `asked` counts how often its request was made."""
-
-    number: int
-    events: Sequence[event_pb2.Event]
-    asked: int = 0
-
-    def request(self, tenant: str) -> feedback_service_pb2.ImportEventsRequest | None:
-        self.asked += 1
-        if not self.events:
-            return None
-        columns = columns_of(self.events)
-        return feedback_service_pb2.ImportEventsRequest(tenant=tenant, columns=columns)
+@pytest.fixture
+def suite() -> ScriptedSuite:
+    return ScriptedSuite()
 
 
-def event(name: str, item: str = "i") -> event_pb2.Event:
-    subject = subject_pb2.Subject(session_id=f"s{len(name)}")
-    return event_pb2.Event(event_id=name, subject=subject, item_id=item, type="view", value=0.5)
+@pytest.fixture
+async def clients(suite: ScriptedSuite) -> AsyncIterator[Clients]:
+    async with serving(suite) as endpoints, connect(endpoints) as connected:
+        yield connected
 
 
-async def sent(
-    suite: ScriptedSuite, chunks: Sequence[ColumnChunk]
-) -> list[tuple[int, feedback_service_pb2.ImportEventsResponse]]:
-    """Send chunks; return the answers as they were reported."""
+async def test_a_break_while_the_next_chunk_is_made_loses_nothing(
+    suite: ScriptedSuite, clients: Clients
+) -> None:
+    suite.break_after.extend([1])
+    broken = asyncio.Event()
+    first, second, third, fourth = Rows(20).chunks()
 
-    async def source() -> AsyncIterator[ColumnChunk]:
-        for chunk in chunks:
-            yield chunk
+    async def chunks() -> AsyncIterator[EventChunk]:
+        yield first
+        # The stream breaks while this chunk is being made.
+        await broken.wait()
+        yield second
+        yield third
+        yield fourth
 
-    reported: list[tuple[int, feedback_service_pb2.ImportEventsResponse]] = []
-    async with serving(suite) as endpoints, connect(endpoints) as clients:
-        stream = EventStream[ColumnChunk](clients.feedback, "default")
-        await stream.send(source(), lambda chunk, answer: reported.append((chunk.number, answer)))
-    return reported
-
-
-@pytest.mark.parametrize("script", [[], [0], [1, 0, 2], [3, 3, 3], [9, 1]])
-async def test_columns_arrive_once_in_order_whatever_breaks(script: list[int]) -> None:
-    """Truths 1 and 2 at the edge."""
-    suite = ScriptedSuite()
-    suite.break_after.extend(script)
-    chunks = [ColumnChunk(n, [event(f"e{n}-{k}") for k in range(3)]) for n in range(12)]
-    reported = await sent(suite, chunks)
-    assert [number for number, _ in reported] == list(range(12))
-    assert list(suite.events) == [one.event_id for chunk in chunks for one in chunk.events]
-    assert sum(answer.accepted + answer.duplicates for _, answer in reported) == 36
-    assert not suite.break_after
-    again = sum(chunk.asked for chunk in chunks) - len(chunks)
-    assert again >= len(script)
+    answered: list[int] = []
+    task = asyncio.create_task(
+        EventStream[EventChunk](clients.feedback, "default").send(
+            chunks(), lambda chunk, _: answered.append(chunk.rows)
+        )
+    )
+    # The second stream has begun: the first broke while we wait for a chunk.
+    await until(lambda: suite.streams == 2, "the second stream")
+    broken.set()
+    await task
+    assert answered == [5, 10, 15, 20]
+    assert len(suite.events) == 20
 
 
-async def test_a_chunk_of_nothing_is_reported_in_its_turn() -> None:
-    suite = ScriptedSuite()
-    events = [[event("a")], [], [event("b"), event("c", BAD_ITEM)], [], []]
-    reported = await sent(suite, [ColumnChunk(n, own) for n, own in enumerate(events)])
-    assert [number for number, _ in reported] == [0, 1, 2, 3, 4]
-    assert [answer.accepted for _, answer in reported] == [1, 0, 1, 0, 0]
-    assert [fault.ordinal for fault in reported[2][1].faults] == [1]
-    assert suite.chunks == [1, 2]
+async def test_memory_is_bounded_by_a_window_of_chunks(
+    suite: ScriptedSuite, clients: Clients, tmp_path: Path
+) -> None:
+    suite.answering.clear()
+    rows = Rows(500)
+    task = asyncio.create_task(Importer(clients, tmp_path).run(rows))
+    await until(lambda: suite.most_unanswered >= WINDOW, "a full window")
+    assert rows.made <= (WINDOW + 1) * 5
+    suite.answering.set()
+    assert (await task).counts.accepted == 500
+    assert suite.most_unanswered <= WINDOW
+
+
+async def test_patience_with_a_service_that_is_away_ends() -> None:
+    async with serving(ScriptedSuite()) as gone:
+        pass
+    (chunk,) = Rows(5).chunks()
+
+    async def chunks() -> AsyncIterator[EventChunk]:
+        yield chunk
+
+    async with connect(gone) as clients:
+        stream = EventStream[EventChunk](clients.feedback, "default", patience_seconds=0.3)
+        caught = await fault_of(stream.send(chunks(), lambda *_: None))
+    assert caught.code() is grpc.StatusCode.UNAVAILABLE

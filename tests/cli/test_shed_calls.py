@@ -63,7 +63,7 @@ async def test_an_import_of_events_waits_as_told(
 ) -> None:
     file = tmp_path / "events.csv"
     lines = [f"u,i{n},view,{1_500_000_000 + n}" for n in range(1, 21)]
-    file.write_text("\n".join(["user,item,event,timestamp", *lines]))
+    file.write_text("\n".join(["user,item,event,timestamp", *lines, ""]))
 
     async def chunks() -> AsyncIterator[EventChunk]:
         with open_table(Source((str(file),))) as table:

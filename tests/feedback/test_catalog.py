@@ -132,6 +132,42 @@ async def test_a_wrong_publish_time_is_a_fault_of_the_item_under_any_mask(client
     assert (await get(client, "never")).missing_item_ids == ["never"]
 
 
+async def test_a_mask_may_name_single_numbers(client: Client) -> None:
+    """One is written, one is removed, one stays; a name may have dots."""
+    numbers = {"price": 1.0, "year": 1999.0, "a.b": 3.0}
+    await upsert(client, item_pb2.Item(item_id="number", title="Old", numbers=numbers))
+    changed = await upsert(
+        client,
+        item_pb2.Item(item_id="number", title="New", numbers={"price": 2.5, "ignored": 7.0}),
+        paths=("numbers.price", "numbers.a.b", "numbers.never"),
+    )
+    assert [r.outcome for r in changed.results] == [UPDATED]
+    (stored,) = (await get(client, "number")).items
+    assert (stored.title, dict(stored.numbers)) == ("Old", {"price": 2.5, "year": 1999.0})
+    again = await upsert(
+        client, item_pb2.Item(item_id="number", numbers={"price": 2.5}), paths=("numbers.price",)
+    )
+    assert [r.outcome for r in again.results] == [UNCHANGED]
+    await upsert(client, item_pb2.Item(item_id="number", numbers={"x": 1.0}), paths=("numbers",))
+    assert dict((await get(client, "number")).items[0].numbers) == {"x": 1.0}
+
+
+async def test_numbers_that_are_too_many_together_are_rejected(client: Client) -> None:
+    most = {f"n{n}": float(n) for n in range(32)}
+    await upsert(client, item_pb2.Item(item_id="many", numbers=most))
+    one_more = item_pb2.Item(item_id="many", numbers={"more": 1.0})
+    good = item_pb2.Item(item_id="few", numbers={"more": 1.0})
+    answer = await upsert(client, one_more, good, paths=("numbers.more",))
+    assert [r.outcome for r in answer.results] == [REJECTED, CREATED]
+    assert answer.results[0].field == "numbers"
+    assert dict((await get(client, "many")).items[0].numbers) == most
+    # In the place of another one it is taken.
+    swapped = await upsert(client, one_more, paths=("numbers.more", "numbers.n0"))
+    assert [r.outcome for r in swapped.results] == [UPDATED]
+    stored = dict((await get(client, "many")).items[0].numbers)
+    assert stored == {name: n for name, n in most.items() if name != "n0"} | {"more": 1.0}
+
+
 BAD_ITEMS = {
     "item_id": item_pb2.Item(item_id="", title="x"),
     "title": item_pb2.Item(item_id="bad", title="x" * 513),

@@ -170,7 +170,9 @@ class ItemReader:
 
         def labels(name: str | None, field_name: str) -> tuple[str, ...]:
             found = cell(name, field_name)
-            return tuple(list_of(found, fields.separator)) if found is not None else ()
+            parts = list_of(found, fields.separator) if found is not None else []
+            _check_text("".join(parts))
+            return tuple(parts)
 
         try:
             item_id = self._item_id(block, index)
@@ -207,10 +209,7 @@ class ItemReader:
     def _text(self, cell: object, suspect: bool) -> str:
         text = cell if self._fields.exact and isinstance(cell, str) else text_of(cell)
         if suspect:
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise RowFaultError("INVALID_UTF8", "the cell holds what is no UTF-8") from None
+            _check_text(text)
         return text
 
     def _numbers(self, block: Block, index: int, given: list[str]) -> Mapping[str, float]:
@@ -299,6 +298,13 @@ def _merged(known: Content, row: ItemRow) -> Content:
     return replace(known, **changes, numbers={**numbers, **row.content.numbers})
 
 
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RowFaultError("INVALID_UTF8", "the cell holds what is no UTF-8") from None
+
+
 def _object_of_numbers(cell: object, column: str) -> Mapping[str, float]:
     if isinstance(cell, str):
         try:
@@ -309,6 +315,7 @@ def _object_of_numbers(cell: object, column: str) -> Mapping[str, float]:
     numbers: dict[str, float] = {}
     for name, one in (cell if isinstance(cell, Mapping) else {}).items():
         try:
+            _check_text(str(name))
             number = number_of(one)
         except RowFaultError as error:
             raise _CellError(error.fault(f"{column}.{name}", one)) from None

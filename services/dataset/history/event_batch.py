@@ -17,7 +17,8 @@ from services.dataset.values.cells import ABSENT, number_of, text_of
 from services.dataset.values.times import TimeReader
 
 _MAX_SLATE_ID_BYTES = 64
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DOUBTFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no id may hold: control characters, and bytes that were no text."""
 NO_TIME = -(2**63)
 
 
@@ -226,7 +227,7 @@ class _Faults:
     def ids(self, column: str | None, texts: Sequence[str], max_bytes: int = 128) -> None:
         """Check ids, empty ones aside."""
         short = max(map(len, texts), default=0) <= max_bytes // 4
-        if short and not self.block.suspect and not _UNPRINTABLE.search("".join(texts)):
+        if short and not _DOUBTFUL.search("".join(texts)):
             return
         for row, text in enumerate(texts):
             if text and (fault := _id_fault(text, max_bytes)) is not None:
@@ -286,7 +287,12 @@ def _context(cell: object) -> Mapping[str, str]:
         raise RowFaultError("INVALID_VALUE", "the context is no JSON object")
     if not all(isinstance(value, str) for value in cell.values()):
         raise RowFaultError("INVALID_VALUE", "the context has values that are not text")
-    return {str(key): str(value) for key, value in cell.items()}
+    context = {str(key): str(value) for key, value in cell.items()}
+    try:
+        "".join([*context, *context.values()]).encode()
+    except UnicodeEncodeError:
+        raise RowFaultError("INVALID_UTF8", "the context holds what is no UTF-8") from None
+    return context
 
 
 def _hashable(cells: Cells) -> bool:

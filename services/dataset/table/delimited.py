@@ -73,6 +73,8 @@ class DelimitedPart:
             SourceError: the file is damaged.
 
         """
+        # Of the module, for all that use it: cells may be as long as lines.
+        csv.field_size_limit(_LONGEST_LINE)
         reader = _Lines(self._part.name, self.columns, self._dialect, self._options, self._notes)
         try:
             with self._opened() as text:
@@ -100,11 +102,11 @@ class DelimitedPart:
             raise SourceError(f"{self._part.name} is damaged: {error}") from error
         encoding = encoding_of(sample, self._options.encoding)
         text = sample.decode(encoding.codec, "replace").lstrip("\ufeff")
-        if encoding.codec.startswith("utf-8") and "\x00" in text[:1000]:
-            raise SourceError(f"{self._part.name} is not text: its first bytes are {sample[:8]!r}")
         returns_only = "\r" in text and "\n" not in text
         lines = (text.replace("\r", "\n") if returns_only else text).split("\n")
         first = next((line.rstrip("\r") for line in lines if line.strip()), "")
+        if encoding.codec.startswith("utf-8") and _is_binary(text, first):
+            raise SourceError(f"{self._part.name} is not text: its first bytes are {sample[:8]!r}")
         if not first and self._options.columns is None:
             raise SourceError(f"{self._part.name} is empty: the first line must name the columns")
         if first.lstrip()[:1] in ("<",) and self._options.columns is None:
@@ -327,6 +329,14 @@ class _Lines:
         cells = {"line": shown(line)}
         self._faults.append(FaultyRow(self._number, at, self._file, fault, cells))
         self._number += 1
+
+
+def _is_binary(text: str, first_line: str) -> bool:
+    """Return whether a text is none: zero bytes in the first line, or one in twenty characters.
+    Single ones further below are a matter of their rows.
+    """
+    head = text[:1000]
+    return "\x00" in first_line or head.count("\x00") * 20 > len(head)
 
 
 def _undecoded(text: str) -> bytes:

@@ -101,7 +101,7 @@ def text_of(cell: object) -> str:
     """Return a cell as text; numbers as JSON has them, 12.0 as "12".
 
     Raises:
-        RowFaultError: it is a list, an object or a truth value.
+        RowFaultError: it is a list, an object, a truth value or infinite.
 
     """
     match cell:
@@ -117,6 +117,9 @@ def text_of(cell: object) -> str:
             return str(cell)
         case float() if math.isnan(cell):
             return ""
+        case float() if math.isinf(cell):
+            # What JSON reads of a number that no double holds.
+            raise RowFaultError("INVALID_VALUE", f"{cell!r} is no finite number")
         case float():
             return str(int(cell)) if cell.is_integer() else repr(cell)
         case _:

@@ -178,3 +178,14 @@ def test_bytes_that_are_no_utf_8_stay_in_their_row(tmp_path: Path) -> None:
     assert [row["user"] for row in rows_of(path)] == ["a", "b\udcff", "c"]
     with table_of(path) as table:
         assert [block.suspect for block in table.blocks()] == [True]
+
+
+def test_a_zero_byte_is_a_matter_of_its_row(tmp_path: Path) -> None:
+    path = written(tmp_path / "e.csv", "user,item\na,1\nb\x00,2\nc,3\n")
+    assert [row["user"] for row in rows_of(path)] == ["a", "b\x00", "c"]
+
+
+def test_a_cell_in_quotes_may_be_long(tmp_path: Path) -> None:
+    long = "x, y" * 100_000
+    path = written(tmp_path / "e.csv", f'{WIDE}a,1,"{long}"\nb,2,z\n')
+    assert [row["title"] for row in rows_of(path)] == [long, "z"]

@@ -51,6 +51,11 @@ def test_what_is_no_text(cell: object, kind: str) -> None:
         text_of(cell)
 
 
+def test_a_number_that_is_infinite_names_nobody() -> None:
+    with pytest.raises(RowFaultError, match="inf is no finite number"):
+        text_of(math.inf)
+
+
 def test_a_moment_beyond_all_calendars_can_be_printed() -> None:
     assert "microseconds since 1970" in str(Moment(2**62, aware=True))
 

@@ -226,13 +226,22 @@ whole_times = st.sampled_from([9, 10, 12, 13, 14, 16, 17, 19]).flatmap(
         st.integers(10 ** (digits - 1), 10**digits - 1).map(str), min_size=1, max_size=5
     )
 )
+dates = st.sampled_from(["%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S"]).flatmap(
+    lambda form: st.lists(
+        st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(
+            lambda moment: moment.strftime(form)
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
 odd = st.sampled_from(
     ["", "+1696156200", "1_69615620", " 169615620", "１696156200", "1696156200.0"]
 )
 formats = st.sampled_from([None, "unix", "unix_ms", "unix_us", "unix_ns", "%Y%m%d%H"])
 
 
-@given(whole_times, st.lists(odd, max_size=1), formats)
+@given(st.one_of(whole_times, dates), st.lists(odd, max_size=1), formats)
 def test_many_at_once_are_read_as_one_by_one(
     texts: list[str], more: list[str], form: str | None
 ) -> None:

@@ -271,8 +271,10 @@ def test_what_else_is_asked_is_scored_as_if_it_stood_beside_the_slate() -> None:
     replica = folded([frame(1, changes)]).replicas["default"]
     seen = replica.ordinals([f"i{n}" for n in range(0, 40, 4)])
     recent = np.array([(ordinal, 1.0, 1.0) for ordinal in seen], dtype=RECENT)
+    viewed = np.zeros(len(seen), dtype=SEEN)
+    viewed["item"] = seen
     vector = np.array([1, 2, 1, 0], dtype=np.float32)
-    user = UserState(1, recent, seen, vector, "g1")
+    user = UserState(1, recent, viewed, vector, "g1")
 
     def scores(*item_ids: str) -> dict[str, float]:
         slate, _ = rank_items(replica, generation(), user, item_ids, 10, ItemFilter(), NOW)
