@@ -26,8 +26,7 @@ SYNONYMS: Mapping[str, Sequence[str]] = MappingProxyType(
         "categories": ("categories", "category", "genres", "genre", "class"),
         "tags": ("tags", "keywords"),
         "available": ("available", "in_stock", "availability", "stock", "stock_count", "inventory"),
-        "publish_time": ("publish_time", "published_at", "publish_date", "release_date",
-                         "creation_timestamp"),
+        "publish_time": ("publish_time", "published_at", "publish_date", "creation_timestamp"),
         "expire_time": ("expire_time", "expires_at", "expiration_time"),
     }
 )  # fmt: skip

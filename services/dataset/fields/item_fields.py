@@ -25,6 +25,7 @@ from services.dataset.values.times import TimeOptions, TimeReader
 EXPORT_COLUMNS = ("item", "title", "description", "categories", "tags", "numbers", "available",
                   "expire_time", "publish_time")  # fmt: skip
 """Of `harken export --kind items`: texts of such a file are taken as they are."""
+_YEAR = re.compile(r"(19\d\d|20\d\d)(?:-(\d\d))?", re.ASCII)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 
@@ -238,6 +239,9 @@ class ItemReader:
         return numbers
 
     def _time(self, cell: object) -> int | None:
+        if isinstance(cell, str | int) and (year := _YEAR.fullmatch(str(cell).strip())):
+            # Of items, a year alone is no unix time.
+            cell = f"{year[1]}-{year[2] or '01'}-01"
         if isinstance(cell, str) and _RFC_3339.fullmatch(cell):
             # To the nanosecond, as the catalogue has it.
             time = Timestamp()

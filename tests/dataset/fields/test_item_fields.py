@@ -35,7 +35,7 @@ def test_lists_numbers_truth_and_times(tmp_path: Path) -> None:
     row = one(
         tmp_path / "i.jsonl",
         json.dumps({"id": 7, "title": "T", "genres": "a|b", "tags": ["x"], "year": "1999",
-                    "rank": "3", "stock": 0, "release_date": "2023-10-01",
+                    "rank": "3", "stock": 0, "published_at": "2023-10-01",
                     "expire_time": 1696156200}),
     )  # fmt: skip
     assert row.content == Content("7", "T", "", ("a", "b"), ("x",), {"year": 1999.0})
@@ -159,3 +159,10 @@ def test_of_rows_of_one_item_the_last_counts_in_what_it_says(tmp_path: Path) -> 
         items = read_items(table, ItemOptions(separator=" "))
     assert items.contents == {"5": Content("5", "", "", ("Drama", "War"), ("a", "b"),
                                            {"price": 2.0})}  # fmt: skip
+
+
+def test_a_year_alone_is_no_unix_time_of_an_item(tmp_path: Path) -> None:
+    path = tmp_path / "i.jsonl"
+    for cell, expected in (("1995", 788_918_400), (1995, 788_918_400), ("1995-03", 794_016_000)):
+        row = one(path, json.dumps({"id": 1, "publish_time": cell}))
+        assert row.publish_time_ns == expected * 10**9
