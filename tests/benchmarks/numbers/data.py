@@ -47,8 +47,8 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     with tempfile.TemporaryDirectory(prefix="harken-numbers-") as name:
         folder = Path(name)
         yield from known_troubles(folder)
-        yield from made_files(folder, given_options.files)
         yield from imports(folder, given_options)
+        yield from made_files(folder, given_options.files)
 
 
 def imports(folder: Path, options: argparse.Namespace) -> Iterator[Number]:
