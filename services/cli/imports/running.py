@@ -1,0 +1,110 @@
+"""How imports of all kinds run: options, rejects, state, what is known before anything is sent."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.console import messages
+from services.cli.imports.counts import RejectLimit, reject_limit
+from services.cli.imports.import_state import ImportStateFile
+from services.cli.imports.rejects import RejectsFile
+from services.cli.imports.row_import import RowSummary, RowTarget, Thing, import_rows
+from services.cli.progress_bar import counting_line, progress_bar
+from services.cli.reading import rejects_beside
+from services.dataset.faults import FaultyRow
+from services.dataset.table.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How an import runs, and what it says."""
+
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="Where rows go that are not taken; default: FILE.rejects.jsonl."),
+    ] = None
+    max_rejects: Annotated[
+        str | None,
+        typer.Option(
+            help="Fail when more rows than that are not taken: a number, or a share such as 5%. "
+            "Default: any number may be."
+        ),
+    ] = None
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of resuming.")] = (
+        False
+    )
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object with all counts as the last line.")
+    ] = False
+
+    def limit(self) -> RejectLimit:
+        """Return how many rows may not be taken."""
+        return reject_limit(self.max_rejects)
+
+
+class Rejects:
+    """Where rejects go; `last` is the file that was opened last."""
+
+    def __init__(self, path: Path, fallback: Path) -> None:
+        self._path = path
+        self._fallback = fallback
+        self.last = RejectsFile(path, fallback)
+
+    def opened(self, keep_bytes: int) -> RejectsFile:
+        """Return the file to write to, of which so many bytes stay."""
+        self.last = RejectsFile(self._path, self._fallback, keep_bytes)
+        return self.last
+
+
+def rejects_of(kind: str, files: Sequence[str] | None, given: Path | None, folder: Path) -> Rejects:
+    """Return where rejects go: as given, beside the source, or where that cannot be, in `folder`."""
+    beside = rejects_beside(kind, files)
+    return Rejects(given or beside, folder / "imports" / beside.name)
+
+
+async def import_table(
+    table: Table,
+    rows: Callable[[], Iterator[Thing | FaultyRow]],
+    target: RowTarget[Thing],
+    rejects: Rejects,
+    state: ImportStateFile | None,
+    total: int,
+    limit: RejectLimit,
+) -> RowSummary:
+    """Import rows that are no events, and show how far it is."""
+    with progress_bar(table.name, total) as progress:
+        return await import_rows(rows, target, rejects.opened, state, progress, limit, total)
+
+
+def counted(rows: Callable[[], Iterator[object]], table: Table, limit: RejectLimit) -> int:
+    """Return how many rows there are, before any of them is sent."""
+    total, faulty = 0, 0
+    with counting_line(f"reading {table.name}") as count:
+        for row in rows():
+            total += 1
+            faulty += isinstance(row, FaultyRow)
+            count(total)
+    limit.check(faulty, total, sent=False)
+    return total
+
+
+def state_of(
+    folder: Path,
+    kind: str,
+    tenant: str,
+    table: Table,
+    fields: str,
+    restart: bool,
+    *selection: str,
+) -> ImportStateFile | None:
+    """Return where progress is kept; None for rows whose order is another one each time."""
+    if not table.resumable:
+        messages().print("the query has no ORDER BY: a broken import starts over")
+        return None
+    state = ImportStateFile(folder, kind, tenant, table.fingerprint, fields, *selection)
+    if restart:
+        state.clear()
+    return state
