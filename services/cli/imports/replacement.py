@@ -79,6 +79,15 @@ async def remove(clients: Clients, tenant: str, item_ids: Sequence[str], gone: G
 async def replace_catalogue(
     clients: Clients, tenant: str, named: set[str], gone: Gone, yes: bool
 ) -> None:
+    """Hide or delete what a file does not name, after it was shown.
+
+    named: ids of all rows, "" among them when one cannot be read. yes: also when much would go.
+
+    Raises:
+        CommandError: more would go than is safe without being asked for, or it is not known what.
+        grpc.aio.AioRpcError: the suite refuses or is away.
+
+    """
     found = await difference(clients, tenant, named - {""}, gone)
     console = messages()
     if "" in named and found.gone and not yes:

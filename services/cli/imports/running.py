@@ -60,7 +60,7 @@ class Rejects:
 
 
 def rejects_of(kind: str, files: Sequence[str] | None, given: Path | None, folder: Path) -> Rejects:
-    """Return where rejects go: as given, beside the source, or where that cannot be, in `folder`."""
+    """Return where rejects go: as given, or beside the source; if that fails, in `folder`."""
     beside = rejects_beside(kind, files)
     return Rejects(given or beside, folder / "imports" / beside.name)
 
