@@ -135,7 +135,9 @@ class QueryPart:
     def _result(self, future: Any) -> Any:
         try:
             return future.result()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError,
+                OverflowError) as error:  # fmt: skip
+            # ValueError: what the driver makes of a port or a host that cannot be one.
             raise SourceError(f"the query failed: {error or type(error).__name__}") from error
 
     def _stop(self) -> None:
