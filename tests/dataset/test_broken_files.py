@@ -1,11 +1,15 @@
 """Files that are broken, or odd, in one place: the place is named and the rest is read."""
 
-from collections.abc import Sequence
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Sequence
 from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import zstandard
 from pyarrow import parquet
 
 from services.dataset.faults import ColumnError, SourceError
@@ -95,6 +99,16 @@ NOT_UTF8 = pa.Array.from_buffers(
     3,
     [None, pa.array([0, 1, 3, 4], pa.int32()).buffers()[1], pa.py_buffer(b"a\xff\xfec")],
 )
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lzma.compress, bz2.compress])
+def test_parquet_that_is_packed_once_more(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    plain = parquet_of(tmp_path / "e.parquet", **TEXTS).read_bytes()
+    packed = written(tmp_path / "e.packed", pack(plain))
+    assert [row["user"] for row in rows_of(packed)] == TEXTS["user"]
+    cut = written(tmp_path / "e.cut", pack(plain)[:-20])
+    with pytest.raises(SourceError, match="is damaged"):
+        rows_of(cut)
 
 
 def test_days_that_python_does_not_have_are_rejects(tmp_path: Path) -> None:

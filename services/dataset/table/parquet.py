@@ -1,12 +1,15 @@
 """Parquet files as blocks of columns, a batch of a row group at a time. Needs pyarrow."""
 
 import importlib
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from services.dataset.faults import SourceError
+from services.dataset.source.packing import DAMAGED, head_of
 from services.dataset.source.parts import Part
 from services.dataset.table.block import Block, Cells, LazyColumns
 from services.dataset.table.names import column_name, twice_in
@@ -66,13 +69,28 @@ class ParquetPart:
     def _opened(self) -> Iterator[Any]:
         arrow, parquet = _arrow("pyarrow"), _arrow("pyarrow.parquet")
         # The reader closes what it opened itself, and this it did not.
-        with self._part.open() as opened:
+        with self._seekable() as opened:
             try:
                 file = parquet.ParquetFile(opened)
             except (arrow.ArrowException, OSError) as error:
                 raise SourceError(f"{self._part.name} is damaged: {error}") from error
             with file:
                 yield file
+
+    @contextmanager
+    def _seekable(self) -> Iterator[BinaryIO]:
+        """Open the file; a packed one is unpacked on disk, since reading begins at its end."""
+        with self._part.open() as opened:
+            if head_of(self._part.path).startswith(MAGIC):
+                yield opened
+                return
+            with tempfile.TemporaryFile(prefix="harken-") as unpacked:
+                try:
+                    shutil.copyfileobj(opened, unpacked)
+                except DAMAGED as error:
+                    raise SourceError(f"{self._part.name} is damaged: {error}") from error
+                unpacked.seek(0)
+                yield cast("BinaryIO", unpacked)
 
 
 def _cells(array: Any) -> Cells:
