@@ -13,10 +13,12 @@ import zstandard
 from pyarrow import parquet
 
 from services.dataset.faults import ColumnError, SourceError
-from services.dataset.fields.event_fields import EventOptions
+from services.dataset.fields.event_fields import EventOptions, event_fields
 from services.dataset.fields.item_fields import ItemOptions, ItemReader, ItemRow, item_fields
-from services.dataset.history.event_batch import EventBatch
+from services.dataset.history.event_batch import EventBatch, EventReader
+from services.dataset.table.table import Source, open_table
 from services.dataset.values.times import TIME_FORMAT_WORDS, checked_format
+from tests.conftest import FreshDatabase
 from tests.dataset.tables import (
     batches_of,
     faults_of,
@@ -237,3 +239,32 @@ def test_a_fingerprint_tells_how_a_file_is_read(tmp_path: Path) -> None:
         with table_of(file, **way) as table:
             prints.append(table.fingerprint)
     assert len(set(prints)) == len(ways)
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz", "date"])
+def test_times_of_a_query_that_python_does_not_have_are_rejects(
+    module_database: FreshDatabase, kind: str
+) -> None:
+    times = ("2023-01-01", "20000-01-01", "0044-03-15 BC", "infinity", "-infinity", "0001-01-01")
+    rows = ", ".join(f"('u{n}', 'i', '{time}'::{kind})" for n, time in enumerate(times))
+    query = f"SELECT * FROM (VALUES {rows}) rows (who, item, timestamp) ORDER BY 1"
+    with open_table(Source((), query, module_database.admin_dsn)) as table:
+        reader = EventReader(table, event_fields(table, EventOptions("who"), "view"))
+        batches = list(reader.batches())
+    assert [user for user, _ in events_of(batches)] == ["u0", "u3", "u4", "u5"]
+    assert reasons_of(batches) == [(n, "INVALID_TIME", "timestamp") for n in (2, 3)]
+    seconds = [time // 10**6 for one in batches for time in one.times_us.tolist()]
+    assert seconds[0] == 1_672_531_200
+    assert seconds[1] >= 253_402_300_799 - 86_399
+    assert seconds[2:] == [-62_135_596_800] * 2
+
+
+def test_times_in_lists_of_a_query(module_database: FreshDatabase) -> None:
+    query = (
+        "SELECT 1 AS item, ARRAY['2023-01-01', '20000-01-01']::timestamp[] AS times,"
+        " ARRAY['2023-01-01', NULL]::date[] AS days"
+    )
+    with open_table(Source((), query, module_database.admin_dsn)) as table:
+        row = next(iter(table.blocks())).row(0)
+    assert repr(row["times"]) == "[2023-01-01T00:00:00, 568971820800000000 microseconds since 1970]"
+    assert row["days"] == ["2023-01-01", None]
