@@ -15,11 +15,11 @@ from services.dataset.fields.event_fields import EventOptions
 from services.dataset.fields.item_fields import ItemOptions
 from services.dataset.presets.preset import EventShape, ItemShape, Preset, UserShape
 from services.dataset.presets.registry import PRESETS
-from services.dataset.source.parts import STDIN
+from services.dataset.source.parts import REJECTS, STDIN
 from services.dataset.table.delimited import first_line
 from services.dataset.table.options import Quoting, ReadOptions, delimiter_of
 from services.dataset.table.table import Source, Table, open_table
-from services.dataset.values.times import TIME_FORMAT_WORDS, TimeOptions, zone_of
+from services.dataset.values.times import TIME_FORMAT_WORDS, TimeOptions, checked_format, zone_of
 
 _Options = TypeVar("_Options")
 _Shape = TypeVar("_Shape", EventShape, ItemShape, UserShape)
@@ -204,9 +204,11 @@ class ItemMapping:
         """Return what is given, and what a named format says otherwise.
 
         Raises:
-            CommandError: there is no such time zone.
+            CommandError: there is no such time zone, or the separator is empty.
 
         """
+        if self.separator == "":
+            raise CommandError("--separator is empty: give what separates, such as '|' or ' '")
         given = ItemOptions(
             self.item_column, self.title_column, self.description_column, self.categories_column,
             self.tags_column, self.available_column, self.publish_column, self.expire_column,
@@ -271,14 +273,18 @@ def time_options(zone: str | None, form: str | None, preset: TimeOptions) -> Tim
     """Return how times are written.
 
     Raises:
-        CommandError: there is no such time zone.
+        CommandError: there is no such time zone, or the format is none.
 
     """
     try:
         found = preset.zone if zone is None else zone_of(zone)
     except ValueError as error:
         raise CommandError(str(error)) from None
-    return TimeOptions(found, preset.format if form is None else form)
+    try:
+        written = preset.format if form is None else checked_format(form)
+    except ValueError as error:
+        raise CommandError(f"--time-format {error}") from None
+    return TimeOptions(found, written)
 
 
 def rejects_beside(kind: str, files: Sequence[str] | None) -> Path:
@@ -286,8 +292,8 @@ def rejects_beside(kind: str, files: Sequence[str] | None) -> Path:
     by the kind of rows, when it is several, or none on disk.
     """
     if files is not None and len(files) == 1 and files[0] != STDIN and Path(files[0]).exists():
-        return Path(files[0]).with_name(f"{Path(files[0]).name}.rejects.jsonl")
-    return Path(f"{kind}.rejects.jsonl")
+        return Path(files[0]).with_name(f"{Path(files[0]).name}{REJECTS}")
+    return Path(f"{kind}{REJECTS}")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What users did, as an evaluation reads it: in order of time, split in two."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,6 @@ def start_row(start: float, rows: int) -> int:
         ValueError: it is negative or no number.
 
     """
-    if not start >= 0:
+    if not 0 <= start < math.inf:
         raise ValueError(f"start must be a fraction such as 0.8 or a row number, is {start}")
     return int(start * rows) if start < 1 else min(int(start), rows)

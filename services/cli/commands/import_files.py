@@ -93,9 +93,9 @@ def import_events(
         end = limit if table.grows else window.end
         state = state_of(
             suite.folder, "events", tenant, table, repr(reader.fields), how.restart,
-            f"{window.first}-{end}-{survey.ordered}",
+            f"{window.first}-{end}-{survey.ordered}-{create_items}",
         )  # fmt: skip
-        rejects = rejects_of("events", files, how.rejects, suite.folder)
+        rejects = rejects_of("events", files, table, how.rejects, suite.folder)
 
         async def work() -> tuple[ImportSummary, RejectsFile]:
             async with connect(endpoints) as clients:
@@ -166,7 +166,7 @@ def import_items(
 
         total = counted(rows, table, allowed)
         state = state_of(suite.folder, "items", tenant, table, repr(fields), how.restart)
-        rejects = rejects_of("items", files, how.rejects, suite.folder)
+        rejects = rejects_of("items", files, table, how.rejects, suite.folder)
 
         async def work() -> tuple[RowSummary, RejectsFile]:
             async with connect(endpoints) as clients:
@@ -215,7 +215,7 @@ def import_users(
         reader = UserReader(table, fields)
         total = counted(reader.rows, table, allowed)
         state = state_of(suite.folder, "users", tenant, table, repr(fields), how.restart)
-        rejects = rejects_of("users", files, how.rejects, suite.folder)
+        rejects = rejects_of("users", files, table, how.rejects, suite.folder)
 
         async def work() -> tuple[RowSummary, RejectsFile]:
             async with connect(endpoints) as clients:

@@ -1,5 +1,6 @@
 """The file that gets the rows that were not taken, with reasons."""
 
+import contextlib
 import json
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ class RejectsFile:
         self.path = path
         self._fallback = fallback
         self._keep_bytes = keep_bytes
+        self._size = keep_bytes
         self._file: IO[bytes] | None = None
 
     def add(self, row: FaultyRow, outcome: str) -> None:
@@ -37,23 +39,22 @@ class RejectsFile:
             "detail": row.fault.detail,
             "row": row.cells,
         }
-        file.write(json.dumps(entry, default=str).encode() + b"\n")
+        self._size += file.write(json.dumps(entry, default=str).encode() + b"\n")
 
     def flush(self) -> int:
         """Write out what was added; return the size of the file in bytes."""
-        if self._file is None:
-            return self._keep_bytes
-        self._file.flush()
-        return self._file.tell()
+        if self._file is not None:
+            self._file.flush()
+        return self._size
 
     def __enter__(self) -> Self:
         if not self._keep_bytes:
             # Of an earlier import, which this one takes the place of.
             for path in (self.path, self._fallback):
-                try:
-                    path.unlink(missing_ok=True)
-                except OSError:
-                    continue
+                # What is no plain file, such as /dev/null, is not ours to remove.
+                with contextlib.suppress(OSError):
+                    if path.is_file() and not path.is_symlink():
+                        path.unlink()
         return self
 
     def __exit__(
@@ -81,7 +82,8 @@ class RejectsFile:
         return self._file
 
     def _open(self, path: Path) -> IO[bytes]:
-        if not (self._keep_bytes and path.exists()):
+        if not (self._keep_bytes and path.is_file()):
+            self._size = 0
             return path.open("wb")
         file = path.open("r+b")
         file.truncate(self._keep_bytes)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli.console import messages
+from services.cli.failures import CommandError
 from services.cli.imports.counts import RejectLimit, reject_limit
 from services.cli.imports.import_state import ImportStateFile
 from services.cli.imports.rejects import RejectsFile
@@ -59,10 +60,20 @@ class Rejects:
         return self.last
 
 
-def rejects_of(kind: str, files: Sequence[str] | None, given: Path | None, folder: Path) -> Rejects:
-    """Return where rejects go: as given, or beside the source; if that fails, in `folder`."""
+def rejects_of(
+    kind: str, files: Sequence[str] | None, table: Table, given: Path | None, folder: Path
+) -> Rejects:
+    """Return where rejects go: as given, or beside the source; if that fails, in `folder`.
+
+    Raises:
+        CommandError: that is a file of the source, which rejects would take the place of.
+
+    """
     beside = rejects_beside(kind, files)
-    return Rejects(given or beside, folder / "imports" / beside.name)
+    path = given or beside
+    if path.exists() and any(path.samefile(source) for source in table.paths):
+        raise CommandError(f"{path} is read itself: say with --rejects where else rejects go")
+    return Rejects(path, folder / "imports" / beside.name)
 
 
 async def import_table(

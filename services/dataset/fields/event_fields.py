@@ -67,9 +67,11 @@ def event_fields(
     user = find_column("user", table, options.user)
     session = find_column("session", table, options.session)
     if user is None and session is None:
-        require_column("user", table)
+        require_column("user", table, options.user)
     item = require_column("item", table, options.item)
     constant_type = options.constant_type
+    if constant_type is not None and not constant_type.strip():
+        raise ColumnError("the type of all events is empty: say such as --type view")
     event_type = None
     if constant_type is None:
         event_type = find_column("type", table, options.type)

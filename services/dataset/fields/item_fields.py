@@ -166,8 +166,7 @@ class ItemReader:
             return found
 
         def text(name: str | None, field_name: str) -> str:
-            found = cell(name, field_name)
-            return self._text(found, block.suspect)
+            return self._text(cell(name, field_name))
 
         def labels(name: str | None, field_name: str) -> tuple[str, ...]:
             found = cell(name, field_name)
@@ -199,7 +198,7 @@ class ItemReader:
 
     def _item_id(self, block: Block, index: int) -> str:
         found = block.column(self._fields.item)[index]
-        item_id = self._text(found, suspect=True)
+        item_id = self._text(found)
         if not item_id:
             raise RowFaultError("MISSING_ITEM", "no item is given")
         fault = id_fault(item_id)
@@ -207,10 +206,9 @@ class ItemReader:
             raise RowFaultError("INVALID_ID", f"the id {fault}")
         return item_id
 
-    def _text(self, cell: object, suspect: bool) -> str:
+    def _text(self, cell: object) -> str:
         text = cell if self._fields.exact and isinstance(cell, str) else text_of(cell)
-        if suspect:
-            _check_text(text)
+        _check_text(text)
         return text
 
     def _numbers(self, block: Block, index: int, given: list[str]) -> Mapping[str, float]:
@@ -231,7 +229,8 @@ class ItemReader:
                     raise _CellError(error.fault(column, cell)) from None
                 self._table.notes.say(
                     f"{column}: cells that are no numbers are left out, first {shown(cell)!r} in "
-                    f"row {block.numbers[index]} (--number {column} rejects such rows)"
+                    f"row {block.numbers[index]} (--number {column} rejects such rows)",
+                    about=f"{column}: no number",
                 )
                 continue
             if number is not None:

@@ -33,7 +33,9 @@ def encoding_of(head: bytes, given: str | None) -> Encoding:
     if given is not None:
         try:
             name = codecs.lookup(given).name
-        except LookupError:
+            # Not one that is between other things than text and bytes, such as base64.
+            b"a".decode(name, "replace")
+        except (LookupError, UnicodeError, ValueError):
             raise SourceError(f"there is no encoding {given!r}; one is latin-1") from None
         # A mark that says the same is no part of the text.
         return Encoding({"utf-8": "utf-8-sig"}.get(name, name))

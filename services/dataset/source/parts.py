@@ -17,6 +17,8 @@ from services.dataset.faults import SourceError
 from services.dataset.source.packing import chunks_of, open_unpacked, zip_members
 
 STDIN = "-"
+REJECTS = ".rejects.jsonl"
+"""How files of rejected rows end. In a folder they are no data of it."""
 _CHUNK_BYTES = 1 << 20
 _HIVE = re.compile(r"([^=/]+)=([^/]*)")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -91,6 +93,8 @@ def _parts(name: str) -> Sequence[Part]:
             for part in _file(one, one.relative_to(path).as_posix(), _partitions(one, path))
         ]
     matching = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []  # noqa: PTH207
+    if not name.endswith(REJECTS):
+        matching = [one for one in matching if not one.endswith(REJECTS)]
     if not matching:
         if path.exists():
             # A pipe, such as that of <(...) in a shell.
@@ -100,8 +104,11 @@ def _parts(name: str) -> Sequence[Part]:
 
 
 def _shows(file: Path, folder: Path) -> bool:
-    """Return whether a file in a folder is data: _SUCCESS and .crc files are not."""
-    return not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+    """Return whether a file in a folder is data: _SUCCESS and .crc files are not, nor are rejects
+    of an import of a file beside.
+    """
+    parts = file.relative_to(folder).parts
+    return not (file.name.endswith(REJECTS) or any(part.startswith((".", "_")) for part in parts))
 
 
 def _partitions(file: Path, folder: Path) -> Mapping[str, str | None]:

@@ -86,11 +86,16 @@ class LazyColumns(Mapping[str, Cells]):
 class Notes:
     """What a reader has to say about a source, in order, each once."""
 
-    texts: dict[str, None] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
 
-    def say(self, text: str) -> None:
-        """Note a sentence."""
-        self.texts.setdefault(text)
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return all sentences."""
+        return list(self._said.values())
+
+    def say(self, text: str, about: str | None = None) -> None:
+        """Note a sentence: the first one of those that are about the same, by default itself."""
+        self._said.setdefault(text if about is None else about, text)
 
 
 def _inside(cell: object, path: Sequence[str]) -> object:

@@ -300,7 +300,8 @@ class _Lines:
             return self._stray(lines[index], at)
         self._notes.say(
             f"{self._file}: cells in quotes hold line breaks, first in line {at}; when lines are "
-            "rows throughout, say --quoting none"
+            "rows throughout, say --quoting none",
+            about=f"{self._file}: line breaks",
         )
         return cells, used
 
@@ -311,7 +312,8 @@ class _Lines:
             return None, 1
         self._notes.say(
             f"{self._file}: quotation marks that open no cell, or do not close, are taken as text, "
-            f"first in line {at} (--quoting rfc4180 rejects such lines)"
+            f"first in line {at} (--quoting rfc4180 rejects such lines)",
+            about=f"{self._file}: stray marks",
         )
         return line.split(self._delimiter), 1
 

@@ -46,9 +46,10 @@ class JsonPart:
             notes.say(f"{part.name}: {encoding.note}")
         self._codec = {"utf-8": "utf-8-sig"}.get(encoding.codec, encoding.codec)
         text = sample.decode(self._codec, "replace").lstrip()
-        self._in_array = text.startswith("[")
+        by_line = _is_by_line(text)
+        self._in_array = text.startswith("[") and not by_line
         # Objects over several lines, as tools print them.
-        self._spread = text.split("\n", 1)[0].strip() == "{"
+        self._spread = text.split("\n", 1)[0].strip() == "{" and not by_line
         self._names: dict[str, list[str]] | None = None
         self.twice: frozenset[str] = frozenset()
 
@@ -145,28 +146,51 @@ def looks_like_json(sample: bytes, suffixes: Sequence[str]) -> bool:
     return text.startswith("{") and (text[1:].lstrip()[:1] in ('"', "}"))
 
 
+def _is_by_line(text: str) -> bool:
+    """Return whether rows are lines, whatever the first one looks like: there are two whole values
+    in consecutive lines, the latter an object, without the comma that an array has between them.
+    """
+    after_value = False
+    for line in filter(str.strip, text.split("\n")):
+        value = _whole_value(line)
+        if after_value and isinstance(value, dict):
+            return True
+        after_value = value is not None
+    return False
+
+
+def _whole_value(line: str) -> object:
+    """Return the array or object that a line is, None when it is none."""
+    if line.strip()[-1] not in "]}":
+        return None
+    try:
+        return _LENIENT.decode(line.strip())
+    except (ValueError, RecursionError):
+        return None
+
+
 def _stream(text: io.TextIOWrapper, name: str, array: bool) -> Iterator[tuple[int, object, str]]:
-    """Yield the elements of one array, or objects that follow each other."""
-    decoder = _DECODER
+    """Yield the elements of arrays, or objects, that follow each other."""
     buffer, line, ended = text.read(_CHUNK_CHARACTERS), 1, False
-    at = 0
-    if array:
-        at = buffer.index("[") + 1
-    skipped = " \t\r\n," if array else " \t\r\n"
+    at, inside = 0, False
     while True:
         start = at
+        skipped = " \t\r\n," if inside else " \t\r\n"
         while at < len(buffer) and buffer[at] in skipped:
             at += 1
         line += buffer.count("\n", start, at)
-        if array and buffer[at : at + 1] == "]":
-            return
+        if array and buffer[at : at + 1] == ("]" if inside else "["):
+            inside = not inside
+            at += 1
+            continue
         if at < len(buffer):
+            if array and not inside:
+                more = shown(buffer[at : at + 40])
+                raise SourceError(f"{name} is a JSON array, but after it line {line} has: {more}")
             try:
-                value, end = decoder.raw_decode(buffer, at)
+                value, end = _decoded(buffer, at)
                 # A number may go on in the next piece.
                 whole = ended or end < len(buffer)
-            except _TwiceError as error:
-                raise SourceError(f"{name}, near line {line}: {error}") from None
             except json.JSONDecodeError as error:
                 if ended or len(buffer) - at > _LONGEST_VALUE:
                     raise SourceError(
@@ -183,12 +207,22 @@ def _stream(text: io.TextIOWrapper, name: str, array: bool) -> Iterator[tuple[in
                 at = end
                 continue
         elif ended:
-            if array:
+            if inside:
                 raise SourceError(f"{name} is a JSON array that does not end: it is cut off")
             return
         piece = text.read(max(_CHUNK_CHARACTERS, len(buffer) - at))
         ended = not piece
         buffer, at = buffer[at:] + piece, 0
+
+
+def _decoded(buffer: str, at: int) -> tuple[object, int]:
+    """Return a value, or the fault of one that is JSON but no row, and where it ends."""
+    try:
+        return _DECODER.raw_decode(buffer, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        return error, _LENIENT.raw_decode(buffer, at)[1]
 
 
 def _parsed(raw: str) -> object:
@@ -199,7 +233,7 @@ def _parsed(raw: str) -> object:
 
 
 def _plain_row(value: object) -> object:
-    if type(value) is not dict:
+    if type(value) is not dict and not isinstance(value, ValueError):
         return ValueError("it is no JSON object")
     return value
 
@@ -220,6 +254,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_LENIENT = json.JSONDecoder(parse_int=str)
+"""Finds out where a value ends, also one with a name twice, or a number of thousands of digits."""
 
 
 def _column(rows: Sequence[_Row], names: Mapping[str, Sequence[str]]) -> Any:

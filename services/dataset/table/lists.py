@@ -25,8 +25,11 @@ def elements_of(block: Block, path: str, number: int, notes: Notes) -> Block:
             faults.append(waiting.pop().numbered(number))
             number += 1
         if cell is None or cell is ABSENT or cell == []:
-            notes.say(f"{block.file}: rows without elements in {path}, first in row "
-                      f"{block.numbers[index]}")  # fmt: skip
+            notes.say(
+                f"{block.file}: rows without elements in {path}, first in row "
+                f"{block.numbers[index]}",
+                about=f"{block.file}: empty",
+            )
             continue
         if not isinstance(cell, list):
             what = "an object" if isinstance(cell, Mapping) else repr(shown(cell)[:32])

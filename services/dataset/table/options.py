@@ -41,6 +41,14 @@ class ReadOptions:
     lists: str | None = None
     converters: Mapping[str, "Converter"] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> str:
+        """Return a text that differs where the same bytes may be other rows."""
+        columns = None if self.columns is None else list(self.columns)
+        found = (self.delimiter, columns, self.quoting.value, self.encoding, sorted(self.nulls),
+                 self.lists, sorted(self.converters))  # fmt: skip
+        return repr(found)
+
 
 def delimiter_of(text: str | None) -> str | None:
     """Return the delimiter that an option means: escapes as shells pass them are read.

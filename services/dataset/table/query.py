@@ -9,8 +9,16 @@ import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -20,10 +28,13 @@ import asyncpg
 from services.dataset.faults import SourceError
 from services.dataset.table.block import Block
 from services.dataset.table.names import column_name, twice_in
-from services.dataset.values.cells import plain_cell
+from services.dataset.values.cells import Moment, moment_of, plain_cell
 
 _PAGE_ROWS = 2_000
 _CONNECT_SECONDS = 10.0
+_YEAR_2000_US = 946_684_800 * 10**6
+_FOREVER = (2**31 - 1, 2**63 - 1)
+"""Days and microseconds that mean infinity; what means minus infinity is one further below."""
 _ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _Result = TypeVar("_Result")
 
@@ -116,6 +127,7 @@ class QueryPart:
             server_settings={"application_name": "harken-import"},
         )
         try:
+            await _set_codecs(connection)
             # One snapshot: rows that are written meanwhile neither come nor move others.
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection
@@ -135,10 +147,48 @@ class QueryPart:
     def _result(self, future: Any) -> Any:
         try:
             return future.result()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError,
+                OverflowError) as error:  # fmt: skip
+            # ValueError: what the driver makes of a port or a host that cannot be one.
             raise SourceError(f"the query failed: {error or type(error).__name__}") from error
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    """Have times as PostgreSQL counts them: a day that Python does not have is a matter of its row,
+    not the end of the query.
+    """
+    decoders: dict[str, Callable[[tuple[int]], object]] = {
+        "timestamp": lambda found: _moment(found[0], aware=False),
+        "timestamptz": lambda found: _moment(found[0], aware=True),
+        "date": lambda found: _day(found[0]),
+    }
+    for name, decoder in decoders.items():
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=tuple, decoder=decoder, format="tuple"
+        )
+
+
+def _moment(micros: int, aware: bool) -> Moment:
+    """Return a time, given in microseconds since 2000; infinity is the end of the year 9999."""
+    if micros == _FOREVER[1]:
+        return moment_of(datetime.max.replace(tzinfo=UTC if aware else None))
+    if micros == -_FOREVER[1] - 1:
+        return moment_of(datetime.min.replace(tzinfo=UTC if aware else None))
+    return Moment(micros + _YEAR_2000_US, aware)
+
+
+def _day(days: int) -> object:
+    """Return a day, given in days since 2000, as ISO 8601; as a time where Python has none."""
+    if days == _FOREVER[0]:
+        return date.max.isoformat()
+    if days == -_FOREVER[0] - 1:
+        return date.min.isoformat()
+    try:
+        return (date(2000, 1, 1) + timedelta(days)).isoformat()
+    except OverflowError:
+        return Moment(days * 86_400 * 10**6 + _YEAR_2000_US, aware=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from services.dataset.faults import ColumnError, SourceError
@@ -41,6 +42,8 @@ class Table:
 
     `columns`: names in lower case; of JSON all that any row has. `resumable`: rows come in the same
     order each time. `grows`: more may come at the end. `notes`: what there is to say about it.
+    `paths`: the files that are read, as they lie on disk. `fingerprint`: of two sources that give
+    the same rows, since their content and how it is read are the same.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class Table:
         notes: Notes,
         resumable: bool = True,
         grows: bool = False,
+        paths: Sequence[Path] = (),
     ) -> None:
         self.name = name
+        self.paths = paths
         self.fingerprint = fingerprint
         self.notes = notes
         self.resumable = resumable
@@ -68,6 +73,11 @@ class Table:
         names.update(dict.fromkeys(options.converters))
         self.columns: Sequence[str] = list(names)
         self._twice = twice
+        if options.lists is not None and not self.has(options.lists):
+            raise ColumnError(
+                f"there is no column {options.lists!r} to take rows from; the source has: "
+                f"{', '.join(self.columns) or 'no columns'}"
+            )
 
     @property
     def headless(self) -> Sequence[str] | None:
@@ -125,6 +135,7 @@ def open_table(source: Source, options: ReadOptions | None = None) -> Iterator[T
 
     Raises:
         SourceError: there is nothing there, or it is nothing that we read.
+        ColumnError: there is no list to take rows from.
 
     """
     options = options or ReadOptions()
@@ -135,7 +146,8 @@ def open_table(source: Source, options: ReadOptions | None = None) -> Iterator[T
             if not source.dsn:
                 raise SourceError("--query needs --dsn")
             query = stack.enter_context(QueryPart(source.dsn, source.query))
-            yield Table("the query", [(query, {})], options, query.fingerprint(), Notes(),
+            fingerprint = f"{query.fingerprint()} {options.identity}"
+            yield Table("the query", [(query, {})], options, fingerprint, Notes(),
                         query.is_ordered, grows=True)  # fmt: skip
             return
         if not source.files:
@@ -144,7 +156,8 @@ def open_table(source: Source, options: ReadOptions | None = None) -> Iterator[T
         notes = Notes()
         readable = [(_readable(part, options, notes), part.constants) for part in parts]
         name = parts[0].name if len(parts) == 1 else f"{len(parts)} files"
-        yield Table(name, readable, options, fingerprint_of(parts), notes)
+        yield Table(name, readable, options, f"{fingerprint_of(parts)} {options.identity}", notes,
+                    paths=[part.path for part in parts])  # fmt: skip
 
 
 def _readable(part: Part, options: ReadOptions, notes: Notes) -> _Readable:

@@ -47,6 +47,10 @@ class Moment:
             return f"{self.micros} microseconds since 1970"
         return written.isoformat() + ("Z" if self.aware else "")
 
+    def __repr__(self) -> str:
+        # As it is shown to people.
+        return str(self)
+
 
 def moment_of(time: datetime.datetime) -> Moment:
     """Return a time of Python as a Moment."""

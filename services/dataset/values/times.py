@@ -213,7 +213,7 @@ class TimeReader:
             raise _fault(text, "is a month, not a time")
         try:
             return self._iso(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         return self._mail(text)
 
@@ -277,6 +277,25 @@ class TimeReader:
             happens = "twice" if back == moment else "never"
             raise _fault(text, f"happens {happens} in {self._zone}, as clocks change")
         return _since_epoch(first)
+
+
+def checked_format(form: str) -> str:
+    """Return a format of times that can be read: one of TIME_FORMAT_WORDS, or directives.
+
+    Raises:
+        ValueError: it is neither.
+
+    """
+    if form in _UNIT_WORDS:
+        return form
+    if "%" not in form:
+        words = ", ".join(TIME_FORMAT_WORDS)
+        raise ValueError(f"{form!r} is none of {words}, and has no directive such as %Y")
+    try:
+        datetime.strptime(_EPOCH.strftime(form), form)
+    except (ValueError, re.error) as error:
+        raise ValueError(f"{form!r} cannot be read by: {error}") from None
+    return form
 
 
 def zone_of(name: str) -> tzinfo:
