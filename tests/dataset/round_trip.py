@@ -40,6 +40,10 @@ class RoundTrips:
 
     async def check(self, made: MadeFile, folder: Path) -> None:
         """Import, export and import again; compare with how the file was made."""
+        with open_table(Source([str(made.write(folder))]), made.read) as table:
+            if not table.columns:
+                # Not one row that could be read: a command says so and does nothing.
+                return
         accepted, expected = _expected(made)
         assert await self._imported(made, folder) == expected
         assert await self._exported() == [said(event) for event in accepted]
@@ -54,8 +58,6 @@ class RoundTrips:
         path = made.write(folder)
         rejects = folder / "rejects.jsonl"
         with open_table(Source([str(path)]), made.read) as table:
-            if not table.columns:
-                return Counts()
             reader = EventReader(table, event_fields(table, made.fields))
             ordered = OrderedEvents(reader, folder)
             survey = ordered.look_through()

@@ -106,7 +106,8 @@ class UserTable:
     def record(
         self, rows: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
     ) -> Histories:
-        """Add events in log order; return each user's recent items just before the time of each.
+        """Add events in log order; return each user's recent items just before the time of each
+        (of those that change nothing, as they are by then).
 
         An item that comes again moves to the front with its new weight and time; one with negative
         weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing. What events taught
@@ -137,12 +138,26 @@ class UserTable:
 
     def _insert(self, before: Histories, index: int, row: int, event: PastEvent) -> None:
         """Add an event that comes late, and set what was before it."""
+        if self._falls_out(row, event):
+            # Of a history that is imported after a newer one, most events do.
+            before.items[index], before.weights[index], before.times_us[index] = NO_ITEM, 0, 0
+            return
         past = self.past(row)
         self._replay(row, [one for one in past if one.moment < event.moment])
         before.items[index] = self._items[row]
         before.weights[index] = self._weights[row]
         before.times_us[index] = self._times_us[row]
         self._replay(row, sorted([*past, event], key=lambda one: one.moment))
+
+    def _falls_out(self, row: int, event: PastEvent) -> bool:
+        """Return whether an event is older than all that is remembered of a user with no room."""
+        if event.weight < 0 or self._items[row, -1] == NO_ITEM:
+            return False
+        hidden = self._hidden.get(row)
+        oldest = (int(self._times_us[row, -1]), int(self._sequences[row, -1]))
+        if hidden:
+            oldest = min(oldest, hidden[0].moment)
+        return event.moment < oldest and not (self._items[row] == event.item).any()
 
     def _replay(self, row: int, events: Sequence[PastEvent]) -> None:
         """Make a user's recent items of these events, which are in order of time."""

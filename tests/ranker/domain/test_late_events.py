@@ -1,0 +1,56 @@
+"""Recent items at a ranker stand by event time, as profile has them (truths 3 and 8)."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harken.profile.v1 import profile_pb2
+from services.profile.domain.frame_changes import UserEvent
+from services.profile.recent_events import with_events
+from services.ranker.domain.seen_items import SEEN
+from services.ranker.domain.user_state import RECENT, RECENT_LENGTH, UserDelta, UserState
+
+FIRST_US = 1_700_000_000_000_000
+
+
+def told(sequence: int, time_us: int) -> UserEvent:
+    return UserEvent(
+        item_id=str(sequence), type="view", weight=0.5, value=float("nan"),
+        time_us=FIRST_US + time_us, sequence=sequence,
+    )  # fmt: skip
+
+
+def rows(events: list[UserEvent]) -> np.ndarray:
+    return np.array([(int(e.item_id), e.weight, e.time_us / 1e6) for e in events], RECENT)
+
+
+def answered(events: list[UserEvent]) -> np.ndarray:
+    """What profile answers after events, oldest first."""
+    recent, _ = with_events(b"", b"", events, None)
+    found = reversed(profile_pb2.UserState.FromString(recent).recent)
+    return np.array(
+        [(int(one.item_id), one.weight, one.event_time.ToMicroseconds() / 1e6) for one in found],
+        RECENT,
+    )
+
+
+times = st.one_of(
+    st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    st.lists(st.integers(0, 1000), min_size=RECENT_LENGTH - 5, max_size=RECENT_LENGTH + 40),
+)
+
+
+@given(times, st.integers(0, 200), st.integers(1, 30))
+def test_a_replica_that_asked_at_any_moment_ends_as_profile(
+    times_us: list[int], asked_after: int, at_once: int
+) -> None:
+    events = [told(sequence, time_us) for sequence, time_us in enumerate(times_us, 1)]
+    cut = asked_after % (len(events) + 1)
+    state = UserState(1, answered(events[:cut]))
+    for begin in range(cut, len(events), at_once):
+        part = events[begin : min(len(events), begin + at_once)]
+        state.apply(UserDelta(begin + 2, rows(part), np.empty(0, SEEN)))
+    # The oracle is a sorted list, and profile must say the same.
+    newest = sorted(events, key=lambda one: (one.time_us, one.sequence))[-RECENT_LENGTH:]
+    assert state.recent.tolist() == rows(newest).tolist()
+    assert state.recent.tolist() == answered(events).tolist()
