@@ -142,7 +142,9 @@ async def test_checkpoints_are_counted_over_short_terms(
     processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
 ) -> None:
     """No term lives long enough for a checkpoint of its own; all together do."""
-    process, target = processes.start("feedback", checkpoint_versions="25", checkpoint_seconds="0.01")
+    process, target = processes.start(
+        "feedback", checkpoint_versions="25", checkpoint_seconds="0.01"
+    )
     client = connect(target)
     await client.upsert(20)
 
@@ -166,6 +168,6 @@ async def test_checkpoints_are_counted_over_short_terms(
     await record_sequence(client, "last")
 
     async def checkpoint_is_young() -> bool:
-        return 0 < await newest() and await versions() - await newest() < 25 + 8
+        return await newest() > 0 and await versions() - await newest() < 25 + 8
 
     await until(checkpoint_is_young, "a checkpoint", 20)
