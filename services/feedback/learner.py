@@ -134,8 +134,9 @@ class Learner:
             )
             for tenant, state in self._state.states.items():
                 self._slate_metrics.loaded(tenant, state.slates)
-            self._checkpoint_version = self._state.applied.version
-            self._checkpoint_at = time.monotonic()
+            # From the last checkpoint, not from the term: terms may all be short.
+            self._checkpoint_version, age = await self._store.last_checkpoint()
+            self._checkpoint_at = time.monotonic() - age
             self._metrics.leads.set(1)
             self._hub.fed = True
             self._hub.wake()

@@ -240,7 +240,7 @@ def _add_reading(
             tenants,
             EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
             FeedServer(shared.hub, frames, metrics),
-            AckBook(shared.hub, frames, shared.registry, acks),
+            AckBook(frames, shared.registry, acks),
             shared.settings.value.durable_subscribers,
         ),
         server.grpc,

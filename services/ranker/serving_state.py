@@ -1,9 +1,12 @@
 """What this replica serves from, for operators and for comparing replicas."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.ranker.domain.arrays import Float32s
 from services.ranker.domain.item_index import digest_of
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_folder import FrameFolder
@@ -55,20 +58,36 @@ class ServingState:
                 state.head_slates = head.slates
             for _, one in sorted(replica.figures.items()):
                 state.outcomes.add(**one._asdict())
-            hashing.append(self._digest(replica, state))
+            begun = self._digest(replica, state)
+            if begun is not None:
+                hashing.append(begun)
         await asyncio.gather(*hashing)
         return response
 
-    async def _digest(self, replica: TenantReplica, state: pb.TenantState) -> None:
+    def _digest(
+        self, replica: TenantReplica, state: pb.TenantState
+    ) -> Coroutine[Any, Any, None] | None:
+        """Put the digest into `state`, or return what does so: the rows are copied already.
+
+        Not a coroutine itself: it would begin later, when frames may have been folded.
+        """
         index = replica.index
         taken_of = (replica, index, index.revision, replica.catalogue.revision)
-        digest = self._digests.get(replica.tenant)
-        if digest is None or digest.taken_of != taken_of:
-            item_ids, ordinals = replica.digest_order()
-            # Rows are copied before the first await, so all tenants are of one version.
-            rows = index.copy_rows(ordinals)
-            value = await asyncio.to_thread(digest_of, item_ids, rows)
-            digest = _Digest(taken_of, len(item_ids), value)
-            self._digests[replica.tenant] = digest
-        state.vectors = digest.vectors
-        state.digest = digest.value
+        known = self._digests.get(replica.tenant)
+        if known is not None and known.taken_of == taken_of:
+            state.vectors, state.digest = known.vectors, known.value
+            return None
+        item_ids, ordinals = replica.digest_order()
+        return self._hash(replica.tenant, state, taken_of, item_ids, index.copy_rows(ordinals))
+
+    async def _hash(
+        self,
+        tenant: str,
+        state: pb.TenantState,
+        taken_of: tuple[object, ...],
+        item_ids: list[str],
+        rows: Float32s,
+    ) -> None:
+        value = await asyncio.to_thread(digest_of, item_ids, rows)
+        self._digests[tenant] = _Digest(taken_of, len(item_ids), value)
+        state.vectors, state.digest = len(item_ids), value

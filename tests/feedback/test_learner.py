@@ -10,6 +10,7 @@ import grpc
 from harken.feedback.v1 import embedding_service_pb2
 from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader, events_in
+from tests.waiting import until
 
 START = embedding_service_pb2.ResumePoint()
 
@@ -135,3 +136,38 @@ async def test_sigkill_loses_no_acknowledged_event(
     assert [row["version"] for row in rows] == list(
         range(rows[0]["version"], rows[0]["version"] + len(rows))
     )
+
+
+async def test_checkpoints_are_counted_over_short_terms(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """No term lives long enough for a checkpoint of its own; all together do."""
+    process, target = processes.start(
+        "feedback", checkpoint_versions="25", checkpoint_seconds="0.01"
+    )
+    client = connect(target)
+    await client.upsert(20)
+
+    async def versions() -> int:
+        return int(await admin.fetchval("SELECT version FROM feedback.learners"))
+
+    async def newest() -> int:
+        return int(
+            await admin.fetchval("SELECT coalesce(max(version), 0) FROM feedback.checkpoints")
+        )
+
+    for term in range(8):
+        before = await versions()
+        number = 0
+        while await versions() < before + 8:
+            await record_sequence(client, f"term-{term}-{number}")
+            number += 1
+        await asyncio.to_thread(process.kill)
+        process.start()
+        await asyncio.to_thread(process.wait_ready, time.monotonic() + 60)
+    await record_sequence(client, "last")
+
+    async def checkpoint_is_young() -> bool:
+        return await newest() > 0 and await versions() - await newest() < 25 + 8
+
+    await until(checkpoint_is_young, "a checkpoint", 20)

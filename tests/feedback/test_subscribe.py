@@ -174,3 +174,90 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
         await reader.read("welcome")
         frames = await reader.frames_through(last)
     assert frames[0].after_version == first.version
+
+
+async def acked_version(admin: asyncpg.Connection, name: str) -> int | None:
+    found: int | None = await admin.fetchval(
+        "SELECT acked_version FROM feedback.subscribers WHERE subscriber = $1", name
+    )
+    return found
+
+
+async def test_acks_never_lie_ahead_of_what_a_durable_subscriber_got(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """Truth 5: what a durable subscriber did not get stays."""
+    _, target = processes.start("feedback", durable_subscribers='["keeper"]', tick_seconds="0.2")
+    client = connect(target)
+    await client.upsert(20)
+    last = await record_sequence(client, "one", "two")
+    for point in (
+        embedding_service_pb2.ResumePoint(epoch=1, version=2**62),
+        embedding_service_pb2.ResumePoint(epoch=7, version=1),
+    ):
+        async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
+            error = await fault_of(reader.read("welcome"))
+        assert reason_of(error) == "EPOCH_LOST"
+        assert await acked_version(admin, "keeper") is None
+    begin = embedding_service_pb2.ResumePoint()
+    wanted = [frame_pb2.SECTION_POPULARITY]
+    async with FeedReader(client, resume=begin, subscriber="keeper", durable=True) as reader:
+        await reader.read("welcome")
+        frames = await reader.frames_through(last)
+        await reader.ack(2**62)
+
+    async def is_noted() -> bool:
+        return bool(await acked_version(admin, "keeper"))
+
+    await until(is_noted, "the ack")
+    noted = await acked_version(admin, "keeper")
+    head = await admin.fetchval("SELECT version FROM feedback.learners")
+    assert noted is not None
+    assert frames[0].version <= noted <= head
+    # A stream that starts earlier is right, whatever was acked before: it needs what follows.
+    point = embedding_service_pb2.ResumePoint(epoch=1, version=1)
+    async with FeedReader(
+        client, resume=point, subscriber="keeper", durable=True, sections=wanted
+    ) as reader:
+        await reader.read("welcome")
+        assert await acked_version(admin, "keeper") == 1
+        assert (await reader.read("frame")).after_version == 1
+
+
+async def test_the_newest_stream_of_a_durable_name_is_the_one_that_acks(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """A stream that hangs locks nobody out, and one that was replaced drops nothing."""
+    _, target = processes.start("feedback", durable_subscribers='["keeper"]', tick_seconds="0.2")
+    client = connect(target)
+    await client.upsert(20)
+    last = await record_sequence(client, "one", "two")
+    begin = embedding_service_pb2.ResumePoint()
+    settings = {"resume": begin, "subscriber": "keeper", "durable": True}
+    async with FeedReader(client, **settings) as older:
+        await older.read("welcome")
+        seen = (await older.frames_through(last))[-1].version
+        async with FeedReader(client, **settings) as newer:
+            await newer.read("welcome")
+            assert await acked_version(admin, "keeper") == 0
+            await older.ack(seen)
+            # Replicas of one subscriber all follow the feed.
+            await older.frames_through(await record_sequence(client, "three"))
+            first = (await newer.read("frame")).version
+            await newer.ack(first)
+
+            async def is_noted() -> bool:
+                return bool(await acked_version(admin, "keeper") == first)
+
+            await until(is_noted, "the ack of the newer one")
+
+        async def is_released() -> bool:
+            return bool(await admin.fetchval("SELECT stream IS NULL FROM feedback.subscribers"))
+
+        await until(is_released, "the newer one to be gone")
+
+        async def is_taken_over() -> bool:
+            await older.ack(seen + 1)
+            return bool((await acked_version(admin, "keeper") or 0) > first)
+
+        await until(is_taken_over, "the ack of the older one")

@@ -1,13 +1,17 @@
-"""Acks and nacks of subscribers; those of durable ones decide what is kept."""
+"""Acks and nacks of subscribers; those of durable ones decide what is kept.
+
+Of several streams of one durable name only the acks of the newest count. The others get frames all
+the same: replicas of a subscriber that share one store all follow the feed, and say the same.
+"""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.logs import logger
-from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.subscriber import Subscriber
 from services.feedback.store.frame_store import FrameStore
 
@@ -36,50 +40,62 @@ class AckBook:
     """Opens a tracker per stream."""
 
     def __init__(
-        self,
-        hub: FrameHub,
-        store: FrameStore,
-        registry: CollectorRegistry,
-        acks: Mapping[str, int],
+        self, store: FrameStore, registry: CollectorRegistry, acks: Mapping[str, int]
     ) -> None:
         """`acks`: what durable subscribers have; metrics know of them before they come."""
-        self._hub = hub
         self._store = store
         self._metrics = AckMetrics(registry)
         for subscriber, version in acks.items():
             self._metrics.acked.labels(subscriber).set(version)
 
-    def track(self, subscriber: Subscriber) -> "AckTracker":
+    def track(
+        self, subscriber: Subscriber, requests: AsyncIterator[pb.SubscribeRequest]
+    ) -> "AckTracker":
         """Return the tracker of a new stream."""
-        return AckTracker(self._hub, self._store, subscriber, self._metrics)
+        return AckTracker(self._store, subscriber, requests, self._metrics)
 
 
 class AckTracker:
-    """Reads acks and nacks of one subscriber."""
+    """Reads acks and nacks of one stream of a subscriber."""
 
     def __init__(
-        self, hub: FrameHub, store: FrameStore, subscriber: Subscriber, metrics: AckMetrics
+        self,
+        store: FrameStore,
+        subscriber: Subscriber,
+        requests: AsyncIterator[pb.SubscribeRequest],
+        metrics: AckMetrics,
     ) -> None:
-        self._hub = hub
         self._store = store
         self._subscriber = subscriber
+        self._requests = requests
         label = subscriber.name if subscriber.durable else _OTHERS
         self._acked_gauge = metrics.acked.labels(label)
         self._nacks = metrics.nacks.labels(label)
-        self._acked = 0
+        self._stream = uuid.uuid4()
+        self._sent = 0
+        self._asked = 0
         self._noted = 0
         self._reader: asyncio.Task[None] | None = None
 
-    async def begin(
-        self, start: pb.SubscribeStart, requests: AsyncIterator[pb.SubscribeRequest]
-    ) -> None:
-        """Read in the background until `close`. A resume point stands for an ack."""
-        self._acked = min(start.resume.version, self._hub.head.version)
+    @property
+    def _acked(self) -> int:
+        """What the stream acked. Nobody can have applied what was never sent to it."""
+        return min(self._asked, self._sent)
+
+    async def begin(self, version: int) -> None:
+        """Read in the background until `close`.
+
+        `version`: where the stream starts, which was found to be of our history. It counts as
+        sent and acked; 0 for a snapshot.
+        """
+        self._sent = self._asked = self._noted = version
         if self._subscriber.durable:
-            # From now on frames are kept for it.
-            await self._store.note_ack(self._subscriber.name, self._acked)
-            self._noted = self._acked
-        self._reader = asyncio.create_task(self._read(requests))
+            await self._store.claim(self._subscriber.name, self._stream, version)
+        self._reader = asyncio.create_task(self._read(self._requests))
+
+    def sent(self, version: int) -> None:
+        """Note that the stream is about to get all up to a version."""
+        self._sent = max(self._sent, version)
 
     def raise_failure(self) -> None:
         """Raise what ended the reading, if anything did."""
@@ -87,19 +103,21 @@ class AckTracker:
             self._reader.result()
 
     async def close(self) -> None:
-        """Stop reading, and note the last ack."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        """Stop reading, and note the last ack. Nothing to do when it never began."""
+        if self._reader is None:
+            return
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
         await self._note()
+        if self._subscriber.durable:
+            await self._store.release_claim(self._subscriber.name, self._stream)
 
     async def _read(self, requests: AsyncIterator[pb.SubscribeRequest]) -> None:
         loop = asyncio.get_running_loop()
         noted_at = 0.0
         async for request in requests:
             if request.HasField("ack"):
-                # Nobody can have applied what was not committed.
-                self._acked = max(self._acked, min(request.ack.version, self._hub.head.version))
+                self._asked = max(self._asked, request.ack.version)
                 self._acked_gauge.set(self._acked)
                 # Retention needs no better than a second; a write per frame would cost a commit.
                 if loop.time() - noted_at >= _ACK_SECONDS:
@@ -115,6 +133,10 @@ class AckTracker:
                 )
 
     async def _note(self) -> None:
-        if self._subscriber.durable and self._acked > self._noted:
-            await self._store.note_ack(self._subscriber.name, self._acked)
-            self._noted = self._acked
+        acked = self._acked
+        if (
+            self._subscriber.durable
+            and acked > self._noted
+            and await self._store.note_ack(self._subscriber.name, self._stream, acked)
+        ):
+            self._noted = acked

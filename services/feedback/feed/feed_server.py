@@ -65,6 +65,8 @@ class FeedServer:
         wants_snapshot = start.WhichOneof("from") != "resume"
         if not wants_snapshot:
             await self._check_resume(start.resume)
+        # Not before the resume point is known to be of our history: what is acked is not kept.
+        await acks.begin(0 if wants_snapshot else start.resume.version)
         welcome = pb.Welcome(
             epoch=head.epoch, head_version=head.version, through_sequence=head.sequence
         )
@@ -85,6 +87,7 @@ class FeedServer:
                         epoch=chunk.snapshot_chunk.content.epoch,
                         version=chunk.snapshot_chunk.content.version,
                     )
+                acks.sent(at.version)
             async for response in self._frames(subscriber, at, acks, pin):
                 if response.frame.epoch > head.epoch:
                     # The welcome did not say where the epoch before it ended.
@@ -163,6 +166,7 @@ class FeedServer:
                 epoch, version = frame.epoch, frame.version
                 self._metrics.sent.inc()
                 self._note_push(frame)
+                acks.sent(version)
                 yield self._prepare(frame, subscriber.sections)
             if not frames and not await self._hub.wait_for_news(version, HEARTBEAT_SECONDS):
                 head = self._hub.head

@@ -42,8 +42,7 @@ class EmbeddingServicer(embedding_service_pb2_grpc.EmbeddingServiceServicer):
         """See embedding_service.proto."""
         first = await anext(aiter(requests), pb.SubscribeRequest())
         subscriber = self._check_start(first)
-        acks = self._acks.track(subscriber)
-        await acks.begin(first.start, requests)
+        acks = self._acks.track(subscriber, requests)
         try:
             async for response in self._feed.stream(subscriber, first.start, acks):
                 yield response

@@ -184,15 +184,50 @@ class FrameStore:
             )
         return {row["subscriber"]: row["acked_version"] for row in rows}
 
-    async def note_ack(self, subscriber: str, version: int) -> None:
-        """Remember what a durable subscriber has; acks never go back."""
+    async def claim(self, subscriber: str, stream: uuid.UUID, version: int) -> None:
+        """From now on keep what follows `version` for a durable subscriber; only `stream` acks.
+
+        The newest stream of a name wins, so that one that died unnoticed locks nobody out. Its
+        version counts even when it is earlier than the last ack: a restored subscriber needs it.
+        """
         with store_faults():
             await self._pool.execute(
-                "INSERT INTO subscribers (shard, subscriber, acked_version) VALUES ($1, $2, $3)"
-                " ON CONFLICT (shard, subscriber) DO UPDATE SET"
-                " acked_version = greatest(subscribers.acked_version, excluded.acked_version),"
+                "INSERT INTO subscribers (shard, subscriber, acked_version, stream)"
+                " VALUES ($1, $2, $3, $4) ON CONFLICT (shard, subscriber) DO UPDATE SET"
+                " acked_version = excluded.acked_version, stream = excluded.stream,"
                 " updated_at = now()",
                 SHARD,
                 subscriber,
                 version,
+                stream,
+            )
+
+    async def note_ack(self, subscriber: str, stream: uuid.UUID, version: int) -> bool:
+        """Remember what a durable subscriber has; acks of a stream never go back.
+
+        Those of a stream that does not hold the claim count for nothing while another one does;
+        return whether it counted.
+        """
+        with store_faults():
+            noted = await self._pool.fetchval(
+                "UPDATE subscribers SET acked_version = greatest(acked_version, $4),"
+                " stream = $3, updated_at = now()"
+                " WHERE shard = $1 AND subscriber = $2 AND (stream = $3 OR stream IS NULL)"
+                " RETURNING true",
+                SHARD,
+                subscriber,
+                stream,
+                version,
+            )
+        return noted is not None
+
+    async def release_claim(self, subscriber: str, stream: uuid.UUID) -> None:
+        """Let another stream of the name ack; what was acked stays."""
+        with store_faults():
+            await self._pool.execute(
+                "UPDATE subscribers SET stream = NULL"
+                " WHERE shard = $1 AND subscriber = $2 AND stream = $3",
+                SHARD,
+                subscriber,
+                stream,
             )

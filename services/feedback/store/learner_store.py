@@ -1,5 +1,6 @@
 """What the learner writes: its term, steps, checkpoints, and what it may forget."""
 
+import math
 from collections.abc import Sequence
 
 import asyncpg
@@ -115,6 +116,17 @@ class LearnerStore:
             if leads is None:
                 raise FencedError(f"term {term} is over")
             await append_entries(connection, [tick])
+
+    async def last_checkpoint(self) -> tuple[int, float]:
+        """Return version and age, in seconds, of the newest checkpoint; (0, inf): there is none."""
+        with store_faults():
+            row = await self._pool.fetchrow(
+                "SELECT version,"
+                " greatest(0, extract(epoch FROM clock_timestamp() - written_at))::float8 AS age"
+                " FROM checkpoints WHERE shard = $1 ORDER BY version DESC LIMIT 1",
+                SHARD,
+            )
+        return (0, math.inf) if row is None else (row["version"], row["age"])
 
     async def write_checkpoint(self, term: int, at: Applied, chunks: Sequence[bytes]) -> None:
         """Write a complete checkpoint. Raises FencedError."""

@@ -1,5 +1,6 @@
 """Rank, SimilarItems and GetServingState of a real process."""
 
+import asyncio
 import functools
 import hashlib
 
@@ -160,6 +161,34 @@ async def test_serving_state_says_what_is_served(ranker: Ranker) -> None:
     left = {"b": VECTORS["b"], "c": [0, 2.0, 0, 0], "d": VECTORS["d"]}
     assert tenant.digest == expected_digest(left)
     assert (tenant.items, tenant.vectors) == (6, 3)
+
+
+async def test_version_and_digest_are_of_one_instant(ranker: Ranker) -> None:
+    """Truth 6, with frames flowing: each version has its own digest."""
+    last = 600
+    expected = {1: expected_digest(VECTORS)}
+    for version in range(2, last + 1):
+        expected[version] = expected_digest({**VECTORS, "a": [version / last, 1.0, 0, 0]})
+    seen: dict[int, bytes] = {}
+
+    async def read() -> None:
+        state = await ranker.state()
+        while state.version < last:
+            assert state.tenants[0].digest == expected[state.version], state.version
+            seen[state.version] = state.tenants[0].digest
+            state = await ranker.state()
+
+    async def publish() -> None:
+        for version in range(2, last + 1):
+            changes = Changes().vector("a", [version / last, 1, 0, 0], 0.5)
+            ranker.upstream.feedback.add(frame(version, changes))
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(read())
+        group.create_task(publish())
+    assert len(seen) > 10
 
 
 async def test_replicas_at_one_version_have_one_digest(
