@@ -157,6 +157,14 @@ class _Count:
             left -= 1
             if rule is not None and rule.most is not None:
                 count = counts[number] = counts.get(number, 0) + 1
+                if tag < 0x80 and kind in (_LENGTH, _VARINT) and (not rule.inner or at == start):
+                    # Most of a long list lies together: go over it without looking around.
+                    room = rule.most - count
+                    more, at_next = self._run(at, end, tag, kind, room, rule)
+                    if more:
+                        count = counts[number] = count + more
+                        left -= more
+                        start = at = at_next
                 if count > rule.most:
                     self._excess += 1
                     if not within_element or self._excess > _MOST_EXCESS:
@@ -165,10 +173,31 @@ class _Count:
                     left += 1
             if left < 0:
                 raise _refusal(path + (rule.name if rule else ""), "is repeated too often")
-            if rule is not None and rule.inner is not None:
+            if rule is not None and rule.inner is not None and at > start:
                 self._inner(start, at, rule, path, counts.get(number, 1) - 1, within_element)
         if at != end:
             raise IndexError
+
+    def _run(
+        self, at: int, end: int, tag: int, kind: int, room: int, rule: _Rule
+    ) -> tuple[int, int]:
+        """Return how many short elements of a list follow, at most `room`, and where they end."""
+        body, most = self._body, room
+        if kind == _VARINT:
+            while room > 0 and at + 1 < end and body[at] == tag and body[at + 1] < 0x80:
+                at += 2
+                room -= 1
+        elif rule.inner is None and rule.most_bytes >= 0x80:
+            while room > 0 and at + 1 < end and body[at] == tag and (size := body[at + 1]) < 0x80:
+                at += 2 + size
+                room -= 1
+        elif rule.inner is not None:
+            while room > 0 and at + 1 < end and body[at] == tag and body[at + 1] == 0:
+                at += 2
+                room -= 1
+        if at > end:
+            raise IndexError
+        return most - room, at
 
     def _inner(
         self, start: int, end: int, rule: _Rule, path: str, index: int, within_element: bool
