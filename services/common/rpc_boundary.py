@@ -105,8 +105,10 @@ def _bounded(handler: Any) -> Any:
     make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
     return make(
         streamed if handler.request_streaming else behaviour,
-        # It is FromString, bound to the class of the request.
-        request_deserializer=reader_of(handler.request_deserializer.__self__),
+        # It is FromString, bound to the class of the request; who takes bytes has none.
+        request_deserializer=(
+            handler.request_deserializer and reader_of(handler.request_deserializer.__self__)
+        ),
         response_serializer=handler.response_serializer,
     )
 
