@@ -78,6 +78,8 @@ _ALL = 16 * 1024 * 1024
 LARGE_REQUESTS: Mapping[str, int] = MappingProxyType(
     {
         f"{_V1}UpsertItemsRequest": _ALL,
+        "harken.ranker.v1.RankRequest": _ALL,
+        "harken.ranker.v1.RecommendRequest": _ALL,
         f"{_V1}PutEmbeddingsRequest": _ALL,
         f"{_V1}RecordEventsRequest": _ALL,
         f"{_V1}ImportEventsRequest": _ALL,
