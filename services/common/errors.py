@@ -2,6 +2,7 @@
 
 HarkenError
 ├── InvalidRequestError      a field of the envelope is wrong
+├── UndecodableError         the body is not a message of the type that the method takes
 ├── UnknownTenantError       the tenant has no catalogue yet
 ├── MissingResourceError     what was named does not exist
 ├── AlreadyExistsError       the name is taken by something else
@@ -40,13 +41,20 @@ class FieldViolation:
 
 
 class InvalidRequestError(HarkenError):
-    """Fields of the envelope are wrong; all of them are named."""
+    """Fields of the envelope are wrong: the first of them, and how many `more`."""
 
     reason = "INVALID_REQUEST"
 
-    def __init__(self, violations: list[FieldViolation]) -> None:
+    def __init__(self, violations: list[FieldViolation], more: int = 0) -> None:
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
         self.violations = violations
+        self.more = more
+
+
+class UndecodableError(HarkenError):
+    """The body of a request is not a message of the type that its method takes."""
+
+    reason = "INVALID_REQUEST"
 
 
 class UnknownTenantError(HarkenError):
@@ -150,6 +158,7 @@ class StoreUnavailableError(HarkenError):
 STATUS_OF: Mapping[type[HarkenError], grpc.StatusCode] = MappingProxyType(
     {
         InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+        UndecodableError: grpc.StatusCode.INVALID_ARGUMENT,
         UnknownTenantError: grpc.StatusCode.NOT_FOUND,
         MissingResourceError: grpc.StatusCode.NOT_FOUND,
         AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,

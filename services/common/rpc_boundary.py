@@ -20,6 +20,7 @@ from services.common.errors import HarkenError, NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
+from services.common.request_reader import Refused, reader_of, unrefused
 from services.common.status import internal_status, status_of
 from services.common.turns import Turns
 
@@ -87,6 +88,29 @@ def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
         response_serializer=handler.response_serializer,
     )
     return made
+
+
+def _bounded(handler: Any) -> Any:
+    """Return a handler whose requests are bounded before they are made.
+
+    It is given `Refused` in the place of a request; one in a stream ends the stream.
+    """
+    behaviour = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+
+    def streamed(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
+        return behaviour(unrefused(requests), context)
+
+    make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
+    return make(
+        streamed if handler.request_streaming else behaviour,
+        # It is FromString, bound to the class of the request; who takes bytes has none.
+        request_deserializer=(
+            handler.request_deserializer and reader_of(handler.request_deserializer.__self__)
+        ),
+        response_serializer=handler.response_serializer,
+    )
 
 
 def _is_ours(method: str) -> bool:
@@ -158,6 +182,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
+        handler = _bounded(handler)
         if handler.unary_unary:
             call, limited = handler.unary_unary, _is_limited(method)
             wrap = self._single(name, call, self._metrics.seconds, limited)
@@ -183,6 +208,8 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            if isinstance(request, Refused):
+                await self._fail(name, context, request.error)
             if shed is not None and (overload := self._overload()):
                 shed.inc()
                 await self._fail(name, context, overload)
@@ -220,6 +247,8 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         messages = self._metrics.messages.labels(name)
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            if isinstance(request, Refused):
+                await self._fail(name, context, request.error)
             started = time.perf_counter()
             streams.inc()
             task = self.calls.enter(endless)

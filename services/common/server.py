@@ -12,12 +12,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
 from services.common.listen_check import check_listen
 from services.common.live import Live
 from services.common.logs import logger
+from services.common.metrics_endpoint import serve_metrics
 from services.common.process_metrics import add_process_metrics
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 
@@ -128,20 +129,16 @@ class Server:
         await self.health.set_ready(False)
         port = self.grpc.add_insecure_port(listen)
         address = f"{listen.rpartition(':')[0]}:{port}"
-        metrics_host, _, metrics_port = metrics_listen.rpartition(":")
-        http_server, _ = start_http_server(int(metrics_port), metrics_host, self._registry)
-        metrics = f"{metrics_host}:{http_server.server_port}"
-        await self.grpc.start()
-        if address_file is not None:
-            await asyncio.to_thread(_write_addresses, address_file, address, metrics)
-        _log.info("listening", address=address, metrics=metrics)
-        try:
-            yield address
-        finally:
-            await self.drain()
-            http_server.shutdown()
-            http_server.server_close()
-            _log.info("stopped", address=address)
+        async with serve_metrics(metrics_listen, self._registry) as metrics:
+            await self.grpc.start()
+            if address_file is not None:
+                await asyncio.to_thread(_write_addresses, address_file, address, metrics)
+            _log.info("listening", address=address, metrics=metrics)
+            try:
+                yield address
+            finally:
+                await self.drain()
+                _log.info("stopped", address=address)
 
     async def drain(self) -> None:
         """Take no more calls, finish those that were taken, within DRAIN_SECONDS.

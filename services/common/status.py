@@ -11,31 +11,34 @@ from services.common.errors import (
     InvalidRequestError,
     OverloadedError,
 )
+from services.common.validation import MAX_VIOLATIONS
 
 DOMAIN = "harken"
 
 # Details travel in a header, and a header has a limit: beyond it the client would see
 # RESOURCE_EXHAUSTED instead of what is wrong.
-_MAX_VIOLATIONS = 20
 _MAX_TEXT = 200
 _MAX_MESSAGE = 1000
 
 
 def status_of(error: HarkenError) -> status_pb2.Status:
     """Return the status of a fault: code, message, ErrorInfo, and BadRequest or RetryInfo."""
+    more = ""
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
     if isinstance(error, InvalidRequestError):
         bad_request = error_details_pb2.BadRequest()
-        for violation in error.violations[:_MAX_VIOLATIONS]:
+        for violation in error.violations[:MAX_VIOLATIONS]:
             bad_request.field_violations.add(
                 field=violation.field[:_MAX_TEXT], description=violation.description[:_MAX_TEXT]
             )
         details.append(bad_request)
+        more = f"; and {error.more:,} more" if error.more else ""
     if isinstance(error, OverloadedError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMicroseconds(int(error.retry_after_seconds * 1e6))
         details.append(retry)
-    return _status(STATUS_OF[type(error)], str(error), details)
+    message = str(error)[: _MAX_MESSAGE - len(more)] + more
+    return _status(STATUS_OF[type(error)], message, details)
 
 
 def internal_status(error_id: str) -> status_pb2.Status:

@@ -18,6 +18,9 @@ MAX_WAIT = timedelta(seconds=10)
 _YEAR_1, _YEAR_9999 = -62135596800, 253402300799
 MIN_TIME_US, MAX_TIME_US = _YEAR_1 * 1_000_000, _YEAR_9999 * 1_000_000 + 999_999
 """The years 1 to 9999 in unix microseconds."""
+MAX_VIOLATIONS = 20
+"""Faults that are named in an answer; of the others there is a count."""
+_MAX_TEXT = 200
 _TENANT = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -25,6 +28,7 @@ def id_fault(value: str, max_bytes: int = MAX_ID_BYTES) -> str | None:
     """Return what is wrong with an id, or None: 1 to `max_bytes` bytes, no control characters."""
     if not value:
         return "is required"
+    # A text far too long is not encoded to find out how long.
     if len(value) > max_bytes or len(value.encode()) > max_bytes:
         return f"is longer than {max_bytes} bytes"
     if not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
@@ -53,14 +57,21 @@ def time_fault(time: Timestamp) -> str | None:
 
 
 class Checks:
-    """Collects the faults of one envelope; `done` raises when there are any."""
+    """Collects the faults of one envelope; `done` raises when there are any.
+
+    The first MAX_VIOLATIONS are kept, the others counted.
+    """
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
+        self._more = 0
 
     def fail(self, field: str, description: str) -> None:
         """Note that a field is wrong."""
-        self._violations.append(FieldViolation(field, description))
+        if len(self._violations) < MAX_VIOLATIONS:
+            self._violations.append(FieldViolation(field[:_MAX_TEXT], description[:_MAX_TEXT]))
+        else:
+            self._more += 1
 
     def tenant(self, tenant: str) -> str:
         """Return the tenant, `default` when empty."""
@@ -80,10 +91,12 @@ class Checks:
         if fault:
             self.fail(field, fault)
 
-    def size(self, field: str, size: int, smallest: int, largest: int) -> None:
-        """Check how many elements a field has."""
-        if not smallest <= size <= largest:
-            self.fail(field, f"must have {smallest} to {largest} elements, has {size}")
+    def size(self, field: str, size: int, smallest: int, largest: int) -> bool:
+        """Check how many elements a field has; return whether they may be looked at."""
+        if smallest <= size <= largest:
+            return True
+        self.fail(field, f"must have {smallest} to {largest} elements, has {size}")
+        return False
 
     def number(self, field: str, value: int, default: int, largest: int) -> int:
         """Return a count, its default when 0."""
@@ -116,4 +129,4 @@ class Checks:
     def done(self) -> None:
         """Raise InvalidRequestError when anything was wrong."""
         if self._violations:
-            raise InvalidRequestError(self._violations)
+            raise InvalidRequestError(self._violations, self._more)

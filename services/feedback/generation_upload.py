@@ -88,6 +88,7 @@ class GenerationUpload:
 def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest) -> None:
     if manifest.ByteSize() > _MAX_MANIFEST_BYTES:
         checks.fail("manifest", f"is longer than {_MAX_MANIFEST_BYTES} bytes")
+        return
     if not _ID.fullmatch(manifest.generation_id):
         checks.fail("manifest.generation_id", "must be 1 to 64 of [a-z0-9_.-]")
     if not 1 <= manifest.dimension <= 1024:
@@ -97,8 +98,8 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
     if not 1 <= manifest.content_buckets <= 1 << 20:
         checks.fail("manifest.content_buckets", "must be 1 to 1048576")
     checks.size("manifest.scorer_features", len(manifest.scorer_features), 1, 1000)
-    checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100)
-    _check_outcomes(checks, manifest.outcomes)
+    if checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100):
+        _check_outcomes(checks, manifest.outcomes)
     encoder = manifest.encoder
     if encoder.kind != generation_pb2.ENCODER_KIND_FOLD_IN:
         checks.fail("manifest.encoder.kind", "must be FOLD_IN")
@@ -115,6 +116,7 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         checks.fail(
             "manifest.files", f"must be {TOWER} and {SCORER}, and may be {ITEM_VECTORS}, once each"
         )
+        return
     for index, file in enumerate(manifest.files):
         if not 0 < file.size <= _MAX_FILE_BYTES:
             checks.fail(f"manifest.files[{index}].size", f"must be 1 to {_MAX_FILE_BYTES}")
@@ -131,8 +133,8 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
         field = f"manifest.outcomes[{index}]"
         if not _OUTCOME.fullmatch(one.name):
             checks.fail(f"{field}.name", "must be 1 to 64 of [a-z0-9_]")
-        checks.size(f"{field}.event_types", len(one.event_types), 0, 100)
-        if any(not 0 < len(kind) <= 64 for kind in one.event_types):
+        few = checks.size(f"{field}.event_types", len(one.event_types), 0, 100)
+        if few and any(not 0 < len(kind) <= 64 for kind in one.event_types):
             checks.fail(f"{field}.event_types", "must have 1 to 64 characters each")
         if not math.isfinite(one.min_value):
             checks.fail(f"{field}.min_value", "must be finite")

@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import item_pb2
 from services.common.content_features import Content
+from services.common.request_limits import MAX_PATHS
 from services.common.validation import Checks, id_fault, time_fault
 
 ALL_PATHS = (
@@ -26,6 +27,8 @@ _NUMBER = "numbers."
 
 def update_paths(checks: Checks, mask: FieldMask) -> tuple[str, ...]:
     """Return the fields that an update writes; all when the mask is empty."""
+    if not checks.size("update_mask.paths", len(mask.paths), 0, MAX_PATHS):
+        return ALL_PATHS
     for index, path in enumerate(mask.paths):
         one_number = path.startswith(_NUMBER) and len(path.encode()) - len(_NUMBER) > 0
         if path not in ALL_PATHS and not one_number:

@@ -4,23 +4,11 @@ import json
 from collections.abc import Sequence
 
 from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import Struct
 
+from services.common.attribute_faults import size_fault
 from services.common.errors import FieldViolation, InvalidRequestError
 from services.profile.domain import attribute_rules as rules
-
-
-def attributes_fault(given: Struct) -> str | None:
-    """Return why attributes cannot be stored, or None."""
-    try:
-        text = json.dumps(json_format.MessageToDict(given))
-    except ValueError:
-        return "holds a number that is NaN or infinite"
-    except json_format.SerializeToJsonError as error:
-        return str(error)
-    if "\\u0000" in text and _holds_zero_character(given):
-        return "holds a zero character"
-    return None
 
 
 def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
@@ -41,7 +29,7 @@ def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
                 result.fields[key].CopyFrom(given.fields[key])
             else:
                 result.fields.pop(key, None)
-    if fault := rules.size_fault(result.ByteSize()):
+    if fault := size_fault(result.ByteSize()):
         raise InvalidRequestError([FieldViolation("profile.attributes", fault)])
     return result
 
@@ -54,19 +42,3 @@ def to_json(attributes: Struct) -> str:
 def from_json(text: str) -> Struct:
     """Return the attributes that JSON text holds."""
     return json_format.Parse(text, Struct())
-
-
-def _holds_zero_character(struct: Struct) -> bool:
-    return any("\0" in key or _has_zero(value) for key, value in struct.fields.items())
-
-
-def _has_zero(value: Value) -> bool:
-    match value.WhichOneof("kind"):
-        case "string_value":
-            return "\0" in value.string_value
-        case "struct_value":
-            return _holds_zero_character(value.struct_value)
-        case "list_value":
-            return any(_has_zero(element) for element in value.list_value.values)
-        case _:
-            return False

@@ -8,12 +8,14 @@ from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.answer_size import CLIENT_BYTES, check_answer_size
+from services.common.attribute_faults import attributes_fault
 from services.common.errors import MissingResourceError
 from services.common.position import Position
+from services.common.request_limits import MAX_PATHS
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attribute_list import list_profiles
-from services.profile.attributes import attributes_fault, updated
+from services.profile.attributes import updated
 from services.profile.convert import profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
@@ -65,9 +67,9 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.BatchGetProfilesResponse:
         """Return the profiles of several users, all as of one position."""
         checks = Checks()
-        checks.size("subjects", len(request.subjects), 1, MAX_SUBJECTS)
-        for index, subject in enumerate(request.subjects[:MAX_SUBJECTS]):
-            checks.subject(f"subjects[{index}]", subject)
+        if checks.size("subjects", len(request.subjects), 1, MAX_SUBJECTS):
+            for index, subject in enumerate(request.subjects):
+                checks.subject(f"subjects[{index}]", subject)
         limit = checks.number(
             "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
         )
@@ -94,9 +96,12 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("profile.subject", given.subject)
-        for index, path in enumerate(paths):
-            if fault := mask_fault(path):
-                checks.fail(f"update_mask.paths[{index}]", fault)
+        if checks.size("update_mask.paths", len(paths), 0, MAX_PATHS):
+            for index, path in enumerate(paths):
+                if fault := mask_fault(path):
+                    checks.fail(f"update_mask.paths[{index}]", fault)
+        # What is wrong already is not worth a walk through all attributes.
+        checks.done()
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
         checks.done()

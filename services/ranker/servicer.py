@@ -130,8 +130,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
-        checks.size("item_ids", len(request.item_ids), 1, MAX_RANKED)
-        if len(set(request.item_ids)) < len(request.item_ids):
+        sound = checks.size("item_ids", len(request.item_ids), 1, MAX_RANKED)
+        if sound and len(set(request.item_ids)) < len(request.item_ids):
             checks.fail("item_ids", "holds an id twice")
         _check_surface(checks, request.surface)
         least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)

@@ -215,7 +215,11 @@ def two() -> event_columns_pb2.EventColumns:
     ("change", "wrong", "detail"),
     [
         (lambda c: c.Clear(), "event_ids", "must have 1 to 20000 elements, has 0"),
-        (lambda c: c.event_ids.extend(map(str, range(19_999))), "event_ids", "has 20001"),
+        (
+            lambda c: c.event_ids.extend(map(str, range(19_999))),
+            "event_ids",
+            "at most 20000 elements",
+        ),
         (lambda c: c.subjects.append(0), "subjects", "must have 2 elements as event_ids, has 3"),
         (lambda c: c.items.pop(), "items", "must have 2 elements as event_ids, has 1"),
         (lambda c: c.type_indices.pop(), "type_indices", "must have 2 elements as event_ids"),

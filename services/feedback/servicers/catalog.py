@@ -1,5 +1,7 @@
 """CatalogService: items."""
 
+from collections.abc import Sequence
+
 import grpc
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
@@ -33,11 +35,11 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         """See catalog_service.proto."""
         checks = Checks()
         tenant = checks.tenant(request.tenant)
-        checks.size("items", len(request.items), 1, _MAX_ITEMS)
         paths = update_paths(checks, request.update_mask)
-        ids = [item.item_id for item in request.items]
-        if len(set(ids)) != len(ids):
-            checks.fail("items", "an item_id occurs twice")
+        if checks.size("items", len(request.items), 1, _MAX_ITEMS):
+            ids = {item.item_id for item in request.items}
+            if len(ids) != len(request.items):
+                checks.fail("items", "an item_id occurs twice")
         checks.done()
         results, position = await self._recorder.record(tenant, request.items, paths)
         return pb.UpsertItemsResponse(results=results, position=token_of(position))
@@ -46,7 +48,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         self, request: pb.DeleteItemsRequest, context: grpc.aio.ServicerContext
     ) -> pb.DeleteItemsResponse:
         """See catalog_service.proto."""
-        tenant = _check_ids(request.tenant, list(request.item_ids))
+        tenant = _check_ids(request.tenant, request.item_ids)
         await self._tenants.require(tenant)
         deleted, position = await self._store.delete(tenant, request.item_ids)
         missing = [item_id for item_id in request.item_ids if item_id not in deleted]
@@ -58,7 +60,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         self, request: pb.GetItemsRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetItemsResponse:
         """See catalog_service.proto."""
-        tenant = _check_ids(request.tenant, list(request.item_ids))
+        tenant = _check_ids(request.tenant, request.item_ids)
         await self._tenants.require(tenant)
         found = await self._store.get(tenant, request.item_ids)
         response = pb.GetItemsResponse(
@@ -83,11 +85,11 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return pb.ListItemsResponse(items=items, next_page_token=token)
 
 
-def _check_ids(tenant: str, item_ids: list[str]) -> str:
+def _check_ids(tenant: str, item_ids: Sequence[str]) -> str:
     checks = Checks()
     tenant = checks.tenant(tenant)
-    checks.size("item_ids", len(item_ids), 1, _MAX_ITEMS)
-    for index, item_id in enumerate(item_ids):
-        checks.id(f"item_ids[{index}]", item_id)
+    if checks.size("item_ids", len(item_ids), 1, _MAX_ITEMS):
+        for index, item_id in enumerate(item_ids):
+            checks.id(f"item_ids[{index}]", item_id)
     checks.done()
     return tenant

@@ -7,6 +7,7 @@ import grpc
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
 from services.common.position import token_of
+from services.common.request_limits import MAX_SECTIONS
 from services.common.validation import Checks
 from services.feedback.embedding_recorder import EmbeddingRecorder
 from services.feedback.feed.ack_book import AckBook
@@ -72,9 +73,10 @@ class EmbeddingServicer(embedding_service_pb2_grpc.EmbeddingServiceServicer):
             checks.id("start.subscriber", start.subscriber)
             if start.shard != 0:
                 checks.fail("start.shard", "there is only shard 0")
-            for index, section in enumerate(start.sections):
-                if section not in frame_pb2.Section.values() or not section:
-                    checks.fail(f"start.sections[{index}]", f"{section} is not a section")
+            if checks.size("start.sections", len(start.sections), 0, MAX_SECTIONS):
+                for index, section in enumerate(start.sections):
+                    if section not in frame_pb2.Section.values() or not section:
+                        checks.fail(f"start.sections[{index}]", f"{section} is not a section")
             if start.durable and start.subscriber not in self._durable_subscribers:
                 checks.fail("start.durable", f"{start.subscriber!r} is not a durable subscriber")
         checks.done()

@@ -1,9 +1,13 @@
 """UserFactService: what the profile service's outbox delivers."""
 
+import asyncio
+import time
+
 import grpc
 
 from harken.feedback.v1 import user_fact_service_pb2 as pb
 from harken.feedback.v1 import user_fact_service_pb2_grpc
+from services.common.attribute_faults import attributes_fault
 from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.store.tenant_registry import TenantRegistry
@@ -11,7 +15,7 @@ from services.feedback.store.user_fact_store import UserFactStore
 
 _MAX_FACTS = 1000
 _MAX_KEY_BYTES = 256
-_MAX_REVISION = 2**63 - 1
+_MAX_AHEAD_SECONDS = 24 * 3600.0
 
 
 class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
@@ -27,12 +31,24 @@ class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
         """See user_fact_service.proto."""
         checks = Checks()
         tenant = checks.tenant(request.tenant)
-        checks.size("facts", len(request.facts), 1, _MAX_FACTS)
+        if checks.size("facts", len(request.facts), 1, _MAX_FACTS):
+            latest = int((time.time() + _MAX_AHEAD_SECONDS) * 1e6)
+            for index, fact in enumerate(request.facts):
+                if not 0 < len(fact.user_key) <= _MAX_KEY_BYTES:
+                    checks.fail(f"facts[{index}].user_key", f"must be 1 to {_MAX_KEY_BYTES} bytes")
+                # Revisions are microseconds of the clock, or one more than the last. One from far
+                # ahead would make all that the user changes until then look old.
+                if not 1 <= fact.revision <= latest:
+                    checks.fail(
+                        f"facts[{index}].revision", "must be 1 to a day from now, in unix us"
+                    )
+        checks.done()
         for index, fact in enumerate(request.facts):
-            if not 0 < len(fact.user_key) <= _MAX_KEY_BYTES:
-                checks.fail(f"facts[{index}].user_key", f"must be 1 to {_MAX_KEY_BYTES} bytes")
-            if not 1 <= fact.revision <= _MAX_REVISION:
-                checks.fail(f"facts[{index}].revision", f"must be 1 to {_MAX_REVISION}")
+            if fault := attributes_fault(fact.attributes):
+                checks.fail(f"facts[{index}].attributes", fault)
+                break
+            # A fact of 64 KiB is work for the one who sent it; others have their turns between.
+            await asyncio.sleep(0)
         checks.done()
         await self._tenants.require(tenant)
         appended, position = await self._store.append(tenant, request.facts)

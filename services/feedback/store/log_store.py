@@ -16,6 +16,20 @@ _ROWS = (
     " accepted_at_us, entry FROM log WHERE shard = $1"
 )
 
+_READ_BYTES = 3 * 1024 * 1024
+# How long an entry is stands in front of it, so only those that are returned are read.
+_PAGE = f"""
+    WITH page AS (
+        SELECT sequence, row_number() OVER (ORDER BY sequence) AS number,
+               sum(octet_length(entry)) OVER (ORDER BY sequence) AS through
+        FROM log WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+    )
+    {_ROWS} AND sequence > $2 AND sequence <= (
+        SELECT max(sequence) FROM page WHERE number = 1 OR through <= $4
+    )
+    ORDER BY sequence LIMIT $3
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedEvents:
@@ -137,11 +151,11 @@ async def append_entries(connection: Connection, entries: Sequence[NewEntry]) ->
 
 
 async def read_log(connection: Connection, after_sequence: int, limit: int) -> list[LogRow]:
-    """Return up to `limit` entries after a sequence, in order."""
+    """Return up to `limit` entries after a sequence, in order, of about _READ_BYTES at most; the
+    first of them whatever its size.
+    """
     with store_faults():
-        rows = await connection.fetch(
-            f"{_ROWS} AND sequence > $2 ORDER BY sequence LIMIT $3", SHARD, after_sequence, limit
-        )
+        rows = await connection.fetch(_PAGE, SHARD, after_sequence, limit, _READ_BYTES)
     return [LogRow(*row) for row in rows]
 
 

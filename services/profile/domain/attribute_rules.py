@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-MAX_BYTES = 64 * 1024
-"""Size of all attributes of a user, as an encoded google.protobuf.Struct."""
-
 _ALL = "attributes"
 _ONE = "attributes."
 
@@ -24,11 +21,6 @@ def replaces_all(paths: Sequence[str]) -> bool:
 def named_attribute(path: str) -> str:
     """Return the attribute that a path other than "attributes" names."""
     return path.removeprefix(_ONE)
-
-
-def size_fault(size: int) -> str | None:
-    """Return what is wrong with attributes of `size` bytes, or None."""
-    return f"would be {size} bytes, at most {MAX_BYTES}" if size > MAX_BYTES else None
 
 
 def etag_of(revision: int) -> str:

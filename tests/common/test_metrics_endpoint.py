@@ -1,0 +1,57 @@
+"""Metrics are served whoever else is connected, without a thread for each (truth 13)."""
+
+import asyncio
+import threading
+
+from prometheus_client import CollectorRegistry, Counter
+
+from services.common.metrics_endpoint import serve_metrics
+
+
+async def _get(port: int, request: bytes = b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n") -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_idle_connections_take_no_threads_and_are_bounded() -> None:
+    registry = CollectorRegistry()
+    Counter("seen", "Seen.", registry=registry).inc()
+    async with serve_metrics("127.0.0.1:0", registry) as address:
+        port = int(address.rpartition(":")[2])
+        first = await _get(port)
+        threads = threading.active_count()
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        second = await _get(port)
+        assert threading.active_count() == threads
+        idle += [await asyncio.open_connection("127.0.0.1", port) for _ in range(80)]
+        # Of these the server keeps as many as it may; the others it closes at once.
+        ended = await asyncio.gather(*(_ended(reader) for reader, _ in idle[40:]))
+        assert all(ended)
+        for _, writer in idle:
+            writer.close()
+    for answer in (first, second):
+        head, _, content = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert f"Content-Length: {len(content)}".encode() in head
+        assert b"seen_total 1.0" in content
+
+
+async def test_what_is_no_request_for_metrics_gets_none() -> None:
+    async with serve_metrics("127.0.0.1:0", CollectorRegistry()) as address:
+        port = int(address.rpartition(":")[2])
+        assert (await _get(port, b"POST / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405")
+        assert await _get(port, b"x" * 20_000) == b""
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    async with asyncio.timeout(4):
+        try:
+            return await reader.read() == b""
+        except ConnectionError:
+            return True
