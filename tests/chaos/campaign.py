@@ -14,6 +14,7 @@ from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec
 from services.cli.suite import Suite, SuiteConfig
 from tests.chaos.faults import Faults
+from tests.chaos.feed_watch import FeedWatch
 from tests.chaos.model import Journal
 from tests.chaos.plants import PLANT
 from tests.chaos.proxy import Proxy
@@ -120,6 +121,7 @@ async def _traffic(
         async with asyncio.TaskGroup() as tasks:
             for sender in senders:
                 tasks.create_task(sender.run(stop))
+            tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             faults = Faults(campaign.seed, suite, server, proxy, report)
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
             until = time.monotonic() + campaign.minutes * 60

@@ -1,4 +1,4 @@
-"""A short campaign finds nothing (truths 1, 2, 3, 6, 8, 9), and the net does catch what is wrong."""
+"""A short campaign finds nothing (truths 1 to 6, 8, 9), and the net catches what is wrong."""
 
 import pytest
 
