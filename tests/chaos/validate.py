@@ -1,7 +1,7 @@
 """Judges the suite by the journal, an own fold of the feed, and reads; never by its own word."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import asyncpg
 import grpc
@@ -51,21 +51,26 @@ async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) 
 
 async def check_profiles(senders: list[Sender], journal: Journal, report: Report) -> None:
     """Truth 2: profile counts each event once, and has seen each item."""
-    for sender in senders:
-        for who in sender.users:
-            try:
-                answer = await sender.profile(who, wait_seconds=5)
-            except grpc.aio.AioRpcError as error:
-                report.complain(READ, "profiles at rest", f"{who}: {error.code().name}")
-                continue
-            chain = journal.of_user[who]
-            counted = answer.profile.counters.events
-            if counted != len(chain) or answer.stale:
-                kind = DOUBLED if counted > len(chain) else LOST
-                report.complain(kind, "profiles at rest", f"{who}: {counted}, not {len(chain)}")
-            lacking = Counter(one.item for one in chain).keys() - set(answer.profile.seen_item_ids)
-            if lacking:
-                report.complain(READ, "profiles at rest", f"{who} lacks {len(lacking)} seen items")
+    async with asyncio.TaskGroup() as tasks:
+        for sender in senders:
+            for who in sender.users:
+                tasks.create_task(_check_profile(sender, who, journal, report))
+
+
+async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
+    try:
+        answer = await sender.profile(who, wait_seconds=5)
+    except grpc.aio.AioRpcError as error:
+        report.complain(READ, "profiles at rest", f"{who}: {error.code().name}")
+        return
+    chain = journal.of_user[who]
+    counted = answer.profile.counters.events
+    if counted != len(chain) or answer.stale:
+        kind = DOUBLED if counted > len(chain) else LOST
+        report.complain(kind, "profiles at rest", f"{who}: {counted}, not {len(chain)}")
+    lacking = {one.item for one in chain} - set(answer.profile.seen_item_ids)
+    if lacking:
+        report.complain(READ, "profiles at rest", f"{who} lacks {len(lacking)} seen items")
 
 
 async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
