@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec
 from services.cli.suite import Suite, SuiteConfig
+from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.faults import Faults
 from tests.chaos.feed_watch import FeedWatch
 from tests.chaos.model import Journal
@@ -53,7 +55,7 @@ class ChaosSuite(Suite):
         name = f"HARKEN_{place.kind.upper()}_FEEDBACK_TARGET"
         if name in environment:
             environment[name] = self._feed
-        if not self._plant:
+        if not self._plant and FAILPOINTS not in os.environ:
             return replace(spec, environment=environment)
         return replace(
             spec,

@@ -12,6 +12,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from tests.chaos.failpoints import FAILPOINTS, arm
+
 PLANT = "HARKEN_TEST_PLANT"
 
 
@@ -233,9 +235,10 @@ def _put(owner: Any, name: str, wrong: Any) -> None:
 def main() -> None:
     """Plant the bug where it belongs, then be the module."""
     module = sys.argv[1]
-    where, plant = PLANTS[os.environ[PLANT]]
-    if where == module:
+    where, plant = PLANTS.get(os.environ.get(PLANT, ""), ("", None))
+    if where == module and plant is not None:
         plant()
+    arm(os.environ.get(FAILPOINTS, ""), module)
     sys.argv = sys.argv[1:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
