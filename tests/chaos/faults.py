@@ -39,6 +39,14 @@ class Faults:
                 await self._pause(name)
             else:
                 await self._break_link()
+            await self._revive()
+
+    async def _revive(self) -> None:
+        """Start what a failpoint has ended."""
+        for name, process in self._suite.processes.items():
+            if not process.running:
+                self._report.faults[f"kill {name}"] += 1
+                await asyncio.to_thread(self._suite.start, name)
 
     async def _kill(self, names: list[str]) -> None:
         for name in names:
