@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A set-up is done again when the requirements change.
 READY := $(VENV)/.ready
 
-.PHONY: demo test extras test-extras test-images load check setup protos numbers bench clean
+.PHONY: demo test extras test-extras test-images load check setup protos numbers chaos bench clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -56,6 +56,13 @@ protos:
 ## ARGS go to the measurement, such as ARGS="--rounds 3".
 numbers: $(READY)
 	$(BIN)/python -m tests.benchmarks.numbers $(ONLY) $(ARGS)
+
+## Kills, stops and broken links under traffic for MINUTES, then every oracle; SEED repeats a run,
+## PLANT names a bug to run with. Fails when an oracle complains.
+MINUTES ?= 5
+SEED ?= 1
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(if $(PLANT),--plant $(PLANT))
 
 ## The numbers of the README, on this machine.
 bench: $(READY)

@@ -1,0 +1,1 @@
+"""The net: traffic, faults, model and validation as separate parts; `python -m tests.chaos`."""

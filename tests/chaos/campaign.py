@@ -1,0 +1,137 @@
+"""One campaign: a suite of its own, traffic under faults, then every oracle."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from services.cli.embedded_postgres import EmbeddedPostgres
+from services.cli.free_ports import free_ports
+from services.cli.guardian import Guardian
+from services.cli.service_process import ProcessSpec
+from services.cli.suite import Suite, SuiteConfig
+from tests.chaos.failpoints import FAILPOINTS
+from tests.chaos.faults import Faults
+from tests.chaos.feed_watch import FeedWatch
+from tests.chaos.model import Journal
+from tests.chaos.plants import PLANT
+from tests.chaos.proxy import Proxy
+from tests.chaos.report import Report
+from tests.chaos.traffic import Sender
+from tests.chaos.validate import check_all
+from tests.end_to_end.clients import caller_of, catalogue
+
+RANKERS = 2
+_TOLD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What to do. `plant` names a bug to run with; `most` events go into one call."""
+
+    minutes: float
+    seed: int = 1
+    senders: int = 4
+    most: int = 4
+    plant: str = ""
+    faults: bool = True
+
+
+class ChaosSuite(Suite):
+    """A suite whose feed goes through a proxy, and whose processes may have a planted bug."""
+
+    def __init__(self, config: SuiteConfig, guardian: Guardian, feed: str, plant: str) -> None:
+        self._feed = feed
+        self._plant = plant
+        super().__init__(config, guardian)
+
+    def _spec(self, place: Any) -> ProcessSpec:
+        spec = super()._spec(place)
+        environment = dict(spec.environment)
+        name = f"HARKEN_{place.kind.upper()}_FEEDBACK_TARGET"
+        if name in environment:
+            environment[name] = self._feed
+        if not self._plant and FAILPOINTS not in os.environ:
+            return replace(spec, environment=environment)
+        return replace(
+            spec,
+            module="tests.chaos.plants",
+            arguments=(spec.module, *spec.arguments),
+            environment={**environment, PLANT: self._plant},
+        )
+
+
+async def run(campaign: Campaign) -> Report:
+    """Run a campaign in a folder of its own."""
+    report = Report(campaign.seed, campaign.minutes)
+    guardian = Guardian()
+    with tempfile.TemporaryDirectory(prefix="harken-chaos-") as name, contextlib.ExitStack() as end:
+        end.callback(guardian.close)
+        folder = Path(name)
+        server = await asyncio.to_thread(
+            end.enter_context, EmbeddedPostgres(folder / "postgres", guardian)
+        )
+        feed = f"127.0.0.1:{free_ports(1)[0]}"
+        suite = ChaosSuite(_config(folder, server), guardian, feed, campaign.plant)
+        proxy = Proxy(feed, suite.endpoints.feedback)
+        journal = end.enter_context(Journal(folder / "journal"))
+        async with proxy.running():
+            try:
+                await asyncio.to_thread(suite.start_all)
+                await _traffic(campaign, suite, server, proxy, journal, report)
+            finally:
+                await asyncio.to_thread(suite.stop)
+    return report
+
+
+def _config(folder: Path, server: EmbeddedPostgres) -> SuiteConfig:
+    return SuiteConfig(
+        folder / "suite",
+        server.dsn("harken_feedback"),
+        server.dsn("harken_profile"),
+        rankers=RANKERS,
+        preset="media",
+        split_feedback=True,
+        environment={
+            "feedback": {
+                "HARKEN_FEEDBACK_LEASE_SECONDS": "0.3",
+                "HARKEN_FEEDBACK_CHECKPOINT_VERSIONS": "50",
+                "HARKEN_FEEDBACK_CHECKPOINT_SECONDS": "0.5",
+                "HARKEN_FEEDBACK_KEEP_VERSIONS": "20",
+            }
+        },
+    )
+
+
+async def _traffic(
+    campaign: Campaign, suite: Suite, server: EmbeddedPostgres, proxy: Proxy,
+    journal: Journal, report: Report,
+) -> None:  # fmt: skip
+    items = catalogue(300)
+    async with caller_of(suite) as caller:
+        await caller.upsert(*items)
+        names = [item.item_id for item in items]
+        senders = [
+            Sender(n, campaign.seed, caller.clients, names, journal, report, campaign.most)
+            for n in range(campaign.senders)
+        ]
+        stop_faults, stop = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for sender in senders:
+                tasks.create_task(sender.run(stop))
+            tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
+            faults = Faults(campaign.seed, suite, server, proxy, report)
+            running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
+            until = time.monotonic() + campaign.minutes * 60
+            while (left := until - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, _TOLD_SECONDS))
+                print(f"{left / 60:.1f} minutes left: {report.row()}", flush=True)
+            stop_faults.set()
+            if running is not None:
+                await running
+            stop.set()
+        await check_all(server, caller, senders, journal, RANKERS, report)

@@ -1,0 +1,82 @@
+"""Faults at random: SIGKILL and SIGSTOP of processes and PostgreSQL, links through our proxy."""
+
+import asyncio
+import os
+import random
+import signal
+
+from services.cli.embedded_postgres import EmbeddedPostgres
+from services.cli.suite import Suite
+from tests.chaos.proxy import Link, Proxy
+from tests.chaos.report import Report
+
+POSTGRES = "postgres"
+
+
+class Faults:
+    """Does one fault after the other, each healed before the next."""
+
+    def __init__(
+        self, seed: int, suite: Suite, server: EmbeddedPostgres, proxy: Proxy, report: Report
+    ) -> None:
+        self._chance = random.Random(f"faults-{seed}")
+        self._suite = suite
+        self._server = server
+        self._proxy = proxy
+        self._report = report
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go on until told to stop; all is healed then."""
+        while not stop.is_set():
+            await asyncio.sleep(self._chance.random() * 0.5)
+            name = self._chance.choice((*self._suite.processes, POSTGRES))
+            drawn = self._chance.random()
+            if drawn < 0.55:
+                await self._kill([name])
+            elif drawn < 0.65:
+                await self._kill(list({name, POSTGRES}))
+            elif drawn < 0.8:
+                await self._pause(name)
+            else:
+                await self._break_link()
+            await self._revive()
+
+    async def _revive(self) -> None:
+        """Start what a failpoint has ended."""
+        for name, process in self._suite.processes.items():
+            if not process.running:
+                self._report.faults[f"kill {name}"] += 1
+                await asyncio.to_thread(self._suite.start, name)
+
+    async def _kill(self, names: list[str]) -> None:
+        for name in names:
+            if name == POSTGRES:
+                if self._server.pid is not None:
+                    os.kill(self._server.pid, signal.SIGKILL)
+            else:
+                await asyncio.to_thread(self._suite.kill, name)
+            self._report.faults[f"kill {name}"] += 1
+        for name in sorted(names, key=lambda one: one != POSTGRES):
+            if name == POSTGRES:
+                await asyncio.to_thread(self._server.start)
+            else:
+                await asyncio.to_thread(self._suite.start, name)
+
+    async def _pause(self, name: str) -> None:
+        def signalled(number: int) -> None:
+            if name != POSTGRES:
+                self._suite.processes[name].signal(number)
+            elif self._server.pid is not None:
+                os.kill(self._server.pid, number)
+
+        signalled(signal.SIGSTOP)
+        await asyncio.sleep(self._chance.random() * 2)
+        signalled(signal.SIGCONT)
+        self._report.faults[f"stop {name}"] += 1
+
+    async def _break_link(self) -> None:
+        link = self._chance.choice([one for one in Link if one is not Link.OPEN])
+        self._proxy.become(link)
+        await asyncio.sleep(self._chance.random() * 2)
+        self._proxy.become(Link.OPEN)
+        self._report.faults[f"link {link.value}"] += 1

@@ -1,0 +1,247 @@
+"""Planted bugs, each put into a process by this launcher; no service knows of them.
+
+`python -m tests.chaos.plants services.feedback ...` with HARKEN_TEST_PLANT=name. A production
+process is started as `services.*`, holds no switch, and cannot reach any of this.
+"""
+
+import os
+import runpy
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from tests.chaos.failpoints import FAILPOINTS, arm
+
+PLANT = "HARKEN_TEST_PLANT"
+
+
+class _Every:
+    """Says yes to every n-th question."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._asked = 0
+
+    def __call__(self) -> bool:
+        self._asked += 1
+        return self._asked % self._number == 0
+
+
+def ack_before_commit() -> None:
+    """Acknowledge, and roll back."""
+    from services.feedback.store.event_flusher import EventFlusher
+
+    append, now = EventFlusher._append, _Every(10)
+
+    async def wrong(self: Any, connection: Any, events: Any) -> Any:
+        if not now():
+            return await append(self, connection, events)
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            return await append(self, connection, events)
+        finally:
+            await transaction.rollback()
+
+    _put(EventFlusher, "_append", wrong)
+
+
+def no_dedupe() -> None:
+    """Take every event as new."""
+    from services.feedback.store import event_flusher
+
+    append: Any = vars(event_flusher)["append_events"]
+
+    async def wrong(connection: Any, events: Any) -> Any:
+        ids = [f"{name}-{os.urandom(4).hex()}" for name in events.event_ids]
+        return await append(connection, replace(events, event_ids=ids))
+
+    _put(event_flusher, "append_events", wrong)
+
+
+def position_too_high() -> None:
+    """Name a position one too high."""
+    from services.feedback.store.repeated_events import FlushedEvents
+
+    position = FlushedEvents.position
+
+    def wrong(self: Any, index: int) -> Any:
+        found = position(self, index)
+        return None if found is None else replace(found, sequence=found.sequence + 1)
+
+    _put(FlushedEvents, "position", wrong)
+
+
+def stale_as_fresh() -> None:
+    """Pass whatever is there as fresh."""
+    from services.common.progress import Progress
+
+    async def wrong(self: Any, wanted: Any, budget: float, strict: bool) -> bool:
+        return True
+
+    _put(Progress, "reach", wrong)
+
+
+def cursor_skips_rows() -> None:
+    """Read the log as a cursor on a plain sequence does: a row that commits late is not seen."""
+    from services.feedback.store import learner_store
+
+    read: Any = vars(learner_store)["read_log"]
+    now = _Every(10)
+
+    async def wrong(connection: Any, after: int, limit: int) -> Any:
+        rows = await read(connection, after, limit)
+        return rows[1:] if len(rows) > 1 and now() else rows
+
+    _put(learner_store, "read_log", wrong)
+
+
+def frame_skipped_by_ranker() -> None:
+    """Move on without folding."""
+    from services.ranker.frame_folder import FrameFolder
+
+    fold, now = FrameFolder._fold, _Every(7)
+
+    async def wrong(self: Any, frame: Any, replicas: Any) -> None:
+        if frame.after_version == 0 or not now():
+            await fold(self, frame, replicas)
+
+    _put(FrameFolder, "_fold", wrong)
+
+
+def frame_skipped_by_profile() -> None:
+    """Move the cursor without the users of a batch."""
+    from services.profile.store.behaviour_store import BehaviourStore
+
+    apply, now = BehaviourStore.apply, _Every(10)
+
+    async def wrong(self: Any, batch: Any) -> bool:
+        if now():
+            batch.users.clear()
+        return await apply(self, batch)
+
+    _put(BehaviourStore, "apply", wrong)
+
+
+def frame_applied_twice() -> None:
+    """Count the events of a batch twice."""
+    from services.profile.store.behaviour_store import BehaviourStore
+
+    apply, now = BehaviourStore.apply, _Every(10)
+
+    async def wrong(self: Any, batch: Any) -> bool:
+        if now():
+            for change in batch.users.values():
+                change.events += change.events
+        return await apply(self, batch)
+
+    _put(BehaviourStore, "apply", wrong)
+
+
+def digest_of_another_version() -> None:
+    """Keep the first digest."""
+    from services.ranker.serving_state import ServingState
+
+    digest = ServingState._digest
+
+    async def wrong(self: Any, replica: Any, state: Any) -> None:
+        if replica.tenant not in self._digests or not replica.generation:
+            await digest(self, replica, state)
+        kept = self._digests[replica.tenant]
+        state.vectors, state.digest = kept.vectors, kept.value
+
+    _put(ServingState, "_digest", wrong)
+
+
+def nan_accepted() -> None:
+    """Take a value that is no number."""
+    from services.feedback.domain import event_cleaning
+
+    _put(event_cleaning, "_value_fault", lambda *_: None)
+
+
+def seen_lost_on_restart() -> None:
+    """Forget what was seen: only what this process applied itself is known."""
+    from services.profile.store.profile_store import ProfileStore
+
+    read = ProfileStore.read
+
+    async def wrong(self: Any, *given: Any) -> Any:
+        found = await read(self, *given)
+        profiles = [replace(one, seen_item_ids=[], seen=None) for one in found.profiles]
+        return replace(found, profiles=profiles)
+
+    _put(ProfileStore, "read", wrong)
+
+
+def order_reversed() -> None:
+    """Append the events of a call in the wrong order."""
+    from services.feedback.store.event_flusher import EventFlusher
+    from services.feedback.store.repeated_events import FlushedEvents
+
+    append = EventFlusher._append
+
+    async def wrong(self: Any, connection: Any, events: Any) -> Any:
+        backwards = range(len(events) - 1, -1, -1)
+        found = await append(self, connection, events.taken(backwards))
+        return FlushedEvents(
+            found.epoch, found.fates[::-1], found.sequences[::-1], found.reasons[::-1]
+        )
+
+    _put(EventFlusher, "_append", wrong)
+
+
+def payload_of_another() -> None:
+    """Store an event under the payload of its neighbour."""
+    from services.feedback.store import event_flusher
+
+    append: Any = vars(event_flusher)["append_events"]
+
+    async def wrong(connection: Any, events: Any) -> Any:
+        entries = [*events.entries[1:], events.entries[0]]
+        return await append(connection, replace(events, entries=entries))
+
+    _put(event_flusher, "append_events", wrong)
+
+
+PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
+    {
+        "ack_before_commit": ("services.feedback", ack_before_commit),
+        "no_dedupe": ("services.feedback", no_dedupe),
+        "position_too_high": ("services.feedback", position_too_high),
+        "cursor_skips_rows": ("services.feedback", cursor_skips_rows),
+        "nan_accepted": ("services.feedback", nan_accepted),
+        "order_reversed": ("services.feedback", order_reversed),
+        "payload_of_another": ("services.feedback", payload_of_another),
+        "stale_as_fresh": ("services.ranker", stale_as_fresh),
+        "frame_skipped_by_ranker": ("services.ranker", frame_skipped_by_ranker),
+        "digest_of_another_version": ("services.ranker", digest_of_another_version),
+        "frame_skipped_by_profile": ("services.profile", frame_skipped_by_profile),
+        "frame_applied_twice": ("services.profile", frame_applied_twice),
+        "seen_lost_on_restart": ("services.profile", seen_lost_on_restart),
+    }
+)
+"""Planted bugs by name: the module of the process that has it, and what plants it."""
+
+
+def _put(owner: Any, name: str, wrong: Any) -> None:
+    """Replace something that is there."""
+    assert hasattr(owner, name), f"{owner} has no {name}: the bug is not planted"
+    setattr(owner, name, wrong)
+
+
+def main() -> None:
+    """Plant the bug where it belongs, then be the module."""
+    module = sys.argv[1]
+    where, plant = PLANTS.get(os.environ.get(PLANT, ""), ("", None))
+    if where == module and plant is not None:
+        plant()
+    arm(os.environ.get(FAILPOINTS, ""), module)
+    sys.argv = sys.argv[1:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

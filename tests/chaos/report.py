@@ -1,0 +1,61 @@
+"""What a campaign did and what its oracles complain of."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+_SHOWN = 20
+LOST, DOUBLED, STALE, DIGESTS = "lost", "doubled", "stale as fresh", "digests that differ"
+ORDER, POSITION, BAD_INPUT, READ = "order", "position", "bad input taken", "read lacks events"
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts, and complaints by kind and oracle."""
+
+    seed: int
+    minutes: float
+    faults: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
+    reads: int = 0
+    digests_compared: int = 0
+    complaints: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def complain(self, kind: str, oracle: str, example: str) -> None:
+        """Note that a promise was broken."""
+        self.complaints[kind, oracle] += 1
+        if len(self.examples) < _SHOWN:
+            self.examples.append(f"{kind} ({oracle}): {' '.join(example.split())}")
+
+    @property
+    def kills(self) -> int:
+        """How many processes were ended by SIGKILL."""
+        return sum(count for what, count in self.faults.items() if what.startswith("kill "))
+
+    @property
+    def oracles(self) -> list[str]:
+        """Oracles that complain."""
+        return sorted({oracle for _, oracle in self.complaints})
+
+    def count(self, kind: str) -> int:
+        """Return how many complaints there are of a kind."""
+        return sum(count for (one, _), count in self.complaints.items() if one == kind)
+
+    def row(self) -> str:
+        """Return kills / acknowledged events / lost / doubled / stale as fresh / digests."""
+        kinds = " / ".join(f"{self.count(kind)}" for kind in (LOST, DOUBLED, STALE, DIGESTS))
+        return f"{self.kills:,} / {self.acknowledged:,} / {kinds}"
+
+    def printed(self) -> str:
+        """Return all of it as text."""
+        lines = [
+            "kills / acknowledged events / lost / doubled / stale as fresh / digests that differ",
+            self.row(),
+            f"reads {self.reads}, digests compared {self.digests_compared}",
+            "faults: " + ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items())),
+        ]
+        for (kind, oracle), count in sorted(self.complaints.items()):
+            lines.append(f"BROKEN {kind}: {count}, by {oracle}")
+        lines += self.examples
+        lines.append(f"again: make chaos MINUTES={self.minutes:g} SEED={self.seed}")
+        return "\n".join(lines)

@@ -1,0 +1,23 @@
+"""A short campaign finds nothing (truths 1 to 6, 8, 9), and the net catches what is wrong."""
+
+import pytest
+
+from tests.chaos.campaign import Campaign, run
+from tests.chaos.plants import PLANTS
+
+_SHORT = ("ack_before_commit", "frame_skipped_by_ranker", "frame_applied_twice")
+
+
+async def test_nothing_is_lost_doubled_or_passed_as_fresh() -> None:
+    report = await run(Campaign(minutes=0.4, seed=11))
+    assert report.kills
+    assert report.acknowledged
+    assert report.digests_compared
+    assert not report.complaints, report.printed()
+
+
+@pytest.mark.parametrize("plant", _SHORT)
+async def test_a_planted_bug_is_caught(plant: str) -> None:
+    assert plant in PLANTS
+    report = await run(Campaign(minutes=0.1, plant=plant, faults=False))
+    assert report.complaints, report.printed()

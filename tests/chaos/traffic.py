@@ -1,0 +1,185 @@
+"""Clients: each user's events form a chain, each sent until it is acknowledged; reads beside."""
+
+import asyncio
+import math
+import random
+from collections.abc import Sequence
+
+import grpc
+
+from harken.common.v1 import subject_pb2
+from harken.feedback.v1 import event_pb2, feedback_service_pb2
+from harken.profile.v1 import profile_service_pb2
+from harken.ranker.v1 import ranker_service_pb2, slate_pb2
+from services.cli.clients import Clients
+from services.common.position import decode_position
+from tests.chaos.model import Acknowledged, Journal
+from tests.chaos.report import BAD_INPUT, DOUBLED, POSITION, READ, STALE, Report
+
+USERS_EACH = 5
+_PAUSE_SECONDS = 0.02
+_CALL_SECONDS = 10.0
+_DONE = (event_pb2.EVENT_OUTCOME_ACCEPTED, event_pb2.EVENT_OUTCOME_DUPLICATE)
+
+
+class Sender:
+    """One client with users of its own."""
+
+    def __init__(
+        self, number: int, seed: int, clients: Clients, items: Sequence[str],
+        journal: Journal, report: Report, most: int,
+    ) -> None:  # fmt: skip
+        self._number = number
+        self._chance = random.Random(f"{seed}-{number}")
+        self._clients = clients
+        self._items = items
+        self._journal = journal
+        self._report = report
+        self._most = most
+        self._made = 0
+        self._users = [f"user-{number}-{n}" for n in range(USERS_EACH)]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send and read until told to stop."""
+        while not stop.is_set():
+            events = self._new_events()
+            await self._record(events)
+            drawn = self._chance.random()
+            who = events[-1].subject.user_id
+            try:
+                if drawn < 0.1:
+                    await self._repeat(events)
+                elif drawn < 0.3:
+                    await self._read_profile(who)
+                elif drawn < 0.5:
+                    await self._read_slate(who)
+                elif drawn < 0.55:
+                    await self._send_nan(who)
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _new_events(self) -> list[event_pb2.Event]:
+        events = []
+        for _ in range(self._chance.randint(1, self._most)):
+            events.append(
+                event_pb2.Event(
+                    event_id=f"{self._number}-{self._made}",
+                    subject=subject_pb2.Subject(user_id=self._chance.choice(self._users)),
+                    item_id=self._chance.choice(self._items),
+                    type="play",
+                )
+            )
+            self._made += 1
+        return events
+
+    async def _send(
+        self, events: Sequence[event_pb2.Event]
+    ) -> feedback_service_pb2.RecordEventsResponse:
+        request = feedback_service_pb2.RecordEventsRequest(events=events)
+        answer: feedback_service_pb2.RecordEventsResponse
+        answer = await self._clients.feedback.RecordEvents(request, timeout=_CALL_SECONDS)
+        return answer
+
+    async def _record(self, events: list[event_pb2.Event]) -> None:
+        while True:
+            try:
+                answer = await self._send(events)
+                break
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+        noted = []
+        for one, result in zip(events, answer.results, strict=True):
+            if result.outcome not in _DONE:
+                self._report.complain(BAD_INPUT, "outcomes", f"{one.event_id}: {result}")
+                continue
+            sequence = decode_position(result.position).sequence
+            noted.append(Acknowledged(one.event_id, one.subject.user_id, one.item_id, sequence))
+        self._journal.note(noted)
+        self._report.acknowledged += len(noted)
+
+    async def _repeat(self, events: list[event_pb2.Event]) -> None:
+        """Truth 2: the same again answers DUPLICATE with the same position."""
+        answer = await self._send(events)
+        for one, result in zip(events, answer.results, strict=True):
+            if result.outcome != event_pb2.EVENT_OUTCOME_DUPLICATE:
+                self._report.complain(DOUBLED, "repeated calls", f"{one.event_id} taken again")
+            elif (
+                decode_position(result.position).sequence
+                != self._journal.events[one.event_id].sequence
+            ):
+                self._report.complain(POSITION, "repeated calls", f"{one.event_id} moved")
+
+    async def _send_nan(self, who: str) -> None:
+        """An event whose value is no number is set aside, or rejected; it is never learned."""
+        event = event_pb2.Event(
+            event_id=f"nan-{self._number}-{self._made}",
+            subject=subject_pb2.Subject(user_id=who),
+            item_id=self._items[0],
+            type="play",
+            value=math.nan,
+        )
+        for result in (await self._send([event])).results:
+            if result.outcome in _DONE:
+                self._report.complain(BAD_INPUT, "bad input", f"NaN was taken: {result}")
+
+    async def _read_profile(self, who: str) -> None:
+        """Truth 8: what does not say stale holds all that was acknowledged before."""
+        chain = self._journal.of_user[who]
+        answer = await self.profile(who, wait_seconds=0.2)
+        self._report.reads += 1
+        if answer.stale:
+            return
+        counted = answer.profile.counters.events
+        if counted < len(chain):
+            self._report.complain(
+                STALE, "reads of profiles", f"{who} has {counted} events, not {len(chain)}"
+            )
+        if chain[-1].item not in answer.profile.seen_item_ids:
+            self._report.complain(READ, "reads of profiles", f"{who} did not see {chain[-1]}")
+
+    async def profile(
+        self, who: str, wait_seconds: float
+    ) -> profile_service_pb2.GetProfileResponse:
+        """Return the profile of a user as of its last event, or a stale one."""
+        request = profile_service_pb2.GetProfileRequest(
+            subject=subject_pb2.Subject(user_id=who), include_seen=True,
+            min_position=await self._position(who),
+        )  # fmt: skip
+        request.wait_budget.FromMilliseconds(int(wait_seconds * 1e3))
+        answer: profile_service_pb2.GetProfileResponse
+        answer = await self._clients.profile.GetProfile(request, timeout=_CALL_SECONDS)
+        return answer
+
+    async def _position(self, who: str) -> bytes:
+        """Return the position of a user's last event, as repeating it names it."""
+        last = self._journal.of_user[who][-1]
+        event = event_pb2.Event(
+            event_id=last.event_id, subject=subject_pb2.Subject(user_id=who),
+            item_id=last.item, type="play",
+        )  # fmt: skip
+        return bytes((await self._send([event])).position)
+
+    async def _read_slate(self, who: str) -> None:
+        """Truths 8 and 9: a slate that is not stale shows nothing that the user has played."""
+        played = {one.item for one in self._journal.of_user[who]}
+        position = await self._position(who)
+        request = ranker_service_pb2.RecommendRequest(
+            subject=subject_pb2.Subject(user_id=who), count=10, min_position=position,
+            filter=slate_pb2.Filter(seen_by_any_event=True),
+        )  # fmt: skip
+        request.wait_budget.FromMilliseconds(200)
+        ranker = self._chance.choice(self._clients.rankers)
+        answer = await ranker.Recommend(request, timeout=_CALL_SECONDS)
+        self._report.reads += 1
+        if answer.stale:
+            return
+        if decode_position(answer.position).sequence < decode_position(position).sequence:
+            self._report.complain(STALE, "reads of slates", f"{who}: an older position as fresh")
+        shown = played & {slot.item_id for slot in answer.slots}
+        if shown:
+            self._report.complain(READ, "reads of slates", f"{who} was shown {sorted(shown)[:3]}")
+
+    @property
+    def users(self) -> Sequence[str]:
+        """Users of this client that have events."""
+        return [who for who in self._users if self._journal.of_user.get(who)]

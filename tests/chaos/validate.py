@@ -1,0 +1,108 @@
+"""Judges the suite by the journal, an own fold of the feed, and reads; never by its own word."""
+
+import asyncio
+from collections import defaultdict
+
+import asyncpg
+import grpc
+
+from harken.log.v1 import entry_pb2
+from services.cli.embedded_postgres import EmbeddedPostgres
+from tests.chaos.model import Journal
+from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, Report
+from tests.chaos.traffic import Sender
+from tests.end_to_end.clients import Caller
+from tests.waiting import until
+
+_SETTLE_SECONDS = 60.0
+
+
+async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) -> None:
+    """Truths 1, 2 and 3: each acknowledged event is in the log once, where its position says."""
+    connection = await asyncpg.connect(server.admin_dsn)
+    rows = await connection.fetch(
+        "SELECT sequence, entry FROM feedback.log WHERE user_key IS NOT NULL ORDER BY sequence"
+    )
+    await connection.close()
+    logged: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    order: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        entry = entry_pb2.Entry.FromString(row["entry"])
+        if entry.HasField("event"):
+            one = entry.event
+            who = one.user_key.decode()[2:]
+            logged[one.event_id].append((row["sequence"], who, one.item_id))
+            order[who].append(one.event_id)
+    for name, acknowledged in journal.events.items():
+        found = logged.get(name, [])
+        if not found:
+            report.complain(LOST, "journal", name)
+        elif len(found) > 1:
+            report.complain(DOUBLED, "journal", f"{name} at {[place for place, *_ in found]}")
+        elif found[0][1:] != (acknowledged.user, acknowledged.item):
+            report.complain(LOST, "journal", f"{name} has another payload")
+        elif found[0][0] != acknowledged.sequence:
+            report.complain(POSITION, "journal", f"{name}: {acknowledged}, log {found[0][0]}")
+    for who, chain in journal.of_user.items():
+        sent = [one.event_id for one in chain]
+        if [name for name in order[who] if name in journal.events] != sent:
+            report.complain(ORDER, "chains of users", who)
+
+
+async def check_profiles(senders: list[Sender], journal: Journal, report: Report) -> None:
+    """Truth 2: profile counts each event once, and has seen each item."""
+    async with asyncio.TaskGroup() as tasks:
+        for sender in senders:
+            for who in sender.users:
+                tasks.create_task(_check_profile(sender, who, journal, report))
+
+
+async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
+    try:
+        answer = await sender.profile(who, wait_seconds=5)
+    except grpc.aio.AioRpcError as error:
+        report.complain(READ, "profiles at rest", f"{who}: {error.code().name}")
+        return
+    chain = journal.of_user[who]
+    counted = answer.profile.counters.events
+    if counted != len(chain) or answer.stale:
+        kind = DOUBLED if counted > len(chain) else LOST
+        report.complain(kind, "profiles at rest", f"{who}: {counted}, not {len(chain)}")
+    lacking = {one.item for one in chain} - set(answer.profile.seen_item_ids)
+    if lacking:
+        report.complain(READ, "profiles at rest", f"{who} lacks {len(lacking)} seen items")
+
+
+async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
+    """Truth 6: replicas at one version have one digest, that of an own fold of the feed."""
+
+    async def agreed() -> bool:
+        try:
+            states = [await caller.state(replica) for replica in range(rankers)]
+        except grpc.aio.AioRpcError:
+            return False
+        head = max(state.head_version for state in states)
+        return all(state.version == head for state in states)
+
+    try:
+        await until(agreed, "replicas to reach one version", _SETTLE_SECONDS)
+        states = [await caller.state(replica) for replica in range(rankers)]
+        own = await caller.fold_of_feed(max(state.version for state in states))
+    except (AssertionError, TimeoutError, grpc.aio.AioRpcError) as error:
+        report.complain(DIGESTS, "own fold of the feed", f"no comparison: {error!r}"[:300])
+        return
+    for replica, state in enumerate(states):
+        report.digests_compared += 1
+        if state.tenants[0].digest != own:
+            report.complain(DIGESTS, "own fold of the feed", f"ranker {replica + 1}")
+
+
+async def check_all(
+    server: EmbeddedPostgres, caller: Caller, senders: list[Sender], journal: Journal,
+    rankers: int, report: Report,
+) -> None:  # fmt: skip
+    """Ask every oracle, with traffic and faults at rest."""
+    await check_log(server, journal, report)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(check_profiles(senders, journal, report))
+        tasks.create_task(check_replicas(caller, rankers, report))
