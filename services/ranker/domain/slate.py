@@ -190,7 +190,7 @@ def _score(
     """Return scores: outcomes by weight."""
     counts = replica.popularity.counts(candidates.ordinals)
     features = features_of(candidates, view.signals, counts)
-    raw = generation.scorer.scores(features)
+    raw = generation.scorer.scores_or_nan(features)
     head = replica.head
     if head is not None and head.generation_id != generation.generation_id:
         head = None
