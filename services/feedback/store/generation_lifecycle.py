@@ -211,7 +211,7 @@ async def _set(
     """Set a state; return the manifest."""
     manifest = await connection.fetchval(
         "UPDATE generations SET state = $3, serve_now = $4, changed_at = now(),"
-        " retired_reason = '', withdrawn = withdrawn AND $3 <> $6,"
+        " retired_reason = '', withdrawn = withdrawn AND $3::int <> $6::int,"
         " activated_at = CASE WHEN $5 THEN now() ELSE activated_at END"
         " WHERE tenant = $1 AND generation_id = $2 RETURNING manifest",
         tenant,
