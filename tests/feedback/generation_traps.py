@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from harken.feedback.v1 import generation_pb2
+from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features, hash_features
@@ -22,6 +22,12 @@ DIMENSION = 24
 POISON = "poison"
 """An item that two towers fail on, and on nothing else."""
 _POISON_CONTENT = content_features(Content(POISON, title="Poison", categories=("odd",)))
+
+
+def sound_files() -> dict[str, bytes]:
+    """Return the files of a generation without fault."""
+    items = [item_pb2.Item(item_id=f"i{n}", categories=["odd"]) for n in range(2)]
+    return files_of(items, DIMENSION)
 
 
 def graph(nodes: Sequence[NodeProto], inner: Sequence[Any] = (), **constants: np.ndarray) -> bytes:
@@ -228,7 +234,7 @@ TRAPS = (
 
 async def publish_trap(generation: Any, trap: Trap, name: str) -> str:
     """Publish a trap with a GenerationService stub; return what is surprising, or ""."""
-    files = files_of([], DIMENSION)
+    files = sound_files()
     if trap.tower is not None:
         files[TOWER] = trap.tower
     manifest = manifest_of(name, DIMENSION, files)

@@ -7,7 +7,7 @@ import pytest
 
 from harken.feedback.v1 import catalog_service_pb2, generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
-from tests.end_to_end.trained_generation import files_of, manifest_of, upload_of
+from tests.end_to_end.trained_generation import manifest_of, upload_of
 from tests.faults import fault_of
 from tests.feedback.conftest import Client
 from tests.feedback.generation_traps import (
@@ -16,6 +16,7 @@ from tests.feedback.generation_traps import (
     TRAPS,
     Trap,
     publish_trap,
+    sound_files,
     state_of,
 )
 from tests.waiting import until
@@ -69,7 +70,7 @@ async def test_one_that_fails_while_it_serves_is_withdrawn(client: Client, numbe
     await _reached(client, served, State.GENERATION_STATE_ACTIVE)
     # Learning goes on: a sound one is built and serves.
     sound = f"sound-{number}"
-    files = files_of([], DIMENSION)
+    files = sound_files()
     await client.generation.PublishGeneration(
         upload_of(manifest_of(sound, DIMENSION, files), files)
     )
@@ -82,10 +83,10 @@ async def test_one_that_fails_while_it_serves_is_withdrawn(client: Client, numbe
 async def test_idle_uploads_hold_nobody_up(client: Client) -> None:
     """Two streams that send nothing: a third one publishes, and one of them ends."""
     idle = [client.generation.PublishGeneration() for _ in range(2)]
-    described = manifest_of("held", DIMENSION, files_of([], DIMENSION))
+    described = manifest_of("held", DIMENSION, sound_files())
     for call in idle:
         await call.write(pb.PublishGenerationRequest(manifest=described))
-    files = files_of([], DIMENSION)
+    files = sound_files()
 
     async def published() -> bool:
         try:
