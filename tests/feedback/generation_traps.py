@@ -30,7 +30,7 @@ def sound_files() -> dict[str, bytes]:
     return files_of(items, DIMENSION)
 
 
-def graph(nodes: Sequence[NodeProto], inner: Sequence[Any] = (), **constants: np.ndarray) -> bytes:
+def graph(nodes: Sequence[NodeProto], *inner: TensorProto, **constants: np.ndarray) -> bytes:
     """Return a tower of these nodes."""
     made = helper.make_graph(
         list(nodes),
@@ -118,7 +118,7 @@ def _external() -> bytes:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="weights.bin")
-    return graph([_node("MatMul", ["content", "w"], ["vector"])], [tensor])
+    return graph([_node("MatMul", ["content", "w"], ["vector"])], tensor)
 
 
 def _many_products() -> bytes:
