@@ -17,6 +17,11 @@ INPUTS: Mapping[str, str] = MappingProxyType({TOWER: "content", SCORER: "feature
 OUTPUTS: Mapping[str, str] = MappingProxyType({TOWER: "vector", SCORER: "scores"})
 
 
+def first_line(error: Exception) -> str:
+    """Return what an error says, short enough for a message."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 class ExternalDataError(ValueError):
     """A model keeps a tensor outside of itself."""
 

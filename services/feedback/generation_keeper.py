@@ -34,6 +34,13 @@ class GenerationMetrics:
             "harken_generations_retired", "Dropped by the learner's verdict.", ["tenant"],
             registry=registry,
         )  # fmt: skip
+        self.withdrawn = Counter(
+            "harken_generations_withdrawn",
+            "Withdrawn by the learner because a model failed; one that serves counts when its"
+            " place is taken, and when it is dropped.",
+            ["tenant"],
+            registry=registry,
+        )
         self.rollbacks = Gauge(
             "harken_vector_rollbacks", "Times the serving vectors went back, so far.", ["tenant"],
             registry=registry,
@@ -68,7 +75,7 @@ class GenerationKeeper:
     def __init__(self, lifecycle: GenerationLifecycle, metrics: GenerationMetrics) -> None:
         self._lifecycle = lifecycle
         self._metrics = metrics
-        self._done: set[tuple[str, str, bool]] = set()
+        self._done: set[tuple[str, str, bool, Role]] = set()
         self._noted: dict[tuple[str, str], SpaceStatus] = {}
         self._noted_at = 0.0
 
@@ -93,16 +100,23 @@ class GenerationKeeper:
             self._noted_at = time.monotonic()
             await self._note(state)
         for verdict in verdicts:
-            key = (verdict.tenant, verdict.generation_id, verdict.serves)
+            key = _key_of(verdict, state)
             if key not in self._done:
                 self._done.add(key)
                 await self._carry_out(term, verdict)
         if self._done:
-            self._done &= {(one.tenant, one.generation_id, one.serves) for one in verdicts}
+            self._done &= {_key_of(one, state) for one in verdicts}
 
     async def _carry_out(self, term: int, verdict: Verdict) -> None:
         tenant, generation_id = verdict.tenant, verdict.generation_id
-        if verdict.serves:
+        if verdict.failed:
+            _log.error(
+                "a generation failed", tenant=tenant, generation=generation_id,
+                reason=verdict.reason,
+            )  # fmt: skip
+            done = await self._lifecycle.withdraw(term, tenant, generation_id, verdict.reason)
+            counter = self._metrics.withdrawn
+        elif verdict.serves:
             done = await self._lifecycle.serve_staged(term, tenant, generation_id)
             counter = self._metrics.promoted
         else:
@@ -139,6 +153,12 @@ class GenerationKeeper:
         elif status.role is Role.ACTIVE:
             self._metrics.show(tenant, "guard", status.guard)
             self._metrics.rollbacks.labels(tenant).set(status.rollbacks)
+
+
+def _key_of(verdict: Verdict, state: LearnerState) -> tuple[str, str, bool, Role]:
+    """Return what makes a verdict one: a failed generation leaves role by role."""
+    role = state.states[verdict.tenant].spaces[verdict.generation_id].status.role
+    return verdict.tenant, verdict.generation_id, verdict.serves, role
 
 
 def _message(evidence: Evidence) -> bytes | None:

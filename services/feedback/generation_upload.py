@@ -4,21 +4,27 @@ import asyncio
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
-from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
+from services.common.candidate_features import COLUMNS
+from services.common.onnx_model import INPUTS, ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
-from services.feedback.domain.model_check import model_fault
 from services.feedback.domain.trained_vectors_check import vectors_fault
+from services.feedback.model_trial import trial_fault
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
 _MAX_MANIFEST_BYTES = 256 * 1024
+_MAX_MODEL_BYTES = 64 * 1024 * 1024
 _MAX_WEIGHT = 1000
+_MAX_BUCKETS = 65536
+_MAX_NORM = 1000.0
+_LEAST_RIDGE = 1e-9
+_LARGEST_RIDGE = 1e6
 _OUTCOME = re.compile(r"[a-z0-9_]{1,64}")
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
 
@@ -62,8 +68,10 @@ class GenerationUpload:
         checks.done()
         self._files[chunk.name] += chunk.data
 
-    async def finish(self) -> tuple[generation_pb2.GenerationManifest, dict[str, bytes]]:
-        """Return what was uploaded, checked."""
+    async def finish(
+        self, contents: Sequence[Mapping[str, float]] = ()
+    ) -> tuple[generation_pb2.GenerationManifest, dict[str, bytes]]:
+        """Return what was uploaded, checked; `contents`: content features to try its tower on."""
         checks = Checks()
         if self.manifest is None:
             checks.fail("manifest", "is required")
@@ -78,7 +86,7 @@ class GenerationUpload:
                 checks.fail(f"manifest.files[{index}].sha256", "differs from what came")
         checks.done()
         for index, file in enumerate(self.manifest.files):
-            fault = await asyncio.to_thread(_file_fault, self.manifest, file.name, files[file.name])
+            fault = await _file_fault(self.manifest, file.name, files[file.name], contents)
             if fault:
                 checks.fail(f"manifest.files[{index}]", fault)
         checks.done()
@@ -93,11 +101,15 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         checks.fail("manifest.generation_id", "must be 1 to 64 of [a-z0-9_.-]")
     if not 1 <= manifest.dimension <= 1024:
         checks.fail("manifest.dimension", "must be 1 to 1024")
-    if not (math.isfinite(manifest.max_norm) and manifest.max_norm > 0):
-        checks.fail("manifest.max_norm", "must be finite and positive")
-    if not 1 <= manifest.content_buckets <= 1 << 20:
-        checks.fail("manifest.content_buckets", "must be 1 to 1048576")
-    checks.size("manifest.scorer_features", len(manifest.scorer_features), 1, 1000)
+    if not (math.isfinite(manifest.max_norm) and 0 < manifest.max_norm <= _MAX_NORM):
+        checks.fail("manifest.max_norm", f"must be above 0, at most {_MAX_NORM:.0f}")
+    if not 1 <= manifest.content_buckets <= _MAX_BUCKETS:
+        checks.fail("manifest.content_buckets", f"must be 1 to {_MAX_BUCKETS}")
+    if tuple(manifest.scorer_features) != COLUMNS:
+        checks.fail(
+            "manifest.scorer_features",
+            f"must be the {len(COLUMNS)} columns that rankers make, in order: {', '.join(COLUMNS)}",
+        )
     if checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100):
         _check_outcomes(checks, manifest.outcomes)
     encoder = manifest.encoder
@@ -107,10 +119,12 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         checks.fail("manifest.encoder.length", "must be 1 to 200")
     if not 0 < encoder.decay <= 1:
         checks.fail("manifest.encoder.decay", "must be in (0, 1]")
-    if not (math.isfinite(encoder.alpha) and encoder.alpha >= 0):
-        checks.fail("manifest.encoder.alpha", "must be finite and at least 0")
-    if not (math.isfinite(encoder.regularization) and encoder.regularization > 0):
-        checks.fail("manifest.encoder.regularization", "must be finite and positive")
+    if not 0 <= encoder.alpha <= _LARGEST_RIDGE:
+        checks.fail("manifest.encoder.alpha", f"must be 0 to {_LARGEST_RIDGE:.0f}")
+    if not _LEAST_RIDGE <= encoder.regularization <= _LARGEST_RIDGE:
+        checks.fail(
+            "manifest.encoder.regularization", f"must be {_LEAST_RIDGE:g} to {_LARGEST_RIDGE:.0f}"
+        )
     names = [file.name for file in manifest.files]
     if sorted(names) not in (sorted((TOWER, SCORER)), sorted((TOWER, SCORER, ITEM_VECTORS))):
         checks.fail(
@@ -118,8 +132,9 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         )
         return
     for index, file in enumerate(manifest.files):
-        if not 0 < file.size <= _MAX_FILE_BYTES:
-            checks.fail(f"manifest.files[{index}].size", f"must be 1 to {_MAX_FILE_BYTES}")
+        most = _MAX_MODEL_BYTES if file.name in INPUTS else _MAX_FILE_BYTES
+        if not 0 < file.size <= most:
+            checks.fail(f"manifest.files[{index}].size", f"must be 1 to {most}")
         if len(file.sha256) != 32:
             checks.fail(f"manifest.files[{index}].sha256", "must be 32 bytes")
 
@@ -142,20 +157,31 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
             checks.fail(f"{field}.weight", f"must be -{_MAX_WEIGHT} to {_MAX_WEIGHT}")
 
 
-def _file_fault(
-    manifest: generation_pb2.GenerationManifest, name: str, content: bytes
+async def _file_fault(
+    manifest: generation_pb2.GenerationManifest,
+    name: str,
+    content: bytes,
+    contents: Sequence[Mapping[str, float]],
 ) -> str | None:
     """Return what is wrong with the content of a file, or None."""
     match name:
         case _ if name == TOWER:
-            return model_fault(name, content, manifest.content_buckets, manifest.dimension)
-        case _ if name == SCORER:
-            return model_fault(name, content, len(manifest.scorer_features), len(manifest.outcomes))
-        case _:
-            try:
-                file = generation_pb2.ItemVectorFile.FromString(content)
-            except DecodeError as error:
-                return f"is no ItemVectorFile: {error}"
-            return vectors_fault(
-                file.item_ids, file.vectors, file.biases, manifest.dimension, manifest.max_norm
+            return await trial_fault(
+                name, content, manifest.content_buckets, manifest.dimension, contents
             )
+        case _ if name == SCORER:
+            return await trial_fault(
+                name, content, len(manifest.scorer_features), len(manifest.outcomes)
+            )
+        case _:
+            return await asyncio.to_thread(_vectors_fault, manifest, content)
+
+
+def _vectors_fault(manifest: generation_pb2.GenerationManifest, content: bytes) -> str | None:
+    try:
+        file = generation_pb2.ItemVectorFile.FromString(content)
+    except DecodeError as error:
+        return f"is no ItemVectorFile: {error}"
+    return vectors_fault(
+        file.item_ids, file.vectors, file.biases, manifest.dimension, manifest.max_norm
+    )

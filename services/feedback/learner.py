@@ -106,9 +106,10 @@ class Learner:
             except StoreUnavailableError as error:
                 _log.warning("learner lost the store", error=str(error))
                 await asyncio.sleep(self._times.lease_seconds / 4)
-            except (ArithmeticError, LookupError, ValueError, asyncpg.PostgresError) as error:
+            except Exception as error:
                 # The log holds what we cannot learn from. Nothing was committed; trying again
-                # keeps the fault visible and heals when its cause does.
+                # keeps the fault visible and heals when its cause does. Whatever it is, the other
+                # parts of the process work on.
                 self._metrics.failures.inc()
                 _log.error("the learner failed", exc_info=error)
                 await asyncio.sleep(self._times.lease_seconds)

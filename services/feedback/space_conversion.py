@@ -74,6 +74,7 @@ def status_to_wire(status: SpaceStatus) -> pb.SpaceStatus:
         rollbacks=status.rollbacks,
         validation=_evidence_to_wire(status.validation),
         guard=_evidence_to_wire(status.guard),
+        fault=status.fault,
     )
 
 
@@ -126,6 +127,7 @@ def _status_from_wire(status: pb.SpaceStatus) -> SpaceStatus:
         rollbacks=status.rollbacks,
         validation=_evidence_from_wire(status.validation),
         guard=_evidence_from_wire(status.guard),
+        fault=status.fault,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from harken.feedback.v1 import frame_pb2, generation_pb2
@@ -52,6 +53,7 @@ class FrameFolder:
         self._new_replica = new_replica
         self._folded = folded
         self._replicas: dict[str, TenantReplica] = {}
+        self._refused: set[_Name] = set()
 
     @property
     def replicas(self) -> Mapping[str, TenantReplica]:
@@ -94,10 +96,15 @@ class FrameFolder:
         """
         replicas: dict[str, TenantReplica] = {}
         applied = self.progress.applied
-        async for chunk in chunks:
-            await self._fold(chunk, replicas)
-            applied = applied_by(chunk)
-            await asyncio.sleep(0)
+        refused, self._refused = self._refused, set()
+        try:
+            async for chunk in chunks:
+                await self._fold(chunk, replicas)
+                applied = applied_by(chunk)
+                await asyncio.sleep(0)
+        except BaseException:
+            self._refused = refused
+            raise
         self._replicas = replicas
         self.progress.advance(applied)
         _log.info("snapshot folded", version=applied.version, tenants=len(replicas))
@@ -136,6 +143,7 @@ class FrameFolder:
                     generations.get((tenant, part.activated.generation_id)),
                     generations.get((tenant, part.staged.generation_id)),
                 )
+                changes = self._without_refused(changes, tenant)
                 replica.check(changes, earlier.setdefault(tenant, []))
             except RefusedChangesError as error:
                 raise RefusedChangesError(f"tenant {tenant!r}: {error}") from error
@@ -143,26 +151,51 @@ class FrameFolder:
             folds.append((replica, changes))
         return folds
 
+    def _without_refused(self, changes: TenantChanges, tenant: str) -> TenantChanges:
+        """Leave out what belongs to staged generations that we could not use."""
+        own = {name for of, name in self._refused if of == tenant}
+        if not own:
+            return changes
+        return replace(
+            changes,
+            other_vectors=tuple(v for v in changes.other_vectors if v.generation_id not in own),
+            retired=tuple(name for name in changes.retired if name not in own),
+        )
+
     async def _named(
         self, frame: frame_pb2.Frame, replicas: Mapping[str, TenantReplica]
     ) -> dict[_Name, Generation]:
         """Return the generations that a frame activates or stages, before anything of it is folded.
 
-        Those that were staged before are there; others are fetched.
+        Those that were staged before are there; others are fetched. A staged one that we cannot use
+        is left out: what serves, serves on. We are in trouble only when it is activated.
         """
         generations: dict[_Name, Generation] = {}
         for part in frame.tenants:
-            manifests = [part.activated] if part.HasField("activated") else []
-            manifests += [part.staged] if part.HasField("staged") else []
-            for manifest in manifests:
+            manifests = [(part.activated, True)] if part.HasField("activated") else []
+            manifests += [(part.staged, False)] if part.HasField("staged") else []
+            for manifest, serves in manifests:
                 name = (part.tenant, manifest.generation_id)
                 replica = replicas.get(part.tenant)
                 space = None if replica is None else replica.spaces.get(manifest.generation_id)
                 if space is not None:
                     generations[name] = space.generation
                     continue
+                if serves and name in self._refused:
+                    raise FrameRefusedError(
+                        frame.version, f"generation {name[1]!r} was left out when it was staged"
+                    )
                 try:
                     generations[name] = await self._generations.load(part.tenant, manifest)
+                    self._refused.discard(name)
                 except UnusableGenerationError as error:
+                    if not serves:
+                        self._refused.add(name)
+                        _log.error(
+                            "a staged generation is left out",
+                            tenant=part.tenant, generation=manifest.generation_id,
+                            reason=str(error),
+                        )  # fmt: skip
+                        continue
                     raise FrameRefusedError(frame.version, str(error)) from error
         return generations

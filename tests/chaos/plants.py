@@ -144,7 +144,7 @@ def digest_of_another_version() -> None:
     """Keep the first digest."""
     from services.ranker.serving_state import ServingState
 
-    digest = ServingState._digest
+    digest: Any = ServingState._digest
 
     async def wrong(self: Any, replica: Any, state: Any) -> None:
         if replica.tenant not in self._digests or not replica.generation:

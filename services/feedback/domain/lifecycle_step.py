@@ -39,6 +39,7 @@ def stage(state: TenantState, entry: GenerationStaged, now_us: int) -> Changes:
             placed=known.placed,
             to_place=known.to_place,
             rollbacks=known.rollbacks,
+            fault=known.fault,
             # Another mode of the same staging does not start the comparison again.
             validation=known.validation if known.role is Role.STAGED else status.validation,
         )
@@ -94,6 +95,7 @@ def active_of(status: SpaceStatus, now_us: int, version: int) -> SpaceStatus:
         reference_version=version,
         rollbacks=status.rollbacks,
         validation=status.validation,
+        fault=status.fault,
     )
 
 
@@ -107,6 +109,7 @@ def standby_of(status: SpaceStatus, now_us: int) -> SpaceStatus:
         rollbacks=status.rollbacks,
         validation=status.validation,
         guard=status.guard,
+        fault=status.fault,
     )
 
 

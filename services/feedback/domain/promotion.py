@@ -8,12 +8,16 @@ from services.feedback.domain.tenant_state import TenantState
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A generation is to serve, or (`serves` false) to be retired, and why."""
+    """A generation is to serve, or (`serves` false) to be retired, and why.
+
+    `failed`: it is withdrawn because a model of it failed, whatever it does now.
+    """
 
     tenant: str
     generation_id: str
     serves: bool
     reason: str
+    failed: bool = False
 
 
 def verdict_of(state: TenantState, now_us: int) -> Verdict | None:
@@ -21,10 +25,16 @@ def verdict_of(state: TenantState, now_us: int) -> Verdict | None:
 
     A staged generation serves as soon as it is built if it was promoted so; otherwise when the
     whole confidence sequence of its difference to the one that serves is above 0. It is retired
-    when all of it is below 0, or when it is undecided for too long.
+    when all of it is below 0, or when it is undecided for too long. One with a model that failed is
+    withdrawn, also when it serves; the one that serves comes last, so that what takes its place is
+    sound.
     """
     config = state.config.comparison
-    for name in sorted(set(state.spaces) - {state.active}):
+    others = sorted(set(state.spaces) - {state.active})
+    for name in others:
+        if state.spaces[name].status.fault:
+            return _withdrawal(state, name)
+    for name in others:
         status = state.spaces[name].status
 
         def verdict(serves: bool, reason: str, name: str = name) -> Verdict:
@@ -49,4 +59,9 @@ def verdict_of(state: TenantState, now_us: int) -> Verdict | None:
             return verdict(False, f"worse: {figures}")
         if evidence.count >= config.max_events:
             return verdict(False, f"not better with confidence: {figures}")
-    return None
+    return _withdrawal(state, state.active) if state.space.status.fault else None
+
+
+def _withdrawal(state: TenantState, name: str) -> Verdict:
+    reason = f"withdrawn: {state.spaces[name].status.fault}"
+    return Verdict(state.tenant, name, False, reason, failed=True)

@@ -23,6 +23,7 @@ class SpaceStatus:
     role. reference_version: of the frozen reference, 0: none. rolling_back_since: version since
     which vectors return to it, 0: they do not; rolled_back: ordinals below it have. rollbacks: how
     often that happened. validation: STAGED against ACTIVE. guard: reference against live vectors.
+    fault: how a model of the generation failed; empty: none did.
     """
 
     role: Role
@@ -36,6 +37,7 @@ class SpaceStatus:
     rollbacks: int = 0
     validation: Evidence = NO_EVIDENCE
     guard: Evidence = NO_EVIDENCE
+    fault: str = ""
 
     @property
     def built(self) -> bool:

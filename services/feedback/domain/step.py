@@ -7,11 +7,12 @@ large for one step (placing a generation's items) goes on with every step, whate
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from services.feedback.domain.catalogue_step import catalogue_step
-from services.feedback.domain.changes import Changes
+from services.feedback.domain.changes import Changes, SpaceChanges
 from services.feedback.domain.entries import (
     Event,
     EventRetracted,
@@ -101,7 +102,18 @@ def step(
         # Replicas learn of a staged generation one frame before its vectors.
         if tenant != staged and unfinished(states[tenant])
     ]
+    changes += [faults for tenant in sorted(states) if (faults := _noted_faults(states[tenant]))]
     return changes
+
+
+def _noted_faults(state: TenantState) -> Changes | None:
+    """Note which models failed, so that their generations are withdrawn; None: no news."""
+    changes = Changes(state.tenant, active=state.active)
+    for name, space in sorted(state.spaces.items()):
+        if space.tower.fault and not space.status.fault:
+            space.status = replace(space.status, fault=space.tower.fault)
+            changes.spaces.append(SpaceChanges(name, status=space.status))
+    return changes if changes.spaces else None
 
 
 def _learn_from_slates(states: States, entries: Sequence[LogEntry]) -> list[Changes]:

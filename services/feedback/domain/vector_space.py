@@ -28,7 +28,7 @@ class VectorSpace:
         self.generation = generation
         self.status = status
         self.dimension = generation.dimension
-        self.tower = ItemTower(generation.tower, generation.content_buckets)
+        self.tower = ItemTower(generation.tower, generation.content_buckets, generation.dimension)
         self.start: StagedStart | None = None
         self.live = VectorTable(generation.encoder, self.dimension, capacity)
         self.reference: VectorTable | None = None

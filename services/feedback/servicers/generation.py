@@ -1,6 +1,6 @@
 """GenerationService: models in and out, and which of them serve."""
 
-import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
@@ -8,15 +8,18 @@ import grpc
 from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.feedback.v1 import generation_service_pb2_grpc
 from services.common.answer_size import CLIENT_BYTES
-from services.common.errors import OverloadedError
 from services.common.position import token_of
 from services.common.validation import Checks
+from services.feedback.generation_conversion import features_of_payload
 from services.feedback.generation_upload import GenerationUpload
 from services.feedback.store.generation_lifecycle import GenerationLifecycle
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.tenant_registry import TenantRegistry
+from services.feedback.upload_slots import UploadSlots
 
 _MAX_UPLOADS = 2
+_TRIED_ITEMS = 1024
+"""Items of the catalogue that a tower is tried on."""
 _FRAMING_BYTES = 8
 """More than a summary takes in an answer beside its own bytes."""
 
@@ -31,7 +34,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         self._store = store
         self._lifecycle = lifecycle
         # An upload is in memory until it is checked as a whole.
-        self._uploads = asyncio.Semaphore(_MAX_UPLOADS)
+        self._uploads = UploadSlots(_MAX_UPLOADS)
 
     async def PublishGeneration(  # noqa: N802
         self,
@@ -39,17 +42,17 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> pb.PublishGenerationResponse:
         """See generation_service.proto."""
-        if self._uploads.locked():
-            raise OverloadedError(f"{_MAX_UPLOADS} generations are being uploaded already", 5.0)
-        async with self._uploads:
+        with self._uploads.slot() as slot:
             upload = GenerationUpload()
-            async for request in requests:
-                if upload.manifest is None:
-                    upload.begin(request)
-                    await self._tenants.require(upload.tenant)
-                else:
-                    upload.add(request)
-            manifest, files = await upload.finish()
+            async with contextlib.aclosing(slot.messages(requests)) as messages:
+                async for request in messages:
+                    if upload.manifest is None:
+                        upload.begin(request)
+                        await self._tenants.require(upload.tenant)
+                    else:
+                        upload.add(request)
+            items = await self._store.sample_items(upload.tenant, _TRIED_ITEMS)
+            manifest, files = await upload.finish([features_of_payload(item) for item in items])
             return pb.PublishGenerationResponse(manifest=await self._store.publish(manifest, files))
 
     async def DownloadGeneration(  # noqa: N802

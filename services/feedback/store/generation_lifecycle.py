@@ -104,12 +104,7 @@ class GenerationLifecycle:
             standby = await _in_state(connection, tenant, _STANDBY)
             if standby is not None:
                 return await _serve(connection, tenant, standby)
-            before: str | None = await connection.fetchval(
-                "SELECT generation_id FROM generations WHERE tenant = $1 AND state = $2"
-                " AND activated_at IS NOT NULL ORDER BY activated_at DESC LIMIT 1",
-                tenant,
-                int(_RETIRED),
-            )
+            before = await _served_before(connection, tenant)
             if before is None:
                 raise NothingToRollBackToError(f"tenant {tenant} had no other generation")
             return await _stage(connection, tenant, before, now=True)
@@ -137,6 +132,31 @@ class GenerationLifecycle:
         """
         async with self._turn(tenant) as connection:
             await _fence(connection, term)
+            if not await _retire(connection, tenant, generation_id, reason):
+                return False
+            await _append_retired(connection, tenant, generation_id, reason)
+        return True
+
+    async def withdraw(self, term: int, tenant: str, generation_id: str, reason: str) -> bool:
+        """Withdraw a generation with a model that failed, for the learner; false: nothing is due.
+
+        When it serves, the sound one that served before takes over: at once while it is on standby,
+        else as soon as it is built again; what is staged makes room. Only then it is retired, by
+        another call. When none served before, it serves on: there is nothing else.
+
+        Raises:
+            FencedError: the term is over.
+
+        """
+        async with self._turn(tenant) as connection:
+            await _fence(connection, term)
+            await connection.execute(
+                "UPDATE generations SET withdrawn = true WHERE tenant = $1 AND generation_id = $2",
+                tenant,
+                generation_id,
+            )
+            if await _in_state(connection, tenant, _ACTIVE) == generation_id:
+                return await _replace(connection, tenant)
             if not await _retire(connection, tenant, generation_id, reason):
                 return False
             await _append_retired(connection, tenant, generation_id, reason)
@@ -191,15 +211,52 @@ async def _set(
     """Set a state; return the manifest."""
     manifest = await connection.fetchval(
         "UPDATE generations SET state = $3, serve_now = $4, changed_at = now(),"
-        " retired_reason = '', activated_at = CASE WHEN $5 THEN now() ELSE activated_at END"
+        " retired_reason = '', withdrawn = withdrawn AND $3::int <> $6::int,"
+        " activated_at = CASE WHEN $5 THEN now() ELSE activated_at END"
         " WHERE tenant = $1 AND generation_id = $2 RETURNING manifest",
         tenant,
         generation_id,
         int(state),
         now,
         state == _ACTIVE,
+        int(_STAGED),
     )
     return pb.GenerationManifest.FromString(manifest)
+
+
+async def _served_before(connection: Connection, tenant: str) -> str | None:
+    """Return the retired generation that served last and was not withdrawn."""
+    found: str | None = await connection.fetchval(
+        "SELECT generation_id FROM generations WHERE tenant = $1 AND state = $2"
+        " AND activated_at IS NOT NULL AND NOT withdrawn ORDER BY activated_at DESC LIMIT 1",
+        tenant,
+        int(_RETIRED),
+    )
+    return found
+
+
+async def _replace(connection: Connection, tenant: str) -> bool:
+    """Let the generation before the failed one that serves take over; false: it does, or none."""
+    standby = await _in_state(connection, tenant, _STANDBY)
+    if standby is not None:
+        await _serve(connection, tenant, standby)
+        return True
+    if await connection.fetchval(
+        "SELECT 1 FROM generations WHERE tenant = $1 AND state = $2 AND serve_now",
+        tenant,
+        int(_STAGED),
+    ):
+        return False
+    before = await _served_before(connection, tenant)
+    if before is None:
+        return False
+    staged = await _in_state(connection, tenant, _STAGED)
+    if staged is not None:
+        reason = f"made room for {before}: the one that serves failed"
+        await _retire(connection, tenant, staged, reason)
+        await _append_retired(connection, tenant, staged, reason)
+    await _stage(connection, tenant, before, now=True)
+    return True
 
 
 async def _serve(connection: Connection, tenant: str, generation_id: str) -> Moved:

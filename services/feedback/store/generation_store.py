@@ -1,6 +1,6 @@
 """Generations in PostgreSQL: manifests, and files in chunks."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import asyncpg
 
@@ -103,6 +103,18 @@ class GenerationStore:
         if candidate != stored:
             raise AlreadyExistsError(f"generation {manifest.generation_id} exists already")
         return stored
+
+    async def sample_items(self, tenant: str, count: int) -> Sequence[bytes]:
+        """Return items, each a serialised Item: half of them the latest changed, half of any."""
+        with store_faults():
+            rows = await self._pool.fetch(
+                "(SELECT item FROM items WHERE tenant = $1 ORDER BY item_id LIMIT $2)"
+                " UNION ALL (SELECT item FROM items WHERE tenant = $1"
+                " ORDER BY hashtextextended(item_id, 11) LIMIT $2)",
+                tenant,
+                count // 2,
+            )
+        return [row["item"] for row in rows]
 
     async def manifest(self, tenant: str, generation_id: str) -> pb.GenerationManifest:
         """Return a manifest; the active one's when `generation_id` is empty.

@@ -52,7 +52,7 @@ def keys_of(events: PreparedEvents) -> list[EventKey]:
 
 def representatives_of(keys: Sequence[EventKey], reasons: Sequence[int]) -> Sequence[int]:
     """Return which event to append for each id: the first without a reason for quarantine, or the
-    last of all. In order of the ids' first appearance.
+    last of all. In their order, which is that of the log.
     """
     if len(set(keys)) == len(keys):
         return range(len(keys))
@@ -61,7 +61,7 @@ def representatives_of(keys: Sequence[EventKey], reasons: Sequence[int]) -> Sequ
         known = chosen.get(key)
         if known is None or reasons[known]:
             chosen[key] = index
-    return list(chosen.values())
+    return sorted(chosen.values())
 
 
 def settle(

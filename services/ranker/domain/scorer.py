@@ -40,3 +40,13 @@ class Scorer:
         """Return the scores [n, outcomes] of features [n, columns]."""
         scores: Float32s = self._session.run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
         return scores
+
+
+def scores_or_nan(scorer: Scorer, features: Float32s) -> Float32s:
+    """Return the scores [n, outcomes]; NaN when the model fails: a slate goes without them."""
+    wanted = (len(features), len(scorer.outcomes))
+    try:
+        scores = scorer.scores(features)
+    except Exception:  # onnxruntime has a tree of its own; the slate says that it is degraded
+        return np.full(wanted, np.nan, np.float32)
+    return scores if scores.shape == wanted else np.full(wanted, np.nan, np.float32)

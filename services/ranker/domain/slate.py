@@ -15,6 +15,7 @@ from services.ranker.domain.features import features_of
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES, blend, probabilities, weights_of
 from services.ranker.domain.reasons import Reason, reasons_of
+from services.ranker.domain.scorer import scores_or_nan
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.shown_columns import MAX_LOGGED, ShownColumns
 from services.ranker.domain.signals import Signals
@@ -190,7 +191,7 @@ def _score(
     """Return scores: outcomes by weight."""
     counts = replica.popularity.counts(candidates.ordinals)
     features = features_of(candidates, view.signals, counts)
-    raw = generation.scorer.scores(features)
+    raw = scores_or_nan(generation.scorer, features)
     head = replica.head
     if head is not None and head.generation_id != generation.generation_id:
         head = None

@@ -8,7 +8,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from services.common.onnx_model import open_session
 from services.ranker.domain.features import FEATURES
-from services.ranker.domain.scorer import Scorer, UnusableScorerError
+from services.ranker.domain.scorer import Scorer, UnusableScorerError, scores_or_nan
 from tests.ranker.generations import ADDED, scorer_model
 
 
@@ -95,3 +95,10 @@ def test_a_sound_scorer_adds_its_features() -> None:
     features = np.arange(2 * len(FEATURES), dtype=np.float32).reshape(2, -1)
     scores = Scorer(scorer_model(), FEATURES, ("positive",)).scores(features)
     assert scores[:, 0].tolist() == features[:, ADDED].sum(axis=1).tolist()
+
+
+def test_a_scorer_that_fails_gives_no_scores_and_stops_no_slate() -> None:
+    scorer = Scorer(scorer_model(), FEATURES, ("positive",))
+    scores = scores_or_nan(scorer, np.zeros((3, len(FEATURES) + 1), np.float32))
+    assert scores.shape == (3, 1)
+    assert np.isnan(scores).all()

@@ -378,7 +378,7 @@ class SpaceState(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., base_trained: _Optional[_Iterable[bool]] = ..., gramian: _Optional[bytes] = ..., factor_gramian: _Optional[bytes] = ..., reference_gramian: _Optional[bytes] = ..., reference_factor_gramian: _Optional[bytes] = ..., reference_items: _Optional[_Iterable[int]] = ..., reference_vectors: _Optional[bytes] = ..., status: _Optional[_Union[SpaceStatus, _Mapping]] = ...) -> None: ...
 
 class SpaceStatus(_message.Message):
-    __slots__ = ("state", "now", "placed", "to_place", "since_us", "reference_version", "rolling_back_since", "rolled_back", "rollbacks", "validation", "guard")
+    __slots__ = ("state", "now", "placed", "to_place", "since_us", "reference_version", "rolling_back_since", "rolled_back", "rollbacks", "validation", "guard", "fault")
     STATE_FIELD_NUMBER: _ClassVar[int]
     NOW_FIELD_NUMBER: _ClassVar[int]
     PLACED_FIELD_NUMBER: _ClassVar[int]
@@ -390,6 +390,7 @@ class SpaceStatus(_message.Message):
     ROLLBACKS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_FIELD_NUMBER: _ClassVar[int]
     GUARD_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
     state: _generation_pb2.GenerationState
     now: bool
     placed: int
@@ -401,7 +402,8 @@ class SpaceStatus(_message.Message):
     rollbacks: int
     validation: Evidence
     guard: Evidence
-    def __init__(self, state: _Optional[_Union[_generation_pb2.GenerationState, str]] = ..., now: bool = ..., placed: _Optional[int] = ..., to_place: _Optional[int] = ..., since_us: _Optional[int] = ..., reference_version: _Optional[int] = ..., rolling_back_since: _Optional[int] = ..., rolled_back: _Optional[int] = ..., rollbacks: _Optional[int] = ..., validation: _Optional[_Union[Evidence, _Mapping]] = ..., guard: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
+    fault: str
+    def __init__(self, state: _Optional[_Union[_generation_pb2.GenerationState, str]] = ..., now: bool = ..., placed: _Optional[int] = ..., to_place: _Optional[int] = ..., since_us: _Optional[int] = ..., reference_version: _Optional[int] = ..., rolling_back_since: _Optional[int] = ..., rolled_back: _Optional[int] = ..., rollbacks: _Optional[int] = ..., validation: _Optional[_Union[Evidence, _Mapping]] = ..., guard: _Optional[_Union[Evidence, _Mapping]] = ..., fault: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("count", "total", "spread", "weight", "weighted", "variance")

@@ -82,7 +82,9 @@ class GenerationServiceServicer(object):
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
         ALREADY_EXISTS (id taken by other content; the same content answers OK),
-        NOT_FOUND (unknown tenant), UNAVAILABLE.
+        NOT_FOUND (unknown tenant), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo: two uploads are under way, nothing came for 10 s, or
+        another upload took the place of this one, which was slower than 64 KiB/s.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +115,8 @@ class GenerationServiceServicer(object):
         when it is better on live events (IF_BETTER), or as soon as it is built
         (NOW); all replicas flip at one version of the feed. The generation that
         served stays on standby for a while (an hour of log time unless
-        configured) or until another one is staged.
+        configured) or until another one is staged. One with a model that fails is
+        withdrawn by the learner; when it serves, the one before it takes over.
 
         Calling it again for a staged generation changes its mode; with the same
         mode it changes nothing. NOW for the one on standby serves it at once.

@@ -37,7 +37,9 @@ class GenerationServiceStub:
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
     ALREADY_EXISTS (id taken by other content; the same content answers OK),
-    NOT_FOUND (unknown tenant), UNAVAILABLE.
+    NOT_FOUND (unknown tenant), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo: two uploads are under way, nothing came for 10 s, or
+    another upload took the place of this one, which was slower than 64 KiB/s.
     """
 
     DownloadGeneration: grpc.UnaryStreamMultiCallable[
@@ -68,7 +70,8 @@ class GenerationServiceStub:
     when it is better on live events (IF_BETTER), or as soon as it is built
     (NOW); all replicas flip at one version of the feed. The generation that
     served stays on standby for a while (an hour of log time unless
-    configured) or until another one is staged.
+    configured) or until another one is staged. One with a model that fails is
+    withdrawn by the learner; when it serves, the one before it takes over.
 
     Calling it again for a staged generation changes its mode; with the same
     mode it changes nothing. NOW for the one on standby serves it at once.
@@ -113,7 +116,9 @@ class GenerationServiceAsyncStub:
     Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
     missing, size or checksum differs, model unreadable or of another shape),
     ALREADY_EXISTS (id taken by other content; the same content answers OK),
-    NOT_FOUND (unknown tenant), UNAVAILABLE.
+    NOT_FOUND (unknown tenant), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo: two uploads are under way, nothing came for 10 s, or
+    another upload took the place of this one, which was slower than 64 KiB/s.
     """
 
     DownloadGeneration: grpc.aio.UnaryStreamMultiCallable[
@@ -144,7 +149,8 @@ class GenerationServiceAsyncStub:
     when it is better on live events (IF_BETTER), or as soon as it is built
     (NOW); all replicas flip at one version of the feed. The generation that
     served stays on standby for a while (an hour of log time unless
-    configured) or until another one is staged.
+    configured) or until another one is staged. One with a model that fails is
+    withdrawn by the learner; when it serves, the one before it takes over.
 
     Calling it again for a staged generation changes its mode; with the same
     mode it changes nothing. NOW for the one on standby serves it at once.
@@ -191,7 +197,9 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         Fails, storing nothing, with INVALID_ARGUMENT (manifest incomplete, file
         missing, size or checksum differs, model unreadable or of another shape),
         ALREADY_EXISTS (id taken by other content; the same content answers OK),
-        NOT_FOUND (unknown tenant), UNAVAILABLE.
+        NOT_FOUND (unknown tenant), UNAVAILABLE, or RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo: two uploads are under way, nothing came for 10 s, or
+        another upload took the place of this one, which was slower than 64 KiB/s.
         """
 
     @abc.abstractmethod
@@ -228,7 +236,8 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
         when it is better on live events (IF_BETTER), or as soon as it is built
         (NOW); all replicas flip at one version of the feed. The generation that
         served stays on standby for a while (an hour of log time unless
-        configured) or until another one is staged.
+        configured) or until another one is staged. One with a model that fails is
+        withdrawn by the learner; when it serves, the one before it takes over.
 
         Calling it again for a staged generation changes its mode; with the same
         mode it changes nothing. NOW for the one on standby serves it at once.

@@ -1,0 +1,36 @@
+"""The process of a model trial: a job on standard input, a verdict on standard output.
+
+It knows no gRPC and no database. Limits of memory and time hold from before the model is read.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from services.feedback.domain.model_check import model_fault
+
+
+def main() -> None:
+    """Try one model."""
+    job = json.loads(sys.stdin.buffer.readline())
+    mapped = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+    limit = mapped + job["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_seconds"], job["cpu_seconds"]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        fault = model_fault(
+            job["file"],
+            sys.stdin.buffer.read(),
+            job["columns_in"],
+            job["columns_out"],
+            job["contents"],
+        )
+    except MemoryError:
+        fault = "needs too much memory"
+    sys.stdout.write(json.dumps({"fault": fault}))
+
+
+if __name__ == "__main__":
+    main()
