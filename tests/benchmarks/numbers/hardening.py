@@ -18,6 +18,9 @@ from google.protobuf import message_factory
 
 from services.cli.endpoints import Endpoints
 from services.common.request_reader import reader_of
+from tests.benchmarks.numbers.hardening_chaos import campaign, planted
+from tests.benchmarks.numbers.hardening_models import trap_number
+from tests.benchmarks.numbers.hardening_recovery import recovery, soak
 from tests.benchmarks.numbers.other_commit import suite_of, this_tree
 from tests.benchmarks.numbers.table import Number
 from tests.hardening.bad_requests import BadRequest, bad_requests, surprise_of
@@ -37,10 +40,31 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     """Measure."""
     parser = argparse.ArgumentParser(prog="numbers hardening")
     parser.add_argument("--requests", type=int, default=5000, help="bad ones")
+    parser.add_argument("--kills", type=int, default=10, help="of the row on recovery")
+    parser.add_argument("--soak-seconds", type=float, default=3600.0)
+    parser.add_argument("--chaos-minutes", type=float, default=60.0)
     options = parser.parse_args(arguments)
-    rows: Sequence[Callable[[argparse.Namespace], Iterator[Number]]] = (bad_fields,)
+    rows: Sequence[Callable[[argparse.Namespace], Iterator[Number]]] = (
+        bad_fields,
+        traps,
+        lambda given: recovery(given.kills),
+        lambda given: soak(given.soak_seconds),
+        lambda given: campaign(minutes=given.chaos_minutes),
+        lambda _: planted(),
+    )
     for row in rows:
         yield from row(options)
+
+
+def traps(_: argparse.Namespace) -> Iterator[Number]:
+    """Publish generations that would halt learning or slates."""
+    with (
+        tempfile.TemporaryDirectory(prefix="harken-numbers-") as name,
+        suite_of(this_tree(), Path(name) / "suite") as folder,
+    ):
+        endpoints = Endpoints.read(folder)
+        assert endpoints is not None
+        yield asyncio.run(trap_number(endpoints.feedback, endpoints.rankers[0]))
 
 
 def bad_fields(options: argparse.Namespace) -> Iterator[Number]:
