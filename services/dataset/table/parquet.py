@@ -71,7 +71,7 @@ class ParquetPart:
         # The reader closes what it opened itself, and this it did not.
         with self._seekable() as opened:
             try:
-                file = parquet.ParquetFile(opened)
+                file = parquet.ParquetFile(opened, coerce_int96_timestamp_unit="us")
             except (arrow.ArrowException, OSError) as error:
                 raise SourceError(f"{self._part.name} is damaged: {error}") from error
             with file:

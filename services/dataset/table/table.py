@@ -69,7 +69,8 @@ class Table:
         twice: set[str] = set()
         for part, constants in parts:
             names.update(dict.fromkeys([*part.columns, *constants]))
-            twice |= part.twice
+            # A folder that says "day=..." around files with a column of that name, too.
+            twice |= part.twice | constants.keys() & set(part.columns)
         names.update(dict.fromkeys(options.converters))
         self.columns: Sequence[str] = list(names)
         self._twice = twice

@@ -21,6 +21,7 @@ _NOT_A_NUMBER = frozenset({"nan", "nat", "<na>"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EXACT_DIGITS = 400
+_EXACT_INTEGERS = 2**53
 _LONGEST_LIST = 1 << 20
 
 
@@ -121,6 +122,10 @@ def text_of(cell: object) -> str:
             return str(cell)
         case float() if math.isnan(cell):
             return ""
+        case float() if math.isfinite(cell) and abs(cell) > _EXACT_INTEGERS:
+            raise RowFaultError(
+                "INVALID_VALUE", f"{cell!r} has lost digits as a float: write such ids as text"
+            )
         case float() if math.isinf(cell):
             # What JSON reads of a number that no double holds.
             raise RowFaultError("INVALID_VALUE", f"{cell!r} is no finite number")

@@ -197,3 +197,9 @@ def test_cells_of_typed_sources(cell: object, plain: object) -> None:
     found = plain_cell(cell)
     assert found == plain
     assert type(found) is type(plain)
+
+
+def test_a_float_that_has_lost_digits_is_no_id() -> None:
+    assert text_of(2.0**53) == "9007199254740992"
+    with pytest.raises(RowFaultError, match="has lost digits"):
+        text_of(2.0**60)
