@@ -24,7 +24,7 @@ def checker(module_suite: StartSuite) -> Iterator[Checker]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=600,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
