@@ -1,9 +1,11 @@
 """Imports that are called in a way that could do harm, or end without a sentence."""
 
+import json
 import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from services.cli.endpoints import Endpoints
 from services.cli.imports.rejects import RejectsFile
 from services.dataset.faults import FaultyRow, RowFault
 from tests.cli.harken_process import Finished, harken
-from tests.cli.scripted_suite import ScriptedSuite
+from tests.cli.scripted_suite import ScriptedSuite, serving
 from tests.dataset.tables import written
 
 EVENTS = "user,item,type,timestamp\nu1,1,view,1700000000\nu2,2,view,bad\n"
@@ -134,3 +136,56 @@ async def test_a_wrong_option_is_a_sentence_and_imports_nothing(
     assert "Traceback" not in done.errors
     assert not suite.events
     assert not suite.items
+
+
+class CountingSuite(ScriptedSuite):
+    """Counts requests that write items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = 0
+
+    async def UpsertItems(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests += 1
+        return await super().UpsertItems(request, context)
+
+
+async def test_rows_with_other_fields_each_go_by_the_hundred(tmp_path: Path) -> None:
+    suite = CountingSuite()
+    rows = [
+        {"item": f"i{n}", "title": f"T{n}"} if n % 2 else {"item": f"i{n}", "price": n}
+        for n in range(400)
+    ]
+    rows.append({"item": "i1", "price": 7})
+    written(tmp_path / "i.jsonl", "\n".join(map(json.dumps, rows)))
+    async with serving(suite) as endpoints:
+        done = await Importer(tmp_path, endpoints).run("items", "i.jsonl", "--json")
+    assert done.code == 0, done.errors
+    counts = json.loads(done.output.splitlines()[-1])
+    assert (counts["rows"], counts["created"], counts["updated"]) == (401, 400, 1)
+    assert (suite.items["i1"].title, suite.items["i1"].numbers["price"]) == ("T1", 7)
+    assert (suite.items["i2"].title, suite.items["i2"].numbers["price"]) == ("", 2)
+    assert suite.requests == 3
+
+
+async def test_rejects_of_the_suite_say_the_value(importer: Importer) -> None:
+    title = "t" * 600
+    written(importer.folder / "i.csv", f"item,name\n1,{title}\n2,B\n")
+    assert (await importer.run("items", "i.csv")).code == 0
+    found = json.loads((importer.folder / "i.csv.rejects.jsonl").read_text())
+    assert (found["line"], found["column"], found["reason"]) == (2, "name", "REJECTED")
+    assert found["value"].startswith("ttt")
+    written(importer.folder / "u.csv", 'user,city\n1,"a\0b"\n2,c\n')
+    assert (await importer.run("users", "u.csv")).code == 0
+    found = json.loads((importer.folder / "u.csv.rejects.jsonl").read_text())
+    assert (found["column"], found["reason"], found["value"]) == ("city", "INVALID_TEXT", "a\0b")
+
+
+async def test_what_a_newcomer_would_miss_is_said(importer: Importer) -> None:
+    written(importer.folder / "i.csv", "id;Bezeichnung;price\n1;Zelt;5\n")
+    done = await importer.run("items", "i.csv")
+    assert "columns that are not used: bezeichnung (" in done.errors
+    written(importer.folder / "e.csv", "user;item;Datum;type\n1;2;01.02.2023;view\n")
+    done = await importer.run("events", "e.csv")
+    assert done.code == 0
+    assert "all events get the time of this import" in done.errors

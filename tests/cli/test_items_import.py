@@ -77,7 +77,7 @@ async def test_in_json_each_line_has_its_own_mask(suite: ScriptedSuite, importer
              {"id": "i4", "title": "B"}, {"id": "i1", "price": 2}]  # fmt: skip
     done = await importer.run("\n".join(map(json.dumps, lines)), "--json", name="items.jsonl")
     assert done.code == 0, done.errors
-    assert suite.masks == [("title",), ("available",), ("title",), ("numbers.price",)]
+    assert suite.masks == [("title",), ("title",), ("available",), ("numbers.price",)]
     assert suite.items["i1"].title == "A"
     assert suite.items["i1"].numbers["price"] == 2
     assert suite.items["i3"].title == "Title 3"

@@ -18,7 +18,14 @@ from services.cli.imports.outcome import Outcome, show
 from services.cli.imports.rejects import RejectsFile
 from services.cli.imports.replacement import SAFE_SHARE, Gone, item_id_of, replace_catalogue
 from services.cli.imports.row_import import RowSummary
-from services.cli.imports.running import Run, counted, import_table, rejects_of, state_of
+from services.cli.imports.running import (
+    Run,
+    counted,
+    import_table,
+    rejects_of,
+    say_unused,
+    state_of,
+)
 from services.cli.imports.user_target import user_target
 from services.cli.options import SuiteOptions, Tenant, with_options
 from services.cli.progress_bar import progress_bar
@@ -156,6 +163,7 @@ def import_items(
         allowed = how.limit()
         fields = item_fields(table, options)
         reader = ItemReader(table, fields)
+        say_unused(table, fields)
         named: set[str] = set()
 
         def rows() -> Iterator[ItemRow | FaultyRow]:

@@ -76,8 +76,8 @@ class EventChunk:
         said, column = _place(reason, result.detail, fields)
         value = cells.get(said)
         fault = RowFault(reason, result.detail, column, "" if value is None else str(value))
-        if reason == "EVENT_ID_REUSED":
-            fault = replace(fault, detail=f"{fault.detail} (ids of several lines: --line-ids)")
+        if reason in _HINTS:
+            fault = replace(fault, detail=f"{fault.detail} ({_HINTS[reason]})")
         shown = {name: cell for name, cell in cells.items() if cell not in ("", None)}
         return FaultyRow(batch.numbers[row], batch.lines[row], batch.files[row], fault, shown)
 
@@ -119,6 +119,12 @@ def _events_at_once(batch: EventBatch, most: int) -> int:
     size = max(sum(len(k) + len(v) for k, v in one.items()) for one in batch.contexts)
     return max(1, min(most, _CHUNK_BYTES // (_EVENT_BYTES + 4 * size)))
 
+
+_HINTS = {
+    "EVENT_ID_REUSED": "ids of several lines: --line-ids",
+    "UNKNOWN_TYPE": "what the file calls a type: --map-type NAME=TYPE",
+}
+"""What may help, by reason."""
 
 _FIELDS = {
     "UNKNOWN_ITEM": "item",

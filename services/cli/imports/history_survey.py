@@ -30,7 +30,14 @@ def looked_through(table: Table, ordered: OrderedEvents) -> Survey:
 
 
 def say_times(reader: EventReader, survey: Survey) -> None:
-    """Say how the numbers of the column of times were read."""
+    """Say how the numbers of the column of times were read, or that there is no such column."""
+    if reader.fields.timestamp is None and survey.rows:
+        messages().print(
+            "note: no column has times, so all events get the time of this import; name one with "
+            "--timestamp-column",
+            style="yellow",
+            markup=False,
+        )
     units = reader.times.units
     if not units:
         return

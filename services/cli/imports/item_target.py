@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS, patiently
 from services.cli.imports.row_import import RowTarget
-from services.dataset.faults import RowFault
+from services.dataset.faults import RowFault, shown
 from services.dataset.fields.item_fields import ItemFields, ItemRow
 
 _BATCH = 500
@@ -22,7 +22,18 @@ def item_target(
     """Return what upserts the items of rows."""
 
     async def send(rows: Sequence[ItemRow]) -> Sequence[str | RowFault]:
-        given = rows[0].given
+        # In JSON lines each row may have other fields, and a request has one mask.
+        alike: dict[tuple[str, ...], list[ItemRow]] = {}
+        for row in rows:
+            alike.setdefault(row.given, []).append(row)
+        found: dict[str, str | RowFault] = {}
+        for given, some in alike.items():
+            found |= await upsert(some, given)
+        return [found[row.content.item_id] for row in rows]
+
+    async def upsert(
+        rows: Sequence[ItemRow], given: tuple[str, ...]
+    ) -> Mapping[str, str | RowFault]:
         unknown = rows
         if not given:
             # Nothing but ids: an empty mask would write all fields.
@@ -38,13 +49,13 @@ def item_target(
             )
             answer = await patiently(lambda: stub.UpsertItems(request, timeout=CALL_SECONDS))
             for row, result in zip(unknown, answer.results, strict=True):
-                found[row.content.item_id] = _outcome(result, fields)
-        return [found[row.content.item_id] for row in rows]
+                found[row.content.item_id] = _outcome(row, result, fields)
+        return found
 
     async def known(row: ItemRow) -> bool:
         return not await _missing(stub, tenant, [row.content.item_id])
 
-    return RowTarget(lambda row: row.content.item_id, lambda row: row.given, send, known, _BATCH)
+    return RowTarget(lambda row: row.content.item_id, send, known, _BATCH)
 
 
 def item_of(row: ItemRow) -> item_pb2.Item:
@@ -81,9 +92,14 @@ async def _missing(
     return set(answer.missing_item_ids)
 
 
-def _outcome(result: catalog_service_pb2.ItemResult, fields: ItemFields) -> str | RowFault:
+def _outcome(
+    row: ItemRow, result: catalog_service_pb2.ItemResult, fields: ItemFields
+) -> str | RowFault:
     if result.outcome == catalog_service_pb2.ITEM_OUTCOME_REJECTED:
         column = fields.item if result.field == "item_id" else getattr(fields, result.field, "")
-        return RowFault("REJECTED", result.detail, column if isinstance(column, str) else "")
+        if not isinstance(column, str):
+            return RowFault("REJECTED", result.detail)
+        value = row.block.column(column)[row.index] if column else ""
+        return RowFault("REJECTED", result.detail, column, shown(value))
     name = catalog_service_pb2.ItemOutcome.Name(result.outcome)
     return name.removeprefix("ITEM_OUTCOME_").lower()

@@ -1,7 +1,7 @@
 """Brings rows of items or users into a suite, batch by batch."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -34,13 +34,11 @@ Thing = TypeVar("Thing", bound=TableRow)
 class RowTarget(Generic[Thing]):
     """What is done with rows.
 
-    `key` names a thing: a batch has no two of one key. `kind`: things of one batch are of one kind.
-    `send` returns per thing "created", "updated" or "unchanged", or a fault. `known` says whether
-    the suite has a thing.
+    `key` names a thing: a batch has no two of one key. `send` returns per thing "created",
+    "updated" or "unchanged", or a fault. `known` says whether the suite has a thing.
     """
 
     key: Callable[[Thing], str]
-    kind: Callable[[Thing], Hashable]
     send: Callable[[Sequence[Thing]], Awaitable[Sequence[str | RowFault]]]
     known: Callable[[Thing], Awaitable[bool]]
     batch_rows: int
@@ -118,8 +116,7 @@ def _batches(
     for row in rows:
         if not isinstance(row, FaultyRow):
             full = len(things) + len(faults) >= target.batch_rows
-            other = bool(things) and target.kind(row) != target.kind(things[0])
-            if full or other or target.key(row) in keys:
+            if full or target.key(row) in keys:
                 yield _Batch(last, things, faults)
                 things, faults, keys = [], [], set()
             things.append(row)

@@ -16,7 +16,10 @@ from services.cli.imports.row_import import RowSummary, RowTarget, Thing, import
 from services.cli.progress_bar import counting_line, progress_bar
 from services.cli.reading import rejects_beside
 from services.dataset.faults import FaultyRow
+from services.dataset.fields.item_fields import ItemFields, unused_columns
 from services.dataset.table.table import Table
+
+_SHOWN_COLUMNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,18 @@ def state_of(
     if restart:
         state.clear()
     return state
+
+
+def say_unused(table: Table, fields: ItemFields) -> None:
+    """Name the columns that are not imported: a title under another name goes in without a word
+    otherwise.
+    """
+    unused = unused_columns(table, fields)
+    if unused:
+        shown = ", ".join(unused[:_SHOWN_COLUMNS])
+        more = f" and {len(unused) - _SHOWN_COLUMNS} more" if len(unused) > _SHOWN_COLUMNS else ""
+        messages().print(
+            f"note: columns that are not used: {shown}{more} (--title-column, --number and such)",
+            style="yellow",
+            markup=False,
+        )

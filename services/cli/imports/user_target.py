@@ -62,7 +62,6 @@ def user_target(
 
     return RowTarget(
         lambda row: f"u:{row.user}" if row.user else f"s:{row.session}",
-        lambda _: None,
         send,
         known,
         _BATCH,

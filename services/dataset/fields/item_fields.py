@@ -126,6 +126,18 @@ def item_fields(table: Columns, options: ItemOptions) -> ItemFields:
     )
 
 
+def unused_columns(table: Columns, fields: ItemFields) -> Sequence[str]:
+    """Return the columns that become no field of an item."""
+    used = {fields.item, fields.title, fields.description, fields.categories, fields.tags,
+            fields.available, fields.publish_time, fields.expire_time, fields.all_numbers,
+            *fields.numbers} - {None}  # fmt: skip
+    return [
+        name
+        for name in table.columns
+        if name and not any(one == name or str(one).startswith(f"{name}.") for one in used)
+    ]
+
+
 class ItemReader:
     """Reads the items of a table, row by row."""
 

@@ -202,6 +202,8 @@ def _value(cell: object, kind: _Kind) -> object:
             cell.encode()
         except UnicodeEncodeError:
             raise RowFaultError("INVALID_UTF8", "the cell holds what is no UTF-8") from None
+        if "\x00" in cell:
+            raise RowFaultError("INVALID_TEXT", "the cell holds a zero character")
     return cell
 
 
