@@ -11,6 +11,7 @@ import typer
 from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import connect
 from services.cli.failures import clear_failures, run
+from services.cli.imports.event_chunk import CHUNK_EVENTS
 from services.cli.imports.event_import import EventImport, History, ImportSummary
 from services.cli.imports.history_survey import looked_through, rows_of, say_times, window_of
 from services.cli.imports.item_target import item_target
@@ -100,7 +101,7 @@ def import_events(
         end = limit if table.grows else window.end
         state = state_of(
             suite.folder, "events", tenant, table, repr(reader.fields), how.restart,
-            f"{window.first}-{end}-{survey.ordered}-{create_items}",
+            f"{window.first}-{end}-{survey.ordered}-{create_items}-{CHUNK_EVENTS}",
         )  # fmt: skip
         rejects = rejects_of("events", files, table, how.rejects, suite.folder)
 
@@ -120,7 +121,7 @@ def import_events(
         more = ("created",) if create_items else ()
         show(
             Outcome(summary.counts, (*columns, *more), time.monotonic() - started,
-                    summary.resumed_after_row, file.path, summary.position),
+                    summary.resumed_after_row, file, summary.position),
             how.as_json,
         )  # fmt: skip
 
@@ -190,7 +191,7 @@ def import_items(
         say_notes(table)
         show(
             Outcome(summary.counts, ("created", "updated", "unchanged", "rejected"),
-                    time.monotonic() - started, summary.resumed_after_row, file.path),
+                    time.monotonic() - started, summary.resumed_after_row, file),
             how.as_json,
         )  # fmt: skip
 
@@ -237,6 +238,6 @@ def import_users(
         say_notes(table)
         show(
             Outcome(summary.counts, ("updated", "unchanged", "rejected"),
-                    time.monotonic() - started, summary.resumed_after_row, file.path),
+                    time.monotonic() - started, summary.resumed_after_row, file),
             how.as_json,
         )  # fmt: skip

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
 from services.cli.console import messages, output
 from services.cli.imports.counts import Counts
+from services.cli.imports.rejects import RejectsFile
+
+_SHOWN_REASONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Outcome:
     columns: tuple[str, ...]
     seconds: float
     resumed_after: int
-    rejects: Path
+    rejects: RejectsFile
     position: bytes = b""
 
 
@@ -41,15 +43,17 @@ def show(outcome: Outcome, as_json: bool) -> None:
             for name, number in (("rejected", counts.rejected), ("quarantined", counts.quarantined))
             if number
         ]
-        path = escape(str(outcome.rejects))
+        path = escape(str(outcome.rejects.path))
         console.print(f"[yellow]{' and '.join(parts)} of {counts.rows:,} rows; see {path}[/]")
+        for reason, (count, first) in list(outcome.rejects.reasons.items())[:_SHOWN_REASONS]:
+            console.print(f"  {count:,} {reason}, first {escape(first)}")
     if outcome.position:
         console.print(f"position {outcome.position.hex()}")
     if as_json:
         found = {
             **counts.as_json(),
             "seconds": round(outcome.seconds, 3),
-            "rejects": str(outcome.rejects) if counts.not_taken else None,
+            "rejects": str(outcome.rejects.path) if counts.not_taken else None,
             "position": outcome.position.hex() or None,
         }
         print(json.dumps(found), flush=True)  # noqa: T201

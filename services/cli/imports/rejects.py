@@ -24,9 +24,14 @@ class RejectsFile:
         self._keep_bytes = keep_bytes
         self._size = keep_bytes
         self._file: IO[bytes] | None = None
+        self.reasons: dict[str, tuple[int, str]] = {}
+        """Of the rows of this run: how many by reason, and what the first one says."""
 
     def add(self, row: FaultyRow, outcome: str) -> None:
         """Append a row that was "rejected" or "quarantined"."""
+        count, first = self.reasons.get(row.fault.reason, (0, ""))
+        place = f"line {row.line}" if row.line else f"row {row.number}"
+        self.reasons[row.fault.reason] = (count + 1, first or f"{place}: {row.fault.detail}")
         file = self._opened()
         entry = {
             "outcome": outcome,
