@@ -42,8 +42,8 @@ async def trial_fault(
         verdict: str | None = json.loads(process.stdout)["fault"]
         return verdict
     _log.warning(
-        "a model ended its trial", file=file, code=process.returncode,
-        said=process.stderr.decode(errors="replace")[-500:],
+        "a model ended its trial", kind=file, code=process.returncode,
+        error=process.stderr.decode(errors="replace")[-500:],
     )  # fmt: skip
     return "ended its trial: it needs too much memory or time"
 

@@ -6,6 +6,7 @@ It knows no gRPC and no database. Limits of memory and time hold from before the
 import json
 import resource
 import sys
+import time
 from pathlib import Path
 
 from services.feedback.domain.model_check import model_fault
@@ -26,6 +27,7 @@ def main() -> None:
             job["columns_in"],
             job["columns_out"],
             job["contents"],
+            time.thread_time,
         )
     except MemoryError:
         fault = "needs too much memory"
