@@ -5,6 +5,7 @@ made, not how they are read.
 import bz2
 import csv
 import gzip
+import importlib.util
 import io
 import json
 import zipfile
@@ -27,6 +28,11 @@ SPAN_SECONDS = 100_000_000
 ITEMS = ("a1", "b 2", "007", "été", "x,y", 'say "hi"', "12e10000", "9" * 20, "F")
 UNKNOWN_ITEM = "not-in-the-catalogue"
 TYPES = ("view", "purchase", "click")
+
+# Parquet is made where pyarrow (extra `eval`) is installed.
+FORMATS = ("csv", "csv", "csv", "jsonl", "array", "nested") + (
+    ("parquet",) if importlib.util.find_spec("pyarrow") else ()
+)
 
 _NAMES = {
     "user": ("user", "user_id", "UserId", "customer_id"),
@@ -185,7 +191,7 @@ def _styles(draw: st.DrawFn, with_ids: bool) -> _Style:
         name: draw(st.sampled_from(_NAMES[name])) if not named else _OWN_NAMES[name]
         for name in names
     }
-    form = draw(st.sampled_from(("csv", "csv", "csv", "jsonl", "array", "parquet", "nested")))
+    form = draw(st.sampled_from(FORMATS))
     time = draw(st.sampled_from(("seconds", "millis", "micros", "nanos", "iso", "utc", "mail",
                                  "spaced")))  # fmt: skip
     packing = draw(st.sampled_from(("", "", "", "gz", "zst", "bz2", "zip")))

@@ -1,6 +1,6 @@
 """Small sources for tests of the reader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,3 +65,11 @@ def batches_of(
     with table_of(file, **options) as table:
         reader = EventReader(table, event_fields(table, fields or EventOptions(), "view"))
         return list(reader.batches())
+
+
+def events_of(batches: Sequence[EventBatch]) -> list[tuple[str, str]]:
+    return [event for one in batches for event in zip(one.users, one.items, strict=True)]
+
+
+def reasons_of(batches: Sequence[EventBatch]) -> list[tuple[int, str, str]]:
+    return [(one.number, one.fault.reason, one.fault.column) for b in batches for one in b.faults]
