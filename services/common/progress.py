@@ -1,13 +1,19 @@
 """How far a process has folded the feed, and waiting for it to get further."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.common.call_slot import waiting
 from services.common.errors import EpochLostError, StaleError
 from services.common.position import Position
+
+_MOST_AHEAD = 10_000_000
+"""Entries between what is applied and a position that one waits for; a position of the future is
+answered stale at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,14 @@ class Progress:
 
         Raises:
             EpochLostError: `wanted` lies on a fork that was abandoned.
+            OverloadedError: too many callers wait already.
             StaleError: strict, and not reached in time.
 
         """
         if wanted is None:
             return True
         self._refuse_lost(wanted)
-        if not self._reached(wanted):
+        if not self._reached(wanted) and self._can_come(wanted):
             await self._wait(wanted, budget)
             self._refuse_lost(wanted)
         reached = self._reached(wanted)
@@ -72,6 +79,10 @@ class Progress:
 
     def _reached(self, wanted: Position) -> bool:
         return wanted.epoch <= self.applied.epoch and wanted.sequence <= self.applied.sequence
+
+    def _can_come(self, wanted: Position) -> bool:
+        """Return whether waiting can help: nothing writes or folds so much within any budget."""
+        return wanted.sequence - self.applied.sequence <= _MOST_AHEAD
 
     def _refuse_lost(self, wanted: Position) -> None:
         if self._forks is None:
@@ -90,10 +101,10 @@ class Progress:
         heapq.heappush(self._waiting, (wanted.sequence, next(self._order), future))
         self._asked.set()
         try:
-            async with asyncio.timeout(budget):
-                await future
-        except TimeoutError:
-            pass
+            async with waiting():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(budget):
+                        await future
         finally:
             # The heap drops the cancelled future when its sequence is reached; a sequence that
             # never comes would stay, so dead entries are swept once they are the majority.

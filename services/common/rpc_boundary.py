@@ -6,6 +6,7 @@ Servicers raise; nothing but this file sets a status.
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -13,21 +14,31 @@ from typing import Any, NoReturn
 import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Counter as EventCounter
 
+from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
+from services.common.call_slot import CURRENT, CallSlot, Rest, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.request_reader import Refused, reader_of, unrefused
 from services.common.status import internal_status, status_of
-from services.common.turns import Turns
+from services.common.turns import Pace, Turns
+from services.common.work_limit import WorkLimit
 
 _LATENCY_BUCKETS = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
 _STREAM_BUCKETS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 4 * 3600.0)
+_BYTES_OF_A_TURN = 2000
+"""Of a request, that cost about as much as the call itself."""
+_MOST_SHEDS = 256
+"""Refusals kept ready."""
+_STREAM_RETRY_SECONDS = 1.0
+_MOST_TENANT = 127
 _log = logger("rpc")
 
 
@@ -35,7 +46,7 @@ class RpcMetrics:
     """Rate, errors and duration of every RPC."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.handled = Counter(
+        self.handled = EventCounter(
             "harken_rpc_handled", "RPCs that ended, streams too, by method and status.",
             ["method", "code"], registry=registry,
         )  # fmt: skip
@@ -47,11 +58,18 @@ class RpcMetrics:
             "harken_rpc_in_flight", "Unary RPCs being handled that count against the limit.",
             registry=registry,
         )  # fmt: skip
-        self.shed = Counter(
-            "harken_rpc_shed", "Unary RPCs shed by the limits.", ["method"], registry=registry
+        self.shed = EventCounter(
+            "harken_rpc_shed", "RPCs shed by the limits.", ["method"], registry=registry
         )
         self.queue = Gauge(
             "harken_rpc_queue_seconds", "Seconds that the unary RPC that is next has been waiting.",
+            registry=registry,
+        )  # fmt: skip
+        self.waiters = Gauge(
+            "harken_rpc_waiters", "RPCs that wait for a position.", registry=registry
+        )
+        self.work_limit = Gauge(
+            "harken_rpc_work_limit", "Unary RPCs that may work at once at the moment.",
             registry=registry,
         )  # fmt: skip
         self.stream_seconds = Histogram(
@@ -62,7 +80,7 @@ class RpcMetrics:
             "harken_rpc_streams_open", "Streaming RPCs that are open.", ["method"],
             registry=registry,
         )  # fmt: skip
-        self.messages = Counter(
+        self.messages = EventCounter(
             "harken_rpc_stream_messages", "Messages sent on streaming RPCs.", ["method"],
             registry=registry,
         )  # fmt: skip
@@ -122,6 +140,29 @@ def _is_limited(method: str) -> bool:
     return _is_ours(method) and not method.endswith("/GetServingState")
 
 
+def tenant_of(raw: bytes) -> str:
+    """Return the tenant of a request that is not parsed yet; empty when it does not come first.
+
+    It is field 1 of all our requests, and everybody writes fields in order. Only whose turn it is
+    depends on it.
+    """
+    if len(raw) < 2 or raw[0] != 0x0A or raw[1] > _MOST_TENANT:
+        return ""
+    return raw[2 : 2 + raw[1]].decode(errors="replace")
+
+
+def peer_of(context: grpc.aio.ServicerContext) -> str:
+    """Return the address that a call came from, without the port."""
+    return str(context.peer()).rpartition(":")[0]
+
+
+def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
+    request = raw if parse is None else parse(raw)
+    if isinstance(request, Refused):
+        raise request.error
+    return request
+
+
 class RpcBoundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
@@ -130,12 +171,20 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._limits = limits
         self._in_flight = 0
-        self._turns = Turns()
+        self._working = 0
+        self._work_limit = WorkLimit()
+        self._turns = Turns(limits, self._may_begin)
+        self._waiters = Waiters(lambda: limits.value.waiters)
+        self._streams: Counter[tuple[str, str]] = Counter()
         metrics.in_flight.set_function(lambda: self._in_flight)
         metrics.queue.set_function(self._turns.longest_wait)
+        metrics.waiters.set_function(lambda: self._waiters.count)
+        metrics.work_limit.set_function(lambda: self._most_working())
         self.calls = OpenCalls()
         self._refuses = False
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self._limited: dict[str, CallClass] = {}
+        self._sheds: dict[tuple[str, str, float], grpc.RpcMethodHandler] = {}
 
     async def intercept_service(
         self,
@@ -153,20 +202,49 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             self._wrapped[method] = wrapped
         if self._refuses and _is_ours(method):
             return self._refusal(method, wrapped)
+        if method in self._limited and (overload := self._overload(self._limited[method])):
+            return self._shed(method, overload)
         return wrapped
 
-    def _overload(self) -> OverloadedError | None:
-        """Return why a call is shed, if it is."""
-        if self._in_flight >= self._limits.value.in_flight:
-            return OverloadedError("too many calls at once")
-        return self._too_long(self._turns.longest_wait())
+    def _most_working(self) -> int:
+        return self._work_limit.value(self._limits.value.in_flight)
 
-    def _too_long(self, seconds: float) -> OverloadedError | None:
-        longest = self._limits.value.queue_seconds
-        if seconds <= longest:
-            return None
-        # Half of the queue may be gone by then; who comes back at once keeps it from ending.
-        return OverloadedError(f"calls wait longer than {longest:g} s for their turn", longest / 2)
+    def _may_begin(self) -> bool:
+        return self._working < self._most_working()
+
+    def _overload(self, kind: CallClass) -> OverloadedError | None:
+        """Return why a call is shed before anything of it is read, if it is."""
+        if self._in_flight >= max(1, int(self._limits.value.in_flight * kind.share)):
+            return OverloadedError("too many calls at once")
+        return self._turns.refusal(kind)
+
+    def _shed(self, method: str, error: OverloadedError) -> grpc.RpcMethodHandler:
+        """Return what refuses a call at the least cost: all is made beforehand, and the request is
+        not read, which is why it is a handler of streams.
+        """
+        key = (method, str(error), error.retry_after_seconds)
+        made = self._sheds.get(key)
+        if made is None:
+            if len(self._sheds) >= _MOST_SHEDS:
+                self._sheds.clear()
+            made = self._sheds[key] = self._made_shed(method.rsplit("/", 1)[-1], error)
+        return made
+
+    def _made_shed(self, name: str, error: OverloadedError) -> grpc.RpcMethodHandler:
+        wire = rpc_status.to_status(status_of(error))
+        handled = self._metrics.handled.labels(name, wire.code.name)
+        shed = self._metrics.shed.labels(name)
+
+        async def refuse(_requests: Any, context: grpc.aio.ServicerContext) -> None:
+            shed.inc()
+            handled.inc()
+            context.set_code(wire.code)
+            context.set_details(wire.details)
+            context.set_trailing_metadata(wire.trailing_metadata)
+
+        make: Any = grpc.stream_stream_rpc_method_handler
+        made: grpc.RpcMethodHandler = make(refuse)
+        return made
 
     def refuse(self) -> None:
         """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""
@@ -183,72 +261,124 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
         handler = _bounded(handler)
+        if handler.unary_unary and _is_limited(method):
+            self._limited[method] = class_of(name)
+            return self._in_turn(name, handler)
         if handler.unary_unary:
-            call, limited = handler.unary_unary, _is_limited(method)
-            wrap = self._single(name, call, self._metrics.seconds, limited)
+            wrap = self._single(name, handler.unary_unary, self._metrics.seconds)
         elif handler.stream_unary:
-            call, seconds = handler.stream_unary, self._metrics.stream_seconds
-            wrap = self._single(name, call, seconds, limited=False)
+            wrap = self._single(name, handler.stream_unary, self._metrics.stream_seconds)
         elif handler.unary_stream:
-            wrap = self._stream(name, handler.unary_stream, endless=False)
+            wrap = self._stream(name, handler.unary_stream, _is_ours(method), endless=False)
         else:
-            wrap = self._stream(name, handler.stream_stream, endless=True)
+            wrap = self._stream(name, handler.stream_stream, _is_ours(method), endless=True)
         return _like(handler, wrap)
+
+    def _in_turn(self, name: str, handler: Any) -> grpc.RpcMethodHandler:
+        """Wrap a unary RPC that may be shed; its request is only parsed when its turn comes."""
+        call, parse = handler.unary_unary, handler.request_deserializer
+        seconds = self._metrics.seconds.labels(name)
+        shed = self._metrics.shed.labels(name)
+        succeeded = self._metrics.handled.labels(name, "OK")
+        kind, pace = class_of(name), Pace()
+
+        async def handle(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
+            self._in_flight += 1
+            task = self.calls.enter(endless=False)
+            began, work_began = time.perf_counter(), None
+            try:
+                tenant, peer = tenant_of(raw), peer_of(context)
+                flow = (tenant, peer)
+                left, cost = context.time_remaining(), 1 + len(raw) / _BYTES_OF_A_TURN
+                await self._turns.take(kind, flow, cost, left, pace.seconds)
+                work_began = time.perf_counter()
+                self._working += 1
+                rest = Rest(self._rest, lambda: self._turns.take(kind, flow), self._work_again)
+                CURRENT.set(CallSlot(self._waiters, (f"tenant {tenant}", f"peer {peer}"), rest))
+                answer = await call(_parsed(parse, raw), context)
+            except (asyncio.CancelledError, Exception) as error:
+                if work_began is None and isinstance(error, OverloadedError):
+                    shed.inc()
+                    pace.forget()
+                await self._fail(name, context, self.calls.cause(task, error))
+            finally:
+                self.calls.leave(task)
+                self._in_flight -= 1
+                if work_began is not None:
+                    now = time.perf_counter()
+                    seconds.observe(now - began)
+                    self._rest()
+            pace.note(now - work_began - rest.seconds)
+            self._work_limit.note(
+                now - work_began - rest.seconds, self._working + 1, self._limits.value.in_flight
+            )
+            succeeded.inc()
+            return answer
+
+        make: Any = grpc.unary_unary_rpc_method_handler
+        made: grpc.RpcMethodHandler = make(handle, response_serializer=handler.response_serializer)
+        return made
+
+    def _rest(self) -> None:
+        self._working -= 1
+        self._turns.go_on()
+
+    def _work_again(self) -> None:
+        self._working += 1
 
     def _single(
         self,
         name: str,
         call: Callable[..., Any],
         durations: Histogram,
-        limited: bool,
         endless: bool = False,
     ) -> Callable[..., Any]:
         seconds = durations.labels(name)
-        shed = self._metrics.shed.labels(name) if limited else None
         succeeded = self._metrics.handled.labels(name, "OK")
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
             if isinstance(request, Refused):
                 await self._fail(name, context, request.error)
-            if shed is not None and (overload := self._overload()):
-                shed.inc()
-                await self._fail(name, context, overload)
-            self._in_flight += limited
             task = self.calls.enter(endless)
-            started: float | None = time.perf_counter()
+            started = time.perf_counter()
             try:
-                if shed is not None and (late := self._too_long(await self._turns.take())):
-                    started = None
-                    shed.inc()
-                    await self._fail(name, context, late)
                 answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
-                self._in_flight -= limited
-                if started is not None:
-                    seconds.observe(time.perf_counter() - started)
+                seconds.observe(time.perf_counter() - started)
             succeeded.inc()
             return answer
 
         return handle
 
     def _stream(
-        self, name: str, call: Callable[..., AsyncIterator[Any]], endless: bool
+        self,
+        name: str,
+        call: Callable[..., AsyncIterator[Any]],
+        limited: bool,
+        endless: bool,
     ) -> Callable[..., Any]:
         if asyncio.iscoroutinefunction(call):
             # It writes its answers through the context, as the health service does.
             durations = self._metrics.stream_seconds
-            return self._single(name, call, durations, limited=False, endless=True)
+            return self._single(name, call, durations, endless=True)
         succeeded = self._metrics.handled.labels(name, "OK")
         seconds = self._metrics.stream_seconds.labels(name)
         streams = self._metrics.streams.labels(name)
         messages = self._metrics.messages.labels(name)
+        shed = self._metrics.shed.labels(name)
 
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             if isinstance(request, Refused):
                 await self._fail(name, context, request.error)
+            peer = peer_of(context) if limited else ""
+            if limited and (many := self._too_many_streams(name, peer)):
+                shed.inc()
+                await self._fail(name, context, many)
+            self._streams[name, ""] += 1
+            self._streams[name, peer] += 1
             started = time.perf_counter()
             streams.inc()
             task = self.calls.enter(endless)
@@ -262,11 +392,28 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
+                self._closed_stream(name, "")
+                self._closed_stream(name, peer)
                 streams.dec()
                 seconds.observe(time.perf_counter() - started)
             succeeded.inc()
 
         return handle
+
+    def _too_many_streams(self, name: str, peer: str) -> OverloadedError | None:
+        limits = self._limits.value
+        if self._streams[name, ""] >= limits.streams:
+            return OverloadedError(f"{name}: too many streams are open", _STREAM_RETRY_SECONDS)
+        if self._streams[name, peer] >= limits.peer_streams:
+            return OverloadedError(
+                f"{name}: too many streams are open from this address", _STREAM_RETRY_SECONDS
+            )
+        return None
+
+    def _closed_stream(self, name: str, peer: str) -> None:
+        self._streams[name, peer] -= 1
+        if not self._streams[name, peer]:
+            del self._streams[name, peer]
 
     async def _fail(
         self, name: str, context: grpc.aio.ServicerContext, error: BaseException

@@ -30,7 +30,7 @@ _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
 _LAST_SECONDS = 0.5
 """Of DRAIN_SECONDS, for answering what is still open that we shut down."""
-_PENDING = 5_000
+_PENDING = 2_000
 """Calls that may wait inside gRPC before it refuses some."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.

@@ -103,8 +103,25 @@ class ServiceSettings(BaseSettings):
     max_queue_seconds: Annotated[float, RELOADS] = Field(
         default=2,
         gt=0,
-        description="unary calls that wait longer than this for their turn are shed, and so are"
-        " those that come while one has waited so long",
+        description="unary calls of a burst that would wait longer than this for their turn are"
+        " shed",
+    )
+    standing_queue_seconds: Annotated[float, RELOADS] = Field(
+        default=0.1,
+        gt=0,
+        description="the same once calls have been waiting for half a second without a pause",
+    )
+    max_waiters: Annotated[int, RELOADS] = Field(
+        default=256,
+        ge=1,
+        description="calls that wait for a position, half of them of one tenant or address; they"
+        " are not in max_in_flight, and more are shed",
+    )
+    max_streams: Annotated[int, RELOADS] = Field(
+        default=100, ge=1, description="streams open at once of each RPC; more are shed"
+    )
+    max_peer_streams: Annotated[int, RELOADS] = Field(
+        default=50, ge=1, description="the same from one address"
     )
     max_connection_age_seconds: float = Field(
         default=60,
@@ -127,7 +144,14 @@ class ServiceSettings(BaseSettings):
 
     def call_limits(self) -> CallLimits:
         """Return beyond what calls are shed."""
-        return CallLimits(self.max_in_flight, self.max_queue_seconds)
+        return CallLimits(
+            in_flight=self.max_in_flight,
+            queue_seconds=self.max_queue_seconds,
+            standing_seconds=self.standing_queue_seconds,
+            waiters=self.max_waiters,
+            streams=self.max_streams,
+            peer_streams=self.max_peer_streams,
+        )
 
     @classmethod
     def prefix(cls) -> str:

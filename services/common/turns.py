@@ -1,50 +1,202 @@
-"""Calls begin in turn, in order of arrival.
+"""Whose turn it is: calls begin one by one, in fair shares, and those that come too late do not.
 
 gRPC hands calls to the event loop one by one, each when the one before has had its first go. What
 waits, waits out of sight: nobody could say how many wait, or since when, and shed them. So between
 two beginnings the loop goes round a few times, which brings in what has arrived, and the queue is
 here. Whoever comes while nobody waits begins at once.
+
+The queue is one of start-time fair queuing: every flow (class, tenant, peer) is served as if it
+were alone with its share, so that one with many or large calls delays itself.
 """
 
 import asyncio
+import heapq
+import itertools
 import time
-from collections import deque
+from collections.abc import Callable, Hashable
+
+from services.common.call_class import CallClass
+from services.common.call_limits import CallLimits
+from services.common.errors import OverloadedError
+from services.common.live import Live
 
 _ROUNDS = 8
 """Rounds of the loop without a newcomer after which the next call begins: some microseconds each.
 With 3, hardly more calls came in than began."""
-_LONGEST_SECONDS = 0.002
-"""However many come, somebody begins after this time."""
+_LEAST_LOOK, _MOST_LOOK = 0.0003, 0.002
+"""However many come, somebody begins after this time: half of what the one before took, within
+these bounds. So refusing may take a third of the loop at most."""
+_STANDING_AFTER = 0.5
+"""Seconds that calls have been waiting without a pause, after which it is no burst."""
+_OLD_SHARE = 0.95
+"""How much of what was known of the pace stays when another one is known."""
+_FLOW_SHARE = 0.5
+"""Of the queue, for one flow while others wait."""
+_DEADLINE_SLACK = 1.03
+"""A server sees up to so much more time than the caller gave."""
+
+Flow = Hashable
+
+
+class Pace:
+    """A mean of seconds that forgets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def note(self, seconds: float) -> None:
+        """Take one more into the mean."""
+        if self.seconds == 0.0:
+            self.seconds = seconds
+        self.seconds = _OLD_SHARE * self.seconds + (1 - _OLD_SHARE) * seconds
+
+    def forget(self) -> None:
+        """Doubt the mean: with nobody let in, nobody would find out that it is over."""
+        self.seconds *= _OLD_SHARE
+
+
+class _Queued:
+    __slots__ = ("expires", "flow", "since", "turn")
+
+    def __init__(self, flow: Flow, expires: float, turn: "asyncio.Future[None]") -> None:
+        self.flow = flow
+        self.since = time.monotonic()
+        self.expires = expires
+        self.turn = turn
 
 
 class Turns:
-    """Whose turn it is; belongs to one event loop."""
+    """The queue of a server; belongs to one event loop."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+    def __init__(
+        self, limits: Live[CallLimits], may_begin: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`may_begin`: whether one more may work now; say so by `go_on` when it may again."""
+        self._limits = limits
+        self._may_begin = may_begin
+        self._heap: list[tuple[float, int, _Queued]] = []
+        self._order = itertools.count()
+        self._finish: dict[tuple[CallClass, Flow], float] = {}
+        self._virtual = 0.0
+        self._since: dict[_Queued, None] = {}
+        self._of: dict[Flow, int] = {}
         self._passing = False
+        self._held = False
         self._rounds = 0
         self._until = 0.0
+        self._began = 0.0
+        self._idle_at = time.monotonic()
+        self._gap = Pace()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many calls wait for their turn."""
+        return len(self._since)
 
     def longest_wait(self) -> float:
-        """Return for how many seconds the call that is next has been waiting; 0 when none is."""
-        return time.monotonic() - self._waiting[0][0] if self._waiting else 0.0
+        """Return for how many seconds the call that came first has been waiting; 0: none waits."""
+        for queued in self._since:
+            return time.monotonic() - queued.since
+        return 0.0
 
-    async def take(self) -> float:
-        """Wait for one's turn; return for how many seconds.
+    @property
+    def standing(self) -> bool:
+        """Return whether calls have been waiting for so long that this is no burst."""
+        return bool(self._since) and time.monotonic() - self._idle_at > _STANDING_AFTER
 
-        The turn ends by itself when the caller first waits for something else.
+    def allowed_seconds(self) -> float:
+        """Return how long a call may wait."""
+        limits = self._limits.value
+        if self.standing:
+            return min(limits.standing_seconds, limits.queue_seconds)
+        return limits.queue_seconds
+
+    def refusal(self, kind: CallClass) -> OverloadedError | None:
+        """Return why a newcomer of a class is shed, if it is."""
+        # It came, so there may be more behind it.
+        self._rounds = _ROUNDS
+        expected = len(self._since) * self._gap.seconds
+        return self._late() if expected > self.allowed_seconds() * kind.share else None
+
+    def _late(self) -> OverloadedError:
+        allowed = self.allowed_seconds()
+        longest = self._limits.value.queue_seconds
+        # Half of a burst may be gone by then; who comes back at once keeps it from ending.
+        return OverloadedError(f"calls wait longer than {allowed:g} s for their turn", longest / 2)
+
+    async def take(
+        self,
+        kind: CallClass = CallClass.READS,
+        flow: Flow = "",
+        cost: float = 1.0,
+        left: float | None = None,
+        needs: float = 0.0,
+    ) -> None:
+        """Wait for one's turn; it ends by itself when the caller first waits for something else.
+
+        `cost`: how much work it is, 1 for a small one. `left`: seconds until the caller's deadline,
+        None for none. `needs`: seconds that the work itself takes.
+
+        Raises:
+            OverloadedError: it waited too long, its flow has its share of the queue, or it cannot
+                be done within the deadline.
+
         """
-        if not self._passing:
+        if not self._passing and not self._held and self._may_begin():
+            self._begin()
+            return
+        expires = float("inf")
+        if left is not None:
+            spare = left / _DEADLINE_SLACK - needs
+            if spare < len(self._since) * self._gap.seconds * 0.5:
+                raise OverloadedError("the deadline is too near for what waits already")
+            expires = time.monotonic() + spare
+        own = self._of.get(flow, 0)
+        if (
+            own < len(self._since)
+            and own * self._gap.seconds > self.allowed_seconds() * _FLOW_SHARE
+        ):
+            raise self._late()
+        queued = self._enter(kind, flow, cost, expires)
+        try:
+            await queued.turn
+        finally:
+            self._leave(queued)
+
+    def _enter(self, kind: CallClass, flow: Flow, cost: float, expires: float) -> _Queued:
+        queued = _Queued(flow, expires, asyncio.get_running_loop().create_future())
+        start = max(self._virtual, self._finish.get((kind, flow), 0.0))
+        self._finish[kind, flow] = start + cost / kind.weight
+        heapq.heappush(self._heap, (start, next(self._order), queued))
+        self._since[queued] = None
+        self._of[flow] = self._of.get(flow, 0) + 1
+        self._rounds = _ROUNDS
+        return queued
+
+    def _leave(self, queued: _Queued) -> None:
+        if queued not in self._since:
+            return
+        del self._since[queued]
+        self._of[queued.flow] -= 1
+        if not self._of[queued.flow]:
+            del self._of[queued.flow]
+        if not self._since:
+            # Nobody has had more than a share while nobody waited.
+            self._idle_at = time.monotonic()
+            self._heap.clear()
+            self._finish.clear()
+
+    def go_on(self) -> None:
+        """Say that one more may work."""
+        if self._held:
+            self._held = False
             self._passing = True
             self._pass_on()
-            return 0.0
-        self._rounds = _ROUNDS
-        since = time.monotonic()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((since, turn))
-        await turn
-        return time.monotonic() - since
+
+    def _begin(self) -> None:
+        self._passing = True
+        self._began = time.monotonic()
+        self._pass_on()
 
     def _pass_on(self) -> None:
         """Go round, then let the next one begin. The loop's order lets the one before go first."""
@@ -52,7 +204,9 @@ class Turns:
         asyncio.get_running_loop().call_soon(self._first_round)
 
     def _first_round(self) -> None:
-        self._until = time.monotonic() + _LONGEST_SECONDS
+        now = time.monotonic()
+        look = min(max((now - self._began) / 2, _LEAST_LOOK), _MOST_LOOK)
+        self._until = now + look
         self._round()
 
     def _round(self) -> None:
@@ -60,11 +214,36 @@ class Turns:
             self._rounds -= 1
             asyncio.get_running_loop().call_soon(self._round)
             return
-        while self._waiting:
-            _, turn = self._waiting.popleft()
+        now = time.monotonic()
+        self._shed_late(now)
+        while self._heap:
+            if not self._may_begin():
+                self._passing = False
+                self._held = True
+                return
+            start, _, queued = heapq.heappop(self._heap)
             # Whose caller has gone has been cancelled.
-            if not turn.done():
-                turn.set_result(None)
-                self._pass_on()
+            if queued.turn.done():
+                continue
+            self._virtual = start
+            if now > queued.expires:
+                queued.turn.set_exception(OverloadedError("the deadline is too near"))
+                self._leave(queued)
+            else:
+                self._gap.note(now - self._began)
+                queued.turn.set_result(None)
+                self._leave(queued)
+                self._begin()
                 return
         self._passing = False
+
+    def _shed_late(self, now: float) -> None:
+        """Shed those that have waited too long, whoever's turn it is."""
+        allowed = self.allowed_seconds()
+        while self._since:
+            oldest = next(iter(self._since))
+            if now - oldest.since <= allowed:
+                return
+            if not oldest.turn.done():
+                oldest.turn.set_exception(self._late())
+            self._leave(oldest)

@@ -82,7 +82,7 @@ async def test_calls_that_wait_too_long_are_shed_with_a_time_to_retry() -> None:
 
 
 async def test_turns_are_taken_one_by_one_in_order() -> None:
-    turns = Turns()
+    turns = Turns(Live(CallLimits(100, 60.0)))
     began: list[int] = []
     never = asyncio.Event()
 

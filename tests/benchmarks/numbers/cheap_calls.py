@@ -1,0 +1,198 @@
+"""Unary gRPC calls at a steady rate, made so cheaply that the server has the machine to itself.
+
+A client library costs about as much a call as our servers do. This writes HTTP/2 frames itself and
+reads of an answer only whether it came: some microseconds a call. Callers stop waiting at their
+deadline, as libraries do.
+"""
+
+import selectors
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
+_END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
+_CANCEL = 8
+_LARGE = (1 << 31) - 1 - 65_535
+_FIRST_WINDOW = 65_535
+_RETRY_AFTER = 0.2
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How calls ended, and seconds that those took which were answered."""
+
+    sent: int = 0
+    ok: int = 0
+    refused: int = 0
+    late: int = 0
+    seconds: list[float] = field(default_factory=list)
+    moments: list[tuple[float, bool]] = field(default_factory=list)
+    """For every call that ended: when it was first due, and whether it was answered."""
+
+
+@dataclass(slots=True)
+class _Open:
+    due: float
+    expires: float
+    answered: bool = False
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _text(name: str, value: str) -> bytes:
+    """Return a header that goes into no table."""
+    made = b"\x00"
+    for one in (name.encode(), value.encode()):
+        if len(one) > 126:
+            raise ValueError("longer than a byte says")
+        made += bytes((len(one),)) + one
+    return made
+
+
+class CheapCalls:
+    """Calls of one method on one connection."""
+
+    def __init__(self, address: str, method: str, deadline_seconds: float) -> None:
+        host, _, port = address.rpartition(":")
+        self._deadline = deadline_seconds
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        settings = struct.pack(">HI", 4, _LARGE) + struct.pack(">HI", 1, 0)
+        self._socket.sendall(
+            _PREFACE + _frame(_SETTINGS, 0, 0, settings)
+            + _frame(_WINDOW, 0, 0, struct.pack(">I", _LARGE))
+        )  # fmt: skip
+        self._socket.setblocking(False)
+        self._headers = b"".join(
+            (
+                b"\x83\x86",  # :method POST, :scheme http
+                _text(":path", method),
+                _text(":authority", address),
+                _text("te", "trailers"),
+                _text("content-type", "application/grpc"),
+                _text("grpc-timeout", f"{int(deadline_seconds * 1000)}m"),
+            )
+        )
+        self._stream = -1
+        self._window = _FIRST_WINDOW
+        self._open: dict[int, _Open] = {}
+        self._by_deadline: deque[int] = deque()
+        self._again: deque[tuple[float, float, float]] = deque()
+        self._output = bytearray()
+        self._input = bytearray()
+        self.outcome = Outcome()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def run(
+        self, rate: float, seconds: float, request: Callable[[], bytes], *, retries: bool = False
+    ) -> Outcome:
+        """Begin `rate` calls a second, whatever becomes of earlier ones; wait until all ended.
+
+        `retries`: who is refused calls again after a fifth of a second, within the deadline.
+        """
+        self.outcome = Outcome()
+        chosen = selectors.DefaultSelector()
+        chosen.register(self._socket, selectors.EVENT_READ)
+        began = time.perf_counter()
+        count, total = 0, int(rate * seconds)
+        while count < total or self._open or self._again:
+            now = time.perf_counter()
+            due = min(total, int((now - began) * rate) + 1)
+            while count < due and self._window > 0:
+                self._begin(began + count / rate, now, now + self._deadline, request())
+                count += 1
+            while self._again and self._again[0][0] <= now and self._window > 0:
+                _, first_due, expires = self._again.popleft()
+                self._begin(first_due, now, expires, request())
+            self._expire(now)
+            self._write()
+            next_due = began + count / rate if count < total else now + 0.01
+            pause = 0.001 if self._output else min(0.01, max(0.0, next_due - time.perf_counter()))
+            if chosen.select(pause):
+                self._read(retries)
+        chosen.close()
+        return self.outcome
+
+    def _begin(self, due: float, now: float, expires: float, message: bytes) -> None:
+        self._stream += 2
+        self.outcome.sent += 1
+        body = b"\x00" + struct.pack(">I", len(message)) + message
+        self._window -= len(body)
+        self._output += _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
+        self._output += _frame(_DATA, _END_STREAM, self._stream, body)
+        self._open[self._stream] = _Open(due, expires)
+        self._by_deadline.append(self._stream)
+
+    def _expire(self, now: float) -> None:
+        while self._by_deadline:
+            stream = self._by_deadline[0]
+            call = self._open.get(stream)
+            if call is not None and call.expires > now:
+                return
+            self._by_deadline.popleft()
+            if call is not None:
+                del self._open[stream]
+                self._output += _frame(_RST, 0, stream, struct.pack(">I", _CANCEL))
+                self.outcome.late += 1
+                self.outcome.moments.append((call.due, False))
+
+    def _write(self) -> None:
+        if self._output:
+            try:
+                sent = self._socket.send(self._output)
+            except BlockingIOError:
+                return
+            del self._output[:sent]
+
+    def _read(self, retries: bool) -> None:
+        received = self._socket.recv(1 << 18)
+        if not received:
+            raise ConnectionError("the server closed the connection")
+        self._input += received
+        view, start = self._input, 0
+        now = time.perf_counter()
+        while len(view) - start >= 9:
+            length = int.from_bytes(view[start : start + 3], "big")
+            if len(view) - start < 9 + length:
+                break
+            kind, flags = view[start + 3], view[start + 4]
+            stream = int.from_bytes(view[start + 5 : start + 9], "big") & 0x7FFFFFFF
+            if kind in (_DATA, _HEADERS, _RST):
+                self._answer(kind, flags, stream, now, retries)
+            elif kind == _WINDOW and stream == 0:
+                self._window += int.from_bytes(view[start + 9 : start + 13], "big")
+            elif kind == _PING and not flags & _ACK:
+                self._output += _frame(_PING, _ACK, 0, bytes(view[start + 9 : start + 17]))
+            elif kind == _SETTINGS and not flags & _ACK:
+                self._output += _frame(_SETTINGS, _ACK, 0, b"")
+            start += 9 + length
+        del self._input[:start]
+
+    def _answer(self, kind: int, flags: int, stream: int, now: float, retries: bool) -> None:
+        call = self._open.get(stream)
+        if call is None:
+            return
+        if kind == _DATA:
+            call.answered = True
+        if not (kind == _RST or flags & _END_STREAM):
+            return
+        del self._open[stream]
+        if call.answered:
+            self.outcome.ok += 1
+            self.outcome.seconds.append(now - call.due)
+        elif retries and now + _RETRY_AFTER < call.expires:
+            self._again.append((now + _RETRY_AFTER, call.due, call.expires))
+            return
+        else:
+            self.outcome.refused += 1
+        self.outcome.moments.append((call.due, call.answered))
