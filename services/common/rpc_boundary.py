@@ -97,13 +97,32 @@ _HANDLERS = MappingProxyType(
 """By whether requests and answers are streams."""
 
 
+class _Remembered:
+    """Serialises, and remembers the last: frames of the feed go out once for each subscriber."""
+
+    def __init__(self, serialise: Callable[[Any], bytes]) -> None:
+        self._serialise = serialise
+        self._last: Any = None
+        self._bytes = b""
+
+    def __call__(self, answer: Any) -> bytes:
+        """Return the bytes of an answer, which nobody changes."""
+        if answer is not self._last:
+            self._bytes = self._serialise(answer)
+            self._last = answer
+        return self._bytes
+
+
 def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     """Return a handler of the same kind as `handler` that behaves otherwise."""
+    serialise = handler.response_serializer
+    if serialise is not None and handler.response_streaming:
+        serialise = _Remembered(serialise)
     make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
     made: grpc.RpcMethodHandler = make(
         behaviour,
         request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
+        response_serializer=serialise,
     )
     return made
 

@@ -1,21 +1,16 @@
 """Events of the log as ExportEvents sends them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.log.v1 import entry_pb2
-from services.common.position import token_of
 from services.common.user_key import subject_of
-from services.feedback.store.event_export import LogPage
+from services.feedback.store.log_store import LogRow
 
 
-def export_page(page: LogPage) -> pb.ExportEventsResponse:
-    """Return a page of the log with its events only."""
-    return pb.ExportEventsResponse(events=_events(page), position=token_of(page.through))
-
-
-def _events(page: LogPage) -> Iterator[pb.ExportedEvent]:
-    for row in page.rows:
+def exported_events(rows: Sequence[LogRow]) -> Iterator[pb.ExportedEvent]:
+    """Yield those entries that are events."""
+    for row in rows:
         entry = entry_pb2.Entry.FromString(row.entry)
         if not entry.HasField("event"):
             continue

@@ -1,6 +1,5 @@
 """Records a batch of events: prepares, appends, and says what became of each."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as EventCounter
 
 from harken.feedback.v1 import event_pb2 as pb
+from services.common.bulk_work import BulkWork
 from services.common.loop_stages import LoopStage
 from services.common.position import Position, token_of
 from services.feedback.domain.event_cleaning import Reason
@@ -25,10 +25,13 @@ from services.feedback.store.event_flusher import EventFlusher
 from services.feedback.store.log_store import SHARD
 from services.feedback.store.repeated_events import Fate, FlushedEvents
 
-_SLICE = 250
-_COLUMN_SLICE = 1000
+_SLICE = 50
+_COLUMN_SLICE = 500
 _INSERT_EVENTS = 2000
 """Events of a chunk in one insert, which live calls may have to wait for; more is no faster."""
+_LIVE_EVENTS = 250
+"""The same of a large live call: other tenants' events are written between."""
+_END = object()
 _FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
 
 
@@ -77,8 +80,13 @@ class EventRecorder:
     """Takes events of RecordEvents and ImportEvents alike."""
 
     def __init__(
-        self, flusher: EventFlusher, metrics: RecorderMetrics, accepted: LoopStage
+        self,
+        flusher: EventFlusher,
+        metrics: RecorderMetrics,
+        accepted: LoopStage,
+        bulk: BulkWork,
     ) -> None:
+        self._bulk = bulk
         self._flusher = flusher
         self._metrics = metrics
         self._accepted = accepted
@@ -93,11 +101,10 @@ class EventRecorder:
     ) -> PreparedRequest:
         """Return events as they go into the log."""
         prepared: list[Prepared | Rejection] = []
-        for start in range(0, len(events), _SLICE):
-            if start:
-                # Others get their turn: a chunk of an import takes long to prepare.
-                await asyncio.sleep(0)
-            prepared += [preparer.prepare(event) for event in events[start : start + _SLICE]]
+        prepared += [preparer.prepare(event) for event in events[:_SLICE]]
+        for start in range(_SLICE, len(events), _SLICE):
+            async with self._bulk:
+                prepared += [preparer.prepare(event) for event in events[start : start + _SLICE]]
         return prepared_request(tenant, prepared)
 
     async def prepare_columns(
@@ -105,8 +112,11 @@ class EventRecorder:
     ) -> PreparedRequest:
         """Return events in columns as they go into the log."""
         work = ColumnPreparer(tenant, columns, preparer)
-        for _ in work.slices(_COLUMN_SLICE):
-            await asyncio.sleep(0)
+        slices = work.slices(_COLUMN_SLICE)
+        more = True
+        while more:
+            async with self._bulk:
+                more = next(slices, _END) is not _END
         return work.done()
 
     async def record(
@@ -126,12 +136,15 @@ class EventRecorder:
         for ordinal, rejection in request.rejections.items():
             results[ordinal] = _rejected(ordinal, rejection.reason, rejection.detail)
         latest: Position | None = None
-        if request.ordinals:
-            flushed = await self._flusher.append(request.events, patient=False)
+        for start in range(0, len(request.ordinals), _LIVE_EVENTS):
+            part = request.events
+            if len(request.ordinals) > _LIVE_EVENTS:
+                part = part.part(start, start + _LIVE_EVENTS)
+            flushed = await self._flusher.append(part, patient=False)
             self._trace(flushed, began, caller)
-            latest = _latest(flushed)
-            for index, ordinal in enumerate(request.ordinals):
-                results[ordinal] = _result(request, flushed, index)
+            latest = max(filter(None, (latest, _latest(flushed))), default=None)
+            for index in range(len(part)):
+                results[request.ordinals[start + index]] = _result(request, flushed, index, start)
         answered = [result for result in results if result is not None]
         self._count(answered)
         return Recorded(answered, latest)

@@ -19,6 +19,7 @@ from harken.feedback.v1 import (
     generation_service_pb2_grpc,
     user_fact_service_pb2_grpc,
 )
+from services.common.bulk_work import BulkWork
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.live import Live
@@ -259,13 +260,17 @@ def _add_writing(
     flusher: EventFlusher,
 ) -> None:
     """Add what takes events, items and user facts."""
+    bulk = BulkWork()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
             tenants,
-            EventRecorder(flusher, RecorderMetrics(shared.registry), shared.loop.stage(ACCEPTED)),
+            EventRecorder(
+                flusher, RecorderMetrics(shared.registry), shared.loop.stage(ACCEPTED), bulk
+            ),
             SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us),
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
+            bulk,
             live=shared.settings.map(lambda config: _preparer(config, config.max_age_seconds)),
             history=shared.settings.map(lambda config: _preparer(config, None)),
         ),

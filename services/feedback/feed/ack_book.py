@@ -12,10 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.logs import logger
+from services.common.seldom import Seldom
 from services.feedback.feed.subscriber import Subscriber
 from services.feedback.store.frame_store import FrameStore
 
 _ACK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.005
+"""Between two messages of one subscriber: faster than frames come, and 200 a second at most."""
 _OTHERS = "others"
 _log = logger("acks")
 
@@ -45,6 +48,7 @@ class AckBook:
         """`acks`: what durable subscribers have; metrics know of them before they come."""
         self._store = store
         self._metrics = AckMetrics(registry)
+        self._refusals = Seldom()
         for subscriber, version in acks.items():
             self._metrics.acked.labels(subscriber).set(version)
 
@@ -52,7 +56,7 @@ class AckBook:
         self, subscriber: Subscriber, requests: AsyncIterator[pb.SubscribeRequest]
     ) -> "AckTracker":
         """Return the tracker of a new stream."""
-        return AckTracker(self._store, subscriber, requests, self._metrics)
+        return AckTracker(self._store, subscriber, requests, self._metrics, self._refusals)
 
 
 class AckTracker:
@@ -64,7 +68,10 @@ class AckTracker:
         subscriber: Subscriber,
         requests: AsyncIterator[pb.SubscribeRequest],
         metrics: AckMetrics,
+        refusals: Seldom,
     ) -> None:
+        """`refusals`: when a refused frame is logged, of all subscribers together."""
+        self._refusals = refusals
         self._store = store
         self._subscriber = subscriber
         self._requests = requests
@@ -125,12 +132,17 @@ class AckTracker:
                     await self._note()
             elif request.HasField("nack"):
                 self._nacks.inc()
-                _log.error(
-                    "frame refused",
-                    subscriber=self._subscriber.name,
-                    version=request.nack.version,
-                    reason=request.nack.reason[:1024],
-                )
+                left_out = self._refusals.due()
+                if left_out is not None:
+                    _log.error(
+                        "frame refused",
+                        subscriber=self._subscriber.name,
+                        version=request.nack.version,
+                        reason=request.nack.reason[:1024],
+                        left_out=left_out,
+                    )
+            # gRPC holds back a sender whose messages are not read.
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _note(self) -> None:
         acked = self._acked

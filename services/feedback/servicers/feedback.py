@@ -8,13 +8,14 @@ import grpc
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2_grpc
+from services.common.bulk_work import BulkWork
 from services.common.live import Live
 from services.common.position import token_of
 from services.common.tracing import traceparent_of
 from services.common.validation import Checks
 from services.feedback.event_columns import EventColumns
 from services.feedback.event_conversion import EventPreparer, PreparedRequest
-from services.feedback.event_export_conversion import export_page
+from services.feedback.event_export_conversion import exported_events
 from services.feedback.event_recorder import EventRecorder
 from services.feedback.event_retractor import EventRetractor
 from services.feedback.slate_recorder import SlateRecorder
@@ -27,6 +28,9 @@ _MAX_SLATES = 500
 _MAX_RETRACTIONS = 1000
 _PAGE_EVENTS = 1000
 _MAX_PAGE_EVENTS = 5000
+_EXPORTS = 1
+"""Pages that are made at once; all exports take turns."""
+_EXPORT_SLICE = 50
 
 
 class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
@@ -39,6 +43,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         slates: SlateRecorder,
         retractor: EventRetractor,
         export: EventExport,
+        bulk: BulkWork,
         live: Live[EventPreparer],
         history: Live[EventPreparer],
     ) -> None:
@@ -48,6 +53,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._slates = slates
         self._retractor = retractor
         self._export = export
+        self._bulk = bulk
+        self._reading = asyncio.Semaphore(_EXPORTS)
         self._live = live
         self._history = history
 
@@ -150,8 +157,19 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         size = checks.number("page_size", request.page_size, _PAGE_EVENTS, _MAX_PAGE_EVENTS)
         checks.done()
         await self._tenants.require(tenant)
-        async for page in self._export.pages(tenant, after, until, size):
-            yield export_page(page)
+        pages = aiter(self._export.pages(tenant, after, until, size))
+        while True:
+            # A page costs the store and us as much as many events do.
+            async with self._reading:
+                page = await anext(pages, None)
+                if page is None:
+                    return
+                answer = pb.ExportEventsResponse(position=token_of(page.through))
+                for start in range(0, len(page.rows), _EXPORT_SLICE):
+                    async with self._bulk:
+                        rows = page.rows[start : start + _EXPORT_SLICE]
+                        answer.events.extend(exported_events(rows))
+            yield answer
 
     def _caller(self, context: grpc.aio.ServicerContext) -> str:
         """Return the W3C traceparent of a call, when events are traced at all."""

@@ -38,6 +38,8 @@ from services.feedback.store.repeated_events import (
 
 _MAX_ENTRY_BYTES = 32 * 1024 * 1024
 """Of entries other than events that may wait; beyond, calls are shed."""
+_SMALL_EVENTS = 20
+"""A call with more is a large one."""
 _INSERT_BYTES = 4 * 1024 * 1024
 """Of such entries in one insert, about."""
 
@@ -103,7 +105,7 @@ def _fail(calls: Sequence[_Call] | Sequence[_EntryCall], error: Exception) -> No
 
 
 class EventFlusher:
-    """Appends events of all calls of this process, in order of arrival; slates beside them."""
+    """Appends events of all calls of this process, small ones first; slates beside them."""
 
     def __init__(
         self,
@@ -208,12 +210,30 @@ class EventFlusher:
         self._wake.set()
 
     def _take(self) -> list[_Call]:
-        """Take calls until the insert is large enough; at least one."""
-        taken = [self._calls.popleft()]
-        size = len(taken[0].events)
-        while self._calls and size + len(self._calls[0].events) <= self._max_flush:
-            taken.append(self._calls.popleft())
-            size += len(taken[-1].events)
+        """Take calls until the insert is large enough, at least one. Small ones go first, and of
+        large ones only one comes along; where there are no small ones, as many as fit.
+        """
+        taken: list[_Call] = []
+        large: list[_Call] = []
+        left: deque[_Call] = deque()
+        size = 0
+        for call in self._calls:
+            if len(call.events) > _SMALL_EVENTS:
+                large.append(call)
+            elif size + len(call.events) <= self._max_flush:
+                taken.append(call)
+                size += len(call.events)
+            else:
+                left.append(call)
+        alone = not taken
+        count = 0
+        for call in large:
+            if count and not (alone and size + len(call.events) <= self._max_flush):
+                break
+            taken.append(call)
+            size += len(call.events)
+            count += 1
+        self._calls = deque([*large[count:], *left])
         self._waiting -= size
         self._metrics.waiting.set(self._waiting)
         if self._waiting <= self._max_flush:
