@@ -312,7 +312,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                 await self._turns.take(kind, flow, cost, left, pace.seconds)
                 work_began = time.perf_counter()
                 self._working += 1
-                rest = Rest(self._rest, lambda: self._turns.take(kind, flow), self._work_again)
+                rest = Rest(self._wait, lambda: self._turns.take(kind, flow), self._work_again)
                 CURRENT.set(CallSlot(self._waiters, (f"tenant {tenant}", f"peer {peer}"), rest))
                 answer = await call(_parsed(parse, raw), context)
             except (asyncio.CancelledError, Exception) as error:
@@ -342,7 +342,12 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._working -= 1
         self._turns.go_on()
 
+    def _wait(self) -> None:
+        self._in_flight -= 1
+        self._rest()
+
     def _work_again(self) -> None:
+        self._in_flight += 1
         self._working += 1
 
     def _single(

@@ -1,17 +1,22 @@
 """The feed: complete, ordered, resumable (truth 5)."""
 
 import asyncio
+import json
 import time
+from typing import Any
 
 import asyncpg
 import grpc
 import pytest
 
 from harken.feedback.v1 import embedding_service_pb2, frame_pb2
+from services.cli.service_process import ServiceProcess
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader, events_in
 from tests.waiting import until
+
+NACKS = 200
 
 
 async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
@@ -261,3 +266,29 @@ async def test_the_newest_stream_of_a_durable_name_is_the_one_that_acks(
             return bool((await acked_version(admin, "keeper") or 0) > first)
 
         await until(is_taken_over, "the ack of the older one")
+
+
+async def test_a_storm_of_nacks_fills_no_log_and_holds_up_nobody(
+    processes: FeedbackProcesses, connect: Connect
+) -> None:
+    """Truth 13: one line stands for those of a second; others get their frames meanwhile."""
+    process, target = processes.start("feedback")
+    client = connect(target)
+    await client.upsert(1)
+    sequence = await record_sequence(client, "one")
+    async with FeedReader(client) as reader:
+        await reader.read("welcome")
+        for _ in range(NACKS):
+            await reader.nack(1, "no reason")
+        start = embedding_service_pb2.ResumePoint()
+        async with FeedReader(client, subscriber="other", resume=start) as other:
+            await other.read("welcome")
+            await other.frames_through(sequence)
+        await until(lambda: bool(refusals(process)), "a line")
+        assert len(refusals(process)) < NACKS / 10
+
+
+def refusals(process: ServiceProcess) -> list[dict[str, Any]]:
+    """Return the lines of the log that say that a frame was refused."""
+    lines = [line for line in process.log_file.read_text().splitlines() if "frame refused" in line]
+    return [json.loads(line) for line in lines]

@@ -19,6 +19,8 @@ _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _CANCEL = 8
 _LARGE = (1 << 31) - 1 - 65_535
 _FIRST_WINDOW = 65_535
+_LARGEST = 16_384
+"""Bytes of a frame."""
 _RETRY_AFTER = 0.2
 
 
@@ -129,7 +131,9 @@ class CheapCalls:
         body = b"\x00" + struct.pack(">I", len(message)) + message
         self._window -= len(body)
         self._output += _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
-        self._output += _frame(_DATA, _END_STREAM, self._stream, body)
+        for start in range(0, len(body), _LARGEST):
+            flags = _END_STREAM if start + _LARGEST >= len(body) else 0
+            self._output += _frame(_DATA, flags, self._stream, body[start : start + _LARGEST])
         self._open[self._stream] = _Open(due, expires)
         self._by_deadline.append(self._stream)
 
