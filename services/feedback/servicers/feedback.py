@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import grpc
@@ -19,7 +20,7 @@ from services.feedback.event_export_conversion import exported_events
 from services.feedback.event_recorder import EventRecorder
 from services.feedback.event_retractor import EventRetractor
 from services.feedback.slate_recorder import SlateRecorder
-from services.feedback.store.event_export import EventExport
+from services.feedback.store.event_export import EventExport, LogPage
 from services.feedback.store.tenant_registry import TenantRegistry
 
 _MAX_EVENTS = 1000
@@ -28,8 +29,6 @@ _MAX_SLATES = 500
 _MAX_RETRACTIONS = 1000
 _PAGE_EVENTS = 1000
 _MAX_PAGE_EVENTS = 5000
-_EXPORTS = 1
-"""Pages that are made at once; all exports take turns."""
 _EXPORT_SLICE = 50
 
 
@@ -54,7 +53,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._retractor = retractor
         self._export = export
         self._bulk = bulk
-        self._reading = asyncio.Semaphore(_EXPORTS)
+        self._exporting = asyncio.Lock()
+        self._exports = 0
         self._live = live
         self._history = history
 
@@ -157,19 +157,31 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         size = checks.number("page_size", request.page_size, _PAGE_EVENTS, _MAX_PAGE_EVENTS)
         checks.done()
         await self._tenants.require(tenant)
-        pages = aiter(self._export.pages(tenant, after, until, size))
-        while True:
-            # A page costs the store and us as much as many events do.
-            async with self._reading:
-                page = await anext(pages, None)
-                if page is None:
-                    return
-                answer = pb.ExportEventsResponse(position=token_of(page.through))
-                for start in range(0, len(page.rows), _EXPORT_SLICE):
-                    async with self._bulk:
-                        rows = page.rows[start : start + _EXPORT_SLICE]
-                        answer.events.extend(exported_events(rows))
-            yield answer
+        self._exports += 1
+        try:
+            pages = aiter(self._export.pages(tenant, after, until, size))
+            while (answer := await self._page(pages)) is not None:
+                yield answer
+        finally:
+            self._exports -= 1
+
+    async def _page(self, pages: AsyncIterator[LogPage]) -> pb.ExportEventsResponse | None:
+        """Return the next page, None after the last. All exports take turns, as a page costs the
+        store and us as much as many events do; several together rest as long as they worked.
+        """
+        async with self._exporting:
+            began = time.monotonic()
+            page = await anext(pages, None)
+            if page is None:
+                return None
+            answer = pb.ExportEventsResponse(position=token_of(page.through))
+            for start in range(0, len(page.rows), _EXPORT_SLICE):
+                async with self._bulk:
+                    rows = page.rows[start : start + _EXPORT_SLICE]
+                    answer.events.extend(exported_events(rows))
+            if self._exports > 1:
+                await asyncio.sleep(time.monotonic() - began)
+            return answer
 
     def _caller(self, context: grpc.aio.ServicerContext) -> str:
         """Return the W3C traceparent of a call, when events are traced at all."""
