@@ -153,7 +153,7 @@ async def test_a_call_that_waits_for_the_feed_gets_it_during_the_drain(running: 
             in_flight = asyncio.create_task(caller.slate("late", position))
 
             async def arrived() -> bool:
-                return await metric(running, "ranker-1", "harken_rpc_in_flight") == 1
+                return await metric(running, "ranker-1", "harken_rpc_waiters") == 1
 
             await until(arrived, "the call to arrive")
             began = terminate(running, "ranker-1")
