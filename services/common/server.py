@@ -30,11 +30,8 @@ _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
 _LAST_SECONDS = 0.5
 """Of DRAIN_SECONDS, for answering what is still open that we shut down."""
-_PENDING, _MOST_PENDING = 600, 1_000
-"""Calls that may wait inside gRPC, which hands over one per round of the loop, before it refuses
-some and then all with CANCELLED. What waits there nobody can shed: with more, all that is handed
-over is as old as a deadline of half a second. It takes calls that come faster than even refusing
-them takes us, some thousands a second."""
+_PENDING = 5_000
+"""Calls that may wait inside gRPC before it refuses some."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
@@ -46,7 +43,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_permit_without_calls", 1),
     # What gRPC refuses by itself it answers with CANCELLED: let us do it.
     ("grpc.server.max_pending_requests", _PENDING),
-    ("grpc.server.max_pending_requests_hard_limit", _MOST_PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
