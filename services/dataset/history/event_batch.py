@@ -158,7 +158,7 @@ class EventReader:
 
     def _value(self, cell: object) -> float | RowFault:
         try:
-            number = number_of(cell)
+            number = number_of(cell, self._fields.decimal)
         except RowFaultError as error:
             return error.fault(self._fields.value, cell)
         return float("nan") if number is None else number
