@@ -85,12 +85,8 @@ class Proxy:
         with contextlib.suppress(OSError, RuntimeError):
             while block := await reader.read(65536):
                 await self._open.wait()
-                if writer.is_closing():
-                    return
                 if self._link is Link.SLOW:
                     for start in range(0, len(block), _SLOW_BYTES):
-                        if writer.is_closing():
-                            return
                         writer.write(block[start : start + _SLOW_BYTES])
                         await asyncio.sleep(_SLOW_SECONDS)
                 else:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 _SHOWN = 20
 LOST, DOUBLED, STALE, DIGESTS = "lost", "doubled", "stale as fresh", "digests that differ"
 ORDER, POSITION, BAD_INPUT, READ = "order", "position", "bad input taken", "read lacks events"
-UNJUDGED = "could not be judged"
-"""An oracle got no answer, however long it asked: no promise was seen broken, and none kept."""
 
 
 @dataclass(slots=True)

@@ -7,10 +7,9 @@ import asyncpg
 import grpc
 
 from harken.log.v1 import entry_pb2
-from harken.ranker.v1 import ranker_service_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from tests.chaos.model import Journal
-from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, UNJUDGED, Report
+from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, Report
 from tests.chaos.traffic import Sender
 from tests.end_to_end.clients import Caller
 from tests.waiting import until
@@ -59,23 +58,11 @@ async def check_profiles(senders: list[Sender], journal: Journal, report: Report
 
 
 async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
-    answer = None
-
-    async def caught_up() -> bool:
-        nonlocal answer
-        try:
-            answer = await sender.profile(who, wait_seconds=5)
-        except grpc.aio.AioRpcError:
-            return False
-        return not answer.stale
-
     try:
-        await until(caught_up, "a profile", _SETTLE_SECONDS)
-    except AssertionError:
-        if answer is None:
-            report.complain(UNJUDGED, "profiles at rest", f"{who}: no answer")
-            return
-    assert answer is not None
+        answer = await sender.profile(who, wait_seconds=5)
+    except grpc.aio.AioRpcError as error:
+        report.complain(READ, "profiles at rest", f"{who}: {error.code().name}")
+        return
     chain = journal.of_user[who]
     counted = answer.profile.counters.events
     if counted != len(chain) or answer.stale:
@@ -89,31 +76,20 @@ async def _check_profile(sender: Sender, who: str, journal: Journal, report: Rep
 async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
     """Truth 6: replicas at one version have one digest, that of an own fold of the feed."""
 
-    states: list[ranker_service_pb2.GetServingStateResponse] = []
-    own = b""
-    why = ""
-
-    async def compared() -> bool:
-        """Whether all say what they have at the head, and the feed what they should have."""
-        nonlocal states, own, why
+    async def agreed() -> bool:
         try:
             states = [await caller.state(replica) for replica in range(rankers)]
-            versions = {(state.version, state.head_version) for state in states}
-            why = f"versions and heads {versions}"
-            if len({one for pair in versions for one in pair}) != 1:
-                return False
-            own = await caller.fold_of_feed(states[0].version)
-        except (AssertionError, ConnectionError, TimeoutError, asyncio.InvalidStateError,
-                grpc.aio.AioRpcError) as error:  # fmt: skip
-            # Whoever serves may still be coming back: that is no word on what replicas hold.
-            why = " ".join(repr(error).split())[:300]
+        except grpc.aio.AioRpcError:
             return False
-        return True
+        head = max(state.head_version for state in states)
+        return all(state.version == head for state in states)
 
     try:
-        await until(compared, "replicas and feed at one version", _SETTLE_SECONDS)
-    except AssertionError:
-        report.complain(UNJUDGED, "own fold of the feed", why)
+        await until(agreed, "replicas to reach one version", _SETTLE_SECONDS)
+        states = [await caller.state(replica) for replica in range(rankers)]
+        own = await caller.fold_of_feed(max(state.version for state in states))
+    except (AssertionError, TimeoutError, grpc.aio.AioRpcError) as error:
+        report.complain(DIGESTS, "own fold of the feed", f"no comparison: {error!r}"[:300])
         return
     for replica, state in enumerate(states):
         report.digests_compared += 1
