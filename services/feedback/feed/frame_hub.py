@@ -8,6 +8,7 @@ others nothing.
 
 import asyncio
 import contextlib
+import itertools
 from collections import deque
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ from services.feedback.store.frame_store import FRAME_CHANNEL, FrameStore, Head
 
 WINDOW_BYTES = 64 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
+_WOKEN_AT_ONCE = 2
+"""Subscribers that go on in one round of the loop: with all of them at once, a frame for sixty
+would hold up every call that is answered meanwhile, several times on its way."""
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _log = logger("frame_hub")
@@ -40,7 +44,9 @@ class FrameHub:
         self._frames: deque[frame_pb2.Frame] = deque()
         self._sizes: deque[int] = deque()
         self._size = 0
-        self._news = asyncio.Event()
+        # In the order in which they came, so those that have the head come last.
+        self._waiting: dict[asyncio.Future[None], int] = {}
+        self._wakes = False
         self._wake = asyncio.Event()
         self.head = Head(0, 0, 0, {})
         self.fed = False
@@ -153,8 +159,20 @@ class FrameHub:
     def _set_head(self, head: Head) -> None:
         self.head = head
         self._show()
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        if not self._wakes:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        """Let some subscribers that lack the head go on, and others in the next rounds."""
+        self._wakes = False
+        for waiting, version in [*itertools.islice(self._waiting.items(), _WOKEN_AT_ONCE)]:
+            if version == self.head.version:
+                return
+            del self._waiting[waiting]
+            _end(waiting)
+        if self._waiting:
+            self._wakes = True
+            asyncio.get_running_loop().call_soon(self._wake_some)
 
     def _show(self) -> None:
         self._version.set(self.head.version)
@@ -187,7 +205,18 @@ class FrameHub:
         """Wait until the head is beyond a version; return whether it is."""
         if self.head.version != version:
             return True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._news.wait()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[None] = loop.create_future()
+        self._waiting[waiting] = version
+        late = loop.call_later(timeout, _end, waiting)
+        try:
+            await waiting
+        finally:
+            late.cancel()
+            self._waiting.pop(waiting, None)
         return self.head.version != version
+
+
+def _end(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

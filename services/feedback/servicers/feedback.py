@@ -30,6 +30,10 @@ _MAX_RETRACTIONS = 1000
 _PAGE_EVENTS = 1000
 _MAX_PAGE_EVENTS = 5000
 _EXPORT_SLICE = 50
+_SHARED_PAGE_EVENTS = 200
+"""In a page when several export: reading, making and sending one holds up others for so long."""
+_SHARED_REST = 2.0
+"""How much longer several exports rest than they work, all together."""
 
 
 class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
@@ -159,15 +163,18 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         await self._tenants.require(tenant)
         self._exports += 1
         try:
-            pages = aiter(self._export.pages(tenant, after, until, size))
+            pages = aiter(self._export.pages(tenant, after, until, lambda: self._page_size(size)))
             while (answer := await self._page(pages)) is not None:
                 yield answer
         finally:
             self._exports -= 1
 
+    def _page_size(self, asked: int) -> int:
+        return asked if self._exports == 1 else min(asked, _SHARED_PAGE_EVENTS)
+
     async def _page(self, pages: AsyncIterator[LogPage]) -> pb.ExportEventsResponse | None:
         """Return the next page, None after the last. All exports take turns, as a page costs the
-        store and us as much as many events do; several together rest as long as they worked.
+        store and us as much as many events do; several together rest longer than they work.
         """
         async with self._exporting:
             began = time.monotonic()
@@ -180,7 +187,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                     rows = page.rows[start : start + _EXPORT_SLICE]
                     answer.events.extend(exported_events(rows))
             if self._exports > 1:
-                await asyncio.sleep(time.monotonic() - began)
+                await asyncio.sleep(_SHARED_REST * (time.monotonic() - began))
             return answer
 
     def _caller(self, context: grpc.aio.ServicerContext) -> str:

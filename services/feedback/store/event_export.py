@@ -1,6 +1,6 @@
 """Events of a tenant as the log has them, without those that were retracted."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -42,10 +42,14 @@ class EventExport:
         self._pool = pool
 
     async def pages(
-        self, tenant: str, after: Position | None, until: Position | None, page_entries: int
+        self,
+        tenant: str,
+        after: Position | None,
+        until: Position | None,
+        page_entries: Callable[[], int],
     ) -> AsyncIterator[LogPage]:
         """Yield pages of a tenant's entries after a position, up to another one or the end as of
-        now; at least one page, maybe without entries.
+        now; at least one page, maybe without entries. `page_entries`: how many the next may have.
 
         Raises:
             EpochLostError: a position lies on an abandoned fork.
@@ -66,7 +70,7 @@ class EventExport:
         while True:
             with store_faults():
                 rows = await self._pool.fetch(
-                    _READ, SHARD, sequence, last, page_entries, _PAGE_BYTES
+                    _READ, SHARD, sequence, last, page_entries(), _PAGE_BYTES
                 )
             # Entries that retention took leave a gap; what is left of the range is read all the
             # same, and an empty page means that there is nothing more.
