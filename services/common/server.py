@@ -30,8 +30,10 @@ _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
 _LAST_SECONDS = 0.5
 """Of DRAIN_SECONDS, for answering what is still open that we shut down."""
-_PENDING = 5_000
-"""Calls that may wait inside gRPC before it refuses some."""
+_PENDING, _MOST_PENDING = 2_500, 3_000
+"""Calls of an RPC that may wait inside gRPC, which hands over one per round of the loop, before it
+refuses some and then all of them with CANCELLED. What waits there is out of our sight: the more
+there are, the older are those that come. Fewer, and a burst of clients would be cancelled."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
@@ -40,9 +42,10 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
-    # What gRPC refuses by itself it answers with CANCELLED: let us do it.
+    # What gRPC refuses by itself it answers with CANCELLED, which few clients try again: we shed
+    # first, as long as calls do not come faster than even that can be done.
     ("grpc.server.max_pending_requests", _PENDING),
-    ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", _MOST_PENDING),
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
