@@ -5,6 +5,8 @@ reads of an answer only whether it came: some microseconds a call. Callers stop 
 deadline, as libraries do.
 """
 
+import heapq
+import random
 import selectors
 import socket
 import struct
@@ -21,20 +23,35 @@ _LARGE = (1 << 31) - 1 - 65_535
 _FIRST_WINDOW = 65_535
 _LARGEST = 16_384
 """Bytes of a frame."""
-_RETRY_AFTER = 0.2
+_RETRY_AFTER = 1.0
+"""Seconds that RetryInfo of our refusals asks for, and by how much of it clients vary them."""
+_JITTER = 0.25
+_CANCELLED = b"grpc-status\x011"
+"""In the headers of an answer: gRPC itself refused, as it held back too many."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How calls ended, and seconds that those took which were answered."""
+    """How calls ended, and seconds that those took which were answered.
+
+    Those that were cancelled by the server are not in `refused`.
+    """
 
     sent: int = 0
     ok: int = 0
     refused: int = 0
+    cancelled: int = 0
     late: int = 0
     seconds: list[float] = field(default_factory=list)
     moments: list[tuple[float, bool]] = field(default_factory=list)
     """For every call that ended: when it was first due, and whether it was answered."""
+    answered_at: list[float] = field(default_factory=list)
+    began: float = 0.0
+
+    def answers_a_second(self, start: float, end: float) -> float:
+        """Return how many were answered a second, between two times since the beginning."""
+        within = sum(start <= at - self.began < end for at in self.answered_at)
+        return within / (end - start)
 
 
 @dataclass(slots=True)
@@ -86,7 +103,7 @@ class CheapCalls:
         self._window = _FIRST_WINDOW
         self._open: dict[int, _Open] = {}
         self._by_deadline: deque[int] = deque()
-        self._again: deque[tuple[float, float, float]] = deque()
+        self._again: list[tuple[float, float, float]] = []
         self._output = bytearray()
         self._input = bytearray()
         self.outcome = Outcome()
@@ -96,25 +113,32 @@ class CheapCalls:
         self._socket.close()
 
     def run(
-        self, rate: float, seconds: float, request: Callable[[], bytes], *, retries: bool = False
+        self,
+        rate: float,
+        seconds: float,
+        request: Callable[[], bytes],
+        *,
+        retries: bool = False,
+        waits: bool = True,
     ) -> Outcome:
-        """Begin `rate` calls a second, whatever becomes of earlier ones; wait until all ended.
+        """Begin `rate` calls a second, whatever becomes of earlier ones; wait until all ended,
+        unless `waits` is false: then they go on in the next run, and count there.
 
-        `retries`: who is refused calls again after a fifth of a second, within the deadline.
+        `retries`: who is refused calls again when told to, within the deadline.
         """
         self.outcome = Outcome()
         chosen = selectors.DefaultSelector()
         chosen.register(self._socket, selectors.EVENT_READ)
-        began = time.perf_counter()
+        began = self.outcome.began = time.perf_counter()
         count, total = 0, int(rate * seconds)
-        while count < total or self._open or self._again:
+        while count < total or (waits and (self._open or self._again)):
             now = time.perf_counter()
             due = min(total, int((now - began) * rate) + 1)
             while count < due and self._window > 0:
                 self._begin(began + count / rate, now, now + self._deadline, request())
                 count += 1
             while self._again and self._again[0][0] <= now and self._window > 0:
-                _, first_due, expires = self._again.popleft()
+                _, first_due, expires = heapq.heappop(self._again)
                 self._begin(first_due, now, expires, request())
             self._expire(now)
             self._write()
@@ -172,7 +196,8 @@ class CheapCalls:
             kind, flags = view[start + 3], view[start + 4]
             stream = int.from_bytes(view[start + 5 : start + 9], "big") & 0x7FFFFFFF
             if kind in (_DATA, _HEADERS, _RST):
-                self._answer(kind, flags, stream, now, retries)
+                cancelled = kind == _HEADERS and _CANCELLED in view[start + 9 : start + 9 + length]
+                self._answer(kind, flags, stream, now, retries, cancelled)
             elif kind == _WINDOW and stream == 0:
                 self._window += int.from_bytes(view[start + 9 : start + 13], "big")
             elif kind == _PING and not flags & _ACK:
@@ -182,7 +207,9 @@ class CheapCalls:
             start += 9 + length
         del self._input[:start]
 
-    def _answer(self, kind: int, flags: int, stream: int, now: float, retries: bool) -> None:
+    def _answer(
+        self, kind: int, flags: int, stream: int, now: float, retries: bool, cancelled: bool
+    ) -> None:
         call = self._open.get(stream)
         if call is None:
             return
@@ -194,9 +221,13 @@ class CheapCalls:
         if call.answered:
             self.outcome.ok += 1
             self.outcome.seconds.append(now - call.due)
+            self.outcome.answered_at.append(now)
         elif retries and now + _RETRY_AFTER < call.expires:
-            self._again.append((now + _RETRY_AFTER, call.due, call.expires))
+            again = now + _RETRY_AFTER * random.uniform(1, 1 + _JITTER)
+            heapq.heappush(self._again, (again, call.due, call.expires))
             return
+        elif cancelled:
+            self.outcome.cancelled += 1
         else:
             self.outcome.refused += 1
         self.outcome.moments.append((call.due, call.answered))

@@ -20,6 +20,7 @@ from services.cli.endpoints import Endpoints
 from services.common.request_reader import reader_of
 from tests.benchmarks.numbers.hardening_chaos import campaign, planted
 from tests.benchmarks.numbers.hardening_models import trap_number
+from tests.benchmarks.numbers.hardening_overload import back, goodput, neighbours, waiters
 from tests.benchmarks.numbers.hardening_recovery import recovery, soak
 from tests.benchmarks.numbers.other_commit import suite_of, this_tree
 from tests.benchmarks.numbers.table import Number
@@ -42,10 +43,15 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--requests", type=int, default=5000, help="bad ones")
     parser.add_argument("--kills", type=int, default=10, help="of the row on recovery")
     parser.add_argument("--soak-seconds", type=float, default=3600.0)
+    parser.add_argument("--load-seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--chaos-minutes", type=float, default=60.0)
     rows: Mapping[str, Callable[[argparse.Namespace], Iterator[Number]]] = {
         "fields": bad_fields,
         "traps": traps,
+        "goodput": lambda given: goodput(given.load_seconds),
+        "back": lambda given: back(given.load_seconds),
+        "waiters": lambda given: waiters(given.load_seconds),
+        "neighbours": lambda given: neighbours(given.load_seconds),
         "recovery": lambda given: recovery(given.kills),
         "soak": lambda given: soak(given.soak_seconds),
         "campaign": lambda given: campaign(minutes=given.chaos_minutes),

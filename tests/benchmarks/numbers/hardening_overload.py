@@ -1,11 +1,9 @@
 """Too many callers: goodput under overload, recovery, callers that only wait, noisy neighbours.
 
 Its bias: load and suite share the machine, so that what the load takes is missing where the load is
-large: goodput at 10x is lower than with callers elsewhere. Peak and overload are of the same run,
-and both commits are measured in turn on the same machine.
+large: goodput at 10x is lower than with callers elsewhere.
 """
 
-import argparse
 import asyncio
 import contextlib
 import itertools
@@ -36,44 +34,28 @@ from services.cli.clients import connect
 from services.cli.endpoints import Endpoints
 from services.common.position import Position
 from tests.benchmarks.numbers.cheap_calls import CheapCalls, Outcome
-from tests.benchmarks.numbers.other_commit import Tree, suite_of, this_tree, tree_of
+from tests.benchmarks.numbers.other_commit import suite_of, this_tree
 from tests.benchmarks.numbers.table import Number
 
+_Target = tuple[str, str, Callable[[], bytes]]
+"""Address, method, and what makes requests."""
 ITEMS = 2_000
 RECORD = "/harken.feedback.v1.FeedbackService/RecordEvents"
 RECOMMEND = "/harken.ranker.v1.RankerService/Recommend"
 _QUIET_RATE = 60.0
 _STEPS = ((2, 0.9), (5, 0.8), (10, 0.7))
 """Times of saturation, and the share of peak that goodput shall keep."""
+_RAMP_SECONDS = 1.0
 _TENANT = "default"
 _READERS, _EXPORTS, _NACKS = 60, 20, 20_000
 
 
-def numbers(arguments: Sequence[str]) -> Iterator[Number]:
-    """Measure all rows of this file."""
-    parser = argparse.ArgumentParser(prog="numbers hardening_overload")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each load")
-    parser.add_argument("--old", action="store_true", help="the earlier commit too")
-    parser.add_argument("--rows", default="goodput,recovery,waiters,neighbours")
-    options = parser.parse_args(list(arguments))
-    rows = options.rows.split(",")
-    with tempfile.TemporaryDirectory(prefix="harken-numbers-") as name, contextlib.ExitStack() as s:
-        trees = [this_tree(), *([s.enter_context(tree_of())] if options.old else [])]
-        for tree in trees:
-            with _filled_suite(tree, Path(name) / tree.name) as endpoints:
-                if "goodput" in rows:
-                    yield from goodput(endpoints, tree.name, options.seconds)
-                if "recovery" in rows:
-                    yield recovery(endpoints, tree.name)
-                if "waiters" in rows:
-                    yield waiters(endpoints, tree.name, options.seconds)
-                if "neighbours" in rows:
-                    yield from neighbours(endpoints, tree.name, options.seconds)
-
-
 @contextlib.contextmanager
-def _filled_suite(tree: Tree, folder: Path) -> Iterator[Endpoints]:
-    with suite_of(tree, folder) as suite:
+def _filled_suite() -> Iterator[Endpoints]:
+    with (
+        tempfile.TemporaryDirectory(prefix="harken-numbers-") as name,
+        suite_of(this_tree(), Path(name) / "suite") as suite,
+    ):
         endpoints = Endpoints.read(suite)
         assert endpoints is not None
         asyncio.run(_filled(endpoints))
@@ -131,16 +113,14 @@ def _slates() -> Callable[[], bytes]:
     return lambda: next(turns)
 
 
-def _loads(endpoints: Endpoints) -> dict[str, tuple[str, str, Callable[[], bytes]]]:
+def _loads(endpoints: Endpoints) -> dict[str, _Target]:
     return {
         "Recommend": (endpoints.rankers[0], RECOMMEND, _slates()),
         "RecordEvents": (endpoints.feedback, RECORD, _events(_TENANT, 1)),
     }
 
 
-def _load(
-    target: tuple[str, str, Callable[[], bytes]], deadline: float, rate: float, seconds: float
-) -> Outcome:
+def _load(target: _Target, deadline: float, rate: float, seconds: float) -> Outcome:
     address, method, request = target
     calls = CheapCalls(address, method, deadline)
     try:
@@ -149,53 +129,65 @@ def _load(
         calls.close()
 
 
-def _peak(target: tuple[str, str, Callable[[], bytes]], seconds: float) -> float:
+def _steady(target: _Target, deadline: float, rate: float, seconds: float) -> tuple[float, Outcome]:
+    """Return answers a second once a queue has had its time to build up, and the outcome."""
+    outcome = _load(target, deadline, rate, seconds)
+    return outcome.answers_a_second(_RAMP_SECONDS, seconds), outcome
+
+
+def _saturation(target: _Target) -> float:
     """Return the rate at which the most is answered, raised until more does not help."""
-    best, rate = 0.0, 200.0
-    while True:
-        outcome = _load(target, 3.0, rate, seconds / 2)
-        best = max(best, outcome.ok / (seconds / 2))
-        if outcome.ok < 0.9 * outcome.sent or (outcome.seconds and _p(outcome.seconds, 99) > 1.0):
-            return best
-        rate *= 1.4
+    best, best_rate, rate = 0.0, 0.0, 300.0
+    while rate < 1.6 * best_rate or not best_rate:
+        answered, _ = _steady(target, 3.0, rate, _RAMP_SECONDS + 1.0)
+        if answered > best:
+            best, best_rate = answered, rate
+        rate *= 1.2
+    return best_rate
 
 
-def goodput(endpoints: Endpoints, tree: str, seconds: float) -> Iterator[Number]:
-    """Measure answers a second under more calls than can be answered, over the peak."""
-    for name, target in _loads(endpoints).items():
-        peak = _peak(target, seconds)
-        for deadline in (3.0, 0.5):
-            for times, bar in _STEPS:
-                outcome = _load(target, deadline, peak * times, seconds)
-                # Those that waited for the last answers count with the time that they took.
-                share = outcome.ok / (seconds * peak)
-                p99 = _p(outcome.seconds, 99) * 1e3 if outcome.seconds else float("inf")
-                yield Number(
-                    f"{name} at {times}x of {peak:,.0f}/s, deadline {deadline:g} s ({tree})",
-                    f">= {bar:.0%} of peak",
-                    f"{share:.0%}, p99 {p99:.0f} ms, refused {outcome.refused / outcome.sent:.0%},"
-                    f" late {outcome.late / outcome.sent:.0%}",
-                    share >= bar,
-                    {"sent": outcome.sent, "ok": outcome.ok, "peak": peak},
-                )
-                print(tree, name, times, deadline, f"{share:.2f} p99 {p99:.0f}", flush=True)
+def goodput(seconds: float) -> Iterator[Number]:
+    """Measure answers a second under more calls than can be answered, over the peak, which is
+    measured anew beside each.
+    """
+    with _filled_suite() as endpoints:
+        for name, target in _loads(endpoints).items():
+            rate = _saturation(target)
+            for deadline in (3.0, 0.5):
+                for times, bar in _STEPS:
+                    peak, _ = _steady(target, 3.0, rate, seconds)
+                    answered, outcome = _steady(target, deadline, rate * times, seconds)
+                    share = answered / peak
+                    p99 = _p(outcome.seconds, 99) * 1e3 if outcome.seconds else float("inf")
+                    yield Number(
+                        f"{name} at {times}x of {rate:,.0f}/s, deadlines of {deadline:g} s: "
+                        "answers a second over the peak",
+                        f">= {bar:.2f}",
+                        f"{share:.2f} of {peak:,.0f}/s, p99 {p99:.0f} ms, "
+                        f"refused {outcome.refused / outcome.sent:.0%}, "
+                        f"late {outcome.late / outcome.sent:.0%}, "
+                        f"cancelled {outcome.cancelled / outcome.sent:.0%}",
+                        share >= bar,
+                        {"sent": outcome.sent, "ok": outcome.ok, "peak": peak},
+                    )
 
 
-def recovery(endpoints: Endpoints, tree: str) -> Number:
+def back(_seconds: float) -> Iterator[Number]:
     """Measure success at 70% after ten seconds at 10x with callers that call again."""
     found = {}
-    for name, target in _loads(endpoints).items():
-        peak = _peak(target, 3.0)
-        address, method, request = target
-        calls = CheapCalls(address, method, 3.0)
-        calls.run(peak * 10, 10.0, request, retries=True)
-        after = calls.run(peak * 0.7, 8.0, request, retries=True)
-        calls.close()
-        first = min(due for due, _ in after.moments)
-        late = [ok for due, ok in after.moments if due - first >= 5.0]
-        found[name] = sum(late) / len(late)
-    return Number(
-        f"10 s at 10x with retrying clients, back at 70%: success after 5 s ({tree})",
+    with _filled_suite() as endpoints:
+        for name, target in _loads(endpoints).items():
+            rate = _saturation(target)
+            address, method, request = target
+            calls = CheapCalls(address, method, 3.0)
+            # One goes on where the other ends: calls of the first load are still open.
+            calls.run(rate * 10, 10.0, request, retries=True, waits=False)
+            after = calls.run(rate * 0.7, 8.0, request, retries=True)
+            calls.close()
+            late = [ok for due, ok in after.moments if due - after.began >= 5.0]
+            found[name] = sum(late) / len(late)
+    yield Number(
+        "10 s at 10x with retrying clients, back at 70%: success after 5 s",
         ">= 99%",
         ", ".join(f"{name} {share:.1%}" for name, share in found.items()),
         min(found.values()) >= 0.99,
@@ -203,8 +195,13 @@ def recovery(endpoints: Endpoints, tree: str) -> Number:
     )
 
 
-def waiters(endpoints: Endpoints, tree: str, seconds: float) -> Number:
+def waiters(seconds: float) -> Iterator[Number]:
     """Measure slates of others beside 600 calls that wait for a position of the future."""
+    with _filled_suite() as endpoints:
+        yield _waiters(endpoints, seconds)
+
+
+def _waiters(endpoints: Endpoints, seconds: float) -> Number:
     target = _loads(endpoints)["Recommend"]
     quiet = _load(target, 1.0, _QUIET_RATE, seconds)
     far = Position(0, 1, 1 << 40).encode()
@@ -220,7 +217,7 @@ def waiters(endpoints: Endpoints, tree: str, seconds: float) -> Number:
         shares[name] = outcome.ok / outcome.sent
         worst = max(worst, _p(outcome.seconds, 99) / _p(quiet.seconds, 99)) if outcome.ok else 1e9
     return Number(
-        f"600 calls that wait 10 s for a position of the future: others' slates ({tree})",
+        "600 calls that wait 10 s for a position of the future: others' slates",
         "p99 <= 2x of quiet",
         f"{worst:.1f}x, {min(shares.values()):.0%} answered",
         worst <= 2 and min(shares.values()) == 1.0,
@@ -228,8 +225,13 @@ def waiters(endpoints: Endpoints, tree: str, seconds: float) -> Number:
     )
 
 
-def neighbours(endpoints: Endpoints, tree: str, seconds: float) -> Iterator[Number]:
+def neighbours(seconds: float) -> Iterator[Number]:
     """Measure RecordEvents of others beside each noisy neighbour."""
+    with _filled_suite() as endpoints:
+        yield from _neighbours(endpoints, seconds)
+
+
+def _neighbours(endpoints: Endpoints, seconds: float) -> Iterator[Number]:
     target = _loads(endpoints)["RecordEvents"]
     noises: dict[str, Callable[..., None]] = {
         f"{_READERS} readers of the feed": _read_feeds,
@@ -244,14 +246,13 @@ def neighbours(endpoints: Endpoints, tree: str, seconds: float) -> Iterator[Numb
         before, after = _p(quiet.seconds, 99), _p(noisy.seconds, 99)
         middle = statistics.median(noisy.seconds) / statistics.median(quiet.seconds)
         yield Number(
-            f"beside {name}: others' RecordEvents ({tree})",
+            f"beside {name}: others' RecordEvents",
             "p99 <= 2x of quiet",
             f"{after / before:.1f}x ({before * 1e3:.0f} -> {after * 1e3:.0f} ms),"
             f" p50 {middle:.1f}x",
             after <= 2 * before and noisy.ok == noisy.sent,
             {"ok": noisy.ok, "sent": noisy.sent},
         )
-        print(tree, name, f"{before * 1e3:.0f} -> {after * 1e3:.0f} p50 {middle:.1f}x", flush=True)
 
 
 @contextlib.contextmanager
