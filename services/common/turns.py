@@ -28,6 +28,8 @@ _LEAST_LOOK, _MOST_LOOK = 0.0003, 0.002
 these bounds. So refusing may take a third of the loop at most."""
 _STANDING_AFTER = 0.5
 """Seconds that calls have been waiting without a pause, after which it is no burst."""
+_FEW = 50
+"""Calls that wait which are no queue that stands, however slow the machine is."""
 _OLD_SHARE = 0.95
 """How much of what was known of the pace stays when another one is known."""
 _FLOW_SHARE = 0.5
@@ -101,8 +103,8 @@ class Turns:
 
     @property
     def standing(self) -> bool:
-        """Return whether calls have been waiting for so long that this is no burst."""
-        return bool(self._since) and time.monotonic() - self._idle_at > _STANDING_AFTER
+        """Return whether many calls have been waiting for so long that this is no burst."""
+        return len(self._since) > _FEW and time.monotonic() - self._idle_at > _STANDING_AFTER
 
     def allowed_seconds(self) -> float:
         """Return how long a call may wait."""

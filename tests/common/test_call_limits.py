@@ -9,17 +9,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
 from services.common.live import Live
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.server import Server
 from services.common.turns import Turns
 from tests.waiting import until
 
 WORK_SECONDS = 0.01
 QUEUE_SECONDS = 0.3
 CALLS = 300
+BURST = 2000
 METHOD = "/harken.test.Test/Work"
 
 
@@ -28,8 +31,6 @@ class Busy:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        limits = CallLimits(in_flight=10 * CALLS, queue_seconds=QUEUE_SECONDS)
-        self._boundary = RpcBoundary(RpcMetrics(self.registry), Live(limits))
         self.began: list[bytes] = []
 
     async def work(self, request: bytes, _context: Any) -> bytes:
@@ -43,7 +44,9 @@ class Busy:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
-        server = grpc.aio.server(interceptors=[self._boundary])
+        limits = CallLimits(in_flight=10 * CALLS, queue_seconds=QUEUE_SECONDS)
+        boundary = RpcBoundary(RpcMetrics(self.registry), Live(limits))
+        server = grpc.aio.server(interceptors=[boundary])
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
         )
@@ -51,6 +54,18 @@ class Busy:
         await server.start()
         yield f"127.0.0.1:{port}"
         await server.stop(0)
+
+    @contextlib.asynccontextmanager
+    async def behind_a_whole_server(self) -> AsyncIterator[str]:
+        """Serve as our processes do, with the limits that gRPC itself has there."""
+        limits = Live(CallLimits(in_flight=1000, queue_seconds=QUEUE_SECONDS))
+        server = Server(self.registry, ["harken.test.Test"], limits, 60.0)
+        handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
+        server.grpc.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
+        )
+        async with server.listening("127.0.0.1:0", "127.0.0.1:0", None) as address:
+            yield address
 
 
 async def together(address: str, calls: int) -> collections.Counter[str]:
@@ -79,6 +94,35 @@ async def test_calls_that_wait_too_long_are_shed_with_a_time_to_retry() -> None:
         assert busy.registry.get_sample_value("harken_rpc_shed_total", {"method": "Work"}) == shed
         # It is over when the load is.
         assert await together(address, 2) == {"OK": 2}
+
+
+async def test_a_burst_of_2000_calls_is_answered_by_us_not_cancelled_by_grpc() -> None:
+    """What gRPC refuses by itself is CANCELLED, which generic clients do not try again."""
+    busy = Busy()
+    async with busy.behind_a_whole_server() as address:
+        found = await together(address, BURST)
+    assert found.total() == BURST
+    assert {outcome.split()[0] for outcome in found} == {"OK", "RESOURCE_EXHAUSTED"}
+
+
+async def test_few_calls_are_no_standing_queue_however_slow_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, gone = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: real() + gone)
+    turns = Turns(Live(CallLimits(1000, queue_seconds=60.0, standing_seconds=0.1)))
+    found = []
+    many = [asyncio.create_task(turns.take()) for _ in range(100)]
+    few, rest = many[:40], many[40:]
+    await asyncio.sleep(0)
+    gone = 10.0
+    found.append(turns.standing)
+    for one in rest:
+        one.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    found.append(turns.standing)
+    assert found == [True, False]
+    await asyncio.gather(*few)
 
 
 async def test_turns_are_taken_one_by_one_in_order() -> None:
