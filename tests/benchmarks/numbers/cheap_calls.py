@@ -1,4 +1,4 @@
-"""Unary gRPC calls at a steady rate, made so cheaply that the server has the machine to itself.
+"""Calls at a steady rate and streams, so cheap that the server has the machine to itself.
 
 A client library costs about as much a call as our servers do. This writes HTTP/2 frames itself and
 reads of an answer only whether it came: some microseconds a call. Callers stop waiting at their
@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -75,29 +75,95 @@ def _text(name: str, value: str) -> bytes:
     return made
 
 
+def _connected(address: str) -> socket.socket:
+    """Return a connection on which a server may send as much as it likes."""
+    host, _, port = address.rpartition(":")
+    connected = socket.create_connection((host, int(port)))
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    settings = struct.pack(">HI", 4, _LARGE) + struct.pack(">HI", 1, 0)
+    connected.sendall(
+        _PREFACE + _frame(_SETTINGS, 0, 0, settings)
+        + _frame(_WINDOW, 0, 0, struct.pack(">I", _LARGE))
+    )  # fmt: skip
+    connected.setblocking(False)
+    return connected
+
+
+def _headers_of(address: str, method: str) -> bytes:
+    return b"".join(
+        (
+            b"\x83\x86",  # :method POST, :scheme http
+            _text(":path", method),
+            _text(":authority", address),
+            _text("te", "trailers"),
+            _text("content-type", "application/grpc"),
+        )
+    )
+
+
+def _body_of(message: bytes) -> bytes:
+    return b"\x00" + struct.pack(">I", len(message)) + message
+
+
+class CheapStream:
+    """A stream of a method on a connection of its own; what comes is thrown away unseen."""
+
+    def __init__(self, address: str, method: str, request: bytes, *, ends: bool) -> None:
+        """`ends`: the request is all that we send; then the stream is begun again when it ended."""
+        self.socket = _connected(address)
+        self._headers = _headers_of(address, method)
+        self._request = request
+        self._ends = ends
+        self._stream = -1
+        self._input = bytearray()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream += 2
+        self.socket.send(
+            _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
+            + _frame(_DATA, _END_STREAM * self._ends, self._stream, _body_of(self._request))
+        )
+
+    def read(self) -> None:
+        """Take what has come."""
+        self._input += self.socket.recv(1 << 18)
+        start, ended = 0, False
+        while len(self._input) - start >= 9:
+            length = int.from_bytes(self._input[start : start + 3], "big")
+            if len(self._input) - start < 9 + length:
+                break
+            kind, flags = self._input[start + 3], self._input[start + 4]
+            if kind == _PING and not flags & _ACK:
+                payload = bytes(self._input[start + 9 : start + 17])
+                self.socket.send(_frame(_PING, _ACK, 0, payload))
+            elif kind == _SETTINGS and not flags & _ACK:
+                self.socket.send(_frame(_SETTINGS, _ACK, 0, b""))
+            ended = ended or kind == _RST or (kind == _HEADERS and bool(flags & _END_STREAM))
+            start += 9 + length
+        del self._input[:start]
+        if ended and self._ends:
+            self._begin()
+
+
+def read_for_ever(streams: Sequence[CheapStream]) -> None:
+    """Read streams until the process ends."""
+    chosen = selectors.DefaultSelector()
+    for stream in streams:
+        chosen.register(stream.socket, selectors.EVENT_READ, stream)
+    while True:
+        for key, _ in chosen.select():
+            key.data.read()
+
+
 class CheapCalls:
     """Calls of one method on one connection."""
 
     def __init__(self, address: str, method: str, deadline_seconds: float) -> None:
-        host, _, port = address.rpartition(":")
         self._deadline = deadline_seconds
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        settings = struct.pack(">HI", 4, _LARGE) + struct.pack(">HI", 1, 0)
-        self._socket.sendall(
-            _PREFACE + _frame(_SETTINGS, 0, 0, settings)
-            + _frame(_WINDOW, 0, 0, struct.pack(">I", _LARGE))
-        )  # fmt: skip
-        self._socket.setblocking(False)
-        self._headers = b"".join(
-            (
-                b"\x83\x86",  # :method POST, :scheme http
-                _text(":path", method),
-                _text(":authority", address),
-                _text("te", "trailers"),
-                _text("content-type", "application/grpc"),
-                _text("grpc-timeout", f"{int(deadline_seconds * 1000)}m"),
-            )
+        self._socket = _connected(address)
+        self._headers = _headers_of(address, method) + _text(
+            "grpc-timeout", f"{int(deadline_seconds * 1000)}m"
         )
         self._stream = -1
         self._window = _FIRST_WINDOW
@@ -152,7 +218,7 @@ class CheapCalls:
     def _begin(self, due: float, now: float, expires: float, message: bytes) -> None:
         self._stream += 2
         self.outcome.sent += 1
-        body = b"\x00" + struct.pack(">I", len(message)) + message
+        body = _body_of(message)
         self._window -= len(body)
         self._output += _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
         for start in range(0, len(body), _LARGEST):

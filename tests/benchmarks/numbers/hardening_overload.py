@@ -13,7 +13,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -25,7 +24,6 @@ from harken.feedback.v1 import (
     embedding_service_pb2_grpc,
     event_pb2,
     feedback_service_pb2,
-    feedback_service_pb2_grpc,
     item_pb2,
 )
 from harken.ranker.v1 import ranker_service_pb2
@@ -33,7 +31,7 @@ from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import connect
 from services.cli.endpoints import Endpoints
 from services.common.position import Position
-from tests.benchmarks.numbers.cheap_calls import CheapCalls, Outcome
+from tests.benchmarks.numbers.cheap_calls import CheapCalls, CheapStream, Outcome, read_for_ever
 from tests.benchmarks.numbers.other_commit import suite_of, this_tree
 from tests.benchmarks.numbers.table import Number
 
@@ -42,6 +40,8 @@ _Target = tuple[str, str, Callable[[], bytes]]
 ITEMS = 2_000
 RECORD = "/harken.feedback.v1.FeedbackService/RecordEvents"
 RECOMMEND = "/harken.ranker.v1.RankerService/Recommend"
+SUBSCRIBE = "/harken.feedback.v1.EmbeddingService/Subscribe"
+EXPORT = "/harken.feedback.v1.FeedbackService/ExportEvents"
 _QUIET_RATE = 60.0
 _STEPS = ((2, 0.9), (5, 0.8), (10, 0.7))
 """Times of saturation, and the share of peak that goodput shall keep."""
@@ -278,48 +278,34 @@ def _send_batches(address: str) -> None:
     calls.run(20.0, 60.0, _events("noisy", 1000))
 
 
-def _subscription(address: str, nacks: int) -> None:
-    with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        stub = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)
-
-        def messages() -> Iterator[embedding_service_pb2.SubscribeRequest]:
-            start = embedding_service_pb2.SubscribeStart(subscriber=f"r{random.random()}")
-            yield embedding_service_pb2.SubscribeRequest(start=start)
-            nack = embedding_service_pb2.Nack(version=1, reason="x" * 800)
-            for _ in range(nacks):
-                yield embedding_service_pb2.SubscribeRequest(nack=nack)
-            time.sleep(60)
-
-        with contextlib.suppress(grpc.RpcError):
-            for _ in stub.Subscribe(messages()):
-                pass
-
-
-def _in_threads(count: int, work: Callable[[str], None], address: str) -> None:
-    with ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            pool.submit(work, address)
+def _start_of_feed() -> bytes:
+    start = embedding_service_pb2.SubscribeStart(subscriber=f"r{random.random()}")
+    made: bytes = embedding_service_pb2.SubscribeRequest(start=start).SerializeToString()
+    return made
 
 
 def _read_feeds(address: str) -> None:
-    _in_threads(_READERS, lambda at: _subscription(at, 0), address)
-
-
-def _send_nacks(address: str) -> None:
-    _subscription(address, _NACKS)
+    read_for_ever(
+        [CheapStream(address, SUBSCRIBE, _start_of_feed(), ends=False) for _ in range(_READERS)]
+    )
 
 
 def _export(address: str) -> None:
-    def export(at: str) -> None:
-        with grpc.insecure_channel(at) as channel:
-            stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)
-            request = feedback_service_pb2.ExportEventsRequest(tenant=_TENANT)
-            while True:
-                with contextlib.suppress(grpc.RpcError):
-                    for _ in stub.ExportEvents(request):
-                        pass
+    request = feedback_service_pb2.ExportEventsRequest(tenant=_TENANT).SerializeToString()
+    read_for_ever([CheapStream(address, EXPORT, request, ends=True) for _ in range(_EXPORTS)])
 
-    _in_threads(_EXPORTS, export, address)
+
+def _send_nacks(address: str) -> None:
+    def messages() -> Iterator[embedding_service_pb2.SubscribeRequest]:
+        yield embedding_service_pb2.SubscribeRequest.FromString(_start_of_feed())
+        nack = embedding_service_pb2.Nack(version=1, reason="x" * 800)
+        for _ in range(_NACKS):
+            yield embedding_service_pb2.SubscribeRequest(nack=nack)
+        time.sleep(60)
+
+    with grpc.insecure_channel(address) as channel, contextlib.suppress(grpc.RpcError):
+        for _ in embedding_service_pb2_grpc.EmbeddingServiceStub(channel).Subscribe(messages()):
+            pass
 
 
 def _p(seconds: Sequence[float], percent: float) -> float:
