@@ -245,7 +245,14 @@ _CAPACITY = Row(
         Panel(
             "Memory", "bytes", ((f"process_resident_memory_bytes{{{_OURS}}}", "{{instance}}"),)
         ),
-        Panel("Unary RPCs in flight", "short", (("harken_rpc_in_flight", "{{instance}}"),)),
+        Panel(
+            "Unary RPCs in flight", "short",
+            (
+                ("harken_rpc_in_flight", "{{instance}}"),
+                ("harken_rpc_work_limit", "may work at once, {{instance}}"),
+                ("harken_rpc_waiters", "wait for a position, {{instance}}"),
+            ),
+        ),
         Panel("Wait for a turn", "s", (("harken_rpc_queue_seconds", "{{instance}}"),)),
         Panel(
             "Items and users held", "short",

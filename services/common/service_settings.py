@@ -109,7 +109,8 @@ class ServiceSettings(BaseSettings):
     standing_queue_seconds: Annotated[float, RELOADS] = Field(
         default=0.1,
         gt=0,
-        description="the same once calls have been waiting for half a second without a pause",
+        description="the same once more than 50 calls have been waiting, for half a second"
+        " without a pause",
     )
     max_waiters: Annotated[int, RELOADS] = Field(
         default=256,
@@ -121,7 +122,7 @@ class ServiceSettings(BaseSettings):
         default=100, ge=1, description="streams open at once of each RPC; more are shed"
     )
     max_peer_streams: Annotated[int, RELOADS] = Field(
-        default=50, ge=1, description="the same from one address"
+        default=50, ge=1, description="the same from one address, which an edge is too"
     )
     max_connection_age_seconds: float = Field(
         default=60,
