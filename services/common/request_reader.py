@@ -63,6 +63,8 @@ class _Rule:
     most_bytes: int
     """Of one occurrence on the wire, where it has a length."""
     inner: "_Rules | None" = None
+    once: bool = False
+    """It is a message and no list: a parser would merge all that come into one."""
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ class _Count:
             elif kind == _VARINT:
                 while body[at] >= 0x80:
                     at += 1
+                    if at - start == _LONGEST_VARINT:
+                        raise IndexError
                 at += 1
             elif kind == _EIGHT_BYTES:
                 at += 8
@@ -155,9 +159,13 @@ class _Count:
             else:
                 raise IndexError
             left -= 1
+            if rule is not None and rule.once:
+                if number in counts:
+                    raise _refusal(path + rule.name, "comes more than once")
+                counts[number] = 1
             if rule is not None and rule.most is not None:
                 count = counts[number] = counts.get(number, 0) + 1
-                if tag < 0x80 and kind in (_LENGTH, _VARINT) and (not rule.inner or at == start):
+                if tag < 0x80 and (not rule.inner or at == start):
                     # Most of a long list lies together: go over it without looking around.
                     room = rule.most - count
                     more, at_next = self._run(at, end, tag, kind, room, rule)
@@ -183,7 +191,13 @@ class _Count:
     ) -> tuple[int, int]:
         """Return how many short elements of a list follow, at most `room`, and where they end."""
         body, most = self._body, room
-        if kind == _VARINT:
+        if kind in (_EIGHT_BYTES, _FOUR_BYTES):
+            step = 9 if kind == _EIGHT_BYTES else 5
+            tags = body[at : min(end, at + max(0, room) * step) : step]
+            same = len(tags) - len(tags.lstrip(bytes([tag])))
+            at += same * step
+            room -= same
+        elif kind == _VARINT:
             while room > 0 and at + 1 < end and body[at] == tag and body[at + 1] < 0x80:
                 at += 2
                 room -= 1
@@ -226,7 +240,8 @@ def _rules_of(descriptor: Descriptor, known: dict[str, _Rules]) -> _Rules:
     rules = known[name] = _Rules()
     for one in descriptor.fields:
         most = MOST.get(one.full_name, DEFAULT_MOST) if one.is_repeated else None
-        rules.fields[one.number] = _Rule(one.name, most, *_bounds(one, most, known))
+        once = most is None and one.message_type is not None
+        rules.fields[one.number] = _Rule(one.name, most, *_bounds(one, most, known), once)
         rules.most_fields += 1 + (most or 0)
         if most is not None:
             kinds = {_LENGTH}

@@ -38,6 +38,8 @@ _WIRE = {
     FieldDescriptor.TYPE_MESSAGE: _LENGTH,
 }  # fmt: skip
 _ZERO = {0: b"\0", 1: b"\0" * 8, 2: b"\0", 5: b"\0" * 4}
+_UNKNOWN = b"\xfa\x01"
+"""The tag of field 31, with a length: no message of ours has it."""
 _MOST_BODY = 16 * 1024 * 1024 - 1024
 
 
@@ -107,6 +109,18 @@ def _of_field(
     if last.is_repeated and wire != _LENGTH:
         packed = _field(last, bytes(drawn.randint(_FEW, _MANY) * 8))
         yield "packed", f"{name}[0]", _nested(fields[:-1], packed)
+    if last.message_type and not last.is_repeated:
+        # Unknown fields, which are merged as well.
+        part = _field(last, _UNKNOWN + _varint(40_000) + bytes(40_000))
+        yield "in parts", name, _nested(fields[:-1], part * drawn.randint(2, 100))
+    yield (
+        "endless",
+        None,
+        _nested(
+            fields[:-1],
+            _varint(last.number << 3 | _VARINT) + b"\xff" * drawn.randint(_LONG, 2 * _LONG),
+        ),
+    )
     if last.type == FieldDescriptor.TYPE_STRING:
         yield "not UTF-8", None, _nested(fields[:-1], _field(last, b"\xff\xfe"))
     yield "cut", None, _nested(fields[:-1], tag)
