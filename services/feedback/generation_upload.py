@@ -77,7 +77,8 @@ class GenerationUpload:
             checks.fail("manifest", "is required")
             checks.done()
             raise AssertionError("unreachable")
-        files = {name: bytes(content) for name, content in self._files.items()}
+        # One file at a time, so that they are not all in memory twice.
+        files = {name: bytes(self._files.pop(name)) for name in list(self._files)}
         for index, file in enumerate(self.manifest.files):
             content = files[file.name]
             if len(content) != file.size:
