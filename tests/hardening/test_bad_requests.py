@@ -77,6 +77,18 @@ def test_a_message_in_parts_is_refused_before_they_are_merged() -> None:
     assert "columns: comes more than once" in str(made.error)
 
 
+def test_lists_of_a_newer_client_are_passed_over() -> None:
+    """Fields are added from release to release, and who does not know them ignores them."""
+    read = reader_of(feedback_service_pb2.RecordEventsRequest)
+    wanted = feedback_service_pb2.RecordEventsRequest(tenant="t")
+    wanted.events.add(event_id="one")
+    unknown = b"\xfa\x01\x14" + b"x" * 20
+    made = read(wanted.SerializeToString() + unknown * 5000)
+    assert not isinstance(made, Refused)
+    assert (made.tenant, len(made.events)) == ("t", 1)  # type: ignore[attr-defined]
+    assert isinstance(read(unknown * 500_000), Refused)
+
+
 def test_numbers_that_are_not_packed_are_counted_at_once() -> None:
     """Some writers do not pack; a million of them are not looked at one by one."""
     read = reader_of(embedding_service_pb2.PutEmbeddingsRequest)
