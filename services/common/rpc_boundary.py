@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client import Counter as EventCounter
 
+from services.common.call_acceptor import Refusal
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Rest, Waiters
@@ -182,6 +183,22 @@ def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
     return request
 
 
+def _refuser(refusal: Refusal) -> grpc.RpcMethodHandler:
+    """Return what refuses a call. It is a handler of streams, as those are not handed the request,
+    which thus is not read.
+    """
+
+    async def refuse(_requests: Any, context: grpc.aio.ServicerContext) -> None:
+        refusal.count()
+        context.set_code(refusal.code)
+        context.set_details(refusal.details)
+        context.set_trailing_metadata(refusal.trailing_metadata)
+
+    make: Any = grpc.stream_stream_rpc_method_handler
+    made: grpc.RpcMethodHandler = make(refuse)
+    return made
+
+
 class RpcBoundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
@@ -203,7 +220,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._refuses = False
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
         self._limited: dict[str, CallClass] = {}
-        self._sheds: dict[tuple[str, str, float], grpc.RpcMethodHandler] = {}
+        self._sheds: dict[tuple[str, str, float], Refusal] = {}
 
     async def intercept_service(
         self,
@@ -221,9 +238,8 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             self._wrapped[method] = wrapped
         if self._refuses and _is_ours(method):
             return self._refusal(method, wrapped)
-        if method in self._limited and (overload := self._overload(self._limited[method])):
-            return self._shed(method, overload)
-        return wrapped
+        # Where the acceptor did not ask.
+        return _refuser(refusal) if (refusal := self.shed(method)) else wrapped
 
     def _most_working(self) -> int:
         return self._work_limit.value(self._limits.value.in_flight)
@@ -237,33 +253,29 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             return OverloadedError("too many calls at once")
         return self._turns.refusal(kind)
 
-    def _shed(self, method: str, error: OverloadedError) -> grpc.RpcMethodHandler:
-        """Return what refuses a call at the least cost: all is made beforehand, and the request is
-        not read, which is why it is a handler of streams.
-        """
-        key = (method, str(error), error.retry_after_seconds)
+    def shed(self, method: str) -> Refusal | None:
+        """Return what a call is told that is shed before anything of it is read, if it is."""
+        kind = self._limited.get(method)
+        if kind is None or self._refuses or not (overload := self._overload(kind)):
+            return None
+        key = (method, str(overload), overload.retry_after_seconds)
         made = self._sheds.get(key)
         if made is None:
             if len(self._sheds) >= _MOST_SHEDS:
                 self._sheds.clear()
-            made = self._sheds[key] = self._made_shed(method.rsplit("/", 1)[-1], error)
+            made = self._sheds[key] = self._made_refusal(method.rsplit("/", 1)[-1], overload)
         return made
 
-    def _made_shed(self, name: str, error: OverloadedError) -> grpc.RpcMethodHandler:
+    def _made_refusal(self, name: str, error: OverloadedError) -> Refusal:
         wire = rpc_status.to_status(status_of(error))
         handled = self._metrics.handled.labels(name, wire.code.name)
         shed = self._metrics.shed.labels(name)
 
-        async def refuse(_requests: Any, context: grpc.aio.ServicerContext) -> None:
+        def count() -> None:
             shed.inc()
             handled.inc()
-            context.set_code(wire.code)
-            context.set_details(wire.details)
-            context.set_trailing_metadata(wire.trailing_metadata)
 
-        make: Any = grpc.stream_stream_rpc_method_handler
-        made: grpc.RpcMethodHandler = make(refuse)
-        return made
+        return Refusal(wire.code, wire.details, wire.trailing_metadata, count)
 
     def refuse(self) -> None:
         """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""

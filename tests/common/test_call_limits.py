@@ -61,9 +61,7 @@ class Busy:
         limits = Live(CallLimits(in_flight=1000, queue_seconds=QUEUE_SECONDS))
         server = Server(self.registry, ["harken.test.Test"], limits, 60.0)
         handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
-        server.grpc.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
-        )
+        server.grpc.add_registered_method_handlers("harken.test.Test", handlers)
         async with server.listening("127.0.0.1:0", "127.0.0.1:0", None) as address:
             yield address
 
