@@ -49,6 +49,10 @@ class _Sending:
         except (StopIteration, cygrpc.ExecuteBatchError):
             # It is sent, or its caller has gone.
             return
+        except Exception as error:
+            # Beyond us lies gRPC's loop, which would stop the server.
+            _log.error("a call that was shed got no status", exc_info=error)
+            return
         # As a task does it: the future knows that it was waited for.
         waits_for._asyncio_future_blocking = False
         waits_for.add_done_callback(self.go_on)
@@ -69,7 +73,12 @@ class _Acceptor(cygrpc.AioServer):  # type: ignore[misc] # It has no types.
         name = method.decode()
         while True:
             call = await self._request_registered_call(method)
-            refusal = self.shed(name)
+            try:
+                refusal = self.shed(name)
+            except Exception as error:
+                # As above; the interceptor asks again, and fails this call alone.
+                _log.error("whether a call is shed is not known", exc_info=error)
+                return call
             if refusal is None:
                 return call
             refusal.count()
