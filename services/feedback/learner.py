@@ -20,7 +20,7 @@ from services.feedback.learner_state import LearnerState
 from services.feedback.slate_learning_metrics import SlateLearningMetrics
 from services.feedback.standby import Standby
 from services.feedback.store.epochs import settle_epoch
-from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.frame_store import CommittedFrame, FrameStore
 from services.feedback.store.leadership import candidate
 from services.feedback.store.learner_store import FencedError, LearnerStore
 from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry
@@ -211,9 +211,10 @@ class Learner:
         before = self._state.applied
         with self._metrics.step.time():
             frame, after = await self._state.advance(rows)
+        content = frame.SerializeToString()
         with self._metrics.commit.time():
-            await self._store.commit_step(term, before, after, frame.SerializeToString())
-        self._hub.offer(frame)
+            await self._store.commit_step(term, before, after, content)
+        self._hub.offer(CommittedFrame(after.epoch, after.version, after.sequence, content))
         for tenant, changes in self._state.slate_changes:
             self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
         taken = after.sequence - before.sequence

@@ -113,7 +113,7 @@ class LearnerState:
                     f"frame {self.applied.version + 1} is missing, the head is {until.version}"
                 )
             for frame in page:
-                await self._fold(frame)
+                await self._fold(frame.parsed())
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)
         self._forget_files()
 

@@ -32,6 +32,20 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class CommittedFrame:
+    """A frame as it is stored: `content` is a serialised Frame. Parsed, it takes many times that."""
+
+    epoch: int
+    version: int
+    through_sequence: int
+    content: bytes
+
+    def parsed(self) -> frame_pb2.Frame:
+        """Return the message."""
+        return frame_pb2.Frame.FromString(self.content)
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A complete checkpoint."""
 
@@ -89,17 +103,18 @@ class FrameStore:
             forks = await read_forks(connection)
         return Head(row["epoch"], row["version"], row["sequence"], forks)
 
-    async def frames_after(self, version: int) -> list[frame_pb2.Frame]:
+    async def frames_after(self, version: int) -> list[CommittedFrame]:
         """Return the next frames after a version, a page of them; gaps end the page.
 
         An empty list means that the frame after `version` is not there: not yet, or no more.
         """
         with store_faults():
             rows = await self._pool.fetch(
-                "SELECT frame FROM ("
-                "  SELECT version, frame, sum(length(frame)) OVER (ORDER BY version) AS size"
-                "  FROM (SELECT version, frame FROM frames WHERE shard = $1 AND version > $2"
-                "        ORDER BY version LIMIT $3) page"
+                "SELECT epoch, version, through_sequence, frame FROM ("
+                "  SELECT epoch, version, through_sequence, frame,"
+                "    sum(length(frame)) OVER (ORDER BY version) AS size"
+                "  FROM (SELECT epoch, version, through_sequence, frame FROM frames"
+                "        WHERE shard = $1 AND version > $2 ORDER BY version LIMIT $3) page"
                 ") sized WHERE size <= $4 OR version = $2 + 1 ORDER BY version",
                 SHARD,
                 version,
@@ -108,11 +123,10 @@ class FrameStore:
             )
         frames = []
         for row in rows:
-            frame = frame_pb2.Frame.FromString(row["frame"])
-            if frame.after_version != version:
+            if row["version"] != version + 1:
                 break
-            frames.append(frame)
-            version = frame.version
+            frames.append(CommittedFrame(*row))
+            version += 1
         return frames
 
     async def epoch_at(self, version: int) -> int | None:
