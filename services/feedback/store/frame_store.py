@@ -2,16 +2,17 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from harken.feedback.v1 import frame_pb2
+from harken.log.v1 import entry_pb2
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks
-from services.feedback.store.log_store import SHARD
+from services.feedback.store.log_store import SHARD, read_entries
 
 FRAME_CHANNEL = "feedback_frames"
 PAGE_FRAMES = 256
@@ -33,7 +34,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class CommittedFrame:
-    """A frame as it is stored: `content` is a serialised Frame. Parsed, it takes many times that."""
+    """A frame as it is stored: `content` is a serialised Frame, which takes far more parsed."""
 
     epoch: int
     version: int
@@ -128,6 +129,17 @@ class FrameStore:
             frames.append(CommittedFrame(*row))
             version += 1
         return frames
+
+    async def slates(self, sequences: Sequence[int]) -> dict[int, entry_pb2.LoggedSlate]:
+        """Return the slates that frames and checkpoints name, by their sequence in the log.
+
+        One that was since dropped from the log is missing.
+        """
+        if not sequences:
+            return {}
+        async with session(self._pool) as connection:
+            rows = await read_entries(connection, sequences)
+        return {row.sequence: entry_pb2.Entry.FromString(row.entry).slate for row in rows}
 
     async def epoch_at(self, version: int) -> int | None:
         """Return the epoch that a version was committed in, None when it is too old to tell."""
