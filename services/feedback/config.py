@@ -71,7 +71,12 @@ class FeedbackConfig(ServiceSettings):
     step_events: int = Field(1000, ge=1, le=10000, description="entries in one step, at most")
     lease_seconds: float = Field(1.0, ge=0.2, description="silence before a standby takes over")
     tick_seconds: float = Field(10.0, ge=0.1, description="idle time after which a tick is logged")
-    checkpoint_versions: int = Field(2000, ge=1, description="versions between checkpoints")
+    checkpoint_versions: int = Field(
+        2000,
+        ge=1,
+        description="versions between checkpoints; up to five times as many while one of over"
+        " a MiB is more than an eighth of the frames since the last",
+    )
     checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
     durable_subscribers: Annotated[tuple[str, ...], NoDecode, FromJson] = Field(
         ("profile",),

@@ -35,6 +35,11 @@ _LONGEST_REST_IN_IMPORT_SECONDS = 0.25
 """After a larger step it rests for as long as the step took, at most so long, while this process
 appends bulk history. Both want the same processor: the import is done sooner, and learning goes on
 with at least half of the time. Live events never make it rest."""
+_FRAMES_PER_CHECKPOINT = 8
+_LONGEST_WITHOUT = 5
+_SMALL = 1024 * 1024
+"""A checkpoint waits until the frames since the last are eight times as many bytes as that was (a
+MiB is free), or there are five times as many versions as there should be at least."""
 _TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToString())
 
 
@@ -83,6 +88,8 @@ class Learner:
         self._log_head = 0
         self._checkpoint: asyncio.Task[None] | None = None
         self._checkpoint_version = 0
+        self._checkpoint_bytes = 0
+        self._frame_bytes = 0
         self._checkpoint_at = 0.0
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
@@ -136,8 +143,10 @@ class Learner:
             for tenant, state in self._state.states.items():
                 self._slate_metrics.loaded(tenant, state.slates)
             # From the last checkpoint, not from the term: terms may all be short.
-            self._checkpoint_version, age = await self._store.last_checkpoint()
-            self._checkpoint_at = time.monotonic() - age
+            last = await self._store.last_checkpoint()
+            self._checkpoint_version, self._checkpoint_bytes = last.version, last.size
+            self._frame_bytes = last.since
+            self._checkpoint_at = time.monotonic() - last.age
             self._metrics.leads.set(1)
             self._hub.fed = True
             self._hub.wake()
@@ -212,6 +221,7 @@ class Learner:
         with self._metrics.step.time():
             frame, after = await self._state.advance(rows)
         content = frame.SerializeToString()
+        self._frame_bytes += len(content)
         with self._metrics.commit.time():
             await self._store.commit_step(term, before, after, content)
         self._hub.offer(CommittedFrame(after.epoch, after.version, after.sequence, content))
@@ -236,14 +246,21 @@ class Learner:
             written, self._checkpoint = self._checkpoint, None
             written.result()
         version = self._state.applied.version
+        versions = version - self._checkpoint_version
         if (
-            version - self._checkpoint_version < self._times.checkpoint_versions
+            versions < self._times.checkpoint_versions
             or time.monotonic() - self._checkpoint_at < self._times.checkpoint_seconds
+            or (
+                # All of the state is written: what changed should be a good part of it.
+                self._frame_bytes < _FRAMES_PER_CHECKPOINT * (self._checkpoint_bytes - _SMALL)
+                and versions < _LONGEST_WITHOUT * self._times.checkpoint_versions
+            )
         ):
             return
         self._checkpoint_version = version
         self._checkpoint_at = time.monotonic()
         chunks = await asyncio.to_thread(self._state.checkpoint)
+        self._checkpoint_bytes, self._frame_bytes = sum(map(len, chunks)), 0
         self._checkpoint = asyncio.create_task(
             self._write_checkpoint(term, self._state.applied, chunks)
         )
