@@ -45,7 +45,7 @@ _TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToStr
 
 @dataclass(frozen=True, slots=True)
 class LearnerTimes:
-    """How the learner paces itself. Seconds, versions and entries."""
+    """How the learner paces itself. Seconds, versions, entries and days (0: for ever)."""
 
     lease_seconds: float
     tick_seconds: float
@@ -53,6 +53,8 @@ class LearnerTimes:
     checkpoint_versions: int
     checkpoint_seconds: float
     keep_versions: int
+    slate_days: int
+    step_seconds: float
 
 
 class Learner:
@@ -193,8 +195,10 @@ class Learner:
                 await self._keeper.settle(term, self._state)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
+                least = began + self._times.step_seconds - idle_since
                 if len(rows) < _LARGE_STEP:
-                    await asyncio.sleep(min(idle_since - began, _LONGEST_REST_SECONDS))
+                    rest = min(idle_since - began, _LONGEST_REST_SECONDS)
+                    await asyncio.sleep(max(rest, least))
                 elif self._importing():
                     await asyncio.sleep(min(idle_since - began, _LONGEST_REST_IN_IMPORT_SECONDS))
                 # Read on while there may be more: what the page had, and what came meanwhile.
@@ -271,4 +275,6 @@ class Learner:
         size = sum(map(len, chunks))
         self._metrics.checkpoint_bytes.set(size)
         gone = await self._store.forget(self._times.keep_versions)
+        if self._times.slate_days:
+            await self._store.forget_slates(self._times.slate_days)
         _log.info("checkpoint", version=at.version, bytes=size, frames_forgotten=gone)

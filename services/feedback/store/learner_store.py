@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from services.common.database import Connection, KeptSession, one_row, session, store_faults
+from services.common.logs import logger
 from services.common.progress import Applied
 from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
 from services.feedback.store.log_store import SHARD, LogRow, NewEntry, append_entries, read_log
@@ -15,7 +16,9 @@ _RING, _RING_VERSIONS = 8, 4096
 """Tables that frames live in by turns, and how many versions each takes before the next one."""
 _FRAMES = [f"frames_{number}" for number in range(_RING)]
 _CHUNKS = [f"checkpoint_chunks_{number}" for number in range(3)]
+_SLATES = [f"log_slates_{number}" for number in range(6)]
 _EMPTYING = "SET LOCAL lock_timeout = '100ms'"
+_log = logger("learner_store")
 _COMMIT = [
     f"""
     WITH moved AS (
@@ -218,6 +221,25 @@ class LearnerStore:
         for table in _CHUNKS:
             await self._forget_chunks(table)
         return gone
+
+    async def forget_slates(self, days: int) -> None:
+        """Drop logged slates that are older, those of about a month at once.
+
+        Nothing is dropped that the newest checkpoint does not reflect: the learner reads slates
+        from the log.
+        """
+        async with session(self._pool) as connection:
+            for table in _SLATES:
+                old = await connection.fetchval(
+                    "SELECT l.accepted_at < clock_timestamp() - make_interval(days => $2)"
+                    " AND l.sequence <= (SELECT max(through_sequence) FROM checkpoints"
+                    f"  WHERE shard = $1) FROM {table} l WHERE shard = $1"
+                    " ORDER BY sequence DESC LIMIT 1",
+                    SHARD,
+                    days,
+                )
+                if old and await _emptied(connection, table):
+                    _log.info("slates dropped", table=table)
 
     async def _forget_frames(self, table: str, oldest: int, slack: int) -> int:
         """Empty a table whose frames are all forgotten; return how many went.
