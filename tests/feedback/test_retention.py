@@ -6,6 +6,7 @@ import asyncpg
 import pytest_asyncio
 
 from harken.log.v1 import entry_pb2
+from services.cli.backup.take import held_snapshot
 from services.common.migrations import migrate
 from services.common.progress import Applied
 from services.feedback.process import SCHEMA
@@ -63,7 +64,7 @@ async def filled(pool: asyncpg.Pool) -> set[str]:
 
 async def test_tables_of_forgotten_frames_are_emptied(pool: asyncpg.Pool) -> None:
     """Truth 5: what is kept has no gap."""
-    store = LearnerStore(pool, "one")
+    store = LearnerStore(pool, "one", patience_seconds=0)
     through = 3 * STRETCH + 100
     term = await committed(pool, store, through)
     await store.write_checkpoint(term, Applied(1, through, through), [b"a", b"b"])
@@ -78,8 +79,20 @@ async def test_tables_of_forgotten_frames_are_emptied(pool: asyncpg.Pool) -> Non
     assert frames[-1].content == b"frame"
 
 
-async def test_few_kept_versions_are_few(pool: asyncpg.Pool) -> None:
+async def test_what_is_not_needed_waits_before_its_table_is_emptied(pool: asyncpg.Pool) -> None:
+    """A snapshot that a backup took just before it locks the tables still has it."""
     store = LearnerStore(pool, "one")
+    through = 3 * STRETCH
+    term = await committed(pool, store, through)
+    await store.write_checkpoint(term, Applied(1, through - 1, through - 1), [b"a"])
+    await store.write_checkpoint(term, Applied(1, through, through), [b"b"])
+    assert await store.forget(STRETCH + 10) == 0
+    assert await versions(pool) == list(range(1, through + 1))
+    assert await pool.fetchval("SELECT count(*) FROM checkpoint_chunks") == 2
+
+
+async def test_few_kept_versions_are_few(pool: asyncpg.Pool) -> None:
+    store = LearnerStore(pool, "one", patience_seconds=0)
     through = STRETCH + 100
     term = await committed(pool, store, through)
     await store.write_checkpoint(term, Applied(1, through, through), [b"a"])
@@ -90,7 +103,7 @@ async def test_few_kept_versions_are_few(pool: asyncpg.Pool) -> None:
 async def test_frames_of_an_earlier_release_are_forgotten_and_those_of_a_lap_before(
     pool: asyncpg.Pool,
 ) -> None:
-    store = LearnerStore(pool, "one")
+    store = LearnerStore(pool, "one", patience_seconds=0)
     through = 9 * STRETCH + 100
     term = await committed(pool, store, through)
     await pool.execute("DELETE FROM ONLY frames_0 WHERE version < 5")
@@ -108,7 +121,7 @@ async def test_frames_of_an_earlier_release_are_forgotten_and_those_of_a_lap_bef
 
 async def test_who_reads_a_table_for_long_stops_nobody(pool: asyncpg.Pool) -> None:
     """As a backup does, which holds all tables."""
-    store = LearnerStore(pool, "one")
+    store = LearnerStore(pool, "one", patience_seconds=0)
     through = 3 * STRETCH
     term = await committed(pool, store, through)
     await store.write_checkpoint(term, Applied(1, through, through), [b"a"])
@@ -120,10 +133,26 @@ async def test_who_reads_a_table_for_long_stops_nobody(pool: asyncpg.Pool) -> No
         await store.commit_step(term, before, after, b"next")
 
 
+async def test_a_backup_has_all_that_it_began_with(
+    pool: asyncpg.Pool, database: FreshDatabase
+) -> None:
+    store = LearnerStore(pool, "one", patience_seconds=0)
+    through = 3 * STRETCH
+    term = await committed(pool, store, through)
+    await store.write_checkpoint(term, Applied(1, through - 1, through - 1), [b"a"])
+    async with held_snapshot(database.feedback_dsn, SCHEMA) as snapshot:
+        await store.write_checkpoint(term, Applied(1, through, through), [b"b"])
+        await store.forget(10)
+        assert await versions(pool) == list(range(through - 10, through + 1))
+        reader = snapshot.connection
+        assert await reader.fetchval("SELECT count(*) FROM feedback.frames") == through
+        assert await reader.fetchval("SELECT content FROM feedback.checkpoint_chunks") == b"a"
+
+
 async def test_a_checkpoint_that_is_read_stays_and_old_ones_leave_their_tables(
     pool: asyncpg.Pool,
 ) -> None:
-    store, frames = LearnerStore(pool, "one"), FrameStore(pool)
+    store, frames = LearnerStore(pool, "one", patience_seconds=0), FrameStore(pool)
     term = await committed(pool, store, 100)
     await store.write_checkpoint(term, Applied(1, 90, 90), [b"", b""])
     pin = await frames.pin_newest()
@@ -143,7 +172,7 @@ async def test_a_checkpoint_that_is_read_stays_and_old_ones_leave_their_tables(
 
 async def test_old_slates_leave_the_log_and_nothing_else_does(pool: asyncpg.Pool) -> None:
     """Truths 1 and 3: order is that of sequences, wherever an entry lives."""
-    store = LearnerStore(pool, "one")
+    store = LearnerStore(pool, "one", patience_seconds=0)
     entries = [SLATE, TICK, SLATE, SLATE, TICK]
     async with pool.acquire() as connection:
         last = await append_entries(connection, [NewEntry("t", b"u", one) for one in entries])

@@ -1,6 +1,7 @@
 """What the learner writes: its term, steps, checkpoints, and what it may forget."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ _RING, _RING_VERSIONS = 8, 4096
 _FRAMES = [f"frames_{number}" for number in range(_RING)]
 _CHUNKS = [f"checkpoint_chunks_{number}" for number in range(3)]
 _SLATES = [f"log_slates_{number}" for number in range(6)]
+_PATIENCE_SECONDS = 60.0
+"""What was emptied is gone also for who has an older snapshot, unlike deleted rows. pg_dump takes
+its snapshot a moment before it locks the tables."""
 _EMPTYING = "SET LOCAL lock_timeout = '100ms'"
 _log = logger("learner_store")
 _COMMIT = [
@@ -52,9 +56,14 @@ class LastCheckpoint:
 class LearnerStore:
     """Writes on behalf of one holder. All writes are conditional on its term."""
 
-    def __init__(self, pool: asyncpg.Pool, holder: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, holder: str, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
+        """`patience_seconds`: how long a table is not needed any more before it is emptied."""
         self._pool = pool
         self._holder = holder
+        self._patience_seconds = patience_seconds
+        self._not_needed: dict[str, tuple[int, float]] = {}
         self._steps = KeptSession(pool)
 
     async def begin_term(self, lock: Connection) -> int:
@@ -256,6 +265,8 @@ class LearnerStore:
             if first is None or (last >= oldest and oldest - first <= slack):
                 return 0
             if last < oldest:
+                if not self._is_long_not_needed(table, last):
+                    return 0
                 count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
                 if await _emptied(connection, table):
                     return count
@@ -268,14 +279,25 @@ class LearnerStore:
     async def _forget_chunks(self, table: str) -> None:
         """Empty a table of chunks that are of no checkpoint any more."""
         async with session(self._pool) as connection:
-            there, needed = await one_row(
+            last, needed = await one_row(
                 connection,
-                f"SELECT EXISTS (SELECT FROM {table}), EXISTS ("
+                f"SELECT (SELECT max(version) FROM {table}), EXISTS ("
                 f" SELECT FROM checkpoints p WHERE EXISTS (SELECT FROM {table} c"
                 "  WHERE c.shard = p.shard AND c.version = p.version))",
             )
-            if there and not needed and not await _emptied(connection, table):
+            if last is None or needed or not self._is_long_not_needed(table, last):
+                return
+            if not await _emptied(connection, table):
                 await connection.execute(f"DELETE FROM {table}")
+
+    def _is_long_not_needed(self, table: str, last: int) -> bool:
+        """Return whether a table that is not needed was so for long; `last` version in it."""
+        now = time.monotonic()
+        version, since = self._not_needed.get(table, (None, now))
+        if version != last:
+            since = now
+            self._not_needed[table] = last, since
+        return now - since >= self._patience_seconds
 
 
 def _ring(version: int) -> int:
