@@ -29,7 +29,7 @@ _SLICE = 50
 _COLUMN_SLICE = 500
 _INSERT_EVENTS = 2000
 """Events of a chunk in one insert, which live calls may have to wait for; more is no faster."""
-_LIVE_EVENTS = 250
+_LIVE_EVENTS = 100
 """The same of a large live call: other tenants' events are written between."""
 _END = object()
 _FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
