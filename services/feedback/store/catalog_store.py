@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,7 +61,7 @@ class CatalogStore:
             self._waiting -= 1
 
     async def upsert(
-        self, tenant: str, items: Sequence[item_pb2.Item], paths: Sequence[str]
+        self, tenant: str, items: Sequence[item_pb2.Item], paths: Set[str]
     ) -> tuple[list[Upserted], Position | None]:
         """Create or update items with distinct ids; of existing ones write only `paths`.
 
@@ -82,7 +82,7 @@ class CatalogStore:
         connection: Connection,
         tenant: str,
         items: Sequence[item_pb2.Item],
-        paths: Sequence[str],
+        paths: Set[str],
     ) -> tuple[list[Upserted], Position | None]:
         now: datetime = await connection.fetchval("SELECT now()")
         stored = await _read(connection, tenant, [item.item_id for item in items])
