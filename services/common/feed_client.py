@@ -258,6 +258,9 @@ class FeedClient:
             message = await call.read()
         if message is grpc.aio.EOF:
             raise ConnectionError("the server ended the stream")
+        # What gRPC makes of bytes that cannot be decoded.
+        if message is None:
+            raise ConnectionError("a message of the server cannot be decoded")
         self.last_contact = time.monotonic()
         return cast("pb.SubscribeResponse", message)
 

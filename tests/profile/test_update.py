@@ -161,6 +161,34 @@ async def test_no_more_than_64_kib_of_attributes(service: LocalService) -> None:
     assert _plain((await service.get("ann")).profile.attributes) == {"a": "x" * 40_000}
 
 
+def _nested(depth: int, value: Any) -> dict[str, Any]:
+    """Return attributes that are `depth` deep, themselves among them: lists or objects."""
+    for _ in range(depth - 1):
+        value = [value] if isinstance(value, list) else {"in": value}
+    return {"in": value}
+
+
+@pytest.mark.parametrize("innermost", [[], {}], ids=["lists", "objects"])
+async def test_attributes_nest_as_deep_as_every_answer_can_hold(
+    service: LocalService, innermost: Any
+) -> None:
+    """Truth 13: what a request may just hold must not spoil an answer that holds others too."""
+    await service.stub.UpdateProfile(_update({"a": 1}, name="bob"))
+    await service.stub.UpdateProfile(_update(_nested(19, innermost)))
+    for depth in (20, 30):
+        deeper = _update(_nested(depth, innermost))
+        assert await _violations(service.stub.UpdateProfile(deeper)) == {
+            "profile.attributes": "nests objects and lists more than 20 deep"
+        }
+    batch = await service.stub.BatchGetProfiles(
+        pb.BatchGetProfilesRequest(subjects=[user("ann"), user("bob")])
+    )
+    read = [_plain(result.profile.attributes) for result in batch.results]
+    assert read == [_nested(19, innermost), {"a": 1}]
+    listed = await service.stub.ListProfiles(pb.ListProfilesRequest())
+    assert [_plain(one.attributes) for one in listed.profiles] == read
+
+
 _ENVELOPES: dict[str, tuple[str, Message, set[str]]] = {
     "all at once": (
         "GetProfile",

@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import ListValue, Value
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
@@ -158,6 +159,19 @@ async def test_profile_away_is_said_counted_and_not_remembered(ranker: Ranker) -
 
     await until(recovered, "profile to be found again")
     assert "f" not in ids(await ranker.recommend("7"))
+
+
+async def test_a_profile_that_cannot_be_decoded_is_said_and_counted(ranker: Ranker) -> None:
+    """Truth 14: gRPC answers OK and nothing when a message is deeper than parsers go."""
+    value = Value(number_value=1.0)
+    for _ in range(48):
+        value = Value(list_value=ListValue(values=[value]))
+    profile = profile_of("f", [0, 1, 0, 0])
+    profile.attributes.fields["deep"].CopyFrom(value)
+    ranker.upstream.profile.profiles[KEY] = profile
+    answer = await ranker.recommend("7", count=2)
+    assert list(answer.degradations) == ["profile_unavailable"]
+    assert await ranker.metric('harken_ranker_user_lookups_total{outcome="failed"}') == 1
 
 
 async def test_profile_away_cannot_pass_for_fresh(ranker: Ranker) -> None:
