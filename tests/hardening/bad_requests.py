@@ -96,7 +96,7 @@ def _of_field(
     last = fields[-1]
     name = _name(fields)
     wire = _WIRE.get(last.type, _VARINT)
-    tag = _varint(last.number << 3 | wire)
+    tag = varint(last.number << 3 | wire)
     element = tag + _ZERO[wire]
     count = min(drawn.randint(_FEW, _MANY), (_MOST_BODY - 100) // len(element))
     yield "repeated", name, _nested(fields[:-1], element * count)
@@ -124,10 +124,10 @@ def _nested(fields: Sequence[FieldDescriptor], content: bytes) -> bytes:
 
 
 def _field(field: FieldDescriptor, content: bytes) -> bytes:
-    return _varint(field.number << 3 | _LENGTH) + _varint(len(content)) + content
+    return varint(field.number << 3 | _LENGTH) + varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     made = b""
     while value > 0x7F:
         made += bytes([value & 0x7F | 0x80])
