@@ -1,8 +1,10 @@
 """The process of a trial: a job on standard input, a verdict on standard output.
 
+The job is a line of JSON, a line for each content, and the file.
 It knows no gRPC and no database. Limits of memory and time hold from before the file is read.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -25,6 +27,9 @@ _NICE = 5
 
 def main() -> None:
     """Try one file."""
+    # When memory ends, it is this process that goes, not the service beside it.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     job = json.loads(sys.stdin.buffer.readline())
     os.nice(_NICE)
     mapped = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
@@ -33,21 +38,22 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_seconds"], job["cpu_seconds"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        fault = _fault(job, sys.stdin.buffer.read())
+        fault = _fault(job)
     except MemoryError:
         fault = "needs too much memory"
     sys.stdout.write(json.dumps({"fault": fault}))
 
 
-def _fault(job: Mapping[str, Any], content: bytes) -> str | None:
+def _fault(job: Mapping[str, Any]) -> str | None:
     if job["file"] == ITEM_VECTORS:
-        return _vectors_fault(content, job["dimension"], job["max_norm"])
+        return _vectors_fault(sys.stdin.buffer.read(), job["dimension"], job["max_norm"])
+    contents = [json.loads(sys.stdin.buffer.readline()) for _ in range(job["contents"])]
     return model_fault(
         job["file"],
-        content,
+        sys.stdin.buffer.read(),
         job["columns_in"],
         job["columns_out"],
-        job["contents"],
+        contents,
         time.thread_time,
     )
 

@@ -1,4 +1,4 @@
-"""Trials of a generation's files: bounded, and ended with who asked for them (truth 13)."""
+"""Trials of models end with whoever asked for them, and know none of our secrets (truth 13)."""
 
 import asyncio
 import os
@@ -13,51 +13,54 @@ from services.common.onnx_model import TOWER
 from services.feedback import model_trial
 from services.feedback.domain.bootstrap_models import BUCKETS
 from services.feedback.model_trial import trial_fault, vectors_trial_fault
-from tests.feedback.generation_traps import DIMENSION, sound_files
+from tests.feedback.generation_traps import DIMENSION, TRAPS, sound_files
 from tests.waiting import until
 
 
-def _children() -> set[str]:
-    tasks = Path("/proc/self/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text("ascii").split()}
+def _trials() -> list[Path]:
+    """Return the folders in /proc of trials that this process began."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if b"model_trial_process" in line and int(parent) == os.getpid():
+            found.append(folder)
+    return found
 
 
-async def test_a_trial_ends_with_the_call_that_wanted_it() -> None:
-    """Otherwise whoever gives up and comes again would have any number of them at once."""
-    model = sound_files()[TOWER]
-    before = _children()
-    for _ in range(3):
-        wanted = asyncio.ensure_future(trial_fault(TOWER, model, BUCKETS, DIMENSION))
+async def test_a_trial_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARKEN_FEEDBACK_DSN", "postgresql://u:secret@h/d")
+    (slow,) = (trap.tower for trap in TRAPS if trap.name == "runs too long")
+    assert slow is not None
+    trial = asyncio.create_task(trial_fault(TOWER, slow, BUCKETS, DIMENSION))
+    await until(_trials, "the trial to begin")
+    (folder,) = _trials()
+    assert b"secret" not in (folder / "environ").read_bytes()
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    assert trial.cancelled()
+    await until(lambda: not _trials(), "the trial to end", 2)
 
-        async def begun() -> bool:
-            return bool(_children() - before)
 
-        await until(begun, "the trial to begin")
-        wanted.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await wanted
-        assert _children() <= before
-    # Given up before a thread was free for it: it never begins.
-    wanted = asyncio.ensure_future(trial_fault(TOWER, model, BUCKETS, DIMENSION))
-    wanted.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await wanted
-    assert await trial_fault(TOWER, model, BUCKETS, DIMENSION) is None
+async def test_a_sound_model_has_no_fault() -> None:
+    assert await trial_fault(TOWER, sound_files()[TOWER], BUCKETS, DIMENSION) is None
+    assert _trials() == []
 
 
 async def test_a_machine_too_busy_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_trial, "_SECONDS", 0.01)
-    before = _children()
     with pytest.raises(OverloadedError):
         await trial_fault(TOWER, sound_files()[TOWER], BUCKETS, DIMENSION)
-    assert _children() <= before
+    assert _trials() == []
 
 
 async def test_vectors_are_checked_outside_of_this_process() -> None:
     """20 MB of empty ids would take 400 MiB."""
     peak = _peak_mib()
-    fault = await vectors_trial_fault(b"\x0a\x00" * 10_000_000, 4, 3.0)
-    assert fault is not None
+    assert await vectors_trial_fault(b"\x0a\x00" * 10_000_000, 4, 3.0) is not None
     assert _peak_mib() - peak < 100
     sound = generation_pb2.ItemVectorFile(
         item_ids=["a", "b"], vectors=np.ones((2, 4), "<f4").tobytes()
@@ -70,5 +73,5 @@ async def test_vectors_are_checked_outside_of_this_process() -> None:
 
 
 def _peak_mib() -> int:
-    status = Path(f"/proc/{os.getpid()}/status").read_text("ascii")
+    status = Path("/proc/self/status").read_text("ascii")
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
