@@ -99,7 +99,8 @@ def reader_of(message: type[Message]) -> Callable[[bytes], Message | Refused]:
         except (DecodeError, IndexError):
             return Refused(UndecodableError("the body of the request cannot be decoded"))
         except InvalidRequestError as error:
-            return Refused(error)
+            # Its frames hold the body.
+            return Refused(error.with_traceback(None))
 
     return read
 
