@@ -27,11 +27,15 @@ from tests.end_to_end.clients import caller_of, catalogue
 
 RANKERS = 2
 _TOLD_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do. `plant` names a bug to run with; `most` events go into one call."""
+    """What to do. `most` events go into one call.
+
+    `plant` names a bug to run with; then the first complaint ends the campaign.
+    """
 
     minutes: float
     seed: int = 1
@@ -128,15 +132,25 @@ async def _traffic(
                 tasks.create_task(sender.run(stop))
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
-            until = time.monotonic() + campaign.minutes * 60
-            while (left := until - time.monotonic()) > 0:
-                await asyncio.sleep(min(left, _TOLD_SECONDS))
-                print(f"{left / 60:.1f} minutes left: {report.row()}", flush=True)
+            await _until_over(campaign, report)
             stop_faults.set()
             if running is not None:
                 await running
             stop.set()
+        if campaign.plant and report.complaints:
+            return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(faults.revive(done))
             await check_all(server, caller, senders, journal, RANKERS, report)
             done.set()
+
+
+async def _until_over(campaign: Campaign, report: Report) -> None:
+    """Wait for the end of the time, or for what a planted bug is caught by; tell how it goes."""
+    until = time.monotonic() + campaign.minutes * 60
+    told = time.monotonic()
+    while (left := until - time.monotonic()) > 0 and not (campaign.plant and report.complaints):
+        if time.monotonic() - told >= _TOLD_SECONDS:
+            told = time.monotonic()
+            print(f"{left / 60:.1f} minutes left: {report.row()}", flush=True)
+        await asyncio.sleep(min(left, _LOOK_SECONDS))
