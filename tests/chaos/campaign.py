@@ -39,7 +39,7 @@ _CHECKPOINT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do. `most` events go into one call.
+    """What to do. `most` events go into one call; a sender has so many users.
 
     `plant` names a bug to run with; then the first complaint ends the campaign.
     """
@@ -48,6 +48,7 @@ class Campaign:
     seed: int = 1
     senders: int = 4
     most: int = 4
+    users: int = 5
     plant: str = ""
     faults: bool = True
 
@@ -141,7 +142,16 @@ async def _traffic(
         await caller.upsert(*items)
         names = [item.item_id for item in items]
         senders = [
-            Sender(n, campaign.seed, caller.clients, names, journal, report, campaign.most)
+            Sender(
+                n,
+                campaign.seed,
+                caller.clients,
+                names,
+                journal,
+                report,
+                campaign.most,
+                campaign.users,
+            )
             for n in range(campaign.senders)
         ]
         stop_faults, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -149,6 +159,8 @@ async def _traffic(
             campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS))
         )
         async with asyncio.TaskGroup() as tasks:
+            # Beside the faults: what waits to be ready may need what a failpoint has ended.
+            tasks.create_task(faults.revive(stop))
             tasks.create_task(Shop(caller, senders, journal, report).run(stop))
             for sender in senders:
                 tasks.create_task(sender.run(stop))

@@ -18,7 +18,6 @@ from services.common.position import decode_position
 from tests.chaos.model import Acknowledged, Journal
 from tests.chaos.report import BAD_INPUT, DOUBLED, LOST, POSITION, READ, STALE, UNANSWERED, Report
 
-USERS_EACH = 5
 _PAUSE_SECONDS = 0.02
 _CALL_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
@@ -38,6 +37,7 @@ class Sender:
     def __init__(
         self, number: int, seed: int, clients: Clients, items: Sequence[str],
         journal: Journal, report: Report, most: int,
+        users: int,
     ) -> None:  # fmt: skip
         self._number = number
         self._chance = random.Random(f"{seed}-{number}")
@@ -47,7 +47,7 @@ class Sender:
         self._report = report
         self._most = most
         self._made = 0
-        self._users = [f"user-{number}-{n}" for n in range(USERS_EACH)]
+        self._users = [f"user-{number}-{n}" for n in range(users)]
         self._unsure: set[str] = set()
         self._taken_back: dict[str, bytes] = {}
         self.deletions = b""

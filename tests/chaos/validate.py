@@ -18,6 +18,7 @@ from tests.waiting import until
 
 _SETTLE_SECONDS = 60.0
 _SEEN_NAMED = 5000
+_AT_ONCE = 32
 
 
 async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) -> None:
@@ -25,7 +26,6 @@ async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) 
     logged: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     order: dict[str, list[str]] = defaultdict(list)
     retractions: dict[str, list[int]] = defaultdict(list)
-    facts: dict[str, int] = {}
     connection = await asyncpg.connect(server.admin_dsn)
     async with connection.transaction():
         async for row in connection.cursor(
@@ -41,11 +41,6 @@ async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) 
                     order[who].append(one.event_id)
                 case "event_retracted":
                     retractions[entry.event_retracted.event.event_id].append(row["sequence"])
-                case "user_fact":
-                    fact = entry.user_fact
-                    facts[fact.user_key.decode()[2:]] = int(
-                        fact.attributes.fields["number"].number_value
-                    )
     await connection.close()
     for name, acknowledged in journal.events.items():
         found = logged.get(name, [])
@@ -66,17 +61,47 @@ async def check_log(server: EmbeddedPostgres, journal: Journal, report: Report) 
         if found_at != [sequence]:
             kind = LOST if not found_at else DOUBLED if len(found_at) > 1 else POSITION
             report.complain(kind, "journal", f"{name} taken back at {found_at}, not {sequence}")
-    for who, value in journal.facts.items():
-        if facts.get(who) != value:
-            report.complain(LOST, "journal", f"{who} is {facts.get(who)} in the log, not {value}")
+
+
+async def check_facts(server: EmbeddedPostgres, journal: Journal, report: Report) -> None:
+    """Truth 1: what was said of a user gets into the log, soon: the outbox delivers it."""
+
+    async def lacking() -> list[str]:
+        facts: dict[str, int] = {}
+        connection = await asyncpg.connect(server.admin_dsn)
+        for row in await connection.fetch(
+            "SELECT entry FROM feedback.log WHERE user_key = ANY($1::bytea[]) ORDER BY sequence",
+            [f"u:{who}".encode() for who in journal.facts],
+        ):
+            entry = entry_pb2.Entry.FromString(row["entry"])
+            if entry.HasField("user_fact"):
+                number = entry.user_fact.attributes.fields["number"].number_value
+                facts[entry.user_fact.user_key.decode()[2:]] = int(number)
+        await connection.close()
+        return [who for who, value in journal.facts.items() if facts.get(who) != value]
+
+    async def delivered() -> bool:
+        return not await lacking()
+
+    try:
+        await until(delivered, "facts in the log", _SETTLE_SECONDS)
+    except AssertionError:
+        for who in await lacking():
+            report.complain(LOST, "journal", f"the log lacks what was last said of {who}")
 
 
 async def check_profiles(senders: list[Sender], journal: Journal, report: Report) -> None:
     """Truth 2: profile counts each event once, and has seen each item."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def checked(sender: Sender, who: str) -> None:
+        async with turn:
+            await _check_profile(sender, who, journal, report)
+
     async with asyncio.TaskGroup() as tasks:
         for sender in senders:
             for who in sender.users:
-                tasks.create_task(_check_profile(sender, who, journal, report))
+                tasks.create_task(checked(sender, who))
 
 
 async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
@@ -158,5 +183,6 @@ async def check_all(
     """Ask every oracle, with traffic and faults at rest."""
     await check_log(server, journal, report)
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(check_facts(server, journal, report))
         tasks.create_task(check_profiles(senders, journal, report))
         tasks.create_task(check_replicas(caller, rankers, report))
