@@ -19,6 +19,7 @@ from services.dataset.source.parts import REJECTS, STDIN
 from services.dataset.table.delimited import first_line
 from services.dataset.table.options import Quoting, ReadOptions, delimiter_of
 from services.dataset.table.table import Source, Table, open_table
+from services.dataset.values.cells import DecimalMark
 from services.dataset.values.times import TIME_FORMAT_WORDS, TimeOptions, checked_format, zone_of
 
 _Options = TypeVar("_Options")
@@ -146,6 +147,10 @@ class EventMapping:
             "such as '%d.%m.%Y %H:%M'. Default: what is unambiguous is read."
         ),
     ] = None
+    decimal: Annotated[
+        DecimalMark | None,
+        typer.Option(help="What stands before a fraction: '.', or ',' as in 1.089,90."),
+    ] = None
 
     def options(self, preset: EventOptions) -> EventOptions:
         """Return what is given, and what a named format says otherwise.
@@ -166,6 +171,7 @@ class EventMapping:
             type_map={**preset.type_map, **_type_map(self.map_type or ())},
             times=time_options(self.time_zone, self.time_format, preset.times),
             line_ids=self.line_ids or preset.line_ids,
+            decimal=self.decimal or preset.decimal,
         )
 
 
@@ -199,6 +205,10 @@ class ItemMapping:
     time_format: Annotated[
         str | None, typer.Option(help="How times are written, as strptime has it.")
     ] = None
+    decimal: Annotated[
+        DecimalMark | None,
+        typer.Option(help="What stands before a fraction: '.', or ',' as in 1.089,90."),
+    ] = None
 
     def options(self, preset: ItemOptions) -> ItemOptions:
         """Return what is given, and what a named format says otherwise.
@@ -215,7 +225,12 @@ class ItemMapping:
             self.number, preset.separator if self.separator is None else self.separator,
         )  # fmt: skip
         times = time_options(self.time_zone, self.time_format, preset.times)
-        return replace(_over(given, preset), separator=given.separator, times=times)
+        return replace(
+            _over(given, preset),
+            separator=given.separator,
+            times=times,
+            decimal=self.decimal or preset.decimal,
+        )
 
 
 @contextmanager

@@ -189,3 +189,16 @@ async def test_what_a_newcomer_would_miss_is_said(importer: Importer) -> None:
     done = await importer.run("events", "e.csv")
     assert done.code == 0
     assert "all events get the time of this import" in done.errors
+
+
+async def test_a_decimal_comma(importer: Importer) -> None:
+    written(importer.folder / "i.csv", "id;Preis\n1;89,90\n2;1.089,90\n")
+    done = await importer.run("items", "i.csv", "--number", "preis", "--decimal", ",")
+    assert done.code == 0
+    assert not (importer.folder / "i.csv.rejects.jsonl").exists()
+    written(importer.folder / "e.csv", "user;item;type;timestamp;Betrag\na;1;view;1700000000;4,5\n")
+    done = await importer.run("events", "e.csv", "--value-column", "betrag")
+    found = json.loads((importer.folder / "e.csv.rejects.jsonl").read_text())
+    assert "--decimal , reads such" in found["detail"]
+    done = await importer.run("events", "e.csv", "--value-column", "betrag", "--decimal", ",")
+    assert not (importer.folder / "e.csv.rejects.jsonl").exists()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.dataset.faults import ColumnError
 from services.dataset.fields.columns import Columns, find_column, require_column
+from services.dataset.values.cells import DecimalMark
 from services.dataset.values.times import TimeOptions
 
 EXPORT_COLUMNS = ("event_id", "user", "session", "item", "type", "value", "timestamp", "slate_id",
@@ -18,6 +19,7 @@ class EventOptions:
 
     constant_type: the type of all events. type_map: types by what the file calls them. line_ids:
     an event id names several lines, such as an order its products: make one of each line.
+    decimal: how values in text are written.
     """
 
     user: str | None = None
@@ -31,6 +33,7 @@ class EventOptions:
     type_map: Mapping[str, str] = field(default_factory=dict)
     times: TimeOptions = field(default_factory=TimeOptions)
     line_ids: bool = False
+    decimal: DecimalMark = DecimalMark.POINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class EventFields:
     type_map: Mapping[str, str]
     times: TimeOptions
     line_ids: bool
+    decimal: DecimalMark
     exact: bool
 
 
@@ -97,5 +101,6 @@ def event_fields(
         type_map=options.type_map,
         times=options.times,
         line_ids=options.line_ids,
+        decimal=options.decimal,
         exact=set(table.columns) == set(EXPORT_COLUMNS),
     )

@@ -19,7 +19,14 @@ from services.dataset.fields.columns import (
 )
 from services.dataset.table.block import Block
 from services.dataset.table.table import Table
-from services.dataset.values.cells import ABSENT, list_of, number_of, text_of, truth_of
+from services.dataset.values.cells import (
+    ABSENT,
+    DecimalMark,
+    list_of,
+    number_of,
+    text_of,
+    truth_of,
+)
 from services.dataset.values.times import TimeOptions, TimeReader
 
 EXPORT_COLUMNS = ("item", "title", "description", "categories", "tags", "numbers", "available",
@@ -34,7 +41,7 @@ class ItemOptions:
     """What the caller says about items; a column that is None is found by its name.
 
     numbers: columns that are numbers; None: those of NUMBER_COLUMNS. separator: what parts
-    categories and tags, " " any white space.
+    categories and tags, " " any white space. decimal: how numbers in text are written.
     """
 
     item: str | None = None
@@ -48,6 +55,7 @@ class ItemOptions:
     numbers: Sequence[str] | None = None
     separator: str = "|"
     times: TimeOptions = field(default_factory=TimeOptions)
+    decimal: DecimalMark = DecimalMark.POINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class ItemFields:
     strict_numbers: bool
     separator: str
     times: TimeOptions
+    decimal: DecimalMark
     exact: bool
 
 
@@ -122,6 +131,7 @@ def item_fields(table: Columns, options: ItemOptions) -> ItemFields:
         strict_numbers=options.numbers is not None,
         separator=options.separator,
         times=options.times,
+        decimal=options.decimal,
         exact=exact,
     )
 
@@ -235,7 +245,7 @@ class ItemReader:
                 continue
             given.append(f"numbers.{column}")
             try:
-                number = number_of(cell)
+                number = number_of(cell, fields.decimal)
             except RowFaultError as error:
                 if fields.strict_numbers:
                     raise _CellError(error.fault(column, cell)) from None

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 from services.dataset.faults import RowFaultError
@@ -19,6 +19,12 @@ _FALSE = frozenset({"false", "no", "f", "n", "out of stock", "out_of_stock", "ou
                     "unavailable", "discontinued"})  # fmt: skip
 _NOT_A_NUMBER = frozenset({"nan", "nat", "<na>"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_COMMA_NUMBER = re.compile(
+    r"[+-]?(\d+|\d{1,3}(?P<group>[.' \u00a0\u202f\u2019])\d{3}((?P=group)\d{3})*)?"
+    r"(,\d*)?(e[+-]?\d+)?",
+    re.ASCII | re.IGNORECASE,
+)
+_GROUPS = str.maketrans(",", ".", ".' \u00a0\u202f\u2019")
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EXACT_DIGITS = 400
 _EXACT_INTEGERS = 2**53
@@ -136,8 +142,17 @@ def text_of(cell: object) -> str:
             raise RowFaultError("INVALID_VALUE", f"expected text, found {kind}")
 
 
-def number_of(cell: object) -> float | None:
+class DecimalMark(StrEnum):
+    """What stands before the fraction of a number in text."""
+
+    POINT = "."
+    COMMA = ","
+
+
+def number_of(cell: object, mark: DecimalMark = DecimalMark.POINT) -> float | None:
     """Return a cell as a finite number; None when it is empty or says that it is no number.
+
+    With a comma as `mark`, thousands may be grouped by points, spaces or apostrophes: "1.089,90".
 
     Raises:
         RowFaultError: it is something else, or beyond what a double holds.
@@ -148,9 +163,14 @@ def number_of(cell: object) -> float | None:
     text = text_of(cell)
     if not text or text.lower() in _NOT_A_NUMBER:
         return None
-    if not _NUMBER.fullmatch(text):
-        raise RowFaultError("INVALID_VALUE", f"{text[:64]!r} is no finite number")
-    number = float(text)
+    comma = _COMMA_NUMBER.fullmatch(text)
+    plain = text.translate(_GROUPS) if mark is DecimalMark.COMMA and comma else text
+    # A number in a typed source has its point, whatever texts have.
+    typed = mark is DecimalMark.POINT or not isinstance(cell, str)
+    if not _NUMBER.fullmatch(plain) or not (typed or comma):
+        hint = "" if mark is DecimalMark.COMMA or not comma else " (--decimal , reads such)"
+        raise RowFaultError("INVALID_VALUE", f"{text[:64]!r} is no finite number{hint}")
+    number = float(plain)
     if not math.isfinite(number):
         raise RowFaultError("INVALID_VALUE", f"{text[:64]!r} is too large for a number")
     return number

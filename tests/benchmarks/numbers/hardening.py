@@ -8,7 +8,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,18 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--kills", type=int, default=10, help="of the row on recovery")
     parser.add_argument("--soak-seconds", type=float, default=3600.0)
     parser.add_argument("--chaos-minutes", type=float, default=60.0)
+    rows: Mapping[str, Callable[[argparse.Namespace], Iterator[Number]]] = {
+        "fields": bad_fields,
+        "traps": traps,
+        "recovery": lambda given: recovery(given.kills),
+        "soak": lambda given: soak(given.soak_seconds),
+        "campaign": lambda given: campaign(minutes=given.chaos_minutes),
+        "planted": lambda _: planted(),
+    }
+    parser.add_argument("--rows", nargs="+", choices=[*rows], default=[*rows])
     options = parser.parse_args(arguments)
-    rows: Sequence[Callable[[argparse.Namespace], Iterator[Number]]] = (
-        bad_fields,
-        traps,
-        lambda given: recovery(given.kills),
-        lambda given: soak(given.soak_seconds),
-        lambda given: campaign(minutes=given.chaos_minutes),
-        lambda _: planted(),
-    )
-    for row in rows:
-        yield from row(options)
+    for name in options.rows:
+        yield from rows[name](options)
 
 
 def traps(_: argparse.Namespace) -> Iterator[Number]:
@@ -174,5 +175,8 @@ async def _probed(channels: dict[str, grpc.aio.Channel], work: Any) -> dict[str,
     await work
     for task in probes:
         task.cancel()
-    await asyncio.gather(*probes, return_exceptions=True)
+    for ended in await asyncio.gather(*probes, return_exceptions=True):
+        # A service that fails its probe has no p99.
+        if isinstance(ended, Exception):
+            raise ended
     return {one: statistics.quantiles(values, n=100)[98] for one, values in times.items()}

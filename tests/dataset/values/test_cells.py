@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.dataset.faults import RowFaultError
 from services.dataset.values.cells import (
     ABSENT,
+    DecimalMark,
     Moment,
     list_of,
     number_of,
@@ -203,3 +204,45 @@ def test_a_float_that_has_lost_digits_is_no_id() -> None:
     assert text_of(2.0**53) == "9007199254740992"
     with pytest.raises(RowFaultError, match="has lost digits"):
         text_of(2.0**60)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("89,90", 89.9),
+        ("1.089,90", 1089.9),
+        ("1.089", 1089.0),
+        ("-1 234 567,5", -1234567.5),
+        ("1\u202f234,5", 1234.5),
+        ("12'345,60", 12345.6),
+        (",5", 0.5),
+        ("5,", 5.0),
+        ("1,5e3", 1500.0),
+        ("7", 7.0),
+        (89.5, 89.5),
+        (7, 7.0),
+        ("", None),
+        ("nan", None),
+    ],
+)
+def test_numbers_with_a_comma(cell: object, number: float | None) -> None:
+    assert number_of(cell, DecimalMark.COMMA) == number
+
+
+@pytest.mark.parametrize(
+    "cell", ["89.90", "1.08,5", "1.0890", "1,089.90", "1.089 000", "1,2,3", "x"]
+)
+def test_what_is_no_number_with_a_comma(cell: str) -> None:
+    with pytest.raises(RowFaultError, match=r"is no finite number$"):
+        number_of(cell, DecimalMark.COMMA)
+
+
+@pytest.mark.parametrize("cell", ["89,90", "1.089,90", "1 089"])
+def test_a_comma_is_not_guessed_but_named(cell: str) -> None:
+    with pytest.raises(RowFaultError, match=r"is no finite number \(--decimal , reads such\)"):
+        number_of(cell)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_as_german_writes_it(number: float) -> None:
+    assert number_of(f"{number!r}".replace(".", ","), DecimalMark.COMMA) == number
