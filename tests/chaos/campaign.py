@@ -35,6 +35,8 @@ SECOND_LEARNER = "learner-2"
 _TOLD_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 _CHECKPOINT_SECONDS = 20.0
+_REPLAYED_SECONDS = 120.0
+"""Of the end of a campaign: the replay takes about as long as learning did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,10 @@ async def _traffic(
                 tasks.create_task(sender.run(stop))
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
-            await _until_over(campaign, campaign.minutes * 30, report)
+            replayed = min(campaign.minutes * 30, _REPLAYED_SECONDS)
+            await _until_over(campaign, campaign.minutes * 60 - replayed, report)
             await _until_kept(campaign, server, report)
-            await _until_over(campaign, campaign.minutes * 30, report)
+            await _until_over(campaign, replayed, report)
             stop_faults.set()
             if running is not None:
                 await running
@@ -199,5 +202,5 @@ async def _until_over(campaign: Campaign, seconds: float, report: Report) -> Non
     while (left := until - time.monotonic()) > 0 and not (campaign.plant and report.complaints):
         if time.monotonic() - told >= _TOLD_SECONDS:
             told = time.monotonic()
-            print(f"{left:.0f} seconds left of this half: {report.row()}", flush=True)
+            print(f"{left:.0f} seconds left of this part: {report.row()}", flush=True)
         await asyncio.sleep(min(left, _LOOK_SECONDS))
