@@ -9,6 +9,7 @@ from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.answer_size import CLIENT_BYTES, check_answer_size
 from services.common.attribute_faults import attributes_fault
+from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.request_limits import MAX_PATHS
@@ -51,7 +52,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Return the profile of one user."""
         checks = Checks()
         checks.subject("subject", request.subject)
-        wanted, snapshot = await self._read(checks, request, [request.subject])
+        wanted, snapshot = await self._read(checks, request, [request.subject], context)
         stale = self._freshness.is_stale(wanted, snapshot.applied, request.strict)
         (stored,) = snapshot.profiles
         if not stored.is_known:
@@ -73,7 +74,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         limit = checks.number(
             "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
         )
-        wanted, snapshot = await self._read(checks, request, request.subjects)
+        wanted, snapshot = await self._read(checks, request, request.subjects, context)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
             epoch=snapshot.applied.epoch,
@@ -123,14 +124,20 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         return await list_profiles(self._attributes, request)
 
     async def _read(
-        self, checks: Checks, request: _Read, subjects: Sequence[subject_pb2.Subject]
+        self,
+        checks: Checks,
+        request: _Read,
+        subjects: Sequence[subject_pb2.Subject],
+        context: grpc.aio.ServicerContext,
     ) -> tuple[Position | None, Snapshot]:
         """Check what both reads have in common, wait for min_position, and read."""
         tenant = checks.tenant(request.tenant)
         wanted = checks.position("min_position", request.min_position)
         budget = checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget)
         checks.done()
-        await self._freshness.wait(wanted, budget, request.strict)
+        left = seconds_to_wait(context)
+        seconds = budget if left is None else min(budget, left)
+        await self._freshness.wait(wanted, seconds, request.strict)
         keys = [user_key_of(subject) for subject in subjects]
         return wanted, await self._profiles.read(tenant, keys, _seen_wanted(request))
 

@@ -1,13 +1,13 @@
 """RankerService: checks, asks the domain, converts."""
 
 import time
-from typing import cast
 
 import grpc
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.answer_size import check_answer_size
+from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.live import Live
 from services.common.tracing import traceparent_of
@@ -32,8 +32,6 @@ MAX_COUNT = 1000
 MAX_EXCLUDED = 5000
 MAX_CATEGORIES = 100
 MAX_RANKED = 1000
-_ANSWER_SHARE, _MAX_ANSWER_SECONDS = 0.1, 0.05
-"""Share of the caller's deadline kept back for making and sending the answer, and its bound."""
 
 
 class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
@@ -83,7 +81,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         rule = self._seen_rules.value.of(request.surface)
         wanted = filter_of(request.filter, rule, request.excluded_item_ids)
         found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, _time_left(context)
+            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
         with self._metrics.make_seconds.time():
             now = _shown_at(request)
@@ -140,7 +138,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, _time_left(context)
+            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
         slate, unranked = rank_items(
             found.replica,
@@ -222,12 +220,3 @@ def _check_surface(checks: Checks, surface: str) -> None:
 def _check_filter(checks: Checks, wanted: slate_pb2.Filter) -> None:
     checks.size("filter.categories", len(wanted.categories), 0, MAX_CATEGORIES)
     checks.size("filter.excluded_categories", len(wanted.excluded_categories), 0, MAX_CATEGORIES)
-
-
-def _time_left(context: grpc.aio.ServicerContext) -> float | None:
-    """Return the seconds until the caller's deadline that may be spent waiting; None: no limit."""
-    # The stubs do not know that there may be none.
-    left = cast("float | None", context.time_remaining())
-    if left is None:
-        return None
-    return max(0.0, left - min(left * _ANSWER_SHARE, _MAX_ANSWER_SECONDS))

@@ -110,3 +110,15 @@ async def test_a_position_that_cannot_be_judged_yet_is_not_called_fresh(
     assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_READY")
     # A position of the epoch that we are in needs no judging.
     assert not (await second.stub.GetProfile(_request(script.position, 0))).stale
+
+
+async def test_a_deadline_is_never_overrun(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """Truth 8: stale is said in time, though gRPC rounds time-outs up by as much as 3%."""
+    feedback.publish(script.frame([Happening("ann", "a")]))
+    await service.get("ann", script.position)
+    script.frame([Happening("ann", "b")])
+    request = _request(script.position, 10)
+    for seconds in (0.5, 3, 2.91):
+        assert (await service.stub.GetProfile(request, timeout=seconds)).stale

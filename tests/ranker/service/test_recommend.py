@@ -194,9 +194,11 @@ async def test_a_deadline_is_never_overrun(ranker: Ranker) -> None:
     request = pb.RecommendRequest(
         subject=user("7"), min_position=position(99), wait_budget=Duration(seconds=10)
     )
-    answer = await ranker.stub.Recommend(request, timeout=0.5)
-    assert answer.stale
-    assert list(answer.degradations) == ["profile_unavailable"]
+    # gRPC sends the time-out before again when the next is a little shorter: 2.91 arrives as 3.
+    for seconds in (0.5, 3, 2.91):
+        answer = await ranker.stub.Recommend(request, timeout=seconds)
+        assert answer.stale
+        assert list(answer.degradations) == ["profile_unavailable"]
 
 
 async def test_a_profile_behind_us_is_not_remembered(ranker: Ranker) -> None:
