@@ -17,8 +17,8 @@ FRAME_CHANNEL = "feedback_frames"
 PAGE_FRAMES = 256
 _PAGE_BYTES = 4 * 1024 * 1024
 PIN_SECONDS = 120.0
-RETENTION_LOCK = 0x4841524B
-"""Advisory lock: whoever pins shares it, whoever forgets holds it alone."""
+RETENTION_TURN = "retention"
+"""Whoever pins shares this turn, whoever forgets has it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class FrameStore:
         None when there is no checkpoint yet.
         """
         async with session(self._pool) as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", RETENTION_LOCK)
+            await connection.execute("SELECT take_turn($1, true)", RETENTION_TURN)
             checkpoint = await self._newest_checkpoint(connection)
             if checkpoint is None:
                 return None

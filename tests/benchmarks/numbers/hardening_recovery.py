@@ -1,8 +1,8 @@
 """How soon the suite is back after a SIGKILL, and what grows in it while it runs.
 
 Its bias: one machine, and whoever restarts a process does so at once; a time includes that the
-process starts anew. A call that fails is tried again every 20 ms, by a client that tries to connect every
-100 ms, as deploy/clients.md recommends: both are in the times.
+process starts anew. A call that fails is tried again every 20 ms, by a client that tries to connect
+every 100 ms, as deploy/clients.md recommends: both are in the times.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from services.common.errors import StoreUnavailableError
 from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.benchmarks.numbers.table import Number
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
+from tests.waiting import until
 
 ITEMS = 60
 _MIB = 1 << 20
@@ -104,8 +105,7 @@ async def _kill(postgres: EmbeddedPostgres, suite: Suite, name: str) -> asyncio.
         os.kill(killed, signal.SIGKILL)
         starting = asyncio.create_task(asyncio.to_thread(postgres.start))
         # Its orphans may answer for a moment.
-        while postgres.pid in (None, killed):
-            await asyncio.sleep(_PAUSE_SECONDS / 4)
+        await until(lambda: postgres.pid not in (None, killed), "PostgreSQL to start", 60)
         return starting
     await asyncio.to_thread(suite.kill, name)
     return asyncio.create_task(asyncio.to_thread(suite.start, name))
