@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2
+from google.rpc import error_details_pb2
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,3 +49,33 @@ def test_a_public_rpc_that_does_not_exist_is_an_error(checkout: Path) -> None:
     done = build(checkout)
     assert done.returncode != 0
     assert "Guess" in done.stderr
+
+
+def _files() -> descriptor_pb2.FileDescriptorSet:
+    content = (_ROOT / "deploy" / "edge" / "harken.binpb").read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(content)
+
+
+def test_every_kind_of_detail_is_known_to_the_edge() -> None:
+    """Envoy 1.40 answers an error with an unknown detail by 400 and an empty body of gRPC."""
+    known = {f"{file.package}.{one.name}" for file in _files().file for one in file.message_type}
+    details = error_details_pb2.DESCRIPTOR.message_types_by_name.values()
+    assert {one.full_name for one in details} <= known
+    assert "google.rpc.Status" in known
+
+
+def test_no_public_rpc_streams() -> None:
+    """Envoy 1.40 ends a stream that fails half-way with 200 and a well-formed array."""
+    public = {
+        line.strip()
+        for line in (_ROOT / "deploy" / "edge" / "public_rpcs.txt").read_text().splitlines()
+        if line.strip() and not line.startswith("#")
+    }
+    seen = 0
+    for file in _files().file:
+        for service in file.service:
+            for method in service.method:
+                if f"{file.package}.{service.name}/{method.name}" in public:
+                    seen += 1
+                    assert not (method.client_streaming or method.server_streaming), method.name
+    assert seen == len(public)
