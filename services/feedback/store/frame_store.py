@@ -11,7 +11,7 @@ from harken.feedback.v1 import frame_pb2
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks
-from services.feedback.store.log_store import SHARD
+from services.feedback.store.log_store import SHARD, LogRow, read_log
 
 FRAME_CHANNEL = "feedback_frames"
 PAGE_FRAMES = 256
@@ -115,17 +115,23 @@ class FrameStore:
             version = frame.version
         return frames
 
-    async def epoch_at(self, version: int) -> int | None:
-        """Return the epoch that a version was committed in, None when it is too old to tell."""
+    async def point_at(self, version: int) -> Applied | None:
+        """Return the point of a version, as it was committed; None when it is too old to tell."""
         with store_faults():
-            epoch: int | None = await self._pool.fetchval(
-                "SELECT epoch FROM frames WHERE shard = $1 AND version = $2"
-                " UNION ALL SELECT epoch FROM checkpoints WHERE shard = $1 AND version = $2"
-                " LIMIT 1",
+            row = await self._pool.fetchrow(
+                "SELECT epoch, through_sequence FROM frames WHERE shard = $1 AND version = $2"
+                " UNION ALL SELECT epoch, through_sequence FROM checkpoints"
+                " WHERE shard = $1 AND version = $2 LIMIT 1",
                 SHARD,
                 version,
             )
-        return epoch
+        return None if row is None else Applied(row["epoch"], version, row["through_sequence"])
+
+    async def log_after(self, sequence: int, until: int, limit: int) -> list[LogRow]:
+        """Return up to `limit` entries of the log after a sequence, none beyond `until`."""
+        async with session(self._pool) as connection:
+            rows = await read_log(connection, sequence, limit)
+        return [row for row in rows if row.sequence <= until]
 
     async def _newest_checkpoint(self, connection: Connection) -> Checkpoint | None:
         with store_faults():
