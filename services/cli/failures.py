@@ -73,13 +73,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def describe(error: grpc.aio.AioRpcError) -> str:
     """Return a gRPC fault as one line: status, message, and each field violation."""
     line = f"{error.code().name}: {error.details()}"
-    violations = _violations(error)
+    found = violations(error)
     # The message of our own services names the violations already.
-    extra = [text for text in violations if text not in (error.details() or "")]
+    extra = [text for text in found if text not in (error.details() or "")]
     return f"{line} ({'; '.join(extra)})" if extra else line
 
 
-def _violations(error: grpc.aio.AioRpcError) -> list[str]:
+def violations(error: grpc.aio.AioRpcError) -> list[str]:
+    """Return what the fields of a request are said to have, as "field: what"."""
     try:
         status = rpc_status.from_call(error)  # type: ignore[arg-type]
     except ValueError:

@@ -20,9 +20,9 @@ from services.common.live import Live
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
 from services.common.process_metrics import add_process_metrics
+from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
@@ -35,7 +35,6 @@ _PENDING = 5_000
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
     # Our own clients ping idle streams every 10 s; by default a server refuses that.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -89,8 +88,9 @@ class Server:
         services: Iterable[str],
         limits: Live[CallLimits],
         max_connection_age_seconds: float,
+        max_request_bytes: int = SMALL_MESSAGE_BYTES,
     ) -> None:
-        """Serve RPCs of the named services within `limits`.
+        """Serve RPCs of the named services within `limits`, with requests of at most so many bytes.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -101,8 +101,11 @@ class Server:
         add_process_metrics(registry)
         self._boundary = RpcBoundary(RpcMetrics(registry), limits)
         self._drained = False
-        age = ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000))
-        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, age))
+        own = (
+            ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
+            ("grpc.max_receive_message_length", max_request_bytes),
+        )
+        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(

@@ -25,6 +25,7 @@ from services.common.live import Live
 from services.common.logs import logger
 from services.common.loop_stages import ACCEPTED, PUSHED, LoopMetrics
 from services.common.process_metrics import DatabaseMetrics
+from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
 from services.common.tracing import event_tracer
 from services.feedback.bootstrap import BootstrapBuilder
@@ -149,6 +150,7 @@ async def _serve(
         names,
         settings.map(lambda config: config.call_limits()),
         config.max_connection_age_seconds,
+        LARGE_MESSAGE_BYTES,
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(

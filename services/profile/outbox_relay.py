@@ -14,7 +14,7 @@ from services.common.logs import logger
 from services.common.retry_info import pause_seconds
 from services.profile import attributes
 from services.profile.metrics import ProfileMetrics
-from services.profile.store.outbox_store import MAX_BATCH, OutboxStore
+from services.profile.store.outbox_store import OutboxStore
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
@@ -88,7 +88,7 @@ class OutboxRelay:
         if backoff is not None and time.monotonic() < backoff.until:
             return
         try:
-            while await self._deliver(tenant) == MAX_BATCH:
+            while await self._deliver(tenant):
                 pass
         except grpc.aio.AioRpcError as error:
             self._metrics.outbox_failures.labels(error.code().name).inc()
@@ -103,9 +103,10 @@ class OutboxRelay:
         else:
             self._backoffs.pop(tenant, None)
 
-    async def _deliver(self, tenant: str) -> int:
-        async with self._store.claimed(tenant) as facts:
-            if facts:
+    async def _deliver(self, tenant: str) -> bool:
+        """Deliver the oldest facts of a tenant; return whether more wait."""
+        async with self._store.claimed(tenant) as claim:
+            if claim.facts:
                 request = pb.AppendUserFactsRequest(
                     tenant=tenant,
                     facts=[
@@ -114,12 +115,12 @@ class OutboxRelay:
                             revision=fact.revision,
                             attributes=attributes.from_json(fact.attributes),
                         )
-                        for fact in facts
+                        for fact in claim.facts
                     ],
                 )
                 await self._stub.AppendUserFacts(request, timeout=CALL_SECONDS)
-        self._metrics.outbox_delivered.inc(len(facts))
-        return len(facts)
+        self._metrics.outbox_delivered.inc(len(claim.facts))
+        return claim.more
 
     async def _count(self) -> None:
         # Counting reads all that waits, so not more often than the poll.

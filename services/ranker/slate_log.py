@@ -29,7 +29,7 @@ _CALL_SECONDS = 5.0
 _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
-_BYTES_PER_SLOT = 64
+_BYTES_BESIDE = 1024
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _log = logger("slates")
@@ -48,7 +48,7 @@ class ServedSlate:
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
-        return self.shown.nbytes + _BYTES_PER_SLOT * len(self.response.slots) + 256
+        return self.shown.nbytes + self.response.ByteSize() + _BYTES_BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class SlateLogMetrics:
         self.queue_full = dropped.labels("queue_full")
         self.refused = dropped.labels("refused")
         self.failed = dropped.labels("failed")
+        self.too_large = dropped.labels("too_large")
 
 
 class SlateLog:
@@ -96,9 +97,13 @@ class SlateLog:
         return share >= 1 or random.random() < share
 
     def offer(self, slate: ServedSlate) -> None:
-        """Log a slate soon; drop it when too many are waiting."""
+        """Log a slate soon; drop it when too many are waiting, or it is too large to send."""
         if len(self._waiting) >= self._bounds.value.waiting:
             self._metrics.queue_full.inc()
+            return
+        if slate.size() > _BATCH_BYTES:
+            # A thousand items with hundreds of features: no request takes it.
+            self._metrics.too_large.inc()
             return
         self._waiting.append(slate)
         self._wake.set()

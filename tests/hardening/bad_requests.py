@@ -27,7 +27,7 @@ FILES = {
     "profile": (profile_service_pb2,),
     "ranker": (ranker_service_pb2,),
 }  # fmt: skip
-_LONG = 5 * 1024 * 1024
+_LONG = 3 * 1024 * 1024, 10 * 1024 * 1024
 _FEW, _MANY = 500_000, 1_500_000
 _LENGTH, _VARINT = 2, 0
 _WIRE = {
@@ -38,7 +38,9 @@ _WIRE = {
     FieldDescriptor.TYPE_MESSAGE: _LENGTH,
 }  # fmt: skip
 _ZERO = {0: b"\0", 1: b"\0" * 8, 2: b"\0", 5: b"\0" * 4}
-_MOST_BODY = 16 * 1024 * 1024 - 1024
+_MIB = 1024 * 1024
+_MOST_BODY = {"feedback": 16 * _MIB, "profile": 4 * _MIB, "ranker": 4 * _MIB}
+_ROOM = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,19 @@ def bad_requests(drawn: random.Random) -> Iterator[BadRequest]:
         for file in files:
             for described in file.DESCRIPTOR.services_by_name.values():
                 for method in described.methods:
-                    for what, field, body in _bodies(method.input_type, drawn):
+                    most = _MOST_BODY[service] - _ROOM
+                    for what, field, body in _bodies(method.input_type, most, drawn):
                         yield BadRequest(service, method, what, field, body)
 
 
-def _bodies(request: Descriptor, drawn: random.Random) -> Iterator[tuple[str, str | None, bytes]]:
+def _bodies(
+    request: Descriptor, most: int, drawn: random.Random
+) -> Iterator[tuple[str, str | None, bytes]]:
     yield "noise", None, b"\xff" * drawn.randint(1, 40)
     yield "cut", None, b"\x0a\x05ab"
     yield "large noise", None, b"\xff" * drawn.randint(100_000, 1_000_000)
     for fields in _paths(request, ()):
-        for what, field, body in _of_field(fields, drawn):
+        for what, field, body in _of_field(fields, most, drawn):
             yield f"{what} {field or ''}", field, body
 
 
@@ -91,21 +96,22 @@ def _is_struct(message: Descriptor) -> bool:
 
 
 def _of_field(
-    fields: Sequence[FieldDescriptor], drawn: random.Random
+    fields: Sequence[FieldDescriptor], most: int, drawn: random.Random
 ) -> Iterator[tuple[str, str | None, bytes]]:
     last = fields[-1]
     name = _name(fields)
     wire = _WIRE.get(last.type, _VARINT)
     tag = _varint(last.number << 3 | wire)
     element = tag + _ZERO[wire]
-    count = min(drawn.randint(_FEW, _MANY), (_MOST_BODY - 100) // len(element))
+    count = min(drawn.randint(_FEW, _MANY), (most - _ROOM) // len(element))
     yield "repeated", name, _nested(fields[:-1], element * count)
     if wire == _LENGTH and not (last.message_type and not _is_struct(last.message_type)):
         place = f"{name}[0]" if last.is_repeated else name
-        long = _field(last, b"x" * drawn.randint(_LONG, 2 * _LONG))
+        shortest, longest = _LONG
+        long = _field(last, b"x" * drawn.randint(shortest, min(longest, most - _ROOM)))
         yield "long", place, _nested(fields[:-1], long)
     if last.is_repeated and wire != _LENGTH:
-        packed = _field(last, bytes(drawn.randint(_FEW, _MANY) * 8))
+        packed = _field(last, bytes(min(drawn.randint(_FEW, _MANY) * 8, most - _ROOM)))
         yield "packed", f"{name}[0]", _nested(fields[:-1], packed)
     if last.type == FieldDescriptor.TYPE_STRING:
         yield "not UTF-8", None, _nested(fields[:-1], _field(last, b"\xff\xfe"))

@@ -67,6 +67,22 @@ async def test_each_revision_once_across_an_outage(
     await service.wait_for_metric("harken_profile_outbox_rows", 0)
 
 
+async def test_large_facts_fit_into_messages(
+    service: LocalService, feedback: ScriptedFeedback
+) -> None:
+    """A hundred of 60 KB are 6 MB, and a message holds 4 MiB."""
+    await feedback.stop()
+    attributes = Struct()
+    attributes.update({"n": 1, "text": "t" * 60_000})
+    for number in range(100):
+        profile = profile_pb2.Profile(subject=user(f"user-{number}"), attributes=attributes)
+        await service.stub.UpdateProfile(pb.UpdateProfileRequest(profile=profile))
+    await feedback.start()
+    await until(lambda: len(_told(feedback)) == 100, "the facts")
+    assert [key for key, _, _ in _told(feedback)] == [f"u:user-{n}".encode() for n in range(100)]
+    await service.wait_for_metric("harken_profile_outbox_rows", 0)
+
+
 async def test_a_tenant_without_catalogue_keeps_its_rows_and_holds_up_nobody(
     service: LocalService, feedback: ScriptedFeedback
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -62,8 +63,16 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
         "default", user("7"), "", response, ShownColumns(0, nothing, nothing, nothing),
         int(time.time() * 1e6),
     )  # fmt: skip
+    much = np.zeros((1000, 600), np.float32)
+    too_large = replace(slate, shown=ShownColumns(0, nothing, nothing, much))
     async with open_channel(target) as channel:
-        log = SlateLog(channel, SlateLogMetrics(CollectorRegistry()), Live(SlateLogBounds(1.0, 10)))
+        registry = CollectorRegistry()
+        log = SlateLog(channel, SlateLogMetrics(registry), Live(SlateLogBounds(1.0, 10)))
+        log.offer(too_large)
+        dropped = registry.get_sample_value(
+            "harken_ranker_slates_dropped_total", {"why": "too_large"}
+        )
+        assert dropped == 1
         sending = asyncio.create_task(log.run())
         log.offer(slate)
         await until(lambda: feedback.taken == ["s1"], "the slate", 20)

@@ -14,7 +14,7 @@ from services.dataset.history.event_ids import EventIds
 CHUNK_EVENTS = 5_000
 """Events in one request; the service takes up to 20,000."""
 
-_CHUNK_BYTES = 8 * 1024 * 1024
+_CHUNK_BYTES = 3 * 1024 * 1024
 _EVENT_BYTES = 64
 
 

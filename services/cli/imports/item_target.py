@@ -9,7 +9,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS, patiently
+from services.cli.failures import violations
 from services.cli.imports.row_import import RowTarget
+from services.common.retry_info import pause_seconds
 from services.dataset.faults import RowFault, shown
 from services.dataset.fields.item_fields import ItemFields, ItemRow
 
@@ -42,15 +44,32 @@ def item_target(
         outcomes = dict.fromkeys((row.content.item_id for row in rows), "unchanged")
         found: dict[str, str | RowFault] = dict(outcomes)
         if unknown:
-            request = catalog_service_pb2.UpsertItemsRequest(
-                tenant=tenant,
-                items=[item_of(row) for row in unknown],
-                update_mask=FieldMask(paths=given),
-            )
-            answer = await patiently(lambda: stub.UpsertItems(request, timeout=CALL_SECONDS))
-            for row, result in zip(unknown, answer.results, strict=True):
-                found[row.content.item_id] = _outcome(row, result, fields)
+            found |= await written(unknown, given)
         return found
+
+    async def written(
+        rows: Sequence[ItemRow], given: tuple[str, ...]
+    ) -> Mapping[str, str | RowFault]:
+        """Write items; of a request that is refused as a whole, those that cannot be sent stay."""
+        request = catalog_service_pb2.UpsertItemsRequest(
+            tenant=tenant,
+            items=[item_of(row) for row in rows],
+            update_mask=FieldMask(paths=given),
+        )
+        try:
+            answer = await patiently(lambda: stub.UpsertItems(request, timeout=CALL_SECONDS))
+        except grpc.aio.AioRpcError as error:
+            if not _is_about_items(error):
+                raise
+            if len(rows) == 1:
+                return {rows[0].content.item_id: RowFault("REJECTED", error.details() or "")}
+            half = len(rows) // 2
+            first = await written(rows[:half], given)
+            return {**first, **await written(rows[half:], given)}
+        return {
+            row.content.item_id: _outcome(row, result, fields)
+            for row, result in zip(rows, answer.results, strict=True)
+        }
 
     async def known(row: ItemRow) -> bool:
         return not await _missing(stub, tenant, [row.content.item_id])
@@ -90,6 +109,15 @@ async def _missing(
         # The tenant itself does not exist: nothing of it does.
         return set(item_ids)
     return set(answer.missing_item_ids)
+
+
+def _is_about_items(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether fewer items, or others, may be taken."""
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Too large. What was shed says when to come again.
+        return pause_seconds(error) is None
+    refused = error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    return refused and any(text.startswith("items") for text in violations(error))
 
 
 def _outcome(

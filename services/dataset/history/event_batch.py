@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from services.common.request_limits import MAX_TEXT_BYTES, MOST
 from services.common.validation import id_fault
 from services.dataset.faults import FaultyRow, RowFault, RowFaultError, shown
 from services.dataset.fields.event_fields import EventFields
@@ -17,6 +18,7 @@ from services.dataset.values.cells import ABSENT, number_of, text_of
 from services.dataset.values.times import TimeReader
 
 _MAX_SLATE_ID_BYTES = 64
+_MOST_ENTRIES = MOST["harken.feedback.v1.EventContext.entries"]
 _DOUBTFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """What no id may hold: control characters, and bytes that were no text."""
 NO_TIME = -(2**63)
@@ -288,10 +290,16 @@ def _context(cell: object) -> Mapping[str, str]:
     if not all(isinstance(value, str) for value in cell.values()):
         raise RowFaultError("INVALID_VALUE", "the context has values that are not text")
     context = {str(key): str(value) for key, value in cell.items()}
+    if len(context) > _MOST_ENTRIES:
+        what = f"the context has {len(context)} entries, at most {_MOST_ENTRIES} are allowed"
+        raise RowFaultError("INVALID_VALUE", what)
     try:
-        "".join([*context, *context.values()]).encode()
+        longest = max((len(one.encode()) for one in (*context, *context.values())), default=0)
     except UnicodeEncodeError:
         raise RowFaultError("INVALID_UTF8", "the context holds what is no UTF-8") from None
+    if longest > MAX_TEXT_BYTES:
+        what = f"an entry of the context is longer than {MAX_TEXT_BYTES} bytes"
+        raise RowFaultError("INVALID_VALUE", what)
     return context
 
 

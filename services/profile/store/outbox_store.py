@@ -1,15 +1,19 @@
 """Facts about users on their way to the log."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from services.common.database import session
+from services.common.request_limits import MAX_STRUCT_BYTES
 
-MAX_BATCH = 128
-"""Facts handed out at once: of 64 KiB each they still fit into one message."""
+_MAX_FACTS, _MAX_BYTES = 128, 2 * 1024 * 1024
+"""Of the facts handed out at once."""
+_GROWTH = 6
+"""How much longer attributes are at most as a Struct on the wire, where "1," takes 11 bytes; the
+whole is bounded when it is stored."""
 
 # One probe of the index per tenant, however many rows wait.
 _TENANTS = """
@@ -41,6 +45,14 @@ class Fact:
     user_key: bytes
     revision: int
     attributes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Facts to deliver in one message, and whether more wait of the same tenant."""
+
+    facts: list[Fact]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,8 @@ class OutboxStore:
         return Backlog(row["rows"], row["age"]) if row is not None else Backlog(0, 0.0)
 
     @contextlib.asynccontextmanager
-    async def claimed(self, tenant: str) -> AsyncIterator[list[Fact]]:
-        """Lend the oldest facts of a tenant, at most MAX_BATCH, that nobody else holds.
+    async def claimed(self, tenant: str) -> AsyncIterator[Claim]:
+        """Lend the oldest facts of a tenant that nobody else holds, as many as fit a message.
 
         They are gone when the block ends, and stay when it raises.
 
@@ -89,6 +101,18 @@ class OutboxStore:
 
         """
         async with session(self._pool) as connection, connection.transaction():
-            rows = await connection.fetch(_CLAIM, tenant, MAX_BATCH)
-            yield [Fact(row["user_key"], row["revision"], row["attributes"]) for row in rows]
+            waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS)
+            rows = waiting[: _fitting([len(row["attributes"].encode()) for row in waiting])]
+            facts = [Fact(row["user_key"], row["revision"], row["attributes"]) for row in rows]
+            yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)
             await connection.execute(_DROP, tenant, [row["id"] for row in rows])
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """Return how many attributes, of sizes as text, fit into one message; at least one."""
+    total = 0
+    for index, size in enumerate(sizes):
+        total += min(_GROWTH * size, MAX_STRUCT_BYTES)
+        if index and total > _MAX_BYTES:
+            return index
+    return len(sizes)

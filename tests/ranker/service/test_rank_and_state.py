@@ -11,6 +11,7 @@ import pytest
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
+from services.common.request_limits import SMALL_MESSAGE_BYTES
 from tests.faults import fault_of, reason_of, violations_of
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
@@ -81,9 +82,12 @@ async def test_rank_refuses_what_it_cannot_take(ranker: Ranker) -> None:
 
 async def test_an_answer_that_default_clients_cannot_take_is_refused(ranker: Ranker) -> None:
     """Truth 13: ids that are none come back, whatever their size."""
-    long = [f"{n:04}" + "x" * 10_000 for n in range(1000)]
-    call = ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=long))
-    [(field, what)] = await violations_of(call)
+    long = [f"{n:04}" + "x" * 4_180 for n in range(999)]
+    request = pb.RankRequest(subject=user("7"), item_ids=[*long, ""])
+    request.item_ids[-1] = "y" * (SMALL_MESSAGE_BYTES - request.ByteSize() - 1)
+    # The largest request; the answer says something besides.
+    assert request.ByteSize() == SMALL_MESSAGE_BYTES
+    [(field, what)] = await violations_of(ranker.stub.Rank(request))
     assert field == "item_ids"
     assert "ask for fewer" in what
     few = await ranker.stub.Rank(pb.RankRequest(subject=user("7"), item_ids=[*long[:400], "a"]))

@@ -31,7 +31,7 @@ class ProfileServiceStub(object):
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 
@@ -69,7 +69,7 @@ class ProfileServiceServicer(object):
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 
@@ -155,7 +155,7 @@ class ProfileService(object):
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 

@@ -23,7 +23,7 @@ class ProfileServiceStub:
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 
@@ -79,7 +79,7 @@ class ProfileServiceAsyncStub:
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 
@@ -134,7 +134,7 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest, and nothing changes. Any call can also fail with
     RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 16 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
+    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
     need not exist: nothing is known about its users then.
     """
 

@@ -29,7 +29,7 @@ class RankerServiceStub(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 
@@ -65,7 +65,7 @@ class RankerServiceServicer(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 
@@ -150,7 +150,7 @@ class RankerService(object):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 

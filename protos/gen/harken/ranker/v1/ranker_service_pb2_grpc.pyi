@@ -21,7 +21,7 @@ class RankerServiceStub:
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 
@@ -75,7 +75,7 @@ class RankerServiceAsyncStub:
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 
@@ -128,7 +128,7 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 16 MiB: RESOURCE_EXHAUSTED without
+    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
     google.rpc.RetryInfo.
     """
 
