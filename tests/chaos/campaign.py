@@ -119,12 +119,14 @@ async def _traffic(
             Sender(n, campaign.seed, caller.clients, names, journal, report, campaign.most)
             for n in range(campaign.senders)
         ]
-        stop_faults, stop = asyncio.Event(), asyncio.Event()
+        stop_faults, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        faults = Faults(
+            campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS))
+        )
         async with asyncio.TaskGroup() as tasks:
             for sender in senders:
                 tasks.create_task(sender.run(stop))
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
-            faults = Faults(campaign.seed, suite, server, proxy, report)
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
             until = time.monotonic() + campaign.minutes * 60
             while (left := until - time.monotonic()) > 0:
@@ -134,4 +136,7 @@ async def _traffic(
             if running is not None:
                 await running
             stop.set()
-        await check_all(server, caller, senders, journal, RANKERS, report)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(faults.revive(done))
+            await check_all(server, caller, senders, journal, RANKERS, report)
+            done.set()

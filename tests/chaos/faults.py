@@ -4,26 +4,33 @@ import asyncio
 import os
 import random
 import signal
+import time
 
 from services.cli.embedded_postgres import EmbeddedPostgres
+from services.cli.service_process import ProcessFailedError
 from services.cli.suite import Suite
 from tests.chaos.proxy import Link, Proxy
-from tests.chaos.report import Report
+from tests.chaos.report import ENDED, UNANSWERED, Report
 
 POSTGRES = "postgres"
+_LOOK_SECONDS = 0.5
+_STARTS = 5
 
 
 class Faults:
     """Does one fault after the other, each healed before the next."""
 
     def __init__(
-        self, seed: int, suite: Suite, server: EmbeddedPostgres, proxy: Proxy, report: Report
-    ) -> None:
+        self, seed: int, suite: Suite, server: EmbeddedPostgres, proxy: Proxy, report: Report,
+        failpoints: bool,
+    ) -> None:  # fmt: skip
+        """With `failpoints`, processes may be killed by these, too."""
         self._chance = random.Random(f"faults-{seed}")
         self._suite = suite
         self._server = server
         self._proxy = proxy
         self._report = report
+        self._failpoints = failpoints
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop; all is healed then."""
@@ -41,12 +48,39 @@ class Faults:
                 await self._break_link()
             await self._revive()
 
+    async def revive(self, stop: asyncio.Event) -> None:
+        """Start what ends, without faults of ours, until told to stop."""
+        while not stop.is_set():
+            await self._revive()
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def _revive(self) -> None:
-        """Start what a failpoint has ended."""
+        """Start what a failpoint has ended; nothing else ends by itself."""
         for name, process in self._suite.processes.items():
             if not process.running:
-                self._report.faults[f"kill {name}"] += 1
+                self._note_end(name)
+                await self._start(name)
+
+    def _note_end(self, name: str) -> None:
+        code = self._suite.processes[name].exit_code
+        if self._failpoints and code == -signal.SIGKILL:
+            self._report.faults[f"kill {name}"] += 1
+        else:
+            self._report.complain(ENDED, "processes", f"{name}, exit code {code}")
+
+    async def _start(self, name: str) -> None:
+        began = time.monotonic()
+        for _ in range(_STARTS):
+            try:
                 await asyncio.to_thread(self._suite.start, name)
+            except ProcessFailedError as error:
+                if self._suite.processes[name].running:
+                    self._report.complain(UNANSWERED, "restarts", str(error)[-300:])
+                    return
+                self._note_end(name)
+            else:
+                self._report.restarts[name].append(time.monotonic() - began)
+                return
 
     async def _kill(self, names: list[str]) -> None:
         for name in names:
@@ -58,9 +92,11 @@ class Faults:
             self._report.faults[f"kill {name}"] += 1
         for name in sorted(names, key=lambda one: one != POSTGRES):
             if name == POSTGRES:
+                began = time.monotonic()
                 await asyncio.to_thread(self._server.start)
+                self._report.restarts[name].append(time.monotonic() - began)
             else:
-                await asyncio.to_thread(self._suite.start, name)
+                await self._start(name)
 
     async def _pause(self, name: str) -> None:
         def signalled(number: int) -> None:

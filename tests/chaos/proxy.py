@@ -85,11 +85,13 @@ class Proxy:
         with contextlib.suppress(OSError, RuntimeError):
             while block := await reader.read(65536):
                 await self._open.wait()
-                if self._link is Link.SLOW:
-                    for start in range(0, len(block), _SLOW_BYTES):
-                        writer.write(block[start : start + _SLOW_BYTES])
+                step = _SLOW_BYTES if self._link is Link.SLOW else len(block)
+                for start in range(0, len(block), step):
+                    # Writing to what was cut meanwhile raises nothing: it only logs.
+                    if writer.is_closing():
+                        return
+                    writer.write(block[start : start + step])
+                    await writer.drain()
+                    if step == _SLOW_BYTES:
                         await asyncio.sleep(_SLOW_SECONDS)
-                else:
-                    writer.write(block)
-                await writer.drain()
         writer.close()

@@ -1,11 +1,15 @@
 """What a campaign did and what its oracles complain of."""
 
-from collections import Counter
+import statistics
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 _SHOWN = 20
 LOST, DOUBLED, STALE, DIGESTS = "lost", "doubled", "stale as fresh", "digests that differ"
 ORDER, POSITION, BAD_INPUT, READ = "order", "position", "bad input taken", "read lacks events"
+ENDED = "process ended by itself"
+UNANSWERED = "not answered in time"
+"""No promise was seen broken, as nothing could be compared: it fails, and is none of the counts."""
 
 
 @dataclass(slots=True)
@@ -15,6 +19,8 @@ class Report:
     seed: int
     minutes: float
     faults: Counter[str] = field(default_factory=Counter)
+    restarts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Seconds until ready, by process."""
     acknowledged: int = 0
     reads: int = 0
     digests_compared: int = 0
@@ -53,6 +59,11 @@ class Report:
             self.row(),
             f"reads {self.reads}, digests compared {self.digests_compared}",
             "faults: " + ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items())),
+            "seconds to be ready again, median and worst: "
+            + ", ".join(
+                f"{name} {statistics.median(took):.1f} {max(took):.1f}"
+                for name, took in sorted(self.restarts.items())
+            ),
         ]
         for (kind, oracle), count in sorted(self.complaints.items()):
             lines.append(f"BROKEN {kind}: {count}, by {oracle}")

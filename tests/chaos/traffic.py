@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import time
 from collections.abc import Sequence
 
 import grpc
@@ -14,11 +15,13 @@ from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.cli.clients import Clients
 from services.common.position import decode_position
 from tests.chaos.model import Acknowledged, Journal
-from tests.chaos.report import BAD_INPUT, DOUBLED, POSITION, READ, STALE, Report
+from tests.chaos.report import BAD_INPUT, DOUBLED, POSITION, READ, STALE, UNANSWERED, Report
 
 USERS_EACH = 5
 _PAUSE_SECONDS = 0.02
 _CALL_SECONDS = 10.0
+_PATIENCE_SECONDS = 120.0
+"""Each fault is healed within seconds: what is not acknowledged by then waits for nothing."""
 _DONE = (event_pb2.EVENT_OUTCOME_ACCEPTED, event_pb2.EVENT_OUTCOME_DUPLICATE)
 
 
@@ -38,15 +41,16 @@ class Sender:
         self._most = most
         self._made = 0
         self._users = [f"user-{number}-{n}" for n in range(USERS_EACH)]
+        self._unsure: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send and read until told to stop."""
         while not stop.is_set():
             events = self._new_events()
-            await self._record(events)
             drawn = self._chance.random()
             who = events[-1].subject.user_id
             try:
+                await self._record(events)
                 if drawn < 0.1:
                     await self._repeat(events)
                 elif drawn < 0.3:
@@ -81,11 +85,17 @@ class Sender:
         return answer
 
     async def _record(self, events: list[event_pb2.Event]) -> None:
+        tries, began = 0, time.monotonic()
         while True:
             try:
                 answer = await self._send(events)
                 break
-            except grpc.aio.AioRpcError:
+            except grpc.aio.AioRpcError as error:
+                tries += 1
+                if time.monotonic() - began > _PATIENCE_SECONDS:
+                    self._unsure |= {one.subject.user_id for one in events}
+                    self._report.complain(UNANSWERED, "senders", f"{tries} tries: {error!r}"[:300])
+                    raise
                 await asyncio.sleep(_PAUSE_SECONDS)
         noted = []
         for one, result in zip(events, answer.results, strict=True):
@@ -101,8 +111,10 @@ class Sender:
         """Truth 2: the same again answers DUPLICATE with the same position."""
         answer = await self._send(events)
         for one, result in zip(events, answer.results, strict=True):
-            if result.outcome != event_pb2.EVENT_OUTCOME_DUPLICATE:
+            if result.outcome == event_pb2.EVENT_OUTCOME_ACCEPTED:
                 self._report.complain(DOUBLED, "repeated calls", f"{one.event_id} taken again")
+            elif result.outcome != event_pb2.EVENT_OUTCOME_DUPLICATE:
+                self._report.complain(BAD_INPUT, "repeated calls", f"{one.event_id}: {result}")
             elif (
                 decode_position(result.position).sequence
                 != self._journal.events[one.event_id].sequence
@@ -181,5 +193,6 @@ class Sender:
 
     @property
     def users(self) -> Sequence[str]:
-        """Users of this client that have events."""
-        return [who for who in self._users if self._journal.of_user.get(who)]
+        """Users of this client that have events, all of them acknowledged."""
+        known = self._journal.of_user
+        return [who for who in self._users if known.get(who) and who not in self._unsure]

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import grpc
 
 from harken.log.v1 import entry_pb2
+from harken.profile.v1 import profile_service_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from tests.chaos.model import Journal
-from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, Report
+from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, UNANSWERED, Report
 from tests.chaos.traffic import Sender
 from tests.end_to_end.clients import Caller
 from tests.waiting import until
@@ -58,14 +60,21 @@ async def check_profiles(senders: list[Sender], journal: Journal, report: Report
 
 
 async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
-    try:
+    fresh: list[profile_service_pb2.GetProfileResponse] = []
+
+    async def answered() -> str:
         answer = await sender.profile(who, wait_seconds=5)
-    except grpc.aio.AioRpcError as error:
-        report.complain(READ, "profiles at rest", f"{who}: {error.code().name}")
+        if answer.stale:
+            return "stale"
+        fresh.append(answer)
+        return ""
+
+    if not await _in_time(answered, f"profile of {who}", report):
         return
+    answer = fresh[0]
     chain = journal.of_user[who]
     counted = answer.profile.counters.events
-    if counted != len(chain) or answer.stale:
+    if counted != len(chain):
         kind = DOUBLED if counted > len(chain) else LOST
         report.complain(kind, "profiles at rest", f"{who}: {counted}, not {len(chain)}")
     lacking = {one.item for one in chain} - set(answer.profile.seen_item_ids)
@@ -76,25 +85,46 @@ async def _check_profile(sender: Sender, who: str, journal: Journal, report: Rep
 async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
     """Truth 6: replicas at one version have one digest, that of an own fold of the feed."""
 
-    async def agreed() -> bool:
-        try:
-            states = [await caller.state(replica) for replica in range(rankers)]
-        except grpc.aio.AioRpcError:
-            return False
+    digests: list[bytes] = []
+
+    async def compared() -> str:
+        states = [await caller.state(replica) for replica in range(rankers)]
+        versions = [state.version for state in states]
         head = max(state.head_version for state in states)
-        return all(state.version == head for state in states)
+        if any(version != head for version in versions):
+            return f"versions {versions}, the head is {head}"
+        own = await caller.fold_of_feed(head)
+        digests[:] = [own, *(state.tenants[0].digest for state in states)]
+        return ""
+
+    if not await _in_time(compared, "rankers and the feed at one version", report):
+        return
+    for replica, digest in enumerate(digests[1:]):
+        report.digests_compared += 1
+        if digest != digests[0]:
+            report.complain(DIGESTS, "own fold of the feed", f"ranker {replica + 1}")
+
+
+async def _in_time(done: Callable[[], Awaitable[str]], what: str, report: Report) -> bool:
+    """Try again until nothing is lacking; say of what did not come to that only that it did not."""
+    lacking = "no answer"
+
+    async def tried() -> bool:
+        nonlocal lacking
+        try:
+            lacking = await done()
+        except grpc.aio.AioRpcError as error:
+            lacking = f"{error.code().name} {error.details()}"
+        except (AssertionError, TimeoutError, asyncio.InvalidStateError) as error:
+            lacking = repr(error)
+        return not lacking
 
     try:
-        await until(agreed, "replicas to reach one version", _SETTLE_SECONDS)
-        states = [await caller.state(replica) for replica in range(rankers)]
-        own = await caller.fold_of_feed(max(state.version for state in states))
-    except (AssertionError, TimeoutError, grpc.aio.AioRpcError) as error:
-        report.complain(DIGESTS, "own fold of the feed", f"no comparison: {error!r}"[:300])
-        return
-    for replica, state in enumerate(states):
-        report.digests_compared += 1
-        if state.tenants[0].digest != own:
-            report.complain(DIGESTS, "own fold of the feed", f"ranker {replica + 1}")
+        await until(tried, what, _SETTLE_SECONDS)
+    except AssertionError:
+        report.complain(UNANSWERED, what.partition(" of ")[0], f"{what}: {lacking}"[:300])
+        return False
+    return True
 
 
 async def check_all(

@@ -22,6 +22,7 @@ from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import Clients, connect
 from services.cli.suite import Suite
+from services.common.channels import open_channel
 
 
 def user(name: str) -> subject_pb2.Subject:
@@ -94,21 +95,24 @@ class Caller:
         fold = FoldOfFeed(tenant)
         call = self._feed.Subscribe()
         start = embedding_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
-        await call.write(embedding_service_pb2.SubscribeRequest(start=start))
         reached = -1
-        async with asyncio.timeout(30):
-            while reached < version:
-                message = await call.read()
-                if message.HasField("snapshot_chunk"):
-                    frame = message.snapshot_chunk.content
-                    reached = frame.version if message.snapshot_chunk.last else -1
-                elif message.HasField("frame"):
-                    frame = message.frame
-                    reached = frame.version
-                else:
-                    continue
-                fold.take(frame)
-        call.cancel()
+        try:
+            async with asyncio.timeout(30):
+                await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+                while reached < version:
+                    message = await call.read()
+                    assert message is not grpc.aio.EOF, "the feed ended"
+                    if message.HasField("snapshot_chunk"):
+                        frame = message.snapshot_chunk.content
+                        reached = frame.version if message.snapshot_chunk.last else -1
+                    elif message.HasField("frame"):
+                        frame = message.frame
+                        reached = frame.version
+                    else:
+                        continue
+                    fold.take(frame)
+        finally:
+            call.cancel()
         assert reached == version, "the oracle is beyond the version asked for"
         return fold.digest()
 
@@ -165,7 +169,8 @@ class FoldOfFeed:
 async def caller_of(suite: Suite) -> AsyncIterator[Caller]:
     async with (
         connect(suite.endpoints) as clients,
-        grpc.aio.insecure_channel(suite.endpoints.feedback) as channel,
+        # Not with gRPC's own pauses: after a few kills it does not even try for two minutes.
+        open_channel(suite.endpoints.feedback) as channel,
     ):
         yield Caller(clients, EmbeddingServiceStub(channel))
 
