@@ -217,9 +217,6 @@ class FeedClient:
             _log.warning("the store was restored", before=before.version, found=found.version)
 
     async def _follow(self) -> None:
-        if self._durable:
-            # What we resume after counts as acked.
-            await self._sink.settle()
         call = self._stub.Subscribe()
         try:
             await _send(call, pb.SubscribeRequest(start=self._start()))
