@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -141,6 +142,17 @@ def _key(event: profile_pb2.RecentEvent) -> tuple[str, int]:
 
 async def check_all(caller: Caller, known: Acknowledged) -> dict[str, profile_pb2.Profile]:
     """Every user is as acknowledged, by a strict read at the last position; return them."""
+
+    async def there() -> bool:
+        try:
+            await caller.profile(USERS[0], known.position)
+        except grpc.aio.AioRpcError as error:
+            # However slow the machine is.
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+            return False
+        return True
+
+    await until(there, "profile to reach the position", 120)
     profiles = {}
     for name in USERS:
         answer = await caller.profile(name, known.position)
