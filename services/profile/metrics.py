@@ -43,6 +43,10 @@ class ProfileMetrics:
         self.outbox_delivered = Counter(
             "harken_profile_outbox_delivered", "Facts about users delivered.", registry=registry
         )
+        self.outbox_refused = Counter(
+            "harken_profile_outbox_refused", "Facts about users that were refused, each time.",
+            registry=registry,
+        )  # fmt: skip
         self.outbox_failures = Counter(
             "harken_profile_outbox_failures", "Deliveries that failed, by status.", ["code"],
             registry=registry,
