@@ -14,9 +14,8 @@ from services.profile.attributes import to_json
 from services.profile.domain.frame_changes import Batch, GenerationName, Shape
 from services.profile.frame_reader import event_count, read_frame, retracts
 from services.profile.metrics import ProfileMetrics
-from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.attribute_store import AttributeStore, LoggedFact
 from services.profile.store.behaviour_store import BehaviourStore
-from services.profile.store.outbox_store import Fact
 
 MAX_BATCH_EVENTS = 5_000
 """Events in one transaction, unless one frame has more: bounds memory and the time to a result."""
@@ -140,7 +139,7 @@ class FrameApplier:
             await self._attributes.bring_back(
                 facts.tenant,
                 [
-                    Fact(fact.user_key, fact.revision, to_json(fact.attributes))
+                    LoggedFact(fact.user_key, fact.revision, to_json(fact.attributes))
                     for fact in facts.facts
                 ],
             )

@@ -11,7 +11,6 @@ from services.common.database import session, store_faults
 from services.common.errors import EtagMismatchError
 from services.profile import attributes
 from services.profile.domain.attribute_rules import etag_of
-from services.profile.store.outbox_store import Fact
 
 # A row to lock, also for a user who has none yet; revision 0 never outlives the transaction.
 _ENSURE = """
@@ -69,6 +68,15 @@ class StoredAttributes:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedFact:
+    """Attributes of a user, as JSON text, as the log has them as of a revision."""
+
+    user_key: bytes
+    revision: int
+    attributes: str
+
+
 class AttributeStore:
     """Changes attributes, one user at a time, and lists them."""
 
@@ -107,7 +115,7 @@ class AttributeStore:
             await connection.execute(_TELL, tenant, user_key, written["revision"], text)
             return StoredAttributes(changed, written["revision"], written["updated_at"])
 
-    async def bring_back(self, tenant: str, facts: Sequence[Fact]) -> None:
+    async def bring_back(self, tenant: str, facts: Sequence[LoggedFact]) -> None:
         """Set attributes that the log has later revisions of than we; nobody is told.
 
         Of several facts about a user the latest counts. Safe to repeat.
