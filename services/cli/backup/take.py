@@ -43,6 +43,10 @@ Progress = Callable[[str, int, int], None]
 """Hears the schema, the bytes written, and about how many it will be."""
 
 
+_EMPTIED = {FEEDBACK: ("log", "frames", "checkpoint_chunks")}
+"""Tables by schema of which the learner empties children, rather than delete rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     """An open transaction and the name that lets others read in it."""
@@ -86,8 +90,8 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
             # Before its migration 070 feedback has no turns.
             if await holder.fetchval("SELECT to_regclass('feedback.turns') IS NOT NULL"):
                 await holder.execute(_RETENTION_TURN)
-            profile = await stack.enter_async_context(_snapshot(dsns.profile, PROFILE))
-            feedback = await stack.enter_async_context(_snapshot(dsns.feedback, FEEDBACK))
+            profile = await stack.enter_async_context(held_snapshot(dsns.profile, PROFILE))
+            feedback = await stack.enter_async_context(held_snapshot(dsns.feedback, FEEDBACK))
         # From now on it is in our snapshot, whatever is forgotten.
         parts = [await _dump(snapshot, folder, progress) for snapshot in (feedback, profile)]
     ahead = parts[1].at.version > parts[0].at.version or parts[1].at.epoch > parts[0].at.epoch
@@ -100,13 +104,17 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
 
 
 @contextlib.asynccontextmanager
-async def _snapshot(dsn: str, schema: str) -> AsyncIterator[_Snapshot]:
+async def held_snapshot(dsn: str, schema: str) -> AsyncIterator[_Snapshot]:
+    """Keep a schema as it is now: for who reads in this snapshot, whatever goes meanwhile."""
     async with (
         connected(dsn, _APPLICATION) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         # A server that ends idle transactions would end the snapshot with them.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        for table in _EMPTIED.get(schema, ()):
+            # Before there is a snapshot: what is emptied later is not in it any more.
+            await connection.execute(f"LOCK TABLE {schema}.{table} IN ACCESS SHARE MODE")
         yield _Snapshot(
             dsn, schema, connection, await connection.fetchval("SELECT pg_export_snapshot()")
         )

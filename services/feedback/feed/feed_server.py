@@ -15,7 +15,7 @@ from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.history import HistoryPlan, history, plan_history
 from services.feedback.feed.sections import without_unwanted
 from services.feedback.feed.subscriber import Subscriber
-from services.feedback.store.frame_store import FrameStore, SnapshotPin
+from services.feedback.store.frame_store import CommittedFrame, FrameStore, SnapshotPin
 
 HEARTBEAT_SECONDS = 1.0
 _PREPARED = 16
@@ -52,6 +52,7 @@ class FeedServer:
         self._metrics = metrics
         # What was committed before us is no news.
         self._pushed_version, self._pushed_epoch = hub.head.version, hub.head.epoch
+        self._parsed: dict[tuple[int, int], frame_pb2.Frame] = {}
         self._prepared: dict[
             tuple[int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
         ] = {}
@@ -196,8 +197,9 @@ class FeedServer:
             elif pin is not None:
                 await pin.release()
                 pin = None
-            for frame in frames:
-                epoch, version = frame.epoch, frame.version
+            for committed in frames:
+                epoch, version = committed.epoch, committed.version
+                frame = self._parse(committed)
                 self._metrics.sent.inc()
                 self._note_push(frame)
                 acks.sent(version)
@@ -213,6 +215,16 @@ class FeedServer:
         if frame.version > self._pushed_version or frame.epoch > self._pushed_epoch:
             self._pushed_version, self._pushed_epoch = frame.version, frame.epoch
             self._metrics.pushed.passed(frame, time.time())
+
+    def _parse(self, committed: CommittedFrame) -> frame_pb2.Frame:
+        """Return a frame; parsed once for all who get it about the same time."""
+        key = (committed.epoch, committed.version)
+        frame = self._parsed.get(key)
+        if frame is None:
+            frame = self._parsed[key] = committed.parsed()
+            if len(self._parsed) > _PREPARED:
+                del self._parsed[next(iter(self._parsed))]
+        return frame
 
     def _prepare(
         self, frame: frame_pb2.Frame, sections: frozenset[frame_pb2.Section]
