@@ -166,9 +166,7 @@ class CatalogStore:
 
 async def _lock_catalogue(connection: Connection, tenant: str) -> None:
     """Make changes of one tenant's catalogue serial, so that rows and log agree on their order."""
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('catalogue/' || $1, 0))", tenant
-    )
+    await connection.execute("SELECT take_catalogue_turn($1)", tenant)
 
 
 async def _read(

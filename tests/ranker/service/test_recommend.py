@@ -265,18 +265,20 @@ def vector_scores(answer: pb.RecommendResponse) -> dict[str, float]:
     }
 
 
-async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["kept", "lost"])
+async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker, lost: bool) -> None:
     """Truth 10: the flip is one entry of the feed, user states survive it and are re-encoded.
 
-    The oracle is the dense ridge regression over the new vectors of what the user saw.
+    So are those without a vector, which a profile that made itself anew from the log has. The
+    oracle is the dense ridge regression over the new vectors of what the user saw.
     """
-    ranker.upstream.profile.profiles[KEY] = profile_of("ca", [0, 9, 0, 0])
+    ranker.upstream.profile.profiles[KEY] = profile_of("ca", [] if lost else [0, 9, 0, 0])
     assert not (await ranker.recommend("7")).degradations
     staged = of_second_generation(Changes(staged=manifest("g2")))
     ranker.upstream.feedback.add(frame(2, staged))
     before = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
     assert before.generation_id == "g1"
-    assert vector_scores(before)["b"] == 9
+    assert (vector_scores(before)["b"] == 9) is not lost
     ranker.upstream.feedback.add(frame(3, Changes(activated=manifest("g2"))))
     answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
     assert answer.generation_id == "g2"
