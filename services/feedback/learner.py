@@ -100,15 +100,14 @@ class Learner:
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
-        standby = Standby(self._state, self._frames, self._times.lease_seconds)
+        standby = Standby(self._state, self._frames, self._store.holder, self._times.lease_seconds)
         while True:
             try:
                 async with (
-                    candidate(self._dsn) as session_of_lock,
-                    standby.turn(session_of_lock) as last_fold,
+                    candidate(self._dsn) as own_session,
+                    standby.turn(own_session) as turn,
                 ):
-                    term = await self._store.begin_term(session_of_lock)
-                    await self._lead(term, session_of_lock, last_fold)
+                    await self._lead(turn.term, own_session, turn.last_fold)
             except FencedError as error:
                 self._metrics.fenced.inc()
                 _log.warning("another learner leads now", error=str(error))
@@ -126,7 +125,7 @@ class Learner:
     async def _lead(
         self, term: int, listener: asyncpg.Connection, last_fold: Awaitable[object]
     ) -> None:
-        """Lead for as long as `listener`, the session that holds the lock, lives.
+        """Lead for as long as `listener`, the session that the term names, lives.
 
         The state is ours after `last_fold`, the end of standing by.
         """

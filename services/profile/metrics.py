@@ -20,6 +20,16 @@ class ProfileMetrics:
             "Transactions dropped because another process had moved the cursor.",
             registry=registry,
         )
+        self.rebuilding = Gauge(
+            "harken_profile_rebuilding",
+            "1 while what is known of users is made again from the log, else 0.",
+            registry=registry,
+        )
+        self.rebuilds = Counter(
+            "harken_profile_rebuilds",
+            "Times that what is known of users, or the newest part of it, was lost and made again.",
+            registry=registry,
+        )
         self.stale_answers = Counter(
             "harken_profile_stale_answers", "Answers older than min_position.", registry=registry
         )

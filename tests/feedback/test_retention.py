@@ -40,7 +40,9 @@ async def committed(pool: asyncpg.Pool, store: LearnerStore, through: int) -> in
         await connection.execute(
             "UPDATE learners SET version = $1, sequence = $1 WHERE shard = 0", through - 20
         )
-        term = await store.begin_term(connection)
+        term: int = await connection.fetchval(
+            "UPDATE learners SET term = term + 1 WHERE shard = 0 RETURNING term"
+        )
         for table in range(8):
             await connection.execute(
                 f"INSERT INTO frames_{table} (shard, version, epoch, through_sequence, frame)"

@@ -35,8 +35,8 @@ from services.cli.backup.store_dsns import StoreDsns
 from services.cli.failures import CommandError
 
 _APPLICATION = "harken-backup"
-_RETENTION_LOCK = 0x4841524B
-"""The advisory lock under which feedback forgets frames; sharing it holds that up."""
+_RETENTION_TURN = "SELECT feedback.take_turn('retention', true)"
+"""Sharing the turn in which feedback forgets frames holds that up."""
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[str, int, int], None]
@@ -86,11 +86,13 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     async with contextlib.AsyncExitStack() as stack:
         holder = await stack.enter_async_context(connected(dsns.feedback, _APPLICATION))
-        await holder.execute("SELECT pg_advisory_lock_shared($1)", _RETENTION_LOCK)
-        profile = await stack.enter_async_context(held_snapshot(dsns.profile, PROFILE))
-        feedback = await stack.enter_async_context(held_snapshot(dsns.feedback, FEEDBACK))
+        async with holder.transaction():
+            # Before its migration 070 feedback has no turns.
+            if await holder.fetchval("SELECT to_regclass('feedback.turns') IS NOT NULL"):
+                await holder.execute(_RETENTION_TURN)
+            profile = await stack.enter_async_context(held_snapshot(dsns.profile, PROFILE))
+            feedback = await stack.enter_async_context(held_snapshot(dsns.feedback, FEEDBACK))
         # From now on it is in our snapshot, whatever is forgotten.
-        await holder.execute("SELECT pg_advisory_unlock_shared($1)", _RETENTION_LOCK)
         parts = [await _dump(snapshot, folder, progress) for snapshot in (feedback, profile)]
     ahead = parts[1].at.version > parts[0].at.version or parts[1].at.epoch > parts[0].at.epoch
     if ahead:

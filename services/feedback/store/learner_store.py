@@ -10,7 +10,7 @@ import asyncpg
 from services.common.database import Connection, KeptSession, one_row, session, store_faults
 from services.common.logs import logger
 from services.common.progress import Applied
-from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_LOCK
+from services.feedback.store.frame_store import FRAME_CHANNEL, RETENTION_TURN
 from services.feedback.store.log_store import SHARD, LogRow, NewEntry, append_entries, read_log
 
 _RING, _RING_VERSIONS = 8, 4096
@@ -61,24 +61,10 @@ class LearnerStore:
     ) -> None:
         """`patience_seconds`: how long a table is not needed any more before it is emptied."""
         self._pool = pool
-        self._holder = holder
+        self.holder = holder
         self._patience_seconds = patience_seconds
         self._not_needed: dict[str, tuple[int, float]] = {}
         self._steps = KeptSession(pool)
-
-    async def begin_term(self, lock: Connection) -> int:
-        """Begin a new term, which ends the one before, in the session that holds the lock.
-
-        There, so that who has lost the lock already ends nobody's term.
-        """
-        with store_faults():
-            term: int = await lock.fetchval(
-                "UPDATE feedback.learners SET term = term + 1, holder = $2,"
-                " heartbeat_at = clock_timestamp() WHERE shard = $1 RETURNING term",
-                SHARD,
-                self._holder,
-            )
-        return term
 
     async def heartbeat(self, term: int) -> None:
         """Say that we are alive. Raises FencedError."""
@@ -95,7 +81,7 @@ class LearnerStore:
             raise FencedError(f"term {term} is over")
 
     async def resign(self, term: int) -> None:
-        """Say that nobody leads, for those who look; what lets a standby lead is the lock."""
+        """Say that nobody leads, so that whoever stands by does at once."""
         with store_faults():
             await self._pool.execute(
                 "UPDATE learners SET holder = '' WHERE shard = $1 AND term = $2", SHARD, term
@@ -202,7 +188,7 @@ class LearnerStore:
         it acked last, by which a resume point is recognised), and what is pinned.
         """
         async with session(self._pool) as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", RETENTION_LOCK)
+            await connection.execute("SELECT take_turn($1)", RETENTION_TURN)
             await connection.execute("DELETE FROM snapshot_pins WHERE expires_at < now()")
             oldest: int = await connection.fetchval(
                 "SELECT least("
