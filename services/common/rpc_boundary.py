@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -17,7 +18,6 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client import Counter as EventCounter
 
-from services.common.call_acceptor import Refusal
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Rest, Waiters
@@ -183,7 +183,17 @@ def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
     return request
 
 
-def _refuser(refusal: Refusal) -> grpc.RpcMethodHandler:
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a call that is shed is told. `count` is called for each."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: tuple[tuple[str, str | bytes], ...]
+    count: Callable[[], None]
+
+
+def _refuser(refusal: _Refusal) -> grpc.RpcMethodHandler:
     """Return what refuses a call. It is a handler of streams, as those are not handed the request,
     which thus is not read.
     """
@@ -220,7 +230,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._refuses = False
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
         self._limited: dict[str, CallClass] = {}
-        self._sheds: dict[tuple[str, str, float], Refusal] = {}
+        self._sheds: dict[tuple[str, str, float], _Refusal] = {}
 
     async def intercept_service(
         self,
@@ -238,8 +248,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             self._wrapped[method] = wrapped
         if self._refuses and _is_ours(method):
             return self._refusal(method, wrapped)
-        # Where the acceptor did not ask.
-        return _refuser(refusal) if (refusal := self.shed(method)) else wrapped
+        return _refuser(refusal) if (refusal := self._shed(method)) else wrapped
 
     def _most_working(self) -> int:
         return self._work_limit.value(self._limits.value.in_flight)
@@ -253,7 +262,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             return OverloadedError("too many calls at once")
         return self._turns.refusal(kind)
 
-    def shed(self, method: str) -> Refusal | None:
+    def _shed(self, method: str) -> _Refusal | None:
         """Return what a call is told that is shed before anything of it is read, if it is."""
         kind = self._limited.get(method)
         if kind is None or self._refuses or not (overload := self._overload(kind)):
@@ -266,7 +275,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             made = self._sheds[key] = self._made_refusal(method.rsplit("/", 1)[-1], overload)
         return made
 
-    def _made_refusal(self, name: str, error: OverloadedError) -> Refusal:
+    def _made_refusal(self, name: str, error: OverloadedError) -> _Refusal:
         wire = rpc_status.to_status(status_of(error))
         handled = self._metrics.handled.labels(name, wire.code.name)
         shed = self._metrics.shed.labels(name)
@@ -275,7 +284,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             shed.inc()
             handled.inc()
 
-        return Refusal(wire.code, wire.details, wire.trailing_metadata, count)
+        return _Refusal(wire.code, wire.details, wire.trailing_metadata, count)
 
     def refuse(self) -> None:
         """Answer all further calls of ours with UNAVAILABLE: we are shutting down."""

@@ -13,7 +13,6 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from services.common.call_acceptor import new_server
 from services.common.call_limits import CallLimits
 from services.common.listen_check import check_listen
 from services.common.live import Live
@@ -108,7 +107,7 @@ class Server:
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
             ("grpc.max_receive_message_length", max_request_bytes),
         )
-        self.grpc = new_server(self._boundary, (*_OPTIONS, *own), self._boundary.shed)
+        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(
