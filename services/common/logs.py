@@ -22,9 +22,9 @@ FIELDS = frozenset(
         "code", "detail", "details", "error", "error_id", "fault", "kind", "reason",
         # Where and what.
         "address", "before", "epoch", "expected", "found", "generation", "head", "key", "keys",
-        "metrics", "role", "rpc", "schema", "subscriber", "tenant", "term", "version",
+        "metrics", "role", "rpc", "schema", "subscriber", "table", "tenant", "term", "version",
         # How many, how much, how long.
-        "applied", "bytes", "frames_forgotten", "left_out", "seconds", "sessions", "slates",
+        "applied", "bytes", "facts", "frames_forgotten", "left_out", "seconds", "sessions", "slates",
         "tenants", "users",
     }
 )  # fmt: skip

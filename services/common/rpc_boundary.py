@@ -337,6 +337,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                 CURRENT.set(CallSlot(self._waiters, (f"tenant {tenant}", f"peer {peer}"), rest))
                 answer = await call(_parsed(parse, raw), context)
             except (asyncio.CancelledError, Exception) as error:
+                raw = b""  # See _abort.
                 if work_began is None and isinstance(error, OverloadedError):
                     shed.inc()
                     pace.forget()

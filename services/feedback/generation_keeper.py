@@ -128,16 +128,16 @@ class GenerationKeeper:
         tenant, generation_id = verdict.tenant, verdict.generation_id
         if verdict.failed:
             done = await self._lifecycle.withdraw(term, tenant, generation_id, verdict.reason)
-            counter, what = self._metrics.withdrawn, "generation withdrawn"
+            counter, tell = self._metrics.withdrawn, _log_withdrawn
         elif verdict.serves:
             done = await self._lifecycle.serve_staged(term, tenant, generation_id)
-            counter, what = self._metrics.promoted, "generation serves"
+            counter, tell = self._metrics.promoted, _log_serves
         else:
             done = await self._lifecycle.retire(term, tenant, generation_id, verdict.reason)
-            counter, what = self._metrics.retired, "generation retired"
+            counter, tell = self._metrics.retired, _log_retired
         if done:
             counter.labels(tenant).inc()
-            _log.info(what, tenant=tenant, generation=generation_id, reason=verdict.reason)
+            tell(verdict)
         return done
 
     async def _note(self, state: LearnerState) -> None:
@@ -179,3 +179,24 @@ def _message(evidence: Evidence) -> bytes | None:
     return pb.LiveComparison(
         events=evidence.count, mean_difference=evidence.mean, lower=lower, upper=upper
     ).SerializeToString()
+
+
+def _log_withdrawn(verdict: Verdict) -> None:
+    _log.info(
+        "generation withdrawn",
+        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
+    )  # fmt: skip
+
+
+def _log_serves(verdict: Verdict) -> None:
+    _log.info(
+        "generation serves",
+        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
+    )  # fmt: skip
+
+
+def _log_retired(verdict: Verdict) -> None:
+    _log.info(
+        "generation retired",
+        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
+    )  # fmt: skip
