@@ -27,13 +27,19 @@ from tests.end_to_end.clients import caller_of, catalogue
 
 RANKERS = 2
 _TOLD_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do. `plant` names a bug to run with; `most` events go into one call."""
+    """What to do. `plant` names a bug to run with; `most` events go into one call.
+
+    With `kills` or `events` it ends as soon as it has done both, after `minutes` at the latest.
+    """
 
     minutes: float
+    kills: int = 0
+    events: int = 0
     seed: int = 1
     senders: int = 4
     most: int = 4
@@ -128,10 +134,7 @@ async def _traffic(
                 tasks.create_task(sender.run(stop))
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
-            until = time.monotonic() + campaign.minutes * 60
-            while (left := until - time.monotonic()) > 0:
-                await asyncio.sleep(min(left, _TOLD_SECONDS))
-                print(f"{left / 60:.1f} minutes left: {report.row()}", flush=True)
+            await _until_done(campaign, report)
             stop_faults.set()
             if running is not None:
                 await running
@@ -140,3 +143,16 @@ async def _traffic(
             tasks.create_task(faults.revive(done))
             await check_all(server, caller, senders, journal, RANKERS, report)
             done.set()
+
+
+async def _until_done(campaign: Campaign, report: Report) -> None:
+    """Return when the numbers or the end of the time are reached; say now and then how far."""
+    began = told = time.monotonic()
+    counted = bool(campaign.kills or campaign.events)
+    while (passed := time.monotonic() - began) < campaign.minutes * 60:
+        if counted and report.kills >= campaign.kills and report.acknowledged >= campaign.events:
+            return
+        if time.monotonic() - told >= _TOLD_SECONDS:
+            told = time.monotonic()
+            print(f"{passed / 60:.1f} of {campaign.minutes:g} minutes: {report.row()}", flush=True)
+        await asyncio.sleep(_LOOK_SECONDS)

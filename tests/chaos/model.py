@@ -25,6 +25,7 @@ class Journal:
         self.path = path
         self.events: dict[str, Acknowledged] = {}
         self.of_user: dict[str, list[Acknowledged]] = defaultdict(list)
+        self.played: dict[str, set[str]] = defaultdict(set)
         self._file = path.open("w")
 
     def note(self, acknowledged: list[Acknowledged]) -> None:
@@ -36,6 +37,7 @@ class Journal:
         for one in acknowledged:
             self.events[one.event_id] = one
             self.of_user[one.user].append(one)
+            self.played[one.user].add(one.item)
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,9 @@ from services.common.position import decode_position
 from tests.chaos.model import Acknowledged, Journal
 from tests.chaos.report import BAD_INPUT, DOUBLED, POSITION, READ, STALE, UNANSWERED, Report
 
-USERS_EACH = 5
+_USERS_EACH = 5
+_CHAIN = 200
+"""Events until a user leaves for a new one, who has not played everything yet."""
 _PAUSE_SECONDS = 0.02
 _CALL_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
@@ -40,7 +42,9 @@ class Sender:
         self._report = report
         self._most = most
         self._made = 0
-        self._users = [f"user-{number}-{n}" for n in range(USERS_EACH)]
+        self._users = [f"user-{number}-{n}" for n in range(_USERS_EACH)]
+        self._named = _USERS_EACH
+        self._positions: dict[str, bytes] = {}
         self._unsure: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,6 +67,7 @@ class Sender:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     def _new_events(self) -> list[event_pb2.Event]:
+        self._change_users()
         events = []
         for _ in range(self._chance.randint(1, self._most)):
             events.append(
@@ -75,6 +80,13 @@ class Sender:
             )
             self._made += 1
         return events
+
+    def _change_users(self) -> None:
+        """Let users with long chains go; the first stays, its chain grows for as long as we run."""
+        for place, who in enumerate(self._users):
+            if place and len(self._journal.of_user[who]) >= _CHAIN:
+                self._users[place] = f"user-{self._number}-{self._named}"
+                self._named += 1
 
     async def _send(
         self, events: Sequence[event_pb2.Event]
@@ -104,6 +116,7 @@ class Sender:
                 continue
             sequence = decode_position(result.position).sequence
             noted.append(Acknowledged(one.event_id, one.subject.user_id, one.item_id, sequence))
+            self._positions[one.subject.user_id] = result.position
         self._journal.note(noted)
         self._report.acknowledged += len(noted)
 
@@ -155,26 +168,17 @@ class Sender:
         """Return the profile of a user as of its last event, or a stale one."""
         request = profile_service_pb2.GetProfileRequest(
             subject=subject_pb2.Subject(user_id=who), include_seen=True,
-            min_position=await self._position(who),
+            min_position=self._positions[who],
         )  # fmt: skip
         request.wait_budget.FromMilliseconds(int(wait_seconds * 1e3))
         answer: profile_service_pb2.GetProfileResponse
         answer = await self._clients.profile.GetProfile(request, timeout=_CALL_SECONDS)
         return answer
 
-    async def _position(self, who: str) -> bytes:
-        """Return the position of a user's last event, as repeating it names it."""
-        last = self._journal.of_user[who][-1]
-        event = event_pb2.Event(
-            event_id=last.event_id, subject=subject_pb2.Subject(user_id=who),
-            item_id=last.item, type="play",
-        )  # fmt: skip
-        return bytes((await self._send([event])).position)
-
     async def _read_slate(self, who: str) -> None:
         """Truths 8 and 9: a slate that is not stale shows nothing that the user has played."""
-        played = {one.item for one in self._journal.of_user[who]}
-        position = await self._position(who)
+        played = set(self._journal.played[who])
+        position = self._positions[who]
         request = ranker_service_pb2.RecommendRequest(
             subject=subject_pb2.Subject(user_id=who), count=10, min_position=position,
             filter=slate_pb2.Filter(seen_by_any_event=True),
@@ -194,5 +198,4 @@ class Sender:
     @property
     def users(self) -> Sequence[str]:
         """Users of this client that have events, all of them acknowledged."""
-        known = self._journal.of_user
-        return [who for who in self._users if known.get(who) and who not in self._unsure]
+        return [who for who in self._positions if who not in self._unsure]

@@ -18,8 +18,8 @@ _ALLOWED_SECONDS = 600.0
 def campaign(
     kills: int = 1000, events: int = 10**6, seed: int = 1, minutes: float = 60.0
 ) -> Iterator[Number]:
-    """Measure a campaign of `minutes`; it shall reach so many kills and acknowledged events."""
-    report = asyncio.run(run(Campaign(minutes, seed, senders=16, most=100)))
+    """Run until so many kills and acknowledged events are reached, for `minutes` at the longest."""
+    report = asyncio.run(run(Campaign(minutes, seed, kills, events, senders=16, most=100)))
     yield Number(
         "campaign: kills / acknowledged events / lost / doubled / stale as fresh / digests that "
         "differ",
