@@ -45,20 +45,22 @@ class _Endpoint:
             writer.transport.abort()
             return
         self._open.add(writer)
-        # Who is late, says too much or goes away gets no answer.
-        with contextlib.suppress(
-            TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
-        ):
-            async with asyncio.timeout(_HEAD_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-            answer = await self._answer(head.decode("latin-1"))
-            async with asyncio.timeout(_HEAD_SECONDS):
-                writer.write(answer)
-                await writer.drain()
-                writer.close()
-                await writer.wait_closed()
-        self._open.discard(writer)
-        writer.transport.abort()
+        try:
+            # Who is late, says too much or goes away gets no answer.
+            with contextlib.suppress(
+                TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
+            ):
+                async with asyncio.timeout(_HEAD_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                answer = await self._answer(head.decode("latin-1"))
+                async with asyncio.timeout(_HEAD_SECONDS):
+                    writer.write(answer)
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()
 
     async def _answer(self, head: str) -> bytes:
         first, *lines = head.split("\r\n")
@@ -68,7 +70,11 @@ class _Endpoint:
         headers = {name.strip().lower(): value for name, _, value in (
             line.partition(":") for line in lines
         )}  # fmt: skip
-        encode, kind = choose_encoder(headers.get("accept", ""))
+        try:
+            encode, kind = choose_encoder(headers.get("accept", ""))
+        except (TypeError, ValueError):
+            # It compares what a caller calls a version, whatever that is.
+            encode, kind = choose_encoder("")
         # One at a time: it is the same work for all who ask.
         async with self._making:
             content = await asyncio.to_thread(encode, self._registry)

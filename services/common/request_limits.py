@@ -18,6 +18,7 @@ MAX_BYTES = 1024 * 1024
 """Of a request that is not in LARGE_REQUESTS."""
 
 _V1 = "harken.feedback.v1."
+_PROFILE = "harken.profile.v1."
 
 MOST: Mapping[str, int] = MappingProxyType(
     {
@@ -57,7 +58,15 @@ MOST: Mapping[str, int] = MappingProxyType(
         "harken.ranker.v1.RankRequest.item_ids": 1000,
         "harken.ranker.v1.Filter.categories": 100,
         "harken.ranker.v1.Filter.excluded_categories": 100,
-        "harken.profile.v1.BatchGetProfilesRequest.subjects": 500,
+        f"{_PROFILE}BatchGetProfilesRequest.subjects": 500,
+        # Not read: who changes a profile may send back what it was given.
+        f"{_PROFILE}Profile.seen_item_ids": 5000,
+        f"{_PROFILE}Counters.events_by_type": 1000,
+        f"{_PROFILE}SeenItems.item_ids": 10_000,
+        f"{_PROFILE}SeenItems.kinds": 1000,
+        f"{_PROFILE}SeenItems.pair_items": 10_000,
+        f"{_PROFILE}SeenItems.pair_kinds": 10_000,
+        f"{_PROFILE}SeenItems.pair_times_us": 10_000,
     }
 )  # fmt: skip
 """Elements of a list, by the full name of its field; of a list that is not here none are read,
@@ -88,6 +97,7 @@ LARGE_REQUESTS: Mapping[str, int] = MappingProxyType(
         f"{_V1}RecordSlatesRequest": LARGE_MESSAGE_BYTES,
         f"{_V1}AppendUserFactsRequest": LARGE_MESSAGE_BYTES,
         f"{_V1}PublishGenerationRequest": 3 * 1024 * 1024,
+        f"{_PROFILE}UpdateProfileRequest": SMALL_MESSAGE_BYTES,
     }
 )
 """Bytes of a request, by its full name."""

@@ -21,6 +21,7 @@ from services.common.errors import (
 from services.common.request_limits import (
     DEFAULT_MOST,
     LARGE_BYTES,
+    LARGE_MESSAGE_BYTES,
     LARGE_REQUESTS,
     MAX_BYTES,
     MAX_STRUCT_BYTES,
@@ -36,7 +37,9 @@ _MOST_EXCESS = 1000
 """Elements of lists within elements beyond what those may have, over a whole request. Up to this
 the servicer says which elements are wrong and takes the others."""
 _SLACK = 100
-"""Fields of a message that are neither lists nor known."""
+"""How often fields of a message that are no lists may come beyond once each."""
+_MOST_UNKNOWN = 10_000
+"""Fields that we do not know, over a whole request: a newer client may send lists of them."""
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _FIXED = {
     FieldDescriptor.TYPE_DOUBLE: 8, FieldDescriptor.TYPE_FIXED64: 8,
@@ -63,6 +66,8 @@ class _Rule:
     most_bytes: int
     """Of one occurrence on the wire, where it has a length."""
     inner: "_Rules | None" = None
+    once: bool = False
+    """It is a message and no list: a parser would merge all that come into one."""
 
 
 @dataclass(slots=True)
@@ -113,6 +118,7 @@ class _Count:
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._excess = 0
+        self._unknown = 0
 
     def walk(self, at: int, end: int, rules: _Rules, path: str, within_element: bool) -> None:
         """Check the fields of a message that lies from `at` to `end`.
@@ -147,6 +153,8 @@ class _Count:
             elif kind == _VARINT:
                 while body[at] >= 0x80:
                     at += 1
+                    if at - start == _LONGEST_VARINT:
+                        raise IndexError
                 at += 1
             elif kind == _EIGHT_BYTES:
                 at += 8
@@ -154,10 +162,19 @@ class _Count:
                 at += 4
             else:
                 raise IndexError
+            if rule is None:
+                self._unknown += 1
+                if self._unknown > _MOST_UNKNOWN:
+                    raise _refusal(path.rstrip("."), "holds too many fields that are not known")
+                continue
             left -= 1
-            if rule is not None and rule.most is not None:
+            if rule.once:
+                if number in counts:
+                    raise _refusal(path + rule.name, "comes more than once")
+                counts[number] = 1
+            if rule.most is not None:
                 count = counts[number] = counts.get(number, 0) + 1
-                if tag < 0x80 and kind in (_LENGTH, _VARINT) and (not rule.inner or at == start):
+                if tag < 0x80 and (not rule.inner or at == start):
                     # Most of a long list lies together: go over it without looking around.
                     room = rule.most - count
                     more, at_next = self._run(at, end, tag, kind, room, rule)
@@ -172,8 +189,8 @@ class _Count:
                         raise _refusal(path + rule.name, what)
                     left += 1
             if left < 0:
-                raise _refusal(path + (rule.name if rule else ""), "is repeated too often")
-            if rule is not None and rule.inner is not None and at > start:
+                raise _refusal(path + rule.name, "is repeated too often")
+            if rule.inner is not None and at > start:
                 self._inner(start, at, rule, path, counts.get(number, 1) - 1, within_element)
         if at != end:
             raise IndexError
@@ -183,7 +200,13 @@ class _Count:
     ) -> tuple[int, int]:
         """Return how many short elements of a list follow, at most `room`, and where they end."""
         body, most = self._body, room
-        if kind == _VARINT:
+        if kind in (_EIGHT_BYTES, _FOUR_BYTES):
+            step = 9 if kind == _EIGHT_BYTES else 5
+            tags = body[at : min(end, at + max(0, room) * step) : step]
+            same = len(tags) - len(tags.lstrip(bytes([tag])))
+            at += same * step
+            room -= same
+        elif kind == _VARINT:
             while room > 0 and at + 1 < end and body[at] == tag and body[at + 1] < 0x80:
                 at += 2
                 room -= 1
@@ -226,7 +249,8 @@ def _rules_of(descriptor: Descriptor, known: dict[str, _Rules]) -> _Rules:
     rules = known[name] = _Rules()
     for one in descriptor.fields:
         most = MOST.get(one.full_name, DEFAULT_MOST) if one.is_repeated else None
-        rules.fields[one.number] = _Rule(one.name, most, *_bounds(one, most, known))
+        once = most is None and one.message_type is not None
+        rules.fields[one.number] = _Rule(one.name, most, *_bounds(one, most, known), once)
         rules.most_fields += 1 + (most or 0)
         if most is not None:
             kinds = {_LENGTH}
@@ -257,7 +281,7 @@ def _bounds(
         return MAX_STRUCT_BYTES, None
     if message.GetOptions().map_entry:
         return 2 * MAX_TEXT_BYTES, None
-    return LARGE_REQUESTS["harken.feedback.v1.UpsertItemsRequest"], _rules_of(message, known)
+    return LARGE_MESSAGE_BYTES, _rules_of(message, known)
 
 
 def _first_byte(tag: int) -> int:

@@ -13,12 +13,15 @@ from services.feedback.learner_state import LearnerState
 from services.feedback.store.generation_lifecycle import Figures, GenerationLifecycle
 
 _NOTE_SECONDS = 1.0
+_AGAIN_SECONDS = 5.0
 _FIGURES = (
     ("events", "Events compared."),
     ("mean", "Mean difference in how well events were ranked, -1 to 1."),
     ("lower", "Lower end of the confidence sequence, -1 to 1."),
     ("upper", "Upper end of the confidence sequence, -1 to 1."),
 )
+_Key = tuple[str, str, bool, Role]
+"""What makes a verdict one: tenant, generation, whether it is to serve, and its role."""
 _log = logger("generations")
 
 
@@ -75,13 +78,15 @@ class GenerationKeeper:
     def __init__(self, lifecycle: GenerationLifecycle, metrics: GenerationMetrics) -> None:
         self._lifecycle = lifecycle
         self._metrics = metrics
-        self._done: set[tuple[str, str, bool, Role]] = set()
+        self._done: set[_Key] = set()
+        self._again: dict[_Key, float] = {}
         self._noted: dict[tuple[str, str], SpaceStatus] = {}
         self._noted_at = 0.0
 
     def begin(self) -> None:
         """Start over, with a term."""
         self._done.clear()
+        self._again.clear()
         self._noted.clear()
         self._noted_at = 0.0
 
@@ -89,6 +94,7 @@ class GenerationKeeper:
         """Carry out what is due, and note figures about once a second.
 
         Each verdict is carried out once: its entry may come behind others that wait to be learned.
+        A failed generation for which nothing can take over yet is tried again every few seconds.
 
         Raises:
             FencedError: the term is over.
@@ -101,33 +107,38 @@ class GenerationKeeper:
             await self._note(state)
         for verdict in verdicts:
             key = _key_of(verdict, state)
-            if key not in self._done:
+            if key in self._done or time.monotonic() < self._again.get(key, 0.0):
+                continue
+            if verdict.failed and key not in self._again:
+                _log.error(
+                    "a generation failed", tenant=verdict.tenant, generation=verdict.generation_id,
+                    reason=verdict.reason,
+                )  # fmt: skip
+            if await self._carry_out(term, verdict) or not verdict.failed:
                 self._done.add(key)
-                await self._carry_out(term, verdict)
-        if self._done:
-            self._done &= {_key_of(one, state) for one in verdicts}
+            else:
+                self._again[key] = time.monotonic() + _AGAIN_SECONDS
+        if self._done or self._again:
+            due = {_key_of(one, state) for one in verdicts}
+            self._done &= due
+            self._again = {key: then for key, then in self._again.items() if key in due}
 
-    async def _carry_out(self, term: int, verdict: Verdict) -> None:
+    async def _carry_out(self, term: int, verdict: Verdict) -> bool:
+        """Return whether anything changed."""
         tenant, generation_id = verdict.tenant, verdict.generation_id
         if verdict.failed:
-            _log.error(
-                "a generation failed", tenant=tenant, generation=generation_id,
-                reason=verdict.reason,
-            )  # fmt: skip
             done = await self._lifecycle.withdraw(term, tenant, generation_id, verdict.reason)
-            counter = self._metrics.withdrawn
+            counter, what = self._metrics.withdrawn, "generation withdrawn"
         elif verdict.serves:
             done = await self._lifecycle.serve_staged(term, tenant, generation_id)
-            counter = self._metrics.promoted
+            counter, what = self._metrics.promoted, "generation serves"
         else:
             done = await self._lifecycle.retire(term, tenant, generation_id, verdict.reason)
-            counter = self._metrics.retired
+            counter, what = self._metrics.retired, "generation retired"
         if done:
             counter.labels(tenant).inc()
-            _log.info(
-                "generation serves" if verdict.serves else "generation retired",
-                tenant=tenant, generation=generation_id, reason=verdict.reason,
-            )  # fmt: skip
+            _log.info(what, tenant=tenant, generation=generation_id, reason=verdict.reason)
+        return done
 
     async def _note(self, state: LearnerState) -> None:
         figures = []
@@ -155,8 +166,8 @@ class GenerationKeeper:
             self._metrics.rollbacks.labels(tenant).set(status.rollbacks)
 
 
-def _key_of(verdict: Verdict, state: LearnerState) -> tuple[str, str, bool, Role]:
-    """Return what makes a verdict one: a failed generation leaves role by role."""
+def _key_of(verdict: Verdict, state: LearnerState) -> _Key:
+    """Return the key of a verdict: a failed generation leaves role by role."""
     role = state.states[verdict.tenant].spaces[verdict.generation_id].status.role
     return verdict.tenant, verdict.generation_id, verdict.serves, role
 

@@ -77,7 +77,8 @@ class GenerationUpload:
             checks.fail("manifest", "is required")
             checks.done()
             raise AssertionError("unreachable")
-        files = {name: bytes(content) for name, content in self._files.items()}
+        # One file at a time, so that they are not all in memory twice.
+        files = {name: bytes(self._files.pop(name)) for name in list(self._files)}
         for index, file in enumerate(self.manifest.files):
             content = files[file.name]
             if len(content) != file.size:
@@ -105,11 +106,8 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
         checks.fail("manifest.max_norm", f"must be above 0, at most {_MAX_NORM:.0f}")
     if not 1 <= manifest.content_buckets <= _MAX_BUCKETS:
         checks.fail("manifest.content_buckets", f"must be 1 to {_MAX_BUCKETS}")
-    if tuple(manifest.scorer_features) != COLUMNS:
-        checks.fail(
-            "manifest.scorer_features",
-            f"must be the {len(COLUMNS)} columns that rankers make, in order: {', '.join(COLUMNS)}",
-        )
+    if fault := _features_fault(manifest.scorer_features):
+        checks.fail("manifest.scorer_features", fault)
     if checks.size("manifest.outcomes", len(manifest.outcomes), 1, 100):
         _check_outcomes(checks, manifest.outcomes)
     encoder = manifest.encoder
@@ -137,6 +135,18 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
             checks.fail(f"manifest.files[{index}].size", f"must be 1 to {most}")
         if len(file.sha256) != 32:
             checks.fail(f"manifest.files[{index}].sha256", "must be 32 bytes")
+
+
+def _features_fault(names: Sequence[str]) -> str | None:
+    """Return where names of features differ from the columns that rankers make, or None."""
+    if tuple(names) == COLUMNS:
+        return None
+    if len(names) == len(COLUMNS):
+        index = next(k for k, column in enumerate(COLUMNS) if names[k] != column)
+        wrong = f"{names[index][:40]!r} stands where they have {COLUMNS[index]!r}"
+    else:
+        wrong = f"there are {len(names)}"
+    return f"must be the {len(COLUMNS)} columns that rankers make, in their order: {wrong}"
 
 
 def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) -> None:

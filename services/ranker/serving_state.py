@@ -29,9 +29,15 @@ class ServingState:
         self._folder = folder
         self._readiness = readiness
         self._digests: dict[str, _Digest] = {}
+        self._reading = asyncio.Lock()
 
     async def read(self) -> pb.GetServingStateResponse:
         """Return the state as of one version, though hashing takes its time meanwhile."""
+        # One after the other: each may copy all vectors, and the next one may find them hashed.
+        async with self._reading:
+            return await self._read()
+
+    async def _read(self) -> pb.GetServingStateResponse:
         self._readiness.refresh()
         applied = self._folder.progress.applied
         response = pb.GetServingStateResponse(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Metric
 
 from services.common.metrics_endpoint import serve_metrics
 
@@ -47,6 +47,37 @@ async def test_what_is_no_request_for_metrics_gets_none() -> None:
         port = int(address.rpartition(":")[2])
         assert (await _get(port, b"POST / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405")
         assert await _get(port, b"x" * 20_000) == b""
+
+
+async def test_whatever_a_caller_accepts_it_gets_metrics() -> None:
+    """As often as it asks: a connection that ended takes no place, however it ended."""
+    async with serve_metrics("127.0.0.1:0", CollectorRegistry()) as address:
+        port = int(address.rpartition(":")[2])
+        odd = b"GET / HTTP/1.1\r\nAccept: text/plain; version=x\r\n\r\n"
+        answers = [await _get(port, odd) for _ in range(40)]
+        assert all(answer.startswith(b"HTTP/1.1 200 OK") for answer in answers)
+
+
+class _Broken:
+    def collect(self) -> list[Metric]:
+        raise RuntimeError("as the test says")
+
+
+async def test_metrics_that_cannot_be_made_take_no_place() -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: failures.append(context.get("exception"))
+    )
+    registry = CollectorRegistry(auto_describe=False)
+    async with serve_metrics("127.0.0.1:0", registry) as address:
+        port = int(address.rpartition(":")[2])
+        broken = _Broken()
+        registry.register(broken)
+        assert [await _get(port) for _ in range(40)] == [b""] * 40
+        registry.unregister(broken)
+        assert (await _get(port)).startswith(b"HTTP/1.1 200 OK")
+    assert len(failures) == 40
+    assert all(isinstance(one, RuntimeError) for one in failures)
 
 
 async def _ended(reader: asyncio.StreamReader) -> bool:

@@ -80,6 +80,27 @@ async def test_one_that_fails_while_it_serves_is_withdrawn(client: Client, numbe
     await _reached(client, sound, State.GENERATION_STATE_ACTIVE)
 
 
+async def test_two_that_fail_at_once_do_not_take_turns(client: Client) -> None:
+    """The one that serves and the one on standby: what served before both of them takes over."""
+    await client.upsert(20)
+    now = pb.PROMOTION_MODE_NOW
+    before = (await client.generation.ListGenerations(pb.ListGenerationsRequest())).generations
+    served = next(
+        one.manifest.generation_id for one in before if one.state == State.GENERATION_STATE_ACTIVE
+    )
+    for number, trap in enumerate(ACCEPTED):
+        name = f"both-{number}"
+        assert await publish_trap(client.generation, trap, name) == ""
+        await client.generation.PromoteGeneration(
+            pb.PromoteGenerationRequest(generation_id=name, mode=now)
+        )
+        await _reached(client, name, State.GENERATION_STATE_ACTIVE)
+    await _poison(client)
+    await _reached(client, served, State.GENERATION_STATE_ACTIVE)
+    for number in range(len(ACCEPTED)):
+        await _reached(client, f"both-{number}", State.GENERATION_STATE_RETIRED)
+
+
 async def test_idle_uploads_hold_nobody_up(client: Client) -> None:
     """Two streams that send nothing: a third one publishes, and one of them ends."""
     idle = [client.generation.PublishGeneration() for _ in range(2)]

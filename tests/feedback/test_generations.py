@@ -12,7 +12,7 @@ from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
 from services.feedback.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
-from tests.faults import fault_of, fields_of
+from tests.faults import fault_of, fields_of, violations_of
 from tests.feedback.conftest import Client
 
 FILES = {"item_tower.onnx": item_tower(8), "scorer.onnx": prior_scorer()}
@@ -99,6 +99,19 @@ async def test_a_published_generation_comes_back_byte_by_byte(client: Client) ->
     assert (await publish(client, manifest("mine-1"))).manifest == published
     error = await fault_of(publish(client, manifest("mine-1", max_norm=2.0)))
     assert error.code() == grpc.StatusCode.ALREADY_EXISTS
+
+
+async def test_the_feature_that_is_wrong_is_named(client: Client) -> None:
+    swapped = [COLUMNS[0], COLUMNS[2], COLUMNS[1], *COLUMNS[3:]]
+    for names, wrong in (
+        (swapped, f"'{COLUMNS[2]}' stands where they have '{COLUMNS[1]}'"),
+        (COLUMNS[:-1], f"there are {len(COLUMNS) - 1}"),
+    ):
+        ((field, said),) = await violations_of(
+            publish(client, manifest("bad", scorer_features=names))
+        )
+        assert field == "manifest.scorer_features"
+        assert said.endswith(wrong)
 
 
 BAD = {

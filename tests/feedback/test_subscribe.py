@@ -222,6 +222,11 @@ async def test_acks_never_lie_ahead_of_what_a_durable_subscriber_got(
         await reader.read("welcome")
         assert await acked_version(admin, "keeper") == 1
         assert (await reader.read("frame")).after_version == 1
+    # One that starts later has acked nothing by that.
+    point = embedding_service_pb2.ResumePoint(epoch=1, version=noted)
+    async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
+        await reader.read("welcome")
+        assert await acked_version(admin, "keeper") == 1
 
 
 async def test_the_newest_stream_of_a_durable_name_is_the_one_that_acks(
@@ -261,3 +266,27 @@ async def test_the_newest_stream_of_a_durable_name_is_the_one_that_acks(
             return bool((await acked_version(admin, "keeper") or 0) > first)
 
         await until(is_taken_over, "the ack of the older one")
+
+
+async def test_a_claim_whose_stream_died_with_its_server_ends(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """Otherwise frames were kept for ever, though another replica of the subscriber acks them."""
+    _, target = processes.start("feedback", durable_subscribers='["keeper"]', tick_seconds="0.2")
+    client = connect(target)
+    await client.upsert(20)
+    last = await record_sequence(client, "one")
+    begin = embedding_service_pb2.ResumePoint()
+    async with FeedReader(client, resume=begin, subscriber="keeper", durable=True) as reader:
+        await reader.read("welcome")
+        await reader.frames_through(last)
+        await admin.execute(
+            "UPDATE feedback.subscribers SET stream = gen_random_uuid(),"
+            " updated_at = now() - interval '1 hour'"
+        )
+
+        async def is_noted() -> bool:
+            await reader.ack(2**62)
+            return bool(await acked_version(admin, "keeper"))
+
+        await until(is_noted, "the ack of the stream that lives")

@@ -1,14 +1,22 @@
 """Truth 13: what no server may take is refused unseen, and the field is named."""
 
 import random
+import struct
 import time
 
 import grpc
 import pytest
 from google.protobuf import message_factory
 
-from harken.feedback.v1 import catalog_service_pb2, event_pb2, feedback_service_pb2, item_pb2
+from harken.feedback.v1 import (
+    catalog_service_pb2,
+    embedding_service_pb2,
+    event_pb2,
+    feedback_service_pb2,
+    item_pb2,
+)
 from harken.feedback.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from harken.profile.v1 import profile_service_pb2
 from services.common.request_reader import Refused, reader_of
 from tests.conftest import StartSuite
 from tests.faults import violations_of
@@ -44,19 +52,74 @@ async def test_every_field_of_every_rpc_is_bounded(module_suite: StartSuite) -> 
 
 
 def test_every_field_is_refused_before_the_message_is_made() -> None:
-    """All of them, without a server; the quickest of three, as others use the processor too."""
+    """All of them, without a server; in processor time, the quickest of three."""
     slow = []
     for bad in bad_requests(random.Random(12)):
         read = reader_of(message_factory.GetMessageClass(bad.method.input_type))
         seconds = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.thread_time()
             made = read(bad.body)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.thread_time() - began)
             assert isinstance(made, Refused), bad.what
-        if min(seconds) > 0.05:
+        if min(seconds) > 0.005:
             slow.append((bad.path, bad.what, min(seconds)))
     assert slow == []
+
+
+def test_a_message_in_parts_is_refused_before_they_are_merged() -> None:
+    """Each part is within its limits; all of them together hold 8 million ids."""
+    part = feedback_service_pb2.ImportEventsRequest()
+    part.columns.event_ids.extend([""] * 20_000)
+    read = reader_of(feedback_service_pb2.ImportEventsRequest)
+    made = read(part.SerializeToString() * 400)
+    assert isinstance(made, Refused)
+    assert "columns: comes more than once" in str(made.error)
+
+
+def test_lists_of_a_newer_client_are_passed_over() -> None:
+    """Fields are added from release to release, and who does not know them ignores them."""
+    read = reader_of(feedback_service_pb2.RecordEventsRequest)
+    wanted = feedback_service_pb2.RecordEventsRequest(tenant="t")
+    wanted.events.add(event_id="one")
+    unknown = b"\xfa\x01\x14" + b"x" * 20
+    made = read(wanted.SerializeToString() + unknown * 5000)
+    assert not isinstance(made, Refused)
+    assert (made.tenant, len(made.events)) == ("t", 1)  # type: ignore[attr-defined]
+    assert isinstance(read(unknown * 500_000), Refused)
+
+
+def test_numbers_that_are_not_packed_are_counted_at_once() -> None:
+    """Some writers do not pack; a million of them are not looked at one by one."""
+    read = reader_of(embedding_service_pb2.PutEmbeddingsRequest)
+    one = embedding_service_pb2.Embedding(item_id="i", values=[0.5] * 1024)
+    wanted = embedding_service_pb2.PutEmbeddingsRequest(embeddings=[one] * 1000)
+    value = b"\x1d" + struct.pack("<f", 0.5)
+    loose = b"\x0a\x01i" + value * 1024
+    body = (b"\x1a" + _length(loose) + loose) * 1000
+    assert read(body) == wanted
+    # Each has more than it may, and all of them more than are taken for faults of elements.
+    many = loose + value
+    refused = read((b"\x1a" + _length(many) + many) * 1000 + b"\x1a\0")
+    assert isinstance(refused, Refused)
+    # Cut within a number.
+    assert isinstance(read(b"\x1a" + _length(many[:-1]) + many[:-1] + bytes(70_000)), Refused)
+
+
+def _length(content: bytes) -> bytes:
+    return bytes([len(content) & 0x7F | 0x80, len(content) >> 7])
+
+
+def test_a_profile_may_be_sent_back_as_it_was_read() -> None:
+    """UpdateProfile reads none of it, so it is no fault."""
+    request = profile_service_pb2.UpdateProfileRequest()
+    request.profile.subject.user_id = "u"
+    request.profile.seen_item_ids.extend(f"item-{n:032}" for n in range(5000))
+    request.profile.seen.item_ids.extend(f"item-{n:032}" for n in range(10_000))
+    request.profile.seen.pair_items.extend(range(10_000))
+    request.profile.seen.pair_times_us.extend(range(1_700_000_000_000_000, 1_700_000_000_010_000))
+    read = reader_of(profile_service_pb2.UpdateProfileRequest)
+    assert read(request.SerializeToString()) == request
 
 
 def test_what_is_right_passes_whatever_its_size() -> None:

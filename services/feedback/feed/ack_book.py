@@ -85,8 +85,8 @@ class AckTracker:
     async def begin(self, version: int) -> None:
         """Read in the background until `close`.
 
-        `version`: where the stream starts, which was found to be of our history. It counts as
-        sent and acked; 0 for a snapshot.
+        `version`: where the stream starts, which was found to be of our history; 0 for a snapshot.
+        It counts as sent.
         """
         self._sent = self._asked = self._noted = version
         if self._subscriber.durable:

@@ -237,7 +237,11 @@ async def _served_before(connection: Connection, tenant: str) -> str | None:
 
 async def _replace(connection: Connection, tenant: str) -> bool:
     """Let the generation before the failed one that serves take over; false: it does, or none."""
-    standby = await _in_state(connection, tenant, _STANDBY)
+    standby: str | None = await connection.fetchval(
+        "SELECT generation_id FROM generations WHERE tenant = $1 AND state = $2 AND NOT withdrawn",
+        tenant,
+        int(_STANDBY),
+    )
     if standby is not None:
         await _serve(connection, tenant, standby)
         return True

@@ -105,7 +105,9 @@ class GenerationStore:
         return stored
 
     async def sample_items(self, tenant: str, count: int) -> Sequence[bytes]:
-        """Return items, each a serialised Item: half of them the latest changed, half of any."""
+        """Return items, each a serialised Item: half of them the first by id, half by a hash of
+        it; some may come twice.
+        """
         with store_faults():
             rows = await self._pool.fetch(
                 "(SELECT item FROM items WHERE tenant = $1 ORDER BY item_id LIMIT $2)"

@@ -175,5 +175,8 @@ async def _probed(channels: dict[str, grpc.aio.Channel], work: Any) -> dict[str,
     await work
     for task in probes:
         task.cancel()
-    await asyncio.gather(*probes, return_exceptions=True)
+    for ended in await asyncio.gather(*probes, return_exceptions=True):
+        # A service that fails its probe has no p99.
+        if isinstance(ended, Exception):
+            raise ended
     return {one: statistics.quantiles(values, n=100)[98] for one, values in times.items()}

@@ -186,6 +186,9 @@ async def test_version_and_digest_are_of_one_instant(ranker: Ranker) -> None:
         for version in range(2, last + 1):
             changes = Changes().vector("a", [version / last, 1, 0, 0], 0.5)
             ranker.upstream.feedback.add(frame(version, changes))
+            if version % 50 == 0 and version < last:
+                more = functools.partial(lambda known: len(seen) > known, len(seen))
+                await until(more, "a reader to see some of them")
             await asyncio.sleep(0)
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:

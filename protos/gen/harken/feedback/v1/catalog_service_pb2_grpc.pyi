@@ -23,9 +23,16 @@ class CatalogServiceStub:
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Item out of its limits: the outcome of that item. Any call can also fail
-    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
-    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
+    Item out of its limits: the outcome of that item. Of more than 20 fields the
+    others are counted in the message. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed).
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (UpsertItems) or 1 MiB (all others), a text above 64 KiB, more than 1000
+    elements too many in lists of its items, a message field that is there twice
+    in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -74,9 +81,16 @@ class CatalogServiceAsyncStub:
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Item out of its limits: the outcome of that item. Any call can also fail
-    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
-    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
+    Item out of its limits: the outcome of that item. Of more than 20 fields the
+    others are counted in the message. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed).
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (UpsertItems) or 1 MiB (all others), a text above 64 KiB, more than 1000
+    elements too many in lists of its items, a message field that is there twice
+    in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     UpsertItems: grpc.aio.UnaryUnaryMultiCallable[
@@ -124,9 +138,16 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Item out of its limits: the outcome of that item. Any call can also fail
-    with RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing
-    changed); a message above 16 MiB fails with RESOURCE_EXHAUSTED without it.
+    Item out of its limits: the outcome of that item. Of more than 20 fields the
+    others are counted in the message. Any call can also fail with
+    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed).
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (UpsertItems) or 1 MiB (all others), a text above 64 KiB, more than 1000
+    elements too many in lists of its items, a message field that is there twice
+    in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     @abc.abstractmethod

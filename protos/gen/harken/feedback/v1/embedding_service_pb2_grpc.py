@@ -30,8 +30,15 @@ class EmbeddingServiceStub(object):
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Embedding out of its limits: the fault of that embedding. A message above
-    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    Embedding out of its limits: the fault of that embedding. Of more than 20
+    fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    than 1000 values too many in its embeddings, a message field that is there
+    twice in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -57,8 +64,15 @@ class EmbeddingServiceServicer(object):
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Embedding out of its limits: the fault of that embedding. A message above
-    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    Embedding out of its limits: the fault of that embedding. Of more than 20
+    fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    than 1000 values too many in its embeddings, a message field that is there
+    twice in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     def Subscribe(self, request_iterator, context):
@@ -115,8 +129,15 @@ class EmbeddingService(object):
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
-    Embedding out of its limits: the fault of that embedding. A message above
-    16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    Embedding out of its limits: the fault of that embedding. Of more than 20
+    fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    than 1000 values too many in its embeddings, a message field that is there
+    twice in a request above 64 KiB; and, naming no field, a body that cannot be
+    decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
+    without google.rpc.RetryInfo.
     """
 
     @staticmethod

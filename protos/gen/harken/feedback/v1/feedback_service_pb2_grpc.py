@@ -30,8 +30,15 @@ class FeedbackServiceStub(object):
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept.
-    A field of an event out of its limits: the outcome of that event. A request
-    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    A field of an event out of its limits: the outcome of that event. Of more
+    than 20 fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    above 64 KiB, more than 1000 elements too many in lists of its elements, a
+    message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -72,8 +79,15 @@ class FeedbackServiceServicer(object):
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept.
-    A field of an event out of its limits: the outcome of that event. A request
-    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    A field of an event out of its limits: the outcome of that event. Of more
+    than 20 fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    above 64 KiB, more than 1000 elements too many in lists of its elements, a
+    message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def RecordEvents(self, request, context):
@@ -191,8 +205,15 @@ class FeedbackService(object):
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept.
-    A field of an event out of its limits: the outcome of that event. A request
-    above 16 MiB: RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
+    A field of an event out of its limits: the outcome of that event. Of more
+    than 20 fields the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
+    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    above 64 KiB, more than 1000 elements too many in lists of its elements, a
+    message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @staticmethod

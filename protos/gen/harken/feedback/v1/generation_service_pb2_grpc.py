@@ -29,8 +29,14 @@ class GenerationServiceStub(object):
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -70,8 +76,14 @@ class GenerationServiceServicer(object):
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def PublishGeneration(self, request_iterator, context):
@@ -185,8 +197,14 @@ class GenerationService(object):
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @staticmethod

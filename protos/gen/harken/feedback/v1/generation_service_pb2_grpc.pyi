@@ -21,8 +21,14 @@ class GenerationServiceStub:
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -101,8 +107,14 @@ class GenerationServiceAsyncStub:
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     PublishGeneration: grpc.aio.StreamUnaryMultiCallable[
@@ -180,8 +192,14 @@ class GenerationServiceServicer(metaclass=abc.ABCMeta):
     """Keeps generations, and says which one serves.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. A message above 16 MiB:
-    RESOURCE_EXHAUSTED.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 3 MiB
+    (a message of PublishGeneration) or 1 MiB (all others), a text above 64 KiB,
+    a message field that is there twice in a request above 64 KiB; and, naming no
+    field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
+    is RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @abc.abstractmethod

@@ -30,7 +30,9 @@ class UserFactServiceStub(object):
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     def __init__(self, channel):
@@ -51,7 +53,9 @@ class UserFactServiceServicer(object):
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     def AppendUserFacts(self, request, context):
@@ -85,7 +89,9 @@ class UserFactService(object):
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     @staticmethod

@@ -22,7 +22,9 @@ class UserFactServiceStub:
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -41,7 +43,9 @@ class UserFactServiceAsyncStub:
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     AppendUserFacts: grpc.aio.UnaryUnaryMultiCallable[
@@ -59,7 +63,9 @@ class UserFactServiceServicer(metaclass=abc.ABCMeta):
     the profile service's outbox; not meant for backends.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing is appended.
+    google.rpc.BadRequest, and nothing is appended; of more than 20 the others
+    are counted in the message, and of wrong attributes the first are named. A
+    request is at most 16 MiB.
     """
 
     @abc.abstractmethod

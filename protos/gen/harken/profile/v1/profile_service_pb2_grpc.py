@@ -29,10 +29,16 @@ class ProfileServiceStub(object):
     """Owner of users.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. Any call can also fail with
-    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
-    need not exist: nothing is known about its users then.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message. Any call can also fail with RESOURCE_EXHAUSTED and
+    google.rpc.RetryInfo (overload; nothing changed). A tenant need not exist:
+    nothing is known about its users then.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (UpdateProfile) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -67,10 +73,16 @@ class ProfileServiceServicer(object):
     """Owner of users.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. Any call can also fail with
-    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
-    need not exist: nothing is known about its users then.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message. Any call can also fail with RESOURCE_EXHAUSTED and
+    google.rpc.RetryInfo (overload; nothing changed). A tenant need not exist:
+    nothing is known about its users then.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (UpdateProfile) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def GetProfile(self, request, context):
@@ -153,10 +165,16 @@ class ProfileService(object):
     """Owner of users.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest, and nothing changes. Any call can also fail with
-    RESOURCE_EXHAUSTED and google.rpc.RetryInfo (overload; nothing changed); a
-    request above 4 MiB fails with RESOURCE_EXHAUSTED without it. A tenant
-    need not exist: nothing is known about its users then.
+    google.rpc.BadRequest, and nothing changes; of more than 20 the others are
+    counted in the message. Any call can also fail with RESOURCE_EXHAUSTED and
+    google.rpc.RetryInfo (overload; nothing changed). A tenant need not exist:
+    nothing is known about its users then.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (UpdateProfile) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @staticmethod

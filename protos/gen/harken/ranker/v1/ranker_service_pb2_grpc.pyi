@@ -21,8 +21,13 @@ class RankerServiceStub:
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
-    google.rpc.RetryInfo.
+    google.rpc.BadRequest; of more than 20 the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (Recommend, Rank) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -75,8 +80,13 @@ class RankerServiceAsyncStub:
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
-    google.rpc.RetryInfo.
+    google.rpc.BadRequest; of more than 20 the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (Recommend, Rank) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     Recommend: grpc.aio.UnaryUnaryMultiCallable[
@@ -128,8 +138,13 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
     """Makes slates. Holds no data of its own: all of it is a fold of the feed.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
-    google.rpc.BadRequest. A request above 4 MiB: RESOURCE_EXHAUSTED without
-    google.rpc.RetryInfo.
+    google.rpc.BadRequest; of more than 20 the others are counted in the message.
+
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 4 MiB
+    (Recommend, Rank) or 1 MiB (all others), a text above 64 KiB, a message field
+    that is there twice in a request above 64 KiB; and, naming no field, a body
+    that cannot be decoded. What gRPC itself refuses, above 4 MiB, is
+    RESOURCE_EXHAUSTED without google.rpc.RetryInfo.
     """
 
     @abc.abstractmethod

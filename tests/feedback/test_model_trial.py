@@ -1,0 +1,46 @@
+"""Trials of models end with whoever asked for them, and know none of our secrets (truth 13)."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from services.common.onnx_model import TOWER
+from services.feedback.domain.bootstrap_models import BUCKETS
+from services.feedback.model_trial import trial_fault
+from tests.feedback.generation_traps import DIMENSION, TRAPS, sound_files
+from tests.waiting import until
+
+
+def _trials() -> list[Path]:
+    """Return the folders in /proc of trials that this process began."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if b"model_trial_process" in line and int(parent) == os.getpid():
+            found.append(folder)
+    return found
+
+
+async def test_a_trial_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARKEN_FEEDBACK_DSN", "postgresql://u:secret@h/d")
+    (slow,) = (trap.tower for trap in TRAPS if trap.name == "runs too long")
+    assert slow is not None
+    trial = asyncio.create_task(trial_fault(TOWER, slow, BUCKETS, DIMENSION))
+    await until(_trials, "the trial to begin")
+    (folder,) = _trials()
+    assert b"secret" not in (folder / "environ").read_bytes()
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    assert trial.cancelled()
+    await until(lambda: not _trials(), "the trial to end", 2)
+
+
+async def test_a_sound_model_has_no_fault() -> None:
+    assert await trial_fault(TOWER, sound_files()[TOWER], BUCKETS, DIMENSION) is None
+    assert _trials() == []
