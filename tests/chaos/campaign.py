@@ -47,6 +47,26 @@ class Campaign:
     faults: bool = True
 
 
+class _Pace:
+    """Spreads events over kills: senders that take all of the machine leave none for restarts."""
+
+    def __init__(self, campaign: Campaign, report: Report) -> None:
+        self._campaign = campaign
+        self._report = report
+        self._began = self._killed = time.monotonic()
+        self._kills = 0
+
+    def ahead(self) -> bool:
+        """Return whether events are ahead of kills; a kill's share comes evenly until the next."""
+        now, kills = time.monotonic(), self._report.kills
+        if kills != self._kills:
+            self._kills, self._killed = kills, now
+        usual = (now - self._began) / max(kills, 1)
+        through = min((now - self._killed) / usual, 1.0) if usual else 0.0
+        wanted, due = self._campaign, kills + through
+        return self._report.acknowledged * wanted.kills > due * wanted.events > 0
+
+
 class ChaosSuite(Suite):
     """A suite whose feed goes through a proxy, and whose processes may have a planted bug."""
 
@@ -121,8 +141,11 @@ async def _traffic(
     async with caller_of(suite) as caller:
         await caller.upsert(*items)
         names = [item.item_id for item in items]
+        pace = _Pace(campaign, report)
         senders = [
-            Sender(n, campaign.seed, caller.clients, names, journal, report, campaign.most)
+            Sender(
+                n, campaign.seed, caller.clients, names, journal, report, campaign.most, pace.ahead
+            )
             for n in range(campaign.senders)
         ]
         stop_faults, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event()

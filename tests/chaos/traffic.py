@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import grpc
 
@@ -32,8 +32,9 @@ class Sender:
 
     def __init__(
         self, number: int, seed: int, clients: Clients, items: Sequence[str],
-        journal: Journal, report: Report, most: int,
+        journal: Journal, report: Report, most: int, ahead: Callable[[], bool],
     ) -> None:  # fmt: skip
+        """Send up to `most` events in one call, none while those of all senders are ahead."""
         self._number = number
         self._chance = random.Random(f"{seed}-{number}")
         self._clients = clients
@@ -41,6 +42,7 @@ class Sender:
         self._journal = journal
         self._report = report
         self._most = most
+        self._ahead = ahead
         self._made = 0
         self._users = [f"user-{number}-{n}" for n in range(_USERS_EACH)]
         self._named = _USERS_EACH
@@ -50,6 +52,9 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Send and read until told to stop."""
         while not stop.is_set():
+            if self._ahead():
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
             events = self._new_events()
             drawn = self._chance.random()
             who = events[-1].subject.user_id

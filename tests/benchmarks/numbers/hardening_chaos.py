@@ -19,7 +19,7 @@ def campaign(
     kills: int = 1000, events: int = 10**6, seed: int = 1, minutes: float = 60.0
 ) -> Iterator[Number]:
     """Run until so many kills and acknowledged events are reached, for `minutes` at the longest."""
-    report = asyncio.run(run(Campaign(minutes, seed, kills, events, senders=16, most=100)))
+    report = asyncio.run(run(Campaign(minutes, seed, kills, events, senders=16, most=40)))
     yield Number(
         "campaign: kills / acknowledged events / lost / doubled / stale as fresh / digests that "
         "differ",
