@@ -17,6 +17,8 @@ from tests.end_to_end.clients import Caller
 from tests.waiting import until
 
 _SETTLE_SECONDS = 60.0
+_SETTLED_SECONDS = 1.0
+"""Once nothing has come for a minute, the next users are not given one each."""
 _ROWS = 5_000
 _AT_ONCE = 16
 
@@ -74,15 +76,20 @@ async def check_profiles(senders: list[Sender], journal: Journal, report: Report
     users = iter([(sender, who) for sender in senders for who in sender.users])
 
     async def check_some() -> None:
+        seconds = _SETTLE_SECONDS
         for sender, who in users:
-            await _check_profile(sender, who, journal, report)
+            if not await _check_profile(sender, who, journal, report, seconds):
+                seconds = _SETTLED_SECONDS
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(_AT_ONCE):
             tasks.create_task(check_some())
 
 
-async def _check_profile(sender: Sender, who: str, journal: Journal, report: Report) -> None:
+async def _check_profile(
+    sender: Sender, who: str, journal: Journal, report: Report, seconds: float
+) -> bool:
+    """Return whether there was an answer to judge."""
     fresh: list[profile_service_pb2.GetProfileResponse] = []
 
     async def answered() -> str:
@@ -92,8 +99,8 @@ async def _check_profile(sender: Sender, who: str, journal: Journal, report: Rep
         fresh.append(answer)
         return ""
 
-    if not await _in_time(answered, f"profile of {who}", report):
-        return
+    if not await _in_time(answered, f"profile of {who}", report, seconds):
+        return False
     answer = fresh[0]
     chain = journal.of_user[who]
     counted = answer.profile.counters.events
@@ -103,6 +110,7 @@ async def _check_profile(sender: Sender, who: str, journal: Journal, report: Rep
     lacking = journal.played[who] - set(answer.profile.seen_item_ids)
     if lacking:
         report.complain(READ, "profiles at rest", f"{who} lacks {len(lacking)} seen items")
+    return True
 
 
 async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
@@ -128,7 +136,9 @@ async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
             report.complain(DIGESTS, "own fold of the feed", f"ranker {replica + 1}")
 
 
-async def _in_time(done: Callable[[], Awaitable[str]], what: str, report: Report) -> bool:
+async def _in_time(
+    done: Callable[[], Awaitable[str]], what: str, report: Report, seconds: float = _SETTLE_SECONDS
+) -> bool:
     """Try again until nothing is lacking; say of what did not come to that only that it did not."""
     lacking = "no answer"
 
@@ -143,7 +153,7 @@ async def _in_time(done: Callable[[], Awaitable[str]], what: str, report: Report
         return not lacking
 
     try:
-        await until(tried, what, _SETTLE_SECONDS)
+        await until(tried, what, seconds)
     except AssertionError:
         report.complain(UNANSWERED, what.partition(" of ")[0], f"{what}: {lacking}"[:300])
         return False
