@@ -38,6 +38,9 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "log_min_messages": "warning",
     "synchronous_commit": "on",
+    # After each checkpoint a page is written whole once more. Recovery reads some hundred MB at
+    # most: that is what max_wal_size bounds.
+    "checkpoint_timeout": "15min",
     # After a crash: one call instead of one per file, which takes seconds.
     **({"recovery_init_sync_method": "syncfs"} if platform.system() == "Linux" else {}),
 }

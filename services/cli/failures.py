@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 
 import grpc
 import typer
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from rich.markup import escape
 
 from services.cli.console import messages
 from services.cli.embedded_postgres import PostgresError
 from services.cli.postgres_binaries import PostgresMissingError
 from services.cli.service_process import ProcessFailedError
+from services.common.status import violations_of
 from services.dataset.faults import ColumnError, SourceError
 
 Result = TypeVar("Result")
@@ -73,22 +72,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def describe(error: grpc.aio.AioRpcError) -> str:
     """Return a gRPC fault as one line: status, message, and each field violation."""
     line = f"{error.code().name}: {error.details()}"
-    found = violations(error)
+    found = [f"{one.field}: {one.description}" for one in violations_of(error)]
     # The message of our own services names the violations already.
     extra = [text for text in found if text not in (error.details() or "")]
     return f"{line} ({'; '.join(extra)})" if extra else line
-
-
-def violations(error: grpc.aio.AioRpcError) -> list[str]:
-    """Return what the fields of a request are said to have, as "field: what"."""
-    try:
-        status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    except ValueError:
-        # The details belong to another status than the one received; what we have is the line.
-        return []
-    found: list[str] = []
-    for detail in status.details if status is not None else ():
-        bad_request = error_details_pb2.BadRequest()
-        if detail.Unpack(bad_request):
-            found += [f"{v.field}: {v.description}" for v in bad_request.field_violations]
-    return found

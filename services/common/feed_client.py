@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 import grpc
@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2
+from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2, history_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
 from services.common.feed_lag import FeedLag
 from services.common.logs import logger
@@ -33,6 +33,9 @@ MAX_REST_SECONDS = 0.02
 _MAX_BATCH = 64
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
+
+Rebuild = Callable[[AsyncIterator[history_pb2.History]], Awaitable[None]]
+"""Applies history, part by part, and moves progress with it; raises as `FrameSink.apply` does."""
 
 _Queue = asyncio.Queue[frame_pb2.Frame | Exception]
 
@@ -131,13 +134,15 @@ class FeedClient:
         durable: bool,
         can_restart: bool,
         rests: bool = False,
+        rebuild: Rebuild | None = None,
     ) -> None:
         """Subscribe as `subscriber` to `sections`.
 
         `durable`: frames are kept for us while we are away. `can_restart`: a snapshot may replace
         the sink's state when its resume point is gone; otherwise we wait for an operator. `rests`:
         after applying, let frames gather for a moment, as many cost little more than one; whoever
-        waits for a position ends it.
+        waits for a position ends it. `rebuild`, of durable sinks: takes what the log says of users
+        where the frames that we lack are gone.
         """
         self._stub: embedding_service_pb2_grpc.EmbeddingServiceAsyncStub
         self._stub = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)  # type: ignore[assignment]
@@ -148,6 +153,7 @@ class FeedClient:
         self._durable = durable
         self._can_restart = can_restart
         self._rests = rests
+        self._rebuild = rebuild
         self._want_snapshot = False
         self._lag = FeedLag()
         self._news_after = 0
@@ -230,6 +236,11 @@ class FeedClient:
                 self._note_applied()
                 ack = pb.Ack(version=self._sink.progress.applied.version)
                 await _send(call, pb.SubscribeRequest(ack=ack))
+            if welcome.welcome.history and self._rebuild is not None:
+                await self._rebuild(self._history(call))
+                # As with a snapshot.
+                self._news_after = self.head_version
+                self._note_applied()
             self._set_connected(True)
             await self._apply_all(call)
         finally:
@@ -251,6 +262,9 @@ class FeedClient:
         else:
             start.resume.epoch = applied.epoch
             start.resume.version = applied.version
+            if self._rebuild is not None:
+                start.history = True
+                start.resume.through_sequence = applied.sequence
         return start
 
     async def _read(self, call: grpc.aio.StreamStreamCall) -> pb.SubscribeResponse:
@@ -258,6 +272,9 @@ class FeedClient:
             message = await call.read()
         if message is grpc.aio.EOF:
             raise ConnectionError("the server ended the stream")
+        # What gRPC makes of bytes that cannot be decoded.
+        if message is None:
+            raise ConnectionError("a message of the server cannot be decoded")
         self.last_contact = time.monotonic()
         return cast("pb.SubscribeResponse", message)
 
@@ -274,6 +291,17 @@ class FeedClient:
             if chunk.last:
                 return
             index += 1
+
+    async def _history(self, call: grpc.aio.StreamStreamCall) -> AsyncIterator[history_pb2.History]:
+        while True:
+            message = await self._read(call)
+            if message.HasField("heartbeat"):
+                continue
+            if not message.HasField("history"):
+                raise ConnectionError("the history broke off")
+            yield message.history
+            if message.history.last:
+                return
 
     async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
         """Read on while applying, so that what piles up meanwhile is applied in one go."""

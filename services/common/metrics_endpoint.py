@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 _MAX_CONNECTIONS = 32
-"""At once; further ones are closed."""
+"""At once; a further one takes the place of the oldest that has not said what it wants."""
 _MAX_HEAD_BYTES = 16 * 1024
 _HEAD_SECONDS = 5.0
 """For a caller to say what it wants, and for it to take the answer."""
@@ -32,8 +33,11 @@ async def serve_metrics(listen: str, registry: CollectorRegistry) -> AsyncIterat
 class _Endpoint:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, bool] = {}
+        """Oldest first, and whether it said what it wants."""
         self._making = asyncio.Lock()
+        self._last = ("", 0.0, b"")
+        """The kind of the last answer, when its making began, and its content."""
 
     def close(self) -> None:
         for writer in self._open:
@@ -42,9 +46,8 @@ class _Endpoint:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, and close."""
         if len(self._open) >= _MAX_CONNECTIONS:
-            writer.transport.abort()
-            return
-        self._open.add(writer)
+            self._close_one()
+        self._open[writer] = False
         try:
             # Who is late, says too much or goes away gets no answer.
             with contextlib.suppress(
@@ -52,6 +55,8 @@ class _Endpoint:
             ):
                 async with asyncio.timeout(_HEAD_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
+                if writer in self._open:
+                    self._open[writer] = True
                 answer = await self._answer(head.decode("latin-1"))
                 async with asyncio.timeout(_HEAD_SECONDS):
                     writer.write(answer)
@@ -59,8 +64,14 @@ class _Endpoint:
                     writer.close()
                     await writer.wait_closed()
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.transport.abort()
+
+    def _close_one(self) -> None:
+        silent = (writer for writer, asked in self._open.items() if not asked)
+        oldest = next(silent, None) or next(iter(self._open))
+        del self._open[oldest]
+        oldest.transport.abort()
 
     async def _answer(self, head: str) -> bytes:
         first, *lines = head.split("\r\n")
@@ -73,11 +84,16 @@ class _Endpoint:
         try:
             encode, kind = choose_encoder(headers.get("accept", ""))
         except (TypeError, ValueError):
-            # It compares what a caller calls a version, whatever that is.
+            # It stumbles over versions that are no numbers: such a caller takes what others do.
             encode, kind = choose_encoder("")
-        # One at a time: it is the same work for all who ask.
+        arrived = time.monotonic()
+        # One at a time, and once for all who waited meanwhile.
         async with self._making:
-            content = await asyncio.to_thread(encode, self._registry)
+            made, began, content = self._last
+            if made != kind or began <= arrived:
+                began = time.monotonic()
+                content = await asyncio.to_thread(encode, self._registry)
+                self._last = kind, began, content
         return _response("200 OK", kind, content, method == "HEAD")
 
 

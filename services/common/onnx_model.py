@@ -1,11 +1,15 @@
 """ONNX models of a generation: what their files are called, and how they are opened."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import onnx
-import onnxruntime
 from google.protobuf.message import Message
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 TOWER = "item_tower.onnx"
 """Item tower: content [n, content_buckets] float32 -> vector [n, dimension] float32."""
@@ -37,6 +41,11 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
             their own without a common base.
 
     """
+    # Here, as in all that makes or runs models: both take a tenth of a second to import, which a
+    # process that only takes events never needs, and would add to each of its starts.
+    import onnx
+    import onnxruntime
+
     _refuse_external_data(onnx.load_model_from_string(model))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -54,6 +63,8 @@ def _refuse_external_data(message: Message) -> None:
     Whatever holds tensors is covered: initializers, dense and sparse, attributes of nodes, graphs
     within attributes, functions, training. The parser bounds how deep messages are nested.
     """
+    import onnx
+
     if isinstance(message, onnx.TensorProto) and (
         message.data_location == onnx.TensorProto.EXTERNAL or message.external_data
     ):

@@ -77,7 +77,7 @@ class _Rules:
     fields: dict[int, _Rule] = field(default_factory=dict)
     most_fields: int = 0
     tags: list[tuple[bytes, int]] = field(default_factory=list)
-    """Of lists: the first byte of each element, and twice as many as there may be."""
+    """Of lists: first bytes that elements may have, and twice as many as there may be."""
 
 
 def reader_of(message: type[Message]) -> Callable[[bytes], Message | Refused]:
@@ -99,7 +99,8 @@ def reader_of(message: type[Message]) -> Callable[[bytes], Message | Refused]:
         except (DecodeError, IndexError):
             return Refused(UndecodableError("the body of the request cannot be decoded"))
         except InvalidRequestError as error:
-            return Refused(error)
+            # Its frames hold the body.
+            return Refused(error.with_traceback(None))
 
     return read
 
@@ -262,7 +263,9 @@ def _rules_of(descriptor: Descriptor, known: dict[str, _Rules]) -> _Rules:
                 FieldDescriptor.TYPE_BYTES,
             ):
                 kinds.add(_VARINT)
-            rules.tags += [(bytes([_first_byte(one.number << 3 | k)]), 2 * most) for k in kinds]
+            # A tag may be written longer than it need be, with the highest bit of its first byte.
+            first = {(one.number << 3 | kind) & 0x7F | bit for kind in kinds for bit in (0, 0x80)}
+            rules.tags += [(bytes([byte]), 2 * most) for byte in sorted(first)]
     rules.most_fields += _SLACK
     return rules
 
@@ -282,10 +285,6 @@ def _bounds(
     if message.GetOptions().map_entry:
         return 2 * MAX_TEXT_BYTES, None
     return LARGE_MESSAGE_BYTES, _rules_of(message, known)
-
-
-def _first_byte(tag: int) -> int:
-    return tag if tag < 0x80 else (tag & 0x7F) | 0x80
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:

@@ -223,6 +223,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                     await self._fail(name, context, late)
                 answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
+                request = None  # See _abort.
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
@@ -259,6 +260,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
                     yield answer
                     self.calls.goes_on(task)
             except (asyncio.CancelledError, Exception) as error:
+                request = None  # See _abort.
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
@@ -284,6 +286,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
             error_id = uuid.uuid4().hex[:12]
             _log.error("rpc failed", rpc=name, error_id=error_id, exc_info=error)
             status = internal_status(error_id)
+        del error  # See _abort.
         await self._abort(name, context, status)
 
     async def _abort(
@@ -291,5 +294,12 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
     ) -> NoReturn:
         wire = rpc_status.to_status(status)
         self._metrics.handled.labels(name, wire.code.name).inc()
-        await context.abort(wire.code, wire.details, wire.trailing_metadata)
+        try:
+            await context.abort(wire.code, wire.details, wire.trailing_metadata)
+        except grpc.aio.AbortError as aborted:
+            # gRPC keeps it with the call. It would keep the frames it comes through, and those of
+            # what it answers, and they the call and its request: a ring that stays until the
+            # garbage collector comes by, whatever megabytes are in it.
+            aborted.__traceback__ = aborted.__context__ = None
+            raise
         raise AssertionError("abort always raises")

@@ -1,12 +1,16 @@
 """Rich statuses: a fault as `google.rpc.Status` with details, and back."""
 
+from typing import cast
+
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from services.common.errors import (
     STATUS_OF,
+    FieldViolation,
     HarkenError,
     InvalidRequestError,
     OverloadedError,
@@ -65,3 +69,19 @@ def reason_of(status: status_pb2.Status | None) -> str:
         if detail.Unpack(info):
             return str(info.reason)
     return ""
+
+
+def violations_of(error: grpc.RpcError) -> list[FieldViolation]:
+    """Return what a failed call says is wrong with fields of its request; none, where nothing."""
+    try:
+        # An AioRpcError has all that is read here, though it is no Call.
+        status = rpc_status.from_call(cast("grpc.Call", error))
+    except ValueError:
+        # The details belong to another status than the one received.
+        return []
+    found: list[FieldViolation] = []
+    for detail in status.details if status is not None else ():
+        bad_request = error_details_pb2.BadRequest()
+        if detail.Unpack(bad_request):
+            found += [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
+    return found

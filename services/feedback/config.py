@@ -69,9 +69,21 @@ class FeedbackConfig(ServiceSettings):
 
     dimension: int = Field(128, ge=8, le=1024, description="of bootstrap generations")
     step_events: int = Field(1000, ge=1, le=10000, description="entries in one step, at most")
+    step_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="least time from one step to the next: the more, the fewer bytes are written"
+        " an event, and the later it takes effect",
+    )
     lease_seconds: float = Field(1.0, ge=0.2, description="silence before a standby takes over")
     tick_seconds: float = Field(10.0, ge=0.1, description="idle time after which a tick is logged")
-    checkpoint_versions: int = Field(2000, ge=1, description="versions between checkpoints")
+    checkpoint_versions: int = Field(
+        2000,
+        ge=1,
+        description="versions between checkpoints; up to five times as many while one of over"
+        " a MiB is more than an eighth of the frames since the last",
+    )
     checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
     durable_subscribers: Annotated[tuple[str, ...], NoDecode, FromJson] = Field(
         ("profile",),
@@ -79,6 +91,12 @@ class FeedbackConfig(ServiceSettings):
     )
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
+    )
+    slate_days: int = Field(
+        90,
+        ge=0,
+        le=120,
+        description="days that logged slates are kept; they go in lots of 30 days. 0: for ever",
     )
 
     kept_generations: int = Field(

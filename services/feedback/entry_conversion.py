@@ -30,22 +30,20 @@ def parse(row: LogRow) -> entry_pb2.Entry:
 
 def log_entry(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> LogEntry:
     """Return an entry for the learner; `files` holds those of generations that it names."""
-    return LogEntry(
-        row.sequence, row.tenant, row.accepted_at_us, _kind(entry, row.accepted_at_us, files)
-    )
+    return LogEntry(row.sequence, row.tenant, row.accepted_at_us, _kind(row, entry, files))
 
 
-def _kind(entry: entry_pb2.Entry, accepted_at_us: int, files: FilesOf) -> Kind:
+def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
     match entry.WhichOneof("kind"):
         case "event":
-            return _event(entry.event, accepted_at_us)
+            return _event(entry.event, row.accepted_at_us)
         case "event_retracted":
             retracted = entry.event_retracted
             return EventRetracted(
                 _event(retracted.event, retracted.event_accepted_at_us), retracted.event_sequence
             )
         case "slate":
-            return shown_slate(entry.slate)
+            return shown_slate(entry.slate, row.sequence)
         case "item_upserted":
             item = entry.item_upserted
             return ItemUpserted(

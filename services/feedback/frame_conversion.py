@@ -21,7 +21,7 @@ from services.feedback.domain.changes import (
 )
 from services.feedback.frame_columns import to_bytes, to_ints, to_rows
 from services.feedback.generation_conversion import FilesOf, activation_of, staging_of
-from services.feedback.slate_frames import slates_from_wire, slates_to_wire
+from services.feedback.slate_frames import SlatesOf, slates_from_wire, slates_to_wire
 from services.feedback.space_conversion import space_to_wire, spaces_from_wire
 
 
@@ -137,9 +137,9 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.beyond_last.extend(influence.beyond_last.tolist())
 
 
-def changes_of(frame: pb.Frame, files: FilesOf) -> list[Changes]:
-    """Return what a frame says, with the files of the generations that it names."""
-    return [_from_wire(tenant, files) for tenant in frame.tenants]
+def changes_of(frame: pb.Frame, files: FilesOf, slates: SlatesOf) -> list[Changes]:
+    """Return what a frame says, with the files of the generations and the slates that it names."""
+    return [_from_wire(tenant, files, slates) for tenant in frame.tenants]
 
 
 def named_generations(frame: pb.Frame) -> list[generation_pb2.GenerationManifest]:
@@ -155,7 +155,7 @@ def named_generations(frame: pb.Frame) -> list[generation_pb2.GenerationManifest
     ]
 
 
-def _from_wire(wire: pb.TenantChanges, files: FilesOf) -> Changes:
+def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Changes:
     changes = Changes(wire.tenant, list(wire.item_ids), retired=list(wire.retired_generation_ids))
     if wire.HasField("activated"):
         changes.activated = activation_of(wire.activated, files)
@@ -193,7 +193,7 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf) -> Changes:
         changes.users = _users_from_wire(wire.users)
     if wire.HasField("learner"):
         _learner_from_wire(wire.learner, changes)
-    changes.slates = slates_from_wire(wire)
+    changes.slates = slates_from_wire(wire, slates)
     return changes
 
 

@@ -6,15 +6,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from google.protobuf.message import DecodeError
-
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import INPUTS, ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
-from services.feedback.domain.trained_vectors_check import vectors_fault
-from services.feedback.model_trial import trial_fault
+from services.feedback.model_trial import trial_fault, vectors_trial_fault
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
@@ -23,7 +20,8 @@ _MAX_MODEL_BYTES = 64 * 1024 * 1024
 _MAX_WEIGHT = 1000
 _MAX_BUCKETS = 65536
 _MAX_NORM = 1000.0
-_LEAST_RIDGE = 1e-9
+_LEAST_RIDGE = 0.9999e-9
+"""1e-9, up to the rounding of float32."""
 _LARGEST_RIDGE = 1e6
 _OUTCOME = re.compile(r"[a-z0-9_]{1,64}")
 _ID = re.compile(r"[a-z0-9_.-]{1,64}")
@@ -120,9 +118,7 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
     if not 0 <= encoder.alpha <= _LARGEST_RIDGE:
         checks.fail("manifest.encoder.alpha", f"must be 0 to {_LARGEST_RIDGE:.0f}")
     if not _LEAST_RIDGE <= encoder.regularization <= _LARGEST_RIDGE:
-        checks.fail(
-            "manifest.encoder.regularization", f"must be {_LEAST_RIDGE:g} to {_LARGEST_RIDGE:.0f}"
-        )
+        checks.fail("manifest.encoder.regularization", f"must be 1e-9 to {_LARGEST_RIDGE:.0f}")
     names = [file.name for file in manifest.files]
     if sorted(names) not in (sorted((TOWER, SCORER)), sorted((TOWER, SCORER, ITEM_VECTORS))):
         checks.fail(
@@ -184,14 +180,4 @@ async def _file_fault(
                 name, content, len(manifest.scorer_features), len(manifest.outcomes)
             )
         case _:
-            return await asyncio.to_thread(_vectors_fault, manifest, content)
-
-
-def _vectors_fault(manifest: generation_pb2.GenerationManifest, content: bytes) -> str | None:
-    try:
-        file = generation_pb2.ItemVectorFile.FromString(content)
-    except DecodeError as error:
-        return f"is no ItemVectorFile: {error}"
-    return vectors_fault(
-        file.item_ids, file.vectors, file.biases, manifest.dimension, manifest.max_norm
-    )
+            return await vectors_trial_fault(content, manifest.dimension, manifest.max_norm)

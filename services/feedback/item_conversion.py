@@ -1,7 +1,7 @@
 """Items: limits, merging an update into what is stored, and content features."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Set
 from datetime import datetime
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -25,15 +25,15 @@ _NUMBER = "numbers."
 """Goes before the name of one number in a path; all that follows is the name."""
 
 
-def update_paths(checks: Checks, mask: FieldMask) -> tuple[str, ...]:
+def update_paths(checks: Checks, mask: FieldMask) -> frozenset[str]:
     """Return the fields that an update writes; all when the mask is empty."""
     if not checks.size("update_mask.paths", len(mask.paths), 0, MAX_PATHS):
-        return ALL_PATHS
+        return frozenset(ALL_PATHS)
     for index, path in enumerate(mask.paths):
         one_number = path.startswith(_NUMBER) and len(path.encode()) - len(_NUMBER) > 0
         if path not in ALL_PATHS and not one_number:
             checks.fail(f"update_mask.paths[{index}]", f"{path!r} is not a field to write")
-    return tuple(mask.paths) or ALL_PATHS
+    return frozenset(mask.paths or ALL_PATHS)
 
 
 def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
@@ -77,7 +77,7 @@ def _too_many(field: str, count: int, limit: int) -> str:
 
 
 def merged(
-    before: item_pb2.Item | None, given: item_pb2.Item, paths: Sequence[str], now: datetime
+    before: item_pb2.Item | None, given: item_pb2.Item, paths: Set[str], now: datetime
 ) -> item_pb2.Item | None:
     """Return the item as it is to be stored, or None when nothing changes.
 
@@ -94,7 +94,9 @@ def merged(
         written = item_pb2.Item()
         written.CopyFrom(given)
         written.DiscardUnknownFields()
-        one_by_one = [path.removeprefix(_NUMBER) for path in paths if path.startswith(_NUMBER)]
+        # Those that there are, not those that are named: a mask may name more than any item has.
+        names = {*given.numbers, *before.numbers}
+        one_by_one = [name for name in names if _NUMBER + name in paths]
         for path in ("item_id", "update_time", *ALL_PATHS):
             (after if path in paths else written).ClearField(path)
         after.MergeFrom(written)

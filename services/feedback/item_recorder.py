@@ -1,6 +1,6 @@
 """Takes a batch of items: refuses those that are out of limits, stores the others."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
 from harken.feedback.v1 import item_pb2
@@ -18,7 +18,7 @@ class ItemRecorder:
         self._store = store
 
     async def record(
-        self, tenant: str, items: Sequence[item_pb2.Item], paths: Sequence[str]
+        self, tenant: str, items: Sequence[item_pb2.Item], paths: Set[str]
     ) -> tuple[list[pb.ItemResult], Position | None]:
         """Return results in the order of the items, and the position when anything changed.
 

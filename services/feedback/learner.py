@@ -20,7 +20,7 @@ from services.feedback.learner_state import LearnerState
 from services.feedback.slate_learning_metrics import SlateLearningMetrics
 from services.feedback.standby import Standby
 from services.feedback.store.epochs import settle_epoch
-from services.feedback.store.frame_store import FrameStore
+from services.feedback.store.frame_store import CommittedFrame, FrameStore
 from services.feedback.store.leadership import candidate
 from services.feedback.store.learner_store import FencedError, LearnerStore
 from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry
@@ -35,12 +35,17 @@ _LONGEST_REST_IN_IMPORT_SECONDS = 0.25
 """After a larger step it rests for as long as the step took, at most so long, while this process
 appends bulk history. Both want the same processor: the import is done sooner, and learning goes on
 with at least half of the time. Live events never make it rest."""
+_FRAMES_PER_CHECKPOINT = 8
+_LONGEST_WITHOUT = 5
+_SMALL = 1024 * 1024
+"""A checkpoint waits until the frames since the last are eight times as many bytes as that was (a
+MiB is free), or there are five times as many versions as there should be at least."""
 _TICK = NewEntry("", None, entry_pb2.Entry(tick=entry_pb2.Tick()).SerializeToString())
 
 
 @dataclass(frozen=True, slots=True)
 class LearnerTimes:
-    """How the learner paces itself. Seconds, versions and entries."""
+    """How the learner paces itself. Seconds, versions, entries and days (0: for ever)."""
 
     lease_seconds: float
     tick_seconds: float
@@ -48,6 +53,8 @@ class LearnerTimes:
     checkpoint_versions: int
     checkpoint_seconds: float
     keep_versions: int
+    slate_days: int
+    step_seconds: float
 
 
 class Learner:
@@ -83,6 +90,8 @@ class Learner:
         self._log_head = 0
         self._checkpoint: asyncio.Task[None] | None = None
         self._checkpoint_version = 0
+        self._checkpoint_bytes = 0
+        self._frame_bytes = 0
         self._checkpoint_at = 0.0
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
@@ -91,15 +100,14 @@ class Learner:
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
-        standby = Standby(self._state, self._frames, self._times.lease_seconds)
+        standby = Standby(self._state, self._frames, self._store.holder, self._times.lease_seconds)
         while True:
             try:
                 async with (
-                    candidate(self._dsn) as session_of_lock,
-                    standby.turn(session_of_lock) as last_fold,
+                    candidate(self._dsn) as own_session,
+                    standby.turn(own_session) as turn,
                 ):
-                    term = await self._store.begin_term(session_of_lock)
-                    await self._lead(term, session_of_lock, last_fold)
+                    await self._lead(turn.term, own_session, turn.last_fold)
             except FencedError as error:
                 self._metrics.fenced.inc()
                 _log.warning("another learner leads now", error=str(error))
@@ -117,7 +125,7 @@ class Learner:
     async def _lead(
         self, term: int, listener: asyncpg.Connection, last_fold: Awaitable[object]
     ) -> None:
-        """Lead for as long as `listener`, the session that holds the lock, lives.
+        """Lead for as long as `listener`, the session that the term names, lives.
 
         The state is ours after `last_fold`, the end of standing by.
         """
@@ -136,8 +144,10 @@ class Learner:
             for tenant, state in self._state.states.items():
                 self._slate_metrics.loaded(tenant, state.slates)
             # From the last checkpoint, not from the term: terms may all be short.
-            self._checkpoint_version, age = await self._store.last_checkpoint()
-            self._checkpoint_at = time.monotonic() - age
+            last = await self._store.last_checkpoint()
+            self._checkpoint_version, self._checkpoint_bytes = last.version, last.size
+            self._frame_bytes = last.since
+            self._checkpoint_at = time.monotonic() - last.age
             self._metrics.leads.set(1)
             self._hub.fed = True
             self._hub.wake()
@@ -184,8 +194,10 @@ class Learner:
                 await self._keeper.settle(term, self._state)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
+                least = began + self._times.step_seconds - idle_since
                 if len(rows) < _LARGE_STEP:
-                    await asyncio.sleep(min(idle_since - began, _LONGEST_REST_SECONDS))
+                    rest = min(idle_since - began, _LONGEST_REST_SECONDS)
+                    await asyncio.sleep(max(rest, least))
                 elif self._importing():
                     await asyncio.sleep(min(idle_since - began, _LONGEST_REST_IN_IMPORT_SECONDS))
                 # Read on while there may be more: what the page had, and what came meanwhile.
@@ -211,9 +223,11 @@ class Learner:
         before = self._state.applied
         with self._metrics.step.time():
             frame, after = await self._state.advance(rows)
+        content = frame.SerializeToString()
+        self._frame_bytes += len(content)
         with self._metrics.commit.time():
-            await self._store.commit_step(term, before, after, frame.SerializeToString())
-        self._hub.offer(frame)
+            await self._store.commit_step(term, before, after, content)
+        self._hub.offer(CommittedFrame(after.epoch, after.version, after.sequence, content))
         for tenant, changes in self._state.slate_changes:
             self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
         taken = after.sequence - before.sequence
@@ -235,14 +249,21 @@ class Learner:
             written, self._checkpoint = self._checkpoint, None
             written.result()
         version = self._state.applied.version
+        versions = version - self._checkpoint_version
         if (
-            version - self._checkpoint_version < self._times.checkpoint_versions
+            versions < self._times.checkpoint_versions
             or time.monotonic() - self._checkpoint_at < self._times.checkpoint_seconds
+            or (
+                # All of the state is written: what changed should be a good part of it.
+                self._frame_bytes < _FRAMES_PER_CHECKPOINT * (self._checkpoint_bytes - _SMALL)
+                and versions < _LONGEST_WITHOUT * self._times.checkpoint_versions
+            )
         ):
             return
         self._checkpoint_version = version
         self._checkpoint_at = time.monotonic()
         chunks = await asyncio.to_thread(self._state.checkpoint)
+        self._checkpoint_bytes, self._frame_bytes = sum(map(len, chunks)), 0
         self._checkpoint = asyncio.create_task(
             self._write_checkpoint(term, self._state.applied, chunks)
         )
@@ -253,4 +274,6 @@ class Learner:
         size = sum(map(len, chunks))
         self._metrics.checkpoint_bytes.set(size)
         gone = await self._store.forget(self._times.keep_versions)
+        if self._times.slate_days:
+            await self._store.forget_slates(self._times.slate_days)
         _log.info("checkpoint", version=at.version, bytes=size, frames_forgotten=gone)

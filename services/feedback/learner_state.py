@@ -22,6 +22,7 @@ from services.feedback.entry_conversion import log_entry, parse
 from services.feedback.event_ages import note_ages
 from services.feedback.frame_conversion import changes_of, frame_of, named_generations
 from services.feedback.generation_conversion import FilesOf, GenerationFiles, trained_vectors
+from services.feedback.slate_frames import SlatesOf, named_slates
 from services.feedback.store.frame_store import FrameStore
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.log_store import LogRow
@@ -90,7 +91,7 @@ class LearnerState:
         try:
             if pin is not None:
                 async for chunk in frames.checkpoint_chunks(pin.checkpoint):
-                    await self._fold(chunk)
+                    await self._fold(chunk, frames)
                     await pin.renew()
                 self.applied = replace(pin.checkpoint.applied, epoch=until.epoch)
             await self._fold_after(frames, until)
@@ -113,19 +114,22 @@ class LearnerState:
                     f"frame {self.applied.version + 1} is missing, the head is {until.version}"
                 )
             for frame in page:
-                await self._fold(frame)
+                await self._fold(frame.parsed(), frames)
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)
         self._forget_files()
 
-    async def _fold(self, frame: frame_pb2.Frame) -> None:
+    async def _fold(self, frame: frame_pb2.Frame, frames: FrameStore) -> None:
         for manifest in named_generations(frame):
             await self._load_files(manifest)
+        slates = await frames.slates(named_slates(frame))
         # Named here: a thread goes on when whoever waits for it is cancelled, and must not meet
         # the states of a load that comes after.
-        await asyncio.to_thread(self._fold_loaded, self.states, self._files, frame)
+        await asyncio.to_thread(self._fold_loaded, self.states, self._files, frame, slates)
 
-    def _fold_loaded(self, states: States, files: FilesOf, frame: frame_pb2.Frame) -> None:
-        fold(states, changes_of(frame, files), self._config)
+    def _fold_loaded(
+        self, states: States, files: FilesOf, frame: frame_pb2.Frame, slates: SlatesOf
+    ) -> None:
+        fold(states, changes_of(frame, files, slates), self._config)
 
     async def _load_files(self, manifest: generation_pb2.GenerationManifest) -> None:
         key = (manifest.tenant, manifest.generation_id)

@@ -201,6 +201,8 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
             checkpoint_versions=config.checkpoint_versions,
             checkpoint_seconds=config.checkpoint_seconds,
             keep_versions=config.keep_versions,
+            slate_days=config.slate_days,
+            step_seconds=config.step_seconds,
         ),
         importing=lambda: flusher.importing,
     )

@@ -1,6 +1,7 @@
 """Slates: from the wire to a log entry, and to what the joiner sees."""
 
 import re
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from services.common.position import decode_position
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feedback.domain.shown_slate import ShownSlate
-from services.feedback.frame_columns import to_bytes, to_rows
+from services.feedback.frame_columns import to_bytes
 
 MAX_ITEMS = 100
 _MAX_NAME_BYTES = 64
@@ -57,23 +58,23 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
     )
 
 
-def shown_slate(logged: entry_pb2.LoggedSlate) -> ShownSlate:
-    """Return a slate as the joiner sees it."""
+def shown_slate(logged: entry_pb2.LoggedSlate, sequence: int) -> ShownSlate:
+    """Return a slate as the joiner sees it; `sequence`: in the log, 0 when that is not known."""
     items = len(logged.item_ids)
     return ShownSlate(
         slate_id=logged.slate_id,
         user_key=logged.user_key,
-        surface=logged.surface,
+        # Thousands of slates name the same few: one object of each will do.
+        surface=sys.intern(logged.surface),
         served_sequence=logged.served_sequence,
-        generation_id=logged.generation_id,
-        policy=logged.policy,
+        generation_id=sys.intern(logged.generation_id),
+        policy=sys.intern(logged.policy),
         seed=logged.seed,
         served_at_us=logged.served_at_us,
-        item_ids=tuple(logged.item_ids),
-        propensities=np.frombuffer(logged.propensities, "<f4"),
-        probabilities=to_rows(logged.probabilities, items),
-        logits=to_rows(logged.logits, items),
-        features=to_rows(logged.features, items),
+        item_ids=tuple(map(sys.intern, logged.item_ids)),
+        outcomes=len(logged.logits) // (_FLOAT_BYTES * items),
+        columns=logged.propensities + logged.probabilities + logged.logits + logged.features,
+        sequence=sequence,
     )
 
 

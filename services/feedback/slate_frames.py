@@ -1,6 +1,7 @@
 """What frames say of slates, the head and calibration: to and from the wire."""
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from services.feedback.domain.slate_learning import (
 )
 from services.feedback.frame_columns import to_bytes
 from services.feedback.slate_conversion import logged_again, shown_slate
+
+SlatesOf = Mapping[int, entry_pb2.LoggedSlate]
+"""Slates by their sequence in the log."""
 
 
 def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
@@ -55,17 +59,29 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
         )
 
 
-def slates_from_wire(wire: pb.TenantChanges) -> SlateChanges | None:
-    """Return what a tenant's part of a frame says, None when nothing."""
+def named_slates(frame: pb.Frame) -> list[int]:
+    """Return the log sequences of the slates that a frame names."""
+    named = []
+    for tenant in frame.tenants:
+        learner = tenant.learner
+        items = (*learner.joiner_input.items, *learner.joiner.early)
+        named += [item.slate_sequence for item in items if item.HasField("slate_sequence")]
+        named += [pending.sequence for pending in learner.joiner.logged_slates]
+    return named
+
+
+def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges | None:
+    """Return what a tenant's part of a frame says, None when nothing.
+
+    slates: those that the frame names. One that the log no longer holds is left out.
+    """
     learner = wire.learner
     changes = SlateChanges()
     if learner.HasField("joiner_input"):
         part = learner.joiner_input
-        changes.input = JoinerChanges(
-            part.now_us, tuple(_item_from_wire(item) for item in part.items)
-        )
+        changes.input = JoinerChanges(part.now_us, tuple(_items_from_wire(part.items, slates)))
     if learner.HasField("joiner"):
-        changes.contents = _contents_from_wire(learner.joiner)
+        changes.contents = _contents_from_wire(learner.joiner, slates)
     if wire.HasField("head"):
         rows = max(1, len(wire.head.outcomes))
         changes.head = HeadChanges(
@@ -97,7 +113,10 @@ def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
     wire.accepted_at_us = item.accepted_at_us
     kind = item.kind
     if isinstance(kind, ShownSlate):
-        wire.slate = logged_again(kind).SerializeToString()
+        if kind.sequence:
+            wire.slate_sequence = kind.sequence
+        else:
+            wire.slate = logged_again(kind).SerializeToString()
         return
     wire.event.slate_id = kind.slate_id
     wire.event.user_key = kind.user_key
@@ -108,54 +127,83 @@ def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
     wire.event.weight = kind.weight
 
 
-def _item_from_wire(wire: pb.JoinerItem) -> JoinerItem:
-    if wire.HasField("slate"):
-        return JoinerItem(wire.accepted_at_us, _slate(wire.slate))
-    event = wire.event
-    return JoinerItem(
-        wire.accepted_at_us,
-        SlateEvent(
-            event.slate_id,
-            event.user_key,
-            event.item_id,
-            event.type,
-            event.value if event.HasField("value") else math.nan,
-            event.weight,
-        ),
+def _items_from_wire(items: Iterable[pb.JoinerItem], slates: SlatesOf) -> Iterator[JoinerItem]:
+    for wire in items:
+        match wire.WhichOneof("kind"):
+            case "slate_sequence":
+                logged = slates.get(wire.slate_sequence)
+                if logged is not None:
+                    slate = shown_slate(logged, wire.slate_sequence)
+                    yield JoinerItem(wire.accepted_at_us, slate)
+            case "slate":
+                yield JoinerItem(wire.accepted_at_us, _slate(wire.slate))
+            case _:
+                yield JoinerItem(wire.accepted_at_us, _event(wire.event))
+
+
+def _event(event: pb.SlateEvent) -> SlateEvent:
+    return SlateEvent(
+        event.slate_id,
+        event.user_key,
+        event.item_id,
+        event.type,
+        event.value if event.HasField("value") else math.nan,
+        event.weight,
     )
 
 
 def _slate(content: bytes) -> ShownSlate:
-    return shown_slate(entry_pb2.LoggedSlate.FromString(content))
+    return shown_slate(entry_pb2.LoggedSlate.FromString(content), 0)
 
 
 def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
     state = pb.JoinerState(
-        now_us=contents.now_us,
-        evicted_served_at_us=contents.evicted_served_at_us,
-        slates=[
-            pb.PendingSlate(
+        now_us=contents.now_us, evicted_served_at_us=contents.evicted_served_at_us
+    )
+    for pending in contents.slates:
+        if pending.slate.sequence:
+            state.logged_slates.add(
+                sequence=pending.slate.sequence,
+                accepted_at_us=pending.accepted_at_us,
+                outcomes=pending.labels.shape[1],
+                labels=np.flatnonzero(pending.labels).tolist(),
+                taken=np.flatnonzero(pending.taken).tolist(),
+                settled=pending.settled,
+            )
+        else:
+            state.slates.add(
                 slate=logged_again(pending.slate).SerializeToString(),
                 accepted_at_us=pending.accepted_at_us,
                 labels=to_bytes(pending.labels, "u1"),
                 taken=to_bytes(pending.taken, "u1"),
                 settled=pending.settled,
             )
-            for pending in contents.slates
-        ],
-    )
     for item in contents.early:
         _item_to_wire(item, state.early.add())
     return state
 
 
-def _contents_from_wire(wire: pb.JoinerState) -> JoinerContents:
+def _contents_from_wire(wire: pb.JoinerState, slates: SlatesOf) -> JoinerContents:
+    logged = (_logged_pending(one, slates) for one in wire.logged_slates)
+    pending = (*map(_pending, wire.slates), *(one for one in logged if one is not None))
     return JoinerContents(
         wire.now_us,
         wire.evicted_served_at_us,
-        tuple(_pending(one) for one in wire.slates),
-        tuple(_item_from_wire(item) for item in wire.early),
+        tuple(sorted(pending, key=lambda one: one.accepted_at_us)),
+        tuple(_items_from_wire(wire.early, slates)),
     )
+
+
+def _logged_pending(wire: pb.LoggedPendingSlate, slates: SlatesOf) -> PendingSlate | None:
+    logged = slates.get(wire.sequence)
+    if logged is None:
+        return None
+    slate = shown_slate(logged, wire.sequence)
+    labels = np.zeros((len(slate.item_ids), wire.outcomes), np.bool_)
+    labels.flat[list(wire.labels)] = True
+    taken = np.zeros(len(slate.item_ids), np.bool_)
+    taken[list(wire.taken)] = True
+    return PendingSlate(slate, wire.accepted_at_us, labels, taken, wire.settled)
 
 
 def _pending(wire: pb.PendingSlate) -> PendingSlate:

@@ -1,4 +1,4 @@
-"""Standing by: waiting for the lock of the learner with the state warm.
+"""Standing by: waiting for the right to lead with the state warm.
 
 A standby folds what the learner commits, so that it has next to nothing to load when its turn
 comes. That costs the memory of a learner and the processor time of a ranker's fold.
@@ -7,6 +7,7 @@ comes. That costs the memory of a learner and the processor time of a ranker's f
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -16,45 +17,57 @@ from services.common.logs import logger
 from services.common.progress import Applied
 from services.feedback.learner_state import LearnerState
 from services.feedback.store.frame_store import FrameStore
-from services.feedback.store.leadership import try_lock
+from services.feedback.store.leadership import try_lead
 
 _TRY_SECONDS = 0.1
 _WARM_SECONDS = 0.1
 _log = logger("standby")
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A term that began; `last_fold` ends with the last fold of standing by."""
+
+    term: int
+    last_fold: Awaitable[object]
+
+
 class Standby:
     """Waits its turn to lead."""
 
-    def __init__(self, state: LearnerState, frames: FrameStore, lease_seconds: float) -> None:
-        """Try the lock ten times a second; break it when its holder is silent for a lease."""
+    def __init__(
+        self, state: LearnerState, frames: FrameStore, holder: str, lease_seconds: float
+    ) -> None:
+        """Try ten times a second to lead as `holder`, also when who leads is silent for a lease."""
         self._state = state
         self._frames = frames
+        self._holder = holder
         self._lease_seconds = lease_seconds
 
     @contextlib.asynccontextmanager
-    async def turn(self, connection: Connection) -> AsyncIterator[Awaitable[object]]:
-        """Begin the block once `connection` has the lock; yield what ends with the last fold.
+    async def turn(self, connection: Connection) -> AsyncIterator[Turn]:
+        """Begin the block once `connection` leads.
 
-        Until that has ended, the state is not the caller's. It may take as long as loading: say
-        meanwhile that we are alive.
+        Until the last fold has ended, the state is not the caller's. It may take as long as
+        loading: say meanwhile that we are alive.
 
         Raises:
             StoreUnavailableError: the store is away.
 
         """
         ours = asyncio.Event()
-        if await try_lock(connection, self._lease_seconds):
-            ours.set()
-        else:
+        term = await try_lead(connection, self._holder, self._lease_seconds)
+        if term is None:
             _log.info("standing by")
+        else:
+            ours.set()
         warming = asyncio.create_task(self._keep_warm(ours))
         try:
-            while not ours.is_set():
+            while term is None:
                 await asyncio.sleep(_TRY_SECONDS)
-                if await try_lock(connection, self._lease_seconds):
-                    ours.set()
-            yield warming
+                term = await try_lead(connection, self._holder, self._lease_seconds)
+            ours.set()
+            yield Turn(term, warming)
         finally:
             warming.cancel()
             await asyncio.gather(warming, return_exceptions=True)

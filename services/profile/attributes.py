@@ -23,7 +23,8 @@ def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
         result.CopyFrom(given)
     else:
         result.CopyFrom(stored)
-        for path in paths:
+        # Each once: what is copied stays in memory until the message is gone.
+        for path in dict.fromkeys(paths):
             key = rules.named_attribute(path)
             if key in given.fields:
                 result.fields[key].CopyFrom(given.fields[key])

@@ -20,6 +20,16 @@ class ProfileMetrics:
             "Transactions dropped because another process had moved the cursor.",
             registry=registry,
         )
+        self.rebuilding = Gauge(
+            "harken_profile_rebuilding",
+            "1 while what is known of users is made again from the log, else 0.",
+            registry=registry,
+        )
+        self.rebuilds = Counter(
+            "harken_profile_rebuilds",
+            "Times that what is known of users, or the newest part of it, was lost and made again.",
+            registry=registry,
+        )
         self.stale_answers = Counter(
             "harken_profile_stale_answers", "Answers older than min_position.", registry=registry
         )
@@ -33,6 +43,10 @@ class ProfileMetrics:
         self.outbox_delivered = Counter(
             "harken_profile_outbox_delivered", "Facts about users delivered.", registry=registry
         )
+        self.outbox_refused = Counter(
+            "harken_profile_outbox_refused", "Facts about users that were refused, each time.",
+            registry=registry,
+        )  # fmt: skip
         self.outbox_failures = Counter(
             "harken_profile_outbox_failures", "Deliveries that failed, by status.", ["code"],
             registry=registry,

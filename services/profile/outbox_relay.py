@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import re
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -12,14 +14,18 @@ from harken.feedback.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.retry_info import pause_seconds
+from services.common.status import violations_of
 from services.profile import attributes
 from services.profile.metrics import ProfileMetrics
-from services.profile.store.outbox_store import OutboxStore
+from services.profile.store.outbox_store import Fact, OutboxStore
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 5.0
+_SET_ASIDE_SECONDS = 600.0
+"""What feedback refuses may be right later: a revision of a clock that was ahead, for one."""
+_FACT = re.compile(r"facts\[(\d+)\]")
 
 _log = logger("outbox")
 
@@ -36,7 +42,8 @@ class OutboxRelay:
     """Moves facts from the outbox to the feedback service.
 
     A row is deleted in the transaction that read it, after the feedback service has it: what is
-    delivered and not deleted is delivered again, and recognised there by its revision.
+    delivered and not deleted is delivered again, and recognised there by its revision. A fact that
+    is refused is set aside, so that the others of its tenant go on; it counts as one that waits.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class OutboxRelay:
         self._metrics = metrics
         self._woken = asyncio.Event()
         self._backoffs: dict[str, _Backoff] = {}
+        self._refused: dict[str, dict[int, float]] = {}
         self._next_count = 0.0
 
     def wake(self) -> None:
@@ -105,22 +113,38 @@ class OutboxRelay:
 
     async def _deliver(self, tenant: str) -> bool:
         """Deliver the oldest facts of a tenant; return whether more wait."""
-        async with self._store.claimed(tenant) as claim:
-            if claim.facts:
-                request = pb.AppendUserFactsRequest(
-                    tenant=tenant,
-                    facts=[
-                        pb.UserFact(
-                            user_key=fact.user_key,
-                            revision=fact.revision,
-                            attributes=attributes.from_json(fact.attributes),
-                        )
-                        for fact in claim.facts
-                    ],
-                )
-                await self._stub.AppendUserFacts(request, timeout=CALL_SECONDS)
-        self._metrics.outbox_delivered.inc(len(claim.facts))
+        facts: Sequence[Fact] = ()
+        try:
+            async with self._store.claimed(tenant, self._set_aside(tenant)) as claim:
+                facts = claim.facts
+                if facts:
+                    request = pb.AppendUserFactsRequest(
+                        tenant=tenant, facts=[_message(fact) for fact in facts]
+                    )
+                    await self._stub.AppendUserFacts(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            refused = _refused(error, facts)
+            if not refused:
+                raise
+            self._metrics.outbox_refused.inc(len(refused))
+            _log.error(
+                "facts were refused, the others go on",
+                tenant=tenant, facts=len(refused), details=error.details(),
+            )  # fmt: skip
+            until = time.monotonic() + _SET_ASIDE_SECONDS
+            self._refused.setdefault(tenant, {}).update(dict.fromkeys(refused, until))
+            return True
+        self._metrics.outbox_delivered.inc(len(facts))
         return claim.more
+
+    def _set_aside(self, tenant: str) -> Collection[int]:
+        now = time.monotonic()
+        kept = {at: until for at, until in self._refused.get(tenant, {}).items() if until > now}
+        if kept:
+            self._refused[tenant] = kept
+        else:
+            self._refused.pop(tenant, None)
+        return kept
 
     async def _count(self) -> None:
         # Counting reads all that waits, so not more often than the poll.
@@ -130,3 +154,20 @@ class OutboxRelay:
         backlog = await self._store.backlog()
         self._metrics.outbox_rows.set(backlog.rows)
         self._metrics.outbox_age.set(backlog.age)
+
+
+def _message(fact: Fact) -> pb.UserFact:
+    return pb.UserFact(
+        user_key=fact.user_key,
+        revision=fact.revision,
+        attributes=attributes.from_json(fact.attributes),
+    )
+
+
+def _refused(error: grpc.aio.AioRpcError, facts: Sequence[Fact]) -> set[int]:
+    """Return the places of the facts that an error names; none: it is about something else."""
+    if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+        return set()
+    named = (_FACT.match(one.field) for one in violations_of(error))
+    indices = {int(one[1]) for one in named if one is not None}
+    return {facts[index].place for index in indices if index < len(facts)}

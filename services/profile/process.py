@@ -61,11 +61,11 @@ async def serve(
     ):
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         behaviours = BehaviourStore(background)
-        applier = await FrameApplier.open(behaviours, metrics)
+        applier = await FrameApplier.open(behaviours, AttributeStore(background), metrics)
         feed = FeedClient(
             channel, applier, FeedMetrics(registry, LoopMetrics(registry, tracer)),
             "profile", SECTIONS,
-            durable=True, can_restart=False, rests=True,
+            durable=True, can_restart=False, rests=True, rebuild=applier.rebuild,
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: feed.last_contact > 0, metrics)
@@ -83,6 +83,7 @@ async def serve(
             server.health,
             behaviours,
             feed,
+            lambda: applier.rebuilding,
             database,
             settings.map(lambda config: config.ready_max_lag),
         )

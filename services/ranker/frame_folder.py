@@ -118,6 +118,19 @@ class FrameFolder:
         for replica, changes in parts:
             replicas[replica.tenant] = replica
             replica.fold(frame.version, changes)
+        for part in frame.tenants:
+            if part.HasField("activated"):
+                self._note_activated(replicas[part.tenant], part.activated.generation_id)
+
+    def _note_activated(self, replica: TenantReplica, generation_id: str) -> None:
+        """Keep whether a replica serves what the feed says, or serves on without it."""
+        if replica.active == generation_id:
+            replica.unserved = ""
+            for name in replica.outlived:
+                replica.spaces.pop(name, None)
+            replica.outlived.clear()
+        else:
+            replica.unserved = generation_id
 
     def _checked(
         self,
@@ -143,7 +156,7 @@ class FrameFolder:
                     generations.get((tenant, part.activated.generation_id)),
                     generations.get((tenant, part.staged.generation_id)),
                 )
-                changes = self._without_refused(changes, tenant)
+                changes = self._without_refused(changes, replica)
                 replica.check(changes, earlier.setdefault(tenant, []))
             except RefusedChangesError as error:
                 raise RefusedChangesError(f"tenant {tenant!r}: {error}") from error
@@ -151,15 +164,22 @@ class FrameFolder:
             folds.append((replica, changes))
         return folds
 
-    def _without_refused(self, changes: TenantChanges, tenant: str) -> TenantChanges:
-        """Leave out what belongs to staged generations that we could not use."""
-        own = {name for of, name in self._refused if of == tenant}
+    def _without_refused(self, changes: TenantChanges, replica: TenantReplica) -> TenantChanges:
+        """Leave out what belongs to generations that we could not use."""
+        own = {name for of, name in self._refused if of == replica.tenant}
         if not own:
             return changes
+        vectors = changes.vectors
+        retired = [name for name in changes.retired if name not in own]
+        if replica.unserved and replica.active in retired:
+            # It goes once there is another to serve from.
+            retired.remove(replica.active)
+            replica.outlived.add(replica.active)
         return replace(
             changes,
+            vectors=None if vectors is None or vectors.generation_id in own else vectors,
             other_vectors=tuple(v for v in changes.other_vectors if v.generation_id not in own),
-            retired=tuple(name for name in changes.retired if name not in own),
+            retired=tuple(retired),
         )
 
     async def _named(
@@ -167,8 +187,9 @@ class FrameFolder:
     ) -> dict[_Name, Generation]:
         """Return the generations that a frame activates or stages, before anything of it is folded.
 
-        Those that were staged before are there; others are fetched. A staged one that we cannot use
-        is left out: what serves, serves on. We are in trouble only when it is activated.
+        Those that were staged before are there; others are fetched. One that we cannot use is left
+        out: what serves, serves on, also when the other is activated, until one comes that we can
+        use. A frame is refused only where nothing serves yet.
         """
         generations: dict[_Name, Generation] = {}
         for part in frame.tenants:
@@ -181,18 +202,22 @@ class FrameFolder:
                 if space is not None:
                     generations[name] = space.generation
                     continue
-                if serves and name in self._refused:
-                    raise FrameRefusedError(
-                        frame.version, f"generation {name[1]!r} was left out when it was staged"
-                    )
+                needed = serves and (replica is None or replica.generation is None)
+                if serves and name in self._refused and not needed:
+                    # Its vectors were left out, too.
+                    _log.error(
+                        "a generation that was left out is activated: another serves on",
+                        tenant=part.tenant, generation=manifest.generation_id,
+                    )  # fmt: skip
+                    continue
                 try:
                     generations[name] = await self._generations.load(part.tenant, manifest)
                     self._refused.discard(name)
                 except UnusableGenerationError as error:
-                    if not serves:
+                    if not needed:
                         self._refused.add(name)
                         _log.error(
-                            "a staged generation is left out",
+                            "a generation is left out",
                             tenant=part.tenant, generation=manifest.generation_id,
                             reason=str(error),
                         )  # fmt: skip

@@ -17,6 +17,7 @@ from services.ranker.user_states import ProfileAwayError, UserStates
 PROFILE_UNAVAILABLE = "profile_unavailable"
 PROFILE_BEHIND = "profile_behind"
 FEED_DISCONNECTED = "feed_disconnected"
+GENERATION_UNUSABLE = "generation_unusable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class RequestContexts:
         patience: float,
     ) -> RequestContext:
         degradations = [] if self._readiness.connected else [FEED_DISCONNECTED]
+        if replica.unserved:
+            degradations.append(GENERATION_UNUSABLE)
         try:
             known = await self._users.get(replica, user_key, patience)
         except ProfileAwayError as error:

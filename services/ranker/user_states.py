@@ -163,8 +163,14 @@ def _text(error: Exception) -> str:
 
 
 def _read(
-    answer: pb.BatchGetProfilesResponse, replica: TenantReplica, users: int, asked_at: Applied
+    answer: pb.BatchGetProfilesResponse | None,
+    replica: TenantReplica,
+    users: int,
+    asked_at: Applied,
 ) -> list[KnownUser]:
+    # What gRPC makes of bytes that cannot be decoded, with status OK.
+    if answer is None:
+        raise ProfileAwayError("profile's answer cannot be decoded")
     if len(answer.results) != users:
         raise ProfileAwayError(f"profile answered {len(answer.results)} of {users} users")
     if answer.epoch != asked_at.epoch and asked_at.version > 0:

@@ -6,7 +6,7 @@ default. Lines are fitted to some thousand items and users and drawn out to a mi
 reserves memory in steps (heaps, tables that double) makes that good to about a third. The ranker
 holds a user only after a request for him, up to HARKEN_RANKER_MAX_CACHED_USERS: so each user is
 asked for once, and these slates are not logged unless `--logged-share` says so. Frames are all kept
-(10,000 versions), as after a short life. Feedback holds the newest 64 MiB of frames in memory: the
+(10,000 versions), as after a short life. Feedback holds the newest 16 MiB of frames in memory: the
 smallest number of items must fill that, or it counts as memory of items and users.
 
     python -m tests.benchmarks.memory [--items 60000 90000 120000] [--users 1000 2000 4000]

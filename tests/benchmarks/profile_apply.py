@@ -28,6 +28,7 @@ from services.common.migrations import migrate
 from services.profile.frame_applier import FrameApplier
 from services.profile.metrics import ProfileMetrics
 from services.profile.process import MIGRATIONS, SCHEMA
+from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.behaviour_store import BehaviourStore
 from tests.profile.frames import Happening, Script
 
@@ -47,7 +48,7 @@ def main() -> None:
 async def _measure(dsn: str) -> None:
     pool = await open_pool(dsn, SCHEMA, 2)
     metrics = ProfileMetrics(CollectorRegistry())
-    applier = await FrameApplier.open(BehaviourStore(pool), metrics)
+    applier = await FrameApplier.open(BehaviourStore(pool), AttributeStore(pool), metrics)
     script, rng = Script(), random.Random(1)
     for users, items in ((943, 1682), (50_000, 20_000)):
         backlog = [_frame(script, rng, 1000, users, items) for _ in range(256)]

@@ -7,12 +7,15 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import asyncpg
 
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
-from services.cli.service_process import ProcessSpec
+from services.cli.service_process import ProcessSpec, ServiceProcess
 from services.cli.suite import Suite, SuiteConfig
 from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.faults import Faults
@@ -20,31 +23,47 @@ from tests.chaos.feed_watch import FeedWatch
 from tests.chaos.model import Journal
 from tests.chaos.plants import PLANT
 from tests.chaos.proxy import Proxy
+from tests.chaos.replay import check_replay, keep_from_now
 from tests.chaos.report import Report
+from tests.chaos.shop import Shop
 from tests.chaos.traffic import Sender
 from tests.chaos.validate import check_all
 from tests.end_to_end.clients import caller_of, catalogue
 
 RANKERS = 2
+SECOND_LEARNER = "learner-2"
 _TOLD_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
+_CHECKPOINT_SECONDS = 20.0
+_REPLAYED_SECONDS = 120.0
+"""Of the end of a campaign: the replay takes about as long as learning did."""
+_REPLAYED_FROM = 0.95
+"""Share of the kills and events wanted, if any, with which that end begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do. `plant` names a bug to run with; `most` events go into one call.
+    """What to do. `most` events go into one call; a sender has so many users.
 
-    With `kills` or `events` it ends as soon as it has done both, after `minutes` at the latest.
+    With `kills` or `events` it ends when it has done both, after `minutes` at the latest.
+    `plant` names a bug to run with; then the first complaint ends the campaign.
     """
 
     minutes: float
-    kills: int = 0
-    events: int = 0
     seed: int = 1
     senders: int = 4
     most: int = 4
+    users: int = 5
     plant: str = ""
     faults: bool = True
+    kills: int = 0
+    events: int = 0
+
+    def reached(self, report: Report, share: float) -> bool:
+        """Return whether this share of what is wanted is done; without numbers it never is."""
+        return bool(self.kills or self.events) and (
+            report.kills >= share * self.kills and report.acknowledged >= share * self.events
+        )
 
 
 class _Pace:
@@ -68,19 +87,34 @@ class _Pace:
 
 
 class ChaosSuite(Suite):
-    """A suite whose feed goes through a proxy, and whose processes may have a planted bug."""
+    """A suite with two learners and a proxy before the feed; a bug may be planted in it."""
 
-    def __init__(self, config: SuiteConfig, guardian: Guardian, feed: str, plant: str) -> None:
-        self._feed = feed
+    def __init__(self, config: SuiteConfig, guardian: Guardian, plant: str) -> None:
+        self.feed = ""
         self._plant = plant
         super().__init__(config, guardian)
+        # Nothing listens on the others' ports yet, so they count as free.
+        taken = {place.grpc for place in self._places.values()}
+        taken |= {place.metrics for place in self._places.values()}
+        ports = [f"127.0.0.1:{port}" for port in free_ports(len(taken) + 3)]
+        self.feed, grpc, metrics = [port for port in ports if port not in taken][:3]
+        second = replace(self._places["learner"], name=SECOND_LEARNER, grpc=grpc, metrics=metrics)
+        self._places[SECOND_LEARNER] = second
+        self.processes = MappingProxyType(
+            {
+                place.name: ServiceProcess(self._spec(place), guardian)
+                for place in self._places.values()
+            }
+        )
 
     def _spec(self, place: Any) -> ProcessSpec:
         spec = super()._spec(place)
+        if place.name == SECOND_LEARNER:
+            spec = replace(spec, arguments=("--role", "learner"))
         environment = dict(spec.environment)
         name = f"HARKEN_{place.kind.upper()}_FEEDBACK_TARGET"
         if name in environment:
-            environment[name] = self._feed
+            environment[name] = self.feed
         if not self._plant and FAILPOINTS not in os.environ:
             return replace(spec, environment=environment)
         return replace(
@@ -101,9 +135,8 @@ async def run(campaign: Campaign) -> Report:
         server = await asyncio.to_thread(
             end.enter_context, EmbeddedPostgres(folder / "postgres", guardian)
         )
-        feed = f"127.0.0.1:{free_ports(1)[0]}"
-        suite = ChaosSuite(_config(folder, server), guardian, feed, campaign.plant)
-        proxy = Proxy(feed, suite.endpoints.feedback)
+        suite = ChaosSuite(_config(folder, server), guardian, campaign.plant)
+        proxy = Proxy(suite.feed, suite.endpoints.feedback)
         journal = end.enter_context(Journal(folder / "journal"))
         async with proxy.running():
             try:
@@ -144,7 +177,15 @@ async def _traffic(
         pace = _Pace(campaign, report)
         senders = [
             Sender(
-                n, campaign.seed, caller.clients, names, journal, report, campaign.most, pace.ahead
+                n,
+                campaign.seed,
+                caller.clients,
+                names,
+                journal,
+                report,
+                campaign.most,
+                campaign.users,
+                pace.ahead,
             )
             for n in range(campaign.senders)
         ]
@@ -153,29 +194,51 @@ async def _traffic(
             campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS))
         )
         async with asyncio.TaskGroup() as tasks:
+            # Beside the faults: what waits to be ready may need what a failpoint has ended.
+            tasks.create_task(faults.revive(stop))
+            tasks.create_task(Shop(caller, senders, journal, report).run(stop))
             for sender in senders:
                 tasks.create_task(sender.run(stop))
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
-            await _until_done(campaign, report)
+            replayed = min(campaign.minutes * 30, _REPLAYED_SECONDS)
+            await _until_over(campaign, campaign.minutes * 60 - replayed, report, _REPLAYED_FROM)
+            await _until_kept(campaign, server, report)
+            await _until_over(campaign, replayed, report, 1.0)
             stop_faults.set()
             if running is not None:
                 await running
             stop.set()
+        if campaign.plant and report.complaints:
+            return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(faults.revive(done))
             await check_all(server, caller, senders, journal, RANKERS, report)
+            await check_replay(server, dict(suite.processes["learner"].spec.environment), report)
             done.set()
 
 
-async def _until_done(campaign: Campaign, report: Report) -> None:
-    """Return when the numbers or the end of the time are reached; say now and then how far."""
-    began = told = time.monotonic()
-    counted = bool(campaign.kills or campaign.events)
-    while (passed := time.monotonic() - began) < campaign.minutes * 60:
-        if counted and report.kills >= campaign.kills and report.acknowledged >= campaign.events:
+async def _until_kept(campaign: Campaign, server: EmbeddedPostgres, report: Report) -> None:
+    """Begin what is replayed at the end, once PostgreSQL is there to be told."""
+    until = time.monotonic() + _CHECKPOINT_SECONDS
+    while time.monotonic() < until and not (campaign.plant and report.complaints):
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            if await keep_from_now(server):
+                return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _until_over(campaign: Campaign, seconds: float, report: Report, share: float) -> None:
+    """Wait for the end of the time, for a share of what is wanted, or for a planted bug's catch.
+
+    It tells how it goes.
+    """
+    until = time.monotonic() + seconds
+    told = time.monotonic()
+    while (left := until - time.monotonic()) > 0 and not (campaign.plant and report.complaints):
+        if campaign.reached(report, share):
             return
         if time.monotonic() - told >= _TOLD_SECONDS:
             told = time.monotonic()
-            print(f"{passed / 60:.1f} of {campaign.minutes:g} minutes: {report.row()}", flush=True)
-        await asyncio.sleep(_LOOK_SECONDS)
+            print(f"{left:.0f} seconds left of this part: {report.row()}", flush=True)
+        await asyncio.sleep(min(left, _LOOK_SECONDS))

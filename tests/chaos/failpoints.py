@@ -1,7 +1,8 @@
-"""Named failpoints, put in by the launcher of tests: HARKEN_FAILPOINTS=name:action,name:action.
+"""Named failpoints, put in by the launcher of tests: HARKEN_FAILPOINTS=name:action,name:action
+(`every` names them all).
 
-Actions: `kill` (SIGKILL of the process), `pause` (half a second), `raise` (a lost connection); each
-takes place about once in fifty times that the point is passed.
+Actions: `kill` (SIGKILL of the process), `pause` (half a second), `raise` (a lost connection or
+store); each takes place once in some hundred times that the point is passed.
 """
 
 import asyncio
@@ -13,29 +14,55 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from services.common.errors import StoreUnavailableError
+
 FAILPOINTS = "HARKEN_FAILPOINTS"
-_ONE_IN = 50
+_ONE_IN = 300
 _PAUSE_SECONDS = 0.5
 
 POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "insert": ("services.feedback.store.event_flusher", "EventFlusher", "_append"),
         "ack": ("services.feedback.store.event_flusher", "EventFlusher", "append"),
-        "step": ("services.feedback.store.learner_store", "LearnerStore", "commit_step"),
-        "snapshot": ("services.feedback.store.learner_store", "LearnerStore", "write_checkpoint"),
+        "entries": ("services.feedback.store.event_flusher", "EventFlusher", "append_entries"),
+        "retract": ("services.feedback.store.retraction_store", "RetractionStore", "retract"),
+        "fact": ("services.feedback.store.user_fact_store", "UserFactStore", "append"),
+        "upsert": ("services.feedback.store.catalog_store", "CatalogStore", "upsert"),
+        "delete": ("services.feedback.store.catalog_store", "CatalogStore", "delete"),
+        "term": ("services.feedback.store.learner_store", "LearnerStore", "begin_term"),
+        "heartbeat": ("services.feedback.store.learner_store", "LearnerStore", "heartbeat"),
+        "read": ("services.feedback.store.learner_store", "LearnerStore", "read_log"),
+        "step": ("services.feedback.learner_state", "LearnerState", "advance"),
+        "commit": ("services.feedback.store.learner_store", "LearnerStore", "commit_step"),
+        "tick": ("services.feedback.store.learner_store", "LearnerStore", "append_tick"),
+        "checkpoint": ("services.feedback.store.learner_store", "LearnerStore", "write_checkpoint"),
         "forget": ("services.feedback.store.learner_store", "LearnerStore", "forget"),
+        "load": ("services.feedback.learner_state", "LearnerState", "catch_up"),
+        "snapshot": ("services.feedback.store.frame_store", "FrameStore", "pin_newest"),
+        "push": ("services.feedback.feed.frame_hub", "FrameHub", "wait_for_news"),
+        "peer_ack": ("services.feedback.store.frame_store", "FrameStore", "note_ack"),
+        "claim": ("services.feedback.store.frame_store", "FrameStore", "claim"),
+        "flip": ("services.feedback.generation_keeper", "GenerationKeeper", "settle"),
         "apply": ("services.profile.store.behaviour_store", "BehaviourStore", "apply"),
-        "peer_ack": ("services.profile.store.behaviour_store", "BehaviourStore", "flush"),
+        "settle": ("services.profile.store.behaviour_store", "BehaviourStore", "flush"),
+        "update": ("services.profile.store.attribute_store", "AttributeStore", "update"),
+        "deliver": ("services.profile.outbox_relay", "OutboxRelay", "_deliver"),
         "fold": ("services.ranker.frame_folder", "FrameFolder", "_fold"),
         "restart": ("services.ranker.frame_folder", "FrameFolder", "restart"),
+        "user": ("services.ranker.user_states", "UserStates", "get"),
     }
 )
 """Module, class and coroutine function of each; a name is before_ or after_ one of these."""
+
+NAMES = tuple(f"{moment}_{point}" for point in POINTS for moment in ("before", "after"))
 
 
 def arm(text: str, module: str) -> None:
     """Arm what a text names, as far as it belongs to a service."""
     for part in filter(None, text.split(",")):
+        if part.startswith("every:"):
+            arm(",".join(f"{name}:{part[6:]}" for name in NAMES), module)
+            continue
         name, _, action = part.partition(":")
         moment, _, point = name.partition("_")
         if action not in ("kill", "pause", "raise") or moment not in ("before", "after"):
@@ -46,20 +73,21 @@ def arm(text: str, module: str) -> None:
 
 
 def _wrap(owner: Any, attribute: str, moment: str, action: str) -> None:
+    of_store = ".store." in owner.__module__
     function = getattr(owner, attribute)
 
     async def armed(*given: Any, **named: Any) -> Any:
         if moment == "before":
-            await _act(action)
+            await _act(action, of_store)
         found = await function(*given, **named)
         if moment == "after":
-            await _act(action)
+            await _act(action, of_store)
         return found
 
     setattr(owner, attribute, armed)
 
 
-async def _act(action: str) -> None:
+async def _act(action: str, of_store: bool) -> None:
     if random.randrange(_ONE_IN):
         return
     if action == "kill":
@@ -67,4 +95,4 @@ async def _act(action: str) -> None:
     elif action == "pause":
         await asyncio.sleep(_PAUSE_SECONDS)
     else:
-        raise ConnectionError("a failpoint")
+        raise StoreUnavailableError("a failpoint") if of_store else ConnectionError("a failpoint")

@@ -31,6 +31,8 @@ class Faults:
         self._proxy = proxy
         self._report = report
         self._failpoints = failpoints
+        self._ours: set[str] = set()
+        """What we end, and start again, just now."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop; all is healed then."""
@@ -46,7 +48,6 @@ class Faults:
                 await self._pause(name)
             else:
                 await self._break_link()
-            await self._revive()
 
     async def revive(self, stop: asyncio.Event) -> None:
         """Start what ends, without faults of ours, until told to stop."""
@@ -57,7 +58,7 @@ class Faults:
     async def _revive(self) -> None:
         """Start what a failpoint has ended; nothing else ends by itself."""
         for name, process in self._suite.processes.items():
-            if not process.running:
+            if not process.running and name not in self._ours:
                 self._note_end(name)
                 await self._start(name)
 
@@ -83,6 +84,7 @@ class Faults:
                 return
 
     async def _kill(self, names: list[str]) -> None:
+        self._ours.update(names)
         for name in names:
             if name == POSTGRES:
                 if self._server.pid is not None:
@@ -97,6 +99,7 @@ class Faults:
                 self._report.restarts[name].append(time.monotonic() - began)
             else:
                 await self._start(name)
+        self._ours.clear()
 
     async def _pause(self, name: str) -> None:
         def signalled(number: int) -> None:

@@ -206,6 +206,53 @@ def payload_of_another() -> None:
     _put(event_flusher, "append_events", wrong)
 
 
+def retraction_lost() -> None:
+    """Move the cursor without what was taken back."""
+    from services.profile.store.behaviour_store import BehaviourStore
+
+    apply = BehaviourStore.apply
+
+    async def wrong(self: Any, batch: Any) -> bool:
+        for change in batch.users.values():
+            change.retracted.clear()
+        return await apply(self, batch)
+
+    _put(BehaviourStore, "apply", wrong)
+
+
+def fact_lost() -> None:
+    """Say that facts were appended."""
+    from services.feedback.store.user_fact_store import UserFactStore
+
+    append, now = UserFactStore.append, _Every(3)
+
+    async def wrong(self: Any, tenant: str, facts: Any) -> Any:
+        return (len(facts), None) if now() else await append(self, tenant, facts)
+
+    _put(UserFactStore, "append", wrong)
+
+
+def deletion_lost() -> None:
+    """Go on listing what was deleted."""
+    from services.ranker.domain.catalogue import Catalogue
+
+    _put(Catalogue, "_delete", lambda *_: None)
+
+
+def step_out_of_order() -> None:
+    """Learn the events of a step in another order than that of the log."""
+    from services.feedback import learner_state
+    from services.feedback.domain.entries import Event
+
+    step: Any = vars(learner_state)["step"]
+
+    def wrong(states: Any, entries: Any, *given: Any) -> Any:
+        alike = all(isinstance(entry.kind, Event) for entry in entries)
+        return step(states, entries[::-1] if alike else entries, *given)
+
+    _put(learner_state, "step", wrong)
+
+
 PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
     {
         "ack_before_commit": ("services.feedback", ack_before_commit),
@@ -214,10 +261,14 @@ PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
         "cursor_skips_rows": ("services.feedback", cursor_skips_rows),
         "nan_accepted": ("services.feedback", nan_accepted),
         "order_reversed": ("services.feedback", order_reversed),
+        "fact_lost": ("services.feedback", fact_lost),
+        "step_out_of_order": ("services.feedback", step_out_of_order),
         "payload_of_another": ("services.feedback", payload_of_another),
         "stale_as_fresh": ("services.ranker", stale_as_fresh),
         "frame_skipped_by_ranker": ("services.ranker", frame_skipped_by_ranker),
         "digest_of_another_version": ("services.ranker", digest_of_another_version),
+        "deletion_lost": ("services.ranker", deletion_lost),
+        "retraction_lost": ("services.profile", retraction_lost),
         "frame_skipped_by_profile": ("services.profile", frame_skipped_by_profile),
         "frame_applied_twice": ("services.profile", frame_applied_twice),
         "seen_lost_on_restart": ("services.profile", seen_lost_on_restart),

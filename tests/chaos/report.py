@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 _SHOWN = 20
 LOST, DOUBLED, STALE, DIGESTS = "lost", "doubled", "stale as fresh", "digests that differ"
 ORDER, POSITION, BAD_INPUT, READ = "order", "position", "bad input taken", "read lacks events"
+REPLAY = "replay differs"
 ENDED = "process ended by itself"
 UNANSWERED = "not answered in time"
 """No promise was seen broken, as nothing could be compared: it fails, and is none of the counts."""
@@ -22,6 +23,10 @@ class Report:
     restarts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Seconds until ready, by process."""
     acknowledged: int = 0
+    retracted: int = 0
+    facts: int = 0
+    deleted: int = 0
+    steps_replayed: int = 0
     reads: int = 0
     digests_compared: int = 0
     complaints: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -57,7 +62,9 @@ class Report:
         lines = [
             "kills / acknowledged events / lost / doubled / stale as fresh / digests that differ",
             self.row(),
-            f"reads {self.reads}, digests compared {self.digests_compared}",
+            f"retractions {self.retracted}, facts {self.facts}, items deleted {self.deleted}, "
+            f"reads {self.reads}, digests compared {self.digests_compared}, "
+            f"steps replayed {self.steps_replayed}",
             "faults: " + ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items())),
             "seconds to be ready again, median and worst: "
             + ", ".join(

@@ -127,6 +127,8 @@ class FoldOfFeed:
     def __init__(self, tenant: str = "default") -> None:
         self._tenant = tenant
         self.active = ""
+        # A snapshot holds vectors of deleted items, too, in later chunks than their ids.
+        self._gone: set[str] = set()
         self.vectors: dict[str, dict[str, tuple[bytes, bytes]]] = {}
 
     def take(self, frame: Any) -> None:
@@ -139,6 +141,8 @@ class FoldOfFeed:
                 self.active = changes.activated.generation_id
             for rows in (changes.item_vectors, *changes.other_item_vectors):
                 self._set(changes, rows)
+            self._gone.difference_update(item.item_id for item in changes.catalogue.items)
+            self._gone.update(changes.catalogue.deleted_item_ids)
             for item_id in changes.catalogue.deleted_item_ids:
                 for vectors in self.vectors.values():
                     vectors.pop(item_id, None)
@@ -160,7 +164,7 @@ class FoldOfFeed:
         """Return the digest that a replica should have."""
         digest = hashlib.sha256()
         serving = self.vectors[self.active]
-        for item_id in sorted(serving):
+        for item_id in sorted(serving.keys() - self._gone):
             digest.update(item_id.encode() + serving[item_id][0] + serving[item_id][1])
         return digest.digest()
 

@@ -147,6 +147,62 @@ def _wide() -> bytes:
     )
 
 
+def _sized_by_data() -> bytes:
+    """As much of a constant is summed up as the largest value of the content says."""
+    return after(
+        _node("ReduceMax", ["content"], ["most"], keepdims=0),
+        _node("Cast", ["most"], ["whole"], to=TensorProto.INT64),
+        _node("Unsqueeze", ["whole", "first"], ["end"]),
+        _node("Slice", ["wide", "first", "end", "first"], ["part"]),
+        _node("ReduceSum", ["part"], ["sum"], keepdims=0),
+        _node("Add", ["projected", "sum"], ["vector"]),
+        first=np.array([0], np.int64),
+        wide=np.zeros(100, np.float32),
+    )
+
+
+def _some_numbers_of_rows() -> bytes:
+    """A table has a place for each number of rows, but for the largest."""
+    return after(
+        _node("Shape", ["content"], ["shape"]),
+        _node("Gather", ["shape", "first"], ["rows"]),
+        _node("Gather", ["table", "rows"], ["found"]),
+        _node("Add", ["projected", "found"], ["vector"]),
+        first=np.array([0], np.int64),
+        table=np.zeros(200, np.float32),
+    )
+
+
+def scorer(*nodes: NodeProto, **constants: np.ndarray) -> bytes:
+    """Return a scorer that makes `sums` [n, 1] of its features, and then does this."""
+    columns = len(COLUMNS)
+    made = helper.make_graph(
+        [_node("MatMul", ["features", "w"], ["sums"]), *nodes],
+        "scorer",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", columns])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(value, name)
+            for name, value in {"w": np.ones((columns, 1), np.float32), **constants}.items()
+        ],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def _slow_scorer() -> bytes:
+    """Some tenths of a second for 256 rows: one slate would wait, and all others for it."""
+    nodes = [_node("MatMul", ["sums", "up"], ["h0"])]
+    nodes += [_node("MatMul", [f"h{n}", "square"], [f"h{n + 1}"]) for n in range(40)]
+    nodes.append(_node("MatMul", ["h40", "down"], ["scores"]))
+    return scorer(
+        *nodes,
+        up=np.zeros((1, 1000), np.float32),
+        square=np.zeros((1000, 1000), np.float32),
+        down=np.zeros((1000, 1), np.float32),
+    )
+
+
 _IDENTITY = _node("Identity", ["projected"], ["vector"])
 _ODD = {
     "tower gives NaN": after(
@@ -174,6 +230,8 @@ _ODD = {
     "another dimension": graph([_node("MatMul", ["content", "w"], ["vector"])],
                                w=_WEIGHTS[:, :-1]),
     "no model": b"this is no model",
+    "size from data": _sized_by_data(),
+    "some numbers of rows": _some_numbers_of_rows(),
 }  # fmt: skip
 
 
@@ -184,6 +242,7 @@ class Trap:
     name: str
     fields: frozenset[str]
     tower: bytes | None = None
+    scorer: bytes | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
     damage: Callable[[generation_pb2.GenerationManifest, dict[str, bytes]], None] | None = None
 
@@ -197,13 +256,24 @@ def _truncate(manifest: generation_pb2.GenerationManifest, files: dict[str, byte
 
 
 def _bias(manifest: generation_pb2.GenerationManifest, files: dict[str, bytes]) -> None:
-    name = "item_vectors.pb"
     held = generation_pb2.ItemVectorFile(
         item_ids=["i0"],
         vectors=bytes(4 * DIMENSION),
         biases=np.array([1e9], "<f4").tobytes(),
     )
-    files[name] = held.SerializeToString()
+    _set_vectors(manifest, files, held.SerializeToString())
+
+
+def _empty_ids(manifest: generation_pb2.GenerationManifest, files: dict[str, bytes]) -> None:
+    """Two bytes each in the file, dozens in memory."""
+    _set_vectors(manifest, files, b"\x0a\x00" * 2_000_000)
+
+
+def _set_vectors(
+    manifest: generation_pb2.GenerationManifest, files: dict[str, bytes], content: bytes
+) -> None:
+    name = "item_vectors.pb"
+    files[name] = content
     for one in manifest.files:
         if one.name == name:
             one.size = len(files[name])
@@ -211,6 +281,7 @@ def _bias(manifest: generation_pb2.GenerationManifest, files: dict[str, bytes]) 
 
 
 _TOWER_FIELD = frozenset({"manifest.files[0]"})
+_SCORER_FIELD = frozenset({"manifest.files[1]"})
 TRAPS = (
     *(Trap(name, _TOWER_FIELD, tower) for name, tower in _ODD.items()),
     Trap(
@@ -226,10 +297,20 @@ TRAPS = (
     Trap("checksum lies", frozenset({"manifest.files[1].sha256"}), damage=_lie),
     Trap("cut short", frozenset({"manifest.files[1].size"}), damage=_truncate),
     Trap("bias out of bound", frozenset({"manifest.files[2]"}), damage=_bias),
+    Trap("very many empty ids", frozenset({"manifest.files[2]"}), damage=_empty_ids),
+    Trap("slow scorer", _SCORER_FIELD, scorer=_slow_scorer()),
+    Trap(
+        "scores that depend on the other rows",
+        _SCORER_FIELD,
+        scorer=scorer(
+            _node("ReduceMax", ["sums"], ["most"], axes=[0], keepdims=1),
+            _node("Sub", ["sums", "most"], ["scores"]),
+        ),
+    ),
     Trap("NaN on an item that comes later", frozenset(), nan_on_poison()),
     Trap("raises on an item that comes later", frozenset(), raises_on_poison()),
 )
-"""20 kinds."""
+"""25 kinds."""
 
 
 async def publish_trap(generation: Any, trap: Trap, name: str) -> str:
@@ -237,6 +318,8 @@ async def publish_trap(generation: Any, trap: Trap, name: str) -> str:
     files = sound_files()
     if trap.tower is not None:
         files[TOWER] = trap.tower
+    if trap.scorer is not None:
+        files[SCORER] = trap.scorer
     manifest = manifest_of(name, DIMENSION, files)
     if "scorer_features" in trap.manifest:
         manifest.scorer_features[:] = trap.manifest["scorer_features"]

@@ -4,11 +4,15 @@ import asyncio
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harken.feedback.v1 import generation_pb2
+from services.common.errors import OverloadedError
 from services.common.onnx_model import TOWER
+from services.feedback import model_trial
 from services.feedback.domain.bootstrap_models import BUCKETS
-from services.feedback.model_trial import trial_fault
+from services.feedback.model_trial import trial_fault, vectors_trial_fault
 from tests.feedback.generation_traps import DIMENSION, TRAPS, sound_files
 from tests.waiting import until
 
@@ -44,3 +48,30 @@ async def test_a_trial_that_nobody_waits_for_ends(monkeypatch: pytest.MonkeyPatc
 async def test_a_sound_model_has_no_fault() -> None:
     assert await trial_fault(TOWER, sound_files()[TOWER], BUCKETS, DIMENSION) is None
     assert _trials() == []
+
+
+async def test_a_machine_too_busy_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_trial, "_SECONDS", 0.01)
+    with pytest.raises(OverloadedError):
+        await trial_fault(TOWER, sound_files()[TOWER], BUCKETS, DIMENSION)
+    assert _trials() == []
+
+
+async def test_vectors_are_checked_outside_of_this_process() -> None:
+    """20 MB of empty ids would take 400 MiB."""
+    peak = _peak_mib()
+    assert await vectors_trial_fault(b"\x0a\x00" * 10_000_000, 4, 3.0) is not None
+    assert _peak_mib() - peak < 100
+    sound = generation_pb2.ItemVectorFile(
+        item_ids=["a", "b"], vectors=np.ones((2, 4), "<f4").tobytes()
+    )
+    assert await vectors_trial_fault(sound.SerializeToString(), 4, 3.0) is None
+    assert await vectors_trial_fault(sound.SerializeToString(), 4, 1.0) == (
+        "has a norm or bias of 2, above 1"
+    )
+    assert "is no ItemVectorFile" in str(await vectors_trial_fault(b"\xff", 4, 3.0))
+
+
+def _peak_mib() -> int:
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024

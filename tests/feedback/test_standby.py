@@ -9,7 +9,7 @@ from services.common.progress import Applied
 from services.feedback.learner_state import LearnerState
 from services.feedback.standby import Standby
 from services.feedback.store.frame_store import FrameStore, Head
-from services.feedback.store.leadership import candidate, try_lock
+from services.feedback.store.leadership import candidate, try_lead
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import FeedbackProcesses
 
@@ -41,19 +41,20 @@ async def test_the_turn_comes_while_the_state_still_loads(
     """Else nobody says that the new holder lives, and the next standby ends its session."""
     processes.start("ingest", role="ingest")
     state = SlowState()
-    standby = Standby(cast("LearnerState", state), cast("FrameStore", NoFrames()), LEASE)
-    assert await try_lock(admin, LEASE)
-    await admin.execute("UPDATE feedback.learners SET heartbeat_at = now()")
+    standby = Standby(cast("LearnerState", state), cast("FrameStore", NoFrames()), "b", LEASE)
+    first = await try_lead(admin, "a", LEASE)
+    assert first is not None
 
-    async def free_the_lock() -> None:
+    async def resign() -> None:
         await state.loading.wait()
-        await admin.execute("SELECT pg_advisory_unlock_all()")
+        await admin.execute("UPDATE feedback.learners SET holder = ''")
 
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        group.create_task(free_the_lock())
-        async with candidate(database.admin_dsn) as session, standby.turn(session) as last_fold:
-            assert not await try_lock(admin, LEASE)
-            folding = asyncio.ensure_future(last_fold)
+        group.create_task(resign())
+        async with candidate(database.admin_dsn) as session, standby.turn(session) as turn:
+            assert turn.term == first + 1
+            assert await try_lead(admin, "a", LEASE) is None
+            folding = asyncio.ensure_future(turn.last_fold)
             assert not folding.done()
             state.loaded.set()
             await folding

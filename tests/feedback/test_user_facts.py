@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from typing import Any
 
 import asyncpg
 import grpc
@@ -59,7 +60,10 @@ async def test_a_revision_of_the_future_and_bad_attributes_change_nothing(
         error = await fault_of(append(client, fact(key, revision)))
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert fields_of(error) == {"facts[0].revision"}
-    for value in (math.nan, math.inf, "x" * 65_000 + "y" * 600, "zero\0"):
+    deep: list[Any] = []
+    for _ in range(20):
+        deep = [deep]
+    for value in (math.nan, math.inf, "x" * 65_000 + "y" * 600, "zero\0", deep):
         bad = fact(key, 5)
         bad.attributes.update({"list": [{"deep": value}]})
         error = await fault_of(append(client, fact(b"u:fine", 1), bad))

@@ -106,7 +106,7 @@ def _of_field(
     last = fields[-1]
     name = _name(fields)
     wire = _WIRE.get(last.type, _VARINT)
-    tag = _varint(last.number << 3 | wire)
+    tag = varint(last.number << 3 | wire)
     element = tag + _ZERO[wire]
     count = min(drawn.randint(_FEW, _MANY), (most - _ROOM) // len(element))
     yield "repeated", name, _nested(fields[:-1], element * count)
@@ -120,9 +120,9 @@ def _of_field(
         yield "packed", f"{name}[0]", _nested(fields[:-1], packed)
     if last.message_type and not last.is_repeated:
         # Unknown fields, which are merged as well.
-        part = _field(last, _UNKNOWN + _varint(40_000) + bytes(40_000))
+        part = _field(last, _UNKNOWN + varint(40_000) + bytes(40_000))
         yield "in parts", name, _nested(fields[:-1], part * drawn.randint(2, 90))
-    endless = _varint(last.number << 3 | _VARINT) + b"\xff" * drawn.randint(_FEW, 2 * _MANY)
+    endless = varint(last.number << 3 | _VARINT) + b"\xff" * drawn.randint(_FEW, 2 * _MANY)
     yield "endless", None, _nested(fields[:-1], endless)
     if last.type == FieldDescriptor.TYPE_STRING:
         yield "not UTF-8", None, _nested(fields[:-1], _field(last, b"\xff\xfe"))
@@ -141,10 +141,10 @@ def _nested(fields: Sequence[FieldDescriptor], content: bytes) -> bytes:
 
 
 def _field(field: FieldDescriptor, content: bytes) -> bytes:
-    return _varint(field.number << 3 | _LENGTH) + _varint(len(content)) + content
+    return varint(field.number << 3 | _LENGTH) + varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     made = b""
     while value > 0x7F:
         made += bytes([value & 0x7F | 0x80])

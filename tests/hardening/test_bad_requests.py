@@ -11,6 +11,7 @@ from google.protobuf import message_factory
 from harken.feedback.v1 import (
     catalog_service_pb2,
     embedding_service_pb2,
+    event_columns_pb2,
     event_pb2,
     feedback_service_pb2,
     item_pb2,
@@ -20,7 +21,7 @@ from harken.profile.v1 import profile_service_pb2
 from services.common.request_reader import Refused, reader_of
 from tests.conftest import StartSuite
 from tests.faults import violations_of
-from tests.hardening.bad_requests import bad_requests, surprise_of
+from tests.hardening.bad_requests import bad_requests, surprise_of, varint
 
 _REFUSALS = 400
 
@@ -65,6 +66,21 @@ def test_every_field_is_refused_before_the_message_is_made() -> None:
         if min(seconds) > 0.005:
             slow.append((bad.path, bad.what, min(seconds)))
     assert slow == []
+
+
+def test_tags_that_are_longer_than_they_need_be_are_counted_too() -> None:
+    """A parser takes 8a 00 for 0a: of 5 million such elements none may slip in with small ones."""
+    entries = b"\x8a\x00\x00" * 341
+    contexts = event_columns_pb2.EventColumns.DESCRIPTOR.fields_by_name["contexts"]
+    context = varint(contexts.number << 3 | 2) + varint(len(entries)) + entries
+    columns = context * 15_000
+    body = b"\x1a" + varint(len(columns)) + columns
+    made = reader_of(feedback_service_pb2.ImportEventsRequest)(body)
+    assert isinstance(made, Refused)
+    assert "contexts[" in str(made.error)
+    tags = b"\xaa\x00\x00" * 341
+    items = (b"\x12" + varint(len(tags)) + tags) * 1000
+    assert isinstance(reader_of(catalog_service_pb2.UpsertItemsRequest)(items), Refused)
 
 
 def test_a_message_in_parts_is_refused_before_they_are_merged() -> None:

@@ -21,7 +21,7 @@ from harken.feedback.v1 import (
 from harken.feedback.v1 import (
     user_fact_service_pb2 as fact,
 )
-from services.common.errors import OverloadedError
+from services.common.errors import FieldViolation, InvalidRequestError, OverloadedError
 from services.common.status import status_of
 from tests.scripted_server import scripted_server, unscripted
 
@@ -47,6 +47,7 @@ class ScriptedFeedback(
         """Facts that were new, in the order of their arrival."""
         self.fact_calls = 0
         self.unknown_tenants: set[str] = set()
+        self.refused_keys: set[bytes] = set()
         self.lose_answers = 0
         """So many answers to AppendUserFacts get lost after the facts were taken."""
         self.shed = 0
@@ -152,6 +153,14 @@ class ScriptedFeedback(
             await context.abort_with_status(rpc_status.to_status(status))
         if request.tenant in self.unknown_tenants:
             await self._unknown_tenant(context)
+        refused = [
+            FieldViolation(f"facts[{index}].revision", "as the test says")
+            for index, given in enumerate(request.facts)
+            if given.user_key in self.refused_keys
+        ]
+        if refused:
+            status = status_of(InvalidRequestError(refused))
+            await context.abort_with_status(rpc_status.to_status(status))
         last = {(tenant, key): revision for (tenant, key, revision), _ in self.facts}
         appended = 0
         for given in request.facts:

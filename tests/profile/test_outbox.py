@@ -83,6 +83,20 @@ async def test_large_facts_fit_into_messages(
     await service.wait_for_metric("harken_profile_outbox_rows", 0)
 
 
+async def test_facts_that_are_refused_hold_up_nobody(
+    service: LocalService, feedback: ScriptedFeedback
+) -> None:
+    feedback.refused_keys = {f"u:bad-{n}".encode() for n in range(30)}
+    for number in range(30):
+        await _set(service, f"bad-{number}", number)
+        await _set(service, f"good-{number}", number)
+    await until(lambda: len(_told(feedback)) == 30, "the facts of others")
+    assert {key[:7] for key, _, _ in _told(feedback)} == {b"u:good-"}
+    # They wait, and are seen to wait.
+    await service.wait_for_metric("harken_profile_outbox_rows", 30)
+    assert await service.metric("harken_profile_outbox_refused_total") == 30
+
+
 async def test_a_tenant_without_catalogue_keeps_its_rows_and_holds_up_nobody(
     service: LocalService, feedback: ScriptedFeedback
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -17,6 +18,7 @@ from harken.common.v1.subject_pb2 import Subject
 from harken.profile.v1 import profile_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import Position
+from services.profile.attributes import updated
 from tests.faults import fault_of, reason_of, violations_of
 from tests.profile.frames import user
 from tests.profile.service_under_test import LocalService
@@ -71,6 +73,18 @@ async def test_masks(service: LocalService) -> None:
     empty = (await update(_update({}, name="eve"))).profile
     assert empty.etag
     assert (await service.get("eve")).profile.etag == empty.etag
+
+
+def test_a_path_named_a_thousand_times_is_written_once() -> None:
+    """Truth 13: each copy would stay in memory, 600 MiB of them for one request of 80 KiB."""
+    given = Struct()
+    given.update({"x": [None] * 15_000})
+    seconds = []
+    for times in (1, 1000):
+        began = time.perf_counter()
+        assert updated(Struct(), given, ["attributes.x"] * times) == given
+        seconds.append(time.perf_counter() - began)
+    assert seconds[1] < 10 * seconds[0] + 0.02
 
 
 _json = st.recursive(
@@ -145,6 +159,34 @@ async def test_no_more_than_64_kib_of_attributes(service: LocalService) -> None:
             in (await _violations(service.stub.UpdateProfile(request)))["profile.attributes"]
         )
     assert _plain((await service.get("ann")).profile.attributes) == {"a": "x" * 40_000}
+
+
+def _nested(depth: int, value: Any) -> dict[str, Any]:
+    """Return attributes that are `depth` deep, themselves among them: lists or objects."""
+    for _ in range(depth - 1):
+        value = [value] if isinstance(value, list) else {"in": value}
+    return {"in": value}
+
+
+@pytest.mark.parametrize("innermost", [[], {}], ids=["lists", "objects"])
+async def test_attributes_nest_as_deep_as_every_answer_can_hold(
+    service: LocalService, innermost: Any
+) -> None:
+    """Truth 13: what a request may just hold must not spoil an answer that holds others too."""
+    await service.stub.UpdateProfile(_update({"a": 1}, name="bob"))
+    await service.stub.UpdateProfile(_update(_nested(19, innermost)))
+    for depth in (20, 30):
+        deeper = _update(_nested(depth, innermost))
+        assert await _violations(service.stub.UpdateProfile(deeper)) == {
+            "profile.attributes": "nests objects and lists more than 20 deep"
+        }
+    batch = await service.stub.BatchGetProfiles(
+        pb.BatchGetProfilesRequest(subjects=[user("ann"), user("bob")])
+    )
+    read = [_plain(result.profile.attributes) for result in batch.results]
+    assert read == [_nested(19, innermost), {"a": 1}]
+    listed = await service.stub.ListProfiles(pb.ListProfilesRequest())
+    assert [_plain(one.attributes) for one in listed.profiles] == read
 
 
 _ENVELOPES: dict[str, tuple[str, Message, set[str]]] = {

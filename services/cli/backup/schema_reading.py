@@ -13,7 +13,7 @@ _POINTS = {
     " FROM profile.feed_cursor WHERE shard = 0",
 }
 # Tables that are not empty right after the migrations.
-_FROM_THE_START = ("schema_migrations", "shards", "learners", "feed_cursor")
+_FROM_THE_START = ("schema_migrations", "shards", "learners", "feed_cursor", "turns")
 
 
 async def feed_point(connection: asyncpg.Connection, schema: str) -> FeedPoint:

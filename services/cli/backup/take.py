@@ -35,12 +35,16 @@ from services.cli.backup.store_dsns import StoreDsns
 from services.cli.failures import CommandError
 
 _APPLICATION = "harken-backup"
-_RETENTION_LOCK = 0x4841524B
-"""The advisory lock under which feedback forgets frames; sharing it holds that up."""
+_RETENTION_TURN = "SELECT feedback.take_turn('retention', true)"
+"""Sharing the turn in which feedback forgets frames holds that up."""
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[str, int, int], None]
 """Hears the schema, the bytes written, and about how many it will be."""
+
+
+_EMPTIED = {FEEDBACK: ("log", "frames", "checkpoint_chunks")}
+"""Tables by schema of which the learner empties children, rather than delete rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,13 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     async with contextlib.AsyncExitStack() as stack:
         holder = await stack.enter_async_context(connected(dsns.feedback, _APPLICATION))
-        await holder.execute("SELECT pg_advisory_lock_shared($1)", _RETENTION_LOCK)
-        profile = await stack.enter_async_context(_snapshot(dsns.profile, PROFILE))
-        feedback = await stack.enter_async_context(_snapshot(dsns.feedback, FEEDBACK))
+        async with holder.transaction():
+            # Before its migration 070 feedback has no turns.
+            if await holder.fetchval("SELECT to_regclass('feedback.turns') IS NOT NULL"):
+                await holder.execute(_RETENTION_TURN)
+            profile = await stack.enter_async_context(held_snapshot(dsns.profile, PROFILE))
+            feedback = await stack.enter_async_context(held_snapshot(dsns.feedback, FEEDBACK))
         # From now on it is in our snapshot, whatever is forgotten.
-        await holder.execute("SELECT pg_advisory_unlock_shared($1)", _RETENTION_LOCK)
         parts = [await _dump(snapshot, folder, progress) for snapshot in (feedback, profile)]
     ahead = parts[1].at.version > parts[0].at.version or parts[1].at.epoch > parts[0].at.epoch
     if ahead:
@@ -98,13 +104,17 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
 
 
 @contextlib.asynccontextmanager
-async def _snapshot(dsn: str, schema: str) -> AsyncIterator[_Snapshot]:
+async def held_snapshot(dsn: str, schema: str) -> AsyncIterator[_Snapshot]:
+    """Keep a schema as it is now: for who reads in this snapshot, whatever goes meanwhile."""
     async with (
         connected(dsn, _APPLICATION) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         # A server that ends idle transactions would end the snapshot with them.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        for table in _EMPTIED.get(schema, ()):
+            # Before there is a snapshot: what is emptied later is not in it any more.
+            await connection.execute(f"LOCK TABLE {schema}.{table} IN ACCESS SHARE MODE")
         yield _Snapshot(
             dsn, schema, connection, await connection.fetchval("SELECT pg_export_snapshot()")
         )

@@ -9,9 +9,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import catalog_service_pb2, catalog_service_pb2_grpc, item_pb2
 from services.cli.clients import CALL_SECONDS, patiently
-from services.cli.failures import violations
 from services.cli.imports.row_import import RowTarget
 from services.common.retry_info import pause_seconds
+from services.common.status import violations_of
 from services.dataset.faults import RowFault, shown
 from services.dataset.fields.item_fields import ItemFields, ItemRow
 
@@ -117,7 +117,7 @@ def _is_about_items(error: grpc.aio.AioRpcError) -> bool:
         # Too large. What was shed says when to come again.
         return pause_seconds(error) is None
     refused = error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    return refused and any(text.startswith("items") for text in violations(error))
+    return refused and any(one.field.startswith("items") for one in violations_of(error))
 
 
 def _outcome(

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.evaluation.system.arms import Served
 from services.feedback.domain.entries import Event, Kind
-from services.feedback.domain.shown_slate import ShownSlate
+from services.feedback.domain.shown_slate import ShownSlate, columns_of
 from services.ranker.domain.slate import POLICY
 
 
@@ -32,10 +32,10 @@ def with_slate(
         seed=0,
         served_at_us=served.time_us,
         item_ids=item_ids,
-        propensities=np.ones(len(item_ids), np.float32),
-        probabilities=shown.probabilities,
-        logits=shown.logits,
-        features=shown.features,
+        outcomes=shown.logits.shape[1],
+        columns=columns_of(
+            np.ones(len(item_ids), np.float32), shown.probabilities, shown.logits, shown.features
+        ),
     )
     there = set(item_ids)
     joined = [

@@ -5,12 +5,14 @@ products survive), scaled to one norm. Scorer: prior weights over the candidate 
 fold-in. The same settings give the same bytes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from services.common.candidate_features import COLUMNS
 from services.common.fold_in import FoldInEncoder
@@ -49,6 +51,15 @@ _PRIOR: Mapping[str, float] = MappingProxyType(
 )
 
 
+class _Node(NamedTuple):
+    """One operator of a graph."""
+
+    operator: str
+    inputs: Sequence[str]
+    output: str
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
 def bootstrap_activation(dimension: int, manifest: bytes = b"") -> GenerationActivated:
     """Return the activation of the bootstrap generation of a dimension."""
     return GenerationActivated(
@@ -70,11 +81,11 @@ def item_tower(dimension: int) -> bytes:
     generator = np.random.Generator(np.random.Philox(key=_SEED))
     projection = generator.standard_normal((BUCKETS, dimension)) / np.sqrt(dimension)
     nodes = [
-        helper.make_node("MatMul", [INPUTS[TOWER], "projection"], ["projected"]),
-        helper.make_node("ReduceL2", ["projected"], ["norm"], axes=[1], keepdims=1),
-        helper.make_node("Max", ["norm", "least"], ["safe_norm"]),
-        helper.make_node("Div", ["projected", "safe_norm"], ["unit"]),
-        helper.make_node("Mul", ["unit", "start_norm"], [OUTPUTS[TOWER]]),
+        _Node("MatMul", (INPUTS[TOWER], "projection"), "projected"),
+        _Node("ReduceL2", ("projected",), "norm", {"axes": [1], "keepdims": 1}),
+        _Node("Max", ("norm", "least"), "safe_norm"),
+        _Node("Div", ("projected", "safe_norm"), "unit"),
+        _Node("Mul", ("unit", "start_norm"), OUTPUTS[TOWER]),
     ]
     weights = {
         "projection": projection.astype(np.float32),
@@ -98,22 +109,25 @@ def prior_scorer(outcomes: Sequence[OutcomeDefinition] = ENGAGE) -> bytes:
     offsets = np.where(slopes > 0, _FIRST_LOGIT - _RARER * wanted, _UNWANTED_LOGIT)
     weights = {"weights": prior[:, None] * slopes, "offsets": offsets.astype(np.float32)}
     nodes = [
-        helper.make_node("MatMul", [INPUTS[SCORER], "weights"], ["sums"]),
-        helper.make_node("Add", ["sums", "offsets"], [OUTPUTS[SCORER]]),
+        _Node("MatMul", (INPUTS[SCORER], "weights"), "sums"),
+        _Node("Add", ("sums", "offsets"), OUTPUTS[SCORER]),
     ]
     return _model("scorer", nodes, weights, SCORER, len(COLUMNS), len(outcomes))
 
 
 def _model(
     name: str,
-    nodes: Sequence[NodeProto],
+    nodes: Sequence[_Node],
     weights: Mapping[str, npt.NDArray[np.float32]],
     file: str,
     columns_in: int,
     columns_out: int,
 ) -> bytes:
+    # Here for the reason that `open_session` gives.
+    from onnx import TensorProto, checker, helper, numpy_helper
+
     graph = helper.make_graph(
-        nodes,
+        [helper.make_node(one.operator, one.inputs, [one.output], **one.options) for one in nodes],
         name,
         [helper.make_tensor_value_info(INPUTS[file], TensorProto.FLOAT, ["n", columns_in])],
         [helper.make_tensor_value_info(OUTPUTS[file], TensorProto.FLOAT, ["n", columns_out])],

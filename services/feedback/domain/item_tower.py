@@ -1,13 +1,18 @@
 """Item tower: where the vector of an item starts, from its content alone."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from services.common.content_features import hash_features
 from services.common.onnx_model import INPUTS, OUTPUTS, TOWER, first_line, open_session
 from services.feedback.domain.changes import Floats
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 BATCH = 256
 """Items of one run of the model, at most."""

@@ -96,7 +96,7 @@ class ScorerHead:
             slate.generation_id == self.generation_id
             and slate.outcomes == len(self.outcomes)
             and pending.labels.shape[1] == len(self.outcomes)
-            and slate.features.shape[1] == self.columns
+            and slate.width == self.columns
         )
 
     def train(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> bool:

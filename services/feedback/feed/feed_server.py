@@ -12,9 +12,10 @@ from services.common.logs import logger
 from services.common.loop_stages import LoopStage
 from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.feed.history import HistoryPlan, history, plan_history
 from services.feedback.feed.sections import without_unwanted
 from services.feedback.feed.subscriber import Subscriber
-from services.feedback.store.frame_store import FrameStore, SnapshotPin
+from services.feedback.store.frame_store import CommittedFrame, FrameStore, SnapshotPin
 
 HEARTBEAT_SECONDS = 1.0
 _PREPARED = 16
@@ -34,6 +35,11 @@ class SubscriptionMetrics:
         self.snapshots = Counter(
             "harken_feed_snapshots", "Snapshots that subscribers began to read.", registry=registry
         )
+        self.histories = Counter(
+            "harken_feed_histories",
+            "Histories made from the log, for subscribers whose frames were gone.",
+            registry=registry,
+        )
         self.pushed = pushed
 
 
@@ -46,6 +52,7 @@ class FeedServer:
         self._metrics = metrics
         # What was committed before us is no news.
         self._pushed_version, self._pushed_epoch = hub.head.version, hub.head.epoch
+        self._parsed: dict[tuple[int, int], frame_pb2.Frame] = {}
         self._prepared: dict[
             tuple[int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
         ] = {}
@@ -53,7 +60,7 @@ class FeedServer:
     async def stream(
         self, subscriber: Subscriber, start: pb.SubscribeStart, acks: AckTracker
     ) -> AsyncIterator[pb.SubscribeResponse]:
-        """Yield the welcome, a snapshot if asked for, then frames for ever.
+        """Yield the welcome, a snapshot or history if asked for and needed, then frames for ever.
 
         Raises:
             HistoryGoneError: the frames after the resume point are gone.
@@ -63,12 +70,25 @@ class FeedServer:
         # From the table, not the hub: the hub learns of forks a moment later.
         head = await self._store.head()
         wants_snapshot = start.WhichOneof("from") != "resume"
+        plan: HistoryPlan | None = None
+        begins = 0
         if not wants_snapshot:
-            await self._check_resume(start.resume)
+            begins = start.resume.version
+            if start.history:
+                acked = (await self._store.acks()).get(subscriber.name, 0)
+                plan = await plan_history(self._store, start.resume, head, acked)
+            if plan is None:
+                await self._check_resume(start.resume)
+            else:
+                # Whoever breaks off before its end gets the rest of it from the log as well.
+                begins = plan.until.version
         # Not before the resume point is known to be of our history: what is acked is not kept.
-        await acks.begin(0 if wants_snapshot else start.resume.version)
+        await acks.begin(begins)
         welcome = pb.Welcome(
-            epoch=head.epoch, head_version=head.version, through_sequence=head.sequence
+            epoch=head.epoch,
+            head_version=head.version,
+            through_sequence=head.sequence,
+            history=plan is not None,
         )
         for epoch, last in head.forks.items():
             welcome.forks.add(epoch=epoch, last_sequence=last)
@@ -88,6 +108,10 @@ class FeedServer:
                         version=chunk.snapshot_chunk.content.version,
                     )
                 acks.sent(at.version)
+            if plan is not None:
+                async for part in self._history(subscriber, plan):
+                    yield part
+                at = pb.ResumePoint(epoch=plan.until.epoch, version=plan.until.version)
             async for response in self._frames(subscriber, at, acks, pin):
                 if response.frame.epoch > head.epoch:
                     # The welcome did not say where the epoch before it ended.
@@ -109,18 +133,29 @@ class FeedServer:
                 "it belongs to a history that was abandoned"
             )
         if resume.version > 0:
-            epoch = await self._store.epoch_at(resume.version)
-            if epoch is None:
+            found = await self._store.point_at(resume.version)
+            if found is None:
                 raise HistoryGoneError(f"version {resume.version} is no longer kept")
-            if epoch != resume.epoch:
+            if found.epoch != resume.epoch:
                 raise EpochLostError(
-                    f"version {resume.version} was committed in epoch {epoch}, "
+                    f"version {resume.version} was committed in epoch {found.epoch}, "
                     f"the subscriber has it of epoch {resume.epoch}"
                 )
         if resume.version < head.version and self._hub.after(resume.version) is None:
             following = await self._store.frames_after(resume.version)
             if not following:
                 raise HistoryGoneError(f"frames after version {resume.version} are gone")
+
+    async def _history(
+        self, subscriber: Subscriber, plan: HistoryPlan
+    ) -> AsyncIterator[pb.SubscribeResponse]:
+        self._metrics.histories.inc()
+        _log.warning(
+            "history from the log",
+            subscriber=subscriber.name, before=plan.after_sequence, head=plan.until.sequence,
+        )  # fmt: skip
+        async for part in history(self._store, plan):
+            yield pb.SubscribeResponse(history=part)
 
     async def _snapshot(
         self, subscriber: Subscriber, pin: SnapshotPin | None
@@ -162,8 +197,9 @@ class FeedServer:
             elif pin is not None:
                 await pin.release()
                 pin = None
-            for frame in frames:
-                epoch, version = frame.epoch, frame.version
+            for committed in frames:
+                epoch, version = committed.epoch, committed.version
+                frame = self._parse(committed)
                 self._metrics.sent.inc()
                 self._note_push(frame)
                 acks.sent(version)
@@ -179,6 +215,16 @@ class FeedServer:
         if frame.version > self._pushed_version or frame.epoch > self._pushed_epoch:
             self._pushed_version, self._pushed_epoch = frame.version, frame.epoch
             self._metrics.pushed.passed(frame, time.time())
+
+    def _parse(self, committed: CommittedFrame) -> frame_pb2.Frame:
+        """Return a frame; parsed once for all who get it about the same time."""
+        key = (committed.epoch, committed.version)
+        frame = self._parsed.get(key)
+        if frame is None:
+            frame = self._parsed[key] = committed.parsed()
+            if len(self._parsed) > _PREPARED:
+                del self._parsed[next(iter(self._parsed))]
+        return frame
 
     def _prepare(
         self, frame: frame_pb2.Frame, sections: frozenset[frame_pb2.Section]

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 import asyncpg
 from prometheus_client import CollectorRegistry, Gauge
 
-from harken.feedback.v1 import frame_pb2
 from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feedback.store.epochs import settle_epoch
-from services.feedback.store.frame_store import FRAME_CHANNEL, FrameStore, Head
+from services.feedback.store.frame_store import FRAME_CHANNEL, CommittedFrame, FrameStore, Head
 
-WINDOW_BYTES = 64 * 1024 * 1024
+WINDOW_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
@@ -37,8 +36,7 @@ class FrameHub:
         self._pool = pool
         self._store = store
         self._dsn = dsn
-        self._frames: deque[frame_pb2.Frame] = deque()
-        self._sizes: deque[int] = deque()
+        self._frames: deque[CommittedFrame] = deque()
         self._size = 0
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
@@ -128,7 +126,6 @@ class FrameHub:
         missed = newest.version > version == self.head.version
         if restored or (missed and not await self._store.frames_after(version)):
             self._frames.clear()
-            self._sizes.clear()
             self._size = 0
             self._set_head(newest)
 
@@ -136,18 +133,16 @@ class FrameHub:
         """Read what is committed beyond the head, soon."""
         self._wake.set()
 
-    def offer(self, frame: frame_pb2.Frame) -> None:
+    def offer(self, frame: CommittedFrame) -> None:
         """Take a frame that was just committed; one that does not follow is read later."""
-        if frame.after_version != self.head.version:
-            if frame.after_version > self.head.version:
+        if frame.version != self.head.version + 1:
+            if frame.version > self.head.version + 1:
                 self.wake()
             return
         self._frames.append(frame)
-        self._sizes.append(frame.ByteSize())
-        self._size += self._sizes[-1]
+        self._size += len(frame.content)
         while self._size > WINDOW_BYTES and len(self._frames) > 1:
-            self._frames.popleft()
-            self._size -= self._sizes.popleft()
+            self._size -= len(self._frames.popleft().content)
         self._set_head(Head(frame.epoch, frame.version, frame.through_sequence, self.head.forks))
 
     def _set_head(self, head: Head) -> None:
@@ -162,7 +157,7 @@ class FrameHub:
         self._epoch.set(self.head.epoch)
         self._window.set(self._size)
 
-    def after(self, version: int) -> Sequence[frame_pb2.Frame] | None:
+    def after(self, version: int) -> Sequence[CommittedFrame] | None:
         """Return the next frames after a version, about a page of them; none when it is the head.
 
         None when the window does not reach back so far.
@@ -171,14 +166,15 @@ class FrameHub:
             return ()
         if version > self.head.version or not self._frames:
             return None
-        if version < self._frames[0].after_version:
+        start = version + 1 - self._frames[0].version
+        if start < 0:
             return None
-        start = version - self._frames[0].after_version
-        page: list[frame_pb2.Frame] = []
+        page: list[CommittedFrame] = []
         size = 0
         for index in range(start, len(self._frames)):
-            page.append(self._frames[index])
-            size += self._sizes[index]
+            frame = self._frames[index]
+            page.append(frame)
+            size += len(frame.content)
             if size > PAGE_BYTES:
                 break
         return page

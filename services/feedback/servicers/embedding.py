@@ -79,5 +79,7 @@ class EmbeddingServicer(embedding_service_pb2_grpc.EmbeddingServiceServicer):
                         checks.fail(f"start.sections[{index}]", f"{section} is not a section")
             if start.durable and start.subscriber not in self._durable_subscribers:
                 checks.fail("start.durable", f"{start.subscriber!r} is not a durable subscriber")
+            if start.history and not (start.durable and start.HasField("resume")):
+                checks.fail("start.history", "goes with durable and resume only")
         checks.done()
         return Subscriber(start.subscriber, wanted_sections(start.sections), start.durable)

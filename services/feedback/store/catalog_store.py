@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,7 +61,7 @@ class CatalogStore:
             self._waiting -= 1
 
     async def upsert(
-        self, tenant: str, items: Sequence[item_pb2.Item], paths: Sequence[str]
+        self, tenant: str, items: Sequence[item_pb2.Item], paths: Set[str]
     ) -> tuple[list[Upserted], Position | None]:
         """Create or update items with distinct ids; of existing ones write only `paths`.
 
@@ -82,7 +82,7 @@ class CatalogStore:
         connection: Connection,
         tenant: str,
         items: Sequence[item_pb2.Item],
-        paths: Sequence[str],
+        paths: Set[str],
     ) -> tuple[list[Upserted], Position | None]:
         now: datetime = await connection.fetchval("SELECT now()")
         stored = await _read(connection, tenant, [item.item_id for item in items])
@@ -166,9 +166,7 @@ class CatalogStore:
 
 async def _lock_catalogue(connection: Connection, tenant: str) -> None:
     """Make changes of one tenant's catalogue serial, so that rows and log agree on their order."""
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('catalogue/' || $1, 0))", tenant
-    )
+    await connection.execute("SELECT take_catalogue_turn($1)", tenant)
 
 
 async def _read(

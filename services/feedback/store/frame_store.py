@@ -2,26 +2,27 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from harken.feedback.v1 import frame_pb2
+from harken.log.v1 import entry_pb2
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks
-from services.feedback.store.log_store import SHARD
+from services.feedback.store.log_store import SHARD, LogRow, read_entries, read_log
 
 FRAME_CHANNEL = "feedback_frames"
 PAGE_FRAMES = 256
 _PAGE_BYTES = 4 * 1024 * 1024
 PIN_SECONDS = 120.0
+RETENTION_TURN = "retention"
+"""Whoever pins shares this turn, whoever forgets has it alone."""
 CLAIM_SECONDS = 120.0
 """A claim that nothing was heard of for so long is over: its stream may have died with the process
 that served it. A live one acks within seconds, as ticks come when nothing else does."""
-RETENTION_LOCK = 0x4841524B
-"""Advisory lock: whoever pins shares it, whoever forgets holds it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,20 @@ class Head:
     version: int
     sequence: int
     forks: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedFrame:
+    """A frame as it is stored: `content` is a serialised Frame, which takes far more parsed."""
+
+    epoch: int
+    version: int
+    through_sequence: int
+    content: bytes
+
+    def parsed(self) -> frame_pb2.Frame:
+        """Return the message."""
+        return frame_pb2.Frame.FromString(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +107,18 @@ class FrameStore:
             forks = await read_forks(connection)
         return Head(row["epoch"], row["version"], row["sequence"], forks)
 
-    async def frames_after(self, version: int) -> list[frame_pb2.Frame]:
+    async def frames_after(self, version: int) -> list[CommittedFrame]:
         """Return the next frames after a version, a page of them; gaps end the page.
 
         An empty list means that the frame after `version` is not there: not yet, or no more.
         """
         with store_faults():
             rows = await self._pool.fetch(
-                "SELECT frame FROM ("
-                "  SELECT version, frame, sum(length(frame)) OVER (ORDER BY version) AS size"
-                "  FROM (SELECT version, frame FROM frames WHERE shard = $1 AND version > $2"
-                "        ORDER BY version LIMIT $3) page"
+                "SELECT epoch, version, through_sequence, frame FROM ("
+                "  SELECT epoch, version, through_sequence, frame,"
+                "    sum(length(frame)) OVER (ORDER BY version) AS size"
+                "  FROM (SELECT epoch, version, through_sequence, frame FROM frames"
+                "        WHERE shard = $1 AND version > $2 ORDER BY version LIMIT $3) page"
                 ") sized WHERE size <= $4 OR version = $2 + 1 ORDER BY version",
                 SHARD,
                 version,
@@ -111,24 +127,40 @@ class FrameStore:
             )
         frames = []
         for row in rows:
-            frame = frame_pb2.Frame.FromString(row["frame"])
-            if frame.after_version != version:
+            if row["version"] != version + 1:
                 break
-            frames.append(frame)
-            version = frame.version
+            frames.append(CommittedFrame(*row))
+            version += 1
         return frames
 
-    async def epoch_at(self, version: int) -> int | None:
-        """Return the epoch that a version was committed in, None when it is too old to tell."""
+    async def slates(self, sequences: Sequence[int]) -> dict[int, entry_pb2.LoggedSlate]:
+        """Return the slates that frames and checkpoints name, by their sequence in the log.
+
+        One that was since dropped from the log is missing.
+        """
+        if not sequences:
+            return {}
+        async with session(self._pool) as connection:
+            rows = await read_entries(connection, sequences)
+        return {row.sequence: entry_pb2.Entry.FromString(row.entry).slate for row in rows}
+
+    async def point_at(self, version: int) -> Applied | None:
+        """Return the point of a version, as it was committed; None when it is too old to tell."""
         with store_faults():
-            epoch: int | None = await self._pool.fetchval(
-                "SELECT epoch FROM frames WHERE shard = $1 AND version = $2"
-                " UNION ALL SELECT epoch FROM checkpoints WHERE shard = $1 AND version = $2"
-                " LIMIT 1",
+            row = await self._pool.fetchrow(
+                "SELECT epoch, through_sequence FROM frames WHERE shard = $1 AND version = $2"
+                " UNION ALL SELECT epoch, through_sequence FROM checkpoints"
+                " WHERE shard = $1 AND version = $2 LIMIT 1",
                 SHARD,
                 version,
             )
-        return epoch
+        return None if row is None else Applied(row["epoch"], version, row["through_sequence"])
+
+    async def log_after(self, sequence: int, until: int, limit: int) -> list[LogRow]:
+        """Return up to `limit` entries of the log after a sequence, none beyond `until`."""
+        async with session(self._pool) as connection:
+            rows = await read_log(connection, sequence, limit)
+        return [row for row in rows if row.sequence <= until]
 
     async def _newest_checkpoint(self, connection: Connection) -> Checkpoint | None:
         with store_faults():
@@ -164,7 +196,7 @@ class FrameStore:
         None when there is no checkpoint yet.
         """
         async with session(self._pool) as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", RETENTION_LOCK)
+            await connection.execute("SELECT take_turn($1, true)", RETENTION_TURN)
             checkpoint = await self._newest_checkpoint(connection)
             if checkpoint is None:
                 return None

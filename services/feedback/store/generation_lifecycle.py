@@ -182,9 +182,7 @@ class GenerationLifecycle:
     async def _turn(self, tenant: str) -> AsyncIterator[Connection]:
         """Hold a transaction in which nobody else changes the tenant's generations."""
         async with session(self._pool) as connection, connection.transaction():
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('generations/' || $1, 0))", tenant
-            )
+            await connection.execute("SELECT take_turn('generations/' || $1)", tenant)
             yield connection
 
 

@@ -1,11 +1,15 @@
-"""The right to lead: an advisory lock of a session, which PostgreSQL frees when the process dies.
+"""The right to lead: a row of ours that names a session, which PostgreSQL ends with its process.
 
-The lock makes a hand-over quick; it does not make it safe. Safety is the term: every write of a
+Whoever stands by asks whether the session named in `learners` is still there, and takes the row
+over when it is not. Only our role can write the row. An advisory lock would say the same, but every
+role of the database could take it.
+
+The session makes a hand-over quick; it does not make it safe. Safety is the term: every write of a
 learner is conditional on it (see `learner_store`). A holder that lives but is silent (its host is
-gone or it hangs) keeps its session until the lease is over; then a standby ends that session.
+gone or it hangs) keeps its session until the lease is over; then a standby takes over all the same.
 
-The lock is asked for again and again, not waited for: a statement that waits for days would keep
-PostgreSQL from cleaning up rows for as long.
+A term that names no session was begun by release 0.1, which holds an advisory lock: it is taken
+over when it resigned or was silent for a lease.
 """
 
 import contextlib
@@ -23,17 +27,19 @@ from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feedback.store.log_store import SHARD
 
-LEARNER_LOCK = 0x4841524C
-"""First key of the advisory lock (ASCII "HARL"); the second is the shard."""
-
 _CONNECT_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
+_GONE = (
+    "holder = '' OR session_term = term AND NOT EXISTS (SELECT FROM pg_stat_activity a"
+    " WHERE a.pid = session_pid AND a.backend_start = session_start)"
+)
+_SILENT = "heartbeat_at < clock_timestamp() - make_interval(secs => $2)"
 _log = logger("leadership")
 
 
 @contextlib.asynccontextmanager
 async def candidate(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """Open the session that takes the lock; when the block ends the lock is free.
+    """Open the session that leads; when the block ends, whoever stands by takes over.
 
     Raises:
         StoreUnavailableError: the store is away.
@@ -54,11 +60,10 @@ async def candidate(dsn: str) -> AsyncIterator[asyncpg.Connection]:
             connection.terminate()
 
 
-async def try_lock(connection: Connection, lease_seconds: float) -> bool:
-    """Take the lock if it is free; return whether this session has it.
+async def try_lead(connection: Connection, holder: str, lease_seconds: float) -> int | None:
+    """Begin a term of this session if nobody leads; return it, None when somebody does.
 
-    When it is not free and its holder was silent for `lease_seconds`, that session is ended, so
-    that the next try succeeds.
+    Somebody who was silent for `lease_seconds` leads no more, and its session is ended.
 
     Raises:
         StoreUnavailableError: the store is away.
@@ -67,24 +72,30 @@ async def try_lock(connection: Connection, lease_seconds: float) -> bool:
     with store_faults():
         found = await one_row(
             connection,
-            "SELECT pg_try_advisory_lock($1, $2) AS ours,"
-            " heartbeat_at < clock_timestamp() - make_interval(secs => $3) AS silent"
-            " FROM feedback.learners WHERE shard = $2",
-            LEARNER_LOCK,
+            f"SELECT {_GONE} AS gone, {_SILENT} AS silent, session_term = term AS named,"
+            " session_pid, session_start FROM feedback.learners WHERE shard = $1",
             SHARD,
             lease_seconds,
         )
-        if not found["ours"] and found["silent"]:
+        if not (found["gone"] or found["silent"]):
+            return None
+        # Of several who find it free the first one gets it: the others look again, at its row.
+        term: int | None = await connection.fetchval(
+            "UPDATE feedback.learners SET term = term + 1, holder = $3,"
+            " heartbeat_at = clock_timestamp(), session_term = term + 1, (session_pid,"
+            " session_start) = (SELECT pid, backend_start FROM pg_stat_activity"
+            " WHERE pid = pg_backend_pid())"
+            f" WHERE shard = $1 AND ({_GONE} OR {_SILENT}) RETURNING term",
+            SHARD,
+            lease_seconds,
+            holder,
+        )
+        if term is not None and not found["gone"] and found["named"]:
             ended = await connection.fetchval(
-                "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l"
-                " JOIN pg_database d ON d.oid = l.database JOIN feedback.learners s ON s.shard = $2"
-                " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
-                " AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 2"
-                " AND l.granted AND l.pid <> pg_backend_pid()"
-                " AND s.heartbeat_at < clock_timestamp() - make_interval(secs => $3)",
-                LEARNER_LOCK,
-                SHARD,
-                lease_seconds,
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE pid = $1 AND backend_start = $2",
+                found["session_pid"],
+                found["session_start"],
             )
-            _log.warning("the learner is silent, its session is ended", sessions=ended)
-    return bool(found["ours"])
+            _log.warning("the learner was silent, its session is ended", sessions=ended)
+    return term

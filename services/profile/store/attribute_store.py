@@ -1,6 +1,6 @@
 """Attributes of users, and the outbox that tells others of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,17 @@ _WRITE = """
     WHERE tenant = $1 AND user_key = $2
     RETURNING revision, updated_at
 """
+# A revision is the clock's at the time of the change, or one more than the last.
+_BRING_BACK = """
+    INSERT INTO attributes AS a (tenant, user_key, attributes, revision, updated_at)
+    SELECT $1, f.user_key, f.attributes, f.revision,
+        to_timestamp(least(f.revision / 1e6, extract(epoch FROM clock_timestamp())))
+    FROM unnest($2::bytea[], $3::jsonb[], $4::bigint[]) AS f (user_key, attributes, revision)
+    ORDER BY f.user_key
+    ON CONFLICT (tenant, user_key) DO UPDATE SET attributes = excluded.attributes,
+        revision = excluded.revision, updated_at = excluded.updated_at
+    WHERE a.revision < excluded.revision
+"""
 # Running sums, so that the limit ends the scan. Attributes come up to so many bytes of JSON, and
 # those of the first row in any case.
 _PAGE = """
@@ -55,6 +66,15 @@ class StoredAttributes:
     attributes: Struct
     revision: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFact:
+    """Attributes of a user, as JSON text, as the log has them as of a revision."""
+
+    user_key: bytes
+    revision: int
+    attributes: str
 
 
 class AttributeStore:
@@ -94,6 +114,25 @@ class AttributeStore:
                 raise RuntimeError("a row that was just locked is gone")
             await connection.execute(_TELL, tenant, user_key, written["revision"], text)
             return StoredAttributes(changed, written["revision"], written["updated_at"])
+
+    async def bring_back(self, tenant: str, facts: Sequence[LoggedFact]) -> None:
+        """Set attributes that the log has later revisions of than we; nobody is told.
+
+        Of several facts about a user the latest counts. Safe to repeat.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        latest = {fact.user_key: fact for fact in sorted(facts, key=lambda one: one.revision)}
+        with store_faults():
+            await self._pool.execute(
+                _BRING_BACK,
+                tenant,
+                list(latest),
+                [fact.attributes for fact in latest.values()],
+                [fact.revision for fact in latest.values()],
+            )
 
     async def page(
         self, tenant: str, after_key: bytes, size: int, max_bytes: int

@@ -17,11 +17,13 @@ from services.profile.store.retractions import forget, without_events
 # Moves the cursor, and lets the transaction commit without waiting for the disk: whatever a crash
 # takes from it can be had again from the feed, because the cursor moves with it, and because frames
 # are acknowledged only after `flush`.
+# History moves the sequence only, so it is compared as well.
 _MOVE_CURSOR = """
     UPDATE feed_cursor SET epoch = $3, version = $4, through_sequence = $5
-    WHERE shard = 0 AND epoch = $1 AND version = $2
+    WHERE shard = 0 AND epoch = $1 AND version = $2 AND through_sequence = {expected}
     RETURNING set_config('synchronous_commit', 'off', true)
 """
+_MOVE_ALONE = _MOVE_CURSOR.format(expected="$6")
 # Lateral, so that each user is looked up by index also before the tables were first analysed.
 _LOAD = """
     SELECT b.* FROM unnest($1::text[], $2::bytea[]) AS k (tenant, user_key)
@@ -35,7 +37,7 @@ _LOAD = """
 # being applied ($6: the sequence before them); $22 counts items on top of the new ones. Returned is
 # a row at least, and of items with more than $26 bytes of events these.
 _APPLY = f"""
-    WITH moved AS ({_MOVE_CURSOR}), seen AS (
+    WITH moved AS ({_MOVE_CURSOR.format(expected="$27")}), seen AS (
         INSERT INTO seen_items AS s
             (tenant, user_key, item_id, first_sequence, last_sequence, last_event_us, events,
              happened)
@@ -161,7 +163,8 @@ class BehaviourStore:
             async with connection.transaction():
                 # First, because it locks: of two processes that apply at once one waits here, and
                 # then finds the cursor moved.
-                if not await connection.fetch(_MOVE_CURSOR, *_move(batch.after, batch.through)):
+                moving = _move(batch.after, batch.through)
+                if not await connection.fetch(_MOVE_ALONE, *moving, batch.after.sequence):
                     return False
                 if batch.shapes:
                     await _learn_shapes(connection, batch.shapes)
@@ -172,6 +175,32 @@ class BehaviourStore:
                     some = users[begin : begin + USERS_AT_ONCE]
                     await _apply_changes(connection, batch, some, batch.through, codes)
         self._codes = codes
+        return True
+
+    async def start_over(self, expected: Applied) -> bool:
+        """Forget all that is a fold of the feed, and go back to its beginning.
+
+        Return False, having changed nothing, when the cursor is not at `expected`.
+
+        Raises:
+            StoreUnavailableError: the store is away. It may be done all the same.
+
+        """
+        async with session(self._pool) as connection, connection.transaction():
+            there = await connection.fetchval(
+                "SELECT 1 FROM feed_cursor WHERE shard = 0 AND epoch = $1 AND version = $2"
+                " AND through_sequence = $3 FOR UPDATE",
+                expected.epoch,
+                expected.version,
+                expected.sequence,
+            )
+            if there is None:
+                return False
+            await connection.execute("TRUNCATE behaviours, seen_items, generation_shapes")
+            await connection.execute(
+                "UPDATE feed_cursor SET epoch = 0, version = 0, through_sequence = 0"
+                " WHERE shard = 0"
+            )
         return True
 
     async def flush(self) -> None:
@@ -210,7 +239,7 @@ def _codes_of(rows: Iterable[asyncpg.Record]) -> dict[str, int]:
 
 
 def _move(expected: Applied, through: Applied) -> tuple[int, int, int, int, int]:
-    """Return the arguments of _MOVE_CURSOR."""
+    """Return the first arguments of _MOVE_CURSOR."""
     return expected.epoch, expected.version, through.epoch, through.version, through.sequence
 
 
@@ -252,7 +281,7 @@ async def _apply_changes(
     moved = await connection.fetch(
         _APPLY, *_move(expected, batch.through), batch.after.sequence,
         *_columns(_PAIR_COLUMNS, [(*pair, *facts) for pair, facts in pairs.items()]),
-        *_columns(_ROW_COLUMNS, rows), LONGEST_BYTES,
+        *_columns(_ROW_COLUMNS, rows), LONGEST_BYTES, expected.sequence,
     )  # fmt: skip
     for *pair, happened in moved:
         if happened is not None:

@@ -1,7 +1,7 @@
 """Facts about users on their way to the log."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -28,7 +28,7 @@ _TENANTS = """
 """
 _CLAIM = """
     SELECT id, user_key, revision, attributes FROM user_fact_outbox
-    WHERE tenant = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE tenant = $1 AND id <> ALL ($3::bigint[]) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
 _BACKLOG = """
@@ -40,8 +40,9 @@ _BACKLOG = """
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Attributes of a user, as JSON text, as of a revision."""
+    """Attributes of a user, as JSON text, as of a revision. `place`: its row."""
 
+    place: int
     user_key: bytes
     revision: int
     attributes: str
@@ -91,8 +92,9 @@ class OutboxStore:
         return Backlog(row["rows"], row["age"]) if row is not None else Backlog(0, 0.0)
 
     @contextlib.asynccontextmanager
-    async def claimed(self, tenant: str) -> AsyncIterator[Claim]:
-        """Lend the oldest facts of a tenant that nobody else holds, as many as fit a message.
+    async def claimed(self, tenant: str, without: Collection[int]) -> AsyncIterator[Claim]:
+        """Lend the oldest facts of a tenant that nobody else holds, as many as fit a message, but
+        for those at some places.
 
         They are gone when the block ends, and stay when it raises.
 
@@ -101,9 +103,11 @@ class OutboxStore:
 
         """
         async with session(self._pool) as connection, connection.transaction():
-            waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS)
+            waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS, list(without))
             rows = waiting[: _fitting([len(row["attributes"].encode()) for row in waiting])]
-            facts = [Fact(row["user_key"], row["revision"], row["attributes"]) for row in rows]
+            facts = [
+                Fact(row["id"], row["user_key"], row["revision"], row["attributes"]) for row in rows
+            ]
             yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)
             await connection.execute(_DROP, tenant, [row["id"] for row in rows])
 

@@ -67,7 +67,8 @@ class ItemIndex:
     def search(self, vector: Float32s, eligible: Bools, count: int) -> tuple[Ordinals, Float64s]:
         """Return at most `count` (<= 1000) eligible ordinals with the largest scores, best first.
 
-        `eligible` is [size] and must hold items with vectors only. Equal scores go by ordinal.
+        `eligible` is [size] and must hold items with vectors only. Equal scores go by ordinal;
+        of those equal to the last one any may be among them.
         """
         bitmap = np.packbits(eligible, bitorder="little")
         # FAISS keeps bare pointers: bitmap, selector and parameters live until the search is over.

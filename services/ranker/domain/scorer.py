@@ -7,6 +7,9 @@ import numpy as np
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
 from services.ranker.domain.arrays import Float32s
 
+ROWS = 256
+"""Rows of one run of the model."""
+
 
 class UnusableScorerError(ValueError):
     """The model is not a scorer that we can feed."""
@@ -37,9 +40,22 @@ class Scorer:
             )
 
     def scores(self, features: Float32s) -> Float32s:
-        """Return the scores [n, outcomes] of features [n, columns]."""
+        """Return the scores [n, outcomes] of features [n, columns].
+
+        The model always runs on ROWS rows, the last ones padded: as many as it was tried on, so it
+        takes as much time and memory as was seen then, however many candidates there are.
+        """
+        parts = [self._run(features[at : at + ROWS]) for at in range(0, len(features), ROWS)]
+        return np.concatenate(parts) if parts else self._run(features)
+
+    def _run(self, features: Float32s) -> Float32s:
+        rows = len(features)
+        if rows < ROWS:
+            padded = np.zeros((ROWS, features.shape[1]), np.float32)
+            padded[:rows] = features
+            features = padded
         scores: Float32s = self._session.run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
-        return scores
+        return scores[:rows]
 
 
 def scores_or_nan(scorer: Scorer, features: Float32s) -> Float32s:

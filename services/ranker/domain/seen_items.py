@@ -10,6 +10,7 @@ SEEN = np.dtype([("item", np.int32), ("kind", np.int16), ("time", np.int64)])
 """An event: item ordinal, kind (see SeenKinds), event time in unix microseconds."""
 UNKNOWN_KIND = 0
 _SLACK = 1000
+_FEW = 64
 
 
 class SeenKinds:
@@ -31,7 +32,7 @@ class SeenItems:
     """What is remembered of one user's events: that which services.common.seen_window says.
 
     It depends on the events alone, not on who remembers and since when. Bounded: at most 10000
-    entries of 14 bytes, and 1000 that wait to be put in order.
+    entries of 14 bytes, and at most as many more, or 1000, that wait to be put in order.
     """
 
     __slots__ = ("_entries", "_length", "_ordered")
@@ -40,6 +41,11 @@ class SeenItems:
         """Start from entries of SEEN in ascending order of event time, of equal times log order."""
         self._entries = np.empty(0, SEEN) if entries is None else entries
         self._length = self._ordered = self._entries.size
+
+    @property
+    def nbytes(self) -> int:
+        """What is held, in bytes."""
+        return int(self._entries.nbytes)
 
     def add(self, events: np.ndarray) -> None:
         """Add later events, in log order."""
@@ -50,7 +56,9 @@ class SeenItems:
             self._entries = room
         self._entries[self._length : length] = events
         self._length = length
-        if length > max(self._ordered, SEEN_LENGTH) + _SLACK:
+        # Most users come back to the same items: what is said twice goes each time that it has
+        # doubled.
+        if length > min(2 * self._ordered + _FEW, max(self._ordered, SEEN_LENGTH) + _SLACK):
             self._put_in_order()
 
     def entries(self) -> np.ndarray:

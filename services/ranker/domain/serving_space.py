@@ -29,11 +29,12 @@ class ServingSpace:
     def user_vector(self, user: UserState, listed: Bools) -> Float32s | None:
         """Return the vector of a user in this space, None when there is none.
 
-        One that was made for another generation is made anew from the user's recent items, by the
-        learner's formula, and kept in the state: frames bring the learner's own with the user's
-        next event. `listed`: which ordinals are in the catalogue.
+        One that was made for another generation, or was lost (see services/feedback/feed/history),
+        is made anew from the user's recent items, by the learner's formula, and kept in the state:
+        frames bring the learner's own with the user's next event. `listed`: which ordinals are in
+        the catalogue.
         """
-        if user.vector is None or user.generation_id == self.generation.generation_id:
+        if user.vector is not None and user.generation_id == self.generation.generation_id:
             return user.vector
         vector = self._encoded(user.recent, listed)
         if vector is not None:

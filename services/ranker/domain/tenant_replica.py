@@ -20,7 +20,9 @@ from services.ranker.domain.user_cache import UserCache
 class TenantReplica:
     """One tenant's catalogue, vectors, rules, popularity and cached users.
 
-    `spaces` holds each generation that is built; `active` names the one that serves.
+    `spaces` holds each generation that is built; `active` names the one that serves. `unserved`
+    names one that should serve instead and cannot, else it is empty; `outlived`: those that are
+    kept only because of that.
 
     Not safe for threads: all of it runs on the event loop.
     """
@@ -28,6 +30,8 @@ class TenantReplica:
     def __init__(self, tenant: str, half_life_seconds: float, max_users: int) -> None:
         self.tenant = tenant
         self.active = ""
+        self.unserved = ""
+        self.outlived: set[str] = set()
         self.spaces: dict[str, ServingSpace] = {}
         self.head: ScorerHead | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}

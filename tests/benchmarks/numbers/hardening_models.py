@@ -18,7 +18,7 @@ from tests.feedback.generation_traps import POISON, TRAPS, publish_trap, state_o
 from tests.waiting import until
 
 _WHAT = (
-    "traps in generations (20 kinds): refused, or withdrawn by itself; learning and slates go on"
+    "traps in generations (25 kinds): refused, or withdrawn by itself; learning and slates go on"
 )
 
 
@@ -43,7 +43,7 @@ async def trap_number(feedback: str, ranker: str) -> Number:
             if said:
                 surprises[trap.name] = said
     met = len(TRAPS) - len(surprises)
-    return Number(_WHAT, "20 of 20", f"{met} of {len(TRAPS)}", met == 20, {"surprises": surprises})
+    return Number(_WHAT, "25 of 25", f"{met} of {len(TRAPS)}", met == 25, {"surprises": surprises})
 
 
 async def _withdrawn(

@@ -1,6 +1,8 @@
 """Random histories of a tenant, and the bits of a learner's state."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ from services.feedback.domain.tenant_state import TenantState
 from services.feedback.domain.vector_space import VectorSpace
 from services.feedback.frame_conversion import frame_of
 from services.feedback.generation_conversion import FilesOf, GenerationFiles, activation_of
+from services.feedback.slate_conversion import logged_again
+from services.feedback.slate_frames import SlatesOf
 from tests.feedback.domain.slates import shown
 
 DIMENSION = 8
@@ -136,6 +140,9 @@ def logs(draw: st.DrawFn) -> list[LogEntry]:
     log: list[LogEntry] = []
     for sequence, (tenant, drawn) in enumerate(kinds, start=11):
         kind = _taken_back(log, tenant, drawn) if isinstance(drawn, _TakeBack) else drawn
+        if isinstance(kind, ShownSlate):
+            # Of some the sequence is not known, as in frames of an earlier release.
+            kind = replace(kind, sequence=sequence if sequence % 4 else 0)
         # Two seconds apart, so that slates settle.
         log.append(LogEntry(sequence, tenant, T0_US + 2_000_000 * sequence, kind))
     return log
@@ -161,6 +168,15 @@ def activated(log: list[LogEntry]) -> list[LogEntry]:
         LogEntry(sequence, tenant, T0_US, activation(tenant))
         for sequence, tenant in enumerate(tenants, start=1)
     ] + log
+
+
+def slates_of(log: Sequence[LogEntry]) -> SlatesOf:
+    """Return the slates of a log as whoever folds frames reads them."""
+    return {
+        entry.sequence: logged_again(entry.kind)
+        for entry in log
+        if isinstance(entry.kind, ShownSlate)
+    }
 
 
 def bits(states: States) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.feedback.domain.outcome_definition import GenerationOutcomes, OutcomeDefinition
-from services.feedback.domain.shown_slate import ShownSlate, SlateEvent
+from services.feedback.domain.shown_slate import ShownSlate, SlateEvent, columns_of
 
 GENERATION = "g"
 OUTCOMES = GenerationOutcomes(
@@ -44,10 +44,13 @@ def shown(
         seed=0,
         served_at_us=served_at_us,
         item_ids=tuple(items),
-        propensities=np.ones(size, np.float32),
-        probabilities=served if probabilities is None else probabilities,
-        logits=scores,
-        features=np.zeros((size, 3), np.float32) if features is None else features,
+        outcomes=scores.shape[1],
+        columns=columns_of(
+            np.ones(size, np.float32),
+            served if probabilities is None else probabilities,
+            scores,
+            np.zeros((size, 3), np.float32) if features is None else features,
+        ),
     )
 
 

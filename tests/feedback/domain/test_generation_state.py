@@ -126,7 +126,7 @@ def test_frames_survive_the_wire(drawn: Drawn) -> None:
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
         frame = frame_of(changes, Applied(), Applied(1, 1, 1), 0)
         frame = frame_pb2.Frame.FromString(frame.SerializeToString())
-        fold(folded, changes_of(frame, ALL_FILES), CONFIG)
+        fold(folded, changes_of(frame, ALL_FILES, {}), CONFIG)
     for tenant, state in live.items():
         other = folded[tenant]
         assert other.active == state.active

@@ -1,5 +1,7 @@
 """The joiner against a naive reference that looks through lists, and its bounds."""
 
+import gc
+import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -239,6 +241,24 @@ def test_memory_is_bounded_in_number_bytes_and_per_user() -> None:
         assert sum(one.slate.user_key == b"u:noisy" for one in joiner.pending) <= 5
     assert refused > 0
     assert joiner.held_bytes == sum(one.slate.size_bytes() for one in joiner.pending)
+
+
+def test_what_waiting_slates_take_is_no_more_than_they_are_counted_for() -> None:
+    joiner = Joiner(JoinerConfig(max_slates_per_user=10_000))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(2_000):
+            items = [f"item-of-some-length-{number}-{place}" for place in range(10)]
+            table = np.random.default_rng(number).random((10, 27), np.float32)
+            slate = shown(f"slate-{number:030}", items, f"u:{number}".encode(), features=table)
+            joiner.take([JoinerItem(number, slate)], number, OUTCOMES)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(joiner) == 2_000
+    assert taken < joiner.held_bytes < 2 * taken
 
 
 def test_a_slate_that_gave_way_does_not_come_again() -> None:

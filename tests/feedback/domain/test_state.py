@@ -15,7 +15,7 @@ from services.feedback.domain.fold import fold
 from services.feedback.domain.step import States, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
 from services.feedback.frame_conversion import changes_of, frame_of
-from tests.feedback.domain.learning import FILES, activated, bits, digest, logs
+from tests.feedback.domain.learning import FILES, activated, bits, digest, logs, slates_of
 
 CONFIG = LearningConfig(daily_events=4)
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
@@ -114,13 +114,14 @@ def test_replaying_the_log_with_the_recorded_boundaries_gives_the_same_bits(
 @given(logs())
 def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
     log = activated(log)
+    slates = slates_of(log)
     live: States = {}
     folded: States = {}
     for changes in learn(live, log, []):
         for one in changes:
             # The payload of an item is a serialised Item on the wire and opaque to the learner.
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
-        fold(folded, changes_of(through_wire(changes, live), FILES), CONFIG)
+        fold(folded, changes_of(through_wire(changes, live), FILES, slates), CONFIG)
     for tenant, state in live.items():
         assert digest(folded[tenant]) == digest(state)
         assert np.array_equal(folded[tenant].space.gramian, state.space.gramian)
@@ -132,7 +133,7 @@ def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
     restored: States = {}
     for chunk in checkpoint(live):
         chunk.upserted = [(item_id, b"") for item_id, _ in chunk.upserted]
-        fold(restored, changes_of(through_wire([chunk], live), FILES), CONFIG)
+        fold(restored, changes_of(through_wire([chunk], live), FILES, slates), CONFIG)
     for state in (*live.values(), *restored.values()):
         state.items.payloads = [b""] * len(state.items)
     assert bits(restored) == bits(live)

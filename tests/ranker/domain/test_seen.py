@@ -162,6 +162,14 @@ def test_ten_thousand_pairs_are_all_that_is_remembered() -> None:
     assert entries[entries["kind"] == view]["item"].min() == 6000 - 4000 // 3
 
 
+def test_coming_back_to_the_same_items_takes_no_more_memory() -> None:
+    held = SeenItems()
+    for number in range(20_000):
+        held.add(np.array([(number % 60, 1, number)], dtype=SEEN))
+        assert held.nbytes <= 14 * 1.5 * (2 * 60 + 65)
+    assert held.entries()["time"].max() == 19_999
+
+
 @pytest.mark.parametrize("time_us", [1_700_000_000_123_457, -62_135_596_800_000_000 + 1])
 def test_an_item_comes_back_at_the_very_moment(time_us: int) -> None:
     kinds = SeenKinds()

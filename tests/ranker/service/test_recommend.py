@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import ListValue, Value
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
@@ -160,6 +161,19 @@ async def test_profile_away_is_said_counted_and_not_remembered(ranker: Ranker) -
     assert "f" not in ids(await ranker.recommend("7"))
 
 
+async def test_a_profile_that_cannot_be_decoded_is_said_and_counted(ranker: Ranker) -> None:
+    """Truth 14: gRPC answers OK and nothing when a message is deeper than parsers go."""
+    value = Value(number_value=1.0)
+    for _ in range(48):
+        value = Value(list_value=ListValue(values=[value]))
+    profile = profile_of("f", [0, 1, 0, 0])
+    profile.attributes.fields["deep"].CopyFrom(value)
+    ranker.upstream.profile.profiles[KEY] = profile
+    answer = await ranker.recommend("7", count=2)
+    assert list(answer.degradations) == ["profile_unavailable"]
+    assert await ranker.metric('harken_ranker_user_lookups_total{outcome="failed"}') == 1
+
+
 async def test_profile_away_cannot_pass_for_fresh(ranker: Ranker) -> None:
     """Truth 8: without the user's state no position is reflected, so the slate says stale."""
     await ranker.upstream.stop("profile")
@@ -251,18 +265,20 @@ def vector_scores(answer: pb.RecommendResponse) -> dict[str, float]:
     }
 
 
-async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["kept", "lost"])
+async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker, lost: bool) -> None:
     """Truth 10: the flip is one entry of the feed, user states survive it and are re-encoded.
 
-    The oracle is the dense ridge regression over the new vectors of what the user saw.
+    So are those without a vector, which a profile that made itself anew from the log has. The
+    oracle is the dense ridge regression over the new vectors of what the user saw.
     """
-    ranker.upstream.profile.profiles[KEY] = profile_of("ca", [0, 9, 0, 0])
+    ranker.upstream.profile.profiles[KEY] = profile_of("ca", [] if lost else [0, 9, 0, 0])
     assert not (await ranker.recommend("7")).degradations
     staged = of_second_generation(Changes(staged=manifest("g2")))
     ranker.upstream.feedback.add(frame(2, staged))
     before = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
     assert before.generation_id == "g1"
-    assert vector_scores(before)["b"] == 9
+    assert (vector_scores(before)["b"] == 9) is not lost
     ranker.upstream.feedback.add(frame(3, Changes(activated=manifest("g2"))))
     answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
     assert answer.generation_id == "g2"

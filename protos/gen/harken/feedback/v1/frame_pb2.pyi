@@ -280,14 +280,16 @@ class JoinerInput(_message.Message):
     def __init__(self, now_us: _Optional[int] = ..., items: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ...) -> None: ...
 
 class JoinerItem(_message.Message):
-    __slots__ = ("accepted_at_us", "slate", "event")
+    __slots__ = ("accepted_at_us", "slate", "event", "slate_sequence")
     ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
     SLATE_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     accepted_at_us: int
     slate: bytes
     event: SlateEvent
-    def __init__(self, accepted_at_us: _Optional[int] = ..., slate: _Optional[bytes] = ..., event: _Optional[_Union[SlateEvent, _Mapping]] = ...) -> None: ...
+    slate_sequence: int
+    def __init__(self, accepted_at_us: _Optional[int] = ..., slate: _Optional[bytes] = ..., event: _Optional[_Union[SlateEvent, _Mapping]] = ..., slate_sequence: _Optional[int] = ...) -> None: ...
 
 class SlateEvent(_message.Message):
     __slots__ = ("slate_id", "user_key", "item_id", "type", "value", "weight")
@@ -306,16 +308,34 @@ class SlateEvent(_message.Message):
     def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class JoinerState(_message.Message):
-    __slots__ = ("now_us", "slates", "early", "evicted_served_at_us")
+    __slots__ = ("now_us", "slates", "early", "evicted_served_at_us", "logged_slates")
     NOW_US_FIELD_NUMBER: _ClassVar[int]
     SLATES_FIELD_NUMBER: _ClassVar[int]
     EARLY_FIELD_NUMBER: _ClassVar[int]
     EVICTED_SERVED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_SLATES_FIELD_NUMBER: _ClassVar[int]
     now_us: int
     slates: _containers.RepeatedCompositeFieldContainer[PendingSlate]
     early: _containers.RepeatedCompositeFieldContainer[JoinerItem]
     evicted_served_at_us: int
-    def __init__(self, now_us: _Optional[int] = ..., slates: _Optional[_Iterable[_Union[PendingSlate, _Mapping]]] = ..., early: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ..., evicted_served_at_us: _Optional[int] = ...) -> None: ...
+    logged_slates: _containers.RepeatedCompositeFieldContainer[LoggedPendingSlate]
+    def __init__(self, now_us: _Optional[int] = ..., slates: _Optional[_Iterable[_Union[PendingSlate, _Mapping]]] = ..., early: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ..., evicted_served_at_us: _Optional[int] = ..., logged_slates: _Optional[_Iterable[_Union[LoggedPendingSlate, _Mapping]]] = ...) -> None: ...
+
+class LoggedPendingSlate(_message.Message):
+    __slots__ = ("sequence", "accepted_at_us", "outcomes", "labels", "taken", "settled")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    accepted_at_us: int
+    outcomes: int
+    labels: _containers.RepeatedScalarFieldContainer[int]
+    taken: _containers.RepeatedScalarFieldContainer[int]
+    settled: bool
+    def __init__(self, sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., outcomes: _Optional[int] = ..., labels: _Optional[_Iterable[int]] = ..., taken: _Optional[_Iterable[int]] = ..., settled: bool = ...) -> None: ...
 
 class PendingSlate(_message.Message):
     __slots__ = ("slate", "accepted_at_us", "labels", "taken", "settled")
