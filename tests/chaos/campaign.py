@@ -37,12 +37,15 @@ _LOOK_SECONDS = 0.2
 _CHECKPOINT_SECONDS = 20.0
 _REPLAYED_SECONDS = 120.0
 """Of the end of a campaign: the replay takes about as long as learning did."""
+_REPLAYED_FROM = 0.95
+"""Share of the kills and events wanted, if any, with which that end begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """What to do. `most` events go into one call; a sender has so many users.
 
+    With `kills` or `events` it ends when it has done both, after `minutes` at the latest.
     `plant` names a bug to run with; then the first complaint ends the campaign.
     """
 
@@ -53,6 +56,34 @@ class Campaign:
     users: int = 5
     plant: str = ""
     faults: bool = True
+    kills: int = 0
+    events: int = 0
+
+    def reached(self, report: Report, share: float) -> bool:
+        """Return whether this share of what is wanted is done; without numbers it never is."""
+        return bool(self.kills or self.events) and (
+            report.kills >= share * self.kills and report.acknowledged >= share * self.events
+        )
+
+
+class _Pace:
+    """Spreads events over kills: senders that take all of the machine leave none for restarts."""
+
+    def __init__(self, campaign: Campaign, report: Report) -> None:
+        self._campaign = campaign
+        self._report = report
+        self._began = self._killed = time.monotonic()
+        self._kills = 0
+
+    def ahead(self) -> bool:
+        """Return whether events are ahead of kills; a kill's share comes evenly until the next."""
+        now, kills = time.monotonic(), self._report.kills
+        if kills != self._kills:
+            self._kills, self._killed = kills, now
+        usual = (now - self._began) / max(kills, 1)
+        through = min((now - self._killed) / usual, 1.0) if usual else 0.0
+        wanted, due = self._campaign, kills + through
+        return self._report.acknowledged * wanted.kills > due * wanted.events > 0
 
 
 class ChaosSuite(Suite):
@@ -143,6 +174,7 @@ async def _traffic(
     async with caller_of(suite) as caller:
         await caller.upsert(*items)
         names = [item.item_id for item in items]
+        pace = _Pace(campaign, report)
         senders = [
             Sender(
                 n,
@@ -153,6 +185,7 @@ async def _traffic(
                 report,
                 campaign.most,
                 campaign.users,
+                pace.ahead,
             )
             for n in range(campaign.senders)
         ]
@@ -169,9 +202,9 @@ async def _traffic(
             tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
             replayed = min(campaign.minutes * 30, _REPLAYED_SECONDS)
-            await _until_over(campaign, campaign.minutes * 60 - replayed, report)
+            await _until_over(campaign, campaign.minutes * 60 - replayed, report, _REPLAYED_FROM)
             await _until_kept(campaign, server, report)
-            await _until_over(campaign, replayed, report)
+            await _until_over(campaign, replayed, report, 1.0)
             stop_faults.set()
             if running is not None:
                 await running
@@ -195,11 +228,16 @@ async def _until_kept(campaign: Campaign, server: EmbeddedPostgres, report: Repo
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _until_over(campaign: Campaign, seconds: float, report: Report) -> None:
-    """Wait for the end of the time, or for what a planted bug is caught by; tell how it goes."""
+async def _until_over(campaign: Campaign, seconds: float, report: Report, share: float) -> None:
+    """Wait for the end of the time, for a share of what is wanted, or for a planted bug's catch.
+
+    It tells how it goes.
+    """
     until = time.monotonic() + seconds
     told = time.monotonic()
     while (left := until - time.monotonic()) > 0 and not (campaign.plant and report.complaints):
+        if campaign.reached(report, share):
+            return
         if time.monotonic() - told >= _TOLD_SECONDS:
             told = time.monotonic()
             print(f"{left:.0f} seconds left of this part: {report.row()}", flush=True)

@@ -37,8 +37,9 @@ class Sender:
     def __init__(
         self, number: int, seed: int, clients: Clients, items: Sequence[str],
         journal: Journal, report: Report, most: int,
-        users: int,
+        users: int, ahead: Callable[[], bool],
     ) -> None:  # fmt: skip
+        """Send up to `most` events in one call, none while those of all senders are ahead."""
         self._number = number
         self._chance = random.Random(f"{seed}-{number}")
         self._clients = clients
@@ -46,6 +47,7 @@ class Sender:
         self._journal = journal
         self._report = report
         self._most = most
+        self._ahead = ahead
         self._made = 0
         self._users = [f"user-{number}-{n}" for n in range(users)]
         self._unsure: set[str] = set()
@@ -56,6 +58,9 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Send and read until told to stop."""
         while not stop.is_set():
+            if self._ahead():
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
             events = self._new_events()
             drawn = self._chance.random()
             who = events[-1].subject.user_id

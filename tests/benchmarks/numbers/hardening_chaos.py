@@ -18,8 +18,9 @@ _ALLOWED_SECONDS = 600.0
 def campaign(
     kills: int = 1000, events: int = 10**6, seed: int = 1, minutes: float = 40.0
 ) -> Iterator[Number]:
-    """Measure a campaign of `minutes`; it shall reach so many kills and acknowledged events."""
-    report = asyncio.run(run(Campaign(minutes, seed, senders=12, most=200, users=200)))
+    """Run until so many kills and acknowledged events are reached, for `minutes` at the longest."""
+    wanted = Campaign(minutes, seed, senders=16, most=40, users=200, kills=kills, events=events)
+    report = asyncio.run(run(wanted))
     yield Number(
         "campaign: kills / acknowledged events / lost / doubled / stale as fresh / digests that "
         "differ",
