@@ -187,9 +187,9 @@ class FrameFolder:
     ) -> dict[_Name, Generation]:
         """Return the generations that a frame activates or stages, before anything of it is folded.
 
-        Those that were staged before are there; others are fetched. One that we cannot use is left
-        out: what serves, serves on, also when the other is activated, until one comes that we can
-        use. A frame is refused only where nothing serves yet.
+        Those that were staged before are there; others are fetched. A staged one that we cannot use
+        is left out: what serves, serves on, also when the other is activated, until one comes that
+        we can use. Where nothing serves yet, the frame is refused.
         """
         generations: dict[_Name, Generation] = {}
         for part in frame.tenants:
@@ -202,8 +202,8 @@ class FrameFolder:
                 if space is not None:
                     generations[name] = space.generation
                     continue
-                needed = serves and (replica is None or replica.generation is None)
-                if serves and name in self._refused and not needed:
+                nothing_serves = replica is None or replica.generation is None
+                if serves and name in self._refused and not nothing_serves:
                     # Its vectors were left out, too.
                     _log.error(
                         "a generation that was left out is activated: another serves on",
@@ -214,10 +214,10 @@ class FrameFolder:
                     generations[name] = await self._generations.load(part.tenant, manifest)
                     self._refused.discard(name)
                 except UnusableGenerationError as error:
-                    if not needed:
+                    if not serves:
                         self._refused.add(name)
                         _log.error(
-                            "a generation is left out",
+                            "a staged generation is left out",
                             tenant=part.tenant, generation=manifest.generation_id,
                             reason=str(error),
                         )  # fmt: skip

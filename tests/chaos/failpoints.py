@@ -29,7 +29,7 @@ POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "fact": ("services.feedback.store.user_fact_store", "UserFactStore", "append"),
         "upsert": ("services.feedback.store.catalog_store", "CatalogStore", "upsert"),
         "delete": ("services.feedback.store.catalog_store", "CatalogStore", "delete"),
-        "term": ("services.feedback.store.learner_store", "LearnerStore", "begin_term"),
+        "term": ("services.feedback.learner", "Learner", "_lead"),
         "heartbeat": ("services.feedback.store.learner_store", "LearnerStore", "heartbeat"),
         "read": ("services.feedback.store.learner_store", "LearnerStore", "read_log"),
         "step": ("services.feedback.learner_state", "LearnerState", "advance"),
