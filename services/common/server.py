@@ -30,10 +30,11 @@ _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
 _LAST_SECONDS = 0.5
 """Of DRAIN_SECONDS, for answering what is still open that we shut down."""
-_PENDING, _MOST_PENDING = 2_500, 3_000
+_PENDING, _MOST_PENDING = 500, 800
 """Calls of an RPC that may wait inside gRPC, which hands over one per round of the loop, before it
 refuses some and then all of them with CANCELLED. What waits there is out of our sight: the more
-there are, the older are those that come. Fewer, and a burst of clients would be cancelled."""
+there are, the older are those that come. With 2,500, calls with deadlines of .5 s at twice of what
+can be answered were nearly all too late; with fewer, a burst of clients would be cancelled."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
