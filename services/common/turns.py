@@ -173,6 +173,9 @@ class Turns:
         self._since[queued] = None
         self._of[flow] = self._of.get(flow, 0) + 1
         self._rounds = _ROUNDS
+        if not self._passing:
+            # All places are taken: the next one that is free is for those who wait.
+            self._held = True
         return queued
 
     def _leave(self, queued: _Queued) -> None:

@@ -251,3 +251,20 @@ def test_slates_go_before_events_and_those_before_reads_and_bulk() -> None:
     order = [class_of(name) for name in ("Recommend", "RecordEvents", "GetItems", "UpsertItems")]
     assert [one.weight for one in order] == sorted((one.weight for one in order), reverse=True)
     assert len(set(order)) == 4
+
+
+async def test_who_comes_when_all_places_are_taken_begins_when_one_is_free() -> None:
+    """Whoever works, and nobody comes later: once, such a call waited for ever."""
+    working = 0
+    turns = Turns(Live(CallLimits(1, 60.0)), lambda: working < 1)
+    await turns.take()
+    working = 1
+    # The turn has been passed on, to nobody: rounds of the loop, some milliseconds of them.
+    for _ in range(20_000):
+        await asyncio.sleep(0)
+    second = asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    assert not second.done()
+    working = 0
+    turns.go_on()
+    await asyncio.wait_for(second, 10)
