@@ -15,9 +15,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plant", choices=sorted(PLANTS), default="", help="run with this bug")
     parser.add_argument("--no-faults", action="store_true")
+    parser.add_argument(
+        "--disk", type=int, default=2048, help="MiB of PostgreSQL's disk, full at times; 0: never"
+    )
     given = parser.parse_args()
     report = asyncio.run(
-        run(Campaign(given.minutes, given.seed, plant=given.plant, faults=not given.no_faults))
+        run(
+            Campaign(
+                given.minutes,
+                given.seed,
+                plant=given.plant,
+                faults=not given.no_faults,
+                disk_mebibytes=0 if given.no_faults else given.disk,
+            )
+        )
     )
     print(report.printed())
     return 1 if report.complaints else 0

@@ -17,6 +17,7 @@ from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess
 from services.cli.suite import Suite, SuiteConfig
+from tests.chaos.disk import Disk, small_disk
 from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.faults import Faults
 from tests.chaos.feed_watch import FeedWatch
@@ -46,7 +47,8 @@ class Campaign:
     """What to do. `most` events go into one call; a sender has so many users.
 
     With `kills` or `events` it ends when it has done both, after `minutes` at the latest.
-    `plant` names a bug to run with; then the first complaint ends the campaign.
+    `plant` names a bug to run with; then the first complaint ends the campaign. With
+    `disk_mebibytes` PostgreSQL has a disk of that size, which is full at times.
     """
 
     minutes: float
@@ -58,6 +60,7 @@ class Campaign:
     faults: bool = True
     kills: int = 0
     events: int = 0
+    disk_mebibytes: int = 0
 
     def reached(self, report: Report, share: float) -> bool:
         """Return whether this share of what is wanted is done; without numbers it never is."""
@@ -132,8 +135,10 @@ async def run(campaign: Campaign) -> Report:
     with tempfile.TemporaryDirectory(prefix="harken-chaos-") as name, contextlib.ExitStack() as end:
         end.callback(guardian.close)
         folder = Path(name)
+        disk = _disk(campaign, folder, end)
         server = await asyncio.to_thread(
-            end.enter_context, EmbeddedPostgres(folder / "postgres", guardian)
+            end.enter_context,
+            EmbeddedPostgres((disk.folder if disk else folder) / "postgres", guardian),
         )
         suite = ChaosSuite(_config(folder, server), guardian, campaign.plant)
         proxy = Proxy(suite.feed, suite.endpoints.feedback)
@@ -141,10 +146,19 @@ async def run(campaign: Campaign) -> Report:
         async with proxy.running():
             try:
                 await asyncio.to_thread(suite.start_all)
-                await _traffic(campaign, suite, server, proxy, journal, report)
+                await _traffic(campaign, suite, server, proxy, journal, report, disk)
             finally:
                 await asyncio.to_thread(suite.stop)
     return report
+
+
+def _disk(campaign: Campaign, folder: Path, end: contextlib.ExitStack) -> Disk | None:
+    if not campaign.disk_mebibytes:
+        return None
+    disk = end.enter_context(small_disk(folder / "disk", campaign.disk_mebibytes))
+    if disk is None:
+        print("no disk may be mounted here: a full one is left out", flush=True)
+    return disk
 
 
 def _config(folder: Path, server: EmbeddedPostgres) -> SuiteConfig:
@@ -168,7 +182,7 @@ def _config(folder: Path, server: EmbeddedPostgres) -> SuiteConfig:
 
 async def _traffic(
     campaign: Campaign, suite: Suite, server: EmbeddedPostgres, proxy: Proxy,
-    journal: Journal, report: Report,
+    journal: Journal, report: Report, disk: Disk | None,
 ) -> None:  # fmt: skip
     items = catalogue(300)
     async with caller_of(suite) as caller:
@@ -191,7 +205,7 @@ async def _traffic(
         ]
         stop_faults, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
         faults = Faults(
-            campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS))
+            campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS)), disk
         )
         async with asyncio.TaskGroup() as tasks:
             # Beside the faults: what waits to be ready may need what a failpoint has ended.

@@ -9,12 +9,15 @@ import time
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.service_process import ProcessFailedError
 from services.cli.suite import Suite
+from tests.chaos.disk import Disk
 from tests.chaos.proxy import Link, Proxy
 from tests.chaos.report import ENDED, UNANSWERED, Report
 
 POSTGRES = "postgres"
 _LOOK_SECONDS = 0.5
 _STARTS = 5
+_DISK_SHARE = 0.5
+"""Of the links broken otherwise."""
 
 
 class Faults:
@@ -22,9 +25,12 @@ class Faults:
 
     def __init__(
         self, seed: int, suite: Suite, server: EmbeddedPostgres, proxy: Proxy, report: Report,
-        failpoints: bool,
+        failpoints: bool, disk: Disk | None = None,
     ) -> None:  # fmt: skip
-        """With `failpoints`, processes may be killed by these, too."""
+        """With `failpoints`, processes may be killed by these, too. `disk`: PostgreSQL's, if it may
+        be filled.
+        """
+        self._disk = disk
         self._chance = random.Random(f"faults-{seed}")
         self._suite = suite
         self._server = server
@@ -46,6 +52,8 @@ class Faults:
                 await self._kill(list({name, POSTGRES}))
             elif drawn < 0.8:
                 await self._pause(name)
+            elif self._disk is not None and self._chance.random() < _DISK_SHARE:
+                await self._fill(self._disk)
             else:
                 await self._break_link()
 
@@ -100,6 +108,14 @@ class Faults:
             else:
                 await self._start(name)
         self._ours.clear()
+
+    async def _fill(self, disk: Disk) -> None:
+        """PostgreSQL may end when its log cannot grow, or not be able to recover before it can."""
+        await asyncio.to_thread(disk.fill)
+        await asyncio.sleep(self._chance.random() * 3)
+        await asyncio.to_thread(disk.free)
+        await asyncio.to_thread(self._server.start)
+        self._report.faults["disk full"] += 1
 
     async def _pause(self, name: str) -> None:
         def signalled(number: int) -> None:
