@@ -1,11 +1,11 @@
 """When to call again: google.rpc.RetryInfo of a call that was shed, and how our clients obey it."""
 
 import random
-from typing import cast
 
 import grpc
 from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+
+from services.common.status import received_status
 
 MOST_SECONDS = 30.0
 """What a server may ask for at most; so that a wrong one does not stop its clients."""
@@ -14,12 +14,7 @@ _JITTER = 0.25
 
 def retry_seconds_of(error: grpc.RpcError) -> float | None:
     """Return how long to wait before the same call, as the error's RetryInfo says, if it does."""
-    try:
-        # An AioRpcError has all that is read here, though it is no Call.
-        status = rpc_status.from_call(cast("grpc.Call", error))
-    except ValueError:
-        # The details belong to another status than the one received.
-        return None
+    status = received_status(error)
     for detail in status.details if status is not None else ():
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(retry):

@@ -71,14 +71,19 @@ def reason_of(status: status_pb2.Status | None) -> str:
     return ""
 
 
-def violations_of(error: grpc.RpcError) -> list[FieldViolation]:
-    """Return what a failed call says is wrong with fields of its request; none, where nothing."""
+def received_status(error: grpc.RpcError) -> status_pb2.Status | None:
+    """Return the rich status of a failed call; None where it has none of its own."""
     try:
         # An AioRpcError has all that is read here, though it is no Call.
-        status = rpc_status.from_call(cast("grpc.Call", error))
+        return cast("status_pb2.Status | None", rpc_status.from_call(cast("grpc.Call", error)))
     except ValueError:
         # The details belong to another status than the one received.
-        return []
+        return None
+
+
+def violations_of(error: grpc.RpcError) -> list[FieldViolation]:
+    """Return what a failed call says is wrong with fields of its request; none, where nothing."""
+    status = received_status(error)
     found: list[FieldViolation] = []
     for detail in status.details if status is not None else ():
         bad_request = error_details_pb2.BadRequest()
