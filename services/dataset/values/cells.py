@@ -163,12 +163,13 @@ def number_of(cell: object, mark: DecimalMark = DecimalMark.POINT) -> float | No
     text = text_of(cell)
     if not text or text.lower() in _NOT_A_NUMBER:
         return None
-    comma = _COMMA_NUMBER.fullmatch(text)
-    plain = text.translate(_GROUPS) if mark is DecimalMark.COMMA and comma else text
+    plain = text
     # A number in a typed source has its point, whatever texts have.
-    typed = mark is DecimalMark.POINT or not isinstance(cell, str)
-    if not _NUMBER.fullmatch(plain) or not (typed or comma):
-        hint = "" if mark is DecimalMark.COMMA or not comma else " (--decimal , reads such)"
+    if mark is DecimalMark.COMMA and isinstance(cell, str):
+        plain = text.translate(_GROUPS) if _COMMA_NUMBER.fullmatch(text) else ""
+    if not _NUMBER.fullmatch(plain):
+        named = mark is DecimalMark.POINT and _COMMA_NUMBER.fullmatch(text)
+        hint = " (--decimal , reads such)" if named else ""
         raise RowFaultError("INVALID_VALUE", f"{text[:64]!r} is no finite number{hint}")
     number = float(plain)
     if not math.isfinite(number):
