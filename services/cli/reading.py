@@ -36,6 +36,11 @@ Files = Annotated[
     ),
 ]
 
+Decimal = Annotated[
+    DecimalMark | None,
+    typer.Option(help="What stands before a fraction: '.', or ',' as in 1.089,90."),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -147,10 +152,7 @@ class EventMapping:
             "such as '%d.%m.%Y %H:%M'. Default: what is unambiguous is read."
         ),
     ] = None
-    decimal: Annotated[
-        DecimalMark | None,
-        typer.Option(help="What stands before a fraction: '.', or ',' as in 1.089,90."),
-    ] = None
+    decimal: Decimal = None
 
     def options(self, preset: EventOptions) -> EventOptions:
         """Return what is given, and what a named format says otherwise.
@@ -205,10 +207,7 @@ class ItemMapping:
     time_format: Annotated[
         str | None, typer.Option(help="How times are written, as strptime has it.")
     ] = None
-    decimal: Annotated[
-        DecimalMark | None,
-        typer.Option(help="What stands before a fraction: '.', or ',' as in 1.089,90."),
-    ] = None
+    decimal: Decimal = None
 
     def options(self, preset: ItemOptions) -> ItemOptions:
         """Return what is given, and what a named format says otherwise.
