@@ -128,16 +128,21 @@ class GenerationKeeper:
         tenant, generation_id = verdict.tenant, verdict.generation_id
         if verdict.failed:
             done = await self._lifecycle.withdraw(term, tenant, generation_id, verdict.reason)
-            counter, tell = self._metrics.withdrawn, _log_withdrawn
+            counter = self._metrics.withdrawn
         elif verdict.serves:
             done = await self._lifecycle.serve_staged(term, tenant, generation_id)
-            counter, tell = self._metrics.promoted, _log_serves
+            counter = self._metrics.promoted
         else:
             done = await self._lifecycle.retire(term, tenant, generation_id, verdict.reason)
-            counter, tell = self._metrics.retired, _log_retired
+            counter = self._metrics.retired
         if done:
             counter.labels(tenant).inc()
-            tell(verdict)
+            _log.info(
+                "generation withdrawn" if verdict.failed
+                else "generation serves" if verdict.serves
+                else "generation retired",
+                tenant=tenant, generation=generation_id, reason=verdict.reason,
+            )  # fmt: skip
         return done
 
     async def _note(self, state: LearnerState) -> None:
@@ -179,24 +184,3 @@ def _message(evidence: Evidence) -> bytes | None:
     return pb.LiveComparison(
         events=evidence.count, mean_difference=evidence.mean, lower=lower, upper=upper
     ).SerializeToString()
-
-
-def _log_withdrawn(verdict: Verdict) -> None:
-    _log.info(
-        "generation withdrawn",
-        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
-    )  # fmt: skip
-
-
-def _log_serves(verdict: Verdict) -> None:
-    _log.info(
-        "generation serves",
-        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
-    )  # fmt: skip
-
-
-def _log_retired(verdict: Verdict) -> None:
-    _log.info(
-        "generation retired",
-        tenant=verdict.tenant, generation=verdict.generation_id, reason=verdict.reason,
-    )  # fmt: skip
