@@ -18,12 +18,14 @@ lines, and bytes on disk of each table.
 
 import argparse
 import asyncio
+import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import grpc
 import numpy as np
@@ -36,7 +38,7 @@ from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import Clients, connect
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
-from services.cli.suite import Suite, SuiteConfig
+from services.cli.suite import Kind, Suite, SuiteConfig
 
 MIB = 1 << 20
 BATCH = 500
@@ -244,6 +246,29 @@ async def measure(measured: Measured, given: argparse.Namespace) -> None:
         print(f"  {name:24} {int(size) / MIB:6.1f} {rows:10,} {int(size) / max(rows, 1):10,.0f}")
 
 
+@contextlib.asynccontextmanager
+async def measured_suite(
+    environment: Mapping[Kind, Mapping[str, str]] = MappingProxyType({}),
+) -> AsyncIterator[Measured]:
+    """Run a suite of its own, on a PostgreSQL of its own; settings are by kind of service."""
+    guardian = Guardian()
+    with tempfile.TemporaryDirectory(prefix="harken-memory-") as folder:
+        try:
+            with EmbeddedPostgres(Path(folder) / "postgres", guardian) as server:
+                config = SuiteConfig(
+                    Path(folder) / "suite", server.dsn("harken_feedback"),
+                    server.dsn("harken_profile"), split_feedback=True, environment=environment,
+                )  # fmt: skip
+                suite = await asyncio.to_thread(Suite(config, guardian).__enter__)
+                try:
+                    async with connect(suite.endpoints) as clients:
+                        yield Measured(suite, server, clients)
+                finally:
+                    await asyncio.to_thread(suite.stop)
+        finally:
+            guardian.close()
+
+
 async def main() -> None:
     """Run a suite, grow it, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -252,25 +277,9 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=5)
     parser.add_argument("--logged-share", type=float, default=0.0, help="of slates")
     given = parser.parse_args()
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-memory-") as folder:
-        try:
-            with EmbeddedPostgres(Path(folder) / "postgres", guardian) as server:
-                config = SuiteConfig(
-                    Path(folder) / "suite", server.dsn("harken_feedback"),
-                    server.dsn("harken_profile"), split_feedback=True,
-                    environment={
-                        "ranker": {"HARKEN_RANKER_LOGGED_SHARE": str(given.logged_share)}
-                    },
-                )  # fmt: skip
-                suite = await asyncio.to_thread(Suite(config, guardian).__enter__)
-                try:
-                    async with connect(suite.endpoints) as clients:
-                        await measure(Measured(suite, server, clients), given)
-                finally:
-                    await asyncio.to_thread(suite.stop)
-        finally:
-            guardian.close()
+    share = {"HARKEN_RANKER_LOGGED_SHARE": str(given.logged_share)}
+    async with measured_suite({"ranker": share}) as measured:
+        await measure(measured, given)
 
 
 if __name__ == "__main__":

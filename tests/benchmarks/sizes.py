@@ -12,19 +12,13 @@ import argparse
 import asyncio
 import itertools
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
-from services.cli.clients import connect
-from services.cli.embedded_postgres import EmbeddedPostgres
-from services.cli.guardian import Guardian
-from services.cli.suite import Suite, SuiteConfig
-from tests.benchmarks.memory import BATCH, Measured
+from tests.benchmarks.memory import BATCH, Measured, measured_suite
 
 _AT_ONCE = 8
 _BOUNDED = ("feedback.frames", "feedback.checkpoint")
@@ -136,24 +130,8 @@ async def main() -> None:
     parser.add_argument("--users", type=int, default=4_000)
     parser.add_argument("--events", type=int, default=5, help="of each user")
     given = parser.parse_args()
-    guardian = Guardian()
-    with tempfile.TemporaryDirectory(prefix="harken-sizes-") as folder:
-        try:
-            with EmbeddedPostgres(Path(folder) / "postgres", guardian) as server:
-                config = SuiteConfig(
-                    Path(folder) / "suite",
-                    server.dsn("harken_feedback"),
-                    server.dsn("harken_profile"),
-                    split_feedback=True,
-                )
-                suite = await asyncio.to_thread(Suite(config, guardian).__enter__)
-                try:
-                    async with connect(suite.endpoints) as clients:
-                        await _measure(Measured(suite, server, clients), given)
-                finally:
-                    await asyncio.to_thread(suite.stop)
-        finally:
-            guardian.close()
+    async with measured_suite() as measured:
+        await _measure(measured, given)
 
 
 if __name__ == "__main__":
