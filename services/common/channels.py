@@ -11,7 +11,8 @@ from services.common.server import MAX_ANSWER_BYTES
 _STREAMS = (
     ("harken.feedback.v1.FeedbackService", "ImportEvents"),
     ("harken.feedback.v1.FeedbackService", "ExportEvents"),
-    ("harken.feedback.v1.EmbeddingService", "Subscribe"),
+    ("harken.internal.feed.v1.FeedService", "Subscribe"),
+    ("harken.internal.feed.v1.FeedService", "FollowEntries"),
     ("harken.feedback.v1.GenerationService", "PublishGeneration"),
     ("harken.feedback.v1.GenerationService", "DownloadGeneration"),
 )

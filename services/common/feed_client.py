@@ -11,12 +11,11 @@ import grpc
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import embedding_service_pb2_grpc, frame_pb2, history_pb2
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2_grpc, frame_pb2, history_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
 from services.common.feed_lag import FeedLag
 from services.common.logs import logger
-from services.common.loop_stages import VISIBLE, LoopMetrics
 from services.common.progress import Applied, Progress
 from services.common.status import reason_of
 
@@ -87,7 +86,7 @@ class FrameSink(Protocol):
 class FeedMetrics:
     """State of a subscription."""
 
-    def __init__(self, registry: CollectorRegistry, loop: LoopMetrics) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.connected = Gauge(
             "harken_feed_connected", "1 while subscribed to the feed, else 0.", registry=registry
         )
@@ -118,7 +117,6 @@ class FeedMetrics:
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=registry,
         )  # fmt: skip
-        self.visible = loop.stage(VISIBLE)
 
 
 class FeedClient:
@@ -144,8 +142,8 @@ class FeedClient:
         waits for a position ends it. `rebuild`, of durable sinks: takes what the log says of users
         where the frames that we lack are gone.
         """
-        self._stub: embedding_service_pb2_grpc.EmbeddingServiceAsyncStub
-        self._stub = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)  # type: ignore[assignment]
+        self._stub: feed_service_pb2_grpc.FeedServiceAsyncStub
+        self._stub = feed_service_pb2_grpc.FeedServiceStub(channel)  # type: ignore[assignment]
         self._sink = sink
         self._metrics = metrics
         self._subscriber = subscriber
@@ -156,7 +154,6 @@ class FeedClient:
         self._rebuild = rebuild
         self._want_snapshot = False
         self._lag = FeedLag()
-        self._news_after = 0
         self.connected = False
         self.head_version = 0
         self.last_contact = 0.0
@@ -231,15 +228,11 @@ class FeedClient:
                 await self._sink.restart(self._chunks(call))
                 self._want_snapshot = False
                 self._metrics.restarts.inc()
-                # What was there before we began is no measure of how fast the loop is.
-                self._news_after = self.head_version
                 self._note_applied()
                 ack = pb.Ack(version=self._sink.progress.applied.version)
                 await _send(call, pb.SubscribeRequest(ack=ack))
             if welcome.welcome.history and self._rebuild is not None:
                 await self._rebuild(self._history(call))
-                # As with a snapshot.
-                self._news_after = self.head_version
                 self._note_applied()
             self._set_connected(True)
             await self._apply_all(call)
@@ -371,7 +364,6 @@ class FeedClient:
             expected = frame.version
         if not fresh:
             return
-        began = time.time()
         try:
             with self._metrics.apply_seconds.time():
                 await self._sink.apply(fresh)
@@ -383,9 +375,6 @@ class FeedClient:
             raise
         self._metrics.frames.inc(len(fresh))
         self._note_applied()
-        for frame in fresh:
-            if frame.version > self._news_after:
-                self._metrics.visible.passed(frame, began)
 
     def _hear(self, head_version: int) -> None:
         self.head_version = head_version

@@ -3,18 +3,17 @@
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from harken.feedback.v1 import frame_pb2
 from services.common.tracing import EventTracer
 
 ACCEPTED, LEARNED, PUSHED, VISIBLE = "accepted", "learned", "pushed", "visible"
 STAGES = (ACCEPTED, LEARNED, PUSHED, VISIBLE)
-_BEFORE = {ACCEPTED: "", LEARNED: ACCEPTED, PUSHED: LEARNED, VISIBLE: LEARNED}
+_BEFORE = {ACCEPTED: "", LEARNED: ACCEPTED, PUSHED: ACCEPTED, VISIBLE: PUSHED}
 _BOUNDS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
     math.inf,
@@ -24,7 +23,7 @@ _BOUNDS = (
 class LoopMetrics(Collector):
     """The histogram of a process; each process has the stages that it is.
 
-    A collector of our own: a frame holds up to a thousand events, and the client library takes
+    A collector of our own: a step holds up to a thousand events, and the client library takes
     some 2 us to observe one.
     """
 
@@ -45,8 +44,8 @@ class LoopMetrics(Collector):
         family = HistogramMetricFamily(
             "harken_loop_stage_seconds",
             "Seconds from the acceptance of an event until a stage of the loop was done: accepted"
-            " (durable in the log), learned (its step is committed), pushed (its frame went to a"
-            " first subscriber), visible (applied by this process). Counts events.",
+            " (durable in the log), learned (its step is committed), pushed (it went to a first"
+            " subscriber), visible (applied by this process). Counts events.",
             labels=["stage"],
         )
         for name, stage in list(self._stages.items()):
@@ -90,19 +89,18 @@ class LoopStage:
             before = _BEFORE[self._name]
             self._tracer.span(self._name, sequence, began, ended, before, caller)
 
-    def passed(self, frame: frame_pb2.Frame, began: float) -> None:
-        """Count the events of a frame, of which the stage began at a unix time and ends now."""
+    def passed(self, accepted_us: Sequence[int], sequences: Sequence[int], began: float) -> None:
+        """Count events [n], by when they were accepted, unix microseconds, and their sequences.
+
+        The stage began at a unix time and ends now.
+        """
         now = time.time()
         counts = self._counts
-        since_newest = now - frame.accepted_at_us / 1e6
-        for changes in frame.tenants:
-            for age_us in changes.users.event_ages_us:
-                # Clocks of several hosts differ: never less than nothing.
-                seconds = max(0.0, since_newest + age_us / 1e6)
-                counts[bisect_left(_BOUNDS, seconds)] += 1
-                self._sum += seconds
-        if self._tracer is None:
-            return
-        for changes in frame.tenants:
-            for sequence in changes.users.event_sequences:
+        for at_us in accepted_us:
+            # Clocks of several hosts differ: never less than nothing.
+            seconds = max(0.0, now - at_us / 1e6)
+            counts[bisect_left(_BOUNDS, seconds)] += 1
+            self._sum += seconds
+        if self._tracer is not None:
+            for sequence in sequences:
                 self.trace(sequence, began, now)

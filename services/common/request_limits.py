@@ -18,6 +18,9 @@ MAX_BYTES = 1024 * 1024
 """Of a request that is not in LARGE_REQUESTS."""
 
 _V1 = "harken.feedback.v1."
+_FEED = "harken.internal.feed.v1."
+_SLATES = "harken.internal.slates.v1."
+_FACTS = "harken.internal.facts.v1."
 _PROFILE = "harken.profile.v1."
 
 MOST: Mapping[str, int] = MappingProxyType(
@@ -29,7 +32,7 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_V1}Item.numbers": 32,
         f"{_V1}DeleteItemsRequest.item_ids": 1000,
         f"{_V1}GetItemsRequest.item_ids": 1000,
-        f"{_V1}SubscribeStart.sections": MAX_SECTIONS,
+        f"{_FEED}SubscribeStart.sections": MAX_SECTIONS,
         f"{_V1}PutEmbeddingsRequest.embeddings": 1000,
         f"{_V1}Embedding.values": 1024,
         f"{_V1}RecordEventsRequest.events": 1000,
@@ -44,8 +47,8 @@ MOST: Mapping[str, int] = MappingProxyType(
             )
         },
         f"{_V1}EventContext.entries": 16,
-        f"{_V1}RecordSlatesRequest.slates": 500,
-        f"{_V1}ServedSlate.item_ids": 1000,
+        f"{_SLATES}RecordSlatesRequest.slates": 500,
+        f"{_SLATES}ServedSlate.item_ids": 1000,
         f"{_V1}RetractEventsRequest.event_ids": 1000,
         f"{_V1}DownloadGenerationRequest.file_names": 10,
         f"{_V1}GenerationManifest.scorer_features": 1000,
@@ -53,7 +56,7 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_V1}GenerationManifest.metrics": 10_000,
         f"{_V1}GenerationManifest.outcomes": 100,
         f"{_V1}Outcome.event_types": 100,
-        f"{_V1}AppendUserFactsRequest.facts": 1000,
+        f"{_FACTS}AppendUserFactsRequest.facts": 1000,
         "harken.ranker.v1.RecommendRequest.excluded_item_ids": 5000,
         "harken.ranker.v1.RankRequest.item_ids": 1000,
         "harken.ranker.v1.Filter.categories": 100,
@@ -76,9 +79,9 @@ DEFAULT_MOST = 100
 LARGE_BYTES: Mapping[str, int] = MappingProxyType(
     {
         f"{_V1}FileChunk.data": 2 * 1024 * 1024,
-        f"{_V1}ServedSlate.probabilities": 1024 * 1024,
-        f"{_V1}ServedSlate.logits": 1024 * 1024,
-        f"{_V1}ServedSlate.features": 2 * 1024 * 1024,
+        f"{_SLATES}ServedSlate.probabilities": 1024 * 1024,
+        f"{_SLATES}ServedSlate.logits": 1024 * 1024,
+        f"{_SLATES}ServedSlate.features": 2 * 1024 * 1024,
     }
 )
 """Bytes of a field, by its full name, where more than MAX_TEXT_BYTES are right."""
@@ -94,8 +97,8 @@ LARGE_REQUESTS: Mapping[str, int] = MappingProxyType(
         f"{_V1}PutEmbeddingsRequest": LARGE_MESSAGE_BYTES,
         f"{_V1}RecordEventsRequest": LARGE_MESSAGE_BYTES,
         f"{_V1}ImportEventsRequest": LARGE_MESSAGE_BYTES,
-        f"{_V1}RecordSlatesRequest": LARGE_MESSAGE_BYTES,
-        f"{_V1}AppendUserFactsRequest": LARGE_MESSAGE_BYTES,
+        f"{_SLATES}RecordSlatesRequest": LARGE_MESSAGE_BYTES,
+        f"{_FACTS}AppendUserFactsRequest": LARGE_MESSAGE_BYTES,
         f"{_V1}PublishGenerationRequest": 3 * 1024 * 1024,
         f"{_PROFILE}UpdateProfileRequest": SMALL_MESSAGE_BYTES,
     }

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from harken.feedback.v1 import generation_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import SCORER, TOWER
 from services.feedback.domain.bootstrap_models import (

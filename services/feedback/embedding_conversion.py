@@ -6,7 +6,7 @@ import numpy as np
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import generation_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault
 

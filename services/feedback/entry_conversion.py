@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.content_features import content_features
 from services.feedback.domain.entries import (
     EmbeddingPut,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_columns_pb2, event_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.user_key import user_key_of
 from services.common.validation import MAX_ID_BYTES, MAX_TIME_US, MIN_TIME_US, Checks, id_fault
 from services.feedback.domain.event_cleaning import hashed, hashed_field

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harken.feedback.v1 import event_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.user_key import user_key_of
 from services.common.validation import MAX_ID_BYTES, id_fault, subject_fault, time_fault
 from services.feedback.domain.event_cleaning import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.user_key import subject_of
 from services.feedback.store.log_store import LogRow
 

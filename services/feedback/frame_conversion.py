@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harken.feedback.v1 import frame_pb2 as pb
 from harken.feedback.v1 import generation_pb2, item_pb2
+from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.progress import Applied
 from services.feedback.domain.changes import (
     Changes,

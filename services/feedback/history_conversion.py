@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from harken.feedback.v1 import frame_pb2, history_pb2, user_fact_service_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2
+from harken.internal.feed.v1 import frame_pb2, history_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.feedback.entry_conversion import parse
 from services.feedback.store.log_store import LogRow
 

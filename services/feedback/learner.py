@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -234,7 +234,7 @@ class Learner:
         self._metrics.entries.inc(taken)
         self._metrics.beyond_influence.inc(self._state.beyond_influence)
         self._metrics.versions_since_checkpoint.set(after.version - self._checkpoint_version)
-        self._metrics.learned.passed(frame, began)
+        self._metrics.learned.passed(*self._state.learned, began)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harken.feedback.v1 import frame_pb2, generation_pb2
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.logs import logger
 from services.common.onnx_model import ITEM_VECTORS, TOWER
 from services.common.progress import Applied
 from services.feedback.domain.checkpoint import checkpoint
-from services.feedback.domain.entries import LogEntry
+from services.feedback.domain.entries import Event, LogEntry
 from services.feedback.domain.fold import fold
 from services.feedback.domain.placement import unfinished
 from services.feedback.domain.promotion import Verdict, verdict_of
@@ -53,6 +54,9 @@ class LearnerState:
         """What the last step learned from slates, by tenant."""
         self.beyond_influence = 0
         """Events of the last step beyond their user's daily influence."""
+        self.learned: tuple[list[int], list[int]] = ([], [])
+        """Of the events of the last step: when they were accepted, unix microseconds, and their
+        sequences."""
         self._log_time_us = 0
         self._as_committed = False
 
@@ -222,6 +226,10 @@ class LearnerState:
     ) -> frame_pb2.Frame:
         changes = step(self.states, entries, self._config, after.version)
         self.slate_changes = [(one.tenant, one.slates) for one in changes if one.slates is not None]
+        events = [entry for entry in entries if isinstance(entry.kind, Event)]
+        self.learned = (
+            [entry.accepted_at_us for entry in events], [entry.sequence for entry in events]
+        )  # fmt: skip
         self.beyond_influence = sum(one.beyond_influence for one in changes)
         if not finite(changes):
             raise ArithmeticError(f"step after version {before.version} is not finite")

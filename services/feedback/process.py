@@ -17,8 +17,10 @@ from harken.feedback.v1 import (
     embedding_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
-    user_fact_service_pb2_grpc,
 )
+from harken.internal.facts.v1 import user_fact_service_pb2_grpc
+from harken.internal.feed.v1 import feed_service_pb2_grpc
+from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
@@ -42,8 +44,10 @@ from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_recorder import EventRecorder, RecorderMetrics
 from services.feedback.event_retractor import EventRetractor, RetractionMetrics
 from services.feedback.feed.ack_book import AckBook
+from services.feedback.feed.entries_server import EntriesServer, EntriesStreamMetrics
 from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed.frame_hub import FrameHub
+from services.feedback.feed.log_hub import LogHub
 from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
 from services.feedback.item_recorder import ItemRecorder
 from services.feedback.learner import Learner, LearnerTimes
@@ -51,8 +55,10 @@ from services.feedback.learner_metrics import LearnerMetrics
 from services.feedback.learner_state import LearnerState
 from services.feedback.servicers.catalog import CatalogServicer
 from services.feedback.servicers.embedding import EmbeddingServicer
+from services.feedback.servicers.feed import FeedServicer
 from services.feedback.servicers.feedback import FeedbackServicer
 from services.feedback.servicers.generation import GenerationServicer
+from services.feedback.servicers.slate import SlateServicer
 from services.feedback.servicers.user_fact import UserFactServicer
 from services.feedback.slate_learning_metrics import SlateLearningMetrics
 from services.feedback.slate_recorder import SlateMetrics, SlateRecorder
@@ -66,6 +72,7 @@ from services.feedback.store.generation_lifecycle import GenerationLifecycle
 from services.feedback.store.generation_store import GenerationStore
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.learner_store import LearnerStore
+from services.feedback.store.log_reader import LogReader
 from services.feedback.store.retraction_store import RetractionStore
 from services.feedback.store.tenant_registry import TenantRegistry
 from services.feedback.store.user_fact_store import UserFactStore
@@ -74,11 +81,13 @@ SCHEMA = "feedback"
 _WRITING = (
     "harken.feedback.v1.FeedbackService",
     "harken.feedback.v1.CatalogService",
-    "harken.feedback.v1.UserFactService",
+    "harken.internal.facts.v1.UserFactService",
+    "harken.internal.slates.v1.SlateService",
 )
 _READING = (
     "harken.feedback.v1.EmbeddingService",
     "harken.feedback.v1.GenerationService",
+    "harken.internal.feed.v1.FeedService",
 )
 _PROBE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
@@ -100,6 +109,7 @@ class _Shared:
     loop: LoopMetrics
     generations: GenerationStore
     hub: FrameHub
+    log: LogHub
 
 
 async def run(settings: Live[FeedbackConfig], registry: CollectorRegistry) -> None:
@@ -141,8 +151,17 @@ async def _serve(
     database = DatabaseMetrics(registry, {"calls": pool, "core": core})
     hub = FrameHub(core, FrameStore(core), config.dsn, registry)
     await hub.load()
+    log = LogHub(core, LogReader(core), config.dsn, registry)
+    await log.load()
     shared = _Shared(
-        settings, pool, core, registry, loop, GenerationStore(pool, config.kept_generations), hub
+        settings,
+        pool,
+        core,
+        registry,
+        loop,
+        GenerationStore(pool, config.kept_generations),
+        hub,
+        log,
     )
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
@@ -170,7 +189,7 @@ async def _serve(
     _add_reading(server, shared, tenants, directory, await _acks(shared))
     if writes:
         _add_writing(server, shared, tenants, directory, flusher)
-    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), _watch(core, server, database)]
+    jobs: list[Coroutine[Any, Any, None]] = [hub.run(), log.run(), _watch(core, server, database)]
     if config.role is not Role.INGEST:
         jobs.append(_learner(shared, flusher).run())
     # The flusher ends last, after the server has let go of its calls.
@@ -238,12 +257,22 @@ def _add_reading(
     acks: Mapping[str, int],
 ) -> None:
     """Add what every role serves: the feed and the generations."""
-    metrics = SubscriptionMetrics(shared.registry, shared.loop.stage(PUSHED))
+    metrics = SubscriptionMetrics(shared.registry)
     frames = FrameStore(shared.pool)
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
             tenants,
             EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
+        ),
+        server.grpc,
+    )
+    feed_service_pb2_grpc.add_FeedServiceServicer_to_server(
+        FeedServicer(
+            EntriesServer(
+                shared.log,
+                LogReader(shared.pool),
+                EntriesStreamMetrics(shared.registry, shared.loop.stage(PUSHED)),
+            ),
             FeedServer(shared.hub, frames, metrics),
             AckBook(frames, shared.registry, acks),
             shared.settings.value.durable_subscribers,
@@ -271,13 +300,16 @@ def _add_writing(
             EventRecorder(
                 flusher, RecorderMetrics(shared.registry), shared.loop.stage(ACCEPTED), bulk
             ),
-            SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us),
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
             bulk,
             live=shared.settings.map(lambda config: _preparer(config, config.max_age_seconds)),
             history=shared.settings.map(lambda config: _preparer(config, None)),
         ),
+        server.grpc,
+    )
+    slate_service_pb2_grpc.add_SlateServiceServicer_to_server(
+        SlateServicer(tenants, SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us)),
         server.grpc,
     )
     catalogue = CatalogStore(shared.pool, directory)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harken.feedback.v1 import slate_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
+from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault

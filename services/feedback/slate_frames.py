@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from harken.feedback.v1 import frame_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.feed.v1 import frame_pb2 as pb
+from harken.internal.log.v1 import entry_pb2
 from services.feedback.domain.calibration import CalibrationSums
 from services.feedback.domain.joiner import JoinerItem, PendingSlate
 from services.feedback.domain.shown_slate import ShownSlate, SlateEvent

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter
 
-from harken.feedback.v1 import slate_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
+from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import Position
 from services.feedback.slate_conversion import SlateRejection, logged_slate
 from services.feedback.store.event_flusher import EventFlusher

@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from harken.feedback.v1 import frame_pb2 as pb
 from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feedback.domain.changes import (
     BaseChanges,
     ReferenceRows,

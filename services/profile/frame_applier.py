@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
-from harken.feedback.v1 import frame_pb2, history_pb2
+from harken.internal.feed.v1 import frame_pb2, history_pb2
 from services.common.errors import StoreUnavailableError
 from services.common.feed_client import FrameRefusedError
 from services.common.logs import logger

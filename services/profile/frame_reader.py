@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError, applied_by
 from services.common.progress import Applied
 from services.profile.domain import frame_check as check

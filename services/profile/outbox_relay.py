@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from harken.feedback.v1 import user_fact_service_pb2 as pb
-from harken.feedback.v1 import user_fact_service_pb2_grpc
+from harken.internal.facts.v1 import user_fact_service_pb2 as pb
+from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.retry_info import pause_seconds

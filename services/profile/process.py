@@ -5,14 +5,13 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.feed_client import FeedClient, FeedMetrics
 from services.common.live import Live
-from services.common.loop_stages import LoopMetrics
 from services.common.process_metrics import DatabaseMetrics
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
@@ -63,7 +62,7 @@ async def serve(
         behaviours = BehaviourStore(background)
         applier = await FrameApplier.open(behaviours, AttributeStore(background), metrics)
         feed = FeedClient(
-            channel, applier, FeedMetrics(registry, LoopMetrics(registry, tracer)),
+            channel, applier, FeedMetrics(registry),
             "profile", SECTIONS,
             durable=True, can_restart=False, rests=True, rebuild=applier.rebuild,
         )  # fmt: skip

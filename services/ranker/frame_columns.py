@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harken.feedback.v1 import frame_pb2, item_pb2
+from harken.feedback.v1 import item_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.ranker.domain.arrays import Float32s, Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from harken.feedback.v1 import frame_pb2, generation_pb2
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError, applied_by
 from services.common.logs import logger
 from services.common.progress import Progress

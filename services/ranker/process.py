@@ -6,12 +6,11 @@ import time
 import faiss
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
 from services.common.feed_client import FeedClient, FeedMetrics
 from services.common.live import Live
-from services.common.loop_stages import LoopMetrics
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
@@ -65,7 +64,7 @@ async def serve(
         client = FeedClient(
             feedback,
             folder,
-            FeedMetrics(registry, LoopMetrics(registry, tracer)),
+            FeedMetrics(registry),
             subscriber=f"ranker-{config.replica}",
             sections=SECTIONS,
             durable=False,

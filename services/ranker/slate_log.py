@@ -15,7 +15,7 @@ import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc, slate_pb2
+from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.live import Live
 from services.common.logs import logger
@@ -84,8 +84,8 @@ class SlateLog:
     def __init__(
         self, channel: grpc.aio.Channel, metrics: SlateLogMetrics, bounds: Live[SlateLogBounds]
     ) -> None:
-        self._stub: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
-        self._stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)  # type: ignore[assignment]
+        self._stub: slate_service_pb2_grpc.SlateServiceAsyncStub
+        self._stub = slate_service_pb2_grpc.SlateServiceStub(channel)  # type: ignore[assignment]
         self._metrics = metrics
         self._bounds = bounds
         self._waiting: deque[ServedSlate] = deque()
@@ -132,7 +132,7 @@ class SlateLog:
         batch = self._batch()
         # What is being sent stays in the queue until it is known what became of it.
         self._metrics.waiting.set(len(self._waiting))
-        request = feedback_service_pb2.RecordSlatesRequest(
+        request = slate_service_pb2.RecordSlatesRequest(
             tenant=batch[0].tenant, slates=[_message(slate) for slate in batch]
         )
         try:
@@ -144,7 +144,7 @@ class SlateLog:
         refused = [
             result
             for result in answer.results
-            if result.outcome != slate_pb2.SLATE_OUTCOME_ACCEPTED
+            if result.outcome != slate_service_pb2.SLATE_OUTCOME_ACCEPTED
         ]
         for result in refused[:1]:
             _log.error("slates refused", slates=len(refused), detail=result.detail)
@@ -185,9 +185,9 @@ class SlateLog:
         self._metrics.waiting.set(len(self._waiting))
 
 
-def _message(slate: ServedSlate) -> slate_pb2.ServedSlate:
+def _message(slate: ServedSlate) -> slate_service_pb2.ServedSlate:
     response = slate.response
-    message = slate_pb2.ServedSlate(
+    message = slate_service_pb2.ServedSlate(
         slate_id=response.slate_id,
         subject=slate.subject,
         surface=slate.surface,

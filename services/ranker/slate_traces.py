@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.loop_stages import VISIBLE
 from services.common.tracing import EventTracer
 

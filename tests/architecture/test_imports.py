@@ -50,14 +50,24 @@ def starts_with(name: str, package: str) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_imports_only_common_and_itself(service: str) -> None:
+def test_a_service_imports_only_common_the_feed_and_itself(service: str) -> None:
     for path in files(service):
         for name in imports(path):
             if starts_with(name, "services"):
-                assert starts_with(name, "services.common") or starts_with(
-                    name, f"services.{service}"
-                ), f"{path} imports {name}"
+                allowed = ("services.common", "services.feed", f"services.{service}")
+                assert any(starts_with(name, package) for package in allowed), (
+                    f"{path} imports {name}"
+                )
             assert not starts_with(name, "tests"), f"{path} imports {name}"
+
+
+def test_the_feed_imports_only_common_and_itself() -> None:
+    for path in files("feed"):
+        for name in imports(path):
+            allowed = ("services.common", "services.feed")
+            assert not starts_with(name, "services") or any(
+                starts_with(name, package) for package in allowed
+            ), f"{path} imports {name}"
 
 
 def test_common_imports_no_service() -> None:
@@ -67,7 +77,7 @@ def test_common_imports_no_service() -> None:
 
 
 def test_nothing_imports_the_tools_but_tools_and_tests() -> None:
-    for folder in (*SERVICES, "common"):
+    for folder in (*SERVICES, "common", "feed"):
         for path in files(folder):
             for name in imports(path):
                 assert not any(starts_with(name, f"services.{tool}") for tool in TOOLS), path
@@ -101,12 +111,12 @@ def test_a_domain_is_pure(service: str) -> None:
 
 
 def test_every_package_has_its_path_as_name() -> None:
-    for folder in (*SERVICES, *TOOLS, "common"):
+    for folder in (*SERVICES, *TOOLS, "common", "feed"):
         for path in files(folder):
             assert (path.parent / "__init__.py").exists(), f"{path.parent} is no package"
 
 
 def test_serving_needs_no_pytorch() -> None:
-    for folder in (*SERVICES, "common"):
+    for folder in (*SERVICES, "common", "feed"):
         for path in files(folder):
             assert not any(starts_with(name, "torch") for name in imports(path)), path

@@ -21,7 +21,7 @@ import numpy as np
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.database import open_pool
 from services.common.migrations import migrate

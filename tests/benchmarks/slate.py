@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.ranker.domain.changes import PopularityChanges, RuleChanges
 from services.ranker.domain.eligibility import ItemFilter

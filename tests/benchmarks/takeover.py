@@ -20,14 +20,14 @@ from collections.abc import Sequence
 import grpc
 import numpy as np
 
-from harken.feedback.v1 import embedding_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import Client, FeedbackProcesses
 from tests.feedback.feed_reader import FeedReader
 from tests.operations.learners import Effect, LearnerPair
 
-START = embedding_service_pb2.ResumePoint()
+START = feed_service_pb2.ResumePoint()
 
 
 async def fill(client: Client, items: int) -> None:

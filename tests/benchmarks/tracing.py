@@ -13,7 +13,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import frame_pb2
 from services.cli.local_suite import local_suite
 from services.cli.suite import Suite, SuiteConfig
 from services.common.loop_stages import VISIBLE, LoopMetrics
@@ -52,18 +51,16 @@ async def _measure(suite: Suite, calls: int) -> dict[str, float]:
 
 
 async def _hook(target: str, share: float) -> float:
-    """Return microseconds of CPU per event of a frame of 1,000 that passes a stage."""
-    frame = frame_pb2.Frame(accepted_at_us=int(time.time() * 1e6))
-    users = frame.tenants.add(tenant="default").users
-    users.event_sequences.extend(range(1, _EVENTS + 1))
-    users.event_ages_us.extend([5] * _EVENTS)
+    """Return microseconds of CPU per event of a step of 1,000 that passes a stage."""
+    accepted_us = [int(time.time() * 1e6)] * _EVENTS
+    sequences = list(range(1, _EVENTS + 1))
     async with event_tracer("benchmark", target, share) as tracer:
         stage = LoopMetrics(CollectorRegistry(), tracer).stage(VISIBLE)
         found = []
         for _ in range(_REPEATS):
             began = time.process_time()
             for _ in range(10):
-                stage.passed(frame, time.time())
+                stage.passed(accepted_us, sequences, time.time())
             found.append((time.process_time() - began) / 10 / _EVENTS * 1e6)
     return min(found)
 

@@ -5,7 +5,7 @@ import time
 
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from tests.chaos.report import DIGESTS, ORDER, Report
 from tests.end_to_end.clients import Caller, FoldOfFeed
 
@@ -45,8 +45,8 @@ class FeedWatch:
     async def _follow(self) -> None:
         fold = FoldOfFeed()
         call = self._caller.subscribe()
-        start = embedding_service_pb2.SubscribeStart(subscriber="watch", snapshot=True)
-        await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+        start = feed_service_pb2.SubscribeStart(subscriber="watch", snapshot=True)
+        await call.write(feed_service_pb2.SubscribeRequest(start=start))
         version: int | None = None
         try:
             while True:

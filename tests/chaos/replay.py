@@ -14,7 +14,7 @@ from unittest import mock
 import asyncpg
 from threadpoolctl import threadpool_limits
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.database import open_pool
 from services.common.progress import Applied

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import grpc
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import profile_service_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from tests.chaos.model import Journal

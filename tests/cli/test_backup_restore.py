@@ -18,7 +18,7 @@ import pytest
 
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2, item_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2
 from services.cli.backup.manifest import Manifest, read_manifest
 from services.cli.suite import Suite, SuiteConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import numpy as np
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.cli.suite import Suite
 from tests.cli.harken_process import Finished, harken
 from tests.conftest import FreshDatabase, StartSuite

@@ -18,6 +18,9 @@ from harken.feedback.v1 import (
     item_pb2,
 )
 from harken.feedback.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from harken.internal.feed.v1 import feed_service_pb2
+from harken.internal.feed.v1.feed_service_pb2_grpc import FeedServiceStub
+from harken.internal.slates.v1.slate_service_pb2_grpc import SlateServiceStub
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import Clients, connect
@@ -36,9 +39,13 @@ def event(name: str, who: str, item: str, kind: str = "play", **fields: Any) -> 
 class Caller:
     """One client of a suite."""
 
-    def __init__(self, clients: Clients, feed: Any) -> None:
+    def __init__(self, clients: Clients, channel: grpc.aio.Channel | None) -> None:
+        """`channel` to feedback, for what only our processes call."""
         self.clients = clients
-        self._feed = feed
+        if channel is not None:
+            self.slates: Any = SlateServiceStub(channel)
+            self._feed: Any = FeedServiceStub(channel)
+            self._embeddings: Any = EmbeddingServiceStub(channel)
 
     async def upsert(self, *items: item_pb2.Item, tenant: str = "") -> bytes:
         request = catalog_service_pb2.UpsertItemsRequest(tenant=tenant, items=items)
@@ -58,7 +65,7 @@ class Caller:
 
     async def put(self, *embeddings: embedding_service_pb2.Embedding) -> bytes:
         request = embedding_service_pb2.PutEmbeddingsRequest(embeddings=embeddings)
-        answer = await self._feed.PutEmbeddings(request)
+        answer = await self._embeddings.PutEmbeddings(request)
         assert not any(result.fault for result in answer.results), answer
         return bytes(answer.position)
 
@@ -94,11 +101,11 @@ class Caller:
         """Return the digest of what the feed says up to a version, by the plainest of folds."""
         fold = FoldOfFeed(tenant)
         call = self._feed.Subscribe()
-        start = embedding_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
+        start = feed_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
         reached = -1
         try:
             async with asyncio.timeout(30):
-                await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+                await call.write(feed_service_pb2.SubscribeRequest(start=start))
                 while reached < version:
                     message = await call.read()
                     assert message is not grpc.aio.EOF, "the feed ended"
@@ -176,7 +183,7 @@ async def caller_of(suite: Suite) -> AsyncIterator[Caller]:
         # Not with gRPC's own pauses: after a few kills it does not even try for two minutes.
         open_channel(suite.endpoints.feedback) as channel,
     ):
-        yield Caller(clients, EmbeddingServiceStub(channel))
+        yield Caller(clients, channel)
 
 
 def catalogue(count: int = 60) -> list[item_pb2.Item]:

@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from harken.feedback.v1 import event_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
 from services.cli.suite import Suite, SuiteConfig

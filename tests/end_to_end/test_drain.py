@@ -13,10 +13,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harken.feedback.v1 import (
-    embedding_service_pb2,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
 )
+from harken.internal.feed.v1 import feed_service_pb2
 from harken.profile.v1 import profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.cli.suite import Suite
@@ -171,8 +171,8 @@ async def test_a_stream_of_the_feed_ends_with_a_status_to_retry_on(running: Suit
     async with caller_of(running) as caller:
         await fill(caller)
         stream = caller.subscribe()
-        start = embedding_service_pb2.SubscribeStart(subscriber="watching", snapshot=True)
-        await stream.write(embedding_service_pb2.SubscribeRequest(start=start))
+        start = feed_service_pb2.SubscribeStart(subscriber="watching", snapshot=True)
+        await stream.write(feed_service_pb2.SubscribeRequest(start=start))
         assert (await stream.read()).HasField("welcome")
         began = terminate(running, "ingest")
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -14,8 +14,9 @@ from typing import Any
 import grpc
 import numpy as np
 
-from harken.feedback.v1 import embedding_service_pb2, generation_pb2, item_pb2
+from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.position import decode_position
 from services.feedback.domain.outcome_definition import OutcomeDefinition
@@ -53,10 +54,10 @@ async def follow(caller: Caller, recorded: Recorded) -> None:
         version = recorded.frames[-1].version if recorded.frames else 0
         epoch = recorded.frames[-1].epoch if recorded.frames else 0
         call = caller.subscribe()
-        start = embedding_service_pb2.SubscribeStart(subscriber="recorder")
+        start = feed_service_pb2.SubscribeStart(subscriber="recorder")
         start.resume.epoch, start.resume.version = epoch, version
         try:
-            await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+            await call.write(feed_service_pb2.SubscribeRequest(start=start))
             while True:
                 message = await call.read()
                 if message is grpc.aio.EOF:

@@ -9,11 +9,8 @@ import asyncpg
 import grpc
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import (
-    event_pb2,
-    feedback_service_pb2,
-    slate_pb2,
-)
+from harken.feedback.v1 import event_pb2, feedback_service_pb2
+from harken.internal.slates.v1 import slate_service_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.suite import Suite
@@ -95,8 +92,10 @@ async def misuse(caller: Caller) -> None:
         event_pb2.Event(event_id=MARKER, item_id=MARKER, type="play"),
     ]
     await clients.feedback.RecordEvents(feedback_service_pb2.RecordEventsRequest(events=parts))
-    slates = [slate_pb2.ServedSlate(slate_id=MARKER, subject=user(MARKER), item_ids=[MARKER])]
-    await clients.feedback.RecordSlates(feedback_service_pb2.RecordSlatesRequest(slates=slates))
+    slates = [
+        slate_service_pb2.ServedSlate(slate_id=MARKER, subject=user(MARKER), item_ids=[MARKER])
+    ]
+    await caller.slates.RecordSlates(slate_service_pb2.RecordSlatesRequest(slates=slates))
     wrong = grpc.StatusCode.INVALID_ARGUMENT
     for subject in (user(LONG), subject_pb2.Subject(session_id=LONG), subject_pb2.Subject()):
         recommend = ranker_service_pb2.RecommendRequest(

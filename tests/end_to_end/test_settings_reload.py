@@ -13,7 +13,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.cli.suite import Suite
 from tests.conftest import FreshDatabase, StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from harken.feedback.v1 import embedding_service_pb2, embedding_service_pb2_grpc, frame_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, frame_pb2
+from harken.internal.log.v1 import entry_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.suite import Suite
 from services.common.position import decode_position
@@ -168,13 +168,13 @@ async def test_the_head_learns_what_is_taken(caller: Caller, running: Suite) -> 
 
 async def head_of(suite: Suite) -> frame_pb2.ScorerHead:
     """Return the head as a new subscriber gets it: from the snapshot and the frames after it."""
-    start = embedding_service_pb2.SubscribeStart(
+    start = feed_service_pb2.SubscribeStart(
         subscriber="test", snapshot=True, sections=[frame_pb2.SECTION_HEAD]
     )
     async with grpc.aio.insecure_channel(suite.endpoints.feedback) as channel:
-        stub: Any = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)
+        stub: Any = feed_service_pb2_grpc.FeedServiceStub(channel)
         call = stub.Subscribe()
-        await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+        await call.write(feed_service_pb2.SubscribeRequest(start=start))
         found = frame_pb2.ScorerHead()
         head_version, version = None, -1
         async with asyncio.timeout(30):

@@ -22,8 +22,10 @@ from harken.feedback.v1 import (
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     item_pb2,
-    user_fact_service_pb2_grpc,
 )
+from harken.internal.facts.v1 import user_fact_service_pb2_grpc
+from harken.internal.feed.v1 import feed_service_pb2_grpc
+from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess
@@ -44,6 +46,8 @@ class Client:
     feedback: Any = field(init=False)
     catalog: Any = field(init=False)
     embedding: Any = field(init=False)
+    feed: Any = field(init=False)
+    slates: Any = field(init=False)
     generation: Any = field(init=False)
     user_fact: Any = field(init=False)
 
@@ -51,6 +55,8 @@ class Client:
         self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(self.channel)
         self.catalog = catalog_service_pb2_grpc.CatalogServiceStub(self.channel)
         self.embedding = embedding_service_pb2_grpc.EmbeddingServiceStub(self.channel)
+        self.feed = feed_service_pb2_grpc.FeedServiceStub(self.channel)
+        self.slates = slate_service_pb2_grpc.SlateServiceStub(self.channel)
         self.generation = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
         self.user_fact = user_fact_service_pb2_grpc.UserFactServiceStub(self.channel)
 

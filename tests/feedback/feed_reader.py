@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import frame_pb2
 from tests.feedback.conftest import Client
 
 
@@ -13,7 +13,7 @@ class FeedReader:
     """One stream."""
 
     def __init__(self, client: Client, **start: Any) -> None:
-        self._call = client.embedding.Subscribe()
+        self._call = client.feed.Subscribe()
         self._start = pb.SubscribeStart(**{"subscriber": "reader", **start})
 
     async def __aenter__(self) -> Self:

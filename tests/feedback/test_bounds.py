@@ -7,12 +7,12 @@ import grpc
 
 from harken.feedback.v1 import (
     catalog_service_pb2,
-    embedding_service_pb2,
     event_pb2,
     feedback_service_pb2,
     generation_service_pb2,
     item_pb2,
 )
+from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of, violations_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
@@ -47,7 +47,7 @@ async def test_frames_snapshots_and_pages_of_large_items_fit_default_clients(
     _, target = processes.start("feedback", checkpoint_versions="1", checkpoint_seconds="0.01")
     client = connect(target)
     last = await upsert_large(client, 1000)
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(last)
     wanted = {f"large-{n}" for n in range(1000)}
@@ -140,7 +140,7 @@ async def test_a_backlog_drains_without_waiting_for_news(
         last = decode_position((await client.feedback.RecordEvents(request)).position).sequence
     # Steps of 10: a hundred of them, which at one per time-out would take minutes.
     processes.start("learner", role="learner", step_events="10")
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         async with asyncio.timeout(20):
             frames = await reader.frames_through(last)

@@ -9,7 +9,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.feedback.v1 import catalog_service_pb2 as pb
-from harken.feedback.v1 import embedding_service_pb2, item_pb2
+from harken.feedback.v1 import item_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import decode_position
 from services.common.validation import Checks
 from services.feedback.item_conversion import merged, update_paths
@@ -259,7 +260,7 @@ async def test_deleting_names_what_was_missing_and_reaches_the_feed(client: Clie
     answer = await client.catalog.DeleteItems(request)
     assert (answer.deleted, list(answer.missing_item_ids)) == (1, ["never-there"])
     assert not (await get(client, "doomed")).items
-    start = embedding_service_pb2.ResumePoint()
+    start = feed_service_pb2.ResumePoint()
     async with FeedReader(client, resume=start) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(decode_position(answer.position).sequence)

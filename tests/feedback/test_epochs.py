@@ -3,7 +3,7 @@
 import asyncpg
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import Position
 from tests.faults import fault_of, reason_of
 from tests.feedback.conftest import Connect, FeedbackProcesses, record
@@ -31,7 +31,7 @@ async def test_a_new_epoch_begins_under_a_running_process_and_says_where_the_old
     client = connect(target)
     await client.upsert(1)
     before = await record(client, "before")
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         old = (await reader.frames_through(before.sequence))[-1]
     await become_another_server(admin)
@@ -50,7 +50,7 @@ async def test_a_new_epoch_begins_under_a_running_process_and_says_where_the_old
     fork = await admin.fetchval(
         "SELECT last_sequence FROM feedback.forks WHERE epoch = $1", before.epoch
     )
-    point = embedding_service_pb2.ResumePoint(epoch=old.epoch, version=old.version)
+    point = feed_service_pb2.ResumePoint(epoch=old.epoch, version=old.version)
 
     async def feed_follows() -> bool:
         last = await record(client, f"follow-{next(numbers)}")
@@ -66,7 +66,7 @@ async def test_a_new_epoch_begins_under_a_running_process_and_says_where_the_old
 
     await until(feed_follows, "frames of the new epoch")
     # The same version under the new epoch's name never was.
-    wrong = embedding_service_pb2.ResumePoint(epoch=positions[-1].epoch, version=old.version)
+    wrong = feed_service_pb2.ResumePoint(epoch=positions[-1].epoch, version=old.version)
     async with FeedReader(client, resume=wrong) as reader:
         error = await fault_of(reader.read("welcome"))
     assert reason_of(error) == "EPOCH_LOST"
@@ -142,7 +142,7 @@ async def test_a_learner_commits_nothing_into_an_epoch_that_is_over(
     client = connect(target)
     await client.upsert(1)
     before = await record(client, "before")
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         old = (await reader.frames_through(before.sequence))[-1]
     async with admin.transaction():

@@ -28,7 +28,7 @@ async def test_no_round_of_the_loop_wakes_many() -> None:
     rounds = 0
 
     async def follow() -> None:
-        assert await hub.wait_for_news(0, 60.0)
+        assert await hub.news.wait(0, 60.0)
         woken.append(rounds)
 
     following = [asyncio.create_task(follow()) for _ in range(SUBSCRIBERS)]
@@ -48,8 +48,8 @@ async def test_who_comes_back_meanwhile_is_not_woken_for_nothing() -> None:
     found: list[bool] = []
 
     async def follow() -> None:
-        assert await hub.wait_for_news(0, 60.0)
-        found.append(await hub.wait_for_news(hub.head.version, 60.0))
+        assert await hub.news.wait(0, 60.0)
+        found.append(await hub.news.wait(hub.head.version, 60.0))
 
     following = [asyncio.create_task(follow()) for _ in range(SUBSCRIBERS)]
     await asyncio.sleep(0)
@@ -64,6 +64,6 @@ async def test_who_comes_back_meanwhile_is_not_woken_for_nothing() -> None:
 
 async def test_who_gets_nothing_is_told_after_a_while() -> None:
     hub = new_hub()
-    assert not await hub.wait_for_news(0, 0.001)
+    assert not await hub.news.wait(0, 0.001)
     hub.offer(frame(1))
-    assert await hub.wait_for_news(0, 60.0)
+    assert await hub.news.wait(0, 60.0)

@@ -8,13 +8,9 @@ import grpc
 import numpy as np
 import pytest
 
-from harken.feedback.v1 import (
-    catalog_service_pb2,
-    embedding_service_pb2,
-    generation_pb2,
-    item_pb2,
-)
+from harken.feedback.v1 import catalog_service_pb2, generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2
 from tests.end_to_end.trained_generation import files_of, manifest_of, upload_of
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, record_sequence
@@ -23,7 +19,7 @@ from tests.waiting import until
 
 State = generation_pb2.GenerationState
 DIMENSION = 24
-START = embedding_service_pb2.ResumePoint()
+START = feed_service_pb2.ResumePoint()
 
 
 def items(count: int = 20) -> list[item_pb2.Item]:

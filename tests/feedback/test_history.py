@@ -6,8 +6,9 @@ import asyncpg
 import grpc
 import pytest
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import feedback_service_pb2, history_pb2
+from harken.feedback.v1 import feedback_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import history_pb2
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, record
 from tests.feedback.feed_reader import FeedReader, events_in
 from tests.waiting import until
@@ -120,7 +121,7 @@ async def test_history_is_for_durable_subscribers_that_resume(client: Client) ->
         pb.SubscribeStart(subscriber="other", history=True, resume=point()),
         pb.SubscribeStart(subscriber="profile", durable=True, history=True, snapshot=True),
     ):
-        call = client.embedding.Subscribe()
+        call = client.feed.Subscribe()
         await call.write(pb.SubscribeRequest(start=start))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()

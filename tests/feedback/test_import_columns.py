@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import embedding_service_pb2, event_columns_pb2
+from harken.feedback.v1 import event_columns_pb2
 from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2 as service_pb
-from harken.log.v1 import entry_pb2
+from harken.internal.feed.v1 import feed_service_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.position import decode_position
 from tests.event_columns import columns_of
 from tests.faults import fault_of, fields_of
@@ -375,7 +376,7 @@ async def test_learning_goes_on_beside_an_import(
             events = [event(f"{chunk}-{n}", f"u{n % 40}", f"i{n % 3}") for n in range(1000)]
             yield service_pb.ImportEventsRequest(columns=columns_of(events))
 
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         answers = aiter(client.feedback.ImportEvents(requests()))
         first = decode_position((await anext(answers)).position)

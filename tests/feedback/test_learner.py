@@ -7,12 +7,12 @@ import time
 import asyncpg
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader, events_in
 from tests.waiting import until
 
-START = embedding_service_pb2.ResumePoint()
+START = feed_service_pb2.ResumePoint()
 
 
 async def chain(admin: asyncpg.Connection) -> list[asyncpg.Record]:

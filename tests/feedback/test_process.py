@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from harken.feedback.v1 import embedding_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from tests.faults import fault_of, reason_of
 from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
 from tests.feedback.feed_reader import FeedReader
@@ -57,7 +57,7 @@ async def test_a_learner_takes_no_events_and_serves_the_feed(
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED
     last = await record_sequence(connect(ingest), "x")
     for target in (ingest, learner):
-        start = embedding_service_pb2.ResumePoint()
+        start = feed_service_pb2.ResumePoint()
         async with FeedReader(connect(target), resume=start) as reader:
             await reader.read("welcome")
             await reader.frames_through(last)
@@ -86,7 +86,7 @@ async def test_a_checkpoint_that_fails_does_not_stop_learning(
         await until(writer, "a checkpoint to wait")
         pid = await writer()
         assert await admin.fetchval("SELECT pg_terminate_backend($1)", pid)
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         for number in range(5):
             await reader.frames_through(await record_sequence(client, f"after-{number}"))

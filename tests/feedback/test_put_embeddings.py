@@ -10,6 +10,7 @@ import pytest
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, event
@@ -28,7 +29,7 @@ async def put(client: Client, *embeddings: pb.Embedding, **fields: Any) -> pb.Pu
 async def vectors_of(client: Client, position: bytes, item_id: str) -> list[list[float]]:
     """Return all vectors that the feed has for an item up to a position, oldest first."""
     found = []
-    async with FeedReader(client, resume=pb.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         for frame in await reader.frames_through(decode_position(position).sequence):
             for one in frame.tenants:
@@ -47,7 +48,7 @@ async def test_vectors_of_items_and_users_reach_the_feed(client: Client) -> None
     )
     assert [r.fault for r in answer.results] == [0, 0]
     assert (await vectors_of(client, answer.position, "i1"))[-1] == FINE
-    async with FeedReader(client, resume=pb.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(decode_position(answer.position).sequence)
     users = [one.users for frame in frames for one in frame.tenants if one.HasField("users")]

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, event, row_of

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import feedback_service_pb2, slate_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
+from harken.internal.slates.v1 import slate_service_pb2
 from services.common.position import decode_position
 from tests.feedback.conftest import Client
 
 
-def slate(name: str, items: int = 3, **fields: Any) -> slate_pb2.ServedSlate:
+def slate(name: str, items: int = 3, **fields: Any) -> slate_service_pb2.ServedSlate:
     ones = np.ones(items, "<f4")
     whole: dict[str, Any] = {
         "slate_id": name,
@@ -29,17 +29,17 @@ def slate(name: str, items: int = 3, **fields: Any) -> slate_pb2.ServedSlate:
         "features": np.zeros((items, 5), "<f4").tobytes(),
         **fields,
     }
-    message = slate_pb2.ServedSlate(**whole)
+    message = slate_service_pb2.ServedSlate(**whole)
     if "serve_time" not in fields:
         message.serve_time.GetCurrentTime()
     return message
 
 
 async def record(
-    client: Client, *slates: slate_pb2.ServedSlate
-) -> feedback_service_pb2.RecordSlatesResponse:
-    request = feedback_service_pb2.RecordSlatesRequest(slates=slates)
-    answer: feedback_service_pb2.RecordSlatesResponse = await client.feedback.RecordSlates(request)
+    client: Client, *slates: slate_service_pb2.ServedSlate
+) -> slate_service_pb2.RecordSlatesResponse:
+    request = slate_service_pb2.RecordSlatesRequest(slates=slates)
+    answer: slate_service_pb2.RecordSlatesResponse = await client.slates.RecordSlates(request)
     return answer
 
 
@@ -48,7 +48,7 @@ async def test_a_sound_slate_is_in_the_log_as_it_was_sent(
 ) -> None:
     sent = slate("whole", surface="home", policy="greedy-1", seed=2**64 - 1)
     answer = await record(client, sent)
-    assert answer.results[0].outcome == slate_pb2.SLATE_OUTCOME_ACCEPTED
+    assert answer.results[0].outcome == slate_service_pb2.SLATE_OUTCOME_ACCEPTED
     sequence = decode_position(answer.position).sequence
     row = await module_admin.fetchrow(
         "SELECT user_key, entry FROM feedback.log WHERE sequence = $1", sequence
@@ -77,48 +77,51 @@ async def test_what_is_beyond_the_hundredth_item_is_cut(
     assert logged.features == features[:100].tobytes()
 
 
-_FAULTS: dict[str, tuple[Callable[[], slate_pb2.ServedSlate], int]] = {
-    "no id": (lambda: slate(""), slate_pb2.SLATE_REASON_INVALID_ID),
-    "long id": (lambda: slate("x" * 65), slate_pb2.SLATE_REASON_INVALID_ID),
-    "no generation": (lambda: slate("x", generation_id=""), slate_pb2.SLATE_REASON_INVALID_ID),
-    "surface": (lambda: slate("x", surface="Über"), slate_pb2.SLATE_REASON_INVALID_ID),
+_FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
+    "no id": (lambda: slate(""), slate_service_pb2.SLATE_REASON_INVALID_ID),
+    "long id": (lambda: slate("x" * 65), slate_service_pb2.SLATE_REASON_INVALID_ID),
+    "no generation": (
+        lambda: slate("x", generation_id=""),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
+    "surface": (lambda: slate("x", surface="Über"), slate_service_pb2.SLATE_REASON_INVALID_ID),
     "subject": (
         lambda: slate("x", subject=subject_pb2.Subject()),
-        slate_pb2.SLATE_REASON_INVALID_SUBJECT,
+        slate_service_pb2.SLATE_REASON_INVALID_SUBJECT,
     ),
     "position": (
         lambda: slate("x", served_position=b"mine"),
-        slate_pb2.SLATE_REASON_INVALID_POSITION,
+        slate_service_pb2.SLATE_REASON_INVALID_POSITION,
     ),
-    "old": (lambda: _served(time.time() - 301), slate_pb2.SLATE_REASON_INVALID_TIME),
-    "ahead": (lambda: _served(time.time() + 310), slate_pb2.SLATE_REASON_INVALID_TIME),
-    "no item": (lambda: slate("x", 0), slate_pb2.SLATE_REASON_INVALID_ITEMS),
+    "old": (lambda: _served(time.time() - 301), slate_service_pb2.SLATE_REASON_INVALID_TIME),
+    "ahead": (lambda: _served(time.time() + 310), slate_service_pb2.SLATE_REASON_INVALID_TIME),
+    "no item": (lambda: slate("x", 0), slate_service_pb2.SLATE_REASON_INVALID_ITEMS),
     "twice": (
         lambda: slate("x", item_ids=["i0", "i1", "i0"]),
-        slate_pb2.SLATE_REASON_INVALID_ITEMS,
+        slate_service_pb2.SLATE_REASON_INVALID_ITEMS,
     ),
     "propensities": (
         lambda: slate("x", propensities=np.ones(2, "<f4").tobytes()),
-        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+        slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
     ),
     "zero": (
         lambda: slate("x", propensities=np.zeros(3, "<f4").tobytes()),
-        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+        slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
     ),
     "nan": (
         lambda: slate("x", logits=np.full(3, np.nan, "<f4").tobytes()),
-        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+        slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
     ),
-    "torn": (lambda: slate("x", features=b"12345"), slate_pb2.SLATE_REASON_INVALID_COLUMNS),
+    "torn": (lambda: slate("x", features=b"12345"), slate_service_pb2.SLATE_REASON_INVALID_COLUMNS),
     "likely": (
         lambda: slate("x", probabilities=np.full(3, 1.5, "<f4").tobytes()),
-        slate_pb2.SLATE_REASON_INVALID_COLUMNS,
+        slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
     ),
-    "alone": (lambda: slate("x", features=b""), slate_pb2.SLATE_REASON_INVALID_COLUMNS),
+    "alone": (lambda: slate("x", features=b""), slate_service_pb2.SLATE_REASON_INVALID_COLUMNS),
 }
 
 
-def _served(at: float) -> slate_pb2.ServedSlate:
+def _served(at: float) -> slate_service_pb2.ServedSlate:
     made = slate("x")
     made.serve_time.FromMicroseconds(int(at * 1e6))
     return made
@@ -130,8 +133,8 @@ async def test_a_fault_is_the_outcome_of_its_slate_only(client: Client, name: st
     answer = await record(client, slate("before"), make(), slate("after"))
     assert [result.ordinal for result in answer.results] == [0, 1, 2]
     outcomes = [result.outcome for result in answer.results]
-    assert outcomes[0] == outcomes[2] == slate_pb2.SLATE_OUTCOME_ACCEPTED
-    assert outcomes[1] == slate_pb2.SLATE_OUTCOME_REJECTED
+    assert outcomes[0] == outcomes[2] == slate_service_pb2.SLATE_OUTCOME_ACCEPTED
+    assert outcomes[1] == slate_service_pb2.SLATE_OUTCOME_REJECTED
     assert answer.results[1].reason == reason
     assert answer.results[1].detail
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.cli.backup.take import held_snapshot
 from services.common.migrations import migrate
 from services.common.progress import Applied

@@ -9,7 +9,7 @@ import asyncpg
 import grpc
 import pytest
 
-from harken.feedback.v1 import embedding_service_pb2, frame_pb2
+from harken.internal.feed.v1 import feed_service_pb2, frame_pb2
 from services.cli.service_process import ServiceProcess
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, record_sequence
@@ -22,7 +22,7 @@ NACKS = 200
 async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
     client: Client,
 ) -> None:
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         welcome = await reader.read("welcome")
         assert welcome.epoch == 1
         last = 0
@@ -41,11 +41,11 @@ async def test_every_version_comes_once_in_order_and_holds_what_was_recorded(
 
 async def test_a_subscriber_resumes_where_it_was(client: Client) -> None:
     first = await record_sequence(client, "resume-1")
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(first)
     second = await record_sequence(client, "resume-2", "resume-3")
-    point = embedding_service_pb2.ResumePoint(epoch=1, version=frames[-1].version)
+    point = feed_service_pb2.ResumePoint(epoch=1, version=frames[-1].version)
     async with FeedReader(client, resume=point) as reader:
         await reader.read("welcome")
         more = await reader.frames_through(second)
@@ -56,7 +56,7 @@ async def test_a_subscriber_resumes_where_it_was(client: Client) -> None:
 
 async def test_only_wanted_sections_come_but_every_version(client: Client) -> None:
     wanted = [frame_pb2.SECTION_POPULARITY]
-    start = embedding_service_pb2.ResumePoint()
+    start = feed_service_pb2.ResumePoint()
     async with FeedReader(client, resume=start, sections=wanted) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(await record_sequence(client, "sections"))
@@ -100,8 +100,8 @@ async def test_a_wrong_start_names_its_fields(
 
 async def test_a_subscriber_ahead_of_the_head_is_on_a_fork(client: Client) -> None:
     for point in (
-        embedding_service_pb2.ResumePoint(epoch=1, version=10**9),
-        embedding_service_pb2.ResumePoint(epoch=7, version=1),
+        feed_service_pb2.ResumePoint(epoch=1, version=10**9),
+        feed_service_pb2.ResumePoint(epoch=7, version=1),
     ):
         async with FeedReader(client, resume=point) as reader:
             error = await fault_of(reader.read("welcome"))
@@ -128,7 +128,7 @@ async def test_forgotten_history_is_out_of_range_and_a_snapshot_replaces_it(
     await asyncio.to_thread(process.kill)
     process.start()
     await asyncio.to_thread(process.wait_ready, time.monotonic() + 60)
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         error = await fault_of(reader.read("welcome"))
     assert error.code() == grpc.StatusCode.OUT_OF_RANGE
     assert reason_of(error) == "HISTORY_GONE"
@@ -161,7 +161,7 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
     )
     client = connect(target)
     await client.upsert(20)
-    start = embedding_service_pb2.ResumePoint()
+    start = feed_service_pb2.ResumePoint()
     async with FeedReader(client, resume=start, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")
         first = await reader.read("frame")
@@ -174,7 +174,7 @@ async def test_frames_wait_for_a_durable_subscriber_that_is_away(
 
     await until(checkpoints, "checkpoints", 30)
     last = await record_sequence(client, "for the keeper")
-    point = embedding_service_pb2.ResumePoint(epoch=1, version=first.version)
+    point = feed_service_pb2.ResumePoint(epoch=1, version=first.version)
     async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")
         frames = await reader.frames_through(last)
@@ -197,14 +197,14 @@ async def test_acks_never_lie_ahead_of_what_a_durable_subscriber_got(
     await client.upsert(20)
     last = await record_sequence(client, "one", "two")
     for point in (
-        embedding_service_pb2.ResumePoint(epoch=1, version=2**62),
-        embedding_service_pb2.ResumePoint(epoch=7, version=1),
+        feed_service_pb2.ResumePoint(epoch=1, version=2**62),
+        feed_service_pb2.ResumePoint(epoch=7, version=1),
     ):
         async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
             error = await fault_of(reader.read("welcome"))
         assert reason_of(error) == "EPOCH_LOST"
         assert await acked_version(admin, "keeper") is None
-    begin = embedding_service_pb2.ResumePoint()
+    begin = feed_service_pb2.ResumePoint()
     wanted = [frame_pb2.SECTION_POPULARITY]
     async with FeedReader(client, resume=begin, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")
@@ -220,7 +220,7 @@ async def test_acks_never_lie_ahead_of_what_a_durable_subscriber_got(
     assert noted is not None
     assert frames[0].version <= noted <= head
     # A stream that starts earlier is right, whatever was acked before: it needs what follows.
-    point = embedding_service_pb2.ResumePoint(epoch=1, version=1)
+    point = feed_service_pb2.ResumePoint(epoch=1, version=1)
     async with FeedReader(
         client, resume=point, subscriber="keeper", durable=True, sections=wanted
     ) as reader:
@@ -228,7 +228,7 @@ async def test_acks_never_lie_ahead_of_what_a_durable_subscriber_got(
         assert await acked_version(admin, "keeper") == 1
         assert (await reader.read("frame")).after_version == 1
     # One that starts later has acked nothing by that.
-    point = embedding_service_pb2.ResumePoint(epoch=1, version=noted)
+    point = feed_service_pb2.ResumePoint(epoch=1, version=noted)
     async with FeedReader(client, resume=point, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")
         assert await acked_version(admin, "keeper") == 1
@@ -242,7 +242,7 @@ async def test_the_newest_stream_of_a_durable_name_is_the_one_that_acks(
     client = connect(target)
     await client.upsert(20)
     last = await record_sequence(client, "one", "two")
-    begin = embedding_service_pb2.ResumePoint()
+    begin = feed_service_pb2.ResumePoint()
     settings = {"resume": begin, "subscriber": "keeper", "durable": True}
     async with FeedReader(client, **settings) as older:
         await older.read("welcome")
@@ -281,7 +281,7 @@ async def test_a_claim_whose_stream_died_with_its_server_ends(
     client = connect(target)
     await client.upsert(20)
     last = await record_sequence(client, "one")
-    begin = embedding_service_pb2.ResumePoint()
+    begin = feed_service_pb2.ResumePoint()
     async with FeedReader(client, resume=begin, subscriber="keeper", durable=True) as reader:
         await reader.read("welcome")
         await reader.frames_through(last)
@@ -309,7 +309,7 @@ async def test_a_storm_of_nacks_fills_no_log_and_holds_up_nobody(
         await reader.read("welcome")
         for _ in range(NACKS):
             await reader.nack(1, "no reason")
-        start = embedding_service_pb2.ResumePoint()
+        start = feed_service_pb2.ResumePoint()
         async with FeedReader(client, subscriber="other", resume=start) as other:
             await other.read("welcome")
             await other.frames_through(sequence)

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 import grpc
 
-from harken.feedback.v1 import embedding_service_pb2
-from harken.feedback.v1 import user_fact_service_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses
@@ -87,7 +87,7 @@ async def test_large_facts_are_learned_and_none_is_lost(
         answer = await append(client, *large)
         assert answer.appended == 40
     last = decode_position(answer.position).sequence
-    async with FeedReader(client, resume=embedding_service_pb2.ResumePoint()) as reader:
+    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
         await reader.read("welcome")
         async with asyncio.timeout(20):
             await reader.frames_through(last)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from harken.feedback.v1 import embedding_service_pb2, event_pb2, feedback_service_pb2
+from harken.feedback.v1 import event_pb2, feedback_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
 from services.cli.service_process import ServiceProcess
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
 from tests.feedback.feed_reader import FeedReader
@@ -87,7 +88,7 @@ async def learning_pair(
     pair = LearnerPair(processes, lease_seconds=lease_seconds)
     client = connect(target)
     await client.upsert(ITEMS)
-    start = embedding_service_pb2.ResumePoint()
+    start = feed_service_pb2.ResumePoint()
     async with FeedReader(client, resume=start) as reader:
         await reader.read("welcome")
         effect = Effect(client, reader)

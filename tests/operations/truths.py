@@ -4,7 +4,7 @@ import collections
 
 import asyncpg
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from tests.operations.traffic import Traffic
 
 _PROFILES = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.position import Position
 from services.common.user_key import user_key_of
 

@@ -10,17 +10,10 @@ from google.protobuf import json_format
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from harken.feedback.v1 import (
-    embedding_service_pb2 as embedding,
-)
-from harken.feedback.v1 import (
-    embedding_service_pb2_grpc,
-    frame_pb2,
-    user_fact_service_pb2_grpc,
-)
-from harken.feedback.v1 import (
-    user_fact_service_pb2 as fact,
-)
+from harken.internal.facts.v1 import user_fact_service_pb2 as fact
+from harken.internal.facts.v1 import user_fact_service_pb2_grpc
+from harken.internal.feed.v1 import feed_service_pb2 as feed
+from harken.internal.feed.v1 import feed_service_pb2_grpc, frame_pb2
 from services.common.errors import FieldViolation, InvalidRequestError, OverloadedError
 from services.common.status import status_of
 from tests.scripted_server import scripted_server, unscripted
@@ -29,20 +22,20 @@ UserRevision = tuple[str, bytes, int]
 
 
 class ScriptedFeedback(
-    embedding_service_pb2_grpc.EmbeddingServiceServicer,
+    feed_service_pb2_grpc.FeedServiceServicer,
     user_fact_service_pb2_grpc.UserFactServiceServicer,
 ):
     """Streams `frames`, and remembers what it is told."""
 
-    PutEmbeddings = unscripted
+    FollowEntries = unscripted
 
     def __init__(self) -> None:
         self.frames: list[frame_pb2.Frame] = []
         self.forks: dict[int, int] = {}
         self.epoch = 1
-        self.starts: list[embedding.SubscribeStart] = []
+        self.starts: list[feed.SubscribeStart] = []
         self.acks: list[int] = []
-        self.nacks: list[embedding.Nack] = []
+        self.nacks: list[feed.Nack] = []
         self.facts: list[tuple[UserRevision, dict[str, Any]]] = []
         """Facts that were new, in the order of their arrival."""
         self.fact_calls = 0
@@ -64,7 +57,7 @@ class ScriptedFeedback(
     async def start(self) -> None:
         """Listen, on the port of before if there was one."""
         self._server = scripted_server()
-        embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(self, self._server)
+        feed_service_pb2_grpc.add_FeedServiceServicer_to_server(self, self._server)
         user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(self, self._server)
         port = self._server.add_insecure_port(self.target or "127.0.0.1:0")
         self.target = f"127.0.0.1:{port}"
@@ -97,18 +90,17 @@ class ScriptedFeedback(
         return max(self.acks, default=0)
 
     async def Subscribe(  # noqa: N802
-        self, request_iterator: AsyncIterator[embedding.SubscribeRequest], context: Any
-    ) -> AsyncIterator[embedding.SubscribeResponse]:
+        self, request_iterator: AsyncIterator[feed.SubscribeRequest], context: Any
+    ) -> AsyncIterator[feed.SubscribeResponse]:
         messages = aiter(request_iterator)
         start = (await anext(messages)).start
         self.starts.append(start)
-        yield embedding.SubscribeResponse(
-            welcome=embedding.Welcome(
+        yield feed.SubscribeResponse(
+            welcome=feed.Welcome(
                 epoch=self.epoch,
                 head_version=self._head(),
                 forks=[
-                    embedding.Fork(epoch=epoch, last_sequence=last)
-                    for epoch, last in self.forks.items()
+                    feed.Fork(epoch=epoch, last_sequence=last) for epoch, last in self.forks.items()
                 ],
             )
         )
@@ -123,18 +115,18 @@ class ScriptedFeedback(
                     await context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
                 for frame in [f for f in self.frames if f.version > sent]:
                     sent = frame.version
-                    yield embedding.SubscribeResponse(frame=frame)
+                    yield feed.SubscribeResponse(frame=frame)
                 try:
                     async with asyncio.timeout(1.0):
                         await changed.wait()
                 except TimeoutError:
-                    yield embedding.SubscribeResponse(
-                        heartbeat=embedding.Heartbeat(epoch=self.epoch, head_version=self._head())
+                    yield feed.SubscribeResponse(
+                        heartbeat=feed.Heartbeat(epoch=self.epoch, head_version=self._head())
                     )
         finally:
             listener.cancel()
 
-    async def _listen(self, messages: AsyncIterator[embedding.SubscribeRequest]) -> None:
+    async def _listen(self, messages: AsyncIterator[feed.SubscribeRequest]) -> None:
         with contextlib.suppress(asyncio.CancelledError, grpc.aio.UsageError):
             async for message in messages:
                 if message.HasField("ack"):

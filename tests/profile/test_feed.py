@@ -13,8 +13,8 @@ import grpc
 import numpy as np
 import pytest
 
-from harken.feedback.v1 import frame_pb2
 from harken.feedback.v1.generation_pb2 import GenerationManifest
+from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
 from services.common.migrations import migrate

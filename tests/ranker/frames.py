@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from harken.feedback.v1 import frame_pb2, generation_pb2, item_pb2
+from harken.feedback.v1 import generation_pb2, item_pb2
+from harken.internal.feed.v1 import frame_pb2
 
 
 @dataclass

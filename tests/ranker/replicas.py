@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_folder import FrameFolder
 from tests.ranker.generations import KnownGenerations

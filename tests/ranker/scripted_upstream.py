@@ -7,12 +7,10 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from harken.feedback.v1 import (
-    embedding_service_pb2,
-    embedding_service_pb2_grpc,
-    frame_pb2,
     generation_service_pb2,
     generation_service_pb2_grpc,
 )
+from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, frame_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.common.call_limits import CallLimits
 from services.common.errors import EpochLostError
@@ -28,12 +26,12 @@ HEARTBEAT_SECONDS = 0.1
 
 
 class ScriptedFeedback(
-    embedding_service_pb2_grpc.EmbeddingServiceServicer,
+    feed_service_pb2_grpc.FeedServiceServicer,
     generation_service_pb2_grpc.GenerationServiceServicer,
 ):
     """A feed that grows by `add`, and one set of generation files."""
 
-    PutEmbeddings = ListGenerations = PublishGeneration = unscripted
+    FollowEntries = ListGenerations = PublishGeneration = unscripted
     PromoteGeneration = RollbackGeneration = unscripted
 
     def __init__(self) -> None:
@@ -42,9 +40,9 @@ class ScriptedFeedback(
         self.forks: dict[int, int] = {}
         self.epoch = 1
         self.lost_epoch = False
-        self.starts: list[embedding_service_pb2.SubscribeStart] = []
+        self.starts: list[feed_service_pb2.SubscribeStart] = []
         self.acked = 0
-        self.nacks: list[embedding_service_pb2.Nack] = []
+        self.nacks: list[feed_service_pb2.Nack] = []
         self.files = generation_files()
         self.downloads = 0
         self._changed = asyncio.Event()
@@ -59,9 +57,9 @@ class ScriptedFeedback(
 
     async def Subscribe(  # noqa: N802
         self,
-        requests: AsyncIterator[embedding_service_pb2.SubscribeRequest],
+        requests: AsyncIterator[feed_service_pb2.SubscribeRequest],
         context: grpc.aio.ServicerContext,
-    ) -> AsyncIterator[embedding_service_pb2.SubscribeResponse]:
+    ) -> AsyncIterator[feed_service_pb2.SubscribeResponse]:
         start = (await anext(requests)).start
         self.starts.append(start)
         if self.lost_epoch and start.WhichOneof("from") == "resume":
@@ -73,7 +71,7 @@ class ScriptedFeedback(
             if start.snapshot:
                 chunks = self.snapshot or [frame_pb2.Frame(epoch=self.epoch)]
                 for index, content in enumerate(chunks):
-                    response = embedding_service_pb2.SubscribeResponse()
+                    response = feed_service_pb2.SubscribeResponse()
                     response.snapshot_chunk.index = index
                     response.snapshot_chunk.last = index == len(chunks) - 1
                     response.snapshot_chunk.content.CopyFrom(content)
@@ -83,12 +81,12 @@ class ScriptedFeedback(
                 self._changed.clear()
                 for frame in [frame for frame in self.frames if frame.version > sent]:
                     sent = frame.version
-                    yield embedding_service_pb2.SubscribeResponse(frame=frame)
+                    yield feed_service_pb2.SubscribeResponse(frame=frame)
                 try:
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await self._changed.wait()
                 except TimeoutError:
-                    response = embedding_service_pb2.SubscribeResponse()
+                    response = feed_service_pb2.SubscribeResponse()
                     response.heartbeat.epoch = self.epoch
                     response.heartbeat.head_version = self.head
                     yield response
@@ -96,17 +94,15 @@ class ScriptedFeedback(
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
 
-    def _welcome(self) -> embedding_service_pb2.SubscribeResponse:
-        response = embedding_service_pb2.SubscribeResponse()
+    def _welcome(self) -> feed_service_pb2.SubscribeResponse:
+        response = feed_service_pb2.SubscribeResponse()
         response.welcome.epoch = self.epoch
         response.welcome.head_version = self.head
         for epoch, last in self.forks.items():
             response.welcome.forks.add(epoch=epoch, last_sequence=last)
         return response
 
-    async def _listen(
-        self, requests: AsyncIterator[embedding_service_pb2.SubscribeRequest]
-    ) -> None:
+    async def _listen(self, requests: AsyncIterator[feed_service_pb2.SubscribeRequest]) -> None:
         async for request in requests:
             if request.HasField("ack"):
                 self.acked = max(self.acked, request.ack.version)
@@ -183,7 +179,7 @@ class ScriptedUpstream:
 
     async def start_feedback(self) -> None:
         server = _server()
-        embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(self.feedback, server)
+        feed_service_pb2_grpc.add_FeedServiceServicer_to_server(self.feedback, server)
         generation_service_pb2_grpc.add_GenerationServiceServicer_to_server(self.feedback, server)
         self.feedback_target = await self._listen("feedback", server, self.feedback_target)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harken.feedback.v1 import frame_pb2, generation_pb2
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.ranker import serving_state
 from services.ranker.domain.generation import Generation
 from services.ranker.frame_folder import FrameFolder

@@ -10,8 +10,8 @@ import numpy as np
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import feedback_service_pb2 as pb
-from harken.feedback.v1 import feedback_service_pb2_grpc, slate_pb2
+from harken.feedback.v1 import feedback_service_pb2_grpc
+from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.channels import open_channel
 from services.common.errors import OverloadedError
@@ -37,18 +37,20 @@ class Shedding(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self.taken: list[str] = []
 
     async def RecordSlates(  # noqa: N802
-        self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RecordSlatesResponse:
+        self, request: slate_service_pb2.RecordSlatesRequest, context: grpc.aio.ServicerContext
+    ) -> slate_service_pb2.RecordSlatesResponse:
         self.times.append(asyncio.get_running_loop().time())
         if len(self.times) == 1:
             status = status_of(OverloadedError("busy", TOLD_SECONDS))
             await context.abort_with_status(rpc_status.to_status(status))
         self.taken += [slate.slate_id for slate in request.slates]
         results = [
-            slate_pb2.SlateResult(ordinal=n, outcome=slate_pb2.SLATE_OUTCOME_ACCEPTED)
+            slate_service_pb2.SlateResult(
+                ordinal=n, outcome=slate_service_pb2.SLATE_OUTCOME_ACCEPTED
+            )
             for n in range(len(request.slates))
         ]
-        return pb.RecordSlatesResponse(results=results)
+        return slate_service_pb2.RecordSlatesResponse(results=results)
 
 
 async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from harken.feedback.v1 import frame_pb2, generation_pb2
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError
 from services.ranker.domain.generation import Generation
 from services.ranker.frame_folder import FrameFolder, UnusableGenerationError

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harken.feedback.v1 import frame_pb2, generation_pb2
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2
 
 _ROUNDING = 1e-3
 """By how much a norm may be beyond the bound: vectors are float32."""

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from harken.feedback.v1 import embedding_service_pb2, embedding_service_pb2_grpc, frame_pb2
+from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, frame_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import CALL_SECONDS
 from services.cli.snapshot.feed_fold import FeedFaultError, FeedFold
@@ -71,10 +71,10 @@ async def verify(feedback: str, rankers: Sequence[tuple[str, Any]]) -> Report:
 @contextlib.asynccontextmanager
 async def _stream(target: str) -> AsyncIterator[AsyncIterator[Any]]:
     async with open_channel(target) as channel:
-        stub: Any = embedding_service_pb2_grpc.EmbeddingServiceStub(channel)
+        stub: Any = feed_service_pb2_grpc.FeedServiceStub(channel)
         call = stub.Subscribe()
-        start = embedding_service_pb2.SubscribeStart(subscriber="snapshot-verify", snapshot=True)
-        await call.write(embedding_service_pb2.SubscribeRequest(start=start))
+        start = feed_service_pb2.SubscribeStart(subscriber="snapshot-verify", snapshot=True)
+        await call.write(feed_service_pb2.SubscribeRequest(start=start))
         try:
             yield _messages(call)
         finally:

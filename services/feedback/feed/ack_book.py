@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2 as pb
 from services.common.logs import logger
 from services.common.seldom import Seldom
 from services.feedback.feed.subscriber import Subscriber

@@ -1,15 +1,13 @@
 """Serves the committed feed: where a subscriber starts, and what it gets."""
 
-import time
 from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, NotReadyError
 from services.common.logs import logger
-from services.common.loop_stages import LoopStage
 from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.history import HistoryPlan, history, plan_history
@@ -25,7 +23,7 @@ _log = logger("feed_server")
 class SubscriptionMetrics:
     """State of all subscribers of a process."""
 
-    def __init__(self, registry: CollectorRegistry, pushed: LoopStage) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.streams = Gauge(
             "harken_feed_subscribers", "Streams of subscribers that are open.", registry=registry
         )
@@ -40,7 +38,6 @@ class SubscriptionMetrics:
             "Histories made from the log, for subscribers whose frames were gone.",
             registry=registry,
         )
-        self.pushed = pushed
 
 
 class FeedServer:
@@ -50,8 +47,6 @@ class FeedServer:
         self._hub = hub
         self._store = store
         self._metrics = metrics
-        # What was committed before us is no news.
-        self._pushed_version, self._pushed_epoch = hub.head.version, hub.head.epoch
         self._parsed: dict[tuple[int, int], frame_pb2.Frame] = {}
         self._prepared: dict[
             tuple[int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
@@ -201,20 +196,13 @@ class FeedServer:
                 epoch, version = committed.epoch, committed.version
                 frame = self._parse(committed)
                 self._metrics.sent.inc()
-                self._note_push(frame)
                 acks.sent(version)
                 yield self._prepare(frame, subscriber.sections)
-            if not frames and not await self._hub.wait_for_news(version, HEARTBEAT_SECONDS):
+            if not frames and not await self._hub.news.wait(version, HEARTBEAT_SECONDS):
                 head = self._hub.head
                 yield pb.SubscribeResponse(
                     heartbeat=pb.Heartbeat(epoch=head.epoch, head_version=head.version)
                 )
-
-    def _note_push(self, frame: frame_pb2.Frame) -> None:
-        """Count a frame that goes out for the first time; what is repeated says nothing new."""
-        if frame.version > self._pushed_version or frame.epoch > self._pushed_epoch:
-            self._pushed_version, self._pushed_epoch = frame.version, frame.epoch
-            self._metrics.pushed.passed(frame, time.time())
 
     def _parse(self, committed: CommittedFrame) -> frame_pb2.Frame:
         """Return a frame; parsed once for all who get it about the same time."""

@@ -8,7 +8,6 @@ others nothing.
 
 import asyncio
 import contextlib
-import itertools
 from collections import deque
 from collections.abc import Sequence
 
@@ -18,14 +17,12 @@ from prometheus_client import CollectorRegistry, Gauge
 from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
+from services.feedback.feed.news import News
 from services.feedback.store.epochs import settle_epoch
 from services.feedback.store.frame_store import FRAME_CHANNEL, CommittedFrame, FrameStore, Head
 
 WINDOW_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
-_WOKEN_AT_ONCE = 2
-"""Subscribers that go on in one round of the loop: with all of them at once, a frame for sixty
-would hold up every call that is answered meanwhile, several times on its way."""
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _log = logger("frame_hub")
@@ -42,9 +39,7 @@ class FrameHub:
         self._dsn = dsn
         self._frames: deque[CommittedFrame] = deque()
         self._size = 0
-        # In the order in which they came, so those that have the head come last.
-        self._waiting: dict[asyncio.Future[None], int] = {}
-        self._wakes = False
+        self.news = News()
         self._wake = asyncio.Event()
         self.head = Head(0, 0, 0, {})
         self.fed = False
@@ -154,26 +149,13 @@ class FrameHub:
     def _set_head(self, head: Head) -> None:
         self.head = head
         self._show()
-        if not self._wakes:
-            self._wake_some()
-
-    def _wake_some(self) -> None:
-        """Let some subscribers that lack the head go on, and others in the next rounds."""
-        self._wakes = False
-        for waiting, version in [*itertools.islice(self._waiting.items(), _WOKEN_AT_ONCE)]:
-            if version == self.head.version:
-                return
-            del self._waiting[waiting]
-            _end(waiting)
-        if self._waiting:
-            self._wakes = True
-            asyncio.get_running_loop().call_soon(self._wake_some)
 
     def _show(self) -> None:
         self._version.set(self.head.version)
         self._sequence.set(self.head.sequence)
         self._epoch.set(self.head.epoch)
         self._window.set(self._size)
+        self.news.head_is(self.head.version)
 
     def after(self, version: int) -> Sequence[CommittedFrame] | None:
         """Return the next frames after a version, about a page of them; none when it is the head.
@@ -196,23 +178,3 @@ class FrameHub:
             if size > PAGE_BYTES:
                 break
         return page
-
-    async def wait_for_news(self, version: int, timeout: float) -> bool:
-        """Wait until the head is beyond a version; return whether it is."""
-        if self.head.version != version:
-            return True
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[None] = loop.create_future()
-        self._waiting[waiting] = version
-        late = loop.call_later(timeout, _end, waiting)
-        try:
-            await waiting
-        finally:
-            late.cancel()
-            self._waiting.pop(waiting, None)
-        return self.head.version != version
-
-
-def _end(waiting: "asyncio.Future[None]") -> None:
-    if not waiting.done():
-        waiting.set_result(None)

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from harken.feedback.v1 import embedding_service_pb2 as pb
-from harken.feedback.v1 import history_pb2
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import history_pb2
 from services.common.progress import Applied
 from services.feedback.history_conversion import history_of
 from services.feedback.store.frame_store import FrameStore, Head

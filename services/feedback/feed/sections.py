@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 
 _FIELDS_OF_SECTION = {
     frame_pb2.SECTION_CATALOGUE: ("catalogue",),

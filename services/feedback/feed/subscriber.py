@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""FeedbackService: events and slates in, retractions, events out."""
+"""FeedbackService: events in, retractions, events out."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,11 @@ from services.feedback.event_conversion import EventPreparer, PreparedRequest
 from services.feedback.event_export_conversion import exported_events
 from services.feedback.event_recorder import EventRecorder
 from services.feedback.event_retractor import EventRetractor
-from services.feedback.slate_recorder import SlateRecorder
 from services.feedback.store.event_export import EventExport, LogPage
 from services.feedback.store.tenant_registry import TenantRegistry
 
 _MAX_EVENTS = 1000
 _MAX_CHUNK_EVENTS = 5000
-_MAX_SLATES = 500
 _MAX_RETRACTIONS = 1000
 _PAGE_EVENTS = 1000
 _MAX_PAGE_EVENTS = 5000
@@ -43,7 +41,6 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self,
         tenants: TenantRegistry,
         recorder: EventRecorder,
-        slates: SlateRecorder,
         retractor: EventRetractor,
         export: EventExport,
         bulk: BulkWork,
@@ -53,7 +50,6 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
         self._tenants = tenants
         self._recorder = recorder
-        self._slates = slates
         self._retractor = retractor
         self._export = export
         self._bulk = bulk
@@ -125,18 +121,6 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                 yield await self._recorder.prepare(tenant, request.events, history)
             else:
                 yield await self._recorder.prepare_columns(tenant, columns, history)
-
-    async def RecordSlates(  # noqa: N802
-        self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RecordSlatesResponse:
-        """See feedback_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.size("slates", len(request.slates), 1, _MAX_SLATES)
-        checks.done()
-        await self._tenants.require(tenant)
-        results, position = await self._slates.record(tenant, request.slates)
-        return pb.RecordSlatesResponse(results=results, position=token_of(position))
 
     async def RetractEvents(  # noqa: N802
         self, request: pb.RetractEventsRequest, context: grpc.aio.ServicerContext

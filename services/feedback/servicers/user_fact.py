@@ -5,8 +5,8 @@ import time
 
 import grpc
 
-from harken.feedback.v1 import user_fact_service_pb2 as pb
-from harken.feedback.v1 import user_fact_service_pb2_grpc
+from harken.internal.facts.v1 import user_fact_service_pb2 as pb
+from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from services.common.attribute_faults import attributes_fault
 from services.common.position import token_of
 from services.common.validation import Checks

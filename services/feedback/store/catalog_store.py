@@ -9,7 +9,7 @@ from datetime import datetime
 import asyncpg
 
 from harken.feedback.v1 import item_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, session, store_faults
 from services.common.errors import OverloadedError
 from services.common.position import Position

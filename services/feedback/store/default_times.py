@@ -6,7 +6,7 @@ the same event with this time is no other one.
 
 from dataclasses import replace
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection
 from services.feedback.domain.event_cleaning import fingerprint
 from services.feedback.event_conversion import logged_draft

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from harken.feedback.v1 import generation_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import session
 from services.common.errors import WrongGenerationError
 from services.common.position import Position

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from harken.feedback.v1 import frame_pb2
-from harken.log.v1 import entry_pb2
+from harken.internal.feed.v1 import frame_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.progress import Applied
 from services.feedback.store.epochs import read_forks

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from harken.feedback.v1 import generation_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, session
 from services.common.errors import (
     AlreadyActiveError,

@@ -6,7 +6,7 @@ from enum import Enum
 
 import asyncpg
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, session
 from services.common.position import Position
 from services.feedback.store.log_store import SHARD, NewEntry, append_entries

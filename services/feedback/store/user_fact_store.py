@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from harken.feedback.v1 import user_fact_service_pb2 as pb
-from harken.log.v1 import entry_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2 as pb
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import session
 from services.common.position import Position
 from services.feedback.store.log_store import NewEntry, append_entries

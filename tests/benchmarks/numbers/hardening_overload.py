@@ -20,12 +20,11 @@ import grpc
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import (
     catalog_service_pb2,
-    embedding_service_pb2,
-    embedding_service_pb2_grpc,
     event_pb2,
     feedback_service_pb2,
     item_pb2,
 )
+from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.catch_up import wait_for_rankers
 from services.cli.clients import connect
@@ -279,8 +278,8 @@ def _send_batches(address: str) -> None:
 
 
 def _start_of_feed() -> bytes:
-    start = embedding_service_pb2.SubscribeStart(subscriber=f"r{random.random()}")
-    made: bytes = embedding_service_pb2.SubscribeRequest(start=start).SerializeToString()
+    start = feed_service_pb2.SubscribeStart(subscriber=f"r{random.random()}")
+    made: bytes = feed_service_pb2.SubscribeRequest(start=start).SerializeToString()
     return made
 
 
@@ -296,15 +295,15 @@ def _export(address: str) -> None:
 
 
 def _send_nacks(address: str) -> None:
-    def messages() -> Iterator[embedding_service_pb2.SubscribeRequest]:
-        yield embedding_service_pb2.SubscribeRequest.FromString(_start_of_feed())
-        nack = embedding_service_pb2.Nack(version=1, reason="x" * 800)
+    def messages() -> Iterator[feed_service_pb2.SubscribeRequest]:
+        yield feed_service_pb2.SubscribeRequest.FromString(_start_of_feed())
+        nack = feed_service_pb2.Nack(version=1, reason="x" * 800)
         for _ in range(_NACKS):
-            yield embedding_service_pb2.SubscribeRequest(nack=nack)
+            yield feed_service_pb2.SubscribeRequest(nack=nack)
         time.sleep(60)
 
     with grpc.insecure_channel(address) as channel, contextlib.suppress(grpc.RpcError):
-        for _ in embedding_service_pb2_grpc.EmbeddingServiceStub(channel).Subscribe(messages()):
+        for _ in feed_service_pb2_grpc.FeedServiceStub(channel).Subscribe(messages()):
             pass
 
 

@@ -18,10 +18,10 @@ from harken.feedback.v1 import (
     embedding_service_pb2,
     feedback_service_pb2,
     generation_service_pb2,
-    user_fact_service_pb2,
 )
 from harken.feedback.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from harken.feedback.v1.feedback_service_pb2_grpc import FeedbackServiceStub
+from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from harken.ranker.v1.ranker_service_pb2_grpc import RankerServiceStub

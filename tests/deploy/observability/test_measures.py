@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from harken.feedback.v1 import frame_pb2
 from services.common.call_limits import CallLimits
 from services.common.feed_lag import FeedLag
 from services.common.live import Live
@@ -47,13 +46,11 @@ def test_stages_count_as_the_client_library_does(passed: list[tuple[int, float]]
         assert float(own[name]) == pytest.approx(float(value)), name
 
 
-def test_events_of_one_frame_have_ages_of_their_own() -> None:
+def test_events_of_one_step_have_ages_of_their_own() -> None:
     """An old event in a step with a new one is not taken for a new one."""
     registry = CollectorRegistry()
-    frame = frame_pb2.Frame(accepted_at_us=int(time.time() * 1e6))
-    users = frame.tenants.add().users
-    users.event_ages_us.extend([0, 20_000_000])
-    LoopMetrics(registry).stage(VISIBLE).passed(frame, 0.0)
+    now_us = int(time.time() * 1e6)
+    LoopMetrics(registry).stage(VISIBLE).passed([now_us, now_us - 20_000_000], [2, 1], 0.0)
 
     def up_to(bound: str) -> float | None:
         labels = {"stage": VISIBLE, "le": bound}

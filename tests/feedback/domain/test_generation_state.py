@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.progress import Applied
 from services.feedback.domain.changes import Changes
 from services.feedback.domain.checkpoint import checkpoint

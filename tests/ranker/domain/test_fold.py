@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harken.feedback.v1 import frame_pb2
+from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError
 from services.common.progress import Applied
 from services.ranker.domain.item_index import digest_of

@@ -23,47 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject__pb2
-from harken.feedback.v1 import frame_pb2 as harken_dot_feedback_dot_v1_dot_frame__pb2
-from harken.feedback.v1 import history_pb2 as harken_dot_feedback_dot_v1_dot_history__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*harken/feedback/v1/embedding_service.proto\x12\x12harken.feedback.v1\x1a\x1eharken/common/v1/subject.proto\x1a\x1eharken/feedback/v1/frame.proto\x1a harken/feedback/v1/history.proto\"\xa4\x01\n\x10SubscribeRequest\x12\x33\n\x05start\x18\x01 \x01(\x0b\x32\".harken.feedback.v1.SubscribeStartH\x00\x12&\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x17.harken.feedback.v1.AckH\x00\x12(\n\x04nack\x18\x03 \x01(\x0b\x32\x18.harken.feedback.v1.NackH\x00\x42\t\n\x07message\"\xd3\x01\n\x0eSubscribeStart\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x31\n\x06resume\x18\x03 \x01(\x0b\x32\x1f.harken.feedback.v1.ResumePointH\x00\x12\x12\n\x08snapshot\x18\x04 \x01(\x08H\x00\x12-\n\x08sections\x18\x05 \x03(\x0e\x32\x1b.harken.feedback.v1.Section\x12\x0f\n\x07\x64urable\x18\x06 \x01(\x08\x12\x0f\n\x07history\x18\x07 \x01(\x08\x42\x06\n\x04\x66rom\"G\n\x0bResumePoint\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x18\n\x10through_sequence\x18\x03 \x01(\x04\"\x16\n\x03\x41\x63k\x12\x0f\n\x07version\x18\x01 \x01(\x04\"\'\n\x04Nack\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x9b\x02\n\x11SubscribeResponse\x12.\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.WelcomeH\x00\x12;\n\x0esnapshot_chunk\x18\x02 \x01(\x0b\x32!.harken.feedback.v1.SnapshotChunkH\x00\x12*\n\x05\x66rame\x18\x03 \x01(\x0b\x32\x19.harken.feedback.v1.FrameH\x00\x12\x32\n\theartbeat\x18\x04 \x01(\x0b\x32\x1d.harken.feedback.v1.HeartbeatH\x00\x12.\n\x07history\x18\x05 \x01(\x0b\x32\x1b.harken.feedback.v1.HistoryH\x00\x42\t\n\x07message\"\x82\x01\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\x12\x18\n\x10through_sequence\x18\x03 \x01(\x04\x12\'\n\x05\x66orks\x18\x04 \x03(\x0b\x32\x18.harken.feedback.v1.Fork\x12\x0f\n\x07history\x18\x05 \x01(\x08\",\n\x04\x46ork\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\"X\n\rSnapshotChunk\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12*\n\x07\x63ontent\x18\x03 \x01(\x0b\x32\x19.harken.feedback.v1.Frame\"0\n\tHeartbeat\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\"p\n\x14PutEmbeddingsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x31\n\nembeddings\x18\x03 \x03(\x0b\x32\x1d.harken.feedback.v1.Embedding\"\x84\x01\n\tEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12,\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.SubjectH\x00\x12\x0e\n\x06values\x18\x03 \x03(\x02\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x42\x08\n\x06target\"_\n\x15PutEmbeddingsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.harken.feedback.v1.EmbeddingResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"e\n\x0f\x45mbeddingResult\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x31\n\x05\x66\x61ult\x18\x02 \x01(\x0e\x32\".harken.feedback.v1.EmbeddingFault\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xdf\x01\n\x0e\x45mbeddingFault\x12\x1f\n\x1b\x45MBEDDING_FAULT_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45MBEDDING_FAULT_INVALID_TARGET\x10\x01\x12 \n\x1c\x45MBEDDING_FAULT_UNKNOWN_ITEM\x10\x02\x12#\n\x1f\x45MBEDDING_FAULT_WRONG_DIMENSION\x10\x03\x12\x1e\n\x1a\x45MBEDDING_FAULT_NOT_FINITE\x10\x04\x12!\n\x1d\x45MBEDDING_FAULT_OUT_OF_BOUNDS\x10\x05\x32\xd6\x01\n\x10\x45mbeddingService\x12\\\n\tSubscribe\x12$.harken.feedback.v1.SubscribeRequest\x1a%.harken.feedback.v1.SubscribeResponse(\x01\x30\x01\x12\x64\n\rPutEmbeddings\x12(.harken.feedback.v1.PutEmbeddingsRequest\x1a).harken.feedback.v1.PutEmbeddingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*harken/feedback/v1/embedding_service.proto\x12\x12harken.feedback.v1\x1a\x1eharken/common/v1/subject.proto\"p\n\x14PutEmbeddingsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x31\n\nembeddings\x18\x03 \x03(\x0b\x32\x1d.harken.feedback.v1.Embedding\"\x84\x01\n\tEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12,\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.SubjectH\x00\x12\x0e\n\x06values\x18\x03 \x03(\x02\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x42\x08\n\x06target\"_\n\x15PutEmbeddingsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.harken.feedback.v1.EmbeddingResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"e\n\x0f\x45mbeddingResult\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x31\n\x05\x66\x61ult\x18\x02 \x01(\x0e\x32\".harken.feedback.v1.EmbeddingFault\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xdf\x01\n\x0e\x45mbeddingFault\x12\x1f\n\x1b\x45MBEDDING_FAULT_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45MBEDDING_FAULT_INVALID_TARGET\x10\x01\x12 \n\x1c\x45MBEDDING_FAULT_UNKNOWN_ITEM\x10\x02\x12#\n\x1f\x45MBEDDING_FAULT_WRONG_DIMENSION\x10\x03\x12\x1e\n\x1a\x45MBEDDING_FAULT_NOT_FINITE\x10\x04\x12!\n\x1d\x45MBEDDING_FAULT_OUT_OF_BOUNDS\x10\x05\x32x\n\x10\x45mbeddingService\x12\x64\n\rPutEmbeddings\x12(.harken.feedback.v1.PutEmbeddingsRequest\x1a).harken.feedback.v1.PutEmbeddingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.feedback.v1.embedding_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EMBEDDINGFAULT']._serialized_start=1738
-  _globals['_EMBEDDINGFAULT']._serialized_end=1961
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=165
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=329
-  _globals['_SUBSCRIBESTART']._serialized_start=332
-  _globals['_SUBSCRIBESTART']._serialized_end=543
-  _globals['_RESUMEPOINT']._serialized_start=545
-  _globals['_RESUMEPOINT']._serialized_end=616
-  _globals['_ACK']._serialized_start=618
-  _globals['_ACK']._serialized_end=640
-  _globals['_NACK']._serialized_start=642
-  _globals['_NACK']._serialized_end=681
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=684
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=967
-  _globals['_WELCOME']._serialized_start=970
-  _globals['_WELCOME']._serialized_end=1100
-  _globals['_FORK']._serialized_start=1102
-  _globals['_FORK']._serialized_end=1146
-  _globals['_SNAPSHOTCHUNK']._serialized_start=1148
-  _globals['_SNAPSHOTCHUNK']._serialized_end=1236
-  _globals['_HEARTBEAT']._serialized_start=1238
-  _globals['_HEARTBEAT']._serialized_end=1286
-  _globals['_PUTEMBEDDINGSREQUEST']._serialized_start=1288
-  _globals['_PUTEMBEDDINGSREQUEST']._serialized_end=1400
-  _globals['_EMBEDDING']._serialized_start=1403
-  _globals['_EMBEDDING']._serialized_end=1535
-  _globals['_PUTEMBEDDINGSRESPONSE']._serialized_start=1537
-  _globals['_PUTEMBEDDINGSRESPONSE']._serialized_end=1632
-  _globals['_EMBEDDINGRESULT']._serialized_start=1634
-  _globals['_EMBEDDINGRESULT']._serialized_end=1735
-  _globals['_EMBEDDINGSERVICE']._serialized_start=1964
-  _globals['_EMBEDDINGSERVICE']._serialized_end=2178
+  _globals['_EMBEDDINGFAULT']._serialized_start=548
+  _globals['_EMBEDDINGFAULT']._serialized_end=771
+  _globals['_PUTEMBEDDINGSREQUEST']._serialized_start=98
+  _globals['_PUTEMBEDDINGSREQUEST']._serialized_end=210
+  _globals['_EMBEDDING']._serialized_start=213
+  _globals['_EMBEDDING']._serialized_end=345
+  _globals['_PUTEMBEDDINGSRESPONSE']._serialized_start=347
+  _globals['_PUTEMBEDDINGSRESPONSE']._serialized_end=442
+  _globals['_EMBEDDINGRESULT']._serialized_start=444
+  _globals['_EMBEDDINGRESULT']._serialized_end=545
+  _globals['_EMBEDDINGSERVICE']._serialized_start=773
+  _globals['_EMBEDDINGSERVICE']._serialized_end=893
 # @@protoc_insertion_point(module_scope)

@@ -26,15 +26,15 @@ if _version_not_supported:
 
 
 class EmbeddingServiceStub(object):
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
@@ -47,11 +47,6 @@ class EmbeddingServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Subscribe = channel.stream_stream(
-                '/harken.feedback.v1.EmbeddingService/Subscribe',
-                request_serializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeRequest.SerializeToString,
-                response_deserializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeResponse.FromString,
-                _registered_method=True)
         self.PutEmbeddings = channel.unary_unary(
                 '/harken.feedback.v1.EmbeddingService/PutEmbeddings',
                 request_serializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.PutEmbeddingsRequest.SerializeToString,
@@ -60,35 +55,20 @@ class EmbeddingServiceStub(object):
 
 
 class EmbeddingServiceServicer(object):
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
     without google.rpc.RetryInfo.
     """
-
-    def Subscribe(self, request_iterator, context):
-        """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then acks (each stands for all frames
-        before it, so one now and then is enough) and a nack for a frame refused.
-
-        Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
-        (the frames after the resume point are gone: ask for a snapshot),
-        FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
-        the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
-        or the store is away: reconnect and resume).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def PutEmbeddings(self, request, context):
         """Sets vectors of items or users. They go through the log and reach every
@@ -106,11 +86,6 @@ class EmbeddingServiceServicer(object):
 
 def add_EmbeddingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Subscribe': grpc.stream_stream_rpc_method_handler(
-                    servicer.Subscribe,
-                    request_deserializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeRequest.FromString,
-                    response_serializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeResponse.SerializeToString,
-            ),
             'PutEmbeddings': grpc.unary_unary_rpc_method_handler(
                     servicer.PutEmbeddings,
                     request_deserializer=harken_dot_feedback_dot_v1_dot_embedding__service__pb2.PutEmbeddingsRequest.FromString,
@@ -125,47 +100,20 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbeddingService(object):
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
     without google.rpc.RetryInfo.
     """
-
-    @staticmethod
-    def Subscribe(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
-            target,
-            '/harken.feedback.v1.EmbeddingService/Subscribe',
-            harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeRequest.SerializeToString,
-            harken_dot_feedback_dot_v1_dot_embedding__service__pb2.SubscribeResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def PutEmbeddings(request,

@@ -18,15 +18,15 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class EmbeddingServiceStub:
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
@@ -34,21 +34,6 @@ class EmbeddingServiceStub:
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
-    Subscribe: grpc.StreamStreamMultiCallable[
-        harken.feedback.v1.embedding_service_pb2.SubscribeRequest,
-        harken.feedback.v1.embedding_service_pb2.SubscribeResponse,
-    ]
-    """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then acks (each stands for all frames
-    before it, so one now and then is enough) and a nack for a frame refused.
-
-    Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
-    (the frames after the resume point are gone: ask for a snapshot),
-    FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
-    the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
-    or the store is away: reconnect and resume).
-    """
-
     PutEmbeddings: grpc.UnaryUnaryMultiCallable[
         harken.feedback.v1.embedding_service_pb2.PutEmbeddingsRequest,
         harken.feedback.v1.embedding_service_pb2.PutEmbeddingsResponse,
@@ -63,34 +48,19 @@ class EmbeddingServiceStub:
     """
 
 class EmbeddingServiceAsyncStub:
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
     without google.rpc.RetryInfo.
-    """
-
-    Subscribe: grpc.aio.StreamStreamMultiCallable[
-        harken.feedback.v1.embedding_service_pb2.SubscribeRequest,
-        harken.feedback.v1.embedding_service_pb2.SubscribeResponse,
-    ]
-    """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then acks (each stands for all frames
-    before it, so one now and then is enough) and a nack for a frame refused.
-
-    Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
-    (the frames after the resume point are gone: ask for a snapshot),
-    FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
-    the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
-    or the store is away: reconnect and resume).
     """
 
     PutEmbeddings: grpc.aio.UnaryUnaryMultiCallable[
@@ -107,37 +77,20 @@ class EmbeddingServiceAsyncStub:
     """
 
 class EmbeddingServiceServicer(metaclass=abc.ABCMeta):
-    """Serves the feed, and takes vectors that a backend brings itself.
+    """Takes vectors that a backend brings itself.
 
     A field of a request out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing changes. A field of an
     Embedding out of its limits: the fault of that embedding. Of more than 20
     fields the others are counted in the message.
 
-    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (PutEmbeddings) or 1 MiB (a message of Subscribe), a text above 64 KiB, more
+    INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB,
+    a text above 64 KiB, more
     than 1000 values too many in its embeddings, a message field that is there
     twice in a request above 64 KiB; and, naming no field, a body that cannot be
     decoded. What gRPC itself refuses, above 16 MiB, is RESOURCE_EXHAUSTED
     without google.rpc.RetryInfo.
     """
-
-    @abc.abstractmethod
-    def Subscribe(
-        self,
-        request_iterator: _MaybeAsyncIterator[harken.feedback.v1.embedding_service_pb2.SubscribeRequest],
-        context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.embedding_service_pb2.SubscribeResponse], collections.abc.AsyncIterator[harken.feedback.v1.embedding_service_pb2.SubscribeResponse]]:
-        """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then acks (each stands for all frames
-        before it, so one now and then is enough) and a nack for a frame refused.
-
-        Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
-        (the frames after the resume point are gone: ask for a snapshot),
-        FAILED_PRECONDITION with reason EPOCH_LOST (the resume point is ahead of
-        the head, or on a fork: ask for a snapshot), UNAVAILABLE (shutting down
-        or the store is away: reconnect and resume).
-        """
 
     @abc.abstractmethod
     def PutEmbeddings(

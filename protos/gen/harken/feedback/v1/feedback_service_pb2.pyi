@@ -2,7 +2,6 @@ from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import event_pb2 as _event_pb2
 from harken.feedback.v1 import event_columns_pb2 as _event_columns_pb2
 from harken.feedback.v1 import retraction_pb2 as _retraction_pb2
-from harken.feedback.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -49,22 +48,6 @@ class ImportEventsResponse(_message.Message):
     faults: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventResult]
     position: bytes
     def __init__(self, chunk: _Optional[int] = ..., accepted: _Optional[int] = ..., duplicates: _Optional[int] = ..., faults: _Optional[_Iterable[_Union[_event_pb2.EventResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
-
-class RecordSlatesRequest(_message.Message):
-    __slots__ = ("tenant", "slates")
-    TENANT_FIELD_NUMBER: _ClassVar[int]
-    SLATES_FIELD_NUMBER: _ClassVar[int]
-    tenant: str
-    slates: _containers.RepeatedCompositeFieldContainer[_slate_pb2.ServedSlate]
-    def __init__(self, tenant: _Optional[str] = ..., slates: _Optional[_Iterable[_Union[_slate_pb2.ServedSlate, _Mapping]]] = ...) -> None: ...
-
-class RecordSlatesResponse(_message.Message):
-    __slots__ = ("results", "position")
-    RESULTS_FIELD_NUMBER: _ClassVar[int]
-    POSITION_FIELD_NUMBER: _ClassVar[int]
-    results: _containers.RepeatedCompositeFieldContainer[_slate_pb2.SlateResult]
-    position: bytes
-    def __init__(self, results: _Optional[_Iterable[_Union[_slate_pb2.SlateResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class RetractEventsRequest(_message.Message):
     __slots__ = ("tenant", "event_ids")

@@ -34,7 +34,7 @@ class FeedbackServiceStub(object):
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -57,11 +57,6 @@ class FeedbackServiceStub(object):
                 request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.SerializeToString,
                 response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.FromString,
                 _registered_method=True)
-        self.RecordSlates = channel.unary_unary(
-                '/harken.feedback.v1.FeedbackService/RecordSlates',
-                request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.SerializeToString,
-                response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.FromString,
-                _registered_method=True)
         self.RetractEvents = channel.unary_unary(
                 '/harken.feedback.v1.FeedbackService/RetractEvents',
                 request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsRequest.SerializeToString,
@@ -83,7 +78,7 @@ class FeedbackServiceServicer(object):
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -117,17 +112,6 @@ class FeedbackServiceServicer(object):
         RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
         on from the first unanswered chunk: duplicates are recognised. Do not
         configure gRPC retries for this stream; they cannot resume it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RecordSlates(self, request, context):
-        """Records slates that were shown, and answers after they are durable. Called
-        by rankers, now and then, after they have answered. Faults of a slate are
-        outcomes. A slate sent again changes nothing, so retrying is always safe.
-
-        Fails as a whole as RecordEvents does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,11 +161,6 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.FromString,
                     response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.SerializeToString,
             ),
-            'RecordSlates': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordSlates,
-                    request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.FromString,
-                    response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.SerializeToString,
-            ),
             'RetractEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.RetractEvents,
                     request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RetractEventsRequest.FromString,
@@ -209,7 +188,7 @@ class FeedbackService(object):
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -260,33 +239,6 @@ class FeedbackService(object):
             '/harken.feedback.v1.FeedbackService/ImportEvents',
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsRequest.SerializeToString,
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ImportEventsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RecordSlates(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/harken.feedback.v1.FeedbackService/RecordSlates',
-            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesRequest.SerializeToString,
-            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.RecordSlatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,7 @@ class FeedbackServiceStub:
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -64,17 +64,6 @@ class FeedbackServiceStub:
     RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
     on from the first unanswered chunk: duplicates are recognised. Do not
     configure gRPC retries for this stream; they cannot resume it.
-    """
-
-    RecordSlates: grpc.UnaryUnaryMultiCallable[
-        harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
-        harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse,
-    ]
-    """Records slates that were shown, and answers after they are durable. Called
-    by rankers, now and then, after they have answered. Faults of a slate are
-    outcomes. A slate sent again changes nothing, so retrying is always safe.
-
-    Fails as a whole as RecordEvents does.
     """
 
     RetractEvents: grpc.UnaryUnaryMultiCallable[
@@ -117,7 +106,7 @@ class FeedbackServiceAsyncStub:
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -154,17 +143,6 @@ class FeedbackServiceAsyncStub:
     RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
     on from the first unanswered chunk: duplicates are recognised. Do not
     configure gRPC retries for this stream; they cannot resume it.
-    """
-
-    RecordSlates: grpc.aio.UnaryUnaryMultiCallable[
-        harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
-        harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse,
-    ]
-    """Records slates that were shown, and answers after they are durable. Called
-    by rankers, now and then, after they have answered. Faults of a slate are
-    outcomes. A slate sent again changes nothing, so retrying is always safe.
-
-    Fails as a whole as RecordEvents does.
     """
 
     RetractEvents: grpc.aio.UnaryUnaryMultiCallable[
@@ -207,7 +185,7 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
     than 20 fields the others are counted in the message.
 
     INVALID_ARGUMENT, before anything of it is looked at: a request above 16 MiB
-    (RecordEvents, ImportEvents, RecordSlates) or 1 MiB (all others), a text
+    (RecordEvents, ImportEvents) or 1 MiB (all others), a text
     above 64 KiB, more than 1000 elements too many in lists of its elements, a
     message field that is there twice in a request above 64 KiB; and, naming no
     field, a body that cannot be decoded. What gRPC itself refuses, above 16 MiB,
@@ -248,19 +226,6 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         RESOURCE_EXHAUSTED and UNAVAILABLE wait a little, open a new stream and go
         on from the first unanswered chunk: duplicates are recognised. Do not
         configure gRPC retries for this stream; they cannot resume it.
-        """
-
-    @abc.abstractmethod
-    def RecordSlates(
-        self,
-        request: harken.feedback.v1.feedback_service_pb2.RecordSlatesRequest,
-        context: _ServicerContext,
-    ) -> typing.Union[harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse, collections.abc.Awaitable[harken.feedback.v1.feedback_service_pb2.RecordSlatesResponse]]:
-        """Records slates that were shown, and answers after they are durable. Called
-        by rankers, now and then, after they have answered. Faults of a slate are
-        outcomes. A slate sent again changes nothing, so retrying is always safe.
-
-        Fails as a whole as RecordEvents does.
         """
 
     @abc.abstractmethod

@@ -109,3 +109,19 @@ class Encoder(_message.Message):
     alpha: float
     regularization: float
     def __init__(self, kind: _Optional[_Union[EncoderKind, str]] = ..., length: _Optional[int] = ..., decay: _Optional[float] = ..., alpha: _Optional[float] = ..., regularization: _Optional[float] = ...) -> None: ...
+
+class OutcomeFigures(_message.Message):
+    __slots__ = ("surface", "outcome", "examples", "predicted", "actual", "calibration_error")
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_FIELD_NUMBER: _ClassVar[int]
+    ACTUAL_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_ERROR_FIELD_NUMBER: _ClassVar[int]
+    surface: str
+    outcome: str
+    examples: float
+    predicted: float
+    actual: float
+    calibration_error: float
+    def __init__(self, surface: _Optional[str] = ..., outcome: _Optional[str] = ..., examples: _Optional[float] = ..., predicted: _Optional[float] = ..., actual: _Optional[float] = ..., calibration_error: _Optional[float] = ...) -> None: ...

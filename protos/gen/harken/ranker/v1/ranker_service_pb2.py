@@ -25,37 +25,37 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject__pb2
-from harken.feedback.v1 import frame_pb2 as harken_dot_feedback_dot_v1_dot_frame__pb2
+from harken.feedback.v1 import generation_pb2 as harken_dot_feedback_dot_v1_dot_generation__pb2
 from harken.ranker.v1 import slate_pb2 as harken_dot_ranker_dot_v1_dot_slate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/ranker/v1/ranker_service.proto\x12\x10harken.ranker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a\x1eharken/feedback/v1/frame.proto\x1a\x1charken/ranker/v1/slate.proto\"\xc5\x02\n\x10RecommendRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12(\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x18.harken.ranker.v1.Filter\x12\x19\n\x11\x65xcluded_item_ids\x18\x06 \x03(\t\x12\x14\n\x0cmin_position\x18\x07 \x01(\x0c\x12.\n\x0bwait_budget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\t \x01(\x08\x12\x0f\n\x07preview\x18\n \x01(\x08\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x02\n\x11RecommendResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12%\n\x05slots\x18\x02 \x03(\x0b\x32\x16.harken.ranker.v1.Slot\x12\x10\n\x08position\x18\x03 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\r\n\x05stale\x18\x06 \x01(\x08\x12\x14\n\x0c\x64\x65gradations\x18\x07 \x03(\t\x12&\n\x05\x64rops\x18\x08 \x01(\x0b\x32\x17.harken.ranker.v1.Drops\x12\x17\n\x0funknown_subject\x18\t \x01(\x08\x12\x1a\n\x12unknown_categories\x18\n \x03(\t\"\xfb\x01\n\x0bRankRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x0c\x12.\n\x0bwait_budget\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x06 \x01(\x08\x12\x0f\n\x07surface\x18\x07 \x01(\t\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12(\n\x06\x66ilter\x18\t \x01(\x0b\x32\x18.harken.ranker.v1.Filter\"\x9e\x01\n\x0cRankResponse\x12%\n\x05slots\x18\x01 \x03(\x0b\x32\x16.harken.ranker.v1.Slot\x12\x19\n\x11unranked_item_ids\x18\x02 \x03(\t\x12\x10\n\x08position\x18\x03 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12\r\n\x05stale\x18\x05 \x01(\x08\x12\x14\n\x0c\x64\x65gradations\x18\x06 \x03(\t\"o\n\x13SimilarItemsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Filter\"\x89\x01\n\x14SimilarItemsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.harken.ranker.v1.SimilarItem\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x1a\n\x12unknown_categories\x18\x04 \x03(\t\".\n\x0bSimilarItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x02\"\x18\n\x16GetServingStateRequest\"\xb3\x01\n\x17GetServingStateResponse\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x14\n\x0chead_version\x18\x05 \x01(\x04\x12\x10\n\x08position\x18\x06 \x01(\x0c\x12.\n\x07tenants\x18\x07 \x03(\x0b\x32\x1d.harken.ranker.v1.TenantState\"\xfc\x01\n\x0bTenantState\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x04\x12\x0f\n\x07vectors\x18\x04 \x01(\x04\x12\x14\n\x0c\x63\x61\x63hed_users\x18\x05 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x1b\n\x13other_generation_id\x18\x07 \x01(\t\x12\x18\n\x10vector_rollbacks\x18\x08 \x01(\x04\x12\x13\n\x0bhead_slates\x18\x14 \x01(\x04\x12\x34\n\x08outcomes\x18\x15 \x03(\x0b\x32\".harken.feedback.v1.OutcomeFigures2\xf3\x02\n\rRankerService\x12T\n\tRecommend\x12\".harken.ranker.v1.RecommendRequest\x1a#.harken.ranker.v1.RecommendResponse\x12\x45\n\x04Rank\x12\x1d.harken.ranker.v1.RankRequest\x1a\x1e.harken.ranker.v1.RankResponse\x12]\n\x0cSimilarItems\x12%.harken.ranker.v1.SimilarItemsRequest\x1a&.harken.ranker.v1.SimilarItemsResponse\x12\x66\n\x0fGetServingState\x12(.harken.ranker.v1.GetServingStateRequest\x1a).harken.ranker.v1.GetServingStateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/ranker/v1/ranker_service.proto\x12\x10harken.ranker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a#harken/feedback/v1/generation.proto\x1a\x1charken/ranker/v1/slate.proto\"\xc5\x02\n\x10RecommendRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12(\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x18.harken.ranker.v1.Filter\x12\x19\n\x11\x65xcluded_item_ids\x18\x06 \x03(\t\x12\x14\n\x0cmin_position\x18\x07 \x01(\x0c\x12.\n\x0bwait_budget\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\t \x01(\x08\x12\x0f\n\x07preview\x18\n \x01(\x08\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x02\n\x11RecommendResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12%\n\x05slots\x18\x02 \x03(\x0b\x32\x16.harken.ranker.v1.Slot\x12\x10\n\x08position\x18\x03 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\r\n\x05stale\x18\x06 \x01(\x08\x12\x14\n\x0c\x64\x65gradations\x18\x07 \x03(\t\x12&\n\x05\x64rops\x18\x08 \x01(\x0b\x32\x17.harken.ranker.v1.Drops\x12\x17\n\x0funknown_subject\x18\t \x01(\x08\x12\x1a\n\x12unknown_categories\x18\n \x03(\t\"\xfb\x01\n\x0bRankRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x14\n\x0cmin_position\x18\x04 \x01(\x0c\x12.\n\x0bwait_budget\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x06 \x01(\x08\x12\x0f\n\x07surface\x18\x07 \x01(\t\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12(\n\x06\x66ilter\x18\t \x01(\x0b\x32\x18.harken.ranker.v1.Filter\"\x9e\x01\n\x0cRankResponse\x12%\n\x05slots\x18\x01 \x03(\x0b\x32\x16.harken.ranker.v1.Slot\x12\x19\n\x11unranked_item_ids\x18\x02 \x03(\t\x12\x10\n\x08position\x18\x03 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12\r\n\x05stale\x18\x05 \x01(\x08\x12\x14\n\x0c\x64\x65gradations\x18\x06 \x03(\t\"o\n\x13SimilarItemsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12(\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Filter\"\x89\x01\n\x14SimilarItemsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.harken.ranker.v1.SimilarItem\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x1a\n\x12unknown_categories\x18\x04 \x03(\t\".\n\x0bSimilarItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x02\"\x18\n\x16GetServingStateRequest\"\xb3\x01\n\x17GetServingStateResponse\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x14\n\x0chead_version\x18\x05 \x01(\x04\x12\x10\n\x08position\x18\x06 \x01(\x0c\x12.\n\x07tenants\x18\x07 \x03(\x0b\x32\x1d.harken.ranker.v1.TenantState\"\xfc\x01\n\x0bTenantState\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x04\x12\x0f\n\x07vectors\x18\x04 \x01(\x04\x12\x14\n\x0c\x63\x61\x63hed_users\x18\x05 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x1b\n\x13other_generation_id\x18\x07 \x01(\t\x12\x18\n\x10vector_rollbacks\x18\x08 \x01(\x04\x12\x13\n\x0bhead_slates\x18\x14 \x01(\x04\x12\x34\n\x08outcomes\x18\x15 \x03(\x0b\x32\".harken.feedback.v1.OutcomeFigures2\xf3\x02\n\rRankerService\x12T\n\tRecommend\x12\".harken.ranker.v1.RecommendRequest\x1a#.harken.ranker.v1.RecommendResponse\x12\x45\n\x04Rank\x12\x1d.harken.ranker.v1.RankRequest\x1a\x1e.harken.ranker.v1.RankResponse\x12]\n\x0cSimilarItems\x12%.harken.ranker.v1.SimilarItemsRequest\x1a&.harken.ranker.v1.SimilarItemsResponse\x12\x66\n\x0fGetServingState\x12(.harken.ranker.v1.GetServingStateRequest\x1a).harken.ranker.v1.GetServingStateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.ranker.v1.ranker_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECOMMENDREQUEST']._serialized_start=219
-  _globals['_RECOMMENDREQUEST']._serialized_end=544
-  _globals['_RECOMMENDRESPONSE']._serialized_start=547
-  _globals['_RECOMMENDRESPONSE']._serialized_end=810
-  _globals['_RANKREQUEST']._serialized_start=813
-  _globals['_RANKREQUEST']._serialized_end=1064
-  _globals['_RANKRESPONSE']._serialized_start=1067
-  _globals['_RANKRESPONSE']._serialized_end=1225
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=1227
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=1338
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1341
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1478
-  _globals['_SIMILARITEM']._serialized_start=1480
-  _globals['_SIMILARITEM']._serialized_end=1526
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=1528
-  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=1552
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=1555
-  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=1734
-  _globals['_TENANTSTATE']._serialized_start=1737
-  _globals['_TENANTSTATE']._serialized_end=1989
-  _globals['_RANKERSERVICE']._serialized_start=1992
-  _globals['_RANKERSERVICE']._serialized_end=2363
+  _globals['_RECOMMENDREQUEST']._serialized_start=224
+  _globals['_RECOMMENDREQUEST']._serialized_end=549
+  _globals['_RECOMMENDRESPONSE']._serialized_start=552
+  _globals['_RECOMMENDRESPONSE']._serialized_end=815
+  _globals['_RANKREQUEST']._serialized_start=818
+  _globals['_RANKREQUEST']._serialized_end=1069
+  _globals['_RANKRESPONSE']._serialized_start=1072
+  _globals['_RANKRESPONSE']._serialized_end=1230
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=1232
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=1343
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1346
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1483
+  _globals['_SIMILARITEM']._serialized_start=1485
+  _globals['_SIMILARITEM']._serialized_end=1531
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_start=1533
+  _globals['_GETSERVINGSTATEREQUEST']._serialized_end=1557
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_start=1560
+  _globals['_GETSERVINGSTATERESPONSE']._serialized_end=1739
+  _globals['_TENANTSTATE']._serialized_start=1742
+  _globals['_TENANTSTATE']._serialized_end=1994
+  _globals['_RANKERSERVICE']._serialized_start=1997
+  _globals['_RANKERSERVICE']._serialized_end=2368
 # @@protoc_insertion_point(module_scope)

@@ -1,7 +1,7 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
-from harken.feedback.v1 import frame_pb2 as _frame_pb2
+from harken.feedback.v1 import generation_pb2 as _generation_pb2
 from harken.ranker.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -173,5 +173,5 @@ class TenantState(_message.Message):
     other_generation_id: str
     vector_rollbacks: int
     head_slates: int
-    outcomes: _containers.RepeatedCompositeFieldContainer[_frame_pb2.OutcomeFigures]
-    def __init__(self, tenant: _Optional[str] = ..., generation_id: _Optional[str] = ..., items: _Optional[int] = ..., vectors: _Optional[int] = ..., cached_users: _Optional[int] = ..., digest: _Optional[bytes] = ..., other_generation_id: _Optional[str] = ..., vector_rollbacks: _Optional[int] = ..., head_slates: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[_frame_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...
+    outcomes: _containers.RepeatedCompositeFieldContainer[_generation_pb2.OutcomeFigures]
+    def __init__(self, tenant: _Optional[str] = ..., generation_id: _Optional[str] = ..., items: _Optional[int] = ..., vectors: _Optional[int] = ..., cached_users: _Optional[int] = ..., digest: _Optional[bytes] = ..., other_generation_id: _Optional[str] = ..., vector_rollbacks: _Optional[int] = ..., head_slates: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,167 @@
+from harken.internal.feed.v1 import entries_pb2 as _entries_pb2
+from harken.internal.feed.v1 import frame_pb2 as _frame_pb2
+from harken.internal.feed.v1 import history_pb2 as _history_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("start", "ack", "nack")
+    START_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    NACK_FIELD_NUMBER: _ClassVar[int]
+    start: SubscribeStart
+    ack: Ack
+    nack: Nack
+    def __init__(self, start: _Optional[_Union[SubscribeStart, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ...) -> None: ...
+
+class SubscribeStart(_message.Message):
+    __slots__ = ("subscriber", "shard", "resume", "snapshot", "sections", "durable", "history")
+    SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    SECTIONS_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    subscriber: str
+    shard: int
+    resume: ResumePoint
+    snapshot: bool
+    sections: _containers.RepeatedScalarFieldContainer[_frame_pb2.Section]
+    durable: bool
+    history: bool
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: bool = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ..., durable: bool = ..., history: bool = ...) -> None: ...
+
+class ResumePoint(_message.Message):
+    __slots__ = ("epoch", "version", "through_sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    version: int
+    through_sequence: int
+    def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    def __init__(self, version: _Optional[int] = ...) -> None: ...
+
+class Nack(_message.Message):
+    __slots__ = ("version", "reason")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    reason: str
+    def __init__(self, version: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("welcome", "snapshot_chunk", "frame", "heartbeat", "history")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    snapshot_chunk: SnapshotChunk
+    frame: _frame_pb2.Frame
+    heartbeat: Heartbeat
+    history: _history_pb2.History
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., snapshot_chunk: _Optional[_Union[SnapshotChunk, _Mapping]] = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("epoch", "head_version", "through_sequence", "forks", "history")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_VERSION_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FORKS_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    head_version: int
+    through_sequence: int
+    forks: _containers.RepeatedCompositeFieldContainer[Fork]
+    history: bool
+    def __init__(self, epoch: _Optional[int] = ..., head_version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ..., history: bool = ...) -> None: ...
+
+class Fork(_message.Message):
+    __slots__ = ("epoch", "last_sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    last_sequence: int
+    def __init__(self, epoch: _Optional[int] = ..., last_sequence: _Optional[int] = ...) -> None: ...
+
+class SnapshotChunk(_message.Message):
+    __slots__ = ("index", "last", "content")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    last: bool
+    content: _frame_pb2.Frame
+    def __init__(self, index: _Optional[int] = ..., last: bool = ..., content: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("epoch", "head_version")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_VERSION_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    head_version: int
+    def __init__(self, epoch: _Optional[int] = ..., head_version: _Optional[int] = ...) -> None: ...
+
+class FollowEntriesRequest(_message.Message):
+    __slots__ = ("subscriber", "shard", "resume", "newest", "user_facts")
+    SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
+    USER_FACTS_FIELD_NUMBER: _ClassVar[int]
+    subscriber: str
+    shard: int
+    resume: EntryPoint
+    newest: bool
+    user_facts: bool
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[EntryPoint, _Mapping]] = ..., newest: bool = ..., user_facts: bool = ...) -> None: ...
+
+class EntryPoint(_message.Message):
+    __slots__ = ("epoch", "sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    sequence: int
+    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class FollowEntriesResponse(_message.Message):
+    __slots__ = ("welcome", "entries", "heartbeat")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    welcome: EntriesWelcome
+    entries: _entries_pb2.Entries
+    heartbeat: EntriesHeartbeat
+    def __init__(self, welcome: _Optional[_Union[EntriesWelcome, _Mapping]] = ..., entries: _Optional[_Union[_entries_pb2.Entries, _Mapping]] = ..., heartbeat: _Optional[_Union[EntriesHeartbeat, _Mapping]] = ...) -> None: ...
+
+class EntriesWelcome(_message.Message):
+    __slots__ = ("epoch", "head_sequence", "after_sequence", "forks")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FORKS_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    head_sequence: int
+    after_sequence: int
+    forks: _containers.RepeatedCompositeFieldContainer[Fork]
+    def __init__(self, epoch: _Optional[int] = ..., head_sequence: _Optional[int] = ..., after_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ...) -> None: ...
+
+class EntriesHeartbeat(_message.Message):
+    __slots__ = ("epoch", "head_sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    head_sequence: int
+    def __init__(self, epoch: _Optional[int] = ..., head_sequence: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,426 @@
+from harken.feedback.v1 import generation_pb2 as _generation_pb2
+from harken.feedback.v1 import item_pb2 as _item_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Section(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SECTION_UNSPECIFIED: _ClassVar[Section]
+    SECTION_CATALOGUE: _ClassVar[Section]
+    SECTION_GENERATIONS: _ClassVar[Section]
+    SECTION_ITEM_VECTORS: _ClassVar[Section]
+    SECTION_RULES: _ClassVar[Section]
+    SECTION_POPULARITY: _ClassVar[Section]
+    SECTION_USERS: _ClassVar[Section]
+    SECTION_HEAD: _ClassVar[Section]
+SECTION_UNSPECIFIED: Section
+SECTION_CATALOGUE: Section
+SECTION_GENERATIONS: Section
+SECTION_ITEM_VECTORS: Section
+SECTION_RULES: Section
+SECTION_POPULARITY: Section
+SECTION_USERS: Section
+SECTION_HEAD: Section
+
+class Frame(_message.Message):
+    __slots__ = ("shard", "epoch", "after_version", "version", "through_sequence", "accepted_at_us", "tenants")
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    AFTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    shard: int
+    epoch: int
+    after_version: int
+    version: int
+    through_sequence: int
+    accepted_at_us: int
+    tenants: _containers.RepeatedCompositeFieldContainer[TenantChanges]
+    def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
+
+class TenantChanges(_message.Message):
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "users", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATED_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    POPULARITY_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    LEARNER_FIELD_NUMBER: _ClassVar[int]
+    PLACE_POPULARITY_FIELD_NUMBER: _ClassVar[int]
+    STAGED_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_ROLLBACK_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    activated: _generation_pb2.GenerationManifest
+    catalogue: CatalogueChanges
+    item_vectors: ItemVectors
+    rules: RuleCells
+    popularity: Popularity
+    users: UserDeltas
+    learner: LearnerState
+    place_popularity: PlacePopularity
+    staged: _generation_pb2.GenerationManifest
+    retired_generation_ids: _containers.RepeatedScalarFieldContainer[str]
+    other_item_vectors: _containers.RepeatedCompositeFieldContainer[ItemVectors]
+    vector_rollback: VectorRollback
+    head: ScorerHead
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[UserDeltas, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ...) -> None: ...
+
+class VectorRollback(_message.Message):
+    __slots__ = ("generation_id", "to_version", "reason", "count")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    to_version: int
+    reason: str
+    count: int
+    def __init__(self, generation_id: _Optional[str] = ..., to_version: _Optional[int] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class CatalogueChanges(_message.Message):
+    __slots__ = ("items", "deleted_item_ids")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[_item_pb2.Item]
+    deleted_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, items: _Optional[_Iterable[_Union[_item_pb2.Item, _Mapping]]] = ..., deleted_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ItemVectors(_message.Message):
+    __slots__ = ("generation_id", "items", "vectors", "biases", "pinned", "learned")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    BIASES_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    items: _containers.RepeatedScalarFieldContainer[int]
+    vectors: bytes
+    biases: bytes
+    pinned: _containers.RepeatedScalarFieldContainer[bool]
+    learned: bool
+    def __init__(self, generation_id: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., learned: bool = ...) -> None: ...
+
+class RuleCells(_message.Message):
+    __slots__ = ("sources", "slots", "targets", "weights")
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    sources: _containers.RepeatedScalarFieldContainer[int]
+    slots: _containers.RepeatedScalarFieldContainer[int]
+    targets: _containers.RepeatedScalarFieldContainer[int]
+    weights: bytes
+    def __init__(self, sources: _Optional[_Iterable[int]] = ..., slots: _Optional[_Iterable[int]] = ..., targets: _Optional[_Iterable[int]] = ..., weights: _Optional[bytes] = ...) -> None: ...
+
+class Popularity(_message.Message):
+    __slots__ = ("items", "levels", "counts")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedScalarFieldContainer[int]
+    levels: bytes
+    counts: bytes
+    def __init__(self, items: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ..., counts: _Optional[bytes] = ...) -> None: ...
+
+class PlacePopularity(_message.Message):
+    __slots__ = ("items", "places", "levels")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    PLACES_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedScalarFieldContainer[int]
+    places: _containers.RepeatedScalarFieldContainer[int]
+    levels: bytes
+    def __init__(self, items: _Optional[_Iterable[int]] = ..., places: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ...) -> None: ...
+
+class UserDeltas(_message.Message):
+    __slots__ = ("user_keys", "types", "event_users", "event_items", "event_types", "event_values", "event_times_us", "event_sequences", "event_weights", "generation_id", "vector_users", "vectors", "pinned", "retracted_users", "retracted_items", "retracted_types", "retracted_values", "retracted_times_us", "retracted_sequences", "retracted_weights", "event_ages_us")
+    USER_KEYS_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    EVENT_USERS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    EVENT_VALUES_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    EVENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    EVENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_USERS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_USERS_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_TYPES_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_VALUES_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    RETRACTED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_AGES_US_FIELD_NUMBER: _ClassVar[int]
+    user_keys: _containers.RepeatedScalarFieldContainer[bytes]
+    types: _containers.RepeatedScalarFieldContainer[str]
+    event_users: _containers.RepeatedScalarFieldContainer[int]
+    event_items: _containers.RepeatedScalarFieldContainer[int]
+    event_types: _containers.RepeatedScalarFieldContainer[int]
+    event_values: bytes
+    event_times_us: _containers.RepeatedScalarFieldContainer[int]
+    event_sequences: _containers.RepeatedScalarFieldContainer[int]
+    event_weights: bytes
+    generation_id: str
+    vector_users: _containers.RepeatedScalarFieldContainer[int]
+    vectors: bytes
+    pinned: _containers.RepeatedScalarFieldContainer[bool]
+    retracted_users: _containers.RepeatedScalarFieldContainer[int]
+    retracted_items: _containers.RepeatedScalarFieldContainer[int]
+    retracted_types: _containers.RepeatedScalarFieldContainer[int]
+    retracted_values: bytes
+    retracted_times_us: _containers.RepeatedScalarFieldContainer[int]
+    retracted_sequences: _containers.RepeatedScalarFieldContainer[int]
+    retracted_weights: bytes
+    event_ages_us: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., retracted_users: _Optional[_Iterable[int]] = ..., retracted_items: _Optional[_Iterable[int]] = ..., retracted_types: _Optional[_Iterable[int]] = ..., retracted_values: _Optional[bytes] = ..., retracted_times_us: _Optional[_Iterable[int]] = ..., retracted_sequences: _Optional[_Iterable[int]] = ..., retracted_weights: _Optional[bytes] = ..., event_ages_us: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ScorerHead(_message.Message):
+    __slots__ = ("generation_id", "outcomes", "parameters", "slates", "figures")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    SLATES_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    outcomes: _containers.RepeatedScalarFieldContainer[str]
+    parameters: bytes
+    slates: int
+    figures: _containers.RepeatedCompositeFieldContainer[_generation_pb2.OutcomeFigures]
+    def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...
+
+class LearnerState(_message.Message):
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "joiner_input", "joiner", "head_training", "calibration")
+    USER_KEYS_FIELD_NUMBER: _ClassVar[int]
+    RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    RECENT_LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    PINNED_USERS_FIELD_NUMBER: _ClassVar[int]
+    RECENT_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    SPACES_FIELD_NUMBER: _ClassVar[int]
+    RECENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_USERS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    INFLUENCE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    INFLUENCE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_USERS_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_FIRST_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_LAST_FIELD_NUMBER: _ClassVar[int]
+    JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
+    JOINER_FIELD_NUMBER: _ClassVar[int]
+    HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    user_keys: _containers.RepeatedScalarFieldContainer[bytes]
+    recent_items: _containers.RepeatedScalarFieldContainer[int]
+    recent_weights: bytes
+    recent_lengths: _containers.RepeatedScalarFieldContainer[int]
+    pinned_users: _containers.RepeatedScalarFieldContainer[int]
+    recent_times_us: _containers.RepeatedScalarFieldContainer[int]
+    spaces: _containers.RepeatedCompositeFieldContainer[SpaceState]
+    recent_sequences: _containers.RepeatedScalarFieldContainer[int]
+    hidden_users: _containers.RepeatedScalarFieldContainer[int]
+    hidden_items: _containers.RepeatedScalarFieldContainer[int]
+    hidden_weights: bytes
+    hidden_times_us: _containers.RepeatedScalarFieldContainer[int]
+    hidden_sequences: _containers.RepeatedScalarFieldContainer[int]
+    influence_days: _containers.RepeatedScalarFieldContainer[int]
+    influence_counts: _containers.RepeatedScalarFieldContainer[int]
+    beyond_users: _containers.RepeatedScalarFieldContainer[int]
+    beyond_first: _containers.RepeatedScalarFieldContainer[int]
+    beyond_last: _containers.RepeatedScalarFieldContainer[int]
+    joiner_input: JoinerInput
+    joiner: JoinerState
+    head_training: HeadTraining
+    calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+
+class JoinerInput(_message.Message):
+    __slots__ = ("now_us", "items")
+    NOW_US_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    now_us: int
+    items: _containers.RepeatedCompositeFieldContainer[JoinerItem]
+    def __init__(self, now_us: _Optional[int] = ..., items: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ...) -> None: ...
+
+class JoinerItem(_message.Message):
+    __slots__ = ("accepted_at_us", "slate", "event", "slate_sequence")
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    accepted_at_us: int
+    slate: bytes
+    event: SlateEvent
+    slate_sequence: int
+    def __init__(self, accepted_at_us: _Optional[int] = ..., slate: _Optional[bytes] = ..., event: _Optional[_Union[SlateEvent, _Mapping]] = ..., slate_sequence: _Optional[int] = ...) -> None: ...
+
+class SlateEvent(_message.Message):
+    __slots__ = ("slate_id", "user_key", "item_id", "type", "value", "weight")
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    slate_id: str
+    user_key: bytes
+    item_id: str
+    type: str
+    value: float
+    weight: float
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class JoinerState(_message.Message):
+    __slots__ = ("now_us", "slates", "early", "evicted_served_at_us", "logged_slates")
+    NOW_US_FIELD_NUMBER: _ClassVar[int]
+    SLATES_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    EVICTED_SERVED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_SLATES_FIELD_NUMBER: _ClassVar[int]
+    now_us: int
+    slates: _containers.RepeatedCompositeFieldContainer[PendingSlate]
+    early: _containers.RepeatedCompositeFieldContainer[JoinerItem]
+    evicted_served_at_us: int
+    logged_slates: _containers.RepeatedCompositeFieldContainer[LoggedPendingSlate]
+    def __init__(self, now_us: _Optional[int] = ..., slates: _Optional[_Iterable[_Union[PendingSlate, _Mapping]]] = ..., early: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ..., evicted_served_at_us: _Optional[int] = ..., logged_slates: _Optional[_Iterable[_Union[LoggedPendingSlate, _Mapping]]] = ...) -> None: ...
+
+class LoggedPendingSlate(_message.Message):
+    __slots__ = ("sequence", "accepted_at_us", "outcomes", "labels", "taken", "settled")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    accepted_at_us: int
+    outcomes: int
+    labels: _containers.RepeatedScalarFieldContainer[int]
+    taken: _containers.RepeatedScalarFieldContainer[int]
+    settled: bool
+    def __init__(self, sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., outcomes: _Optional[int] = ..., labels: _Optional[_Iterable[int]] = ..., taken: _Optional[_Iterable[int]] = ..., settled: bool = ...) -> None: ...
+
+class PendingSlate(_message.Message):
+    __slots__ = ("slate", "accepted_at_us", "labels", "taken", "settled")
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    slate: bytes
+    accepted_at_us: int
+    labels: bytes
+    taken: bytes
+    settled: bool
+    def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ...) -> None: ...
+
+class HeadTraining(_message.Message):
+    __slots__ = ("accumulators",)
+    ACCUMULATORS_FIELD_NUMBER: _ClassVar[int]
+    accumulators: bytes
+    def __init__(self, accumulators: _Optional[bytes] = ...) -> None: ...
+
+class CalibrationSums(_message.Message):
+    __slots__ = ("surface", "outcome", "counts", "predicted", "actual")
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_FIELD_NUMBER: _ClassVar[int]
+    ACTUAL_FIELD_NUMBER: _ClassVar[int]
+    surface: str
+    outcome: str
+    counts: bytes
+    predicted: bytes
+    actual: bytes
+    def __init__(self, surface: _Optional[str] = ..., outcome: _Optional[str] = ..., counts: _Optional[bytes] = ..., predicted: _Optional[bytes] = ..., actual: _Optional[bytes] = ...) -> None: ...
+
+class SpaceState(_message.Message):
+    __slots__ = ("generation_id", "base_items", "bases", "base_trained", "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian", "reference_items", "reference_vectors", "status")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    BASE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    BASES_FIELD_NUMBER: _ClassVar[int]
+    BASE_TRAINED_FIELD_NUMBER: _ClassVar[int]
+    GRAMIAN_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_GRAMIAN_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_GRAMIAN_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FACTOR_GRAMIAN_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    base_items: _containers.RepeatedScalarFieldContainer[int]
+    bases: bytes
+    base_trained: _containers.RepeatedScalarFieldContainer[bool]
+    gramian: bytes
+    factor_gramian: bytes
+    reference_gramian: bytes
+    reference_factor_gramian: bytes
+    reference_items: _containers.RepeatedScalarFieldContainer[int]
+    reference_vectors: bytes
+    status: SpaceStatus
+    def __init__(self, generation_id: _Optional[str] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., base_trained: _Optional[_Iterable[bool]] = ..., gramian: _Optional[bytes] = ..., factor_gramian: _Optional[bytes] = ..., reference_gramian: _Optional[bytes] = ..., reference_factor_gramian: _Optional[bytes] = ..., reference_items: _Optional[_Iterable[int]] = ..., reference_vectors: _Optional[bytes] = ..., status: _Optional[_Union[SpaceStatus, _Mapping]] = ...) -> None: ...
+
+class SpaceStatus(_message.Message):
+    __slots__ = ("state", "now", "placed", "to_place", "since_us", "reference_version", "rolling_back_since", "rolled_back", "rollbacks", "validation", "guard", "fault")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NOW_FIELD_NUMBER: _ClassVar[int]
+    PLACED_FIELD_NUMBER: _ClassVar[int]
+    TO_PLACE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_US_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROLLING_BACK_SINCE_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACKS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_FIELD_NUMBER: _ClassVar[int]
+    GUARD_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    state: _generation_pb2.GenerationState
+    now: bool
+    placed: int
+    to_place: int
+    since_us: int
+    reference_version: int
+    rolling_back_since: int
+    rolled_back: int
+    rollbacks: int
+    validation: Evidence
+    guard: Evidence
+    fault: str
+    def __init__(self, state: _Optional[_Union[_generation_pb2.GenerationState, str]] = ..., now: bool = ..., placed: _Optional[int] = ..., to_place: _Optional[int] = ..., since_us: _Optional[int] = ..., reference_version: _Optional[int] = ..., rolling_back_since: _Optional[int] = ..., rolled_back: _Optional[int] = ..., rollbacks: _Optional[int] = ..., validation: _Optional[_Union[Evidence, _Mapping]] = ..., guard: _Optional[_Union[Evidence, _Mapping]] = ..., fault: _Optional[str] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("count", "total", "spread", "weight", "weighted", "variance")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTED_FIELD_NUMBER: _ClassVar[int]
+    VARIANCE_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    total: float
+    spread: float
+    weight: float
+    weighted: float
+    variance: float
+    def __init__(self, count: _Optional[int] = ..., total: _Optional[float] = ..., spread: _Optional[float] = ..., weight: _Optional[float] = ..., weighted: _Optional[float] = ..., variance: _Optional[float] = ...) -> None: ...

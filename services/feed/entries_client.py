@@ -1,0 +1,309 @@
+"""Client of the entries lane: follows the log, resumes after every break, applies in order."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import grpc
+from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from harken.internal.feed.v1 import feed_service_pb2 as pb
+from harken.internal.feed.v1 import feed_service_pb2_grpc
+from services.common.errors import EpochLostError, StoreUnavailableError
+from services.common.feed_lag import FeedLag
+from services.common.logs import logger
+from services.common.loop_stages import VISIBLE, LoopMetrics
+from services.common.progress import Applied, Progress
+from services.common.status import reason_of
+from services.feed.entries import Entries
+from services.feed.entries_codec import RefusedEntriesError, decode
+
+SILENCE_SECONDS = 5.0
+"""The server sends something every second; a stream silent for longer is dead."""
+
+_MAX_GATHERED = 256
+_MAX_BACKOFF_SECONDS = 1.0
+_log = logger("entries")
+
+
+class EntriesSink(Protocol):
+    """What applies entries. Its progress says where to resume; versions in it mean nothing."""
+
+    progress: Progress
+
+    async def apply(self, entries: Sequence[Entries]) -> None:
+        """Apply consecutive stretches, the first of which follows progress, then advance it.
+
+        Raises:
+            RefusedEntriesError: one is wrong; those before it may be applied, none after it.
+            ConnectionError: what was given does not follow what is applied: subscribe again.
+            StoreUnavailableError: the sink's store is away; it is asked again after a pause.
+
+        """
+
+    async def abandon(self) -> None:
+        """What is applied is not part of the log: go back to a point that may be, and say so in
+        progress. Asked for again when that one is not either.
+
+        Raises:
+            StoreUnavailableError: the sink's store is away; it is asked again after a pause.
+
+        """
+
+
+class EntriesMetrics:
+    """State of a subscription."""
+
+    def __init__(self, registry: CollectorRegistry, loop: LoopMetrics) -> None:
+        self.connected = Gauge(
+            "harken_entries_connected", "1 while following the log's entries, else 0.",
+            registry=registry,
+        )  # fmt: skip
+        self.lag = Gauge(
+            "harken_entries_lag", "Entries of the log that are known and not applied.",
+            registry=registry,
+        )  # fmt: skip
+        self.lag_seconds = Gauge(
+            "harken_entries_lag_seconds",
+            "Seconds since which there is an entry that is not applied, or the log is not heard.",
+            registry=registry,
+        )
+        self.sequence = Gauge(
+            "harken_entries_applied_sequence", "Log sequence applied.", registry=registry
+        )
+        self.entries = Counter("harken_entries", "Entries of the log applied.", registry=registry)
+        self.refused = Counter(
+            "harken_entries_refused", "Messages with entries refused, as they are wrong.",
+            registry=registry,
+        )  # fmt: skip
+        self.breaks = Counter(
+            "harken_entries_breaks", "Streams of entries that broke.", registry=registry
+        )
+        self.apply_seconds = Histogram(
+            "harken_entries_apply_seconds", "Seconds to apply the entries that had gathered.",
+            buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5),
+            registry=registry,
+        )  # fmt: skip
+        self.visible = loop.stage(VISIBLE)
+
+
+class EntriesClient:
+    """Keeps one sink up to date with the log."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        sink: EntriesSink,
+        metrics: EntriesMetrics,
+        subscriber: str,
+        *,
+        from_newest: bool = False,
+        user_facts: bool = False,
+        gather_seconds: float = 0.0,
+    ) -> None:
+        """Follow as `subscriber`.
+
+        `from_newest`: with nothing applied, begin after the head instead of at the beginning.
+        `user_facts`: want facts about users, too. `gather_seconds`: after applying, let entries
+        gather for so long, as many cost little more than one; whoever waits for a position ends it.
+        """
+        self._stub: feed_service_pb2_grpc.FeedServiceAsyncStub
+        self._stub = feed_service_pb2_grpc.FeedServiceStub(channel)  # type: ignore[assignment]
+        self._sink = sink
+        self._metrics = metrics
+        self._subscriber = subscriber
+        self._from_newest = from_newest
+        self._user_facts = user_facts
+        self._gather_seconds = gather_seconds
+        self._lag = FeedLag()
+        self._news_after = 0
+        self.connected = False
+        self.began_after: int | None = None
+        """Sequence after which the first stream began; None before it did."""
+        self.head_sequence = 0
+        self.last_contact = 0.0
+        metrics.lag_seconds.set_function(lambda: self._lag.seconds(self.connected))
+
+    def caught_up(self, max_lag: int = 0) -> bool:
+        """Return whether the sink has all, but for `max_lag` entries, that the server has."""
+        applied = self._sink.progress.applied.sequence
+        return self.connected and applied + max_lag >= self.head_sequence
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        backoff = 0.05
+        while True:
+            started = time.monotonic()
+            try:
+                await self._follow()
+            except grpc.aio.AioRpcError as error:
+                await self._note_break(error)
+            except RefusedEntriesError as error:
+                # Trying again helps when the message was damaged on its way; when it is wrong at
+                # its source the state as it was serves on, and the metric calls for help.
+                self._metrics.refused.inc()
+                _log.error("entries refused", reason=str(error))
+            except (TimeoutError, StoreUnavailableError, ConnectionError) as error:
+                _log.warning("entries broke", error=str(error) or type(error).__name__)
+            finally:
+                self._set_connected(False)
+            self._metrics.breaks.inc()
+            if time.monotonic() - started > 5.0:
+                backoff = 0.05
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
+            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+
+    async def _note_break(self, error: grpc.aio.AioRpcError) -> None:
+        if reason_of(rpc_status.from_call(error)) != EpochLostError.reason:  # type: ignore[arg-type]
+            _log.warning("entries broke", code=error.code().name, details=error.details())
+            return
+        before = self._sink.progress.applied
+        try:
+            await self._sink.abandon()
+        except StoreUnavailableError as away:
+            _log.warning("the store is away", error=str(away))
+            return
+        found = self._sink.progress.applied
+        _log.warning("what was applied is lost", before=before.sequence, now=found.sequence)
+
+    async def _follow(self) -> None:
+        call = self._stub.FollowEntries(self._request())
+        try:
+            first = await self._read(call)
+            if not first.HasField("welcome"):
+                raise ConnectionError("the stream did not begin with a welcome")
+            welcome = first.welcome
+            progress = self._sink.progress
+            progress.learn_forks({fork.epoch: fork.last_sequence for fork in welcome.forks})
+            if progress.applied == Applied() and welcome.after_sequence:
+                progress.advance(Applied(welcome.epoch, 0, welcome.after_sequence))
+            if self.began_after is None:
+                self.began_after = welcome.after_sequence
+            # What was there before we began is no measure of how fast the loop is.
+            self._news_after = welcome.head_sequence
+            self._hear(welcome.head_sequence)
+            self._note_applied()
+            self._set_connected(True)
+            if self._gather_seconds:
+                await self._apply_gathered(call)
+            else:
+                while True:
+                    message = await self._read(call)
+                    if message.HasField("entries"):
+                        await self._apply([self._taken(message)])
+                    else:
+                        self._take_heartbeat(message)
+        finally:
+            # grpc never collects an abandoned call.
+            call.cancel()
+
+    def _request(self) -> pb.FollowEntriesRequest:
+        applied = self._sink.progress.applied
+        request = pb.FollowEntriesRequest(subscriber=self._subscriber, user_facts=self._user_facts)
+        if self._from_newest and applied == Applied():
+            request.newest = True
+        else:
+            request.resume.epoch = applied.epoch
+            request.resume.sequence = applied.sequence
+        return request
+
+    async def _read(self, call: grpc.aio.UnaryStreamCall) -> pb.FollowEntriesResponse:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            message = await call.read()
+        if message is grpc.aio.EOF:
+            raise ConnectionError("the server ended the stream")
+        # What gRPC makes of bytes that cannot be decoded.
+        if message is None:
+            raise ConnectionError("a message of the server cannot be decoded")
+        self.last_contact = time.monotonic()
+        return cast("pb.FollowEntriesResponse", message)
+
+    def _taken(self, message: pb.FollowEntriesResponse) -> Entries:
+        wire = message.entries
+        self.head_sequence = max(self.head_sequence, wire.through_sequence)
+        self._lag.heard(wire.through_sequence, wire.accepted_at_us / 1e6)
+        return decode(wire)
+
+    def _take_heartbeat(self, message: pb.FollowEntriesResponse) -> None:
+        if message.HasField("heartbeat"):
+            self._hear(message.heartbeat.head_sequence)
+            self._note_applied()
+
+    async def _apply_gathered(self, call: grpc.aio.UnaryStreamCall) -> None:
+        """Read on while applying and resting, so that what gathers is applied in one go."""
+        queue: asyncio.Queue[Entries | Exception] = asyncio.Queue(_MAX_GATHERED)
+        reader = asyncio.create_task(self._read_into(call, queue))
+        try:
+            while True:
+                arrived = [await queue.get()]
+                while not queue.empty():
+                    arrived.append(queue.get_nowait())
+                await self._apply([one for one in arrived if isinstance(one, Entries)])
+                for one in arrived:
+                    if isinstance(one, Exception):
+                        raise one
+                if not queue.full():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._gather_seconds):
+                            await self._sink.progress.asked()
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _read_into(
+        self, call: grpc.aio.UnaryStreamCall, queue: "asyncio.Queue[Entries | Exception]"
+    ) -> None:
+        """Put entries into the queue, and last what ended the stream."""
+        try:
+            while True:
+                message = await self._read(call)
+                if message.HasField("entries"):
+                    await queue.put(self._taken(message))
+                else:
+                    self._take_heartbeat(message)
+        except Exception as error:  # whatever it is, it is raised where entries are applied
+            await queue.put(error)
+
+    async def _apply(self, arrived: Sequence[Entries]) -> None:
+        applied = self._sink.progress.applied.sequence
+        expected = applied
+        fresh = [one for one in arrived if one.through_sequence > applied]
+        for one in fresh:
+            if one.after_sequence != expected:
+                raise ConnectionError(
+                    f"entries after {one.after_sequence} do not follow {expected}"
+                )
+            expected = one.through_sequence
+        if not fresh:
+            return
+        began = time.time()
+        try:
+            with self._metrics.apply_seconds.time():
+                await self._sink.apply(fresh)
+        finally:
+            self._note_applied()
+        self._metrics.entries.inc(expected - applied)
+        for one in fresh:
+            if one.after_sequence >= self._news_after:
+                for own in one.tenants:
+                    self._metrics.visible.passed(
+                        own.events.accepted_us.tolist(), own.events.sequences.tolist(), began
+                    )
+
+    def _hear(self, head_sequence: int) -> None:
+        self.head_sequence = head_sequence
+        self._lag.head_is(head_sequence)
+
+    def _note_applied(self) -> None:
+        sequence = self._sink.progress.applied.sequence
+        self._lag.applied(sequence)
+        self._metrics.sequence.set(sequence)
+        self._metrics.lag.set(max(0, self.head_sequence - sequence))
+
+    def _set_connected(self, connected: bool) -> None:
+        self.connected = connected
+        self._metrics.connected.set(connected)

@@ -1,0 +1,233 @@
+"""Entries to and from the wire, and the checks of what came."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harken.internal.feed.v1 import entries_pb2 as pb
+from services.feed.entries import (
+    NO_EVENTS,
+    Doubles,
+    Entries,
+    EventColumns,
+    Flags,
+    Floats,
+    Ints,
+    ItemVisibility,
+    TenantEntries,
+    UserFact,
+    UserVectors,
+)
+
+_MOST_US = 2**62
+
+
+class RefusedEntriesError(ValueError):
+    """Entries are wrong; nothing of them was applied."""
+
+
+def encode(entries: Entries) -> pb.Entries:
+    """Return the message."""
+    message = pb.Entries(
+        epoch=entries.epoch,
+        after_sequence=entries.after_sequence,
+        through_sequence=entries.through_sequence,
+        accepted_at_us=entries.accepted_at_us,
+    )
+    for own in entries.tenants:
+        wire = message.tenants.add(
+            tenant=own.tenant, item_ids=own.item_ids, user_keys=own.user_keys, types=own.types
+        )
+        if len(own.events):
+            _encode_events(own.events, entries, wire.events)
+        if len(own.retracted):
+            _encode_events(own.retracted, entries, wire.retracted)
+        for part in own.vectors:
+            wire.vectors.add(
+                generation_id=part.generation_id,
+                users=part.users.tolist(),
+                vectors=np.ascontiguousarray(part.vectors, "<f4").tobytes(),
+                pinned=part.pinned.tolist(),
+                sequence_offsets=(part.sequences - entries.after_sequence).tolist(),
+            )
+        for fact in own.facts:
+            added = wire.facts.add(user=fact.user, revision=fact.revision)
+            added.attributes.ParseFromString(fact.attributes)
+        if own.items is not None:
+            items = own.items
+            wire.items.items.extend(items.items.tolist())
+            wire.items.listed.extend(items.listed.tolist())
+            wire.items.available.extend(items.available.tolist())
+            wire.items.expires_at_us.extend(items.expires_at_us.tolist())
+            wire.items.sequence_offsets.extend((items.sequences - entries.after_sequence).tolist())
+    return message
+
+
+def _encode_events(events: EventColumns, entries: Entries, wire: pb.EventColumns) -> None:
+    wire.users.extend(events.users.tolist())
+    wire.items.extend(events.items.tolist())
+    wire.types.extend(events.types.tolist())
+    if not np.isnan(events.values).all():
+        wire.values = events.values.astype("<f8", copy=False).tobytes()
+    wire.time_offsets_us.extend((events.times_us - entries.accepted_at_us).tolist())
+    wire.sequence_offsets.extend((events.sequences - entries.after_sequence).tolist())
+    wire.weights = events.weights.astype("<f4", copy=False).tobytes()
+    wire.accepted_offsets_us.extend((events.accepted_us - entries.accepted_at_us).tolist())
+
+
+def decode(message: pb.Entries) -> Entries:
+    """Return what a message says.
+
+    Raises:
+        RefusedEntriesError: columns differ in length, an index points beyond them, a number is not
+            finite or sequences are not of the stretch.
+
+    """
+    if message.shard != 0:
+        raise RefusedEntriesError(f"shard {message.shard} is not ours")
+    if message.through_sequence <= message.after_sequence:
+        raise RefusedEntriesError("the stretch has no entry")
+    if not 0 <= message.accepted_at_us <= _MOST_US:
+        raise RefusedEntriesError("accepted_at_us is not a time")
+    return Entries(
+        message.epoch,
+        message.after_sequence,
+        message.through_sequence,
+        message.accepted_at_us,
+        [_tenant(wire, message) for wire in message.tenants],
+    )
+
+
+def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
+    try:
+        item_ids, user_keys, types = list(wire.item_ids), list(wire.user_keys), list(wire.types)
+        sizes = (len(user_keys), len(item_ids), len(types))
+        events = retracted = NO_EVENTS
+        if wire.HasField("events"):
+            events = _events(wire.events, message, sizes)
+            _check_sequences("events", events.sequences, message)
+        if wire.HasField("retracted"):
+            retracted = _events(wire.retracted, message, sizes)
+            if (retracted.sequences > message.after_sequence).any():
+                _refuse("retracted.sequence_offsets: an event is not an earlier one")
+        if len(events) and len(retracted):
+            _refuse("events and retracted events in one stretch")
+        return TenantEntries(
+            wire.tenant,
+            item_ids,
+            user_keys,
+            types,
+            events,
+            retracted,
+            [_vectors(part, message, len(user_keys)) for part in wire.vectors],
+            [_fact(fact, len(user_keys)) for fact in wire.facts],
+            _items(wire.items, message, len(item_ids)) if wire.HasField("items") else None,
+        )
+    except ValueError as error:
+        raise RefusedEntriesError(f"tenant {wire.tenant!r}: {error}") from error
+
+
+def _events(
+    wire: pb.EventColumns, message: pb.Entries, sizes: tuple[int, int, int]
+) -> EventColumns:
+    users, items, types = _ints(wire.users), _ints(wire.items), _ints(wire.types)
+    _check_indices("users", users, sizes[0])
+    _check_indices("items", items, sizes[1])
+    _check_indices("types", types, sizes[2])
+    rows = users.shape[0]
+    values: Doubles = np.full(rows, np.nan)
+    if wire.values:
+        values = np.frombuffer(wire.values, "<f8")
+    weights: Floats = np.frombuffer(wire.weights, "<f4")
+    if not np.isfinite(weights).all():
+        _refuse("weights: a value is not finite")
+    events = EventColumns(
+        users,
+        items,
+        types,
+        values,
+        _offsets("time_offsets_us", wire.time_offsets_us, message.accepted_at_us),
+        _offsets("sequence_offsets", wire.sequence_offsets, message.after_sequence),
+        weights,
+        _offsets("accepted_offsets_us", wire.accepted_offsets_us, message.accepted_at_us),
+    )
+    _check_lengths(
+        rows, events.items, events.types, events.values, events.times_us, events.sequences,
+        events.weights, events.accepted_us,
+    )  # fmt: skip
+    return events
+
+
+def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVectors:
+    users = _ints(wire.users)
+    _check_indices("vectors.users", users, size)
+    rows = users.shape[0]
+    vectors: Floats = np.frombuffer(wire.vectors, "<f4")
+    if not rows or not vectors.size:
+        _refuse("vectors: there are none")
+    if not np.isfinite(vectors).all():
+        _refuse("vectors: a value is not finite")
+    pinned: Flags = np.array(wire.pinned, np.bool_)
+    sequences = _offsets("vectors.sequence_offsets", wire.sequence_offsets, message.after_sequence)
+    _check_lengths(rows, pinned, sequences)
+    _check_sequences("vectors", sequences, message)
+    return UserVectors(wire.generation_id, users, vectors.reshape(rows, -1), pinned, sequences)
+
+
+def _fact(wire: pb.UserFact, size: int) -> UserFact:
+    if wire.user >= size:
+        _refuse(f"facts.user: {wire.user} is not below {size}")
+    return UserFact(wire.user, wire.revision, wire.attributes.SerializeToString())
+
+
+def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisibility:
+    items = _ints(wire.items)
+    _check_indices("items.items", items, size)
+    sequences = _offsets("items.sequence_offsets", wire.sequence_offsets, message.after_sequence)
+    visibility = ItemVisibility(
+        items,
+        np.array(wire.listed, np.bool_),
+        np.array(wire.available, np.bool_),
+        _ints(wire.expires_at_us),
+        sequences,
+    )
+    _check_lengths(
+        items.shape[0], visibility.listed, visibility.available, visibility.expires_at_us, sequences
+    )
+    _check_sequences("items", sequences, message)
+    return visibility
+
+
+def _ints(column: Sequence[Any]) -> Ints:
+    return np.array(column, np.int64)
+
+
+def _offsets(what: str, column: Sequence[int], base: int) -> Ints:
+    offsets = _ints(column)
+    if offsets.size and not -_MOST_US <= int(offsets.min()) <= int(offsets.max()) <= _MOST_US:
+        _refuse(f"{what}: out of range")
+    return offsets + base
+
+
+def _check_indices(what: str, indices: Ints, bound: int) -> None:
+    if indices.size and int(indices.max()) >= bound:
+        _refuse(f"{what}: {int(indices.max())} is not below {bound}")
+
+
+def _check_lengths(rows: int, *columns: np.ndarray) -> None:
+    if any(column.shape[0] != rows for column in columns):
+        _refuse("columns differ in length")
+
+
+def _check_sequences(what: str, sequences: Ints, message: pb.Entries) -> None:
+    if not sequences.size:
+        return
+    rising = (sequences[1:] > sequences[:-1]).all()
+    within = message.after_sequence < sequences[0] and sequences[-1] <= message.through_sequence
+    if not (rising and within):
+        _refuse(f"{what}.sequence_offsets: not rising within the stretch")
+
+
+def _refuse(what: str) -> None:
+    raise RefusedEntriesError(what)
