@@ -251,7 +251,7 @@ class FeedClient:
             subscriber=self._subscriber, sections=self._sections, durable=self._durable
         )
         if self._snapshot_wanted():
-            start.snapshot = True
+            start.snapshot.SetInParent()
         else:
             start.resume.epoch = applied.epoch
             start.resume.version = applied.version

@@ -205,7 +205,7 @@ class EntriesClient:
         applied = self._sink.progress.applied
         request = pb.FollowEntriesRequest(subscriber=self._subscriber, user_facts=self._user_facts)
         if self._from_newest and applied == Applied():
-            request.newest = True
+            request.newest.SetInParent()
         else:
             request.resume.epoch = applied.epoch
             request.resume.sequence = applied.sequence

@@ -56,7 +56,7 @@ async def serve(
         # Apart, so that no number of reads holds up the feed.
         await open_pool(config.dsn, SCHEMA, _BACKGROUND_CONNECTIONS) as background,
         open_channel(config.feedback_target) as channel,
-        event_tracer("profile", config.trace_target, config.trace_share) as tracer,
+        event_tracer("profile", config.trace_target, config.trace_share),
     ):
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         behaviours = BehaviourStore(background)

@@ -45,7 +45,9 @@ class FeedWatch:
     async def _follow(self) -> None:
         fold = FoldOfFeed()
         call = self._caller.subscribe()
-        start = feed_service_pb2.SubscribeStart(subscriber="watch", snapshot=True)
+        start = feed_service_pb2.SubscribeStart(
+            subscriber="watch", snapshot=feed_service_pb2.FromSnapshot()
+        )
         await call.write(feed_service_pb2.SubscribeRequest(start=start))
         version: int | None = None
         try:

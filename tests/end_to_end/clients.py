@@ -101,7 +101,9 @@ class Caller:
         """Return the digest of what the feed says up to a version, by the plainest of folds."""
         fold = FoldOfFeed(tenant)
         call = self._feed.Subscribe()
-        start = feed_service_pb2.SubscribeStart(subscriber="oracle", snapshot=True)
+        start = feed_service_pb2.SubscribeStart(
+            subscriber="oracle", snapshot=feed_service_pb2.FromSnapshot()
+        )
         reached = -1
         try:
             async with asyncio.timeout(30):

@@ -171,7 +171,9 @@ async def test_a_stream_of_the_feed_ends_with_a_status_to_retry_on(running: Suit
     async with caller_of(running) as caller:
         await fill(caller)
         stream = caller.subscribe()
-        start = feed_service_pb2.SubscribeStart(subscriber="watching", snapshot=True)
+        start = feed_service_pb2.SubscribeStart(
+            subscriber="watching", snapshot=feed_service_pb2.FromSnapshot()
+        )
         await stream.write(feed_service_pb2.SubscribeRequest(start=start))
         assert (await stream.read()).HasField("welcome")
         began = terminate(running, "ingest")

@@ -169,7 +169,9 @@ async def test_the_head_learns_what_is_taken(caller: Caller, running: Suite) -> 
 async def head_of(suite: Suite) -> frame_pb2.ScorerHead:
     """Return the head as a new subscriber gets it: from the snapshot and the frames after it."""
     start = feed_service_pb2.SubscribeStart(
-        subscriber="test", snapshot=True, sections=[frame_pb2.SECTION_HEAD]
+        subscriber="test",
+        snapshot=feed_service_pb2.FromSnapshot(),
+        sections=[frame_pb2.SECTION_HEAD],
     )
     async with grpc.aio.insecure_channel(suite.endpoints.feedback) as channel:
         stub: Any = feed_service_pb2_grpc.FeedServiceStub(channel)

@@ -13,7 +13,10 @@ class FeedReader:
     """One stream."""
 
     def __init__(self, client: Client, **start: Any) -> None:
+        """`start`: fields of SubscribeStart; snapshot may be True."""
         self._call = client.feed.Subscribe()
+        if start.get("snapshot") is True:
+            start["snapshot"] = pb.FromSnapshot()
         self._start = pb.SubscribeStart(**{"subscriber": "reader", **start})
 
     async def __aenter__(self) -> Self:

@@ -119,7 +119,12 @@ async def test_history_and_then_frames_hold_every_event_once(
 async def test_history_is_for_durable_subscribers_that_resume(client: Client) -> None:
     for start in (
         pb.SubscribeStart(subscriber="other", history=True, resume=point()),
-        pb.SubscribeStart(subscriber="profile", durable=True, history=True, snapshot=True),
+        pb.SubscribeStart(
+            subscriber="profile",
+            durable=True,
+            history=True,
+            snapshot=pb.FromSnapshot(),
+        ),
     ):
         call = client.feed.Subscribe()
         await call.write(pb.SubscribeRequest(start=start))

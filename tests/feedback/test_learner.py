@@ -127,7 +127,9 @@ async def test_sigkill_loses_no_acknowledged_event(
     entries = await admin.fetchval("SELECT count(*) FROM feedback.log WHERE user_key IS NOT NULL")
     assert set(acknowledged) <= {row["event_id"] for row in logged}
     assert entries == len(logged)
-    async with FeedReader(client, snapshot=True, subscriber="late") as reader:
+    async with FeedReader(
+        client, snapshot=feed_service_pb2.FromSnapshot(), subscriber="late"
+    ) as reader:
         await reader.read("welcome")
         await reader.snapshot()
         async with asyncio.timeout(60):

@@ -68,7 +68,7 @@ class ScriptedFeedback(
         try:
             yield self._welcome()
             sent = start.resume.version
-            if start.snapshot:
+            if start.HasField("snapshot"):
                 chunks = self.snapshot or [frame_pb2.Frame(epoch=self.epoch)]
                 for index, content in enumerate(chunks):
                     response = feed_service_pb2.SubscribeResponse()

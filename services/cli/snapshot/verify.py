@@ -73,7 +73,9 @@ async def _stream(target: str) -> AsyncIterator[AsyncIterator[Any]]:
     async with open_channel(target) as channel:
         stub: Any = feed_service_pb2_grpc.FeedServiceStub(channel)
         call = stub.Subscribe()
-        start = feed_service_pb2.SubscribeStart(subscriber="snapshot-verify", snapshot=True)
+        start = feed_service_pb2.SubscribeStart(
+            subscriber="snapshot-verify", snapshot=feed_service_pb2.FromSnapshot()
+        )
         await call.write(feed_service_pb2.SubscribeRequest(start=start))
         try:
             yield _messages(call)

@@ -19,22 +19,32 @@ class SubscribeRequest(_message.Message):
     def __init__(self, start: _Optional[_Union[SubscribeStart, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ...) -> None: ...
 
 class SubscribeStart(_message.Message):
-    __slots__ = ("subscriber", "shard", "resume", "snapshot", "sections", "durable", "history")
+    __slots__ = ("subscriber", "shard", "resume", "snapshot", "newest", "sections", "durable", "history")
     SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     SECTIONS_FIELD_NUMBER: _ClassVar[int]
     DURABLE_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     subscriber: str
     shard: int
     resume: ResumePoint
-    snapshot: bool
+    snapshot: FromSnapshot
+    newest: FromNewest
     sections: _containers.RepeatedScalarFieldContainer[_frame_pb2.Section]
     durable: bool
     history: bool
-    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: bool = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ..., durable: bool = ..., history: bool = ...) -> None: ...
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: _Optional[_Union[FromSnapshot, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ..., durable: bool = ..., history: bool = ...) -> None: ...
+
+class FromSnapshot(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FromNewest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ResumePoint(_message.Message):
     __slots__ = ("epoch", "version", "through_sequence")
@@ -124,9 +134,9 @@ class FollowEntriesRequest(_message.Message):
     subscriber: str
     shard: int
     resume: EntryPoint
-    newest: bool
+    newest: FromNewest
     user_facts: bool
-    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[EntryPoint, _Mapping]] = ..., newest: bool = ..., user_facts: bool = ...) -> None: ...
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[EntryPoint, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., user_facts: bool = ...) -> None: ...
 
 class EntryPoint(_message.Message):
     __slots__ = ("epoch", "sequence")

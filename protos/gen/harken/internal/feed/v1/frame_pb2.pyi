@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "users", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "users", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class TenantChanges(_message.Message):
     OTHER_ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_ROLLBACK_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FACTORS_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     activated: _generation_pb2.GenerationManifest
@@ -77,7 +78,16 @@ class TenantChanges(_message.Message):
     other_item_vectors: _containers.RepeatedCompositeFieldContainer[ItemVectors]
     vector_rollback: VectorRollback
     head: ScorerHead
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[UserDeltas, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ...) -> None: ...
+    encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[UserDeltas, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ...) -> None: ...
+
+class EncoderFactor(_message.Message):
+    __slots__ = ("generation_id", "factor")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    factor: bytes
+    def __init__(self, generation_id: _Optional[str] = ..., factor: _Optional[bytes] = ...) -> None: ...
 
 class VectorRollback(_message.Message):
     __slots__ = ("generation_id", "to_version", "reason", "count")
