@@ -1,10 +1,10 @@
-"""Client of the feed: subscribes, resumes after every break, applies frames in order, acks."""
+"""Client of the feed: subscribes, resumes after every break, applies frames in order."""
 
 import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, cast
 
 import grpc
@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from harken.internal.feed.v1 import feed_service_pb2 as pb
-from harken.internal.feed.v1 import feed_service_pb2_grpc, frame_pb2, history_pb2
+from harken.internal.feed.v1 import feed_service_pb2_grpc, frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
 from services.common.feed_lag import FeedLag
 from services.common.logs import logger
@@ -22,19 +22,9 @@ from services.common.status import reason_of
 SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
 
-ACK_SECONDS = 0.1
-"""Time between acks: retention needs no more, and each costs both sides a message."""
-
-REST = 4.0
-MAX_REST_SECONDS = 0.02
-"""A sink that rests does so this many times as long as it applied, and no longer than this."""
-
 _MAX_BATCH = 64
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
-
-Rebuild = Callable[[AsyncIterator[history_pb2.History]], Awaitable[None]]
-"""Applies history, part by part, and moves progress with it; raises as `FrameSink.apply` does."""
 
 _Queue = asyncio.Queue[frame_pb2.Frame | Exception]
 
@@ -60,20 +50,6 @@ class FrameSink(Protocol):
             FrameRefusedError: a frame is wrong; those before it may be applied, none after it.
             StoreUnavailableError: the sink's store is away; it is asked again after a pause.
 
-        """
-
-    async def settle(self) -> None:
-        """Make durable what was applied, where the sink is durable; only then is it acked.
-
-        Raises:
-            StoreUnavailableError: the sink's store is away; it is asked again after a pause.
-
-        """
-
-    async def find_progress(self) -> None:
-        """Set progress to what is stored, where the sink is durable: a restore may have changed it.
-
-        Asked for when the resume point is gone and no snapshot may replace the state.
         """
 
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
@@ -129,18 +105,12 @@ class FeedClient:
         metrics: FeedMetrics,
         subscriber: str,
         sections: Sequence[frame_pb2.Section],
-        durable: bool,
-        can_restart: bool,
-        rests: bool = False,
-        rebuild: Rebuild | None = None,
+        from_snapshot: bool,
     ) -> None:
         """Subscribe as `subscriber` to `sections`.
 
-        `durable`: frames are kept for us while we are away. `can_restart`: a snapshot may replace
-        the sink's state when its resume point is gone; otherwise we wait for an operator. `rests`:
-        after applying, let frames gather for a moment, as many cost little more than one; whoever
-        waits for a position ends it. `rebuild`, of durable sinks: takes what the log says of users
-        where the frames that we lack are gone.
+        `from_snapshot`: with nothing applied, or when the resume point is gone, a snapshot replaces
+        the sink's state; otherwise it goes on from the newest version.
         """
         self._stub: feed_service_pb2_grpc.FeedServiceAsyncStub
         self._stub = feed_service_pb2_grpc.FeedServiceStub(channel)  # type: ignore[assignment]
@@ -148,11 +118,8 @@ class FeedClient:
         self._metrics = metrics
         self._subscriber = subscriber
         self._sections = sections
-        self._durable = durable
-        self._can_restart = can_restart
-        self._rests = rests
-        self._rebuild = rebuild
-        self._want_snapshot = False
+        self._from_snapshot = from_snapshot
+        self._begins_anew = False
         self._lag = FeedLag()
         self.connected = False
         self.head_version = 0
@@ -195,28 +162,16 @@ class FeedClient:
     async def _note_break(self, error: grpc.aio.AioRpcError) -> None:
         reason = reason_of(rpc_status.from_call(error))  # type: ignore[arg-type]
         if reason in (EpochLostError.reason, HistoryGoneError.reason):
-            if self._can_restart:
-                _log.warning("resume point is gone, taking a snapshot", reason=reason)
-                self._want_snapshot = True
-            else:
-                await self._find_progress(reason)
+            _log.warning("resume point is gone, beginning anew", reason=reason)
+            self._begins_anew = True
         else:
             _log.warning("feed broke", code=error.code().name, details=error.details())
-
-    async def _find_progress(self, reason: str) -> None:
-        """Go on from what the sink has stored: it may have been restored together with the feed."""
-        before = self._sink.progress.applied
-        await self._sink.find_progress()
-        found = self._sink.progress.applied
-        if found == before:
-            _log.error("resume point is gone and this service cannot start anew", reason=reason)
-        else:
-            _log.warning("the store was restored", before=before.version, found=found.version)
 
     async def _follow(self) -> None:
         call = self._stub.Subscribe()
         try:
-            await _send(call, pb.SubscribeRequest(start=self._start()))
+            anew = self._begins_anew or self._sink.progress.applied.version == 0
+            await _send(call, pb.SubscribeRequest(start=self._start(anew)))
             welcome = await self._read(call)
             if not welcome.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
@@ -224,40 +179,32 @@ class FeedClient:
             self._sink.progress.learn_forks(
                 {fork.epoch: fork.last_sequence for fork in welcome.welcome.forks}
             )
-            if self._snapshot_wanted():
+            if anew and self._from_snapshot:
                 await self._sink.restart(self._chunks(call))
-                self._want_snapshot = False
                 self._metrics.restarts.inc()
-                self._note_applied()
-                ack = pb.Ack(version=self._sink.progress.applied.version)
-                await _send(call, pb.SubscribeRequest(ack=ack))
-            if welcome.welcome.history and self._rebuild is not None:
-                await self._rebuild(self._history(call))
-                self._note_applied()
+            elif anew:
+                head = welcome.welcome
+                self._sink.progress.advance(
+                    Applied(head.epoch, head.head_version, head.through_sequence)
+                )
+            self._begins_anew = False
+            self._note_applied()
             self._set_connected(True)
             await self._apply_all(call)
         finally:
             # grpc never collects an abandoned call.
             call.cancel()
 
-    def _snapshot_wanted(self) -> bool:
-        return self._want_snapshot or (
-            self._can_restart and self._sink.progress.applied.version == 0
-        )
-
-    def _start(self) -> pb.SubscribeStart:
+    def _start(self, anew: bool) -> pb.SubscribeStart:
         applied = self._sink.progress.applied
-        start = pb.SubscribeStart(
-            subscriber=self._subscriber, sections=self._sections, durable=self._durable
-        )
-        if self._snapshot_wanted():
-            start.snapshot.SetInParent()
-        else:
+        start = pb.SubscribeStart(subscriber=self._subscriber, sections=self._sections)
+        if not anew:
             start.resume.epoch = applied.epoch
             start.resume.version = applied.version
-            if self._rebuild is not None:
-                start.history = True
-                start.resume.through_sequence = applied.sequence
+        elif self._from_snapshot:
+            start.snapshot.SetInParent()
+        else:
+            start.newest.SetInParent()
         return start
 
     async def _read(self, call: grpc.aio.StreamStreamCall) -> pb.SubscribeResponse:
@@ -285,22 +232,10 @@ class FeedClient:
                 return
             index += 1
 
-    async def _history(self, call: grpc.aio.StreamStreamCall) -> AsyncIterator[history_pb2.History]:
-        while True:
-            message = await self._read(call)
-            if message.HasField("heartbeat"):
-                continue
-            if not message.HasField("history"):
-                raise ConnectionError("the history broke off")
-            yield message.history
-            if message.history.last:
-                return
-
     async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
         """Read on while applying, so that what piles up meanwhile is applied in one go."""
         queue: _Queue = asyncio.Queue(_MAX_BATCH)
         reader = asyncio.create_task(self._read_into(call, queue))
-        acker = asyncio.create_task(self._ack_into(call, queue))
         try:
             while True:
                 arrived = [await queue.get()]
@@ -308,22 +243,13 @@ class FeedClient:
                     while True:
                         arrived.append(queue.get_nowait())
                 frames = [one for one in arrived if isinstance(one, frame_pb2.Frame)]
-                started = time.monotonic()
                 await self._apply(call, frames)
                 for one in arrived:
                     if isinstance(one, Exception):
                         raise one
-                if self._rests and not queue.full():
-                    await self._rest(time.monotonic() - started)
         finally:
             reader.cancel()
-            acker.cancel()
-            await asyncio.gather(reader, acker, return_exceptions=True)
-
-    async def _rest(self, applied_for: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(REST * applied_for, MAX_REST_SECONDS)):
-                await self._sink.progress.asked()
+            await asyncio.gather(reader, return_exceptions=True)
 
     async def _read_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
         """Put frames into the queue, and last what ended the stream."""
@@ -338,19 +264,6 @@ class FeedClient:
                 elif message.HasField("heartbeat"):
                     self._hear(message.heartbeat.head_version)
                     self._note_applied()
-        except Exception as error:  # whatever it is, it is raised where frames are applied
-            await queue.put(error)
-
-    async def _ack_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
-        """Settle and ack now and then; put into the queue what ended that."""
-        acked = self._sink.progress.applied.version
-        try:
-            while True:
-                await asyncio.sleep(ACK_SECONDS)
-                if self._sink.progress.applied.version > acked:
-                    acked = self._sink.progress.applied.version
-                    await self._sink.settle()
-                    await _send(call, pb.SubscribeRequest(ack=pb.Ack(version=acked)))
         except Exception as error:  # whatever it is, it is raised where frames are applied
             await queue.put(error)
 

@@ -70,11 +70,11 @@ class FeedbackConfig(ServiceSettings):
     dimension: int = Field(128, ge=8, le=1024, description="of bootstrap generations")
     step_events: int = Field(1000, ge=1, le=10000, description="entries in one step, at most")
     step_seconds: float = Field(
-        0.0,
+        0.1,
         ge=0,
         le=1,
-        description="least time from one step to the next: the more, the fewer bytes are written"
-        " an event, and the later it takes effect",
+        description="least time from one step to the next, but for full ones: the more, the less"
+        " is written an event, and the later it is learned from; what users did does not wait",
     )
     lease_seconds: float = Field(1.0, ge=0.2, description="silence before a standby takes over")
     tick_seconds: float = Field(10.0, ge=0.1, description="idle time after which a tick is logged")
@@ -85,10 +85,6 @@ class FeedbackConfig(ServiceSettings):
         " a MiB is more than an eighth of the frames since the last",
     )
     checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
-    durable_subscribers: Annotated[tuple[str, ...], NoDecode, FromJson] = Field(
-        ("profile",),
-        description="names for which frames are kept until they are acked, as a JSON list",
-    )
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
     )

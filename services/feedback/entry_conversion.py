@@ -1,6 +1,7 @@
 """Log entries: from storage to what the learner sees."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -70,6 +71,20 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
             return GenerationRetired(entry.generation_retired.generation_id)
         case _:
             return Nothing()
+
+
+def user_entries(rows: Sequence[LogRow]) -> list[LogEntry]:
+    """Return those of some entries that say something of users, without what else they say."""
+    found = []
+    for row in rows:
+        entry = parse(row)
+        kind = entry.WhichOneof("kind")
+        wanted = kind in ("event", "event_retracted") or (
+            kind == "embedding" and entry.embedding.HasField("user_key")
+        )
+        if wanted:
+            found.append(log_entry(row, entry, {}))
+    return found
 
 
 def _event(event: entry_pb2.LoggedEvent, accepted_at_us: int) -> Event:

@@ -9,17 +9,15 @@ from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.progress import Applied
 from services.feedback.domain.changes import (
     Changes,
-    EventColumns,
     HiddenEvents,
     Influence,
     PlaceChanges,
     PopularityChanges,
     RecentItems,
     RuleChanges,
-    UserChanges,
     VectorRollback,
 )
-from services.feedback.frame_columns import to_bytes, to_ints, to_rows
+from services.feedback.frame_columns import to_bytes, to_ints
 from services.feedback.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.slate_frames import SlatesOf, slates_from_wire, slates_to_wire
 from services.feedback.space_conversion import space_to_wire, spaces_from_wire
@@ -81,36 +79,12 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.popularity.levels = to_bytes(popularity.levels, "<f8")
         wire.popularity.counts = to_bytes(popularity.counts, "<f8")
     if changes.users is not None:
-        _users_to_wire(changes.users, changes.active, wire.users)
+        wire.users.generation_id = changes.active
+        wire.users.user_keys.extend(changes.users.user_keys)
+        wire.users.vectors = to_bytes(changes.users.vectors, "<f4")
     if changes.slates is not None:
         slates_to_wire(changes.slates, wire)
     _learner_to_wire(changes, wire)
-
-
-def _users_to_wire(users: UserChanges, generation_id: str, deltas: pb.UserDeltas) -> None:
-    events = users.events
-    deltas.generation_id = generation_id
-    deltas.user_keys.extend(users.user_keys)
-    deltas.types.extend(users.types)
-    deltas.event_users.extend(events.users.tolist())
-    deltas.event_items.extend(events.items.tolist())
-    deltas.event_types.extend(events.types.tolist())
-    deltas.event_values = to_bytes(events.values, "<f8")
-    deltas.event_times_us.extend(events.times_us.tolist())
-    deltas.event_sequences.extend(events.sequences.tolist())
-    deltas.event_weights = to_bytes(events.weights, "<f4")
-    deltas.vector_users.extend(users.vector_users.tolist())
-    deltas.vectors = to_bytes(users.vectors, "<f4")
-    deltas.pinned.extend(users.pinned.tolist())
-    if users.retracted is not None:
-        retracted = users.retracted
-        deltas.retracted_users.extend(retracted.users.tolist())
-        deltas.retracted_items.extend(retracted.items.tolist())
-        deltas.retracted_types.extend(retracted.types.tolist())
-        deltas.retracted_values = to_bytes(retracted.values, "<f8")
-        deltas.retracted_times_us.extend(retracted.times_us.tolist())
-        deltas.retracted_sequences.extend(retracted.sequences.tolist())
-        deltas.retracted_weights = to_bytes(retracted.weights, "<f4")
 
 
 def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
@@ -135,6 +109,8 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.beyond_users.extend(influence.beyond_users.tolist())
         wire.learner.beyond_first.extend(influence.beyond_first.tolist())
         wire.learner.beyond_last.extend(influence.beyond_last.tolist())
+        wire.learner.touched_users.extend(recent.touched_users.tolist())
+        wire.learner.touched_since_us = recent.touched_since_us
 
 
 def changes_of(frame: pb.Frame, files: FilesOf, slates: SlatesOf) -> list[Changes]:
@@ -189,44 +165,10 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
             np.frombuffer(popularity.levels, "<f8"),
             np.frombuffer(popularity.counts, "<f8"),
         )
-    if wire.HasField("users"):
-        changes.users = _users_from_wire(wire.users)
     if wire.HasField("learner"):
         _learner_from_wire(wire.learner, changes)
     changes.slates = slates_from_wire(wire, slates)
     return changes
-
-
-def _users_from_wire(users: pb.UserDeltas) -> UserChanges:
-    return UserChanges(
-        user_keys=list(users.user_keys),
-        types=list(users.types),
-        events=EventColumns(
-            users=to_ints(users.event_users),
-            items=to_ints(users.event_items),
-            types=to_ints(users.event_types),
-            values=np.frombuffer(users.event_values, "<f8"),
-            times_us=to_ints(users.event_times_us),
-            sequences=to_ints(users.event_sequences),
-            weights=np.frombuffer(users.event_weights, "<f4"),
-        ),
-        vector_users=to_ints(users.vector_users),
-        vectors=to_rows(users.vectors, len(users.vector_users)),
-        pinned=np.array(users.pinned, np.bool_),
-        retracted=_retracted_from_wire(users) if users.retracted_users else None,
-    )
-
-
-def _retracted_from_wire(users: pb.UserDeltas) -> EventColumns:
-    return EventColumns(
-        users=to_ints(users.retracted_users),
-        items=to_ints(users.retracted_items),
-        types=to_ints(users.retracted_types),
-        values=np.frombuffer(users.retracted_values, "<f8"),
-        times_us=to_ints(users.retracted_times_us),
-        sequences=to_ints(users.retracted_sequences),
-        weights=np.frombuffer(users.retracted_weights, "<f4"),
-    )
 
 
 def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
@@ -253,4 +195,6 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
                 to_ints(learner.beyond_first),
                 to_ints(learner.beyond_last),
             ),
+            touched_users=to_ints(learner.touched_users),
+            touched_since_us=learner.touched_since_us,
         )

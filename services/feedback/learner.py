@@ -26,13 +26,10 @@ from services.feedback.store.learner_store import FencedError, LearnerStore
 from services.feedback.store.log_store import LOG_CHANNEL, LogRow, NewEntry
 
 _log = logger("learner")
-_LARGE_STEP = 64
-_LONGEST_REST_SECONDS = 0.02
-"""After a step of fewer entries than that the learner rests for as long as the step took, at most
-so long: a step costs everyone who takes its frame about the same, whatever it holds, so the busier
-the machines are, the more events share one. When events come one by one, the rest is long over."""
+_OVERDUE_SECONDS = 0.5
+"""Clocks of this process and of the store differ, by which the log says what is due."""
 _LONGEST_REST_IN_IMPORT_SECONDS = 0.25
-"""After a larger step it rests for as long as the step took, at most so long, while this process
+"""After a full step it rests for as long as the step took, at most so long, while this process
 appends bulk history. Both want the same processor: the import is done sooner, and learning goes on
 with at least half of the time. Live events never make it rest."""
 _FRAMES_PER_CHECKPOINT = 8
@@ -194,10 +191,11 @@ class Learner:
                 await self._keeper.settle(term, self._state)
                 await self._checkpoint_when_due(term)
                 idle_since = time.monotonic()
-                least = began + self._times.step_seconds - idle_since
-                if len(rows) < _LARGE_STEP:
-                    rest = min(idle_since - began, _LONGEST_REST_SECONDS)
-                    await asyncio.sleep(max(rest, least))
+                if len(rows) < self._times.step_entries:
+                    # Nobody waits for what is learned, and a step costs everyone who takes its
+                    # frame about the same, whatever it holds: so events share one. Where they are
+                    # rare, it is long past.
+                    await asyncio.sleep(max(0.0, began + self._times.step_seconds - idle_since))
                 elif self._importing():
                     await asyncio.sleep(min(idle_since - began, _LONGEST_REST_IN_IMPORT_SECONDS))
                 # Read on while there may be more: what the page had, and what came meanwhile.
@@ -211,12 +209,18 @@ class Learner:
             elif (
                 self._state.unfinished()
                 or time.monotonic() - idle_since >= self._times.tick_seconds
+                or self._overdue_in() <= 0
             ):
                 await self._store.append_tick(term, _TICK)
                 idle_since = time.monotonic()
                 continue
             # Woken by news; the time-out is for news that got lost, and for ticks.
-            await self._wait(min(self._times.tick_seconds, self._times.lease_seconds))
+            longest = min(self._times.tick_seconds, self._times.lease_seconds)
+            await self._wait(min(longest, max(0.0, self._overdue_in())))
+
+    def _overdue_in(self) -> float:
+        """Return the seconds until a tick is needed, so that vectors of users are sent."""
+        return self._state.vectors_due_in(time.time_ns() // 1000) + _OVERDUE_SECONDS
 
     async def _take_step(self, term: int, rows: list[LogRow]) -> None:
         began = time.time()

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import math
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,8 +21,7 @@ from services.feedback.domain.promotion import Verdict, verdict_of
 from services.feedback.domain.slate_learning import SlateChanges
 from services.feedback.domain.step import States, finite, step, step_length
 from services.feedback.domain.tenant_state import LearningConfig
-from services.feedback.entry_conversion import log_entry, parse
-from services.feedback.event_ages import note_ages
+from services.feedback.entry_conversion import log_entry, parse, user_entries
 from services.feedback.frame_conversion import changes_of, frame_of, named_generations
 from services.feedback.generation_conversion import FilesOf, GenerationFiles, trained_vectors
 from services.feedback.slate_frames import SlatesOf, named_slates
@@ -34,11 +35,39 @@ _INLINE_ENTRIES = 32
 _CATCH_UP_VERSIONS = 20_000
 """Farther behind than this, the newest checkpoint is nearer."""
 
+_PAGE_ENTRIES = 1000
 _STEP_BYTES = 3 * 1024 * 1024
-_VECTORS_PER_ENTRY = 7
-"""An event moves its item and five negatives, and makes a user vector."""
+_VECTORS_PER_ENTRY = 6
+"""An event moves its item and five negatives."""
 
 _log = logger("learner")
+
+
+class _LogPages:
+    """Reads the log beside frames, in pages that are larger than most of their steps."""
+
+    def __init__(self, frames: FrameStore, until: int) -> None:
+        """Read up to the sequence `until`."""
+        self._frames = frames
+        self._until = until
+        self._rows: list[LogRow] = []
+
+    async def between(self, after: int, through: int) -> list[LogRow]:
+        """Return the entries after a sequence through another, and forget them."""
+        found: list[LogRow] = []
+        while after < through:
+            if not self._rows:
+                self._rows = await self._frames.log_after(after, self._until, _PAGE_ENTRIES)
+                if not self._rows:
+                    # What is left was dropped from the log.
+                    return found
+            own = bisect_right(self._rows, through, key=lambda row: row.sequence)
+            if not own:
+                return found
+            found += self._rows[:own]
+            after = found[-1].sequence
+            del self._rows[:own]
+        return found
 
 
 class LearnerState:
@@ -95,7 +124,7 @@ class LearnerState:
         try:
             if pin is not None:
                 async for chunk in frames.checkpoint_chunks(pin.checkpoint):
-                    await self._fold(chunk, frames)
+                    await self._fold(chunk, frames, None)
                     await pin.renew()
                 self.applied = replace(pin.checkpoint.applied, epoch=until.epoch)
             await self._fold_after(frames, until)
@@ -111,6 +140,7 @@ class LearnerState:
         )
 
     async def _fold_after(self, frames: FrameStore, until: Applied) -> None:
+        log = _LogPages(frames, until.sequence)
         while self.applied.version < until.version:
             page = await frames.frames_after(self.applied.version)
             if not page:
@@ -118,22 +148,35 @@ class LearnerState:
                     f"frame {self.applied.version + 1} is missing, the head is {until.version}"
                 )
             for frame in page:
-                await self._fold(frame.parsed(), frames)
+                rows = await log.between(self.applied.sequence, frame.through_sequence)
+                await self._fold(frame.parsed(), frames, rows)
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)
         self._forget_files()
 
-    async def _fold(self, frame: frame_pb2.Frame, frames: FrameStore) -> None:
+    async def _fold(
+        self, frame: frame_pb2.Frame, frames: FrameStore, rows: Sequence[LogRow] | None
+    ) -> None:
+        """Fold a frame with the entries that it was made from; a chunk of a checkpoint has none."""
         for manifest in named_generations(frame):
             await self._load_files(manifest)
         slates = await frames.slates(named_slates(frame))
         # Named here: a thread goes on when whoever waits for it is cancelled, and must not meet
         # the states of a load that comes after.
-        await asyncio.to_thread(self._fold_loaded, self.states, self._files, frame, slates)
+        await asyncio.to_thread(self._fold_loaded, self.states, self._files, frame, slates, rows)
 
     def _fold_loaded(
-        self, states: States, files: FilesOf, frame: frame_pb2.Frame, slates: SlatesOf
+        self,
+        states: States,
+        files: FilesOf,
+        frame: frame_pb2.Frame,
+        slates: SlatesOf,
+        rows: Sequence[LogRow] | None,
     ) -> None:
-        fold(states, changes_of(frame, files, slates), self._config)
+        changes = changes_of(frame, files, slates)
+        if rows is None:
+            fold(states, changes, self._config)
+        else:
+            fold(states, changes, self._config, user_entries(rows), frame.accepted_at_us)
 
     async def _load_files(self, manifest: generation_pb2.GenerationManifest) -> None:
         key = (manifest.tenant, manifest.generation_id)
@@ -203,6 +246,18 @@ class LearnerState:
         """Return whether the next step has work to do even when no entry comes."""
         return any(unfinished(state) for state in self.states.values())
 
+    def vectors_due_in(self, now_us: int) -> float:
+        """Return the seconds until vectors of users are due to be sent; infinity: none are."""
+        period = self._config.user_vectors_us
+        return min(
+            (
+                (state.touched_since_us + period - now_us) / 1e6
+                for state in self.states.values()
+                if state.touched
+            ),
+            default=math.inf,
+        )
+
     def verdicts(self) -> list[Verdict]:
         """Return what is due with generations that do not serve."""
         found = (verdict_of(state, self._log_time_us) for state in self.states.values())
@@ -233,9 +288,7 @@ class LearnerState:
         self.beyond_influence = sum(one.beyond_influence for one in changes)
         if not finite(changes):
             raise ArithmeticError(f"step after version {before.version} is not finite")
-        frame = frame_of(changes, before, after, entries[-1].accepted_at_us)
-        note_ages(frame, entries)
-        return frame
+        return frame_of(changes, before, after, entries[-1].accepted_at_us)
 
     def checkpoint(self) -> list[bytes]:
         """Return the state as serialised chunks. No step may run meanwhile."""

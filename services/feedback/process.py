@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,11 @@ from services.feedback.embedding_recorder import EmbeddingRecorder
 from services.feedback.event_conversion import EventPreparer
 from services.feedback.event_recorder import EventRecorder, RecorderMetrics
 from services.feedback.event_retractor import EventRetractor, RetractionMetrics
-from services.feedback.feed.ack_book import AckBook
 from services.feedback.feed.entries_server import EntriesServer, EntriesStreamMetrics
 from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed.frame_hub import FrameHub
 from services.feedback.feed.log_hub import LogHub
+from services.feedback.feed.refusals import Refusals
 from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
 from services.feedback.item_recorder import ItemRecorder
 from services.feedback.learner import Learner, LearnerTimes
@@ -186,7 +186,7 @@ async def _serve(
         config.flush_events,
         settings.map(lambda config: config.queue_events),
     )
-    _add_reading(server, shared, tenants, directory, await _acks(shared))
+    _add_reading(server, shared, tenants, directory)
     if writes:
         _add_writing(server, shared, tenants, directory, flusher)
     jobs: list[Coroutine[Any, Any, None]] = [hub.run(), log.run(), _watch(core, server, database)]
@@ -242,19 +242,11 @@ def _learning(config: FeedbackConfig) -> LearningConfig:
     )
 
 
-async def _acks(shared: _Shared) -> dict[str, int]:
-    """Return what durable subscribers had acked; only configured names get into metrics."""
-    durable = shared.settings.value.durable_subscribers
-    acks = await FrameStore(shared.core).acks()
-    return {name: version for name, version in acks.items() if name in durable}
-
-
 def _add_reading(
     server: Server,
     shared: _Shared,
     tenants: TenantRegistry,
     directory: ItemDirectory,
-    acks: Mapping[str, int],
 ) -> None:
     """Add what every role serves: the feed and the generations."""
     metrics = SubscriptionMetrics(shared.registry)
@@ -274,8 +266,7 @@ def _add_reading(
                 EntriesStreamMetrics(shared.registry, shared.loop.stage(PUSHED)),
             ),
             FeedServer(shared.hub, frames, metrics),
-            AckBook(frames, shared.registry, acks),
-            shared.settings.value.durable_subscribers,
+            Refusals(shared.registry),
         ),
         server.grpc,
     )

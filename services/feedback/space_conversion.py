@@ -40,6 +40,8 @@ def space_to_wire(space: SpaceChanges, active: str, wire: pb.TenantChanges) -> N
         target.biases = to_bytes(part.biases, "<f4")
         target.pinned.extend(part.pinned.tolist())
         target.learned = part.learned
+    if space.factor is not None:
+        wire.encoder_factors.add(generation_id=name, factor=to_bytes(space.factor, "<f4"))
     private = pb.SpaceState(generation_id=name)
     if space.bases is not None:
         private.base_items.extend(space.bases.items.tolist())
@@ -49,7 +51,8 @@ def space_to_wire(space: SpaceChanges, active: str, wire: pb.TenantChanges) -> N
         private.reference_items.extend(space.reference.items.tolist())
         private.reference_vectors = to_bytes(space.reference.vectors, "<f4")
     for field in (
-        "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian"
+        "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian",
+        "published_gramian",
     ):  # fmt: skip
         gramian = getattr(space, field)
         if gramian is not None:
@@ -92,6 +95,12 @@ def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
             np.array(part.pinned, np.bool_),
             part.learned,
         )
+    for news in wire.encoder_factors:
+        factor = np.frombuffer(news.factor, "<f4")
+        side = math.isqrt(factor.size)
+        found.setdefault(
+            news.generation_id, SpaceChanges(news.generation_id)
+        ).factor = factor.reshape(side, side)
     for private in wire.learner.spaces:
         own = found.setdefault(private.generation_id, SpaceChanges(private.generation_id))
         if private.base_items:
@@ -109,6 +118,7 @@ def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
         own.factor_gramian = _square(private.factor_gramian)
         own.reference_gramian = _square(private.reference_gramian)
         own.reference_factor_gramian = _square(private.reference_factor_gramian)
+        own.published_gramian = _square(private.published_gramian)
         if private.HasField("status"):
             own.status = _status_from_wire(private.status)
     return list(found.values())

@@ -67,8 +67,7 @@ async def serve(
             FeedMetrics(registry),
             subscriber=f"ranker-{config.replica}",
             sections=SECTIONS,
-            durable=False,
-            can_restart=True,
+            from_snapshot=True,
         )
         readiness = Readiness(
             client,

@@ -44,13 +44,13 @@ async def test_wrong_settings_are_one_line_each(service: str) -> None:
     code, stderr = await run(
         service, dsn="mysql://root:secret@there", listen="7401", metrics_listen="host:70000",
         max_in_flight="0", log_level="loud", event_types='{"like": {"weight": "big"}}',
-        preset="nonsense", durable_subscribers="[", replica="",
+        preset="nonsense", queue_events="few", replica="",
         surface_seen='{"home": {"purchase": "soon"}}',
     )  # fmt: skip
     wrong = {"LISTEN", "METRICS_LISTEN", "MAX_IN_FLIGHT", "LOG_LEVEL"}
     match service:
         case "feedback":
-            wrong |= {"DSN", "PRESET", "EVENT_TYPES at like.weight", "DURABLE_SUBSCRIBERS"}
+            wrong |= {"DSN", "PRESET", "EVENT_TYPES at like.weight", "QUEUE_EVENTS"}
         case "profile":
             wrong |= {"DSN"}
         case "ranker":

@@ -70,7 +70,7 @@ async def check_replay(
             "SELECT content FROM checkpoint_chunks WHERE version = $1 ORDER BY chunk", version
         )
         for row in rows:
-            await state._fold(frame_pb2.Frame.FromString(row["content"]), frames)
+            await state._fold(frame_pb2.Frame.FromString(row["content"]), frames, None)
         state._forget_files()
         state.applied = Applied(at["epoch"], version, at["through_sequence"])
         # As the services have it.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
+from harken.internal.feed.v1 import entries_pb2, frame_pb2
 from harken.internal.feed.v1 import feed_service_pb2 as pb
-from harken.internal.feed.v1 import frame_pb2
 from tests.feedback.conftest import Client
 
 
@@ -38,9 +38,6 @@ class FeedReader:
                 assert message.HasField(kind), f"wanted {kind}, got {message}"
                 return getattr(message, kind)
 
-    async def ack(self, version: int) -> None:
-        await self._call.write(pb.SubscribeRequest(ack=pb.Ack(version=version)))
-
     async def nack(self, version: int, reason: str) -> None:
         nack = pb.Nack(version=version, reason=reason)
         await self._call.write(pb.SubscribeRequest(nack=nack))
@@ -60,14 +57,50 @@ class FeedReader:
         return chunks
 
 
-def events_in(frames: Sequence[frame_pb2.Frame]) -> list[tuple[int, str, str]]:
-    """Return (sequence, user key, item id) of all events in frames, in order."""
-    found = []
-    for frame in frames:
-        for changes in frame.tenants:
-            users = changes.users
-            for user, item, sequence in zip(
-                users.event_users, users.event_items, users.event_sequences, strict=True
-            ):
-                found.append((sequence, users.user_keys[user].decode(), changes.item_ids[item]))
-    return found
+class EntriesReader:
+    """One stream of entries."""
+
+    def __init__(self, client: Client, **request: Any) -> None:
+        """`request`: fields of FollowEntriesRequest; from the beginning of the log, unless said."""
+        if not {"resume", "newest"} & request.keys():
+            request["resume"] = pb.EntryPoint()
+        self._call = client.feed.FollowEntries(
+            pb.FollowEntriesRequest(**{"subscriber": "reader", **request})
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._call.cancel()
+
+    async def read(self, kind: str, seconds: float = 20.0) -> Any:
+        """Return the next message, which must be of this kind; heartbeats are passed over."""
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await self._call.read()
+                if message is None or not hasattr(message, "WhichOneof"):
+                    raise AssertionError("the stream ended")
+                if message.HasField("heartbeat") and kind != "heartbeat":
+                    continue
+                assert message.HasField(kind), f"wanted {kind}, got {message}"
+                return getattr(message, kind)
+
+    async def through(self, sequence: int) -> list[entries_pb2.Entries]:
+        """Return the stretches up to a sequence."""
+        found: list[entries_pb2.Entries] = []
+        while not found or found[-1].through_sequence < sequence:
+            found.append(await self.read("entries"))
+        return found
+
+
+def events_in(stretches: Sequence[entries_pb2.Entries]) -> list[tuple[int, str, str]]:
+    """Return (sequence, user key, item id) of all events, in order."""
+    return [
+        (one.after_sequence + offset, own.user_keys[user].decode(), own.item_ids[item])
+        for one in stretches
+        for own in one.tenants
+        for user, item, offset in zip(
+            own.events.users, own.events.items, own.events.sequence_offsets, strict=True
+        )
+    ]

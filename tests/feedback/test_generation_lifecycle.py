@@ -212,7 +212,7 @@ async def test_old_generations_go_and_those_in_use_stay(
 async def test_events_go_on_while_a_generation_is_staged(
     processes: FeedbackProcesses, connect: Connect
 ) -> None:
-    """Frames carry user vectors of the serving generation, item vectors of both."""
+    """User vectors are of the serving generation, item vectors of both."""
     _, target = processes.start("feedback")
     client = connect(target)
     await client.upsert(20)
@@ -225,6 +225,8 @@ async def test_events_go_on_while_a_generation_is_staged(
         last = await record_sequence(client, *(f"{name}/{n}" for n, name in enumerate(names)))
         last = max(last, await record_sequence(client, *[f"again-{n}" for n in range(4)]))
         frames = await reader.frames_through(last)
+        while not any(changes.users.user_keys for changes in frames[-1].tenants):
+            frames.append(await reader.read("frame"))
     seen = {
         part.generation_id
         for frame in frames
@@ -236,7 +238,7 @@ async def test_events_go_on_while_a_generation_is_staged(
         changes.users.generation_id
         for frame in frames
         for changes in frame.tenants
-        if changes.users.vector_users
+        if changes.users.user_keys
     }
     assert users == {"bootstrap-16"}
 

@@ -6,10 +6,11 @@ import time
 
 import asyncpg
 import grpc
+import numpy as np
 
 from harken.internal.feed.v1 import feed_service_pb2
 from tests.feedback.conftest import Connect, FeedbackProcesses, record_sequence
-from tests.feedback.feed_reader import FeedReader, events_in
+from tests.feedback.feed_reader import EntriesReader, FeedReader, events_in
 from tests.waiting import until
 
 START = feed_service_pb2.ResumePoint()
@@ -57,7 +58,18 @@ async def test_two_learners_started_at_once_do_no_harm(
         await reader.read("welcome")
         async with asyncio.timeout(60):
             frames = await reader.frames_through(last)
-    users = [user for _, user, _ in events_in(frames)]
+    counts: dict[str, float] = {}
+    for frame in frames:
+        for changes in frame.tenants:
+            own = np.frombuffer(changes.popularity.counts, "<f8").tolist()
+            counts |= {
+                changes.item_ids[item]: count
+                for item, count in zip(changes.popularity.items, own, strict=True)
+            }
+    assert sum(counts.values()) == len(names)
+    async with EntriesReader(client) as entries:
+        await entries.read("welcome")
+        users = [user for _, user, _ in events_in(await entries.through(last))]
     assert users == [f"u:{name}" for name in names]
     rows = await chain(admin)
     assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))

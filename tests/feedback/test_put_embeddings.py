@@ -14,7 +14,7 @@ from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import decode_position
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, event
-from tests.feedback.feed_reader import FeedReader
+from tests.feedback.feed_reader import EntriesReader, FeedReader
 
 D = 16
 FINE = [0.25] * D
@@ -48,13 +48,14 @@ async def test_vectors_of_items_and_users_reach_the_feed(client: Client) -> None
     )
     assert [r.fault for r in answer.results] == [0, 0]
     assert (await vectors_of(client, answer.position, "i1"))[-1] == FINE
-    async with FeedReader(client, resume=feed_service_pb2.ResumePoint()) as reader:
+    async with EntriesReader(client) as reader:
         await reader.read("welcome")
-        frames = await reader.frames_through(decode_position(answer.position).sequence)
-    users = [one.users for frame in frames for one in frame.tenants if one.HasField("users")]
-    assert list(users[-1].user_keys) == [b"u:vip"]
-    assert np.frombuffer(users[-1].vectors, "<f4").tolist() == FINE
-    assert users[-1].generation_id == "bootstrap-16"
+        stretches = await reader.through(decode_position(answer.position).sequence)
+    (put_for,) = [own for one in stretches for own in one.tenants if own.vectors]
+    assert list(put_for.user_keys) == [b"u:vip"]
+    (vectors,) = put_for.vectors
+    assert np.frombuffer(vectors.vectors, "<f4").tolist() == FINE
+    assert (vectors.generation_id, list(vectors.pinned)) == ("bootstrap-16", [False])
 
 
 @pytest.mark.parametrize(

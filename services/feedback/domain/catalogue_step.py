@@ -9,15 +9,14 @@ from services.common.norm_bound import within_norm
 from services.feedback.domain.changes import (
     BaseChanges,
     Changes,
-    EventColumns,
     Floats,
     SpaceChanges,
-    UserChanges,
     VectorChanges,
 )
 from services.feedback.domain.entries import EmbeddingPut, ItemDeleted, ItemUpserted, LogEntry
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.tenant_state import TenantState
+from services.feedback.domain.user_step import pin_users
 from services.feedback.domain.vector_space import VectorSpace
 
 
@@ -90,7 +89,7 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     }
     deleted: dict[str, None] = {}
     upserted: dict[str, bytes] = {}
-    users: dict[bytes, EmbeddingPut] = {}
+    users: list[EmbeddingPut] = []
     number = 0
     for kind in kinds:
         match kind:
@@ -115,11 +114,12 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
                     if ordinal >= 0 and state.items.exists[ordinal]:
                         row = _Row(kind.vector, kind.bias, kind.pinned)
                         drafts[kind.generation_id].rows[ordinal] = row
-                elif kind.generation_id == state.active:
-                    users[kind.user_key] = kind
+                else:
+                    users.append(kind)
             case _:
                 pass
-    return _changes(state, list(drafts.values()), upserted, list(deleted), users)
+    pin_users(state, users)
+    return _changes(state, list(drafts.values()), upserted, list(deleted))
 
 
 def _starts(space: VectorSpace, features: Sequence[dict[str, float]]) -> Floats:
@@ -133,7 +133,6 @@ def _changes(
     drafts: list[_Draft],
     upserted: dict[str, bytes],
     deleted: list[str],
-    users: dict[bytes, EmbeddingPut],
 ) -> Changes:
     columns = [
         np.array(sorted(part), np.int64) for draft in drafts for part in (draft.rows, draft.bases)
@@ -149,8 +148,6 @@ def _changes(
     for draft in drafts:
         if draft.rows or draft.bases:
             changes.spaces.append(_applied(draft, dictionary))
-    if users:
-        changes.users = _user_vectors(state, users)
     return changes
 
 
@@ -173,23 +170,3 @@ def _applied(draft: _Draft, dictionary: ItemDictionary) -> SpaceChanges:
         space.place(ordinals, vectors, biases, pinned)
         changes.vectors = VectorChanges(dictionary.indices(ordinals), vectors, biases, pinned)
     return changes
-
-
-def _user_vectors(state: TenantState, users: dict[bytes, EmbeddingPut]) -> UserChanges:
-    pinned = np.array([put.pinned for put in users.values()], np.bool_)
-    state.users.pinned[state.users.rows(list(users))] = pinned
-    return UserChanges(
-        user_keys=list(users),
-        types=[],
-        events=no_events(),
-        vector_users=np.arange(len(users)),
-        vectors=np.stack([put.vector for put in users.values()]).astype(np.float32),
-        pinned=pinned,
-    )
-
-
-def no_events() -> EventColumns:
-    """Return empty event columns."""
-    ints = np.zeros(0, np.int64)
-    doubles = np.zeros(0, np.float64)
-    return EventColumns(ints, ints, ints, doubles, ints, ints, np.zeros(0, np.float32))

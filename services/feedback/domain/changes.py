@@ -62,7 +62,10 @@ class VectorRollback:
 
 @dataclass(slots=True)
 class SpaceChanges:
-    """What changed in the vectors of one generation; Gramians in checkpoints only."""
+    """What changed in the vectors of one generation; Gramians in checkpoints only.
+
+    factor [d, d]: what others encode users with from now on; published_gramian: what it is made of.
+    """
 
     generation_id: str
     vectors: VectorChanges | None = None
@@ -73,6 +76,8 @@ class SpaceChanges:
     reference_gramian: Doubles | None = None
     reference_factor_gramian: Doubles | None = None
     reference: ReferenceRows | None = None
+    factor: Floats | None = None
+    published_gramian: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +109,11 @@ class PlaceChanges:
 
 
 @dataclass(frozen=True, slots=True)
-class EventColumns:
-    """Events in log order, each [n]. `users` and `items` are indices, `types` into type names.
-
-    Of retracted events: in the order of their retractions, `sequences` those of the events.
-    """
-
-    users: Ints
-    items: Ints
-    types: Ints
-    values: Doubles
-    times_us: Ints
-    sequences: Ints
-    weights: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class UserChanges:
-    """Events of users, and new vectors: vector_users [m]; vectors [m, d]; pinned [m]."""
+class UserVectors:
+    """What user vectors have become: vectors [n, d]. For whoever shows them, never for learning."""
 
     user_keys: list[bytes]
-    types: list[str]
-    events: EventColumns
-    vector_users: Ints
     vectors: Floats
-    pinned: Flags
-    retracted: EventColumns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +144,10 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class RecentItems:
-    """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first."""
+    """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
+
+    touched_users [n]: whose vector is to be sent; touched_since_us: since when, of the tenant.
+    """
 
     user_keys: list[bytes]
     items: Ints
@@ -171,6 +158,8 @@ class RecentItems:
     pinned_users: Ints
     hidden: HiddenEvents
     influence: Influence
+    touched_users: Ints
+    touched_since_us: int
 
 
 @dataclass(slots=True)
@@ -193,7 +182,7 @@ class Changes:
     rules: RuleChanges | None = None
     popularity: PopularityChanges | None = None
     places: PlaceChanges | None = None
-    users: UserChanges | None = None
+    users: UserVectors | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
     beyond_influence: int = 0

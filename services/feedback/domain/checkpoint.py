@@ -134,8 +134,13 @@ def _space(state: TenantState, space: VectorSpace) -> Iterator[Changes]:
     if space.reference is not None:
         yield from _reference(state, space, space.reference)
     last = SpaceChanges(
-        name, gramian=space.gramian.copy(), factor_gramian=space.live.factor_gramian.copy()
+        name,
+        gramian=space.gramian.copy(),
+        factor_gramian=space.live.factor_gramian.copy(),
+        published_gramian=space.published.copy(),
     )
+    if space.published.any():
+        last.factor = space.generation.encoder.factor(space.published)
     if space.reference is not None:
         last.reference_gramian = space.reference.gramian.copy()
         last.reference_factor_gramian = space.reference.factor_gramian.copy()
@@ -188,6 +193,10 @@ def _users(state: TenantState) -> Iterator[Changes]:
                     np.array([past.sequence for _, past in hidden], np.int64),
                 ),
                 influence=_influence(state, rows),
+                touched_users=np.flatnonzero(
+                    [row in state.touched for row in rows.tolist()]
+                ).astype(np.int64),
+                touched_since_us=state.touched_since_us,
             ),
         )
 

@@ -1,45 +1,31 @@
-"""Events: user vectors, item vectors, sequential rules, popularity, all in one micro-batch."""
+"""Events: users, item vectors, sequential rules, popularity, all in one micro-batch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.common.runs import distinct
 from services.feedback.domain.changes import (
     Changes,
     Doubles,
-    EventColumns,
     Flags,
     Floats,
     Ints,
     PlaceChanges,
     PopularityChanges,
     SpaceChanges,
-    UserChanges,
     VectorChanges,
 )
-from services.feedback.domain.entries import Event, LogEntry
+from services.feedback.domain.entries import LogEntry
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.item_step import bpr_step, draw_negatives
 from services.feedback.domain.place_popularity import COLUMNS, add_at_places
 from services.feedback.domain.popularity import add_counts, add_events
 from services.feedback.domain.space_comparisons import Compared, compare
 from services.feedback.domain.tenant_state import TenantState
+from services.feedback.domain.user_step import EventRows, record_events
 from services.feedback.domain.user_table import NO_ITEM, Histories
 from services.feedback.domain.vector_space import VectorSpace
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Events of a step: user rows, item ordinals (NO_ITEM when gone), and the rest."""
-
-    events: list[Event]
-    sequences: Ints
-    users: Ints
-    items: Ints
-    weights: Floats
-    times_us: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +38,7 @@ class _Known:
     before: Histories
 
     @classmethod
-    def of(cls, columns: _Columns, before: Histories) -> "_Known":
+    def of(cls, columns: EventRows, before: Histories) -> "_Known":
         """Return those of a step."""
         known = columns.items != NO_ITEM
         if known.all():
@@ -70,20 +56,10 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     spaces = state.built_spaces()
     for space in spaces:
         space.settle_factor()
-    columns = _columns(state, entries)
-    before, admitted = state.record(
-        columns.users, columns.items, columns.weights, columns.times_us, columns.sequences
-    )
+    columns, before, admitted = record_events(state, entries)
     shared = _shared(columns, admitted)
-    users = distinct(columns.users)
-    touched = users[~state.users.pinned[users]]
-    # Both see the items as of the start of the step: one batch serves both.
-    size = len(columns.events)
     exists = state.items.exists
-    vectors = state.space.live.encode(_joined(before, state.users.histories(touched)), exists)
-    users_before = {state.active: vectors[:size]}
-    for space in spaces[1:]:
-        users_before[space.generation_id] = space.live.encode(before, exists)
+    users_before = {space.generation_id: space.live.encode(before, exists) for space in spaces}
     statuses, rollback = compare(
         state, Compared(shared.sequences, shared.items, shared.weights, before, users_before),
         version,
@@ -97,12 +73,11 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
 
     dictionary = ItemDictionary(
         state.items,
-        [columns.items, *(rows for rows, _ in moved), cells.rows.astype(np.int64),
+        [*(rows for rows, _ in moved), cells.rows.astype(np.int64),
          cells.cols.astype(np.int64), popular],
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
     changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
-    changes.users = _user_changes(state, columns, dictionary, users, touched, vectors[size:])
     for space, (rows, item_vectors) in zip(spaces, moved, strict=True):
         own = SpaceChanges(space.generation_id)
         if rows.size:
@@ -124,22 +99,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     return changes
 
 
-def _columns(state: TenantState, entries: Sequence[LogEntry]) -> _Columns:
-    events = [entry.kind for entry in entries if isinstance(entry.kind, Event)]
-    items = state.items.ordinals(event.item_id for event in events)
-    # NO_ITEM looks up the last row, and stays what it is.
-    items[~state.items.exists[items]] = NO_ITEM
-    return _Columns(
-        events=events,
-        sequences=np.array([entry.sequence for entry in entries], np.int64),
-        users=state.users.rows([event.user_key for event in events]),
-        items=items,
-        weights=np.array([event.weight for event in events], np.float32),
-        times_us=np.array([event.time_us for event in events], np.int64),
-    )
-
-
-def _shared(columns: _Columns, admitted: Flags) -> _Columns:
+def _shared(columns: EventRows, admitted: Flags) -> EventRows:
     """Return the events as those see them who learn for all users: without what is beyond the
     daily influence of one user.
     """
@@ -149,16 +109,8 @@ def _shared(columns: _Columns, admitted: Flags) -> _Columns:
     return replace(columns, items=np.where(kept, columns.items, NO_ITEM))
 
 
-def _joined(first: Histories, second: Histories) -> Histories:
-    return Histories(
-        np.concatenate([first.items, second.items]),
-        np.concatenate([first.weights, second.weights]),
-        np.concatenate([first.times_us, second.times_us]),
-    )
-
-
 def _learn_vectors(
-    state: TenantState, space: VectorSpace, columns: _Columns, users_before: Mapping[str, Floats]
+    state: TenantState, space: VectorSpace, columns: EventRows, users_before: Mapping[str, Floats]
 ) -> tuple[Ints, Floats]:
     """Return the item rows that move, and where to; they are set at the end of the step."""
     users = users_before[space.generation_id]
@@ -209,32 +161,3 @@ def _learn_places(state: TenantState, known: _Known) -> PlaceChanges:
     items, places = np.divmod(cells, COLUMNS)
     state.places[items, places] = levels
     return PlaceChanges(items, places, levels)
-
-
-def _user_changes(
-    state: TenantState,
-    columns: _Columns,
-    dictionary: ItemDictionary,
-    users: Ints,
-    touched: Ints,
-    vectors: Floats,
-) -> UserChanges:
-    """Return what users did, and the vectors of those `touched`, both rows ascending."""
-    types = sorted({event.type for event in columns.events})
-    index_of_type = {name: index for index, name in enumerate(types)}
-    return UserChanges(
-        user_keys=[state.users.keys[row] for row in users.tolist()],
-        types=types,
-        events=EventColumns(
-            users=users.searchsorted(columns.users),
-            items=dictionary.indices_of([event.item_id for event in columns.events], columns.items),
-            types=np.array([index_of_type[event.type] for event in columns.events], np.int64),
-            values=np.array([event.value for event in columns.events], np.float64),
-            times_us=columns.times_us,
-            sequences=columns.sequences,
-            weights=columns.weights,
-        ),
-        vector_users=users.searchsorted(touched),
-        vectors=vectors,
-        pinned=np.zeros(len(touched), np.bool_),
-    )

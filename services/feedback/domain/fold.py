@@ -6,21 +6,40 @@ import numpy as np
 
 from services.feedback.domain.changes import Changes, Ints, RecentItems, SpaceChanges
 from services.feedback.domain.daily_influence import Stretch
+from services.feedback.domain.entries import LogEntry
 from services.feedback.domain.lifecycle_step import fold_lifecycle
 from services.feedback.domain.sequential_rules import ChangedCells
 from services.feedback.domain.step import States
 from services.feedback.domain.tenant_state import LearningConfig, TenantState
-from services.feedback.domain.user_table import NO_ITEM, PastEvent
+from services.feedback.domain.user_step import fold_events_of_users, fold_pins_of_users
+from services.feedback.domain.user_table import PastEvent
 from services.feedback.domain.vector_space import VectorSpace
 
 
-def fold(states: States, all_changes: Sequence[Changes], config: LearningConfig) -> None:
-    """Apply the changes of one step, or a chunk of a checkpoint."""
+def fold(
+    states: States,
+    all_changes: Sequence[Changes],
+    config: LearningConfig,
+    entries: Sequence[LogEntry] = (),
+    now_us: int | None = None,
+) -> None:
+    """Apply the changes of one step, or a chunk of a checkpoint.
+
+    Of a step: `entries` are those of the log that say something of users, `now_us` is when its last
+    entry was accepted.
+    """
+    # Events come before the vectors that they led to: a step sees vectors as of its start, and
+    # which items exist does not change within a step of events.
+    fold_events_of_users(states, entries)
     for changes in all_changes:
         state = states.get(changes.tenant)
         if state is None and changes.activated is not None:
             state = states[changes.tenant] = TenantState(changes.tenant, changes.activated, config)
         _fold_tenant(states[changes.tenant], changes)
+    fold_pins_of_users(states, entries)
+    if now_us is not None:
+        for state in states.values():
+            state.take_touched(now_us)
 
 
 def _fold_tenant(state: TenantState, changes: Changes) -> None:
@@ -32,9 +51,6 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         items.delete(item_id)
     state.fit_items()
     ordinals = items.ordinals(changes.item_ids)
-    # Events come before the vectors that they led to: a step sees vectors as of its start, and
-    # which items exist does not change within a step of events.
-    _fold_users(state, changes, ordinals)
     for part in changes.spaces:
         _fold_space(state.spaces[part.generation_id], part, ordinals)
     if changes.rules is not None:
@@ -56,6 +72,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         state.places[ordinals[cells.items], cells.places] = cells.levels
     if changes.slates is not None:
         state.slates.fold(changes.slates)
+    if changes.recent is not None:
+        _restore_users(state, changes.recent, ordinals)
 
 
 def _fold_space(space: VectorSpace, changes: SpaceChanges, ordinals: Ints) -> None:
@@ -70,7 +88,11 @@ def _fold_space(space: VectorSpace, changes: SpaceChanges, ordinals: Ints) -> No
             space.place(ordinals[part.items], part.vectors, part.biases, part.pinned)
     if changes.status is not None:
         space.set_status(changes.status)
+    if changes.factor is not None:
+        space.published = space.gramian.copy()
     # The rest is of checkpoints only.
+    if changes.published_gramian is not None:
+        space.published = changes.published_gramian.copy()
     if changes.reference is not None and space.reference is not None:
         rows = ordinals[changes.reference.items]
         space.reference.vectors[rows] = changes.reference.vectors
@@ -84,34 +106,6 @@ def _fold_space(space: VectorSpace, changes: SpaceChanges, ordinals: Ints) -> No
         space.reference.restore(
             changes.reference_gramian.copy(), changes.reference_factor_gramian.copy()
         )
-
-
-def _fold_users(state: TenantState, changes: Changes, ordinals: Ints) -> None:
-    if changes.users is not None:
-        part = changes.users
-        rows = state.users.rows(part.user_keys)
-        if part.events.items.size:
-            for space in state.built_spaces():
-                space.settle_factor()
-            touched = ordinals[part.events.items]
-            gone = (touched >= 0) & ~state.items.exists[touched]
-            touched = np.where(gone, NO_ITEM, touched)
-            state.record(
-                rows[part.events.users],
-                touched,
-                part.events.weights,
-                part.events.times_us,
-                part.events.sequences,
-            )
-        elif part.retracted is not None:
-            for user, sequence in zip(
-                rows[part.retracted.users].tolist(), part.retracted.sequences.tolist(), strict=True
-            ):
-                state.users.forget(user, sequence)
-        else:
-            state.users.pinned[rows[part.vector_users]] = part.pinned
-    if changes.recent is not None:
-        _restore_users(state, changes.recent, ordinals)
 
 
 def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> None:
@@ -146,3 +140,6 @@ def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> N
         strict=True,
     ):
         state.influence.restore_beyond(user, Stretch(first, last))
+    if recent.touched_users.size:
+        state.touched.update(rows[recent.touched_users].tolist())
+        state.touched_since_us = recent.touched_since_us

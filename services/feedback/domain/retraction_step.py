@@ -10,26 +10,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.feedback.domain.catalogue_step import no_events
 from services.feedback.domain.changes import (
     Changes,
-    EventColumns,
     Ints,
     PopularityChanges,
-    UserChanges,
 )
 from services.feedback.domain.entries import EventRetracted, LogEntry
 from services.feedback.domain.item_dictionary import ItemDictionary
 from services.feedback.domain.popularity import without_event
 from services.feedback.domain.sequential_rules import ChangedCells, RuleTable, pair_gains
 from services.feedback.domain.tenant_state import TenantState
+from services.feedback.domain.user_step import retracting_users
 from services.feedback.domain.user_table import NO_ITEM, PastEvent, UserTable
 
 
 def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     """Take events back, in order; return what changed."""
     kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
-    users = state.users.rows([kind.event.user_key for kind in kinds])
+    users = retracting_users(state, entries)
     items = state.items.ordinals(kind.event.item_id for kind in kinds)
     cells: list[ChangedCells] = []
     popular: set[int] = set()
@@ -45,7 +43,7 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
                 float(state.levels[item]), float(state.counts[item]),
                 kind.event.time_us / 1e6, kind.event.weight, state.config.popularity,
             )  # fmt: skip
-    return _changes(state, kinds, users, items, cells, np.array(sorted(popular), np.int64))
+    return _changes(state, cells, np.array(sorted(popular), np.int64))
 
 
 def _without_gains(
@@ -85,21 +83,13 @@ def _gains(
     }
 
 
-def _changes(
-    state: TenantState,
-    kinds: Sequence[EventRetracted],
-    users: Ints,
-    items: Ints,
-    cells: Sequence[ChangedCells],
-    popular: Ints,
-) -> Changes:
+def _changes(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -> Changes:
     touched = _latest_cells(state.rules, cells)
     dictionary = ItemDictionary(
         state.items,
-        [items, touched.rows.astype(np.int64), touched.cols.astype(np.int64), popular],
+        [touched.rows.astype(np.int64), touched.cols.astype(np.int64), popular],
     )
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
-    changes.users = _user_changes(state, kinds, users, items, dictionary)
     changes.rules = dictionary.rule_changes(touched)
     if popular.size:
         changes.popularity = PopularityChanges(
@@ -117,33 +107,3 @@ def _latest_cells(rules: RuleTable, cells: Sequence[ChangedCells]) -> ChangedCel
     rows = np.array([row for row, _ in places], np.int32)
     slots = np.array([slot for _, slot in places], np.int32)
     return ChangedCells(rows, slots, rules.cols[rows, slots], rules.vals[rows, slots])
-
-
-def _user_changes(
-    state: TenantState,
-    kinds: Sequence[EventRetracted],
-    users: Ints,
-    items: Ints,
-    dictionary: ItemDictionary,
-) -> UserChanges:
-    rows = np.unique(users)
-    free = rows[~state.users.pinned[rows]]
-    types = sorted({kind.event.type for kind in kinds})
-    retracted = EventColumns(
-        users=np.searchsorted(rows, users).astype(np.int64),
-        items=dictionary.indices_of([kind.event.item_id for kind in kinds], items),
-        types=np.array([types.index(kind.event.type) for kind in kinds], np.int64),
-        values=np.array([kind.event.value for kind in kinds], np.float64),
-        times_us=np.array([kind.event.time_us for kind in kinds], np.int64),
-        sequences=np.array([kind.sequence for kind in kinds], np.int64),
-        weights=np.array([kind.event.weight for kind in kinds], np.float32),
-    )
-    return UserChanges(
-        user_keys=[state.users.keys[row] for row in rows.tolist()],
-        types=types,
-        events=no_events(),
-        vector_users=np.searchsorted(rows, free).astype(np.int64),
-        vectors=state.space.live.encode(state.users.histories(free), state.items.exists),
-        pinned=np.zeros(len(free), np.bool_),
-        retracted=retracted,
-    )

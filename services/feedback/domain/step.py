@@ -29,6 +29,7 @@ from services.feedback.domain.retraction_step import retraction_step
 from services.feedback.domain.shown_slate import ShownSlate
 from services.feedback.domain.slate_step import head_is_finite, joiner_items, slate_step
 from services.feedback.domain.tenant_state import LearningConfig, TenantState
+from services.feedback.domain.user_step import vectors_to_send
 
 States = dict[str, TenantState]
 
@@ -96,6 +97,7 @@ def step(
             case _:
                 changes.append(catalogue_step(states[tenant], own))
     changes += _learn_from_slates(states, entries)
+    now_us = entries[-1].accepted_at_us
     changes += [
         placement_step(states[tenant])
         for tenant in sorted(states)
@@ -103,7 +105,21 @@ def step(
         if tenant != staged and unfinished(states[tenant])
     ]
     changes += [faults for tenant in sorted(states) if (faults := _noted_faults(states[tenant]))]
+    moved = {one.tenant for one in changes if one.spaces}
+    changes += [news for tenant in sorted(moved) if (news := _factors(states[tenant]))]
+    sent = (vectors_to_send(states[tenant], now_us) for tenant in sorted(states))
+    changes += [vectors for vectors in sent if vectors is not None]
     return changes
+
+
+def _factors(state: TenantState) -> Changes | None:
+    """Return what others are to encode users with from now on; None: no news."""
+    changes = Changes(state.tenant, active=state.active)
+    for space in state.built_spaces():
+        factor = space.news_of_factor()
+        if factor is not None:
+            changes.spaces.append(SpaceChanges(space.generation_id, factor=factor))
+    return changes if changes.spaces else None
 
 
 def _noted_faults(state: TenantState) -> Changes | None:

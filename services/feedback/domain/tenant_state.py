@@ -19,6 +19,8 @@ from services.feedback.domain.space_status import Role, SpaceStatus
 from services.feedback.domain.user_table import NO_ITEM, Histories, UserTable
 from services.feedback.domain.vector_space import VectorSpace
 
+_SENT_AT_ONCE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class LearningConfig:
@@ -33,6 +35,8 @@ class LearningConfig:
     """Events of one user and day that may move what users share."""
     placed_bytes: int = 256 * 1024
     """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
+    user_vectors_us: int = 2_000_000
+    """How long a user's new vector may wait to be sent to who shows it."""
     slates: SlateConfig = field(default_factory=SlateConfig)
     shown: ShownStepConfig = field(default_factory=ShownStepConfig)
 
@@ -42,6 +46,8 @@ class TenantState:
 
     `spaces` holds the vectors of each generation that follows the events: the one that serves
     (`active`), and at most one that is staged or on standby. `events`: the sum of `counts`.
+    `touched`: rows of users whose vector has become another one since it was sent, the first of
+    them at `touched_since_us`.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class TenantState:
         self.items = ItemTable()
         self.users = UserTable(generation.length)
         self.influence = DailyInfluence(config.daily_events)
+        self.touched: set[int] = set()
+        self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
@@ -99,6 +107,23 @@ class TenantState:
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
         return before, self.influence.admit(users, times_us, sequences, teach)
+
+    def touch(self, users: Ints, at_us: int) -> None:
+        """Take note that vectors of users have become others."""
+        if not self.touched:
+            self.touched_since_us = at_us
+        self.touched.update(users.tolist())
+
+    def take_touched(self, now_us: int) -> Ints:
+        """Return rows of users whose vectors are due to be sent, ascending, and forget them.
+
+        What comes after the first _SENT_AT_ONCE is due with the next step.
+        """
+        if not self.touched or now_us - self.touched_since_us < self.config.user_vectors_us:
+            return np.zeros(0, np.int64)
+        rows = np.array(sorted(self.touched)[:_SENT_AT_ONCE], np.int64)
+        self.touched.difference_update(rows.tolist())
+        return rows
 
     def set_counts(self, rows: Ints, counts: Doubles) -> None:
         """Replace counts [n] of distinct items, and keep up their sum: exact, they are whole."""

@@ -15,13 +15,16 @@ from services.feedback.domain.item_tower import ItemTower
 from services.feedback.domain.space_status import SpaceStatus
 from services.feedback.domain.vector_table import VectorTable
 
+_PUBLISHED_DRIFT = 0.05
+
 
 class VectorSpace:
     """Rows by item ordinal. Changed only by `step` and `fold`.
 
     live: the vectors that are learned. reference: as they were, for the guard; None: there is none.
     bases: float32 [rows, dimension], where items start; biases: float32 [rows]; pinned, trained:
-    [rows]. trained: the base is from a trained file, not from the tower.
+    [rows]. trained: the base is from a trained file, not from the tower. published: the Gramian
+    that others encode users with.
     """
 
     def __init__(self, generation: GenerationActivated, capacity: int, status: SpaceStatus) -> None:
@@ -36,6 +39,7 @@ class VectorSpace:
         self.biases: Floats = np.zeros(capacity, np.float32)
         self.pinned: Flags = np.zeros(capacity, np.bool_)
         self.trained: Flags = np.zeros(capacity, np.bool_)
+        self.published: Doubles = np.zeros_like(self.live.gramian)
 
     @property
     def generation_id(self) -> str:
@@ -94,6 +98,19 @@ class VectorSpace:
         self.live.settle_factor()
         if self.reference is not None:
             self.reference.settle_factor()
+
+    def news_of_factor(self) -> Floats | None:
+        """Return the factor that others are to encode users with from now on; None: no other one.
+
+        It is sent when the Gramian has moved by more than _PUBLISHED_DRIFT of its Frobenius norm:
+        only its shape counts, and that hardly changes what users look like.
+        """
+        moved = (self.gramian - self.published).ravel()
+        reference = self.published.ravel()
+        if np.dot(moved, moved) <= _PUBLISHED_DRIFT**2 * np.dot(reference, reference):
+            return None
+        self.published = self.gramian.copy()
+        return self.generation.encoder.factor(self.published)
 
     def set_status(self, status: SpaceStatus) -> None:
         """Move on: a reference of another version is taken, or dropped (0), as the status says.

@@ -1,6 +1,6 @@
 """Serves the committed feed: where a subscriber starts, and what it gets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -8,15 +8,14 @@ from harken.internal.feed.v1 import feed_service_pb2 as pb
 from harken.internal.feed.v1 import frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, NotReadyError
 from services.common.logs import logger
-from services.feedback.feed.ack_book import AckTracker
 from services.feedback.feed.frame_hub import FrameHub
-from services.feedback.feed.history import HistoryPlan, history, plan_history
+from services.feedback.feed.frame_merge import mergeable, merged
 from services.feedback.feed.sections import without_unwanted
-from services.feedback.feed.subscriber import Subscriber
 from services.feedback.store.frame_store import CommittedFrame, FrameStore, SnapshotPin
 
 HEARTBEAT_SECONDS = 1.0
 _PREPARED = 16
+_MESSAGE_BYTES = 3 * 1024 * 1024
 _log = logger("feed_server")
 
 
@@ -33,11 +32,6 @@ class SubscriptionMetrics:
         self.snapshots = Counter(
             "harken_feed_snapshots", "Snapshots that subscribers began to read.", registry=registry
         )
-        self.histories = Counter(
-            "harken_feed_histories",
-            "Histories made from the log, for subscribers whose frames were gone.",
-            registry=registry,
-        )
 
 
 class FeedServer:
@@ -49,41 +43,27 @@ class FeedServer:
         self._metrics = metrics
         self._parsed: dict[tuple[int, int], frame_pb2.Frame] = {}
         self._prepared: dict[
-            tuple[int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
+            tuple[int, int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
         ] = {}
 
     async def stream(
-        self, subscriber: Subscriber, start: pb.SubscribeStart, acks: AckTracker
+        self, start: pb.SubscribeStart, sections: frozenset[frame_pb2.Section]
     ) -> AsyncIterator[pb.SubscribeResponse]:
-        """Yield the welcome, a snapshot or history if asked for and needed, then frames for ever.
+        """Yield the welcome, a snapshot if asked for, then frames for ever.
 
         Raises:
             HistoryGoneError: the frames after the resume point are gone.
             EpochLostError: the resume point is ahead of the head, or on another fork.
+            NotReadyError: a new epoch began, so that the welcome is out of date.
 
         """
         # From the table, not the hub: the hub learns of forks a moment later.
         head = await self._store.head()
-        wants_snapshot = start.WhichOneof("from") != "resume"
-        plan: HistoryPlan | None = None
-        begins = 0
-        if not wants_snapshot:
-            begins = start.resume.version
-            if start.history:
-                acked = (await self._store.acks()).get(subscriber.name, 0)
-                plan = await plan_history(self._store, start.resume, head, acked)
-            if plan is None:
-                await self._check_resume(start.resume)
-            else:
-                # Whoever breaks off before its end gets the rest of it from the log as well.
-                begins = plan.until.version
-        # Not before the resume point is known to be of our history: what is acked is not kept.
-        await acks.begin(begins)
+        begins = start.WhichOneof("from")
+        if begins == "resume":
+            await self._check_resume(start.resume)
         welcome = pb.Welcome(
-            epoch=head.epoch,
-            head_version=head.version,
-            through_sequence=head.sequence,
-            history=plan is not None,
+            epoch=head.epoch, head_version=head.version, through_sequence=head.sequence
         )
         for epoch, last in head.forks.items():
             welcome.forks.add(epoch=epoch, last_sequence=last)
@@ -92,22 +72,19 @@ class FeedServer:
         try:
             yield pb.SubscribeResponse(welcome=welcome)
             at = start.resume
-            if wants_snapshot:
+            if begins == "newest":
+                at = pb.ResumePoint(epoch=head.epoch, version=head.version)
+            elif begins != "resume":
                 self._metrics.snapshots.inc()
-                _log.info("snapshot", subscriber=subscriber.name)
+                _log.info("snapshot", subscriber=start.subscriber)
                 pin = await self._store.pin_newest()
-                async for chunk in self._snapshot(subscriber, pin):
+                async for chunk in self._snapshot(sections, pin):
                     yield chunk
                     at = pb.ResumePoint(
                         epoch=chunk.snapshot_chunk.content.epoch,
                         version=chunk.snapshot_chunk.content.version,
                     )
-                acks.sent(at.version)
-            if plan is not None:
-                async for part in self._history(subscriber, plan):
-                    yield part
-                at = pb.ResumePoint(epoch=plan.until.epoch, version=plan.until.version)
-            async for response in self._frames(subscriber, at, acks, pin):
+            async for response in self._frames(sections, at, pin):
                 if response.frame.epoch > head.epoch:
                     # The welcome did not say where the epoch before it ended.
                     raise NotReadyError("a new epoch began: subscribe again")
@@ -141,19 +118,8 @@ class FeedServer:
             if not following:
                 raise HistoryGoneError(f"frames after version {resume.version} are gone")
 
-    async def _history(
-        self, subscriber: Subscriber, plan: HistoryPlan
-    ) -> AsyncIterator[pb.SubscribeResponse]:
-        self._metrics.histories.inc()
-        _log.warning(
-            "history from the log",
-            subscriber=subscriber.name, before=plan.after_sequence, head=plan.until.sequence,
-        )  # fmt: skip
-        async for part in history(self._store, plan):
-            yield pb.SubscribeResponse(history=part)
-
     async def _snapshot(
-        self, subscriber: Subscriber, pin: SnapshotPin | None
+        self, sections: frozenset[frame_pb2.Section], pin: SnapshotPin | None
     ) -> AsyncIterator[pb.SubscribeResponse]:
         if pin is None:
             # Nothing was forgotten yet: all of history is in the frames.
@@ -165,7 +131,7 @@ class FeedServer:
             chunk = pb.SnapshotChunk(
                 index=index,
                 last=index == pin.checkpoint.chunks - 1,
-                content=without_unwanted(content, subscriber.sections),
+                content=without_unwanted(content, sections),
             )
             yield pb.SubscribeResponse(snapshot_chunk=chunk)
             await pin.renew()
@@ -173,32 +139,33 @@ class FeedServer:
 
     async def _frames(
         self,
-        subscriber: Subscriber,
+        sections: frozenset[frame_pb2.Section],
         at: pb.ResumePoint,
-        acks: AckTracker,
         pin: SnapshotPin | None,
     ) -> AsyncIterator[pb.SubscribeResponse]:
-        """Yield frames after a point for ever; `pin` is released once nothing can be missed."""
+        """Yield frames after a point for ever; `pin` is released once nothing can be missed.
+
+        What came while one was being sent comes as one, as far as that goes.
+        """
         epoch, version = at.epoch, at.version
         while True:
-            acks.raise_failure()
-            frames = self._hub.after(version)
-            if frames is None:
+            committed = self._hub.after(version)
+            if committed is None:
                 if pin is not None:
                     await pin.renew()
-                frames = await self._store.frames_after(version)
-                if not frames:
+                committed = await self._store.frames_after(version)
+                if not committed:
                     await self._check_resume(pb.ResumePoint(epoch=epoch, version=version))
             elif pin is not None:
                 await pin.release()
                 pin = None
-            for committed in frames:
-                epoch, version = committed.epoch, committed.version
-                frame = self._parse(committed)
+            if committed:
+                frames = [self._parse(one) for one in _together(committed)]
+                count = mergeable(frames)
+                epoch, version = frames[count - 1].epoch, frames[count - 1].version
                 self._metrics.sent.inc()
-                acks.sent(version)
-                yield self._prepare(frame, subscriber.sections)
-            if not frames and not await self._hub.news.wait(version, HEARTBEAT_SECONDS):
+                yield self._prepare(frames[:count], sections)
+            elif not await self._hub.news.wait(version, HEARTBEAT_SECONDS):
                 head = self._hub.head
                 yield pb.SubscribeResponse(
                     heartbeat=pb.Heartbeat(epoch=head.epoch, head_version=head.version)
@@ -215,14 +182,24 @@ class FeedServer:
         return frame
 
     def _prepare(
-        self, frame: frame_pb2.Frame, sections: frozenset[frame_pb2.Section]
+        self, frames: Sequence[frame_pb2.Frame], sections: frozenset[frame_pb2.Section]
     ) -> pb.SubscribeResponse:
-        """Return the message of a frame; made once for all who want the same sections."""
-        key = (frame.epoch, frame.version, sections)
+        """Return the message of frames; made once for all who want the same of the same."""
+        key = (frames[0].epoch, frames[0].version, frames[-1].version, sections)
         message = self._prepared.get(key)
         if message is None:
-            message = pb.SubscribeResponse(frame=without_unwanted(frame, sections))
-            self._prepared[key] = message
+            wanted = [without_unwanted(frame, sections) for frame in frames]
+            message = self._prepared[key] = pb.SubscribeResponse(frame=merged(wanted))
             if len(self._prepared) > _PREPARED:
                 del self._prepared[next(iter(self._prepared))]
         return message
+
+
+def _together(committed: Sequence[CommittedFrame]) -> Sequence[CommittedFrame]:
+    """Return the first frames, at least one, that a message of default clients has room for."""
+    size = 0
+    for number, frame in enumerate(committed[:_PREPARED]):
+        size += len(frame.content)
+        if size > _MESSAGE_BYTES and number:
+            return committed[:number]
+    return committed[:_PREPARED]

@@ -23,6 +23,7 @@ from services.feedback.store.log_store import LOG_CHANNEL, LogRow
 
 WINDOW_BYTES = 8 * 1024 * 1024
 PAGE_ENTRIES = 1000
+_PAGE_BYTES = 3 * 1024 * 1024
 _ROW_BYTES = 200
 """About what an entry takes beside its content."""
 _POLL_SECONDS = 1.0
@@ -158,6 +159,12 @@ class LogHub:
         held = len(self._rows)
         # From the newest backwards: dense, unless a page of the table lacked some.
         if newest <= held and self._rows[-newest].sequence == sequence + 1:
-            begin = held - newest
-            return [self._rows[index] for index in range(begin, min(held, begin + PAGE_ENTRIES))]
+            page: list[LogRow] = []
+            size = 0
+            for index in range(held - newest, min(held, held - newest + PAGE_ENTRIES)):
+                size += len(self._rows[index].entry)
+                if size > _PAGE_BYTES and page:
+                    break
+                page.append(self._rows[index])
+            return page
         return None

@@ -9,7 +9,7 @@ _FIELDS_OF_SECTION = {
     frame_pb2.SECTION_GENERATIONS: (
         "activated", "staged", "retired_generation_ids", "vector_rollback",
     ),
-    frame_pb2.SECTION_ITEM_VECTORS: ("item_vectors", "other_item_vectors"),
+    frame_pb2.SECTION_ITEM_VECTORS: ("item_vectors", "other_item_vectors", "encoder_factors"),
     frame_pb2.SECTION_RULES: ("rules",),
     frame_pb2.SECTION_POPULARITY: ("popularity", "place_popularity"),
     frame_pb2.SECTION_USERS: ("users",),

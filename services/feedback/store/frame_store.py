@@ -20,9 +20,6 @@ _PAGE_BYTES = 4 * 1024 * 1024
 PIN_SECONDS = 120.0
 RETENTION_TURN = "retention"
 """Whoever pins shares this turn, whoever forgets has it alone."""
-CLAIM_SECONDS = 120.0
-"""A claim that nothing was heard of for so long is over: its stream may have died with the process
-that served it. A live one acks within seconds, as ticks come when nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,61 +207,3 @@ class FrameStore:
                 PIN_SECONDS,
             )
         return SnapshotPin(self._pool, pin, checkpoint)
-
-    async def acks(self) -> dict[str, int]:
-        """Return what durable subscribers have, by name."""
-        with store_faults():
-            rows = await self._pool.fetch(
-                "SELECT subscriber, acked_version FROM subscribers WHERE shard = $1", SHARD
-            )
-        return {row["subscriber"]: row["acked_version"] for row in rows}
-
-    async def claim(self, subscriber: str, stream: uuid.UUID, version: int) -> None:
-        """From now on keep what follows `version` for a durable subscriber; only `stream` acks.
-
-        The newest stream of a name wins, so that one that died unnoticed locks nobody out. Its
-        version counts when it is earlier than the last ack, as a restored subscriber needs what
-        follows; one that is later does not: to resume somewhere acknowledges nothing.
-        """
-        with store_faults():
-            await self._pool.execute(
-                "INSERT INTO subscribers (shard, subscriber, acked_version, stream)"
-                " VALUES ($1, $2, $3, $4) ON CONFLICT (shard, subscriber) DO UPDATE SET"
-                " acked_version = least(subscribers.acked_version, excluded.acked_version),"
-                " stream = excluded.stream, updated_at = now()",
-                SHARD,
-                subscriber,
-                version,
-                stream,
-            )
-
-    async def note_ack(self, subscriber: str, stream: uuid.UUID, version: int) -> bool:
-        """Remember what a durable subscriber has; acks of a stream never go back.
-
-        Those of a stream that does not hold the claim count for nothing while another one does and
-        was heard lately; return whether it counted.
-        """
-        with store_faults():
-            noted = await self._pool.fetchval(
-                "UPDATE subscribers SET acked_version = greatest(acked_version, $4),"
-                " stream = $3, updated_at = now()"
-                " WHERE shard = $1 AND subscriber = $2 AND (stream = $3 OR stream IS NULL"
-                " OR updated_at < now() - make_interval(secs => $5)) RETURNING true",
-                SHARD,
-                subscriber,
-                stream,
-                version,
-                CLAIM_SECONDS,
-            )
-        return noted is not None
-
-    async def release_claim(self, subscriber: str, stream: uuid.UUID) -> None:
-        """Let another stream of the name ack; what was acked stays."""
-        with store_faults():
-            await self._pool.execute(
-                "UPDATE subscribers SET stream = NULL"
-                " WHERE shard = $1 AND subscriber = $2 AND stream = $3",
-                SHARD,
-                subscriber,
-                stream,
-            )

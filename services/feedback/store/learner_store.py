@@ -184,8 +184,7 @@ class LearnerStore:
         """Delete frames and checkpoints that nobody needs; return how many frames went.
 
         Kept: the newest checkpoint and what follows it, the last `keep_versions` frames (and up to
-        as many before them, at most 4,096), what a durable subscriber has not acked (and the frame
-        it acked last, by which a resume point is recognised), and what is pinned.
+        as many before them, at most 4,096), and what is pinned.
         """
         async with session(self._pool) as connection, connection.transaction():
             await connection.execute("SELECT take_turn($1)", RETENTION_TURN)
@@ -194,7 +193,6 @@ class LearnerStore:
                 "SELECT least("
                 " coalesce((SELECT max(version) FROM checkpoints WHERE shard = $1), 0),"
                 " (SELECT version - $2 FROM learners WHERE shard = $1),"
-                " (SELECT min(acked_version) FROM subscribers WHERE shard = $1),"
                 " (SELECT min(version) FROM snapshot_pins WHERE shard = $1))",
                 SHARD,
                 keep_versions,

@@ -198,7 +198,8 @@ def bits(states: States) -> dict[str, Any]:
             state.active, {name: _space_bits(space, count) for name, space in state.spaces.items()},
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
             [tuple(state.influence.beyond(row)) for row in people.tolist()],
-            _slate_bits(state),
+            _slate_bits(state), sorted(state.touched),
+            bool(state.touched) and state.touched_since_us,
         )  # fmt: skip
     return result
 
@@ -207,6 +208,7 @@ def _space_bits(space: VectorSpace, count: int) -> tuple[Any, ...]:
     arrays = [
         space.vectors[:count], space.bases[:count], space.biases[:count], space.pinned[:count],
         space.trained[:count], space.gramian, space.live.factor_gramian,
+        space.published,
     ]  # fmt: skip
     if space.reference is not None:
         reference = space.reference

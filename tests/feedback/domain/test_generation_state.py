@@ -43,18 +43,22 @@ SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_lar
 CUTS = st.one_of(st.just(list(range(1, 90))), st.lists(st.integers(1, 80), max_size=40))
 Drawn = tuple[list[LogEntry], list[Turn]]
 
+Step = tuple[list[Changes], Sequence[LogEntry]]
+"""What a step changed, and the entries that it took."""
+
 
 def learn(
     states: States, log: Sequence[LogEntry], cuts: Sequence[int], first: int = 1
-) -> list[list[Changes]]:
+) -> list[Step]:
     """Learn in steps that end where the cuts say, or earlier, from version `first` on."""
     done = 0
-    steps: list[list[Changes]] = []
+    steps: list[Step] = []
     ends = [*sorted(cut for cut in cuts if 0 < cut < len(log)), len(log)]
     while done < len(log):
         end = next(end for end in ends if end > done)
         end = done + step_length(log[done:end])
-        steps.append(step(states, log[done:end], CONFIG, version=first + len(steps)))
+        own = log[done:end]
+        steps.append((step(states, own, CONFIG, version=first + len(steps)), own))
         done = end
     return steps
 
@@ -64,8 +68,8 @@ def learn(
 def test_folding_gives_the_state_bit_by_bit(drawn: Drawn, cuts: list[int]) -> None:
     live: States = {}
     folded: States = {}
-    for changes in learn(live, with_generations(*drawn), cuts):
-        fold(folded, changes, CONFIG)
+    for changes, own in learn(live, with_generations(*drawn), cuts):
+        fold(folded, changes, CONFIG, own, own[-1].accepted_at_us)
         assert all(len(state.spaces) <= 2 for state in folded.values())
     assert bits(folded) == bits(live)
 
@@ -79,14 +83,14 @@ def test_a_checkpoint_and_the_frames_after_it_give_the_state(
     steps = learn(live, with_generations(*drawn), cuts)
     at = min(at, len(steps))
     first: States = {}
-    for changes in steps[:at]:
-        fold(first, changes, CONFIG)
+    for changes, own in steps[:at]:
+        fold(first, changes, CONFIG, own, own[-1].accepted_at_us)
     restored: States = {}
     for chunk in checkpoint(first):
         fold(restored, [chunk], CONFIG)
     assert bits(restored) == bits(first)
-    for changes in steps[at:]:
-        fold(restored, changes, CONFIG)
+    for changes, own in steps[at:]:
+        fold(restored, changes, CONFIG, own, own[-1].accepted_at_us)
     assert bits(restored) == bits(live)
 
 
@@ -120,13 +124,13 @@ def test_learning_goes_on_from_a_checkpoint_with_the_same_bits(
 def test_frames_survive_the_wire(drawn: Drawn) -> None:
     live: States = {}
     folded: States = {}
-    for changes in learn(live, with_generations(*drawn), []):
+    for changes, own in learn(live, with_generations(*drawn), []):
         for one in changes:
             # The payload of an item is a serialised Item on the wire and opaque to the learner.
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
         frame = frame_of(changes, Applied(), Applied(1, 1, 1), 0)
         frame = frame_pb2.Frame.FromString(frame.SerializeToString())
-        fold(folded, changes_of(frame, ALL_FILES, {}), CONFIG)
+        fold(folded, changes_of(frame, ALL_FILES, {}), CONFIG, own, own[-1].accepted_at_us)
     for tenant, state in live.items():
         other = folded[tenant]
         assert other.active == state.active
@@ -213,9 +217,10 @@ def test_a_whole_life_folds_and_goes_on_from_any_checkpoint() -> None:
         end = next(cut for cut in cuts if cut > done)
         end = done + step_length(log[done:end])
         version += 1
-        changes = step(live, log[done:end], CONFIG, version)
+        own = log[done:end]
+        changes = step(live, own, CONFIG, version)
         done = end
-        fold(folded, changes, CONFIG)
+        fold(folded, changes, CONFIG, own, own[-1].accepted_at_us)
         for one in changes:
             seen |= {"flip"} if one.activated is not None else set()
             seen |= {"rollback"} if one.rollback is not None else set()

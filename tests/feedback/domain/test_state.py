@@ -27,20 +27,25 @@ def through_wire(changes: Sequence, states: States) -> frame_pb2.Frame:
     return frame_pb2.Frame.FromString(frame.SerializeToString())
 
 
+Step = tuple[list[Changes], Sequence[LogEntry]]
+"""What a step changed, and the entries that it took."""
+
+
 def learn(
     states: States, log: Sequence[LogEntry], cuts: Sequence[int], first: int = 1
-) -> list[list[Changes]]:
+) -> list[Step]:
     """Learn a log in steps that end where the cuts say, or earlier; return the changes.
 
     `first`: version that the first step leads to.
     """
     done = 0
-    all_changes: list[list[Changes]] = []
+    all_changes: list[Step] = []
     ends = [*sorted(cut for cut in cuts if 0 < cut < len(log)), len(log)]
     while done < len(log):
         end = next(end for end in ends if end > done)
         end = done + step_length(log[done:end])
-        all_changes.append(step(states, log[done:end], CONFIG, version=first + len(all_changes)))
+        own = log[done:end]
+        all_changes.append((step(states, own, CONFIG, version=first + len(all_changes)), own))
         done = end
     return all_changes
 
@@ -53,8 +58,8 @@ def test_folding_what_steps_changed_gives_the_state_bit_by_bit(
     log = activated(log)
     live: States = {}
     folded: States = {}
-    for changes in learn(live, log, cuts):
-        fold(folded, changes, CONFIG)
+    for changes, own in learn(live, log, cuts):
+        fold(folded, changes, CONFIG, own, own[-1].accepted_at_us)
     assert bits(folded) == bits(live)
 
 
@@ -68,14 +73,14 @@ def test_a_checkpoint_and_the_frames_after_it_give_the_state(
     steps = learn(live, log, cuts)
     at = min(at, len(steps))
     first: States = {}
-    for changes in steps[:at]:
-        fold(first, changes, CONFIG)
+    for changes, own in steps[:at]:
+        fold(first, changes, CONFIG, own, own[-1].accepted_at_us)
     restored: States = {}
     for chunk in checkpoint(first):
         fold(restored, [chunk], CONFIG)
     assert bits(restored) == bits(first)
-    for changes in steps[at:]:
-        fold(restored, changes, CONFIG)
+    for changes, own in steps[at:]:
+        fold(restored, changes, CONFIG, own, own[-1].accepted_at_us)
     assert bits(restored) == bits(live)
 
 
@@ -117,11 +122,17 @@ def test_frames_survive_the_wire(log: list[LogEntry]) -> None:
     slates = slates_of(log)
     live: States = {}
     folded: States = {}
-    for changes in learn(live, log, []):
+    for changes, own in learn(live, log, []):
         for one in changes:
             # The payload of an item is a serialised Item on the wire and opaque to the learner.
             one.upserted = [(item_id, b"") for item_id, _ in one.upserted]
-        fold(folded, changes_of(through_wire(changes, live), FILES, slates), CONFIG)
+        fold(
+            folded,
+            changes_of(through_wire(changes, live), FILES, slates),
+            CONFIG,
+            own,
+            own[-1].accepted_at_us,
+        )
     for tenant, state in live.items():
         assert digest(folded[tenant]) == digest(state)
         assert np.array_equal(folded[tenant].space.gramian, state.space.gramian)

@@ -1,6 +1,5 @@
 from harken.internal.feed.v1 import entries_pb2 as _entries_pb2
 from harken.internal.feed.v1 import frame_pb2 as _frame_pb2
-from harken.internal.feed.v1 import history_pb2 as _history_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -9,34 +8,28 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("start", "ack", "nack")
+    __slots__ = ("start", "nack")
     START_FIELD_NUMBER: _ClassVar[int]
-    ACK_FIELD_NUMBER: _ClassVar[int]
     NACK_FIELD_NUMBER: _ClassVar[int]
     start: SubscribeStart
-    ack: Ack
     nack: Nack
-    def __init__(self, start: _Optional[_Union[SubscribeStart, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ...) -> None: ...
+    def __init__(self, start: _Optional[_Union[SubscribeStart, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ...) -> None: ...
 
 class SubscribeStart(_message.Message):
-    __slots__ = ("subscriber", "shard", "resume", "snapshot", "newest", "sections", "durable", "history")
+    __slots__ = ("subscriber", "shard", "resume", "snapshot", "newest", "sections")
     SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     SECTIONS_FIELD_NUMBER: _ClassVar[int]
-    DURABLE_FIELD_NUMBER: _ClassVar[int]
-    HISTORY_FIELD_NUMBER: _ClassVar[int]
     subscriber: str
     shard: int
     resume: ResumePoint
     snapshot: FromSnapshot
     newest: FromNewest
     sections: _containers.RepeatedScalarFieldContainer[_frame_pb2.Section]
-    durable: bool
-    history: bool
-    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: _Optional[_Union[FromSnapshot, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ..., durable: bool = ..., history: bool = ...) -> None: ...
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: _Optional[_Union[FromSnapshot, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ...) -> None: ...
 
 class FromSnapshot(_message.Message):
     __slots__ = ()
@@ -47,20 +40,12 @@ class FromNewest(_message.Message):
     def __init__(self) -> None: ...
 
 class ResumePoint(_message.Message):
-    __slots__ = ("epoch", "version", "through_sequence")
+    __slots__ = ("epoch", "version")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     version: int
-    through_sequence: int
-    def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ...) -> None: ...
-
-class Ack(_message.Message):
-    __slots__ = ("version",)
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    version: int
-    def __init__(self, version: _Optional[int] = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
 
 class Nack(_message.Message):
     __slots__ = ("version", "reason")
@@ -71,32 +56,28 @@ class Nack(_message.Message):
     def __init__(self, version: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
-    __slots__ = ("welcome", "snapshot_chunk", "frame", "heartbeat", "history")
+    __slots__ = ("welcome", "snapshot_chunk", "frame", "heartbeat")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_CHUNK_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
-    HISTORY_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     snapshot_chunk: SnapshotChunk
     frame: _frame_pb2.Frame
     heartbeat: Heartbeat
-    history: _history_pb2.History
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., snapshot_chunk: _Optional[_Union[SnapshotChunk, _Mapping]] = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., snapshot_chunk: _Optional[_Union[SnapshotChunk, _Mapping]] = ..., frame: _Optional[_Union[_frame_pb2.Frame, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("epoch", "head_version", "through_sequence", "forks", "history")
+    __slots__ = ("epoch", "head_version", "through_sequence", "forks")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HEAD_VERSION_FIELD_NUMBER: _ClassVar[int]
     THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FORKS_FIELD_NUMBER: _ClassVar[int]
-    HISTORY_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     head_version: int
     through_sequence: int
     forks: _containers.RepeatedCompositeFieldContainer[Fork]
-    history: bool
-    def __init__(self, epoch: _Optional[int] = ..., head_version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ..., history: bool = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., head_version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ...) -> None: ...
 
 class Fork(_message.Message):
     __slots__ = ("epoch", "last_sequence")

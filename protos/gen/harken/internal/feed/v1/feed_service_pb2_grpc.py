@@ -74,9 +74,10 @@ class FeedServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Subscribe(self, request_iterator, context):
-        """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then acks (each stands for all frames
-        before it, so one now and then is enough) and a nack for a frame refused.
+        """Streams frames from a point on, for as long as the client listens. The
+        client sends `start` first, then a nack for a frame refused. Of several
+        frames that a client lacks, one with the newest value of each row may come
+        in their place. The newest 10,000 versions (configurable) are kept.
 
         Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),

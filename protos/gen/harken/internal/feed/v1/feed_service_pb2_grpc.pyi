@@ -44,9 +44,10 @@ class FeedServiceStub:
         harken.internal.feed.v1.feed_service_pb2.SubscribeRequest,
         harken.internal.feed.v1.feed_service_pb2.SubscribeResponse,
     ]
-    """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then acks (each stands for all frames
-    before it, so one now and then is enough) and a nack for a frame refused.
+    """Streams frames from a point on, for as long as the client listens. The
+    client sends `start` first, then a nack for a frame refused. Of several
+    frames that a client lacks, one with the newest value of each row may come
+    in their place. The newest 10,000 versions (configurable) are kept.
 
     Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
@@ -81,9 +82,10 @@ class FeedServiceAsyncStub:
         harken.internal.feed.v1.feed_service_pb2.SubscribeRequest,
         harken.internal.feed.v1.feed_service_pb2.SubscribeResponse,
     ]
-    """Streams frames from a resume point on, for as long as the client listens.
-    The client sends `start` first, then acks (each stands for all frames
-    before it, so one now and then is enough) and a nack for a frame refused.
+    """Streams frames from a point on, for as long as the client listens. The
+    client sends `start` first, then a nack for a frame refused. Of several
+    frames that a client lacks, one with the newest value of each row may come
+    in their place. The newest 10,000 versions (configurable) are kept.
 
     Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
     (the frames after the resume point are gone: ask for a snapshot),
@@ -122,9 +124,10 @@ class FeedServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[harken.internal.feed.v1.feed_service_pb2.SubscribeRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[harken.internal.feed.v1.feed_service_pb2.SubscribeResponse], collections.abc.AsyncIterator[harken.internal.feed.v1.feed_service_pb2.SubscribeResponse]]:
-        """Streams frames from a resume point on, for as long as the client listens.
-        The client sends `start` first, then acks (each stands for all frames
-        before it, so one now and then is enough) and a nack for a frame refused.
+        """Streams frames from a point on, for as long as the client listens. The
+        client sends `start` first, then a nack for a frame refused. Of several
+        frames that a client lacks, one with the newest value of each row may come
+        in their place. The newest 10,000 versions (configurable) are kept.
 
         Fails with INVALID_ARGUMENT (start missing or wrong), OUT_OF_RANGE
         (the frames after the resume point are gone: ask for a snapshot),

@@ -70,7 +70,7 @@ class TenantChanges(_message.Message):
     item_vectors: ItemVectors
     rules: RuleCells
     popularity: Popularity
-    users: UserDeltas
+    users: LearnedUserVectors
     learner: LearnerState
     place_popularity: PlacePopularity
     staged: _generation_pb2.GenerationManifest
@@ -79,7 +79,7 @@ class TenantChanges(_message.Message):
     vector_rollback: VectorRollback
     head: ScorerHead
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[UserDeltas, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ...) -> None: ...
 
 class EncoderFactor(_message.Message):
     __slots__ = ("generation_id", "factor")
@@ -157,51 +157,15 @@ class PlacePopularity(_message.Message):
     levels: bytes
     def __init__(self, items: _Optional[_Iterable[int]] = ..., places: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ...) -> None: ...
 
-class UserDeltas(_message.Message):
-    __slots__ = ("user_keys", "types", "event_users", "event_items", "event_types", "event_values", "event_times_us", "event_sequences", "event_weights", "generation_id", "vector_users", "vectors", "pinned", "retracted_users", "retracted_items", "retracted_types", "retracted_values", "retracted_times_us", "retracted_sequences", "retracted_weights", "event_ages_us")
+class LearnedUserVectors(_message.Message):
+    __slots__ = ("user_keys", "generation_id", "vectors")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
-    TYPES_FIELD_NUMBER: _ClassVar[int]
-    EVENT_USERS_FIELD_NUMBER: _ClassVar[int]
-    EVENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
-    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
-    EVENT_VALUES_FIELD_NUMBER: _ClassVar[int]
-    EVENT_TIMES_US_FIELD_NUMBER: _ClassVar[int]
-    EVENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
-    EVENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
-    VECTOR_USERS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
-    PINNED_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_USERS_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_ITEMS_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_TYPES_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_VALUES_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_TIMES_US_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
-    RETRACTED_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
-    EVENT_AGES_US_FIELD_NUMBER: _ClassVar[int]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
-    types: _containers.RepeatedScalarFieldContainer[str]
-    event_users: _containers.RepeatedScalarFieldContainer[int]
-    event_items: _containers.RepeatedScalarFieldContainer[int]
-    event_types: _containers.RepeatedScalarFieldContainer[int]
-    event_values: bytes
-    event_times_us: _containers.RepeatedScalarFieldContainer[int]
-    event_sequences: _containers.RepeatedScalarFieldContainer[int]
-    event_weights: bytes
     generation_id: str
-    vector_users: _containers.RepeatedScalarFieldContainer[int]
     vectors: bytes
-    pinned: _containers.RepeatedScalarFieldContainer[bool]
-    retracted_users: _containers.RepeatedScalarFieldContainer[int]
-    retracted_items: _containers.RepeatedScalarFieldContainer[int]
-    retracted_types: _containers.RepeatedScalarFieldContainer[int]
-    retracted_values: bytes
-    retracted_times_us: _containers.RepeatedScalarFieldContainer[int]
-    retracted_sequences: _containers.RepeatedScalarFieldContainer[int]
-    retracted_weights: bytes
-    event_ages_us: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., event_users: _Optional[_Iterable[int]] = ..., event_items: _Optional[_Iterable[int]] = ..., event_types: _Optional[_Iterable[int]] = ..., event_values: _Optional[bytes] = ..., event_times_us: _Optional[_Iterable[int]] = ..., event_sequences: _Optional[_Iterable[int]] = ..., event_weights: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., retracted_users: _Optional[_Iterable[int]] = ..., retracted_items: _Optional[_Iterable[int]] = ..., retracted_types: _Optional[_Iterable[int]] = ..., retracted_values: _Optional[bytes] = ..., retracted_times_us: _Optional[_Iterable[int]] = ..., retracted_sequences: _Optional[_Iterable[int]] = ..., retracted_weights: _Optional[bytes] = ..., event_ages_us: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., generation_id: _Optional[str] = ..., vectors: _Optional[bytes] = ...) -> None: ...
 
 class ScorerHead(_message.Message):
     __slots__ = ("generation_id", "outcomes", "parameters", "slates", "figures")
@@ -218,7 +182,7 @@ class ScorerHead(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "joiner_input", "joiner", "head_training", "calibration")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "joiner_input", "joiner", "head_training", "calibration")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +201,8 @@ class LearnerState(_message.Message):
     BEYOND_USERS_FIELD_NUMBER: _ClassVar[int]
     BEYOND_FIRST_FIELD_NUMBER: _ClassVar[int]
     BEYOND_LAST_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_USERS_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_SINCE_US_FIELD_NUMBER: _ClassVar[int]
     JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
     JOINER_FIELD_NUMBER: _ClassVar[int]
     HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -259,11 +225,13 @@ class LearnerState(_message.Message):
     beyond_users: _containers.RepeatedScalarFieldContainer[int]
     beyond_first: _containers.RepeatedScalarFieldContainer[int]
     beyond_last: _containers.RepeatedScalarFieldContainer[int]
+    touched_users: _containers.RepeatedScalarFieldContainer[int]
+    touched_since_us: int
     joiner_input: JoinerInput
     joiner: JoinerState
     head_training: HeadTraining
     calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
 
 class JoinerInput(_message.Message):
     __slots__ = ("now_us", "items")
@@ -366,7 +334,7 @@ class CalibrationSums(_message.Message):
     def __init__(self, surface: _Optional[str] = ..., outcome: _Optional[str] = ..., counts: _Optional[bytes] = ..., predicted: _Optional[bytes] = ..., actual: _Optional[bytes] = ...) -> None: ...
 
 class SpaceState(_message.Message):
-    __slots__ = ("generation_id", "base_items", "bases", "base_trained", "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian", "reference_items", "reference_vectors", "status")
+    __slots__ = ("generation_id", "base_items", "bases", "base_trained", "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian", "reference_items", "reference_vectors", "status", "published_gramian")
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     BASES_FIELD_NUMBER: _ClassVar[int]
@@ -378,6 +346,7 @@ class SpaceState(_message.Message):
     REFERENCE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_VECTORS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_GRAMIAN_FIELD_NUMBER: _ClassVar[int]
     generation_id: str
     base_items: _containers.RepeatedScalarFieldContainer[int]
     bases: bytes
@@ -389,7 +358,8 @@ class SpaceState(_message.Message):
     reference_items: _containers.RepeatedScalarFieldContainer[int]
     reference_vectors: bytes
     status: SpaceStatus
-    def __init__(self, generation_id: _Optional[str] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., base_trained: _Optional[_Iterable[bool]] = ..., gramian: _Optional[bytes] = ..., factor_gramian: _Optional[bytes] = ..., reference_gramian: _Optional[bytes] = ..., reference_factor_gramian: _Optional[bytes] = ..., reference_items: _Optional[_Iterable[int]] = ..., reference_vectors: _Optional[bytes] = ..., status: _Optional[_Union[SpaceStatus, _Mapping]] = ...) -> None: ...
+    published_gramian: bytes
+    def __init__(self, generation_id: _Optional[str] = ..., base_items: _Optional[_Iterable[int]] = ..., bases: _Optional[bytes] = ..., base_trained: _Optional[_Iterable[bool]] = ..., gramian: _Optional[bytes] = ..., factor_gramian: _Optional[bytes] = ..., reference_gramian: _Optional[bytes] = ..., reference_factor_gramian: _Optional[bytes] = ..., reference_items: _Optional[_Iterable[int]] = ..., reference_vectors: _Optional[bytes] = ..., status: _Optional[_Union[SpaceStatus, _Mapping]] = ..., published_gramian: _Optional[bytes] = ...) -> None: ...
 
 class SpaceStatus(_message.Message):
     __slots__ = ("state", "now", "placed", "to_place", "since_us", "reference_version", "rolling_back_since", "rolled_back", "rollbacks", "validation", "guard", "fault")

@@ -1,0 +1,210 @@
+"""Several frames as one, for whoever is behind: of each row only its newest value is sent."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harken.internal.feed.v1 import frame_pb2 as pb
+
+Ints = npt.NDArray[np.int64]
+
+
+def mergeable(frames: Sequence[pb.Frame]) -> int:
+    """Return how many frames, from the first on, may become one; at least one of some.
+
+    A frame that says something of a generation's life goes alone, so that what comes before and
+    after it keeps its order.
+    """
+    if not frames or _changes_a_life(frames[0]):
+        return min(1, len(frames))
+    epoch = frames[0].epoch
+    for number, frame in enumerate(frames):
+        if frame.epoch != epoch or _changes_a_life(frame):
+            return number
+    return len(frames)
+
+
+def _changes_a_life(frame: pb.Frame) -> bool:
+    return any(
+        changes.HasField("activated")
+        or changes.HasField("staged")
+        or changes.HasField("vector_rollback")
+        or changes.retired_generation_ids
+        for changes in frame.tenants
+    )
+
+
+def merged(frames: Sequence[pb.Frame]) -> pb.Frame:
+    """Return one frame that does what consecutive frames do; see `mergeable`."""
+    if len(frames) == 1:
+        return frames[0]
+    first, last = frames[0], frames[-1]
+    result = pb.Frame(
+        shard=last.shard,
+        epoch=last.epoch,
+        after_version=first.after_version,
+        version=last.version,
+        through_sequence=last.through_sequence,
+        accepted_at_us=last.accepted_at_us,
+    )
+    by_tenant: dict[str, list[pb.TenantChanges]] = {}
+    for frame in frames:
+        for changes in frame.tenants:
+            by_tenant.setdefault(changes.tenant, []).append(changes)
+    for tenant, parts in by_tenant.items():
+        own = result.tenants.add(tenant=tenant)
+        if len(parts) == 1:
+            own.CopyFrom(parts[0])
+        else:
+            _Merge(own).take(parts)
+    return result
+
+
+class _Merge:
+    """The changes of one tenant, of several frames, into one."""
+
+    def __init__(self, result: pb.TenantChanges) -> None:
+        self._result = result
+        self._index: dict[str, int] = {}
+        self._ordinals: list[Ints] = []
+
+    def take(self, parts: Sequence[pb.TenantChanges]) -> None:
+        """Merge parts, given in order."""
+        self._ordinals = [self._indices(part.item_ids) for part in parts]
+        self._catalogue(parts)
+        self._vectors(parts)
+        self._rules(parts)
+        self._popularity(parts)
+        self._places(parts)
+        self._users(parts)
+        factors = {one.generation_id: one for part in parts for one in part.encoder_factors}
+        self._result.encoder_factors.extend(factors.values())
+        self._head(parts)
+        self._result.item_ids.extend(self._index)
+
+    def _indices(self, item_ids: Iterable[str]) -> Ints:
+        index = self._index
+        return np.array([index.setdefault(one, len(index)) for one in item_ids], np.int64)
+
+    def _catalogue(self, parts: Sequence[pb.TenantChanges]) -> None:
+        items: dict[str, Any] = {}
+        for part in parts:
+            for item in part.catalogue.items:
+                items[item.item_id] = item
+            for gone in part.catalogue.deleted_item_ids:
+                items[gone] = None
+        if items:
+            kept = self._result.catalogue
+            kept.items.extend(item for item in items.values() if item is not None)
+            kept.deleted_item_ids.extend(name for name, item in items.items() if item is None)
+
+    def _vectors(self, parts: Sequence[pb.TenantChanges]) -> None:
+        """Merge vectors by generation; which one serves is the same in all parts."""
+        rows: dict[str, list[tuple[Ints, pb.ItemVectors]]] = {}
+        serving = {
+            part.item_vectors.generation_id for part in parts if part.HasField("item_vectors")
+        }
+        for part, ordinals in zip(parts, self._ordinals, strict=True):
+            own = [part.item_vectors] if part.HasField("item_vectors") else []
+            for vectors in (*own, *part.other_item_vectors):
+                if vectors.items:
+                    places = ordinals[np.array(vectors.items, np.int64)]
+                    rows.setdefault(vectors.generation_id, []).append((places, vectors))
+        for generation, found in rows.items():
+            if generation in serving:
+                target = self._result.item_vectors
+            else:
+                target = self._result.other_item_vectors.add()
+            places = np.concatenate([own for own, _ in found])
+            kept = _last_of_each(places)
+            target.generation_id = generation
+            target.items.extend(places[kept].tolist())
+            target.vectors = _rows([one.vectors for _, one in found], places.size)[kept].tobytes()
+            target.biases = _rows([one.biases for _, one in found], places.size)[kept].tobytes()
+            pinned = np.concatenate([np.array(one.pinned, np.bool_) for _, one in found])
+            target.pinned.extend(pinned[kept].tolist())
+            target.learned = all(one.learned for _, one in found)
+
+    def _rules(self, parts: Sequence[pb.TenantChanges]) -> None:
+        found = [
+            (o, p.rules) for o, p in zip(self._ordinals, parts, strict=True) if p.rules.sources
+        ]
+        if not found:
+            return
+        sources = np.concatenate([o[np.array(one.sources, np.int64)] for o, one in found])
+        targets = np.concatenate([o[np.array(one.targets, np.int64)] for o, one in found])
+        slots = np.concatenate([np.array(one.slots, np.int64) for _, one in found])
+        kept = _last_of_each(sources * (int(slots.max()) + 1) + slots)
+        rules = self._result.rules
+        rules.sources.extend(sources[kept].tolist())
+        rules.slots.extend(slots[kept].tolist())
+        rules.targets.extend(targets[kept].tolist())
+        rules.weights = _rows([one.weights for _, one in found], slots.size)[kept].tobytes()
+
+    def _popularity(self, parts: Sequence[pb.TenantChanges]) -> None:
+        found = [
+            (o, p.popularity)
+            for o, p in zip(self._ordinals, parts, strict=True)
+            if p.popularity.items
+        ]
+        if not found:
+            return
+        items = np.concatenate([o[np.array(one.items, np.int64)] for o, one in found])
+        kept = _last_of_each(items)
+        popularity = self._result.popularity
+        popularity.items.extend(items[kept].tolist())
+        popularity.levels = _rows([one.levels for _, one in found], items.size)[kept].tobytes()
+        popularity.counts = _rows([one.counts for _, one in found], items.size)[kept].tobytes()
+
+    def _places(self, parts: Sequence[pb.TenantChanges]) -> None:
+        found = [
+            (o, p.place_popularity)
+            for o, p in zip(self._ordinals, parts, strict=True)
+            if p.place_popularity.items
+        ]
+        if not found:
+            return
+        items = np.concatenate([o[np.array(one.items, np.int64)] for o, one in found])
+        places = np.concatenate([np.array(one.places, np.int64) for _, one in found])
+        kept = _last_of_each(items * (int(places.max()) + 1) + places)
+        result = self._result.place_popularity
+        result.items.extend(items[kept].tolist())
+        result.places.extend(places[kept].tolist())
+        result.levels = _rows([one.levels for _, one in found], items.size)[kept].tobytes()
+
+    def _users(self, parts: Sequence[pb.TenantChanges]) -> None:
+        found = [part.users for part in parts if part.users.user_keys]
+        if not found:
+            return
+        newest: dict[bytes, bytes] = {}
+        for users in found:
+            # Read once: every access to a bytes field makes a copy of all of it.
+            vectors, width = users.vectors, len(users.vectors) // len(users.user_keys)
+            for row, key in enumerate(users.user_keys):
+                newest[key] = vectors[row * width : (row + 1) * width]
+        self._result.users.generation_id = found[-1].generation_id
+        self._result.users.user_keys.extend(newest)
+        self._result.users.vectors = b"".join(newest.values())
+
+    def _head(self, parts: Sequence[pb.TenantChanges]) -> None:
+        found = [part.head for part in parts if part.HasField("head")]
+        if not found:
+            return
+        figures = {(one.surface, one.outcome): one for head in found for one in head.figures}
+        self._result.head.CopyFrom(found[-1])
+        del self._result.head.figures[:]
+        self._result.head.figures.extend(figures.values())
+
+
+def _last_of_each(keys: Ints) -> Ints:
+    """Return the places of the last of each value, ascending."""
+    _, backwards = np.unique(keys[::-1], return_index=True)
+    return np.sort(keys.size - 1 - backwards)
+
+
+def _rows(columns: Sequence[bytes], count: int) -> npt.NDArray[np.void]:
+    """Return the rows [count] of a column that comes in pieces, as bytes."""
+    content = b"".join(columns)
+    return np.frombuffer(content, np.dtype((np.void, len(content) // count)))
