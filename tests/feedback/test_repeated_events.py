@@ -58,7 +58,7 @@ class Log:
         known = [self.known.get(event.name) for event in events]
         for event in events:
             self.fate(event)
-        return Appended(1, before, 0.0, known if any(known) else None)
+        return Appended(1, before, 0, known if any(known) else None)
 
 
 def columns(events: list[One]) -> PreparedEvents:

@@ -8,7 +8,7 @@ previous insert is done goes into the next one.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import asyncpg
@@ -23,13 +23,15 @@ from services.feedback.domain.event_cleaning import Reason
 from services.feedback.store.default_times import recognise_default_times
 from services.feedback.store.item_directory import ItemDirectory
 from services.feedback.store.log_store import (
+    SHARD,
+    Appended,
+    LogRow,
     NewEntry,
     PreparedEvents,
-    append_entries,
     append_events,
+    append_stamped_entries,
 )
 from services.feedback.store.repeated_events import (
-    Fate,
     FlushedEvents,
     keys_of,
     representatives_of,
@@ -83,6 +85,12 @@ class FlusherMetrics:
         )
 
 
+Appending = Callable[[int, int, list[LogRow]], None]
+"""Takes epoch, the sequence before, and what was appended after it: at least one row, sequences
+without a gap. It must not raise. Between two calls there may be what other connections appended;
+so may there be an insert whose outcome was never known."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     events: PreparedEvents
@@ -114,13 +122,18 @@ class EventFlusher:
         metrics: FlusherMetrics,
         max_flush: int,
         max_waiting: Live[int],
+        appended: Appending | None = None,
     ) -> None:
-        """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events."""
+        """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events.
+
+        `appended` is told of all that was appended here, after its commit and in log order.
+        """
         self._session = KeptSession(pool)
         self._directory = directory
         self._metrics = metrics
         self._max_flush = max_flush
         self._max_waiting = max_waiting
+        self._appended = appended
         self._calls: deque[_Call] = deque()
         self._waiting = 0
         self._patient = 0
@@ -279,17 +292,19 @@ class EventFlusher:
             with self._metrics.seconds.time():
                 # One statement, so one transaction.
                 async with self._session as connection:
-                    last = await append_entries(connection, entries)
+                    appended = await append_stamped_entries(connection, entries)
         except Exception as error:
             self._metrics.failures.inc()
             _fail(calls, error)
             return
-        self._metrics.head.set(last.sequence)
-        sequence = last.sequence - len(entries)
+        sequence = appended.before
+        self._metrics.head.set(sequence + len(entries))
+        if self._appended is not None:
+            self._appended(appended.epoch, sequence, appended.rows(entries))
         for call in calls:
             sequence += len(call.entries)
             if not call.answer.done():
-                call.answer.set_result(replace(last, sequence=sequence))
+                call.answer.set_result(Position(SHARD, appended.epoch, sequence))
 
     async def _append(self, connection: Connection, events: PreparedEvents) -> FlushedEvents:
         unknown = await self._directory.unknown(
@@ -299,19 +314,26 @@ class EventFlusher:
             events = replace(events, reasons=_with_unknown(events, unknown))
         keys = keys_of(events)
         chosen = representatives_of(keys, events.reasons)
-        appended = await append_events(
-            connection, events if len(chosen) == len(events) else events.taken(chosen)
-        )
-        seconds = max(0.0, time.time() - appended.stamped_at)
-        results = await recognise_default_times(
+        if len(chosen) < len(events):
+            appended = await self._append_distinct(connection, events.taken(chosen))
+        else:
+            appended = await self._append_distinct(connection, events)
+        return await recognise_default_times(
             connection, events, settle(keys, events, chosen, appended)
         )
-        accepted = results.fates.count(Fate.ACCEPTED)
-        if accepted:
+
+    async def _append_distinct(self, connection: Connection, events: PreparedEvents) -> Appended:
+        """Append events whose ids are distinct."""
+        appended = await append_events(connection, events)
+        rows = appended.rows(events)
+        if rows:
             # The store stamps events, and answers when they are durable.
-            self._metrics.accepted.count(accepted, seconds)
-            self._metrics.head.set(appended.before + accepted)
-        return results
+            seconds = max(0.0, time.time() - appended.accepted_at_us / 1e6)
+            self._metrics.accepted.count(len(rows), seconds)
+            self._metrics.head.set(rows[-1].sequence)
+            if self._appended is not None:
+                self._appended(appended.epoch, appended.before, rows)
+        return appended
 
 
 def _with_unknown(events: PreparedEvents, unknown: set[tuple[str, str]]) -> list[int]:

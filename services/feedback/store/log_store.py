@@ -78,14 +78,25 @@ class Appended:
 
     `known`: sequence and fingerprint of what the log has had under the id of an event, None when
     it was new; None for all when all were new. The new events without a reason have the sequences
-    after `before`, in order. `stamped_at`: unix seconds by the store's clock, right after they were
-    stamped as accepted.
+    after `before`, in order, and all the same time of acceptance.
     """
 
     epoch: int
     before: int
-    stamped_at: float
+    accepted_at_us: int
     known: Sequence[tuple[int, bytes] | None] | None
+
+    def rows(self, events: PreparedEvents) -> "list[LogRow]":
+        """Return what the log has got of the events that this became of, in order."""
+        places = [
+            place
+            for place, reason in enumerate(events.reasons)
+            if not reason and (self.known is None or self.known[place] is None)
+        ]
+        return [
+            LogRow(sequence, events.tenants[place], self.accepted_at_us, events.entries[place])
+            for sequence, place in enumerate(places, self.before + 1)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,22 @@ class NewEntry:
     tenant: str
     user_key: bytes | None
     entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedEntries:
+    """Where entries were appended: they have the sequences after `before`, in order."""
+
+    epoch: int
+    before: int
+    accepted_at_us: int
+
+    def rows(self, entries: Sequence[NewEntry]) -> "list[LogRow]":
+        """Return what the log has got of these entries, in order."""
+        return [
+            LogRow(sequence, entry.tenant, self.accepted_at_us, entry.entry)
+            for sequence, entry in enumerate(entries, self.before + 1)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +145,8 @@ async def append_events(connection: Connection, events: PreparedEvents) -> Appen
     with store_faults():
         row = await one_row(
             connection,
-            "SELECT epoch, before, stamped_at, known_sequences, known_fingerprints"
-            " FROM append_event_columns($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT epoch, before, accepted_at_us, known_sequences, known_fingerprints"
+            " FROM append_stamped_events($1, $2, $3, $4, $5, $6, $7)",
             SHARD,
             events.tenants,
             events.event_ids,
@@ -132,22 +159,30 @@ async def append_events(connection: Connection, events: PreparedEvents) -> Appen
     if row["known_sequences"] is not None:
         pairs = zip(row["known_sequences"], row["known_fingerprints"], strict=True)
         known = [None if pair[0] is None else pair for pair in pairs]
-    return Appended(row["epoch"], row["before"], row["stamped_at"], known)
+    return Appended(row["epoch"], row["before"], row["accepted_at_us"], known)
 
 
 async def append_entries(connection: Connection, entries: Sequence[NewEntry]) -> Position:
     """Append entries and return the position of the last. Call it last in a transaction: it locks
     the log until commit.
     """
+    appended = await append_stamped_entries(connection, entries)
+    return Position(SHARD, appended.epoch, appended.before + len(entries))
+
+
+async def append_stamped_entries(
+    connection: Connection, entries: Sequence[NewEntry]
+) -> AppendedEntries:
+    """Append entries as `append_entries` does, and return where and when."""
     row = await one_row(
         connection,
-        "SELECT before, epoch FROM append_entries($1, $2, $3, $4)",
+        "SELECT epoch, before, accepted_at_us FROM append_stamped_entries($1, $2, $3, $4)",
         SHARD,
         [entry.tenant for entry in entries],
         [entry.user_key for entry in entries],
         [entry.entry for entry in entries],
     )
-    return Position(SHARD, row["epoch"], row["before"] + len(entries))
+    return AppendedEntries(*row)
 
 
 async def read_log(connection: Connection, after_sequence: int, limit: int) -> list[LogRow]:
