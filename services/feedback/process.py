@@ -185,6 +185,7 @@ async def _serve(
         FlusherMetrics(registry, loop.stage(ACCEPTED)),
         config.flush_events,
         settings.map(lambda config: config.queue_events),
+        appended=log.offer,
     )
     _add_reading(server, shared, tenants, directory)
     if writes:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from harken.log.v1 import entry_pb2
+from harken.internal.log.v1 import entry_pb2
 from services.common.database import open_pool
 from services.common.live import Live
 from services.common.loop_stages import ACCEPTED, LoopMetrics

@@ -144,7 +144,7 @@ async def test_a_backlog_drains_without_waiting_for_news(
         await reader.read("welcome")
         async with asyncio.timeout(20):
             frames = await reader.frames_through(last)
-    assert len(frames) >= 100
+    assert frames[-1].version >= 100
 
 
 async def test_a_list_of_the_largest_manifests_fits_default_clients(
