@@ -58,8 +58,8 @@ class PlainFold:
                 del rows[key]
         if part.HasField("activated"):
             rows[name, "active"] = part.activated.generation_id
-        for item in part.catalogue.items:
-            rows[name, "item", item.item_id] = item.SerializeToString()
+        for listed in part.catalogue.items:
+            rows[name, "item", listed.item_id] = listed.SerializeToString()
         for gone in part.catalogue.deleted_item_ids:
             rows[name, "item", gone] = None
         own = [part.item_vectors] if part.HasField("item_vectors") else []
