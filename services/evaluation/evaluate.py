@@ -25,8 +25,8 @@ from services.evaluation.system.run import SYSTEM_ARMS, System, system_run
 from services.evaluation.system.training import read_trained, train_before_split
 from services.evaluation.system.warm_retraining import WARM
 from services.evaluation.timeline import Timeline, make_timeline
-from services.feedback.domain.event_types import EventType, preset
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.events.domain.event_types import EventType, preset
+from services.feedback.learner.model.tenant_state import LearningConfig
 
 _FORECAST_AFTER_SECONDS = 15.0
 ALL_ARMS = (*PEERS, *SYSTEM_ARMS)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.dataset.history.events import Events
-from services.feedback.domain.event_types import EventType
+from services.feedback.events.domain.event_types import EventType
 
 UNKNOWN = EventType(weight=1.0)
 """What an event type is taken for that nobody configured: a plain positive."""

@@ -15,8 +15,8 @@ from services.common.service_settings import (
     PostgresDsn,
     ServiceSettings,
 )
-from services.feedback.domain.event_types import PRESETS, EventType, preset
-from services.feedback.domain.live_comparison import ComparisonConfig
+from services.feedback.events.domain.event_types import PRESETS, EventType, preset
+from services.feedback.learner.model.live_comparison import ComparisonConfig
 
 
 class Role(StrEnum):

@@ -31,51 +31,51 @@ from services.common.process_metrics import DatabaseMetrics
 from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
 from services.common.tracing import event_tracer
-from services.feedback.bootstrap import BootstrapBuilder
+from services.feedback.catalogue.catalog_store import CatalogStore
+from services.feedback.catalogue.item_directory import ItemDirectory
+from services.feedback.catalogue.item_recorder import ItemRecorder
+from services.feedback.catalogue.servicer import CatalogServicer
 from services.feedback.config import FeedbackConfig, Role
-from services.feedback.domain.event_cleaning import ClockBounds
-from services.feedback.domain.joiner import JoinerConfig
-from services.feedback.domain.preset_outcomes import preset_outcomes
-from services.feedback.domain.shown_step import ShownStepConfig
-from services.feedback.domain.slate_learning import SlateConfig
-from services.feedback.domain.tenant_state import LearningConfig
-from services.feedback.embedding_recorder import EmbeddingRecorder
-from services.feedback.event_conversion import EventPreparer
-from services.feedback.event_recorder import EventRecorder, RecorderMetrics
-from services.feedback.event_retractor import EventRetractor, RetractionMetrics
-from services.feedback.feed.entries_server import EntriesServer, EntriesStreamMetrics
-from services.feedback.feed.feed_server import FeedServer, SubscriptionMetrics
-from services.feedback.feed.frame_hub import FrameHub
-from services.feedback.feed.log_hub import LogHub
-from services.feedback.feed.refusals import Refusals
-from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
-from services.feedback.item_recorder import ItemRecorder
-from services.feedback.learner import Learner, LearnerTimes
-from services.feedback.learner_metrics import LearnerMetrics
-from services.feedback.learner_state import LearnerState
-from services.feedback.servicers.catalog import CatalogServicer
-from services.feedback.servicers.embedding import EmbeddingServicer
-from services.feedback.servicers.feed import FeedServicer
-from services.feedback.servicers.feedback import FeedbackServicer
-from services.feedback.servicers.generation import GenerationServicer
-from services.feedback.servicers.slate import SlateServicer
-from services.feedback.servicers.user_fact import UserFactServicer
-from services.feedback.slate_learning_metrics import SlateLearningMetrics
-from services.feedback.slate_recorder import SlateMetrics, SlateRecorder
-from services.feedback.store.catalog_store import CatalogStore
-from services.feedback.store.embedding_store import EmbeddingStore
-from services.feedback.store.epochs import settle_epoch
-from services.feedback.store.event_export import EventExport
-from services.feedback.store.event_flusher import EventFlusher, FlusherMetrics
-from services.feedback.store.frame_store import FrameStore
-from services.feedback.store.generation_lifecycle import GenerationLifecycle
-from services.feedback.store.generation_store import GenerationStore
-from services.feedback.store.item_directory import ItemDirectory
-from services.feedback.store.learner_store import LearnerStore
-from services.feedback.store.log_reader import LogReader
-from services.feedback.store.retraction_store import RetractionStore
-from services.feedback.store.tenant_registry import TenantRegistry
-from services.feedback.store.user_fact_store import UserFactStore
+from services.feedback.embeddings.embedding_recorder import EmbeddingRecorder
+from services.feedback.embeddings.embedding_store import EmbeddingStore
+from services.feedback.embeddings.servicer import EmbeddingServicer
+from services.feedback.events.domain.event_cleaning import ClockBounds
+from services.feedback.events.event_conversion import EventPreparer
+from services.feedback.events.event_export import EventExport
+from services.feedback.events.event_flusher import EventFlusher, FlusherMetrics
+from services.feedback.events.event_recorder import EventRecorder, RecorderMetrics
+from services.feedback.events.event_retractor import EventRetractor, RetractionMetrics
+from services.feedback.events.retraction_store import RetractionStore
+from services.feedback.events.servicer import FeedbackServicer
+from services.feedback.feed_server.entries_server import EntriesServer, EntriesStreamMetrics
+from services.feedback.feed_server.feed_server import FeedServer, SubscriptionMetrics
+from services.feedback.feed_server.frame_hub import FrameHub
+from services.feedback.feed_server.frame_store import FrameStore
+from services.feedback.feed_server.log_hub import LogHub
+from services.feedback.feed_server.refusals import Refusals
+from services.feedback.feed_server.servicer import FeedServicer
+from services.feedback.generations.bootstrap import BootstrapBuilder
+from services.feedback.generations.domain.preset_outcomes import preset_outcomes
+from services.feedback.generations.generation_lifecycle import GenerationLifecycle
+from services.feedback.generations.generation_store import GenerationStore
+from services.feedback.generations.servicer import GenerationServicer
+from services.feedback.learner.generation_keeper import GenerationKeeper, GenerationMetrics
+from services.feedback.learner.learner import Learner, LearnerTimes
+from services.feedback.learner.learner_metrics import LearnerMetrics
+from services.feedback.learner.learner_state import LearnerState
+from services.feedback.learner.learner_store import LearnerStore
+from services.feedback.learner.model.joiner import JoinerConfig
+from services.feedback.learner.model.shown_step import ShownStepConfig
+from services.feedback.learner.model.slate_learning import SlateConfig
+from services.feedback.learner.model.tenant_state import LearningConfig
+from services.feedback.learner.slate_learning_metrics import SlateLearningMetrics
+from services.feedback.log.epochs import settle_epoch
+from services.feedback.log.log_reader import LogReader
+from services.feedback.log.tenant_registry import TenantRegistry
+from services.feedback.slates.servicer import SlateServicer
+from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
+from services.feedback.user_facts.servicer import UserFactServicer
+from services.feedback.user_facts.user_fact_store import UserFactStore
 
 SCHEMA = "feedback"
 _WRITING = (

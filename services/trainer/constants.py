@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.common.norm_bound import within_norm
-from services.feedback.domain.item_step import ItemStepConfig
+from services.feedback.learner.model.item_step import ItemStepConfig
 from services.trainer.fold_in_model import FoldIn, FoldInOptions, online_ranks
 from services.trainer.ranking import Quality, quality_of, ranks_of
 from services.trainer.timeline import Floats, Groups, Timeline

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from services.common.onnx_model import INPUTS, OUTPUTS, TOWER, open_session
-from services.feedback.domain.model_check import model_fault
+from services.feedback.generations.domain.model_check import model_fault
 from services.trainer.deep_scorer import DEEP_INPUTS, DeepScorer, deep_quality, inputs_of
 from services.trainer.scorer_data import CandidateGroup
 from services.trainer.sequence_encoder import SequenceEncoder, mask_of

@@ -7,7 +7,11 @@ import numpy.typing as npt
 
 from services.common.fold_in import base_inverse, fold_in, recency_weights
 from services.common.tied_ranks import tied_ranks
-from services.feedback.domain.item_step import ItemStepConfig, bpr_step, draw_negatives
+from services.feedback.learner.model.item_step import (
+    ItemStepConfig,
+    bpr_step,
+    draw_negatives,
+)
 from services.trainer.ials import gramian
 from services.trainer.ranking import ranks_of
 from services.trainer.timeline import Floats, Groups, Histories, Timeline

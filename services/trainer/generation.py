@@ -12,9 +12,9 @@ from harken.feedback.v1 import generation_pb2 as pb
 from harken.feedback.v1 import generation_service_pb2 as service_pb
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import ITEM_VECTORS
-from services.feedback.domain.item_step import ItemStepConfig
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.domain.trained_vectors_check import vectors_fault
+from services.feedback.generations.domain.trained_vectors_check import vectors_fault
+from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from services.trainer.fold_in_model import FoldInOptions
 from services.trainer.timeline import Floats
 

@@ -17,7 +17,7 @@ from services.dataset.history.event_file import EventNames, first_of_each, iter_
 from services.dataset.history.events import Events
 from services.dataset.table.table import Table
 from services.evaluation.event_weights import event_weights
-from services.feedback.domain.event_types import EventType
+from services.feedback.events.domain.event_types import EventType
 
 _PART = 1 << 20
 _COLUMNS: Mapping[str, Any] = {

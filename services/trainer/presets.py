@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.feedback.domain.bootstrap_models import ENGAGE
-from services.feedback.domain.event_types import PRESETS, EventType, preset
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.domain.preset_outcomes import preset_outcomes
+from services.feedback.events.domain.event_types import PRESETS, EventType, preset
+from services.feedback.generations.domain.bootstrap_models import ENGAGE
+from services.feedback.generations.domain.preset_outcomes import preset_outcomes
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 
 NAMES: Sequence[str] = PRESETS
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
-from services.feedback.domain.bootstrap_models import ENGAGE, prior_scorer
-from services.feedback.domain.item_step import ItemStepConfig
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
+from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.tenant_state import LearningConfig
 from services.trainer.base_vectors import (
     PreviousVectors,
     fit_base_vectors,

@@ -17,9 +17,9 @@ from services.evaluation.system.history_entries import HistoryEntries
 from services.evaluation.system.learner import SystemLearner
 from services.evaluation.system.replica import SystemReplica
 from services.evaluation.timeline import make_timeline
-from services.feedback.domain.bootstrap_models import OUTCOMES
-from services.feedback.domain.entries import EmbeddingPut, Kind
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.generations.domain.bootstrap_models import OUTCOMES
+from services.feedback.learner.model.entries import EmbeddingPut, Kind
+from services.feedback.learner.model.tenant_state import LearningConfig
 from services.ranker.domain.scorer import Scorer
 from services.trainer.fold_in_model import FoldInOptions
 from services.trainer.timeline import Floats, Ints

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.tenant_state import LearningConfig
 from services.trainer.deep_scorer import train_deep_scorer
 from services.trainer.export import export_deep_scorer
 from services.trainer.fold_in_model import FoldInOptions

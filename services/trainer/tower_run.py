@@ -11,7 +11,7 @@ from torch import nn
 
 from services.common.content_features import Content, content_features, hash_features
 from services.common.onnx_model import INPUTS, OUTPUTS, TOWER, open_session
-from services.feedback.domain.bootstrap_models import BUCKETS, item_tower
+from services.feedback.generations.domain.bootstrap_models import BUCKETS, item_tower
 from services.trainer.checkpoint import Checkpoint
 from services.trainer.content_matrix import ContentMatrix
 from services.trainer.fold_in_model import FoldInOptions

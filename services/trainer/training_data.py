@@ -9,7 +9,7 @@ import numpy.typing as npt
 from services.common.content_features import Content
 from services.dataset.history.events import Events
 from services.evaluation.event_weights import event_weights
-from services.feedback.domain.event_types import EventType
+from services.feedback.events.domain.event_types import EventType
 from services.trainer.interactions import Chunk
 from services.trainer.timeline import Timeline
 

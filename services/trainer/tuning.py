@@ -13,7 +13,7 @@ from typing import Any
 
 import optuna
 
-from services.feedback.domain.item_step import ItemStepConfig
+from services.feedback.learner.model.item_step import ItemStepConfig
 from services.trainer.encoder_training import train_encoder
 from services.trainer.engine import Engine
 from services.trainer.fold_in_model import FoldInOptions, online_ranks

@@ -1,7 +1,7 @@
 """Bringing base vectors to the length that online learning expects.
 
-Online steps have a fixed size (services/feedback/domain/item_step.py: an event moves an item by at
-most `eta`), so the length of base vectors decides how much one event counts.
+Online steps have a fixed size (services/feedback/learner/model/item_step.py: an event moves an
+item by at most `eta`), so the length of base vectors decides how much one event counts.
 """
 
 import numpy as np

@@ -18,10 +18,10 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from services.feedback.domain.bootstrap_models import bootstrap_activation
-from services.feedback.domain.entries import Event, ItemUpserted, LogEntry
-from services.feedback.domain.step import States, step
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.generations.domain.bootstrap_models import bootstrap_activation
+from services.feedback.learner.model.entries import Event, ItemUpserted, LogEntry
+from services.feedback.learner.model.step import States, step
+from services.feedback.learner.model.tenant_state import LearningConfig
 
 ITEMS = 100_000
 USERS = 20_000

@@ -31,7 +31,7 @@ class _Every:
 
 def ack_before_commit() -> None:
     """Acknowledge, and roll back."""
-    from services.feedback.store.event_flusher import EventFlusher
+    from services.feedback.events.event_flusher import EventFlusher
 
     append, now = EventFlusher._append, _Every(10)
 
@@ -50,7 +50,7 @@ def ack_before_commit() -> None:
 
 def no_dedupe() -> None:
     """Take every event as new."""
-    from services.feedback.store import event_flusher
+    from services.feedback.events import event_flusher
 
     append: Any = vars(event_flusher)["append_events"]
 
@@ -63,7 +63,7 @@ def no_dedupe() -> None:
 
 def position_too_high() -> None:
     """Name a position one too high."""
-    from services.feedback.store.repeated_events import FlushedEvents
+    from services.feedback.events.repeated_events import FlushedEvents
 
     position = FlushedEvents.position
 
@@ -86,7 +86,7 @@ def stale_as_fresh() -> None:
 
 def cursor_skips_rows() -> None:
     """Read the log as a cursor on a plain sequence does: a row that commits late is not seen."""
-    from services.feedback.store import learner_store
+    from services.feedback.learner import learner_store
 
     read: Any = vars(learner_store)["read_log"]
     now = _Every(10)
@@ -157,7 +157,7 @@ def digest_of_another_version() -> None:
 
 def nan_accepted() -> None:
     """Take a value that is no number."""
-    from services.feedback.domain import event_cleaning
+    from services.feedback.events.domain import event_cleaning
 
     _put(event_cleaning, "_value_fault", lambda *_: None)
 
@@ -178,8 +178,8 @@ def seen_lost_on_restart() -> None:
 
 def order_reversed() -> None:
     """Append the events of a call in the wrong order."""
-    from services.feedback.store.event_flusher import EventFlusher
-    from services.feedback.store.repeated_events import FlushedEvents
+    from services.feedback.events.event_flusher import EventFlusher
+    from services.feedback.events.repeated_events import FlushedEvents
 
     append = EventFlusher._append
 
@@ -195,7 +195,7 @@ def order_reversed() -> None:
 
 def payload_of_another() -> None:
     """Store an event under the payload of its neighbour."""
-    from services.feedback.store import event_flusher
+    from services.feedback.events import event_flusher
 
     append: Any = vars(event_flusher)["append_events"]
 
@@ -222,7 +222,7 @@ def retraction_lost() -> None:
 
 def fact_lost() -> None:
     """Say that facts were appended."""
-    from services.feedback.store.user_fact_store import UserFactStore
+    from services.feedback.user_facts.user_fact_store import UserFactStore
 
     append, now = UserFactStore.append, _Every(3)
 
@@ -242,7 +242,7 @@ def deletion_lost() -> None:
 def step_out_of_order() -> None:
     """Learn the events of a step in another order than that of the log."""
     from services.feedback import learner_state
-    from services.feedback.domain.entries import Event
+    from services.feedback.learner.model.entries import Event
 
     step: Any = vars(learner_state)["step"]
 

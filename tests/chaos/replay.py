@@ -19,11 +19,11 @@ from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.database import open_pool
 from services.common.progress import Applied
 from services.feedback.config import FeedbackConfig
-from services.feedback.learner_state import LearnerState
+from services.feedback.feed_server.frame_store import FrameStore
+from services.feedback.generations.generation_store import GenerationStore
+from services.feedback.learner.learner_state import LearnerState
+from services.feedback.log.log_store import read_log
 from services.feedback.process import SCHEMA, _learning
-from services.feedback.store.frame_store import FrameStore
-from services.feedback.store.generation_store import GenerationStore
-from services.feedback.store.log_store import read_log
 from tests.chaos.report import REPLAY, UNANSWERED, Report
 
 _ORACLE = "offline replay"

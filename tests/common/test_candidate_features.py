@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common import candidate_features as cf
-from services.feedback.domain.bootstrap_models import prior_scorer
+from services.feedback.generations.domain.bootstrap_models import prior_scorer
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=60)

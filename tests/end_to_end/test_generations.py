@@ -19,7 +19,7 @@ from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.internal.feed.v1 import feed_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.position import decode_position
-from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, FoldOfFeed, caller_of, event
 from tests.end_to_end.trained_generation import files_of, manifest_of, upload_of

@@ -8,9 +8,9 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
-from services.feedback.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.outcome_conversion import outcome_message
+from services.feedback.generations.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
+from services.feedback.generations.outcome_conversion import outcome_message
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 
 PLAY = OutcomeDefinition("play", frozenset({"play"}), None, 1.0)
 

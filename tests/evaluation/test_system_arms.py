@@ -15,8 +15,8 @@ from services.evaluation.system.generation import bootstrap_generation
 from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
 from services.evaluation.system.run import system_run
 from services.evaluation.system.warm_retraining import WARM
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.evaluation.histories import Row, timeline_of
 
 DAY = 86_400

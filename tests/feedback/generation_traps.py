@@ -14,7 +14,7 @@ from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features, hash_features
 from services.common.onnx_model import SCORER, TOWER
-from services.feedback.domain.bootstrap_models import BUCKETS
+from services.feedback.generations.domain.bootstrap_models import BUCKETS
 from tests.end_to_end.trained_generation import files_of, manifest_of, upload_of
 from tests.faults import fault_of, fields_of
 

@@ -15,18 +15,18 @@ from services.common.database import open_pool
 from services.common.live import Live
 from services.common.loop_stages import ACCEPTED, LoopMetrics
 from services.common.migrations import migrate
-from services.feedback.domain.event_cleaning import Reason
-from services.feedback.process import SCHEMA
-from services.feedback.store.event_flusher import EventFlusher, FlusherMetrics
-from services.feedback.store.item_directory import ItemDirectory
-from services.feedback.store.log_store import (
+from services.feedback.catalogue.item_directory import ItemDirectory
+from services.feedback.events.domain.event_cleaning import Reason
+from services.feedback.events.event_flusher import EventFlusher, FlusherMetrics
+from services.feedback.events.repeated_events import Fate
+from services.feedback.log.log_store import (
     LogRow,
     NewEntry,
     PreparedEvents,
     append_entries,
     read_log,
 )
-from services.feedback.store.repeated_events import Fate
+from services.feedback.process import SCHEMA
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import ROOT
 

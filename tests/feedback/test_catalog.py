@@ -13,7 +13,7 @@ from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import feed_service_pb2
 from services.common.position import decode_position
 from services.common.validation import Checks
-from services.feedback.item_conversion import merged, update_paths
+from services.feedback.catalogue.item_conversion import merged, update_paths
 from tests.faults import fault_of, fields_of
 from tests.feedback.conftest import Client
 from tests.feedback.feed_reader import FeedReader

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from services.feedback.feed.frame_hub import WINDOW_BYTES, FrameHub
-from services.feedback.store.frame_store import CommittedFrame
+from services.feedback.feed_server.frame_hub import WINDOW_BYTES, FrameHub
+from services.feedback.feed_server.frame_store import CommittedFrame
 
 FRAME_BYTES = 4_000
 FRAMES = 3 * WINDOW_BYTES // FRAME_BYTES

@@ -5,8 +5,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from services.feedback.feed.frame_hub import FrameHub
-from services.feedback.store.frame_store import CommittedFrame
+from services.feedback.feed_server.frame_hub import FrameHub
+from services.feedback.feed_server.frame_store import CommittedFrame
 
 SUBSCRIBERS = 60
 MOST_AT_ONCE = 2

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.progress import Applied
-from services.feedback.domain.entries import LogEntry
-from services.feedback.domain.step import States, step, step_length
-from services.feedback.domain.tenant_state import LearningConfig
-from services.feedback.feed.frame_merge import mergeable, merged
-from services.feedback.frame_conversion import frame_of
+from services.feedback.feed_server.frame_merge import mergeable, merged
+from services.feedback.learner.frame_conversion import frame_of
+from services.feedback.learner.model.entries import LogEntry
+from services.feedback.learner.model.step import States, step, step_length
+from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.feedback.domain.generation_logs import Turn, drawn_logs, with_generations
 
 CONFIG = LearningConfig(placed_bytes=400, user_vectors_us=0)

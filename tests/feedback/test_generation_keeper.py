@@ -7,9 +7,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.feedback import generation_keeper
-from services.feedback.domain.promotion import Verdict
-from services.feedback.domain.space_status import Role, SpaceStatus
-from services.feedback.generation_keeper import GenerationKeeper, GenerationMetrics
+from services.feedback.learner.generation_keeper import GenerationKeeper, GenerationMetrics
+from services.feedback.learner.model.promotion import Verdict
+from services.feedback.learner.model.space_status import Role, SpaceStatus
 
 
 class _Lifecycle:

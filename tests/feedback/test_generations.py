@@ -11,7 +11,7 @@ import pytest
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
-from services.feedback.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
+from services.feedback.generations.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
 from tests.faults import fault_of, fields_of, violations_of
 from tests.feedback.conftest import Client
 

@@ -6,14 +6,14 @@ import random
 import asyncpg
 
 from services.common.migrations import migrate
-from services.feedback.process import SCHEMA
-from services.feedback.store.log_store import (
+from services.feedback.log.log_store import (
     NewEntry,
     PreparedEvents,
     append_entries,
     append_events,
     read_log,
 )
+from services.feedback.process import SCHEMA
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import ROOT
 

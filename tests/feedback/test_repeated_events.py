@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.domain.event_cleaning import Reason
-from services.feedback.store.log_store import Appended, PreparedEvents
-from services.feedback.store.repeated_events import (
+from services.feedback.events.domain.event_cleaning import Reason
+from services.feedback.events.repeated_events import (
     Fate,
     FlushedEvents,
     keys_of,
     representatives_of,
     settle,
 )
+from services.feedback.log.log_store import Appended, PreparedEvents
 
 
 @dataclass(frozen=True)

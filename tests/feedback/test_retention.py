@@ -9,10 +9,10 @@ from harken.internal.log.v1 import entry_pb2
 from services.cli.backup.take import held_snapshot
 from services.common.migrations import migrate
 from services.common.progress import Applied
+from services.feedback.feed_server.frame_store import FrameStore
+from services.feedback.learner.learner_store import LearnerStore
+from services.feedback.log.log_store import NewEntry, append_entries, read_log
 from services.feedback.process import SCHEMA
-from services.feedback.store.frame_store import FrameStore
-from services.feedback.store.learner_store import LearnerStore
-from services.feedback.store.log_store import NewEntry, append_entries, read_log
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import ROOT
 

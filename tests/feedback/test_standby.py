@@ -6,10 +6,10 @@ from typing import cast
 import asyncpg
 
 from services.common.progress import Applied
-from services.feedback.learner_state import LearnerState
-from services.feedback.standby import Standby
-from services.feedback.store.frame_store import FrameStore, Head
-from services.feedback.store.leadership import candidate, try_lead
+from services.feedback.feed_server.frame_store import FrameStore, Head
+from services.feedback.learner.leadership import candidate, try_lead
+from services.feedback.learner.learner_state import LearnerState
+from services.feedback.learner.standby import Standby
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import FeedbackProcesses
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.common.content_features import Content
 from services.dataset.history.events import Events
-from services.feedback.domain.event_types import EventType
+from services.feedback.events.domain.event_types import EventType
 from services.trainer.training_data import TrainingData, training_data
 
 TYPES = {"view": EventType(weight=1.0)}

@@ -12,8 +12,8 @@ import pytest
 
 from harken.feedback.v1 import generation_pb2 as pb
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
-from services.feedback.domain.preset_outcomes import preset_outcomes
-from services.feedback.generation_upload import GenerationUpload
+from services.feedback.generations.domain.preset_outcomes import preset_outcomes
+from services.feedback.generations.generation_upload import GenerationUpload
 from services.trainer.encoder_options import EncoderOptions
 from services.trainer.generation import (
     GenerationError,

@@ -5,9 +5,9 @@ import pytest
 
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
-from services.feedback.domain.bootstrap_models import ENGAGE, prior_scorer
-from services.feedback.domain.preset_outcomes import preset_outcomes
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
+from services.feedback.generations.domain.preset_outcomes import preset_outcomes
+from services.feedback.learner.model.tenant_state import LearningConfig
 from services.trainer.scorer import (
     bootstrap_scorer,
     calibrated,

@@ -17,7 +17,7 @@ from services.evaluation.arm import MISS, Moment, Ranking
 from services.evaluation.system.change_buffer import ChangeBuffer
 from services.evaluation.system.replica import SystemReplica
 from services.evaluation.timeline import Codes
-from services.feedback.domain.changes import Changes
+from services.feedback.learner.model.changes import Changes
 from services.ranker.domain.slate import Slate
 
 FROZEN_COUNT = 1_000

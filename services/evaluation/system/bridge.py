@@ -1,12 +1,12 @@
 """What the learner changed, as the ranker takes it: both are columns, so no wire is needed.
 
-It says what services/feedback/frame_conversion.py and services/ranker/frame_columns.py say
+It says what services/feedback/learner/frame_conversion.py and services/ranker/frame_columns.py say
 together. Categories of items are left out: nothing here filters by them.
 """
 
 from collections.abc import Mapping
 
-from services.feedback.domain.changes import Changes, SpaceChanges
+from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.ranker.domain import changes as ranker
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer_head import ScorerHead

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from services.feedback.domain.changes import Changes
+from services.feedback.learner.model.changes import Changes
 
 _IN_MEMORY_BYTES = 64 * 1024 * 1024
 

@@ -7,14 +7,18 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2 as pb
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
-from services.feedback.domain.bootstrap_models import OUTCOMES, bootstrap_activation, prior_scorer
-from services.feedback.domain.entries import (
+from services.feedback.generations.domain.bootstrap_models import (
+    OUTCOMES,
+    bootstrap_activation,
+    prior_scorer,
+)
+from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationStaged,
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.domain.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer import Scorer
@@ -61,7 +65,7 @@ def engagement(types: Sequence[str]) -> tuple[OutcomeDefinition, ...]:
 def trained_generation(
     manifest: pb.GenerationManifest, files: Mapping[str, bytes]
 ) -> SystemGeneration:
-    """Return what the trainer made, as services/feedback/generation_conversion.py reads it.
+    """Return what the trainer made, as feedback reads it (generations/generation_conversion.py).
 
     Raises:
         ValueError: its scorer wants other features than there are.

@@ -6,7 +6,7 @@ from typing import Self
 from services.common.content_features import Content, content_features
 from services.dataset.history.event_file import SESSION_PREFIX
 from services.evaluation.timeline import Ints, Timeline
-from services.feedback.domain.entries import Event, ItemUpserted, Kind
+from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
 
 
 class HistoryEntries:

@@ -1,21 +1,21 @@
-"""Drives the learner's steps as services/feedback/learner_state.py does, without log and store."""
+"""Drives the learner's steps as feedback's learner_state.py does, without log and store."""
 
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.checkpoint import checkpoint
-from services.feedback.domain.entries import (
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.checkpoint import checkpoint
+from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationStaged,
     Kind,
     LogEntry,
     Nothing,
 )
-from services.feedback.domain.fold import fold
-from services.feedback.domain.placement import unfinished
-from services.feedback.domain.step import States, finite, step, step_length
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.learner.model.fold import fold
+from services.feedback.learner.model.placement import unfinished
+from services.feedback.learner.model.step import States, finite, step, step_length
+from services.feedback.learner.model.tenant_state import LearningConfig
 
 TENANT = "evaluation"
 

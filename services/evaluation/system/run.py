@@ -19,9 +19,9 @@ from services.evaluation.system.replica import SystemReplica
 from services.evaluation.system.shown_slates import with_slate
 from services.evaluation.system.warm_retraining import WARM, WarmRetraining
 from services.evaluation.timeline import Ints, Timeline
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.entries import Kind
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.entries import Kind
+from services.feedback.learner.model.tenant_state import LearningConfig
 
 FULL, FROZEN_PARAMS, FROZEN_STATE = "full", "frozen_params", "frozen_state"
 PERIODS: Mapping[str, int] = {"hourly": 3600, "daily": 86_400}

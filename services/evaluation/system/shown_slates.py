@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from services.evaluation.system.arms import Served
-from services.feedback.domain.entries import Event, Kind
-from services.feedback.domain.shown_slate import ShownSlate, columns_of
+from services.feedback.learner.model.entries import Event, Kind
+from services.feedback.learner.model.shown_slate import ShownSlate, columns_of
 from services.ranker.domain.slate import POLICY
 
 

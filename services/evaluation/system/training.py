@@ -14,7 +14,7 @@ from services.evaluation.system.generation import (
     trained_generation,
 )
 from services.evaluation.timeline import Timeline
-from services.feedback.domain.event_types import EventType
+from services.feedback.events.domain.event_types import EventType
 
 Bars = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 

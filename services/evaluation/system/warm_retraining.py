@@ -15,7 +15,12 @@ from services.evaluation.system.history_entries import HistoryEntries
 from services.evaluation.system.learner import SystemLearner
 from services.evaluation.system.replica import SystemReplica
 from services.evaluation.timeline import Ints, Timeline
-from services.feedback.domain.entries import EmbeddingPut, GenerationActivated, Kind, TrainedVectors
+from services.feedback.learner.model.entries import (
+    EmbeddingPut,
+    GenerationActivated,
+    Kind,
+    TrainedVectors,
+)
 
 WARM = "warm_250"
 EVERY = 250

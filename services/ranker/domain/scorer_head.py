@@ -1,6 +1,6 @@
 """The head of the scorer: what was learned online on top of it.
 
-How it learns is in services/feedback/domain/scorer_head.py; here it only serves.
+How it learns is in services/feedback/learner/model/scorer_head.py; here it only serves.
 """
 
 from dataclasses import dataclass

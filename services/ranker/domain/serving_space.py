@@ -29,7 +29,7 @@ class ServingSpace:
     def user_vector(self, user: UserState, listed: Bools) -> Float32s | None:
         """Return the vector of a user in this space, None when there is none.
 
-        One that was made for another generation, or was lost (see services/feedback/feed/history),
+        One that was made for another generation,
         is made anew from the user's recent items, by the learner's formula, and kept in the state:
         frames bring the learner's own with the user's next event. `listed`: which ordinals are in
         the catalogue.

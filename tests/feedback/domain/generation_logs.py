@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 
 from harken.feedback.v1 import generation_pb2
 from services.common.content_features import Content, content_features
-from services.feedback.bootstrap import BootstrapBuilder
-from services.feedback.domain.bootstrap_models import item_tower
-from services.feedback.domain.entries import (
+from services.feedback.generations.bootstrap import BootstrapBuilder
+from services.feedback.generations.domain.bootstrap_models import item_tower
+from services.feedback.generations.generation_conversion import (
+    FilesOf,
+    GenerationFiles,
+    activation_of,
+)
+from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationRetired,
     GenerationStaged,
@@ -20,7 +25,6 @@ from services.feedback.domain.entries import (
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.generation_conversion import FilesOf, GenerationFiles, activation_of
 from tests.feedback.domain.learning import DIMENSION, FILES, OUTCOMES, activated, logs
 
 OTHER_DIMENSION = 5

@@ -12,10 +12,16 @@ from harken.feedback.v1 import generation_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
 from services.common.progress import Applied
-from services.feedback.bootstrap import BootstrapBuilder
-from services.feedback.domain.bootstrap_models import item_tower
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.entries import (
+from services.feedback.generations.bootstrap import BootstrapBuilder
+from services.feedback.generations.domain.bootstrap_models import item_tower
+from services.feedback.generations.generation_conversion import (
+    FilesOf,
+    GenerationFiles,
+    activation_of,
+)
+from services.feedback.learner.frame_conversion import frame_of
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.entries import (
     EmbeddingPut,
     Event,
     EventRetracted,
@@ -26,15 +32,13 @@ from services.feedback.domain.entries import (
     LogEntry,
     Nothing,
 )
-from services.feedback.domain.outcome_definition import OutcomeDefinition
-from services.feedback.domain.shown_slate import ShownSlate
-from services.feedback.domain.step import States
-from services.feedback.domain.tenant_state import TenantState
-from services.feedback.domain.vector_space import VectorSpace
-from services.feedback.frame_conversion import frame_of
-from services.feedback.generation_conversion import FilesOf, GenerationFiles, activation_of
-from services.feedback.slate_conversion import logged_again
-from services.feedback.slate_frames import SlatesOf
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.shown_slate import ShownSlate
+from services.feedback.learner.model.step import States
+from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.vector_space import VectorSpace
+from services.feedback.learner.slate_frames import SlatesOf
+from services.feedback.slates.slate_conversion import logged_again
 from tests.feedback.domain.slates import shown
 
 DIMENSION = 8

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.domain.outcome_definition import GenerationOutcomes, OutcomeDefinition
-from services.feedback.domain.shown_slate import ShownSlate, SlateEvent, columns_of
+from services.feedback.learner.model.outcome_definition import (
+    GenerationOutcomes,
+    OutcomeDefinition,
+)
+from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent, columns_of
 
 GENERATION = "g"
 OUTCOMES = GenerationOutcomes(

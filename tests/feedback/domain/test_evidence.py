@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.domain.evidence import ALPHA, NO_EVIDENCE, Evidence
+from services.feedback.learner.model.evidence import ALPHA, NO_EVIDENCE, Evidence
 
 _differences = st.lists(st.floats(-1, 1), max_size=60)
 

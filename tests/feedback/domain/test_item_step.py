@@ -6,7 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.domain.item_step import ItemStepConfig, bpr_step, draw_negatives
+from services.feedback.learner.model.item_step import (
+    ItemStepConfig,
+    bpr_step,
+    draw_negatives,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=60)

@@ -9,8 +9,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.domain.joiner import Joiner, JoinerConfig, JoinerItem, PendingSlate
-from services.feedback.domain.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.joiner import (
+    Joiner,
+    JoinerConfig,
+    JoinerItem,
+    PendingSlate,
+)
+from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
 from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 SECOND = 1_000_000

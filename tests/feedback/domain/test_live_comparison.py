@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.entries import (
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.entries import (
     Event,
     GenerationActivated,
     GenerationStaged,
@@ -16,12 +16,12 @@ from services.feedback.domain.entries import (
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.domain.evidence import NO_EVIDENCE
-from services.feedback.domain.item_step import ItemStepConfig
-from services.feedback.domain.live_comparison import ComparisonConfig, Contest
-from services.feedback.domain.promotion import Verdict, verdict_of
-from services.feedback.domain.step import States, step
-from services.feedback.domain.tenant_state import LearningConfig
+from services.feedback.learner.model.evidence import NO_EVIDENCE
+from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.live_comparison import ComparisonConfig, Contest
+from services.feedback.learner.model.promotion import Verdict, verdict_of
+from services.feedback.learner.model.step import States, step
+from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.feedback.domain.generation_logs import FIRST, features_of, generation
 from tests.feedback.domain.learning import DIMENSION, T0_US
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.place_in_history import PLACES, place, session_items
-from services.feedback.domain.place_popularity import (
+from services.feedback.learner.model.place_popularity import (
     COLUMNS,
     PlaceConfig,
     add_at_places,
     empty_places,
 )
-from services.feedback.domain.user_table import Histories
+from services.feedback.learner.model.user_table import Histories
 
 LENGTH = 6
 HALF_LIFE = 5.0

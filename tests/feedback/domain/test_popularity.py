@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.domain.popularity import (
+from services.feedback.learner.model.popularity import (
     PopularityConfig,
     add_counts,
     add_events,

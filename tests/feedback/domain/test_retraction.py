@@ -4,9 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.domain.entries import Event, EventRetracted, ItemUpserted, Kind, LogEntry
-from services.feedback.domain.step import States, step, step_length
-from services.feedback.domain.tenant_state import LearningConfig, TenantState
+from services.feedback.learner.model.entries import (
+    Event,
+    EventRetracted,
+    ItemUpserted,
+    Kind,
+    LogEntry,
+)
+from services.feedback.learner.model.step import States, step, step_length
+from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from tests.feedback.domain.learning import T0_US, activation
 
 CONFIG = LearningConfig()

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.feedback.domain.calibration import Calibration, CalibrationConfig
-from services.feedback.domain.joiner import Joined, Joiner, JoinerConfig, JoinerItem, PendingSlate
-from services.feedback.domain.scorer_head import HeadConfig, ScorerHead
+from services.feedback.learner.model.calibration import Calibration, CalibrationConfig
+from services.feedback.learner.model.joiner import (
+    Joined,
+    Joiner,
+    JoinerConfig,
+    JoinerItem,
+    PendingSlate,
+)
+from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 from tests.feedback.domain.slates import GENERATION, OUTCOMES, clicked, shown
 
 ITEMS = ("a", "b", "c", "d", "e")

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.domain.sequential_rules import EMPTY, ChangedCells, RuleConfig, RuleTable
+from services.feedback.learner.model.sequential_rules import (
+    EMPTY,
+    ChangedCells,
+    RuleConfig,
+    RuleTable,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=60)

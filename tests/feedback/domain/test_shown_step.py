@@ -2,9 +2,13 @@
 
 import numpy as np
 
-from services.feedback.domain.item_step import ItemStepConfig
-from services.feedback.domain.joiner import Joiner, JoinerConfig, JoinerItem
-from services.feedback.domain.shown_step import ShownStepConfig, passed_over, shown_step
+from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.joiner import Joiner, JoinerConfig, JoinerItem
+from services.feedback.learner.model.shown_step import (
+    ShownStepConfig,
+    passed_over,
+    shown_step,
+)
 from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 

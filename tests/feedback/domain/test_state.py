@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2
 from services.common.progress import Applied
-from services.feedback.domain.changes import Changes
-from services.feedback.domain.checkpoint import checkpoint
-from services.feedback.domain.entries import LogEntry
-from services.feedback.domain.fold import fold
-from services.feedback.domain.step import States, step, step_length
-from services.feedback.domain.tenant_state import LearningConfig
-from services.feedback.frame_conversion import changes_of, frame_of
+from services.feedback.learner.frame_conversion import changes_of, frame_of
+from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.checkpoint import checkpoint
+from services.feedback.learner.model.entries import LogEntry
+from services.feedback.learner.model.fold import fold
+from services.feedback.learner.model.step import States, step, step_length
+from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.feedback.domain.learning import FILES, activated, bits, digest, logs, slates_of
 
 CONFIG = LearningConfig(daily_events=4)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.domain.user_table import NO_ITEM, UserTable
+from services.feedback.learner.model.user_table import NO_ITEM, UserTable
 
 LENGTH = 4
 Recent = list[tuple[int, float, int]]

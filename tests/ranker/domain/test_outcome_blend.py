@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.candidate_features import COLUMNS
-from services.feedback.domain.bootstrap_models import prior_scorer
-from services.feedback.domain.event_types import PRESETS
-from services.feedback.domain.preset_outcomes import preset_outcomes
+from services.feedback.events.domain.event_types import PRESETS
+from services.feedback.generations.domain.bootstrap_models import prior_scorer
+from services.feedback.generations.domain.preset_outcomes import preset_outcomes
 from services.ranker.domain.outcome_blend import blend, probabilities, weights_of
 
 

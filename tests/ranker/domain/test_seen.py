@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common import seen_window
-from services.feedback.domain import event_types
+from services.feedback.events.domain import event_types
 from services.profile.domain.frame_changes import UserEvent
 from services.profile.domain.seen_events import SeenItem, packed, seen_pairs
 from services.ranker.domain import seen_items

@@ -1,0 +1,1 @@
+"""The catalogue: items in and out."""

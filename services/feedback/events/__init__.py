@@ -1,0 +1,1 @@
+"""Events: in, taken back, and out again."""

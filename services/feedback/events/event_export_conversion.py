@@ -1,0 +1,32 @@
+"""Events of the log as ExportEvents sends them."""
+
+from collections.abc import Iterator, Sequence
+
+from harken.feedback.v1 import feedback_service_pb2 as pb
+from harken.internal.log.v1 import entry_pb2
+from services.common.user_key import subject_of
+from services.feedback.log.log_store import LogRow
+
+
+def exported_events(rows: Sequence[LogRow]) -> Iterator[pb.ExportedEvent]:
+    """Yield those entries that are events."""
+    for row in rows:
+        entry = entry_pb2.Entry.FromString(row.entry)
+        if not entry.HasField("event"):
+            continue
+        event = entry.event
+        timed = event.HasField("event_time_us")
+        yield pb.ExportedEvent(
+            event_id=event.event_id,
+            subject=subject_of(event.user_key),
+            item_id=event.item_id,
+            type=event.type,
+            value=event.value if event.HasField("value") else None,
+            event_time_us=event.event_time_us if timed else row.accepted_at_us,
+            event_time_given=timed,
+            accepted_at_us=row.accepted_at_us,
+            slate_id=event.slate_id,
+            context=event.context,
+            weight=event.weight,
+            sequence=row.sequence,
+        )

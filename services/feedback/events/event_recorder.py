@@ -1,0 +1,244 @@
+"""Records a batch of events: prepares, appends, and says what became of each."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client import Counter as EventCounter
+
+from harken.feedback.v1 import event_pb2 as pb
+from services.common.bulk_work import BulkWork
+from services.common.loop_stages import LoopStage
+from services.common.position import Position, token_of
+from services.feedback.events.domain.event_cleaning import Reason
+from services.feedback.events.event_columns import ColumnPreparer, EventColumns
+from services.feedback.events.event_conversion import (
+    EventPreparer,
+    Prepared,
+    PreparedRequest,
+    Rejection,
+    prepared_request,
+)
+from services.feedback.events.event_flusher import EventFlusher
+from services.feedback.events.repeated_events import Fate, FlushedEvents
+from services.feedback.log.log_store import SHARD
+
+_SLICE = 50
+_COLUMN_SLICE = 500
+_INSERT_EVENTS = 2000
+"""Events of a chunk in one insert, which live calls may have to wait for; more is no faster."""
+_LIVE_EVENTS = 100
+"""The same of a large live call: other tenants' events are written between."""
+_END = object()
+_FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
+
+
+class RecorderMetrics:
+    """What became of events."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = EventCounter(
+            "harken_events", "Events received, by outcome and the reason for it.",
+            ["outcome", "reason"], registry=registry,
+        )  # fmt: skip
+        self._bound: dict[tuple[int, int], EventCounter] = {}
+
+    def count(self, outcome: int, reason: int, events: int) -> None:
+        """Count events of which the same became."""
+        bound = self._bound.get((outcome, reason))
+        if bound is None:
+            bound = self._bound[outcome, reason] = self._events.labels(
+                pb.EventOutcome.Name(outcome).removeprefix("EVENT_OUTCOME_"),
+                pb.EventReason.Name(reason).removeprefix("EVENT_REASON_"),
+            )
+        bound.inc(events)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Results in the order of the events, and the latest position among them."""
+
+    results: list[pb.EventResult]
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a chunk: how many of its events were accepted or known, results of the others
+    in the order of their ordinals, and the latest position.
+    """
+
+    accepted: int
+    duplicates: int
+    faults: list[pb.EventResult]
+    position: Position | None
+
+
+class EventRecorder:
+    """Takes events of RecordEvents and ImportEvents alike."""
+
+    def __init__(
+        self,
+        flusher: EventFlusher,
+        metrics: RecorderMetrics,
+        accepted: LoopStage,
+        bulk: BulkWork,
+    ) -> None:
+        self._bulk = bulk
+        self._flusher = flusher
+        self._metrics = metrics
+        self._accepted = accepted
+
+    @property
+    def traced(self) -> bool:
+        """Whether events are traced."""
+        return self._accepted.traced
+
+    async def prepare(
+        self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
+    ) -> PreparedRequest:
+        """Return events as they go into the log."""
+        prepared: list[Prepared | Rejection] = []
+        prepared += [preparer.prepare(event) for event in events[:_SLICE]]
+        for start in range(_SLICE, len(events), _SLICE):
+            async with self._bulk:
+                prepared += [preparer.prepare(event) for event in events[start : start + _SLICE]]
+        return prepared_request(tenant, prepared)
+
+    async def prepare_columns(
+        self, tenant: str, columns: EventColumns, preparer: EventPreparer
+    ) -> PreparedRequest:
+        """Return events in columns as they go into the log."""
+        work = ColumnPreparer(tenant, columns, preparer)
+        slices = work.slices(_COLUMN_SLICE)
+        more = True
+        while more:
+            async with self._bulk:
+                more = next(slices, _END) is not _END
+        return work.done()
+
+    async def record(
+        self,
+        tenant: str,
+        events: Sequence[pb.Event],
+        preparer: EventPreparer,
+        caller: str = "",
+    ) -> Recorded:
+        """Return after all that can be kept is durable. Raises what the flusher raises.
+
+        `caller`: W3C traceparent of the call, if any.
+        """
+        began = time.time()
+        request = await self.prepare(tenant, events, preparer)
+        results: list[pb.EventResult | None] = [None] * len(events)
+        for ordinal, rejection in request.rejections.items():
+            results[ordinal] = _rejected(ordinal, rejection.reason, rejection.detail)
+        latest: Position | None = None
+        for start in range(0, len(request.ordinals), _LIVE_EVENTS):
+            part = request.events
+            if len(request.ordinals) > _LIVE_EVENTS:
+                part = part.part(start, start + _LIVE_EVENTS)
+            flushed = await self._flusher.append(part, patient=False)
+            self._trace(flushed, began, caller)
+            latest = max(filter(None, (latest, _latest(flushed))), default=None)
+            for index in range(len(part)):
+                results[request.ordinals[start + index]] = _result(request, flushed, index, start)
+        answered = [result for result in results if result is not None]
+        self._count(answered)
+        return Recorded(answered, latest)
+
+    async def append(self, request: PreparedRequest, caller: str = "") -> Imported:
+        """Append a chunk, part after part; return after all that can be kept is durable. It waits
+        patiently for its turn rather than be shed.
+
+        Raises what the flusher raises; parts may have been appended then.
+        """
+        accepted = duplicates = 0
+        latest: Position | None = None
+        faults = [
+            _rejected(ordinal, rejection.reason, rejection.detail)
+            for ordinal, rejection in request.rejections.items()
+        ]
+        for start in range(0, len(request.events), _INSERT_EVENTS):
+            began = time.time()
+            part = request.events.part(start, start + _INSERT_EVENTS)
+            flushed = await self._flusher.append(part, patient=True)
+            self._trace(flushed, began, caller)
+            latest = max(filter(None, (latest, _latest(flushed))), default=None)
+            new = flushed.fates.count(Fate.ACCEPTED)
+            known = flushed.fates.count(Fate.DUPLICATE)
+            accepted, duplicates = accepted + new, duplicates + known
+            if new + known < len(part):
+                faults += [
+                    _result(request, flushed, index, start)
+                    for index, fate in enumerate(flushed.fates)
+                    if fate not in _FINE
+                ]
+        self._metrics.count(pb.EVENT_OUTCOME_ACCEPTED, 0, accepted)
+        self._metrics.count(pb.EVENT_OUTCOME_DUPLICATE, 0, duplicates)
+        self._count(faults)
+        faults.sort(key=lambda result: result.ordinal)
+        return Imported(accepted, duplicates, faults, latest)
+
+    def _count(self, results: Sequence[pb.EventResult]) -> None:
+        counts = Counter((result.outcome, result.reason) for result in results)
+        for (outcome, reason), events in counts.items():
+            self._metrics.count(outcome, reason, events)
+
+    def _trace(self, flushed: FlushedEvents, began: float, caller: str) -> None:
+        if not self.traced:
+            return
+        durable = time.time()
+        for fate, sequence in zip(flushed.fates, flushed.sequences, strict=True):
+            if fate is Fate.ACCEPTED:
+                self._accepted.trace(sequence, began, durable, caller)
+
+
+def _latest(flushed: FlushedEvents) -> Position | None:
+    """Return the latest position among the accepted and the known."""
+    latest = max(
+        (
+            sequence
+            for fate, sequence in zip(flushed.fates, flushed.sequences, strict=True)
+            if fate in _FINE
+        ),
+        default=0,
+    )
+    return Position(SHARD, flushed.epoch, latest) if latest else None
+
+
+def _rejected(ordinal: int, reason: Reason, detail: str) -> pb.EventResult:
+    return pb.EventResult(
+        ordinal=ordinal,
+        outcome=pb.EVENT_OUTCOME_REJECTED,
+        reason=int(reason),  # type: ignore[arg-type]
+        detail=detail,
+    )
+
+
+def _result(
+    request: PreparedRequest, flushed: FlushedEvents, index: int, start: int = 0
+) -> pb.EventResult:
+    """Return what became of an event, by its index in what was flushed from index `start` on."""
+    ordinal = request.ordinals[start + index]
+    match flushed.fates[index]:
+        case Fate.ACCEPTED | Fate.DUPLICATE as fate:
+            outcome = pb.EVENT_OUTCOME_ACCEPTED
+            if fate is Fate.DUPLICATE:
+                outcome = pb.EVENT_OUTCOME_DUPLICATE
+            position = token_of(flushed.position(index))
+            return pb.EventResult(ordinal=ordinal, outcome=outcome, position=position)
+        case Fate.REUSED:
+            detail = "the event id was accepted before with other fields"
+            return _rejected(ordinal, Reason.EVENT_ID_REUSED, detail)
+        case Fate.QUARANTINED:
+            item_id = request.events.item_ids[start + index]
+            detail = request.details.get(ordinal) or f"item {item_id!r} is not in the catalogue"
+            return pb.EventResult(
+                ordinal=ordinal,
+                outcome=pb.EVENT_OUTCOME_QUARANTINED,
+                reason=int(flushed.reasons[index]),  # type: ignore[arg-type]
+                detail=detail,
+            )

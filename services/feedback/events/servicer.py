@@ -1,0 +1,193 @@
+"""FeedbackService: events in, retractions, events out."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import grpc
+
+from harken.feedback.v1 import feedback_service_pb2 as pb
+from harken.feedback.v1 import feedback_service_pb2_grpc
+from services.common.bulk_work import BulkWork
+from services.common.live import Live
+from services.common.position import token_of
+from services.common.tracing import traceparent_of
+from services.common.validation import Checks
+from services.feedback.events.event_columns import EventColumns
+from services.feedback.events.event_conversion import EventPreparer, PreparedRequest
+from services.feedback.events.event_export import EventExport, LogPage
+from services.feedback.events.event_export_conversion import exported_events
+from services.feedback.events.event_recorder import EventRecorder
+from services.feedback.events.event_retractor import EventRetractor
+from services.feedback.log.tenant_registry import TenantRegistry
+
+_MAX_EVENTS = 1000
+_MAX_CHUNK_EVENTS = 5000
+_MAX_RETRACTIONS = 1000
+_PAGE_EVENTS = 1000
+_MAX_PAGE_EVENTS = 5000
+_EXPORT_SLICE = 50
+_SHARED_PAGE_EVENTS = 200
+"""In a page when several export: reading, making and sending one holds up others for so long."""
+_SHARED_REST = 2.0
+"""How much longer several exports rest than they work, all together."""
+
+
+class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
+    """Takes what users did."""
+
+    def __init__(
+        self,
+        tenants: TenantRegistry,
+        recorder: EventRecorder,
+        retractor: EventRetractor,
+        export: EventExport,
+        bulk: BulkWork,
+        live: Live[EventPreparer],
+        history: Live[EventPreparer],
+    ) -> None:
+        """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
+        self._tenants = tenants
+        self._recorder = recorder
+        self._retractor = retractor
+        self._export = export
+        self._bulk = bulk
+        self._exporting = asyncio.Lock()
+        self._exports = 0
+        self._live = live
+        self._history = history
+
+    async def RecordEvents(  # noqa: N802
+        self, request: pb.RecordEventsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RecordEventsResponse:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.size("events", len(request.events), 1, _MAX_EVENTS)
+        checks.done()
+        await self._tenants.require(tenant)
+        recorded = await self._recorder.record(
+            tenant, request.events, self._live.value, self._caller(context)
+        )
+        return pb.RecordEventsResponse(
+            results=recorded.results,
+            position=token_of(recorded.position),
+        )
+
+    async def ImportEvents(  # noqa: N802
+        self,
+        requests: AsyncIterator[pb.ImportEventsRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[pb.ImportEventsResponse]:
+        """See feedback_service.proto."""
+        caller = self._caller(context)
+        number = 0
+        # One chunk is prepared while the one before is appended.
+        async with contextlib.aclosing(_one_ahead(self._chunks(requests))) as chunks:
+            async for chunk in chunks:
+                imported = await self._recorder.append(chunk, caller)
+                yield pb.ImportEventsResponse(
+                    chunk=number,
+                    accepted=imported.accepted,
+                    duplicates=imported.duplicates,
+                    faults=imported.faults,
+                    position=token_of(imported.position),
+                )
+                number += 1
+
+    async def _chunks(
+        self, requests: AsyncIterator[pb.ImportEventsRequest]
+    ) -> AsyncIterator[PreparedRequest]:
+        first_tenant: str | None = None
+        async for request in requests:
+            checks = Checks()
+            tenant = checks.tenant(request.tenant)
+            if tenant != (first_tenant or tenant):
+                checks.fail("tenant", f"differs from {first_tenant!r} of the first chunk")
+            columns = None
+            if not request.HasField("columns"):
+                checks.size("events", len(request.events), 1, _MAX_CHUNK_EVENTS)
+            elif request.events:
+                checks.fail("columns", "must not be given beside events")
+            else:
+                columns = EventColumns(request.columns, checks)
+            checks.done()
+            if first_tenant is None:
+                await self._tenants.require(tenant)
+                first_tenant = tenant
+            history = self._history.value
+            if columns is None:
+                yield await self._recorder.prepare(tenant, request.events, history)
+            else:
+                yield await self._recorder.prepare_columns(tenant, columns, history)
+
+    async def RetractEvents(  # noqa: N802
+        self, request: pb.RetractEventsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RetractEventsResponse:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.size("event_ids", len(request.event_ids), 1, _MAX_RETRACTIONS)
+        checks.done()
+        await self._tenants.require(tenant)
+        results, position = await self._retractor.retract(tenant, request.event_ids)
+        return pb.RetractEventsResponse(results=results, position=token_of(position))
+
+    async def ExportEvents(  # noqa: N802
+        self, request: pb.ExportEventsRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.ExportEventsResponse]:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        after = checks.position("after_position", request.after_position)
+        until = checks.position("until_position", request.until_position)
+        size = checks.number("page_size", request.page_size, _PAGE_EVENTS, _MAX_PAGE_EVENTS)
+        checks.done()
+        await self._tenants.require(tenant)
+        self._exports += 1
+        try:
+            pages = aiter(self._export.pages(tenant, after, until, lambda: self._page_size(size)))
+            while (answer := await self._page(pages)) is not None:
+                yield answer
+        finally:
+            self._exports -= 1
+
+    def _page_size(self, asked: int) -> int:
+        return asked if self._exports == 1 else min(asked, _SHARED_PAGE_EVENTS)
+
+    async def _page(self, pages: AsyncIterator[LogPage]) -> pb.ExportEventsResponse | None:
+        """Return the next page, None after the last. All exports take turns, as a page costs the
+        store and us as much as many events do; several together rest longer than they work.
+        """
+        async with self._exporting:
+            began = time.monotonic()
+            page = await anext(pages, None)
+            if page is None:
+                return None
+            answer = pb.ExportEventsResponse(position=token_of(page.through))
+            for start in range(0, len(page.rows), _EXPORT_SLICE):
+                async with self._bulk:
+                    rows = page.rows[start : start + _EXPORT_SLICE]
+                    answer.events.extend(exported_events(rows))
+            if self._exports > 1:
+                await asyncio.sleep(_SHARED_REST * (time.monotonic() - began))
+            return answer
+
+    def _caller(self, context: grpc.aio.ServicerContext) -> str:
+        """Return the W3C traceparent of a call, when events are traced at all."""
+        return traceparent_of(context.invocation_metadata()) if self._recorder.traced else ""
+
+
+async def _one_ahead(
+    source: AsyncIterator[PreparedRequest],
+) -> AsyncGenerator[PreparedRequest, None]:
+    """Yield what a source does, and let it make the next one meanwhile."""
+    pull = asyncio.ensure_future(anext(source, None))
+    try:
+        while (one := await pull) is not None:
+            pull = asyncio.ensure_future(anext(source, None))
+            yield one
+    finally:
+        pull.cancel()
+        await asyncio.wait([pull])

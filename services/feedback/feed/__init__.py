@@ -1,1 +1,0 @@
-"""The feed out: committed frames, served to subscribers."""

@@ -1,0 +1,1 @@
+"""The feed out: both lanes, served to subscribers."""

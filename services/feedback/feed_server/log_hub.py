@@ -1,0 +1,170 @@
+"""The newest entries of the log in memory, for all subscribers of a process.
+
+Holds only what is committed: it is handed what this process appended, right after the commit, and
+reads what others did, woken by PostgreSQL's NOTIFY. A subscriber that is further behind than this
+window reads pages from the table at its own pace.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import CollectorRegistry, Gauge
+
+from services.common.database import store_faults
+from services.common.errors import StoreUnavailableError
+from services.common.logs import logger
+from services.feedback.feed_server.news import News
+from services.feedback.log.epochs import settle_epoch
+from services.feedback.log.log_reader import LogHead, LogReader
+from services.feedback.log.log_store import LOG_CHANNEL, LogRow
+
+WINDOW_BYTES = 8 * 1024 * 1024
+PAGE_ENTRIES = 1000
+_PAGE_BYTES = 3 * 1024 * 1024
+_ROW_BYTES = 200
+"""About what an entry takes beside its content."""
+_POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
+_PATIENCE_SECONDS = 0.001
+"""What is announced is most often about to be handed over."""
+_log = logger("log_hub")
+
+
+class LogHub:
+    """Follows the log."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, reader: LogReader, dsn: str, registry: CollectorRegistry
+    ) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._dsn = dsn
+        self._rows: deque[LogRow] = deque()
+        self._size = 0
+        self._wake = asyncio.Event()
+        self.head = LogHead(0, 0, {})
+        self.news = News()
+        self._window = Gauge(
+            "harken_entries_window_bytes", "Bytes of log entries held for subscribers.",
+            registry=registry,
+        )  # fmt: skip
+        self._sequence = Gauge(
+            "harken_log_head_sequence", "Newest log sequence known.", registry=registry
+        )
+
+    async def load(self) -> None:
+        """Read the head; call before anything else."""
+        self._begin_at(await self._reader.head())
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        while True:
+            try:
+                await self._follow()
+            except StoreUnavailableError as error:
+                _log.warning("lost the log", error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _follow(self) -> None:
+        with store_faults():
+            connection = await asyncpg.connect(self._dsn)
+        try:
+            # The server may be another one than before: then a new epoch begins.
+            await settle_epoch(self._pool)
+            with store_faults():
+                await connection.add_listener(LOG_CHANNEL, self._on_notify)
+            while not connection.is_closed():
+                await self._check_head()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._follow_notifications()
+        finally:
+            with contextlib.suppress(StoreUnavailableError, asyncpg.PostgresError), store_faults():
+                await connection.close(timeout=1.0)
+
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
+        if int(str(head)) > self.head.sequence:
+            asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._wake_beyond, head)
+
+    def _wake_beyond(self, head: object) -> None:
+        if int(str(head)) > self.head.sequence:
+            self._wake.set()
+
+    async def _follow_notifications(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        while rows := await self._reader.after(self.head.sequence, PAGE_ENTRIES):
+            # Meanwhile some of them may have been handed over.
+            known = self.head.sequence
+            self._take([row for row in rows if row.sequence > known])
+            if len(rows) < PAGE_ENTRIES:
+                return
+
+    async def _check_head(self) -> None:
+        """Compare with the table: it may have been restored, or have lost what we missed."""
+        newest = await self._reader.head()
+        if newest.epoch != self.head.epoch or newest.sequence < self.head.sequence:
+            self._begin_at(newest)
+        elif newest.sequence > self.head.sequence:
+            await self._catch_up()
+
+    def _begin_at(self, head: LogHead) -> None:
+        self._rows.clear()
+        self._size = 0
+        self.head = head
+        self._show()
+
+    def offer(self, epoch: int, before: int, rows: Sequence[LogRow]) -> None:
+        """Take entries that were just committed, which follow the sequence `before`.
+
+        What does not follow our head is read from the table soon.
+        """
+        if epoch == self.head.epoch and before == self.head.sequence:
+            self._take(rows)
+        elif epoch != self.head.epoch or before + len(rows) > self.head.sequence:
+            self._wake.set()
+
+    def _take(self, rows: Sequence[LogRow]) -> None:
+        if not rows:
+            return
+        self._rows.extend(rows)
+        self._size += sum(len(row.entry) + _ROW_BYTES for row in rows)
+        while self._size > WINDOW_BYTES and len(self._rows) > 1:
+            self._size -= len(self._rows.popleft().entry) + _ROW_BYTES
+        self.head = LogHead(self.head.epoch, rows[-1].sequence, self.head.forks)
+        self._show()
+
+    def _show(self) -> None:
+        self._window.set(self._size)
+        self._sequence.set(self.head.sequence)
+        self.news.head_is(self.head.sequence)
+
+    def after(self, sequence: int) -> Sequence[LogRow] | None:
+        """Return the next entries after a sequence, a page of them; none when it is the head.
+
+        None when the window does not reach back so far.
+        """
+        if sequence == self.head.sequence:
+            return ()
+        if sequence > self.head.sequence or not self._rows:
+            return None
+        newest = self.head.sequence - sequence
+        held = len(self._rows)
+        # From the newest backwards: dense, unless a page of the table lacked some.
+        if newest <= held and self._rows[-newest].sequence == sequence + 1:
+            page: list[LogRow] = []
+            size = 0
+            for index in range(held - newest, min(held, held - newest + PAGE_ENTRIES)):
+                size += len(self._rows[index].entry)
+                if size > _PAGE_BYTES and page:
+                    break
+                page.append(self._rows[index])
+            return page
+        return None

@@ -1,0 +1,1 @@
+"""Generations: published, tried, promoted, rolled back."""

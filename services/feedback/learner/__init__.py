@@ -1,0 +1,1 @@
+"""The learner: one active instance a shard."""

@@ -1,0 +1,154 @@
+"""Predicted against actual, per surface and outcome: sums in bins, fading with every example.
+
+ECE (expected calibration error; Naeini, Cooper & Hauskrecht 2015, "Obtaining well calibrated
+probabilities using Bayesian binning", AAAI) is the mean distance, over examples, between what the
+bins predict and what came true. Predictions are those that were served: for the place shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.feedback.learner.model.joiner import LateOutcome, PendingSlate
+
+BINS = 10
+Doubles = npt.NDArray[np.float64]
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """half_life: examples after which one counts half, > 0. max_surfaces: surfaces that are kept
+    apart; those beyond count as "other".
+    """
+
+    half_life: float = 50_000.0
+    max_surfaces: int = 50
+
+
+@dataclass(slots=True)
+class CalibrationSums:
+    """Sums by bin of the predicted probability, float64 [3, BINS]: counts, predicted, actual."""
+
+    table: Doubles
+
+    @property
+    def counts(self) -> Doubles:
+        """Examples [BINS]."""
+        return self._row(0)
+
+    @property
+    def predicted(self) -> Doubles:
+        """Sums of the predicted probability [BINS]."""
+        return self._row(1)
+
+    @property
+    def actual(self) -> Doubles:
+        """Examples that came true [BINS]."""
+        return self._row(2)
+
+    def _row(self, number: int) -> Doubles:
+        row: Doubles = self.table[number]
+        return row
+
+    def copy(self) -> "CalibrationSums":
+        """Return the same sums, which go their own way."""
+        return CalibrationSums(self.table.copy())
+
+    def figures(self) -> tuple[float, float, float, float]:
+        """Return examples, mean predicted, mean actual and ECE; zeros without examples."""
+        total, predicted, actual = np.add.reduce(self.table, axis=1).tolist()
+        if total <= 0:
+            return 0.0, 0.0, 0.0, 0.0
+        gap = float(np.add.reduce(np.abs(self.predicted - self.actual)))
+        return total, predicted / total, actual / total, gap / total
+
+
+class Calibration:
+    """Sums by (surface, outcome)."""
+
+    def __init__(self, config: CalibrationConfig) -> None:
+        self.config = config
+        self._sums: dict[_Key, CalibrationSums] = {}
+        self._surfaces: dict[str, None] = {}
+
+    def items(self) -> Iterator[tuple[_Key, CalibrationSums]]:
+        """Yield what is kept, in order of its first example."""
+        yield from self._sums.items()
+
+    def sums(self, key: _Key) -> CalibrationSums:
+        """Return the sums of a surface and outcome."""
+        return self._sums[key]
+
+    def restore(self, key: _Key, sums: CalibrationSums) -> None:
+        """Set the sums of a surface and outcome."""
+        self._surfaces[key[0]] = None
+        self._sums[key] = sums
+
+    def add(
+        self,
+        outcomes: Sequence[str],
+        settled: Sequence[PendingSlate],
+        late: Sequence[LateOutcome],
+    ) -> list[_Key]:
+        """Count what became of predictions; return the keys whose sums changed.
+
+        A late outcome turns the example that was counted as not come true.
+        """
+        touched: dict[_Key, None] = {}
+        for pending, tables in zip(settled, _tables(settled, len(outcomes)), strict=True):
+            surface = self._surface(pending.slate.surface)
+            fade = 0.5 ** (len(pending.slate.item_ids) / self.config.half_life)
+            for outcome, fresh in zip(outcomes, tables, strict=True):
+                key = (surface, outcome)
+                touched[key] = None
+                table = self._of(key).table
+                table *= fade
+                table += fresh
+        for one in late:
+            surface = self._surface(one.pending.slate.surface)
+            for column in np.flatnonzero(one.labels).tolist():
+                key = (surface, outcomes[column])
+                touched[key] = None
+                served = float(one.pending.slate.probabilities[one.place, column])
+                self._of(key).actual[_bin(served)] += 1.0
+        return list(touched)
+
+    def _surface(self, surface: str) -> str:
+        if surface not in self._surfaces:
+            if len(self._surfaces) >= self.config.max_surfaces:
+                return "other"
+            self._surfaces[surface] = None
+        return surface
+
+    def _of(self, key: _Key) -> CalibrationSums:
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = CalibrationSums(np.zeros((3, BINS)))
+            self._sums[key] = sums
+        return sums
+
+
+def _tables(settled: Sequence[PendingSlate], outcomes: int) -> Doubles:
+    """Return the sums of each slate by itself, [slates, outcomes, 3, BINS]."""
+    tables = np.zeros((len(settled), outcomes, 3, BINS))
+    if not settled:
+        return tables
+    lengths = [len(pending.slate.item_ids) for pending in settled]
+    predicted = np.concatenate([pending.slate.probabilities for pending in settled])
+    predicted = predicted.astype(np.float64)
+    actual = np.concatenate([pending.labels for pending in settled])
+    # Where in a row of all tables each example counts.
+    cells = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    cells += np.arange(outcomes) * BINS
+    cells += (np.arange(len(settled)) * (outcomes * BINS)).repeat(lengths)[:, None]
+    for row, weights in enumerate((None, predicted.ravel(), actual.ravel())):
+        sums = np.bincount(cells.ravel(), weights, len(settled) * outcomes * BINS)
+        tables[:, :, row] = sums.reshape(len(settled), outcomes, BINS)
+    return tables
+
+
+def _bin(predicted: float) -> int:
+    return min(int(predicted * BINS), BINS - 1)

@@ -1,0 +1,177 @@
+"""Catalogue changes and vectors that a backend sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.common.norm_bound import within_norm
+from services.feedback.learner.model.changes import (
+    BaseChanges,
+    Changes,
+    Floats,
+    SpaceChanges,
+    VectorChanges,
+)
+from services.feedback.learner.model.entries import (
+    EmbeddingPut,
+    ItemDeleted,
+    ItemUpserted,
+    LogEntry,
+)
+from services.feedback.learner.model.item_dictionary import ItemDictionary
+from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.user_step import pin_users
+from services.feedback.learner.model.vector_space import VectorSpace
+
+
+@dataclass(slots=True)
+class _Row:
+    """What an item's row is to be at the end of the step."""
+
+    vector: Floats
+    bias: float
+    pinned: bool
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What becomes of one generation's vectors. starts: of the upserted items, in order."""
+
+    space: VectorSpace
+    starts: Floats
+    rows: dict[int, _Row] = field(default_factory=dict)
+    bases: dict[int, tuple[Floats, bool]] = field(default_factory=dict)
+
+    def upsert(self, ordinal: int, existed: bool, start: Floats) -> None:
+        """A new item starts where the tower puts it.
+
+        When the content of an item changes, what it learned since its start stays: it moves by as
+        much as its start moved. One that starts from a trained vector stays where it is: behaviour
+        says more about it than content does.
+        """
+        space = self.space
+        if space.status.placed <= ordinal < space.status.to_place:
+            return  # It is going to be placed as it is then.
+        old_start, trained = self.bases.get(
+            ordinal, (space.bases[ordinal], bool(space.trained[ordinal]))
+        )
+        if existed and trained:
+            return
+        self.bases[ordinal] = (start, False)
+        if not existed:
+            self.rows[ordinal] = _Row(start, 0.0, False)
+            return
+        row = self._row(ordinal)
+        if not row.pinned:
+            moved = row.vector + (start - old_start)
+            row.vector = within_norm(moved[np.newaxis], space.generation.max_norm)[0]
+
+    def delete(self, ordinal: int) -> None:
+        """The vector of an item that is gone is zero."""
+        self.rows[ordinal] = _Row(np.zeros(self.space.dimension, np.float32), 0.0, False)
+
+    def _row(self, ordinal: int) -> _Row:
+        space = self.space
+        row = self.rows.get(ordinal)
+        if row is None:
+            row = _Row(
+                space.vectors[ordinal].copy(),
+                float(space.biases[ordinal]),
+                bool(space.pinned[ordinal]),
+            )
+            self.rows[ordinal] = row
+        return row
+
+
+def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
+    """Apply upserts, deletions and embeddings in order; return what changed."""
+    kinds = [entry.kind for entry in entries]
+    features = [kind.features for kind in kinds if isinstance(kind, ItemUpserted)]
+    drafts = {
+        name: _Draft(space, _starts(space, features))
+        for name, space in sorted(state.spaces.items())
+    }
+    deleted: dict[str, None] = {}
+    upserted: dict[str, bytes] = {}
+    users: list[EmbeddingPut] = []
+    number = 0
+    for kind in kinds:
+        match kind:
+            case ItemUpserted():
+                known = state.items.ordinal(kind.item_id)
+                existed = known >= 0 and bool(state.items.exists[known])
+                ordinal = state.items.upsert(kind.item_id, kind.item)
+                state.fit_items()
+                for draft in drafts.values():
+                    draft.upsert(ordinal, existed, draft.starts[number])
+                number += 1
+                upserted[kind.item_id] = kind.item
+                deleted.pop(kind.item_id, None)
+            case ItemDeleted() if state.items.ordinal(kind.item_id) >= 0:
+                ordinal = state.items.delete(kind.item_id)
+                for draft in drafts.values():
+                    draft.delete(ordinal)
+                deleted[kind.item_id] = None
+            case EmbeddingPut() if kind.generation_id in drafts:
+                if kind.user_key is None:
+                    ordinal = state.items.ordinal(kind.item_id or "")
+                    if ordinal >= 0 and state.items.exists[ordinal]:
+                        row = _Row(kind.vector, kind.bias, kind.pinned)
+                        drafts[kind.generation_id].rows[ordinal] = row
+                else:
+                    users.append(kind)
+            case _:
+                pass
+    pin_users(state, users)
+    return _changes(state, list(drafts.values()), upserted, list(deleted))
+
+
+def _starts(space: VectorSpace, features: Sequence[dict[str, float]]) -> Floats:
+    if not features:
+        return np.zeros((0, space.dimension), np.float32)
+    return within_norm(space.tower.vectors(features), space.generation.max_norm)
+
+
+def _changes(
+    state: TenantState,
+    drafts: list[_Draft],
+    upserted: dict[str, bytes],
+    deleted: list[str],
+) -> Changes:
+    columns = [
+        np.array(sorted(part), np.int64) for draft in drafts for part in (draft.rows, draft.bases)
+    ]
+    dictionary = ItemDictionary(state.items, columns)
+    changes = Changes(
+        state.tenant,
+        dictionary.item_ids,
+        active=state.active,
+        upserted=list(upserted.items()),
+        deleted=deleted,
+    )
+    for draft in drafts:
+        if draft.rows or draft.bases:
+            changes.spaces.append(_applied(draft, dictionary))
+    return changes
+
+
+def _applied(draft: _Draft, dictionary: ItemDictionary) -> SpaceChanges:
+    """Set what a draft says; return it as changes."""
+    space = draft.space
+    changes = SpaceChanges(space.generation_id)
+    ordinals = np.array(sorted(draft.rows), np.int64)
+    based = np.array(sorted(draft.bases), np.int64)
+    if based.size:
+        starts = np.stack([draft.bases[ordinal][0] for ordinal in based.tolist()])
+        trained = np.array([draft.bases[ordinal][1] for ordinal in based.tolist()], np.bool_)
+        space.set_bases(based, starts, trained)
+        changes.bases = BaseChanges(dictionary.indices(based), starts, trained)
+    if ordinals.size:
+        ordered = [draft.rows[ordinal] for ordinal in ordinals.tolist()]
+        vectors = np.stack([row.vector for row in ordered]).astype(np.float32)
+        biases = np.array([row.bias for row in ordered], np.float32)
+        pinned = np.array([row.pinned for row in ordered], np.bool_)
+        space.place(ordinals, vectors, biases, pinned)
+        changes.vectors = VectorChanges(dictionary.indices(ordinals), vectors, biases, pinned)
+    return changes

@@ -1,0 +1,53 @@
+"""The dictionary of item ids of one frame: columns of ordinals become columns of indices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.common.runs import distinct
+from services.feedback.learner.model.changes import Ints, RuleChanges
+from services.feedback.learner.model.item_table import ItemTable
+from services.feedback.learner.model.sequential_rules import ChangedCells
+
+
+class ItemDictionary:
+    """Collects the ordinals that a frame refers to."""
+
+    def __init__(self, items: ItemTable, columns: list[Ints]) -> None:
+        """Make a dictionary of all ordinals in `columns`; they may hold -1, which has no id."""
+        together = np.concatenate(columns) if columns else np.zeros(0, np.int64)
+        ordinals = distinct(together)
+        self._ordinals = ordinals[ordinals.searchsorted(0) :]
+        self.item_ids = items.names(self._ordinals)
+        self._extra: dict[str, int] = {}
+
+    def indices(self, ordinals: Ints) -> Ints:
+        """Return indices of ordinals that were collected."""
+        return self._ordinals.searchsorted(ordinals)
+
+    def indices_of(self, item_ids: Sequence[str], ordinals: Ints) -> Ints:
+        """Return indices of items [n]; those of ordinal -1 get one by their id."""
+        found = self.indices(ordinals)
+        for place in (ordinals == -1).nonzero()[0].tolist():
+            found[place] = self._index_of_unknown(item_ids[place])
+        return found
+
+    def rule_changes(self, cells: ChangedCells) -> RuleChanges | None:
+        """Return cells of rules whose rows and columns were collected; None without any."""
+        if not cells.rows.size:
+            return None
+        return RuleChanges(
+            self.indices(cells.rows.astype(np.int64)),
+            cells.slots.astype(np.int64),
+            self.indices(cells.cols.astype(np.int64)),
+            cells.values,
+        )
+
+    def _index_of_unknown(self, item_id: str) -> int:
+        """Return the index of an item that has no ordinal."""
+        index = self._extra.get(item_id)
+        if index is None:
+            index = len(self.item_ids)
+            self._extra[item_id] = index
+            self.item_ids.append(item_id)
+        return index

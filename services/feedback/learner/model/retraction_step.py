@@ -1,0 +1,113 @@
+"""Events are taken back: what they did is undone, as far as it is known.
+
+Exact: recent items, whole counts, and the user's vector given the items. Up to rounding: faded
+popularity. Rules: what the event and the user's other remembered events gained from each other is
+what they would have gained without it; pairs that lost their slot meanwhile stay lost. Item vectors
+keep the one bounded step that the event made; so does the head of the scorer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.feedback.learner.model.changes import (
+    Changes,
+    Ints,
+    PopularityChanges,
+)
+from services.feedback.learner.model.entries import EventRetracted, LogEntry
+from services.feedback.learner.model.item_dictionary import ItemDictionary
+from services.feedback.learner.model.popularity import without_event
+from services.feedback.learner.model.sequential_rules import (
+    ChangedCells,
+    RuleTable,
+    pair_gains,
+)
+from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.user_step import retracting_users
+from services.feedback.learner.model.user_table import NO_ITEM, PastEvent, UserTable
+
+
+def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
+    """Take events back, in order; return what changed."""
+    kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
+    users = retracting_users(state, entries)
+    items = state.items.ordinals(kind.event.item_id for kind in kinds)
+    cells: list[ChangedCells] = []
+    popular: set[int] = set()
+    for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):
+        before, after = state.users.forget(user, kind.sequence)
+        if len(after) < len(before):
+            cells.append(_without_gains(state, user, before, after))
+        counted = kind.event.weight > 0 and state.influence.admitted(user, kind.sequence)
+        if item != NO_ITEM and counted and state.counts[item] > 0:
+            popular.add(item)
+            state.set_counts(np.array([item]), state.counts[[item]] - 1)
+            state.levels[item] = without_event(
+                float(state.levels[item]), float(state.counts[item]),
+                kind.event.time_us / 1e6, kind.event.weight, state.config.popularity,
+            )  # fmt: skip
+    return _changes(state, cells, np.array(sorted(popular), np.int64))
+
+
+def _without_gains(
+    state: TenantState, user: int, before: Sequence[PastEvent], after: Sequence[PastEvent]
+) -> ChangedCells:
+    """Give rules what the events after gain instead of what those before gained."""
+    lost = _gains(state, user, before)
+    for pair, gain in _gains(state, user, after).items():
+        lost[pair] = lost.get(pair, 0.0) - gain
+    moved = {pair: gain for pair, gain in sorted(lost.items()) if abs(gain) > 1e-9}
+    rows = np.array([row for row, _ in moved], np.int64)
+    cols = np.array([col for _, col in moved], np.int64)
+    return state.rules.take_back(rows, cols, np.array(list(moved.values()), np.float32))
+
+
+def _gains(
+    state: TenantState, user: int, past: Sequence[PastEvent]
+) -> dict[tuple[int, int], float]:
+    """Return what a user's remembered events gained, by (row, col)."""
+    if not past:
+        return {}
+    # As the events were recorded, one after the other in log order.
+    past = sorted(past)
+    table, rules = UserTable(state.users.length), state.rules
+    items = np.array([event.item for event in past], np.int64)
+    weights = np.array([event.weight for event in past], np.float32)
+    sequences = np.array([event.sequence for event in past], np.int64)
+    own = table.rows([b"u"] * len(past))
+    times_us = np.array([event.time_us for event in past], np.int64)
+    histories = table.record(own, items, weights, times_us, sequences).items
+    admitted = [state.influence.admitted(user, event.sequence) for event in past]
+    taught = np.where(admitted, weights, np.float32(0))
+    rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)
+    return {
+        (row, col): gain
+        for row, col, gain in zip(rows.tolist(), cols.tolist(), gains.tolist(), strict=True)
+    }
+
+
+def _changes(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -> Changes:
+    touched = _latest_cells(state.rules, cells)
+    dictionary = ItemDictionary(
+        state.items,
+        [touched.rows.astype(np.int64), touched.cols.astype(np.int64), popular],
+    )
+    changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
+    changes.rules = dictionary.rule_changes(touched)
+    if popular.size:
+        changes.popularity = PopularityChanges(
+            dictionary.indices(popular), state.levels[popular], state.counts[popular]
+        )
+    return changes
+
+
+def _latest_cells(rules: RuleTable, cells: Sequence[ChangedCells]) -> ChangedCells:
+    """Return cells, each once, with what they hold now."""
+    places = sorted({
+        (row, slot) for one in cells
+        for row, slot in zip(one.rows.tolist(), one.slots.tolist(), strict=True)
+    })  # fmt: skip
+    rows = np.array([row for row, _ in places], np.int32)
+    slots = np.array([slot for _, slot in places], np.int32)
+    return ChangedCells(rows, slots, rules.cols[rows, slots], rules.vals[rows, slots])

@@ -1,0 +1,210 @@
+"""The last layer of the scorer, learned online from slates and what became of them.
+
+For features x and the scorer's logit z of an outcome, shown at place p (from 0):
+
+    logit = gain z + w . x + bias + v log2(1 + p)
+
+gain starts at 1, all else at 0: an untrained head changes nothing. The place term takes up what
+a place does by itself (a shallow tower beside the model: Zhao et al. 2019, "Recommending what
+video to watch next", RecSys; Guo et al. 2019, "PAL", RecSys); orders leave it out.
+
+What orders (gain, w, v) learns from pairs of one slate: given that exactly one of two items was
+taken, it was i with probability sigmoid(logit_i - logit_j), whatever the level (conditional
+likelihood of the logistic model: Rasch 1960; Cox & Snell 1989, section 2.1). So a slate of which
+nothing was taken says nothing about the order, and that ten good items were shown and left does not
+turn weights against what made them good. The level (bias) learns from all items by logistic loss.
+
+Steps are Adagrad's (Duchi, Hazan & Singer 2011), with the squares of each user's gradient summed,
+so that a large step learns about as much as many small ones. L2 pulls towards the start. An
+outcome that comes after its slate has trained corrects it: the pairs that it wins are learned, and
+for the level the positive example takes the place of the negative one (the gradients differ by -1).
+
+Influence is bounded: the gradient of a slate and of a user per step by `clip`, a step by `max_step`
+per parameter, parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from services.feedback.learner.model.joiner import Labels, LateOutcome, PendingSlate
+from services.feedback.learner.model.shown_slate import ShownSlate
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_GAIN = (0.25, 4.0)
+_WEIGHT = (-3.0, 3.0)
+_BIAS = (-20.0, 20.0)
+_PLACE = (-5.0, 5.0)
+_BOUNDED = (_GAIN, _WEIGHT, _BIAS, _PLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """rate: Adagrad's. clip: bound of the norm of a slate's and a user's gradient. l2: pull towards
+    the start, per slate. max_step: largest move of a parameter in one step. first_square: where
+    the accumulators begin, > 0.
+    """
+
+    rate: float = 0.05
+    clip: float = 2.0
+    l2: float = 1e-4
+    max_step: float = 0.5
+    first_square: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Examples:
+    """Examples of a step: gradients [n, outcomes, columns + 3]; where slates begin in them, and
+    whose they are, [slates].
+    """
+
+    gradients: Doubles
+    starts: Ints
+    users: list[bytes]
+
+
+class ScorerHead:
+    """Head of one generation's scorer. Changed only by `train` and `restore`.
+
+    parameters, accumulators: float64 [outcomes, columns + 3], columns gain, weights, bias, place.
+    """
+
+    def __init__(
+        self, generation_id: str, outcomes: Sequence[str], columns: int, config: HeadConfig
+    ) -> None:
+        self.generation_id = generation_id
+        self.outcomes = tuple(outcomes)
+        self.columns = columns
+        self.config = config
+        shape = (len(self.outcomes), columns + 3)
+        self._start: Doubles = np.zeros(shape, np.float64)
+        self._start[:, 0] = 1.0
+        widths = (1, columns, 1, 1)
+        self._least = np.array([low for low, _ in _BOUNDED]).repeat(widths)
+        self._most = np.array([high for _, high in _BOUNDED]).repeat(widths)
+        self.parameters: Doubles = self._start.copy()
+        self.accumulators: Doubles = np.full(shape, config.first_square, np.float64)
+        self.slates = 0
+
+    def fits(self, pending: PendingSlate) -> bool:
+        """Return whether a slate can teach: scored, by this generation, with these columns."""
+        slate = pending.slate
+        return (
+            slate.generation_id == self.generation_id
+            and slate.outcomes == len(self.outcomes)
+            and pending.labels.shape[1] == len(self.outcomes)
+            and slate.width == self.columns
+        )
+
+    def train(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> bool:
+        """Take one step; return whether anything could teach."""
+        settled = [pending for pending in settled if self.fits(pending)]
+        late = [one for one in late if self.fits(one.pending)]
+        if not settled and not late:
+            return False
+        examples = self._examples(settled, late)
+        per_user = self._clipped(np.add.reduceat(examples.gradients, examples.starts, axis=0))
+        number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
+        if len(number_of) < len(examples.users):
+            per_slate = per_user
+            owner = np.array([number_of[user] for user in examples.users], np.int64)
+            per_user = np.zeros((len(number_of), *self.parameters.shape))
+            np.add.at(per_user, owner, per_slate)
+            per_user = self._clipped(per_user)
+
+        pull = self.config.l2 * len(settled) * (self.parameters - self._start)
+        self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
+        step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
+        bound = self.config.max_step
+        moved = self.parameters - np.minimum(np.maximum(step, -bound), bound)
+        self.parameters = np.minimum(np.maximum(moved, self._least), self._most)
+        self.slates += len(settled)
+        return True
+
+    def restore(self, parameters: Doubles, accumulators: Doubles, slates: int) -> None:
+        """Set all of it."""
+        shape = (len(self.outcomes), self.columns + 3)
+        self.parameters = np.array(parameters, np.float64).reshape(shape)
+        self.accumulators = np.array(accumulators, np.float64).reshape(shape)
+        self.slates = slates
+
+    def _examples(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> _Examples:
+        pendings = [*settled, *(one.pending for one in late)]
+        lengths = np.array([pending.labels.shape[0] for pending in pendings])
+        inputs = _inputs([pending.slate for pending in pendings], lengths)
+        logits = np.vecdot(inputs, self.parameters)
+        won = np.concatenate([pending.labels for pending in settled] + [_late(o) for o in late])
+        # Whoever was taken by now loses against nobody.
+        taken = np.concatenate([pending.labels for pending in pendings]) if late else won
+        level = np.where(won, -1.0, 0.0)
+        shown = sum(pending.labels.shape[0] for pending in settled)
+        level[:shown] += _sigmoid(logits[:shown])
+        gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
+        gradients[:, :, -2] = level
+        return _Examples(
+            gradients,
+            lengths.cumsum() - lengths,
+            [pending.slate.user_key for pending in pendings],
+        )
+
+    def _clipped(self, gradients: Doubles) -> Doubles:
+        """Return gradients [n, outcomes, parameters], each outcome's shortened to the bound."""
+        norms = np.sqrt(np.vecdot(gradients, gradients))
+        shrink = np.minimum(1.0, self.config.clip / np.maximum(norms, 1e-12))
+        clipped: Doubles = gradients * shrink[:, :, None]
+        return clipped
+
+
+def pair_errors(logits: Doubles, won: Labels, lost: Labels, lengths: Ints) -> Doubles:
+    """Return the derivatives [n, outcomes] of -sum ln sigmoid(logit_i - logit_j) by the logits.
+
+    The sum goes over pairs of one slate of which i won and j lost; each i counts 1 in all.
+    logits, won, lost: [n, outcomes]. lengths: of the slates, with sum n.
+    """
+    errors: Doubles = np.zeros(logits.shape)
+    if not won.any():
+        return errors
+    ends = np.cumsum(lengths)
+    # Slates without a pair, which are most of them, cost nothing more.
+    both = np.logical_and(
+        np.logical_or.reduceat(won, ends - lengths, axis=0),
+        np.logical_or.reduceat(lost, ends - lengths, axis=0),
+    )
+    for slate, outcome in np.argwhere(both).tolist():
+        rows = slice(int(ends[slate] - lengths[slate]), int(ends[slate]))
+        winners = np.flatnonzero(won[rows, outcome])
+        losers = np.flatnonzero(lost[rows, outcome])
+        own = logits[rows, outcome]
+        share = _sigmoid(own[losers][None, :] - own[winners][:, None]) / losers.size
+        errors[rows, outcome][winners] -= share.sum(axis=1)
+        errors[rows, outcome][losers] += share.sum(axis=0)
+    return errors
+
+
+def _late(one: LateOutcome) -> Labels:
+    """Return which item of a slate won late, [items, outcomes]."""
+    won = np.zeros_like(one.pending.labels)
+    won[one.place] = one.labels
+    return won
+
+
+def _inputs(slates: Sequence[ShownSlate], lengths: Ints) -> Doubles:
+    """Return what the parameters are multiplied with, [items, outcomes, columns + 3]."""
+    logits = np.concatenate([slate.logits for slate in slates])
+    features = np.concatenate([slate.features for slate in slates])
+    places = np.log2(np.arange(1.0, lengths.max() + 1.0))
+    inputs = np.ones((*logits.shape, features.shape[1] + 3))
+    inputs[:, :, 0] = logits
+    inputs[:, :, 1:-2] = features[:, None, :]
+    inputs[:, :, -1] = np.concatenate([places[:length] for length in lengths.tolist()])[:, None]
+    return inputs
+
+
+def _sigmoid(logits: Doubles) -> Doubles:
+    """Return 1 / (1 + e^-x), without overflow."""
+    small = np.exp(-np.abs(logits))
+    result: Doubles = np.where(logits >= 0, 1.0, small) / (1.0 + small)
+    return result

@@ -1,0 +1,182 @@
+"""What is learned from slates and what became of them: part of a tenant's state."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from services.feedback.learner.model.calibration import (
+    Calibration,
+    CalibrationConfig,
+    CalibrationSums,
+    Doubles,
+)
+from services.feedback.learner.model.entries import GenerationActivated
+from services.feedback.learner.model.joiner import (
+    Joined,
+    Joiner,
+    JoinerConfig,
+    JoinerItem,
+    PendingSlate,
+)
+from services.feedback.learner.model.outcome_definition import GenerationOutcomes
+from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
+
+
+@dataclass(frozen=True, slots=True)
+class SlateConfig:
+    """Constants of learning from slates."""
+
+    joiner: JoinerConfig = field(default_factory=JoinerConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChanges:
+    """The head as it is now: parameters, accumulators [outcomes, columns + 3]."""
+
+    generation_id: str
+    outcomes: tuple[str, ...]
+    parameters: Doubles
+    accumulators: Doubles
+    slates: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationChanges:
+    """Sums of one surface and outcome as they are now."""
+
+    surface: str
+    outcome: str
+    sums: CalibrationSums
+
+
+@dataclass(frozen=True, slots=True)
+class JoinerChanges:
+    """What a step gave to the joiner: a fold gives it the same again."""
+
+    now_us: int
+    items: tuple[JoinerItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinerContents:
+    """All that a joiner holds, for checkpoints; a part of it per chunk."""
+
+    now_us: int
+    evicted_served_at_us: int
+    slates: tuple[PendingSlate, ...]
+    early: tuple[JoinerItem, ...]
+
+
+@dataclass(slots=True)
+class SlateChanges:
+    """What changed; `counts`: what became of slates and events, for metrics, in no frame."""
+
+    input: JoinerChanges | None = None
+    contents: JoinerContents | None = None
+    head: HeadChanges | None = None
+    calibration: list[CalibrationChanges] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to tell."""
+        return (
+            self.input is not None
+            or self.contents is not None
+            or self.head is not None
+            or bool(self.calibration)
+        )
+
+
+def outcomes_of(generation: GenerationActivated) -> GenerationOutcomes:
+    """Return the outcomes of a generation."""
+    return GenerationOutcomes(generation.generation_id, generation.outcomes)
+
+
+class SlateLearning:
+    """Joiner, head and calibration of a tenant. Changed only by `step` and `fold`."""
+
+    def __init__(self, outcomes: GenerationOutcomes, columns: int, config: SlateConfig) -> None:
+        self.config = config
+        self.joiner = Joiner(config.joiner)
+        self.calibration = Calibration(config.calibration)
+        self.outcomes = outcomes
+        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, config.head)
+
+    def activate(self, outcomes: GenerationOutcomes, columns: int) -> None:
+        """Learn for another generation from now on: its head starts anew.
+
+        Slates of earlier generations stay, and train nothing.
+        """
+        self.outcomes = outcomes
+        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, self.config.head)
+
+    def due(self, now_us: int) -> bool:
+        """Return whether a slate settles at this time of the log."""
+        return self.joiner.due(now_us)
+
+    def learn(self, items: Sequence[JoinerItem], now_us: int) -> tuple[SlateChanges, Joined]:
+        """Take the slates and the events that name one; return what changed, and what settled."""
+        joined = self.joiner.take(items, now_us, self.outcomes)
+        changes = SlateChanges(counts=joined.counts)
+        if not items and not joined.settled:
+            return changes, joined
+        changes.input = JoinerChanges(now_us, tuple(items))
+        # Before the head moves: what was predicted is in the slates.
+        usable = [pending for pending in joined.settled if self.head.fits(pending)]
+        late = [one for one in joined.late if self.head.fits(one.pending)]
+        changes.calibration = [
+            CalibrationChanges(*key, self.calibration.sums(key).copy())
+            for key in self.calibration.add(self.outcomes.names, usable, late)
+        ]
+        if self.head.train(usable, late):
+            changes.head = self.head_changes()
+        return changes, joined
+
+    def head_changes(self) -> HeadChanges:
+        """Return the head as it is now."""
+        head = self.head
+        return HeadChanges(
+            head.generation_id, head.outcomes, head.parameters.copy(), head.accumulators.copy(),
+            head.slates,
+        )  # fmt: skip
+
+    def contents(self) -> SlateChanges:
+        """Return all of it, for a checkpoint."""
+        joiner = self.joiner
+        return SlateChanges(
+            contents=JoinerContents(
+                joiner.now_us,
+                joiner.evicted_served_at_us,
+                tuple(joiner.pending),
+                tuple(joiner.early),
+            ),
+            head=self.head_changes(),
+            calibration=[
+                CalibrationChanges(*key, sums.copy()) for key, sums in self.calibration.items()
+            ],
+        )
+
+    def fold(self, changes: SlateChanges) -> None:
+        """Apply what changed."""
+        if changes.input is not None:
+            self.joiner.take(changes.input.items, changes.input.now_us, self.outcomes)
+        if changes.contents is not None:
+            part = changes.contents
+            self.joiner.now_us = part.now_us
+            self.joiner.evicted_served_at_us = part.evicted_served_at_us
+            for pending in part.slates:
+                # A copy: what becomes of it here is not for others to see.
+                self.joiner.restore(
+                    replace(pending, labels=pending.labels.copy(), taken=pending.taken.copy())
+                )
+            for item in part.early:
+                self.joiner.restore_early(item)
+        if changes.head is not None and changes.head.generation_id == self.head.generation_id:
+            self.head.restore(
+                changes.head.parameters, changes.head.accumulators, changes.head.slates
+            )
+        for one in changes.calibration:
+            self.calibration.restore((one.surface, one.outcome), one.sums.copy())

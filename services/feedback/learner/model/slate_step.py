@@ -1,0 +1,83 @@
+"""Slates, and what became of them: the head learns, items that were passed over move."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.feedback.learner.model.changes import Changes, SpaceChanges, VectorChanges
+from services.feedback.learner.model.entries import Event, LogEntry
+from services.feedback.learner.model.item_dictionary import ItemDictionary
+from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
+from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.shown_step import passed_pairs, shown_step
+from services.feedback.learner.model.tenant_state import TenantState
+
+
+def joiner_items(entries: Sequence[LogEntry]) -> list[JoinerItem]:
+    """Return the slates, and the events that name one, in log order."""
+    items = []
+    for entry in entries:
+        kind = entry.kind
+        if isinstance(kind, ShownSlate):
+            items.append(JoinerItem(entry.accepted_at_us, kind))
+        elif isinstance(kind, Event) and kind.slate_id:
+            event = SlateEvent(
+                kind.slate_id, kind.user_key, kind.item_id, kind.type, kind.value, kind.weight
+            )
+            items.append(JoinerItem(entry.accepted_at_us, event))
+    return items
+
+
+def slate_step(state: TenantState, items: Sequence[JoinerItem], now_us: int) -> Changes | None:
+    """Learn from slates up to `now_us`, the time of the log; return what changed, if anything.
+
+    It comes after the step of the events, and sees the items as that left them.
+    """
+    if not items and not state.slates.due(now_us):
+        return None
+    learned, joined = state.slates.learn(items, now_us)
+    changes = _passed_over(state, joined.settled)
+    changes.slates = learned
+    return changes
+
+
+def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes:
+    user_keys, owners, item_ids = passed_pairs(settled)
+    ordinals = state.items.ordinals(item_ids)
+    known = (ordinals >= 0) & state.items.exists[ordinals]
+    owners, ordinals = owners[known], ordinals[known]
+    if not ordinals.size:
+        return Changes(state.tenant, active=state.active)
+    histories = state.users.histories(state.users.rows(user_keys))
+    moved = []
+    for space in state.built_spaces():
+        # Vectors that are on their way back to the reference rest meanwhile.
+        if space.status.rolling_back_since:
+            continue
+        rows, vectors = shown_step(
+            space.live.encode(histories, state.items.exists),
+            owners,
+            ordinals,
+            space.vectors,
+            space.bases,
+            state.config.shown,
+            space.bounded(state.config.item_step),
+        )
+        free = ~space.pinned[rows]
+        if free.any():
+            moved.append((space, rows[free], vectors[free]))
+    dictionary = ItemDictionary(state.items, [rows for _, rows, _ in moved])
+    changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
+    for space, rows, vectors in moved:
+        space.learn(rows, vectors)
+        own = VectorChanges(
+            dictionary.indices(rows), vectors, space.biases[rows], space.pinned[rows], True
+        )
+        changes.spaces.append(SpaceChanges(space.generation_id, vectors=own))
+    return changes
+
+
+def head_is_finite(changes: Changes) -> bool:
+    """Return whether the head, if it changed, is finite."""
+    head = None if changes.slates is None else changes.slates.head
+    return head is None or bool(np.isfinite(head.parameters).all())

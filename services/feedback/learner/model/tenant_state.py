@@ -1,0 +1,152 @@
+"""All that the learner knows of one tenant."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
+from services.feedback.learner.model.daily_influence import DailyInfluence
+from services.feedback.learner.model.entries import GenerationActivated
+from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.item_table import ItemTable
+from services.feedback.learner.model.live_comparison import ComparisonConfig
+from services.feedback.learner.model.place_popularity import PlaceConfig, empty_places
+from services.feedback.learner.model.popularity import PopularityConfig, empty_levels
+from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
+from services.feedback.learner.model.shown_step import ShownStepConfig
+from services.feedback.learner.model.slate_learning import (
+    SlateConfig,
+    SlateLearning,
+    outcomes_of,
+)
+from services.feedback.learner.model.space_status import Role, SpaceStatus
+from services.feedback.learner.model.user_table import NO_ITEM, Histories, UserTable
+from services.feedback.learner.model.vector_space import VectorSpace
+
+_SENT_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LearningConfig:
+    """Constants of online learning that do not belong to a generation."""
+
+    item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
+    rules: RuleConfig = field(default_factory=RuleConfig)
+    popularity: PopularityConfig = field(default_factory=PopularityConfig)
+    places: PlaceConfig = field(default_factory=PlaceConfig)
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    daily_events: int = 1000
+    """Events of one user and day that may move what users share."""
+    placed_bytes: int = 256 * 1024
+    """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
+    user_vectors_us: int = 2_000_000
+    """How long a user's new vector may wait to be sent to who shows it."""
+    slates: SlateConfig = field(default_factory=SlateConfig)
+    shown: ShownStepConfig = field(default_factory=ShownStepConfig)
+
+
+class TenantState:
+    """State of one tenant. Changed only by `step` and `fold`.
+
+    `spaces` holds the vectors of each generation that follows the events: the one that serves
+    (`active`), and at most one that is staged or on standby. `events`: the sum of `counts`.
+    `touched`: rows of users whose vector has become another one since it was sent, the first of
+    them at `touched_since_us`.
+    """
+
+    def __init__(
+        self, tenant: str, generation: GenerationActivated, config: LearningConfig
+    ) -> None:
+        self.tenant = tenant
+        self.config = config
+        self.items = ItemTable()
+        self.users = UserTable(generation.length)
+        self.influence = DailyInfluence(config.daily_events)
+        self.touched: set[int] = set()
+        self.touched_since_us = 0
+        self.rules = RuleTable(self.items.capacity, config.rules)
+        self.levels: Doubles = empty_levels(self.items.capacity)
+        self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
+        self.events = 0.0
+        self.places: Doubles = empty_places(self.items.capacity)
+        self.active = generation.generation_id
+        self.spaces: dict[str, VectorSpace] = {}
+        self.add_space(generation, SpaceStatus(Role.ACTIVE))
+        self.slates = SlateLearning(outcomes_of(generation), generation.columns, config.slates)
+
+    @property
+    def space(self) -> VectorSpace:
+        """The vectors that serve."""
+        return self.spaces[self.active]
+
+    @property
+    def generation(self) -> GenerationActivated:
+        """The generation that serves."""
+        return self.space.generation
+
+    def add_space(self, generation: GenerationActivated, status: SpaceStatus) -> VectorSpace:
+        """Begin to keep vectors of a generation."""
+        space = VectorSpace(generation, self.items.capacity, status)
+        self.spaces[generation.generation_id] = space
+        self._fit_histories()
+        return space
+
+    def drop_space(self, generation_id: str) -> None:
+        """Forget the vectors of a generation that does not serve."""
+        del self.spaces[generation_id]
+        self._fit_histories()
+
+    def _fit_histories(self) -> None:
+        """Remember as much of users as generations need: the length follows from them."""
+        length = max(space.generation.length for space in self.spaces.values())
+        if length != self.users.length:
+            self.users.resize(length)
+
+    def record(
+        self, users: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
+    ) -> tuple[Histories, Flags]:
+        """Add events [n] to their users, in order; return the recent items just before each, and
+        which of those that teach may move what is shared.
+        """
+        before = self.users.record(users, items, weights, times_us, sequences)
+        teach = (items != NO_ITEM) & (weights != 0)
+        return before, self.influence.admit(users, times_us, sequences, teach)
+
+    def touch(self, users: Ints, at_us: int) -> None:
+        """Take note that vectors of users have become others."""
+        if not self.touched:
+            self.touched_since_us = at_us
+        self.touched.update(users.tolist())
+
+    def take_touched(self, now_us: int) -> Ints:
+        """Return rows of users whose vectors are due to be sent, ascending, and forget them.
+
+        What comes after the first _SENT_AT_ONCE is due with the next step.
+        """
+        if not self.touched or now_us - self.touched_since_us < self.config.user_vectors_us:
+            return np.zeros(0, np.int64)
+        rows = np.array(sorted(self.touched)[:_SENT_AT_ONCE], np.int64)
+        self.touched.difference_update(rows.tolist())
+        return rows
+
+    def set_counts(self, rows: Ints, counts: Doubles) -> None:
+        """Replace counts [n] of distinct items, and keep up their sum: exact, they are whole."""
+        self.events += float((counts - self.counts[rows]).sum())
+        self.counts[rows] = counts
+
+    def built_spaces(self) -> list[VectorSpace]:
+        """Return the spaces that events are folded into, the one that serves first."""
+        others = [self.spaces[name] for name in sorted(self.spaces) if name != self.active]
+        return [space for space in (self.space, *others) if space.status.built]
+
+    def fit_items(self) -> None:
+        """Give rules, popularity and vectors as many rows as there are item rows."""
+        capacity = self.items.capacity
+        self.rules.grow(capacity)
+        for space in self.spaces.values():
+            space.grow(capacity)
+        more = capacity - self.levels.shape[0]
+        if more > 0:
+            self.levels = np.concatenate([self.levels, empty_levels(more)])
+            self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
+            self.places = np.concatenate([self.places, empty_places(more)])

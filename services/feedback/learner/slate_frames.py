@@ -1,0 +1,220 @@
+"""What frames say of slates, the head and calibration: to and from the wire."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from harken.internal.feed.v1 import frame_pb2 as pb
+from harken.internal.log.v1 import entry_pb2
+from services.feedback.learner.frame_columns import to_bytes
+from services.feedback.learner.model.calibration import CalibrationSums
+from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
+from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.slate_learning import (
+    CalibrationChanges,
+    HeadChanges,
+    JoinerChanges,
+    JoinerContents,
+    SlateChanges,
+)
+from services.feedback.slates.slate_conversion import logged_again, shown_slate
+
+SlatesOf = Mapping[int, entry_pb2.LoggedSlate]
+"""Slates by their sequence in the log."""
+
+
+def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
+    """Write what changed into a tenant's part of a frame."""
+    if changes.input is not None:
+        wire.learner.joiner_input.now_us = changes.input.now_us
+        for item in changes.input.items:
+            _item_to_wire(item, wire.learner.joiner_input.items.add())
+    if changes.contents is not None:
+        wire.learner.joiner.CopyFrom(_contents_to_wire(changes.contents))
+    if changes.head is not None:
+        head = changes.head
+        wire.head.generation_id = head.generation_id
+        wire.head.outcomes.extend(head.outcomes)
+        wire.head.parameters = to_bytes(head.parameters, "<f8")
+        wire.head.slates = head.slates
+        for one in changes.calibration:
+            examples, predicted, actual, error = one.sums.figures()
+            wire.head.figures.add(
+                surface=one.surface,
+                outcome=one.outcome,
+                examples=examples,
+                predicted=predicted,
+                actual=actual,
+                calibration_error=error,
+            )
+        wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
+    for one in changes.calibration:
+        wire.learner.calibration.add(
+            surface=one.surface,
+            outcome=one.outcome,
+            counts=to_bytes(one.sums.counts, "<f8"),
+            predicted=to_bytes(one.sums.predicted, "<f8"),
+            actual=to_bytes(one.sums.actual, "<f8"),
+        )
+
+
+def named_slates(frame: pb.Frame) -> list[int]:
+    """Return the log sequences of the slates that a frame names."""
+    named = []
+    for tenant in frame.tenants:
+        learner = tenant.learner
+        items = (*learner.joiner_input.items, *learner.joiner.early)
+        named += [item.slate_sequence for item in items if item.HasField("slate_sequence")]
+        named += [pending.sequence for pending in learner.joiner.logged_slates]
+    return named
+
+
+def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges | None:
+    """Return what a tenant's part of a frame says, None when nothing.
+
+    slates: those that the frame names. One that the log no longer holds is left out.
+    """
+    learner = wire.learner
+    changes = SlateChanges()
+    if learner.HasField("joiner_input"):
+        part = learner.joiner_input
+        changes.input = JoinerChanges(part.now_us, tuple(_items_from_wire(part.items, slates)))
+    if learner.HasField("joiner"):
+        changes.contents = _contents_from_wire(learner.joiner, slates)
+    if wire.HasField("head"):
+        rows = max(1, len(wire.head.outcomes))
+        changes.head = HeadChanges(
+            wire.head.generation_id,
+            tuple(wire.head.outcomes),
+            np.frombuffer(wire.head.parameters, "<f8").reshape(rows, -1),
+            np.frombuffer(learner.head_training.accumulators, "<f8").reshape(rows, -1),
+            wire.head.slates,
+        )
+    changes.calibration = [
+        CalibrationChanges(
+            one.surface,
+            one.outcome,
+            CalibrationSums(
+                np.stack(
+                    [
+                        np.frombuffer(column, "<f8")
+                        for column in (one.counts, one.predicted, one.actual)
+                    ]
+                )
+            ),
+        )
+        for one in learner.calibration
+    ]
+    return changes if changes.anything else None
+
+
+def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
+    wire.accepted_at_us = item.accepted_at_us
+    kind = item.kind
+    if isinstance(kind, ShownSlate):
+        if kind.sequence:
+            wire.slate_sequence = kind.sequence
+        else:
+            wire.slate = logged_again(kind).SerializeToString()
+        return
+    wire.event.slate_id = kind.slate_id
+    wire.event.user_key = kind.user_key
+    wire.event.item_id = kind.item_id
+    wire.event.type = kind.type
+    if not math.isnan(kind.value):
+        wire.event.value = kind.value
+    wire.event.weight = kind.weight
+
+
+def _items_from_wire(items: Iterable[pb.JoinerItem], slates: SlatesOf) -> Iterator[JoinerItem]:
+    for wire in items:
+        match wire.WhichOneof("kind"):
+            case "slate_sequence":
+                logged = slates.get(wire.slate_sequence)
+                if logged is not None:
+                    slate = shown_slate(logged, wire.slate_sequence)
+                    yield JoinerItem(wire.accepted_at_us, slate)
+            case "slate":
+                yield JoinerItem(wire.accepted_at_us, _slate(wire.slate))
+            case _:
+                yield JoinerItem(wire.accepted_at_us, _event(wire.event))
+
+
+def _event(event: pb.SlateEvent) -> SlateEvent:
+    return SlateEvent(
+        event.slate_id,
+        event.user_key,
+        event.item_id,
+        event.type,
+        event.value if event.HasField("value") else math.nan,
+        event.weight,
+    )
+
+
+def _slate(content: bytes) -> ShownSlate:
+    return shown_slate(entry_pb2.LoggedSlate.FromString(content), 0)
+
+
+def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
+    state = pb.JoinerState(
+        now_us=contents.now_us, evicted_served_at_us=contents.evicted_served_at_us
+    )
+    for pending in contents.slates:
+        if pending.slate.sequence:
+            state.logged_slates.add(
+                sequence=pending.slate.sequence,
+                accepted_at_us=pending.accepted_at_us,
+                outcomes=pending.labels.shape[1],
+                labels=np.flatnonzero(pending.labels).tolist(),
+                taken=np.flatnonzero(pending.taken).tolist(),
+                settled=pending.settled,
+            )
+        else:
+            state.slates.add(
+                slate=logged_again(pending.slate).SerializeToString(),
+                accepted_at_us=pending.accepted_at_us,
+                labels=to_bytes(pending.labels, "u1"),
+                taken=to_bytes(pending.taken, "u1"),
+                settled=pending.settled,
+            )
+    for item in contents.early:
+        _item_to_wire(item, state.early.add())
+    return state
+
+
+def _contents_from_wire(wire: pb.JoinerState, slates: SlatesOf) -> JoinerContents:
+    logged = (_logged_pending(one, slates) for one in wire.logged_slates)
+    pending = (*map(_pending, wire.slates), *(one for one in logged if one is not None))
+    return JoinerContents(
+        wire.now_us,
+        wire.evicted_served_at_us,
+        tuple(sorted(pending, key=lambda one: one.accepted_at_us)),
+        tuple(_items_from_wire(wire.early, slates)),
+    )
+
+
+def _logged_pending(wire: pb.LoggedPendingSlate, slates: SlatesOf) -> PendingSlate | None:
+    logged = slates.get(wire.sequence)
+    if logged is None:
+        return None
+    slate = shown_slate(logged, wire.sequence)
+    labels = np.zeros((len(slate.item_ids), wire.outcomes), np.bool_)
+    labels.flat[list(wire.labels)] = True
+    taken = np.zeros(len(slate.item_ids), np.bool_)
+    taken[list(wire.taken)] = True
+    return PendingSlate(slate, wire.accepted_at_us, labels, taken, wire.settled)
+
+
+def _pending(wire: pb.PendingSlate) -> PendingSlate:
+    slate = _slate(wire.slate)
+    items = len(slate.item_ids)
+    # Copies: later events go on writing here.
+    labels = np.frombuffer(wire.labels, "u1").astype(np.bool_)
+    return PendingSlate(
+        slate,
+        wire.accepted_at_us,
+        labels.reshape(items, labels.size // items),
+        np.frombuffer(wire.taken, "u1").astype(np.bool_),
+        wire.settled,
+    )

@@ -1,0 +1,171 @@
+"""What steps change in the vectors of generations, to and from the wire."""
+
+import math
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from harken.feedback.v1 import generation_pb2
+from harken.internal.feed.v1 import frame_pb2 as pb
+from services.feedback.learner.frame_columns import to_bytes, to_ints, to_rows
+from services.feedback.learner.model.changes import (
+    BaseChanges,
+    ReferenceRows,
+    SpaceChanges,
+    VectorChanges,
+)
+from services.feedback.learner.model.evidence import Evidence
+from services.feedback.learner.model.space_status import Role, SpaceStatus
+
+_STATE_OF = MappingProxyType(
+    {
+        Role.STAGED: generation_pb2.GENERATION_STATE_STAGED,
+        Role.ACTIVE: generation_pb2.GENERATION_STATE_ACTIVE,
+        Role.STANDBY: generation_pb2.GENERATION_STATE_STANDBY,
+    }
+)
+_ROLE_OF = MappingProxyType({state: role for role, state in _STATE_OF.items()})
+
+
+def space_to_wire(space: SpaceChanges, active: str, wire: pb.TenantChanges) -> None:
+    """Write one generation's changes into those of its tenant."""
+    name = space.generation_id
+    if space.vectors is not None:
+        part = space.vectors
+        target = wire.item_vectors if name == active else wire.other_item_vectors.add()
+        target.generation_id = name
+        target.items.extend(part.items.tolist())
+        target.vectors = to_bytes(part.vectors, "<f4")
+        target.biases = to_bytes(part.biases, "<f4")
+        target.pinned.extend(part.pinned.tolist())
+        target.learned = part.learned
+    if space.factor is not None:
+        wire.encoder_factors.add(generation_id=name, factor=to_bytes(space.factor, "<f4"))
+    private = pb.SpaceState(generation_id=name)
+    if space.bases is not None:
+        private.base_items.extend(space.bases.items.tolist())
+        private.bases = to_bytes(space.bases.vectors, "<f4")
+        private.base_trained.extend(space.bases.trained.tolist())
+    if space.reference is not None:
+        private.reference_items.extend(space.reference.items.tolist())
+        private.reference_vectors = to_bytes(space.reference.vectors, "<f4")
+    for field in (
+        "gramian", "factor_gramian", "reference_gramian", "reference_factor_gramian",
+        "published_gramian",
+    ):  # fmt: skip
+        gramian = getattr(space, field)
+        if gramian is not None:
+            setattr(private, field, to_bytes(gramian, "<f8"))
+    if space.status is not None:
+        private.status.CopyFrom(status_to_wire(space.status))
+    if len(private.ListFields()) > 1:
+        wire.learner.spaces.append(private)
+
+
+def status_to_wire(status: SpaceStatus) -> pb.SpaceStatus:
+    """Return a status as a message."""
+    return pb.SpaceStatus(
+        state=_STATE_OF[status.role],
+        now=status.now,
+        placed=status.placed,
+        to_place=status.to_place,
+        since_us=status.since_us,
+        reference_version=status.reference_version,
+        rolling_back_since=status.rolling_back_since,
+        rolled_back=status.rolled_back,
+        rollbacks=status.rollbacks,
+        validation=_evidence_to_wire(status.validation),
+        guard=_evidence_to_wire(status.guard),
+        fault=status.fault,
+    )
+
+
+def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
+    """Return the changes of all generations, in the order of the learner."""
+    found: dict[str, SpaceChanges] = {}
+    vectors = [wire.item_vectors] if wire.HasField("item_vectors") else []
+    for part in (*vectors, *wire.other_item_vectors):
+        found.setdefault(
+            part.generation_id, SpaceChanges(part.generation_id)
+        ).vectors = VectorChanges(
+            to_ints(part.items),
+            to_rows(part.vectors, len(part.items)),
+            np.frombuffer(part.biases, "<f4"),
+            np.array(part.pinned, np.bool_),
+            part.learned,
+        )
+    for news in wire.encoder_factors:
+        factor = np.frombuffer(news.factor, "<f4")
+        side = math.isqrt(factor.size)
+        found.setdefault(
+            news.generation_id, SpaceChanges(news.generation_id)
+        ).factor = factor.reshape(side, side)
+    for private in wire.learner.spaces:
+        own = found.setdefault(private.generation_id, SpaceChanges(private.generation_id))
+        if private.base_items:
+            own.bases = BaseChanges(
+                to_ints(private.base_items),
+                to_rows(private.bases, len(private.base_items)),
+                np.array(private.base_trained, np.bool_),
+            )
+        if private.reference_items:
+            own.reference = ReferenceRows(
+                to_ints(private.reference_items),
+                to_rows(private.reference_vectors, len(private.reference_items)),
+            )
+        own.gramian = _square(private.gramian)
+        own.factor_gramian = _square(private.factor_gramian)
+        own.reference_gramian = _square(private.reference_gramian)
+        own.reference_factor_gramian = _square(private.reference_factor_gramian)
+        own.published_gramian = _square(private.published_gramian)
+        if private.HasField("status"):
+            own.status = _status_from_wire(private.status)
+    return list(found.values())
+
+
+def _status_from_wire(status: pb.SpaceStatus) -> SpaceStatus:
+    return SpaceStatus(
+        role=_ROLE_OF[status.state],
+        now=status.now,
+        placed=status.placed,
+        to_place=status.to_place,
+        since_us=status.since_us,
+        reference_version=status.reference_version,
+        rolling_back_since=status.rolling_back_since,
+        rolled_back=status.rolled_back,
+        rollbacks=status.rollbacks,
+        validation=_evidence_from_wire(status.validation),
+        guard=_evidence_from_wire(status.guard),
+        fault=status.fault,
+    )
+
+
+def _evidence_to_wire(evidence: Evidence) -> pb.Evidence:
+    return pb.Evidence(
+        count=evidence.count,
+        total=evidence.total,
+        spread=evidence.spread,
+        weight=evidence.weight,
+        weighted=evidence.weighted,
+        variance=evidence.variance,
+    )
+
+
+def _evidence_from_wire(evidence: pb.Evidence) -> Evidence:
+    return Evidence(
+        evidence.count,
+        evidence.total,
+        evidence.spread,
+        evidence.weight,
+        evidence.weighted,
+        evidence.variance,
+    )
+
+
+def _square(content: bytes) -> npt.NDArray[np.float64] | None:
+    if not content:
+        return None
+    values = np.frombuffer(content, "<f8")
+    side = math.isqrt(values.size)
+    return values.reshape(side, side)

@@ -1,0 +1,1 @@
+"""The log: one ordered sequence of entries, and its tenants."""

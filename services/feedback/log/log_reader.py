@@ -1,0 +1,47 @@
+"""The log as committed, for whoever serves its entries."""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from services.common.database import one_row, session
+from services.feedback.log.epochs import read_forks
+from services.feedback.log.log_store import SHARD, LogRow, read_log
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The newest committed entry, and where earlier epochs ended."""
+
+    epoch: int
+    sequence: int
+    forks: dict[int, int]
+
+    def holds(self, epoch: int, sequence: int) -> bool:
+        """Return whether all up to a point that was reached in an epoch is part of this log."""
+        if sequence > self.sequence or epoch > self.epoch:
+            return False
+        if epoch != self.epoch and epoch not in self.forks and sequence > 0:
+            return False
+        return all(sequence <= last for left, last in self.forks.items() if left >= epoch)
+
+
+class LogReader:
+    """Reads the log of the shard."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def head(self) -> LogHead:
+        """Return the newest committed point."""
+        async with session(self._pool) as connection:
+            row = await one_row(
+                connection, "SELECT epoch, head FROM shards WHERE shard = $1", SHARD
+            )
+            forks = await read_forks(connection)
+        return LogHead(row["epoch"], row["head"], forks)
+
+    async def after(self, sequence: int, limit: int) -> list[LogRow]:
+        """Return the next entries after a sequence, a page of them. Some may have been dropped."""
+        async with session(self._pool) as connection:
+            return await read_log(connection, sequence, limit)

@@ -1,1 +1,0 @@
-"""Thin servicers: validate, convert, call, convert."""

@@ -1,0 +1,1 @@
+"""Slates that rankers served, into the log."""

@@ -1,1 +1,0 @@
-"""PostgreSQL: log, catalogue, generations, frames, checkpoints."""

@@ -1,0 +1,1 @@
+"""Facts about users, into the log."""
