@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.timeline import Codes, Flags, Ints
+from services.system.timeline import Codes, Flags, Ints
 
 Ranks = npt.NDArray[np.float32]
 MISS = np.float32(np.inf)

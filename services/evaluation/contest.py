@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from services.evaluation.arm import Arm, Learner, Moment, Ranking
-from services.evaluation.calibration import Calibration
 from services.evaluation.outcomes import ArmCost, ArmOutcome, Outcomes
 from services.evaluation.past import Past
 from services.evaluation.protocol import Repeats, Rules
-from services.evaluation.timeline import Codes, Flags, Ints, Timeline
+from services.system.calibration import Calibration
+from services.system.timeline import Codes, Flags, Ints, Timeline
 
 YOUNG_EVENTS = 20
 _NOBODY_SEES = np.zeros(0, np.int32)

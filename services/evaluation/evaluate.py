@@ -13,20 +13,20 @@ from services.common.content_features import Content
 from services.dataset.history.events import Events
 from services.evaluation.arm import Arm, Learner
 from services.evaluation.contest import Contest
-from services.evaluation.event_weights import event_weights
 from services.evaluation.outcomes import Outcomes
 from services.evaluation.peers.registry import PEERS, PeerContext, RefusedError
 from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.protocol import Rules
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
-from services.evaluation.system.generation import bootstrap_generation, engagement
 from services.evaluation.system.run import SYSTEM_ARMS, System, system_run
 from services.evaluation.system.training import read_trained, train_before_split
 from services.evaluation.system.warm_retraining import WARM
-from services.evaluation.timeline import Timeline, make_timeline
 from services.feedback.events.domain.event_types import EventType, preset
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.event_weights import event_weights
+from services.system.generation import bootstrap_generation, engagement
+from services.system.timeline import Timeline, make_timeline
 
 _FORECAST_AFTER_SECONDS = 15.0
 ALL_ARMS = (*PEERS, *SYSTEM_ARMS)

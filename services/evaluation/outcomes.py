@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.timeline import Codes, Flags, Ints
+from services.system.timeline import Codes, Flags, Ints
 
 NEW_USERS = "new users since the split"
 NEW_ITEMS = "new items since the split"

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.timeline import Codes, Flags, Ints
+from services.system.timeline import Codes, Flags, Ints
 
 
 class Past:

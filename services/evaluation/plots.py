@@ -1,6 +1,5 @@
 """Plots of a comparison, as PNG files. Needs matplotlib (extra `eval`)."""
 
-import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,8 +73,9 @@ def _cost(axes: Any, evaluation: Evaluation, cutoff: int) -> bool:
 
 def _figure_maker() -> Any:
     try:
-        return importlib.import_module("matplotlib.figure").Figure
+        from matplotlib.figure import Figure
     except ImportError:
         raise PlotsMissingError(
             "plots need matplotlib: pip install 'harken[eval]', or leave out --plots"
         ) from None
+    return Figure

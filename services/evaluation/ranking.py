@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.evaluation.arm import Moment, Ranking
-from services.evaluation.timeline import Codes
+from services.system.timeline import Codes
 
 
 def rank_by_scores(scores: npt.NDArray[np.floating], moment: Moment, count: int) -> Ranking:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from services.evaluation.arm import Moment, Ranking
 from services.evaluation.ranking import rank_by_scores
-from services.evaluation.timeline import Codes, Ints
+from services.system.timeline import Codes, Ints
 
 
 class Scorer(Protocol):

@@ -8,7 +8,7 @@ the answer; on MovieLens-100k that inflates figures by 11 to 15%.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.evaluation.history import HistoryEvent
+from services.system.history import HistoryEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Where blocks of work are computed: here, or on a Ray cluster."""
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -83,7 +82,7 @@ def open_engine(name: str) -> Engine:
             return LocalEngine()
         case "ray":
             try:
-                ray = importlib.import_module("ray")
+                import ray
             except ImportError:
                 raise EngineError(
                     "--engine ray needs Ray, which is not installed: pip install ray, "

@@ -16,8 +16,8 @@ from services.dataset.fields.event_fields import EventOptions
 from services.dataset.history.event_file import EventNames, first_of_each, iter_event_chunks
 from services.dataset.history.events import Events
 from services.dataset.table.table import Table
-from services.evaluation.event_weights import event_weights
 from services.feedback.events.domain.event_types import EventType
+from services.system.event_weights import event_weights
 
 _PART = 1 << 20
 _COLUMNS: Mapping[str, Any] = {

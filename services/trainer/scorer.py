@@ -18,10 +18,10 @@ from onnx import TensorProto, checker, helper, numpy_helper
 
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
-from services.evaluation.calibration import Calibration
 from services.feedback.generations.domain.bootstrap_models import prior_scorer
 from services.feedback.generations.domain.model_check import model_fault
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.system.calibration import Calibration
 from services.trainer.ranking import Quality, quality_of
 from services.trainer.scorer_data import CandidateGroup
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.candidate_features import COLUMNS
-from services.evaluation.system.generation import SystemGeneration, bootstrap_generation
-from services.evaluation.system.history_entries import HistoryEntries
-from services.evaluation.system.learner import SystemLearner
-from services.evaluation.system.replica import SystemReplica
-from services.evaluation.timeline import make_timeline
 from services.feedback.generations.domain.bootstrap_models import OUTCOMES
 from services.feedback.learner.model.entries import EmbeddingPut, Kind
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.ranker.domain.scorer import Scorer
+from services.system.generation import SystemGeneration, bootstrap_generation
+from services.system.history_entries import HistoryEntries
+from services.system.learner import SystemLearner
+from services.system.replica import SystemReplica
+from services.system.timeline import make_timeline
 from services.trainer.fold_in_model import FoldInOptions
 from services.trainer.timeline import Floats, Ints
 from services.trainer.training_data import TrainingData

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from services.common.content_features import Content
 from services.dataset.history.events import Events
-from services.evaluation.event_weights import event_weights
 from services.feedback.events.domain.event_types import EventType
+from services.system.event_weights import event_weights
 from services.trainer.interactions import Chunk
 from services.trainer.timeline import Timeline
 

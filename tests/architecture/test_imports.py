@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("profile", "ranker", "feedback")
-TOOLS = ("cli", "simulator", "evaluation", "dataset", "trainer")
+TOOLS = ("cli", "simulator", "evaluation", "dataset", "trainer", "system")
 # They run the very code of the services: the pure part of it, never their edges.
-MAY_USE_DOMAINS = ("evaluation", "trainer")
+MAY_USE_DOMAINS = ("evaluation", "trainer", "system")
 PURE = {"domain", "model"}
 """Folders of a service that hold its pure part."""
 # I/O, clocks, concurrency, and what is said to the outside. Mathematics and models of data are at
@@ -83,6 +83,25 @@ def test_nothing_imports_the_tools_but_tools_and_tests() -> None:
         for path in files(folder):
             for name in imports(path):
                 assert not any(starts_with(name, f"services.{tool}") for tool in TOOLS), path
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [("system", ("trainer", "evaluation", "cli")), ("trainer", ("evaluation",))],
+)
+def test_tools_build_on_each_other_one_way(lower: str, higher: tuple[str, ...]) -> None:
+    for path in files(lower):
+        for name in imports(path):
+            assert not any(starts_with(name, f"services.{one}") for one in higher), path
+
+
+def test_nothing_of_ours_is_imported_by_its_name_in_a_string() -> None:
+    """Neither mypy nor these tests would see it."""
+    for path in files("."):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+                assert isinstance(node.args[0], ast.Constant | ast.Name), path
+                assert "services" not in ast.unparse(node.args[0]), path
 
 
 def test_tools_use_public_rpcs_and_of_services_at_most_domains() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.dataset.history.events import Events
 from services.evaluation.protocol import Rules
-from services.evaluation.timeline import Timeline, make_timeline
+from services.system.timeline import Timeline, make_timeline
 
 Row = tuple[str, str, int]
 """User, item, second."""

@@ -16,7 +16,7 @@ from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.score_arm import ScoreArm
 from services.evaluation.summary import summarise
-from services.evaluation.timeline import Codes, Ints, Timeline
+from services.system.timeline import Codes, Ints, Timeline
 from tests.evaluation.histories import Row, ndcg_of, timeline_of
 
 

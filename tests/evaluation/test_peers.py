@@ -261,10 +261,11 @@ def test_every_peer_finds_the_taste_of_a_user_it_has_not_seen(name: str) -> None
 
 
 def test_a_missing_library_is_named() -> None:
-    assert Peer("m", ("no_such_module",), "eval").missing() == (
+    fit = PEERS["popularity"].fit
+    assert Peer(fit, ("no_such_module",), "eval").missing() == (
         "no_such_module is not installed (extra `eval`)"
     )
-    assert Peer("m", ("numpy",), "eval").missing() is None
+    assert Peer(fit, ("numpy",), "eval").missing() is None
 
 
 def test_options_are_chosen_by_the_end_of_training_alone() -> None:

@@ -11,12 +11,12 @@ from services.evaluation.outcomes import Outcomes
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import SlateArm
 from services.evaluation.system.change_buffer import ChangeBuffer
-from services.evaluation.system.generation import bootstrap_generation
 from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
 from services.evaluation.system.run import system_run
 from services.evaluation.system.warm_retraining import WARM
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.generation import bootstrap_generation
 from tests.evaluation.histories import Row, timeline_of
 
 DAY = 86_400

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.evaluation.comparison import ALL, KNOWN_USERS, NEW_ITEMS, NEW_USERS, Comparison
 from services.evaluation.group_scorer import GroupScorer
-from services.evaluation.history import HistoryEvent, split_history, start_row
 from services.evaluation.tie_groups import TieGroup, tie_groups
+from services.system.history import HistoryEvent, split_history, start_row
 
 events = st.lists(
     st.builds(

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.evaluation.history import HistoryEvent, split_history, start_row
 from services.evaluation.past import Past
 from services.evaluation.protocol import Rules
 from services.evaluation.tie_groups import tie_groups
+from services.system.history import HistoryEvent, split_history, start_row
 from tests.evaluation.histories import Row, timeline_of
 
 rows = st.lists(

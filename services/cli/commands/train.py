@@ -1,10 +1,11 @@
 """`harken train`: a history of events and a catalogue -> a generation."""
 
-import importlib
+import contextlib
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -101,7 +102,8 @@ def train(
         data = read_training_data(
             files, items, reading, mapping, separator, preset, validation, mapped=mapped
         )
-        run = require_torch("services.trainer.run", "harken train")
+        with needs_torch("harken train"):
+            from services.trainer import run
         try:
             plan = run.Plan(
                 generation_id=generation_id or time.strftime("trained-%Y%m%d-%H%M%S"),
@@ -137,15 +139,16 @@ def train(
         output().print(f"published; promote it with: harken promote {plan.generation_id}")
 
 
-def require_torch(module: str, command: str) -> Any:
-    """Import a module that needs the extra `train`.
+@contextlib.contextmanager
+def needs_torch(command: str) -> Iterator[None]:
+    """Import what needs the extra `train` within.
 
     Raises:
         CommandError: the extra is not installed.
 
     """
     try:
-        return importlib.import_module(module)
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("torch", "onnxscript", "optuna"):
             raise

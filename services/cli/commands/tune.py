@@ -8,7 +8,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from services.cli.commands.train import require_torch
+from services.cli.commands.train import needs_torch
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.options import with_options
@@ -72,7 +72,8 @@ def tune(
     """
     with clear_failures():
         data = read_training_data(files, None, reading, mapping, None, preset, validation, head)
-        tuning = require_torch("services.trainer.tuning", "harken tune")
+        with needs_torch("harken tune"):
+            from services.trainer import tuning
         plan = tuning.TuningPlan(
             trials, groups, encoder, f"sqlite:///{storage}" if storage else None, seed=seed
         )

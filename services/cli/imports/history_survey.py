@@ -8,7 +8,7 @@ from services.cli.progress_bar import counting_line
 from services.dataset.history.event_batch import EventReader
 from services.dataset.history.ordered import OrderedEvents, Survey
 from services.dataset.table.table import Table
-from services.evaluation.history import start_row
+from services.system.history import start_row
 
 
 def looked_through(table: Table, ordered: OrderedEvents) -> Survey:

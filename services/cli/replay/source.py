@@ -19,7 +19,7 @@ from services.dataset.history.event_batch import (
 )
 from services.dataset.history.event_ids import EventIds
 from services.dataset.table.table import Table
-from services.evaluation.history import HistoryEvent, Split, split_history, start_row
+from services.system.history import HistoryEvent, Split, split_history, start_row
 
 
 @dataclass(frozen=True, slots=True)

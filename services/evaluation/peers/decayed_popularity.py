@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from services.evaluation.peers.registry import PeerContext
 from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.timeline import Codes, Ints, Timeline
+from services.system.timeline import Codes, Ints, Timeline
 
 _DAY_US = 86_400_000_000
 HALF_LIVES_US = tuple(days * _DAY_US for days in (0.25, 1, 4, 16, 64, 256))

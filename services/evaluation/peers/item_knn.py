@@ -19,7 +19,7 @@ from services.evaluation.peers.recency import weighted
 from services.evaluation.peers.registry import PeerContext, RefusedError
 from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.peers.validation import choose, grid, head_of
-from services.evaluation.timeline import Codes, Ints
+from services.system.timeline import Codes, Ints
 
 NEIGHBOURS = 200
 _LONGEST = 1000

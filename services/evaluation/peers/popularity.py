@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from services.evaluation.peers.registry import PeerContext
 from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.timeline import Codes, Ints
+from services.system.timeline import Codes, Ints
 
 
 class Popularity:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.evaluation.timeline import Ints
+from services.system.timeline import Ints
 
 
 def ranges(begins: Ints, ends: Ints) -> tuple[Ints, Ints]:

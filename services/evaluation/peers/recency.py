@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.timeline import Codes
+from services.system.timeline import Codes
 
 _LEAST = 1e-3
 

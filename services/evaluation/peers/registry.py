@@ -3,16 +3,14 @@
 A peer's module is imported only when it is fitted, as its libraries are optional.
 """
 
-import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.score_arm import Scorer
-from services.evaluation.timeline import Timeline
+from services.system.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +33,19 @@ class RefusedError(Exception):
     """A peer does not take part; the message says why."""
 
 
+Fit = Callable[[TrainPart, PeerContext], Scorer]
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """module.fit(train, context, **options) returns a Scorer or raises RefusedError.
+    """`fit` imports what it needs, fits, and returns a Scorer or raises RefusedError.
 
     Who needs modules of an extra names both.
     """
 
-    module: str
+    fit: Fit
     needs: tuple[str, ...] = ()
     extra: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
     def missing(self) -> str | None:
         """Return why the peer cannot take part here, None when it can."""
@@ -54,31 +54,64 @@ class Peer:
                 return f"{module} is not installed (extra `{self.extra}`)"
         return None
 
-    def fit(self, train: TrainPart, context: PeerContext) -> Scorer:
-        """Fit the peer.
 
-        Raises:
-            RefusedError: it would take too long or too much memory.
+def _popularity(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.popularity import fit
 
-        """
-        fit = importlib.import_module(self.module).fit
-        fitted: Scorer = fit(train, context, **self.options)
-        return fitted
+    return fit(train, context)
 
 
-_HERE = "services.evaluation.peers"
+def _decayed_popularity(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.decayed_popularity import fit
+
+    return fit(train, context)
+
+
+def _item_knn(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.item_knn import fit
+
+    return fit(train, context)
+
+
+def _ease(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.ease import fit
+
+    return fit(train, context)
+
+
+def _ials(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.ials import fit
+
+    return fit(train, context)
+
+
+def _v_sknn(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.v_sknn import fit
+
+    return fit(train, context)
+
+
+def _sasrec(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.sasrec import fit
+
+    return fit(train, context)
+
+
+def _sasrec_ials(train: TrainPart, context: PeerContext) -> Scorer:
+    from services.evaluation.peers.sasrec import fit
+
+    return fit(train, context, from_ials=True)
+
+
 PEERS: Mapping[str, Peer] = MappingProxyType(
     {
-        "popularity": Peer(f"{_HERE}.popularity"),
-        "decayed_popularity": Peer(f"{_HERE}.decayed_popularity"),
-        "item_knn": Peer(f"{_HERE}.item_knn", ("scipy",), "eval"),
-        "ease": Peer(f"{_HERE}.ease", ("scipy",), "eval"),
-        "ials": Peer(f"{_HERE}.ials", ("implicit", "scipy"), "eval"),
-        "v_sknn": Peer(f"{_HERE}.v_sknn"),
-        "sasrec": Peer(f"{_HERE}.sasrec", ("torch",), "train"),
-        "sasrec_ials": Peer(
-            f"{_HERE}.sasrec", ("torch", "implicit", "scipy"), "train,eval",
-            {"from_ials": True},
-        ),
+        "popularity": Peer(_popularity),
+        "decayed_popularity": Peer(_decayed_popularity),
+        "item_knn": Peer(_item_knn, ("scipy",), "eval"),
+        "ease": Peer(_ease, ("scipy",), "eval"),
+        "ials": Peer(_ials, ("implicit", "scipy"), "eval"),
+        "v_sknn": Peer(_v_sknn),
+        "sasrec": Peer(_sasrec, ("torch",), "train"),
+        "sasrec_ials": Peer(_sasrec_ials, ("torch", "implicit", "scipy"), "train,eval"),
     }
-)  # fmt: skip
+)

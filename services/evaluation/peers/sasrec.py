@@ -9,7 +9,6 @@ epochs. Items of one user and second are shuffled every epoch, as their order is
 standard deviation of 0.05, with half of log popularity as bias.
 """
 
-import importlib
 import time
 from collections.abc import Callable
 
@@ -22,7 +21,7 @@ from services.evaluation.peers.registry import PeerContext, RefusedError
 from services.evaluation.peers.sasrec_network import LENGTH, SIZE, Network
 from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.peers.validation import head_of, ndcg
-from services.evaluation.timeline import Codes, Ints
+from services.system.timeline import Codes, Ints
 
 EPOCHS = 60
 _PATIENCE = 4
@@ -185,7 +184,8 @@ def _random(_part: TrainPart) -> Table | None:
 def _table_maker(train: TrainPart, context: PeerContext) -> Callable[[TrainPart], Table | None]:
     """Return what fits iALS on a part of the history and gives its item vectors."""
     # Only this variant needs the library.
-    ials = importlib.import_module("services.evaluation.peers.ials")
+    from services.evaluation.peers import ials
+
     options = ials.choose_options(train, context, SIZE)
 
     def table_of(part: TrainPart) -> Table:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.timeline import Codes, Ints
+from services.system.timeline import Codes, Ints
 
 
 @dataclass(frozen=True, slots=True)

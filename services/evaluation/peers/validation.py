@@ -12,7 +12,7 @@ from services.evaluation.past import Past
 from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.ranking import rank_by_scores
 from services.evaluation.score_arm import Scorer
-from services.evaluation.timeline import tie_order
+from services.system.timeline import tie_order
 
 _SHARE = 0.1
 GROUPS = 600

@@ -15,10 +15,10 @@ import numpy as np
 
 from services.evaluation.arm import MISS, Moment, Ranking
 from services.evaluation.system.change_buffer import ChangeBuffer
-from services.evaluation.system.replica import SystemReplica
-from services.evaluation.timeline import Codes
 from services.feedback.learner.model.changes import Changes
 from services.ranker.domain.slate import Slate
+from services.system.replica import SystemReplica
+from services.system.timeline import Codes
 
 FROZEN_COUNT = 1_000
 """Length of the slates at the split, as in `harken replay`."""

@@ -12,16 +12,16 @@ from services.common.content_features import Content
 from services.evaluation.arm import Arm, Learner
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import FrozenStateArm, RefreshedArm, SlateArm
-from services.evaluation.system.generation import SystemGeneration
-from services.evaluation.system.history_entries import HistoryEntries
-from services.evaluation.system.learner import SystemLearner
-from services.evaluation.system.replica import SystemReplica
 from services.evaluation.system.shown_slates import with_slate
 from services.evaluation.system.warm_retraining import WARM, WarmRetraining
-from services.evaluation.timeline import Ints, Timeline
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import Kind
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.generation import SystemGeneration
+from services.system.history_entries import HistoryEntries
+from services.system.learner import SystemLearner
+from services.system.replica import SystemReplica
+from services.system.timeline import Ints, Timeline
 
 FULL, FROZEN_PARAMS, FROZEN_STATE = "full", "frozen_params", "frozen_state"
 PERIODS: Mapping[str, int] = {"hourly": 3600, "daily": 86_400}

@@ -1,6 +1,5 @@
 """Trains a generation on what is before the split, with the trainer that `harken train` runs."""
 
-import importlib
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -8,13 +7,16 @@ from pathlib import Path
 
 from services.common.content_features import Content
 from services.dataset.history.events import Events
-from services.evaluation.system.generation import (
+from services.feedback.events.domain.event_types import EventType
+from services.system.generation import (
     SystemGeneration,
     engagement,
     trained_generation,
 )
-from services.evaluation.timeline import Timeline
-from services.feedback.events.domain.event_types import EventType
+from services.system.timeline import Timeline
+from services.trainer.generation import GenerationError, read_generation
+from services.trainer.parameters import Parameters, ParametersError, read_parameters
+from services.trainer.training_data import TrainingDataError, training_data
 
 Bars = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -37,10 +39,8 @@ def train_before_split(
 
     """
     try:
-        run = importlib.import_module("services.trainer.run")
-        data = importlib.import_module("services.trainer.training_data")
-        options = importlib.import_module("services.trainer.parameters")
-        generation = importlib.import_module("services.trainer.generation")
+        # Only whoever trains needs the extra.
+        from services.trainer import run
     except ModuleNotFoundError as error:
         raise TrainingError(
             f"training needs {error.name}: pip install 'harken[train]', or leave out --train"
@@ -48,22 +48,18 @@ def train_before_split(
     with tempfile.TemporaryDirectory(prefix="harken-evaluate-") as folder:
         out = Path(folder) / "generation"
         try:
-            training_data = data.training_data(
-                events_before_split(timeline), contents, types, validation=0.1
-            )
+            data = training_data(events_before_split(timeline), contents, types, validation=0.1)
             plan = run.Plan(
                 generation_id="trained",
                 out=out,
                 work=Path(folder) / "work",
                 outcomes=engagement(timeline.events.types),
-                parameters=options.Parameters()
-                if parameters is None
-                else options.read_parameters(parameters),
+                parameters=Parameters() if parameters is None else read_parameters(parameters),
             )
-            run.TrainingRun(training_data, plan, bars).run()
-        except (data.TrainingDataError, options.ParametersError) as error:
+            run.TrainingRun(data, plan, bars).run()
+        except (TrainingDataError, ParametersError) as error:
             raise TrainingError(str(error)) from None
-        return trained_generation(*generation.read_generation(out))
+        return trained_generation(*read_generation(out))
 
 
 def read_trained(folder: Path) -> SystemGeneration:
@@ -73,10 +69,9 @@ def read_trained(folder: Path) -> SystemGeneration:
         TrainingError: it is none.
 
     """
-    generation = importlib.import_module("services.trainer.generation")
     try:
-        return trained_generation(*generation.read_generation(folder))
-    except (generation.GenerationError, ValueError) as error:
+        return trained_generation(*read_generation(folder))
+    except (GenerationError, ValueError) as error:
         raise TrainingError(str(error)) from None
 
 

@@ -2,25 +2,26 @@
 refitted with iALS from where they are, on everything so far, every 250 events; the rest is `full`.
 """
 
-import importlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.system.history_entries import HistoryEntries
-from services.evaluation.system.learner import SystemLearner
-from services.evaluation.system.replica import SystemReplica
-from services.evaluation.timeline import Ints, Timeline
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
     GenerationActivated,
     Kind,
     TrainedVectors,
 )
+from services.system.history_entries import HistoryEntries
+from services.system.learner import SystemLearner
+from services.system.replica import SystemReplica
+from services.system.timeline import Ints, Timeline
+from services.trainer.ials import IalsOptions, train_ials
+from services.trainer.interactions import write_interactions
+from services.trainer.vector_scale import scaled
 
 WARM = "warm_250"
 EVERY = 250
@@ -77,10 +78,9 @@ class WarmRetraining:
         before = np.arange(self._timeline.split)
         so_far = np.concatenate([before, self._timeline.order[: self._revealed]])
         fitted = self._ials(so_far)
-        scale: Any = importlib.import_module("services.trainer.vector_scale")
-        scaled, _ = scale.scaled(fitted, self._median_norm, self._generation.max_norm)
-        there = np.flatnonzero(scaled.any(axis=1))
-        self._vectors[there] = scaled[there]
+        vectors, _ = scaled(fitted, self._median_norm, self._generation.max_norm)
+        there = np.flatnonzero(vectors.any(axis=1))
+        self._vectors[there] = vectors[there]
         for begin in range(0, there.size, _PUTS):
             yield [
                 EmbeddingPut(
@@ -95,17 +95,12 @@ class WarmRetraining:
             ]
 
     def _ials(self, events: Ints) -> npt.NDArray[np.float32]:
-        ials: Any = importlib.import_module("services.trainer.ials")
-        disk: Any = importlib.import_module("services.trainer.interactions")
         columns = self._timeline.events
         chunk = (columns.users[events], columns.items[events], self._timeline.weights[events])
         with tempfile.TemporaryDirectory(prefix="harken-warm-") as name:
             folder = Path(name)
-            interactions = disk.write_interactions(
+            interactions = write_interactions(
                 folder / "interactions", [chunk], len(columns.user_ids), len(columns.item_ids)
             )
-            options = ials.IalsOptions(dimension=self._generation.dimension, sweeps=SWEEPS)
-            fitted: npt.NDArray[np.float32] = ials.train_ials(
-                interactions, options, folder / "users", start=self._vectors
-            )
-        return fitted
+            options = IalsOptions(dimension=self._generation.dimension, sweeps=SWEEPS)
+            return train_ials(interactions, options, folder / "users", start=self._vectors)

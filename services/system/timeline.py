@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.dataset.history.events import Events
-from services.evaluation.history import start_row
+from services.system.history import start_row
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]

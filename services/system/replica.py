@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
-from services.evaluation.system.bridge import tenant_changes
-from services.evaluation.system.learner import TENANT
 from services.feedback.learner.model.changes import Changes
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.slate import Slate, make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
+from services.system.bridge import tenant_changes
+from services.system.learner import TENANT
 
 
 class SystemReplica:

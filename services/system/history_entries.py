@@ -5,8 +5,8 @@ from typing import Self
 
 from services.common.content_features import Content, content_features
 from services.dataset.history.event_file import SESSION_PREFIX
-from services.evaluation.timeline import Ints, Timeline
 from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
+from services.system.timeline import Ints, Timeline
 
 
 class HistoryEntries:
