@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import struct
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -160,9 +161,8 @@ class FoldOfFeed:
         if not rows.items:
             return
         vectors = self.vectors.setdefault(rows.generation_id, {})
-        width = len(rows.vectors) // len(rows.items)
-        # Read once: every access to a bytes field makes a copy of all of it.
-        own, biases = rows.vectors, rows.biases
+        own, biases = _whole(rows), rows.biases
+        width = len(own) // len(rows.items)
         for row, index in enumerate(rows.items):
             vectors[changes.item_ids[index]] = (
                 own[row * width : (row + 1) * width],
@@ -176,6 +176,15 @@ class FoldOfFeed:
         for item_id in sorted(serving.keys() - self._gone):
             digest.update(item_id.encode() + serving[item_id][0] + serving[item_id][1])
         return digest.digest()
+
+
+def _whole(rows: Any) -> bytes:
+    """Return float32 vectors, row after row."""
+    if not rows.steps:
+        return bytes(rows.vectors)
+    steps = struct.unpack(f"<{len(rows.steps) // 2}h", rows.steps)
+    # A double holds the product of two floats, so this rounds once, as float32 does.
+    return b"".join(struct.pack("<f", step * rows.unit) for step in steps)
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,13 @@ def frames_of(log: Sequence[LogEntry], size: int) -> list[pb.Frame]:
     return frames
 
 
+def values_of(vectors: pb.ItemVectors) -> list[float]:
+    if not vectors.steps:
+        return list(struct.unpack(f"<{len(vectors.vectors) // 4}f", vectors.vectors))
+    steps = struct.unpack(f"<{len(vectors.steps) // 2}h", vectors.steps)
+    return [float(np.float32(step) * np.float32(vectors.unit)) for step in steps]
+
+
 class PlainFold:
     """What frames say, row by row, by the plainest of folds."""
 
@@ -67,10 +75,11 @@ class PlainFold:
             if vectors.items:
                 assert rows[name, "active"] == vectors.generation_id
         for vectors in (*own, *part.other_item_vectors):
-            width = len(vectors.vectors) // max(len(vectors.items), 1)
+            whole = values_of(vectors)
+            width = len(whole) // max(len(vectors.items), 1)
             for row, item in enumerate(vectors.items):
                 rows[name, "vector", vectors.generation_id, ids[item]] = (
-                    vectors.vectors[row * width : (row + 1) * width],
+                    whole[row * width : (row + 1) * width],
                     vectors.biases[row * 4 : row * 4 + 4], vectors.pinned[row],
                 )  # fmt: skip
         weights = struct.unpack(f"<{len(part.rules.sources)}f", part.rules.weights)

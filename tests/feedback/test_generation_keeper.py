@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.feedback import generation_keeper
+from services.feedback.learner import generation_keeper
 from services.feedback.learner.generation_keeper import GenerationKeeper, GenerationMetrics
 from services.feedback.learner.model.promotion import Verdict
 from services.feedback.learner.model.space_status import Role, SpaceStatus

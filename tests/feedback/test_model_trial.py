@@ -10,7 +10,7 @@ import pytest
 from harken.feedback.v1 import generation_pb2
 from services.common.errors import OverloadedError
 from services.common.onnx_model import TOWER
-from services.feedback import model_trial
+from services.feedback.generations import model_trial
 from services.feedback.generations.domain.bootstrap_models import BUCKETS
 from services.feedback.generations.model_trial import trial_fault, vectors_trial_fault
 from tests.feedback.generation_traps import DIMENSION, TRAPS, sound_files

@@ -11,6 +11,7 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
+from services.feed.vector_rows import read_rows
 
 _ROUNDING = 1e-3
 """By how much a norm may be beyond the bound: vectors are float32."""
@@ -97,7 +98,8 @@ def _assign(
     if manifest is None:
         raise FeedFaultError(f"vectors of generation {vectors.generation_id!r}, which is not built")
     # Read once: each access to a bytes field copies all of it.
-    rows, biases, items = vectors.vectors, vectors.biases, list(vectors.items)
+    biases, items = vectors.biases, list(vectors.items)
+    rows = read_rows(vectors).tobytes()
     width = 4 * manifest.dimension
     if len(rows) != len(items) * width or len(biases) != 4 * len(items):
         raise FeedFaultError(f"vectors of {len(items)} items have {len(rows)} bytes, not "
@@ -115,12 +117,12 @@ def _assign(
 def _check_users(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
     users = changes.users
     manifest = fold.manifests.get(users.generation_id)
-    if not users.vector_users or manifest is None:
+    if not users.user_keys or manifest is None:
         return
     rows = users.vectors
-    if len(rows) != len(users.vector_users) * 4 * manifest.dimension:
-        raise FeedFaultError(f"vectors of {len(users.vector_users)} users have {len(rows)} bytes")
-    _check_floats(rows, manifest, len(users.vector_users))
+    if len(rows) != len(users.user_keys) * 4 * manifest.dimension:
+        raise FeedFaultError(f"vectors of {len(users.user_keys)} users have {len(rows)} bytes")
+    _check_floats(rows, manifest, len(users.user_keys))
 
 
 def _check_floats(rows: bytes, manifest: generation_pb2.GenerationManifest, count: int) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harken.internal.feed.v1 import frame_pb2 as pb
+from services.feed.vector_rows import read_rows, write_rows
 
 Ints = npt.NDArray[np.int64]
 
@@ -121,7 +122,10 @@ class _Merge:
             kept = _last_of_each(places)
             target.generation_id = generation
             target.items.extend(places[kept].tolist())
-            target.vectors = _rows([one.vectors for _, one in found], places.size)[kept].tobytes()
+            # Of some that are in steps and others that are not, all go in full.
+            unit = found[0][1].unit if len({one.unit for _, one in found}) == 1 else 0.0
+            whole = np.concatenate([read_rows(one) for _, one in found])
+            write_rows(whole[kept], unit, target)
             target.biases = _rows([one.biases for _, one in found], places.size)[kept].tobytes()
             pinned = np.concatenate([np.array(one.pinned, np.bool_) for _, one in found])
             target.pinned.extend(pinned[kept].tolist())

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
+from services.feed.vector_rows import read_rows, write_rows
 from services.feedback.learner.frame_columns import to_bytes, to_ints, to_rows
 from services.feedback.learner.model.changes import (
     BaseChanges,
@@ -36,7 +37,7 @@ def space_to_wire(space: SpaceChanges, active: str, wire: pb.TenantChanges) -> N
         target = wire.item_vectors if name == active else wire.other_item_vectors.add()
         target.generation_id = name
         target.items.extend(part.items.tolist())
-        target.vectors = to_bytes(part.vectors, "<f4")
+        write_rows(part.vectors, part.unit, target)
         target.biases = to_bytes(part.biases, "<f4")
         target.pinned.extend(part.pinned.tolist())
         target.learned = part.learned
@@ -90,10 +91,11 @@ def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
             part.generation_id, SpaceChanges(part.generation_id)
         ).vectors = VectorChanges(
             to_ints(part.items),
-            to_rows(part.vectors, len(part.items)),
+            read_rows(part),
             np.frombuffer(part.biases, "<f4"),
             np.array(part.pinned, np.bool_),
             part.learned,
+            part.unit,
         )
     for news in wire.encoder_factors:
         factor = np.frombuffer(news.factor, "<f4")

@@ -23,7 +23,8 @@ Flags = npt.NDArray[np.bool_]
 class VectorChanges:
     """New vectors. items [n]; vectors [n, d]; biases [n]; pinned [n].
 
-    learned: they were moved by events, not placed.
+    learned: they were moved by events, not placed. unit: what all values are multiples of (see
+    item_step.unit_of); 0: of nothing.
     """
 
     items: Ints
@@ -31,6 +32,7 @@ class VectorChanges:
     biases: Floats
     pinned: Flags
     learned: bool = False
+    unit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,12 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         if rows.size:
             space.learn(rows, item_vectors)
             own.vectors = VectorChanges(
-                dictionary.indices(rows), item_vectors, space.biases[rows], space.pinned[rows], True
+                dictionary.indices(rows),
+                item_vectors,
+                space.biases[rows],
+                space.pinned[rows],
+                learned=True,
+                unit=space.unit(state.config.item_step),
             )
         own.status = statuses.get(space.generation_id)
         if own.status is not None:

@@ -18,6 +18,7 @@ from services.feedback.learner.model.counter_random import uniform_ordinals
 
 POOL = 256
 _BLOCK = 128
+_STEPS = 32_767
 _POOLS = 0x706F6F6C
 """Sets the seed of the pools apart from that of what is drawn from them."""
 
@@ -159,8 +160,26 @@ def _bounded(
     vectors = base + drift * np.minimum(1.0, config.max_drift / np.maximum(size, 1e-12))
     norm = _norms(vectors)
     bounded = vectors * np.minimum(1.0, config.max_norm / np.maximum(norm, 1e-12))
-    result: npt.NDArray[np.float32] = bounded.astype(np.float32)
-    return result
+    return _on_grid(bounded.astype(np.float32), config.max_norm)
+
+
+def unit_of(max_norm: float) -> np.float32:
+    """Return what every value of a vector that events moved is a multiple of.
+
+    So a value takes two bytes wherever it goes, and everyone has the same bits. An event moves a
+    value by some ten units, or hundreds; measured on MovieLens, NDCG@10 is the same within .0001.
+    """
+    return np.float32(max_norm / _STEPS)
+
+
+def _on_grid(vectors: npt.NDArray[np.float32], max_norm: float) -> npt.NDArray[np.float32]:
+    """Return the nearest vectors whose values are multiples of the unit, within the norm."""
+    unit = unit_of(max_norm)
+    near: npt.NDArray[np.float32] = np.rint(vectors / unit) * unit
+    beyond = _norms(near)[:, 0] > max_norm
+    if beyond.any():
+        near[beyond] = np.trunc(vectors[beyond] / unit) * unit
+    return near
 
 
 def _norms(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -71,7 +71,12 @@ def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes
     for space, rows, vectors in moved:
         space.learn(rows, vectors)
         own = VectorChanges(
-            dictionary.indices(rows), vectors, space.biases[rows], space.pinned[rows], True
+            dictionary.indices(rows),
+            vectors,
+            space.biases[rows],
+            space.pinned[rows],
+            learned=True,
+            unit=space.unit(state.config.item_step),
         )
         changes.spaces.append(SpaceChanges(space.generation_id, vectors=own))
     return changes

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.entries import GenerationActivated, StagedStart
-from services.feedback.learner.model.item_step import ItemStepConfig
+from services.feedback.learner.model.item_step import ItemStepConfig, unit_of
 from services.feedback.learner.model.item_tower import ItemTower
 from services.feedback.learner.model.space_status import SpaceStatus
 from services.feedback.learner.model.vector_table import VectorTable
@@ -75,6 +75,10 @@ class VectorSpace:
         if config.max_norm <= self.generation.max_norm:
             return config
         return replace(config, max_norm=self.generation.max_norm)
+
+    def unit(self, config: ItemStepConfig) -> float:
+        """Return what the values of vectors that events moved are multiples of."""
+        return float(unit_of(self.bounded(config).max_norm))
 
     def learn(self, ordinals: Ints, vectors: Floats) -> None:
         """Move items by events: the reference stays. Each ordinal at most once."""
