@@ -19,9 +19,7 @@ HarkenError
 └── StoreUnavailableError    PostgreSQL or a service needed is away
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import grpc
 
@@ -30,6 +28,7 @@ class HarkenError(Exception):
     """Base of all faults that have a status of their own."""
 
     reason = "INTERNAL"
+    code = grpc.StatusCode.INTERNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class InvalidRequestError(HarkenError):
     """Fields of the envelope are wrong: the first of them, and how many `more`."""
 
     reason = "INVALID_REQUEST"
+    code = grpc.StatusCode.INVALID_ARGUMENT
 
     def __init__(self, violations: list[FieldViolation], more: int = 0) -> None:
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
@@ -55,12 +55,14 @@ class UndecodableError(HarkenError):
     """The body of a request is not a message of the type that its method takes."""
 
     reason = "INVALID_REQUEST"
+    code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class UnknownTenantError(HarkenError):
     """The tenant has no catalogue yet, or here nothing was heard of it (`heard_by`: where)."""
 
     reason = "UNKNOWN_TENANT"
+    code = grpc.StatusCode.NOT_FOUND
 
     def __init__(self, tenant: str, heard_by: str = "") -> None:
         if heard_by:
@@ -77,72 +79,84 @@ class MissingResourceError(HarkenError):
     """What was named does not exist."""
 
     reason = "NOT_FOUND"
+    code = grpc.StatusCode.NOT_FOUND
 
 
 class AlreadyExistsError(HarkenError):
     """The name is taken by something else."""
 
     reason = "ALREADY_EXISTS"
+    code = grpc.StatusCode.ALREADY_EXISTS
 
 
 class EtagMismatchError(HarkenError):
     """The resource changed since it was read."""
 
     reason = "ETAG_MISMATCH"
+    code = grpc.StatusCode.ABORTED
 
 
 class WrongGenerationError(HarkenError):
     """The vectors were made for another generation than the active one."""
 
     reason = "WRONG_GENERATION"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class AlreadyActiveError(HarkenError):
     """The generation serves already."""
 
     reason = "ALREADY_ACTIVE"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class AnotherStagedError(HarkenError):
     """Another generation is staged."""
 
     reason = "ANOTHER_STAGED"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class NothingToRollBackToError(HarkenError):
     """No other generation served before."""
 
     reason = "NOTHING_TO_ROLL_BACK_TO"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class EpochLostError(HarkenError):
     """A position or resume point lies on a fork of the log that was abandoned."""
 
     reason = "EPOCH_LOST"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class HistoryGoneError(HarkenError):
     """The frames after the resume point are gone; a snapshot is needed."""
 
     reason = "HISTORY_GONE"
+    code = grpc.StatusCode.OUT_OF_RANGE
 
 
 class StaleError(HarkenError):
     """The call was strict, and min_position was not reached within the wait budget."""
 
     reason = "STALE"
+    code = grpc.StatusCode.UNAVAILABLE
 
 
 class NotReadyError(HarkenError):
     """The process has not caught up with the feed yet, or is shutting down."""
 
     reason = "NOT_READY"
+    code = grpc.StatusCode.UNAVAILABLE
 
 
 class OverloadedError(HarkenError):
     """The call was shed; it changed nothing."""
 
     reason = "OVERLOADED"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
     def __init__(self, message: str, retry_after_seconds: float = 0.2) -> None:
         super().__init__(message)
@@ -153,26 +167,4 @@ class StoreUnavailableError(HarkenError):
     """PostgreSQL or a service that is needed is away."""
 
     reason = "STORE_UNAVAILABLE"
-
-
-STATUS_OF: Mapping[type[HarkenError], grpc.StatusCode] = MappingProxyType(
-    {
-        InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
-        UndecodableError: grpc.StatusCode.INVALID_ARGUMENT,
-        UnknownTenantError: grpc.StatusCode.NOT_FOUND,
-        MissingResourceError: grpc.StatusCode.NOT_FOUND,
-        AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
-        EtagMismatchError: grpc.StatusCode.ABORTED,
-        WrongGenerationError: grpc.StatusCode.FAILED_PRECONDITION,
-        AlreadyActiveError: grpc.StatusCode.FAILED_PRECONDITION,
-        AnotherStagedError: grpc.StatusCode.FAILED_PRECONDITION,
-        NothingToRollBackToError: grpc.StatusCode.FAILED_PRECONDITION,
-        EpochLostError: grpc.StatusCode.FAILED_PRECONDITION,
-        HistoryGoneError: grpc.StatusCode.OUT_OF_RANGE,
-        StaleError: grpc.StatusCode.UNAVAILABLE,
-        NotReadyError: grpc.StatusCode.UNAVAILABLE,
-        OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-        StoreUnavailableError: grpc.StatusCode.UNAVAILABLE,
-    }
-)
-"""The one table from fault to status."""
+    code = grpc.StatusCode.UNAVAILABLE

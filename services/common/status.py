@@ -9,7 +9,6 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from services.common.errors import (
-    STATUS_OF,
     FieldViolation,
     HarkenError,
     InvalidRequestError,
@@ -42,7 +41,7 @@ def status_of(error: HarkenError) -> status_pb2.Status:
         retry.retry_delay.FromMicroseconds(int(error.retry_after_seconds * 1e6))
         details.append(retry)
     message = str(error)[: _MAX_MESSAGE - len(more)] + more
-    return _status(STATUS_OF[type(error)], message, details)
+    return _status(error.code, message, details)
 
 
 def internal_status(error_id: str) -> status_pb2.Status:

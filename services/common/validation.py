@@ -79,6 +79,11 @@ class Checks:
             self.fail("tenant", "must be 1 to 64 of [a-z0-9_-]")
         return tenant or DEFAULT_TENANT
 
+    def shard(self, field: str, shard: int) -> None:
+        """Fail unless the shard is ours: today there is one."""
+        if shard != 0:
+            self.fail(field, "there is only shard 0")
+
     def id(self, field: str, value: str, max_bytes: int = MAX_ID_BYTES) -> None:
         """Check an id."""
         fault = id_fault(value, max_bytes)

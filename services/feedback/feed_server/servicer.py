@@ -34,8 +34,7 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
         """See feed_service.proto."""
         checks = Checks()
         checks.id("subscriber", request.subscriber)
-        if request.shard != 0:
-            checks.fail("shard", "there is only shard 0")
+        checks.shard("shard", request.shard)
         checks.done()
         async for response in self._entries.stream(request):
             yield response
@@ -66,8 +65,7 @@ def _checked(first: pb.SubscribeRequest) -> pb.SubscribeStart:
         checks.fail("start", "must be the first message")
     else:
         checks.id("start.subscriber", start.subscriber)
-        if start.shard != 0:
-            checks.fail("start.shard", "there is only shard 0")
+        checks.shard("start.shard", start.shard)
         if checks.size("start.sections", len(start.sections), 0, MAX_SECTIONS):
             for index, section in enumerate(start.sections):
                 if section not in frame_pb2.Section.values() or not section:
