@@ -11,7 +11,7 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.feed.vector_rows import read_rows
+from services.feed.parameters_codec import read_user_vectors, read_vectors
 
 _ROUNDING = 1e-3
 """By how much a norm may be beyond the bound: vectors are float32."""
@@ -99,7 +99,7 @@ def _assign(
         raise FeedFaultError(f"vectors of generation {vectors.generation_id!r}, which is not built")
     # Read once: each access to a bytes field copies all of it.
     biases, items = vectors.biases, list(vectors.items)
-    rows = read_rows(vectors).tobytes()
+    rows = read_vectors(vectors).vectors.tobytes()
     width = 4 * manifest.dimension
     if len(rows) != len(items) * width or len(biases) != 4 * len(items):
         raise FeedFaultError(f"vectors of {len(items)} items have {len(rows)} bytes, not "
@@ -119,7 +119,7 @@ def _check_users(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
     manifest = fold.manifests.get(users.generation_id)
     if not users.user_keys or manifest is None:
         return
-    rows = users.vectors
+    rows = read_user_vectors(users).vectors.tobytes()
     if len(rows) != len(users.user_keys) * 4 * manifest.dimension:
         raise FeedFaultError(f"vectors of {len(users.user_keys)} users have {len(rows)} bytes")
     _check_floats(rows, manifest, len(users.user_keys))

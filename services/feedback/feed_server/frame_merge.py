@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harken.internal.feed.v1 import frame_pb2 as pb
-from services.feed.vector_rows import read_rows, write_rows
+from services.feed.parameters import VectorRows
+from services.feed.parameters_codec import read_vectors, write_vectors
 
 Ints = npt.NDArray[np.int64]
 
@@ -120,16 +121,18 @@ class _Merge:
                 target = self._result.other_item_vectors.add()
             places = np.concatenate([own for own, _ in found])
             kept = _last_of_each(places)
-            target.generation_id = generation
-            target.items.extend(places[kept].tolist())
+            parts_of = [read_vectors(one) for _, one in found]
             # Of some that are in steps and others that are not, all go in full.
-            unit = found[0][1].unit if len({one.unit for _, one in found}) == 1 else 0.0
-            whole = np.concatenate([read_rows(one) for _, one in found])
-            write_rows(whole[kept], unit, target)
-            target.biases = _rows([one.biases for _, one in found], places.size)[kept].tobytes()
-            pinned = np.concatenate([np.array(one.pinned, np.bool_) for _, one in found])
-            target.pinned.extend(pinned[kept].tolist())
-            target.learned = all(one.learned for _, one in found)
+            units = {one.unit for one in parts_of}
+            rows_of = VectorRows(
+                places[kept],
+                np.concatenate([one.vectors for one in parts_of])[kept],
+                np.concatenate([one.biases for one in parts_of])[kept],
+                np.concatenate([one.pinned for one in parts_of])[kept],
+                all(one.learned for one in parts_of),
+                units.pop() if len(units) == 1 else 0.0,
+            )
+            write_vectors(generation, rows_of, target)
 
     def _rules(self, parts: Sequence[pb.TenantChanges]) -> None:
         found = [

@@ -7,18 +7,10 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.progress import Applied
+from services.feed import parameters_codec as codec
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.learner.frame_columns import to_bytes, to_ints
-from services.feedback.learner.model.changes import (
-    Changes,
-    HiddenEvents,
-    Influence,
-    PlaceChanges,
-    PopularityChanges,
-    RecentItems,
-    RuleChanges,
-    VectorRollback,
-)
+from services.feedback.learner.model.changes import Changes, HiddenEvents, Influence, RecentItems
 from services.feedback.learner.slate_frames import SlatesOf, slates_from_wire, slates_to_wire
 from services.feedback.learner.space_conversion import space_to_wire, spaces_from_wire
 
@@ -49,11 +41,7 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
     if changes.staged is not None:
         wire.staged.ParseFromString(changes.staged.generation.manifest)
     if changes.rollback is not None:
-        rollback = changes.rollback
-        wire.vector_rollback.generation_id = rollback.generation_id
-        wire.vector_rollback.to_version = rollback.to_version
-        wire.vector_rollback.reason = rollback.reason
-        wire.vector_rollback.count = rollback.count
+        codec.write_rollback(changes.rollback, wire.vector_rollback)
     if changes.upserted or changes.deleted:
         wire.catalogue.items.extend(
             item_pb2.Item.FromString(payload) if payload else item_pb2.Item(item_id=item_id)
@@ -63,25 +51,13 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
     for space in changes.spaces:
         space_to_wire(space, changes.active, wire)
     if changes.rules is not None:
-        cells = changes.rules
-        wire.rules.sources.extend(cells.sources.tolist())
-        wire.rules.slots.extend(cells.slots.tolist())
-        wire.rules.targets.extend(cells.targets.tolist())
-        wire.rules.weights = to_bytes(cells.weights, "<f4")
+        codec.write_rules(changes.rules, wire.rules)
     if changes.places is not None:
-        places = changes.places
-        wire.place_popularity.items.extend(places.items.tolist())
-        wire.place_popularity.places.extend(places.places.tolist())
-        wire.place_popularity.levels = to_bytes(places.levels, "<f8")
+        codec.write_places(changes.places, wire.place_popularity)
     if changes.popularity is not None:
-        popularity = changes.popularity
-        wire.popularity.items.extend(popularity.items.tolist())
-        wire.popularity.levels = to_bytes(popularity.levels, "<f8")
-        wire.popularity.counts = to_bytes(popularity.counts, "<f8")
+        codec.write_popularity(changes.popularity, wire.popularity)
     if changes.users is not None:
-        wire.users.generation_id = changes.active
-        wire.users.user_keys.extend(changes.users.user_keys)
-        wire.users.vectors = to_bytes(changes.users.vectors, "<f4")
+        codec.write_user_vectors(changes.active, changes.users, wire.users)
     if changes.slates is not None:
         slates_to_wire(changes.slates, wire)
     _learner_to_wire(changes, wire)
@@ -138,33 +114,16 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
     if wire.HasField("staged"):
         changes.staged = staging_of(wire.staged, files, now=False)
     if wire.HasField("vector_rollback"):
-        rollback = wire.vector_rollback
-        changes.rollback = VectorRollback(
-            rollback.generation_id, rollback.to_version, rollback.reason, rollback.count
-        )
+        changes.rollback = codec.read_rollback(wire.vector_rollback)
     changes.upserted = [(item.item_id, item.SerializeToString()) for item in wire.catalogue.items]
     changes.deleted = list(wire.catalogue.deleted_item_ids)
     changes.spaces = spaces_from_wire(wire)
     if wire.HasField("rules"):
-        cells = wire.rules
-        changes.rules = RuleChanges(
-            to_ints(cells.sources),
-            to_ints(cells.slots),
-            to_ints(cells.targets),
-            np.frombuffer(cells.weights, "<f4"),
-        )
+        changes.rules = codec.read_rules(wire.rules)
     if wire.HasField("place_popularity"):
-        places = wire.place_popularity
-        changes.places = PlaceChanges(
-            to_ints(places.items), to_ints(places.places), np.frombuffer(places.levels, "<f8")
-        )
+        changes.places = codec.read_places(wire.place_popularity)
     if wire.HasField("popularity"):
-        popularity = wire.popularity
-        changes.popularity = PopularityChanges(
-            to_ints(popularity.items),
-            np.frombuffer(popularity.levels, "<f8"),
-            np.frombuffer(popularity.counts, "<f8"),
-        )
+        changes.popularity = codec.read_popularity(wire.popularity)
     if wire.HasField("learner"):
         _learner_from_wire(wire.learner, changes)
     changes.slates = slates_from_wire(wire, slates)

@@ -7,6 +7,8 @@ import numpy as np
 
 from harken.internal.feed.v1 import frame_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
+from services.feed import parameters_codec as codec
+from services.feed.parameters import HeadParameters, OutcomeFigures
 from services.feedback.learner.frame_columns import to_bytes
 from services.feedback.learner.model.calibration import CalibrationSums
 from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
@@ -34,20 +36,16 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
         wire.learner.joiner.CopyFrom(_contents_to_wire(changes.contents))
     if changes.head is not None:
         head = changes.head
-        wire.head.generation_id = head.generation_id
-        wire.head.outcomes.extend(head.outcomes)
-        wire.head.parameters = to_bytes(head.parameters, "<f8")
-        wire.head.slates = head.slates
-        for one in changes.calibration:
-            examples, predicted, actual, error = one.sums.figures()
-            wire.head.figures.add(
-                surface=one.surface,
-                outcome=one.outcome,
-                examples=examples,
-                predicted=predicted,
-                actual=actual,
-                calibration_error=error,
-            )
+        figures = tuple(
+            OutcomeFigures(one.surface, one.outcome, *one.sums.figures())
+            for one in changes.calibration
+        )
+        codec.write_head(
+            HeadParameters(
+                head.generation_id, head.outcomes, head.parameters, head.slates, figures
+            ),
+            wire.head,
+        )
         wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
     for one in changes.calibration:
         wire.learner.calibration.add(

@@ -8,14 +8,9 @@ import numpy.typing as npt
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
-from services.feed.vector_rows import read_rows, write_rows
+from services.feed import parameters_codec as codec
 from services.feedback.learner.frame_columns import to_bytes, to_ints, to_rows
-from services.feedback.learner.model.changes import (
-    BaseChanges,
-    ReferenceRows,
-    SpaceChanges,
-    VectorChanges,
-)
+from services.feedback.learner.model.changes import BaseChanges, ReferenceRows, SpaceChanges
 from services.feedback.learner.model.evidence import Evidence
 from services.feedback.learner.model.space_status import Role, SpaceStatus
 
@@ -33,16 +28,11 @@ def space_to_wire(space: SpaceChanges, active: str, wire: pb.TenantChanges) -> N
     """Write one generation's changes into those of its tenant."""
     name = space.generation_id
     if space.vectors is not None:
-        part = space.vectors
-        target = wire.item_vectors if name == active else wire.other_item_vectors.add()
-        target.generation_id = name
-        target.items.extend(part.items.tolist())
-        write_rows(part.vectors, part.unit, target)
-        target.biases = to_bytes(part.biases, "<f4")
-        target.pinned.extend(part.pinned.tolist())
-        target.learned = part.learned
+        serves = name == active
+        target = wire.item_vectors if serves else wire.other_item_vectors.add()
+        codec.write_vectors(name, space.vectors, target)
     if space.factor is not None:
-        wire.encoder_factors.add(generation_id=name, factor=to_bytes(space.factor, "<f4"))
+        codec.write_factor(name, space.factor, wire)
     private = pb.SpaceState(generation_id=name)
     if space.bases is not None:
         private.base_items.extend(space.bases.items.tolist())
@@ -85,24 +75,12 @@ def status_to_wire(status: SpaceStatus) -> pb.SpaceStatus:
 def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
     """Return the changes of all generations, in the order of the learner."""
     found: dict[str, SpaceChanges] = {}
-    vectors = [wire.item_vectors] if wire.HasField("item_vectors") else []
-    for part in (*vectors, *wire.other_item_vectors):
-        found.setdefault(
-            part.generation_id, SpaceChanges(part.generation_id)
-        ).vectors = VectorChanges(
-            to_ints(part.items),
-            read_rows(part),
-            np.frombuffer(part.biases, "<f4"),
-            np.array(part.pinned, np.bool_),
-            part.learned,
-            part.unit,
-        )
+    for part in codec.all_vectors(wire):
+        own = found.setdefault(part.generation_id, SpaceChanges(part.generation_id))
+        own.vectors = codec.read_vectors(part)
     for news in wire.encoder_factors:
-        factor = np.frombuffer(news.factor, "<f4")
-        side = math.isqrt(factor.size)
-        found.setdefault(
-            news.generation_id, SpaceChanges(news.generation_id)
-        ).factor = factor.reshape(side, side)
+        own = found.setdefault(news.generation_id, SpaceChanges(news.generation_id))
+        own.factor = codec.read_factor(news)
     for private in wire.learner.spaces:
         own = found.setdefault(private.generation_id, SpaceChanges(private.generation_id))
         if private.base_items:

@@ -6,13 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.common.norm_bound import within_norm
-from services.feedback.learner.model.changes import (
-    BaseChanges,
-    Changes,
-    Floats,
-    SpaceChanges,
-    VectorChanges,
-)
+from services.feed.parameters import Floats, VectorRows
+from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
     ItemDeleted,
@@ -173,5 +168,5 @@ def _applied(draft: _Draft, dictionary: ItemDictionary) -> SpaceChanges:
         biases = np.array([row.bias for row in ordered], np.float32)
         pinned = np.array([row.pinned for row in ordered], np.bool_)
         space.place(ordinals, vectors, biases, pinned)
-        changes.vectors = VectorChanges(dictionary.indices(ordinals), vectors, biases, pinned)
+        changes.vectors = VectorRows(dictionary.indices(ordinals), vectors, biases, pinned)
     return changes

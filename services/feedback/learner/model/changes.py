@@ -6,33 +6,21 @@ same changes gives the same bytes everywhere. A checkpoint is the same thing, of
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
+from services.feed.parameters import (
+    Doubles,
+    Flags,
+    Floats,
+    Ints,
+    PlaceCells,
+    PopularityRows,
+    RuleCells,
+    UserVectors,
+    VectorRollback,
+    VectorRows,
+)
 from services.feedback.learner.model.entries import GenerationActivated, GenerationStaged
 from services.feedback.learner.model.slate_learning import SlateChanges
 from services.feedback.learner.model.space_status import SpaceStatus
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class VectorChanges:
-    """New vectors. items [n]; vectors [n, d]; biases [n]; pinned [n].
-
-    learned: they were moved by events, not placed. unit: what all values are multiples of (see
-    item_step.unit_of); 0: of nothing.
-    """
-
-    items: Ints
-    vectors: Floats
-    biases: Floats
-    pinned: Flags
-    learned: bool = False
-    unit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +40,6 @@ class ReferenceRows:
     vectors: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class VectorRollback:
-    """Vectors return to those of a version. count: how often that happened, this time included."""
-
-    generation_id: str
-    to_version: int
-    reason: str
-    count: int
-
-
 @dataclass(slots=True)
 class SpaceChanges:
     """What changed in the vectors of one generation; Gramians in checkpoints only.
@@ -70,7 +48,7 @@ class SpaceChanges:
     """
 
     generation_id: str
-    vectors: VectorChanges | None = None
+    vectors: VectorRows | None = None
     bases: BaseChanges | None = None
     status: SpaceStatus | None = None
     gramian: Doubles | None = None
@@ -80,42 +58,6 @@ class SpaceChanges:
     reference: ReferenceRows | None = None
     factor: Floats | None = None
     published_gramian: Doubles | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RuleChanges:
-    """New cells of sequential rules, each [n]."""
-
-    sources: Ints
-    slots: Ints
-    targets: Ints
-    weights: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class PopularityChanges:
-    """New popularity, each [n]."""
-
-    items: Ints
-    levels: Doubles
-    counts: Doubles
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceChanges:
-    """New levels of what is popular at places in a history, each [n]; places: 0..COLUMNS - 1."""
-
-    items: Ints
-    places: Ints
-    levels: Doubles
-
-
-@dataclass(frozen=True, slots=True)
-class UserVectors:
-    """What user vectors have become: vectors [n, d]. For whoever shows them, never for learning."""
-
-    user_keys: list[bytes]
-    vectors: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +123,16 @@ class Changes:
     deleted: list[str] = field(default_factory=list)
     spaces: list[SpaceChanges] = field(default_factory=list)
     rollback: VectorRollback | None = None
-    rules: RuleChanges | None = None
-    popularity: PopularityChanges | None = None
-    places: PlaceChanges | None = None
+    rules: RuleCells | None = None
+    popularity: PopularityRows | None = None
+    places: PlaceCells | None = None
     users: UserVectors | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
     beyond_influence: int = 0
 
     @property
-    def vectors(self) -> VectorChanges | None:
+    def vectors(self) -> VectorRows | None:
         """New vectors of the generation that serves, if any."""
         own = (space.vectors for space in self.spaces if space.generation_id == self.active)
         return next((vectors for vectors in own if vectors is not None), None)

@@ -5,20 +5,22 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.feed.parameters import (
+    Ints,
+    PlaceCells,
+    PopularityRows,
+    RuleCells,
+    VectorRollback,
+    VectorRows,
+)
 from services.feedback.learner.model.changes import (
     BaseChanges,
     Changes,
     HiddenEvents,
     Influence,
-    Ints,
-    PlaceChanges,
-    PopularityChanges,
     RecentItems,
     ReferenceRows,
-    RuleChanges,
     SpaceChanges,
-    VectorChanges,
-    VectorRollback,
 )
 from services.feedback.learner.model.entries import GenerationActivated, GenerationStaged
 from services.feedback.learner.model.item_dictionary import ItemDictionary
@@ -92,16 +94,16 @@ def _items(state: TenantState) -> Iterator[Changes]:
             state.tenant,
             dictionary.item_ids,
             active=state.active,
-            rules=RuleChanges(
+            rules=RuleCells(
                 dictionary.indices(sources),
                 places,
                 dictionary.indices(targets),
                 state.rules.vals[sources, places],
             ),
-            popularity=PopularityChanges(
+            popularity=PopularityRows(
                 dictionary.indices(popular), state.levels[popular], state.counts[popular]
             ),
-            places=PlaceChanges(dictionary.indices(placed), at, state.places[placed, at]),
+            places=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
         )
 
 
@@ -120,7 +122,7 @@ def _space(state: TenantState, space: VectorSpace) -> Iterator[Changes]:
         own = dictionary.indices(rows)
         part = SpaceChanges(
             name,
-            vectors=VectorChanges(own, space.vectors[rows], space.biases[rows], space.pinned[rows]),
+            vectors=VectorRows(own, space.vectors[rows], space.biases[rows], space.pinned[rows]),
             bases=BaseChanges(own, space.bases[rows], space.trained[rows]),
         )
         yield Changes(state.tenant, dictionary.item_ids, active=state.active, spaces=[part])

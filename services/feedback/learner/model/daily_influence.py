@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.changes import Flags, Ints
+from services.feed.parameters import Flags, Ints
 
 _DAY_US = 86_400_000_000
 _FIRST_CAPACITY = 1024

@@ -5,17 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.feedback.learner.model.changes import (
-    Changes,
+from services.feed.parameters import (
     Doubles,
     Flags,
     Floats,
     Ints,
-    PlaceChanges,
-    PopularityChanges,
-    SpaceChanges,
-    VectorChanges,
+    PlaceCells,
+    PopularityRows,
+    VectorRows,
 )
+from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.item_step import bpr_step, draw_negatives
@@ -82,7 +81,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         own = SpaceChanges(space.generation_id)
         if rows.size:
             space.learn(rows, item_vectors)
-            own.vectors = VectorChanges(
+            own.vectors = VectorRows(
                 dictionary.indices(rows),
                 item_vectors,
                 space.biases[rows],
@@ -97,10 +96,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
             changes.spaces.append(own)
     changes.rules = dictionary.rule_changes(cells)
     if popular.size:
-        changes.popularity = PopularityChanges(dictionary.indices(popular), levels, counts)
-        changes.places = PlaceChanges(
-            dictionary.indices(places.items), places.places, places.levels
-        )
+        changes.popularity = PopularityRows(dictionary.indices(popular), levels, counts)
+        changes.places = PlaceCells(dictionary.indices(places.items), places.places, places.levels)
     return changes
 
 
@@ -152,7 +149,7 @@ def _learn_popularity(state: TenantState, known: _Known) -> tuple[Ints, Doubles,
     return rows, levels, counts
 
 
-def _learn_places(state: TenantState, known: _Known) -> PlaceChanges:
+def _learn_places(state: TenantState, known: _Known) -> PlaceCells:
     """Return the cells that changed, by ordinal."""
     cells, levels = add_at_places(
         state.places,
@@ -165,4 +162,4 @@ def _learn_places(state: TenantState, known: _Known) -> PlaceChanges:
     )
     items, places = np.divmod(cells, COLUMNS)
     state.places[items, places] = levels
-    return PlaceChanges(items, places, levels)
+    return PlaceCells(items, places, levels)

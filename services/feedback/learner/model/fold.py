@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Changes, Ints, RecentItems, SpaceChanges
+from services.feed.parameters import Ints
+from services.feedback.learner.model.changes import Changes, RecentItems, SpaceChanges
 from services.feedback.learner.model.daily_influence import Stretch
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.lifecycle_step import fold_lifecycle

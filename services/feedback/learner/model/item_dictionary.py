@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.common.runs import distinct
-from services.feedback.learner.model.changes import Ints, RuleChanges
+from services.feed.parameters import Ints, RuleCells
 from services.feedback.learner.model.item_table import ItemTable
 from services.feedback.learner.model.sequential_rules import ChangedCells
 
@@ -32,11 +32,11 @@ class ItemDictionary:
             found[place] = self._index_of_unknown(item_ids[place])
         return found
 
-    def rule_changes(self, cells: ChangedCells) -> RuleChanges | None:
+    def rule_changes(self, cells: ChangedCells) -> RuleCells | None:
         """Return cells of rules whose rows and columns were collected; None without any."""
         if not cells.rows.size:
             return None
-        return RuleChanges(
+        return RuleCells(
             self.indices(cells.rows.astype(np.int64)),
             cells.slots.astype(np.int64),
             self.indices(cells.cols.astype(np.int64)),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.changes import Flags, Ints
+from services.feed.parameters import Flags, Ints
 
 _FIRST_CAPACITY = 1024
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.common.content_features import hash_features
 from services.common.onnx_model import INPUTS, OUTPUTS, TOWER, first_line, open_session
-from services.feedback.learner.model.changes import Floats
+from services.feed.parameters import Floats
 
 if TYPE_CHECKING:
     import onnxruntime

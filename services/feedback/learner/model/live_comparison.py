@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
+from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.counter_random import sampled, uniform_ordinals
 
 

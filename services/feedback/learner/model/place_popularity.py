@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.common.place_in_history import PLACES, place, session_items
-from services.feedback.learner.model.changes import Doubles, Floats, Ints
+from services.feed.parameters import Doubles, Floats, Ints
 from services.feedback.learner.model.popularity import PopularityConfig, add_events
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 

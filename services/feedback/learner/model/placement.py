@@ -7,15 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from services.common.norm_bound import within_norm
-from services.feedback.learner.model.changes import (
-    BaseChanges,
-    Changes,
-    Flags,
-    Floats,
-    Ints,
-    SpaceChanges,
-    VectorChanges,
-)
+from services.feed.parameters import Flags, Floats, Ints, VectorRows
+from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
 from services.feedback.learner.model.evidence import NO_EVIDENCE
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.tenant_state import TenantState
@@ -75,7 +68,7 @@ def _place(
         space.place(ordinals, vectors, biases, pinned)
         indices = dictionary.indices(ordinals)
         changes.bases = BaseChanges(indices, vectors, trained)
-        changes.vectors = VectorChanges(indices, vectors, biases, pinned)
+        changes.vectors = VectorRows(indices, vectors, biases, pinned)
     if space.status.built:
         space.start = None
 
@@ -127,4 +120,4 @@ def _roll_back(
         biases, pinned = space.biases[ordinals], space.pinned[ordinals]
         space.place(ordinals, vectors, biases, pinned)
         indices = dictionary.indices(ordinals)
-        changes.vectors = VectorChanges(indices, vectors, biases, pinned)
+        changes.vectors = VectorRows(indices, vectors, biases, pinned)

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.feedback.learner.model.changes import (
-    Changes,
-    Ints,
-    PopularityChanges,
-)
+from services.feed.parameters import Ints, PopularityRows
+from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import EventRetracted, LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.popularity import without_event
@@ -96,7 +93,7 @@ def _changes(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
     changes.rules = dictionary.rule_changes(touched)
     if popular.size:
-        changes.popularity = PopularityChanges(
+        changes.popularity = PopularityRows(
             dictionary.indices(popular), state.levels[popular], state.counts[popular]
         )
     return changes

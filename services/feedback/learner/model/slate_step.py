@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Changes, SpaceChanges, VectorChanges
+from services.feed.parameters import VectorRows
+from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.entries import Event, LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
@@ -70,7 +71,7 @@ def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active)
     for space, rows, vectors in moved:
         space.learn(rows, vectors)
-        own = VectorChanges(
+        own = VectorRows(
             dictionary.indices(rows),
             vectors,
             space.biases[rows],

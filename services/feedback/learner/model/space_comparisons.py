@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Flags, Floats, Ints, VectorRollback
+from services.feed.parameters import Flags, Floats, Ints, VectorRollback
 from services.feedback.learner.model.evidence import NO_EVIDENCE
 from services.feedback.learner.model.live_comparison import contest, drawn
 from services.feedback.learner.model.space_status import Role, SpaceStatus

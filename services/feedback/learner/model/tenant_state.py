@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
+from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.daily_influence import DailyInfluence
 from services.feedback.learner.model.entries import GenerationActivated
 from services.feedback.learner.model.item_step import ItemStepConfig

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.common.runs import distinct
-from services.feedback.learner.model.changes import (
-    Changes,
-    Flags,
-    Floats,
-    Ints,
-    UserVectors,
-)
+from services.feed.parameters import Flags, Floats, Ints, UserVectors
+from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
     Event,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.runs import distinct, run_lengths, run_starts
-from services.feedback.learner.model.changes import Flags, Floats, Ints
+from services.feed.parameters import Flags, Floats, Ints
 
 _FIRST_CAPACITY = 1024
 NO_ITEM = -1

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
+from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.entries import GenerationActivated, StagedStart
 from services.feedback.learner.model.item_step import ItemStepConfig, unit_of
 from services.feedback.learner.model.item_tower import ItemTower

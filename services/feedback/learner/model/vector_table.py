@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.common.fold_in import FoldInEncoder
-from services.feedback.learner.model.changes import Doubles, Flags, Floats, Ints
+from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 FACTOR_DRIFT = 0.005

@@ -1,0 +1,133 @@
+"""What was learned of a tenant, as columns: the sections of a frame. Arrays only.
+
+`items` columns hold indices into the `item_ids` of the frame's tenant. All values are absolute, so
+that folding the same changes gives the same state everywhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+class RefusedParametersError(ValueError):
+    """Parameters are wrong; nothing of them was folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """What filters need to know about an item.
+
+    expires_at: unix seconds from which on it is in no slate; infinity when it never expires.
+    """
+
+    item_id: str
+    categories: tuple[str, ...] = ()
+    available: bool = True
+    expires_at: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueChanges:
+    """Items as they are now, and ids of items that are gone. Who is in both is gone."""
+
+    upserted: tuple[ItemFacts, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRows:
+    """New vectors of items: items [n]; vectors [n, d]; biases [n]; pinned [n].
+
+    learned: they were moved by events, not placed. unit: what all values are multiples of (see
+    services/feedback/learner/model/item_step.py); 0: of nothing.
+    """
+
+    items: Ints
+    vectors: Floats
+    biases: Floats
+    pinned: Flags
+    learned: bool = False
+    unit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRollback:
+    """Vectors return to those of a version. count: how often that happened, this time included."""
+
+    generation_id: str
+    to_version: int
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCells:
+    """New cells of sequential rules, each [n]; weight 0 frees a slot."""
+
+    sources: Ints
+    slots: Ints
+    targets: Ints
+    weights: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PopularityRows:
+    """New popularity, each [n].
+
+    levels: log2 of the sum over events of weight * 2^(unix seconds / half-life); minus infinity
+    without events. counts: events of positive weight.
+    """
+
+    items: Ints
+    levels: Doubles
+    counts: Doubles
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCells:
+    """New levels of what is popular at places in a history, each [n]; see frame.proto."""
+
+    items: Ints
+    places: Ints
+    levels: Doubles
+
+
+class OutcomeFigures(NamedTuple):
+    """Predicted against actual of an outcome on a surface: examples, means, calibration error."""
+
+    surface: str
+    outcome: str
+    examples: float
+    predicted: float
+    actual: float
+    calibration_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadParameters:
+    """The head of the scorer of a generation: float64 [outcomes, columns + 3].
+
+    slates: how many it has learned from. figures: predicted against actual, where it changed.
+    """
+
+    generation_id: str
+    outcomes: tuple[str, ...]
+    parameters: Doubles
+    slates: int = 0
+    figures: tuple[OutcomeFigures, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UserVectors:
+    """What user vectors have become: vectors [n, d]. For whoever shows them, never for learning."""
+
+    user_keys: Sequence[bytes]
+    vectors: Floats

@@ -1,0 +1,348 @@
+"""Sections of a frame to and from the wire, and the checks of what came.
+
+One section after the other: how it is written, read and checked. A rejected update changes nothing
+(truth 7), so whatever could fail half-way is looked for here.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from harken.feedback.v1 import item_pb2
+from harken.internal.feed.v1 import frame_pb2 as pb
+from services.common.norm_slack import NORM_SLACK
+from services.common.place_in_history import PLACES
+from services.feed.parameters import (
+    CatalogueChanges,
+    Floats,
+    HeadParameters,
+    Ints,
+    ItemFacts,
+    OutcomeFigures,
+    PlaceCells,
+    PopularityRows,
+    RefusedParametersError,
+    RuleCells,
+    UserVectors,
+    VectorRollback,
+    VectorRows,
+)
+
+_NEVER = float("inf")
+
+
+# The catalogue.
+
+
+def read_catalogue(wire: pb.CatalogueChanges) -> CatalogueChanges:
+    """Return what the catalogue section says to who filters."""
+    return CatalogueChanges(tuple(map(_facts, wire.items)), tuple(wire.deleted_item_ids))
+
+
+def _facts(item: item_pb2.Item) -> ItemFacts:
+    return ItemFacts(
+        item.item_id,
+        tuple(dict.fromkeys(item.categories)),
+        item.available if item.HasField("available") else True,
+        item.expire_time.seconds + item.expire_time.nanos / 1e9
+        if item.HasField("expire_time")
+        else _NEVER,
+    )
+
+
+def check_catalogue(changes: CatalogueChanges) -> None:
+    """Raise RefusedParametersError when something is wrong."""
+    for item in changes.upserted:
+        if not item.item_id:
+            refuse("an item without id")
+        if math.isnan(item.expires_at):
+            refuse(f"expire time of item {item.item_id!r} is not a number")
+
+
+# Item vectors, and what user vectors are encoded with.
+
+
+def write_vectors(generation_id: str, rows: VectorRows, wire: pb.ItemVectors) -> None:
+    """Write the vectors of one generation."""
+    wire.generation_id = generation_id
+    wire.items.extend(rows.items.tolist())
+    if rows.unit:
+        wire.steps = np.rint(rows.vectors / np.float32(rows.unit)).astype("<i2").tobytes()
+        wire.unit = rows.unit
+    else:
+        wire.vectors = _bytes(rows.vectors, "<f4")
+    wire.biases = _bytes(rows.biases, "<f4")
+    wire.pinned.extend(rows.pinned.tolist())
+    wire.learned = rows.learned
+
+
+def read_vectors(wire: pb.ItemVectors) -> VectorRows:
+    """Return vectors, down to the bit as they were written. Raises ValueError when torn."""
+    items = ints(wire.items)
+    if wire.steps:
+        values = np.frombuffer(wire.steps, "<i2").astype(np.float32) * np.float32(wire.unit)
+    else:
+        values = np.frombuffer(wire.vectors, "<f4")
+    return VectorRows(
+        items,
+        _rows(values, items.size),
+        np.frombuffer(wire.biases, "<f4"),
+        np.array(wire.pinned, np.bool_),
+        wire.learned,
+        wire.unit,
+    )
+
+
+def all_vectors(wire: pb.TenantChanges) -> Iterator[pb.ItemVectors]:
+    """Yield the vectors of all generations, those of the one that serves first."""
+    if wire.HasField("item_vectors"):
+        yield wire.item_vectors
+    yield from wire.other_item_vectors
+
+
+def check_vectors(rows: VectorRows, item_count: int, dimension: int, max_norm: float) -> None:
+    """Raise RefusedParametersError when they are not vectors of a generation so made."""
+    if rows.items.size == 0:
+        return
+    _check_indices("item_vectors.items", rows.items, item_count)
+    _check_lengths("item_vectors", rows.items, rows.vectors, rows.biases)
+    check_norms("item_vectors.vectors", rows.vectors, dimension, max_norm)
+    largest = float(np.abs(rows.biases).max())
+    if not largest <= max_norm * (1 + NORM_SLACK):
+        refuse(f"item_vectors.biases: {largest} is not within {max_norm}")
+
+
+def write_factor(generation_id: str, factor: Floats, wire: pb.TenantChanges) -> None:
+    """Write what users of a generation are encoded with: [d, d]."""
+    wire.encoder_factors.add(generation_id=generation_id, factor=_bytes(factor, "<f4"))
+
+
+def read_factor(wire: pb.EncoderFactor) -> Floats:
+    """Return what users are encoded with. Raises ValueError when it is no square."""
+    values = np.frombuffer(wire.factor, "<f4")
+    side = math.isqrt(values.size)
+    return values.reshape(side, side)
+
+
+def check_factor(factor: Floats, dimension: int) -> None:
+    """Raise RefusedParametersError when it is not of a generation so made."""
+    if factor.shape != (dimension, dimension):
+        refuse(f"encoder_factors: shape {factor.shape}, wanted {(dimension, dimension)}")
+    if not np.isfinite(factor).all():
+        refuse("encoder_factors: a value is not finite")
+
+
+def write_rollback(rollback: VectorRollback, wire: pb.VectorRollback) -> None:
+    """Write that vectors go back."""
+    wire.generation_id = rollback.generation_id
+    wire.to_version = rollback.to_version
+    wire.reason = rollback.reason
+    wire.count = rollback.count
+
+
+def read_rollback(wire: pb.VectorRollback) -> VectorRollback:
+    """Return that vectors go back."""
+    return VectorRollback(wire.generation_id, wire.to_version, wire.reason, wire.count)
+
+
+# Sequential rules.
+
+
+def write_rules(cells: RuleCells, wire: pb.RuleCells) -> None:
+    """Write cells of rules."""
+    wire.sources.extend(cells.sources.tolist())
+    wire.slots.extend(cells.slots.tolist())
+    wire.targets.extend(cells.targets.tolist())
+    wire.weights = _bytes(cells.weights, "<f4")
+
+
+def read_rules(wire: pb.RuleCells) -> RuleCells:
+    """Return cells of rules. Raises ValueError when torn."""
+    return RuleCells(
+        ints(wire.sources),
+        ints(wire.slots),
+        ints(wire.targets),
+        np.frombuffer(wire.weights, "<f4"),
+    )
+
+
+def check_rules(cells: RuleCells, item_count: int, max_slots: int) -> None:
+    """Raise RefusedParametersError when something is wrong."""
+    if cells.sources.size == 0:
+        return
+    _check_lengths("rules", cells.sources, cells.slots, cells.targets, cells.weights)
+    _check_indices("rules.sources", cells.sources, item_count)
+    _check_indices("rules.targets", cells.targets, item_count)
+    _check_indices("rules.slots", cells.slots, max_slots)
+    _check_not_negative("rules.weights", cells.weights)
+
+
+# Popularity, and at places in a history.
+
+
+def write_popularity(rows: PopularityRows, wire: pb.Popularity) -> None:
+    """Write popularity."""
+    wire.items.extend(rows.items.tolist())
+    wire.levels = _bytes(rows.levels, "<f8")
+    wire.counts = _bytes(rows.counts, "<f8")
+
+
+def read_popularity(wire: pb.Popularity) -> PopularityRows:
+    """Return popularity. Raises ValueError when torn."""
+    return PopularityRows(
+        ints(wire.items), np.frombuffer(wire.levels, "<f8"), np.frombuffer(wire.counts, "<f8")
+    )
+
+
+def check_popularity(rows: PopularityRows, item_count: int) -> None:
+    """Raise RefusedParametersError when something is wrong."""
+    if rows.items.size == 0:
+        return
+    _check_lengths("popularity", rows.items, rows.levels, rows.counts)
+    _check_indices("popularity.items", rows.items, item_count)
+    _check_not_negative("popularity.counts", rows.counts)
+    _check_levels("popularity.levels", rows.levels)
+
+
+def write_places(cells: PlaceCells, wire: pb.PlacePopularity) -> None:
+    """Write popularity at places."""
+    wire.items.extend(cells.items.tolist())
+    wire.places.extend(cells.places.tolist())
+    wire.levels = _bytes(cells.levels, "<f8")
+
+
+def read_places(wire: pb.PlacePopularity) -> PlaceCells:
+    """Return popularity at places. Raises ValueError when torn."""
+    return PlaceCells(ints(wire.items), ints(wire.places), np.frombuffer(wire.levels, "<f8"))
+
+
+def check_places(cells: PlaceCells, item_count: int) -> None:
+    """Raise RefusedParametersError when something is wrong."""
+    if cells.items.size == 0:
+        return
+    _check_lengths("place_popularity", cells.items, cells.places, cells.levels)
+    _check_indices("place_popularity.items", cells.items, item_count)
+    _check_indices("place_popularity.places", cells.places, 2 * PLACES)
+    _check_levels("place_popularity.levels", cells.levels)
+
+
+# The head of the scorer.
+
+
+def write_head(head: HeadParameters, wire: pb.ScorerHead) -> None:
+    """Write the head."""
+    wire.generation_id = head.generation_id
+    wire.outcomes.extend(head.outcomes)
+    wire.parameters = _bytes(head.parameters, "<f8")
+    wire.slates = head.slates
+    for one in head.figures:
+        wire.figures.add(**one._asdict())
+
+
+def read_head(wire: pb.ScorerHead) -> HeadParameters:
+    """Return the head. Raises ValueError when torn."""
+    parameters = np.frombuffer(wire.parameters, "<f8")
+    if not wire.outcomes:
+        raise ValueError("a head without outcomes")
+    return HeadParameters(
+        wire.generation_id,
+        tuple(wire.outcomes),
+        parameters.reshape(len(wire.outcomes), -1),
+        wire.slates,
+        tuple(
+            OutcomeFigures(
+                one.surface, one.outcome, one.examples, one.predicted, one.actual,
+                one.calibration_error,
+            )
+            for one in wire.figures
+        ),
+    )  # fmt: skip
+
+
+def check_head(head: HeadParameters, outcomes: int, columns: int) -> None:
+    """Raise RefusedParametersError when it is not of a scorer so made."""
+    wanted = (outcomes, columns + 3)
+    if head.parameters.shape != wanted:
+        refuse(f"head.parameters: shape {head.parameters.shape}, wanted {wanted}")
+    if not np.isfinite(head.parameters).all():
+        refuse("head.parameters: a value is not finite")
+
+
+# What user vectors have become.
+
+
+def write_user_vectors(generation_id: str, users: UserVectors, wire: pb.LearnedUserVectors) -> None:
+    """Write vectors of users."""
+    wire.generation_id = generation_id
+    wire.user_keys.extend(users.user_keys)
+    wire.vectors = _bytes(users.vectors, "<f2")
+
+
+def read_user_vectors(wire: pb.LearnedUserVectors) -> UserVectors:
+    """Return vectors of users. Raises ValueError when torn."""
+    values = np.frombuffer(wire.vectors, "<f2").astype(np.float32)
+    return UserVectors(list(wire.user_keys), _rows(values, len(wire.user_keys)))
+
+
+# What sections have in common.
+
+
+def ints(column: Sequence[int]) -> Ints:
+    """Return a repeated field as an array."""
+    return np.array(column, np.int64)
+
+
+def check_norms(what: str, vectors: Floats, dimension: int, max_norm: float) -> None:
+    """Raise RefusedParametersError when vectors [n, d] are not of a generation so made."""
+    if vectors.shape[1] != dimension:
+        refuse(f"{what}: {vectors.shape[1]} values a row, wanted {dimension}")
+    # The largest squared norm is NaN or infinite when any value is.
+    largest = float(np.einsum("nd,nd->n", vectors, vectors).max())
+    bound = max_norm * (1 + NORM_SLACK)
+    if not largest <= bound * bound:
+        refuse(f"{what}: norm {math.sqrt(largest)} is not within {max_norm}")
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise RefusedParametersError."""
+    raise RefusedParametersError(what)
+
+
+def _bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
+    return column.astype(kind, copy=False).tobytes()
+
+
+def _rows(values: Floats, rows: int) -> Floats:
+    if rows == 0:
+        if values.size:
+            raise ValueError("vectors of nobody")
+        return values.reshape(0, 0)
+    return values.reshape(rows, -1)
+
+
+def _check_lengths(what: str, *columns: np.ndarray) -> None:
+    if len({column.shape[0] for column in columns}) > 1:
+        refuse(f"{what}: columns differ in length")
+
+
+def _check_indices(what: str, indices: Ints, bound: int) -> None:
+    # Indices come from unsigned columns: none is negative.
+    largest = int(indices.max())
+    if largest >= bound:
+        refuse(f"{what}: {largest} is not below {bound}")
+
+
+def _check_not_negative(what: str, values: np.ndarray) -> None:
+    # NaN compares false with everything, so it makes the sum below fail as infinity does.
+    smallest = float(values.min())
+    if not smallest >= 0 or not math.isfinite(float(values.max())):
+        refuse(f"{what}: a value is negative or not finite")
+
+
+def _check_levels(what: str, levels: np.ndarray) -> None:
+    largest = float(levels.max())
+    if not largest < math.inf:
+        refuse(f"{what}: {largest} is not a level")
