@@ -13,7 +13,7 @@ from harken.feedback.v1 import (
 from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, frame_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.common.call_limits import CallLimits
-from services.common.errors import EpochLostError
+from services.common.errors import EpochLostError, NotReadyError
 from services.common.live import Live
 from services.common.position import Position, decode_position
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
@@ -42,12 +42,13 @@ class ScriptedFeedback(
         self.snapshot: list[frame_pb2.Frame] = []
         self.entries: list[Entries] = []
         self.base_sequence = 0
-        self.entries_gate = asyncio.Event()
-        self.entries_gate.set()
+        self._entries_held = False
+        self._entries_away = False
         self.entry_starts: list[feed_service_pb2.FollowEntriesRequest] = []
         self.forks: dict[int, int] = {}
         self.epoch = 1
         self.lost_epoch = False
+        self.lost_version = False
         self.starts: list[feed_service_pb2.SubscribeStart] = []
         self.nacks: list[feed_service_pb2.Nack] = []
         self.files = generation_files()
@@ -78,6 +79,23 @@ class ScriptedFeedback(
         self._wake()
         return self.sequence
 
+    def set_entries_away(self, away: bool) -> None:
+        """Break the streams of entries, and refuse new ones, until told otherwise."""
+        self._entries_away = away
+        self._wake()
+
+    def hold_entries(self) -> None:
+        """Tell how far the log is, and send none of it."""
+        self._entries_held = True
+
+    def release_entries(self) -> None:
+        self._entries_held = False
+        self._wake()
+
+    def _check_entries(self) -> None:
+        if self._entries_away:
+            raise NotReadyError("the script says so")
+
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
@@ -88,6 +106,7 @@ class ScriptedFeedback(
         context: grpc.aio.ServicerContext,
     ) -> AsyncIterator[feed_service_pb2.FollowEntriesResponse]:
         self.entry_starts.append(request)
+        self._check_entries()
         after = self.sequence
         if request.HasField("resume"):
             if self.lost_epoch and request.resume.epoch < self.epoch:
@@ -101,8 +120,9 @@ class ScriptedFeedback(
         yield feed_service_pb2.FollowEntriesResponse(welcome=welcome)
         while True:
             changed = self._changed
-            await self.entries_gate.wait()
-            for one in [one for one in self.entries if one.after_sequence >= after]:
+            self._check_entries()
+            held = self._entries_held
+            for one in [one for one in self.entries if one.after_sequence >= after and not held]:
                 after = one.through_sequence
                 yield feed_service_pb2.FollowEntriesResponse(entries=encode(one))
             try:
@@ -123,6 +143,9 @@ class ScriptedFeedback(
         self.starts.append(start)
         if self.lost_epoch and start.WhichOneof("from") == "resume":
             raise EpochLostError("the script says so")
+        if self.lost_version and start.WhichOneof("from") == "resume":
+            self.lost_version = False
+            raise EpochLostError("the script says so, once")
         listener = asyncio.create_task(self._listen(requests))
         try:
             yield self._welcome()
@@ -210,7 +233,6 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
         reached = self._feedback.sequence - self.behind_by
         wanted = decode_position(request.min_position).sequence if request.min_position else 0
         response = profile_service_pb2.BatchGetProfilesResponse(
-            epoch=self.epoch,
             position=Position(0, self.epoch, reached).encode(),
             stale=reached < wanted,
         )
