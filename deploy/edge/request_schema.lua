@@ -27,6 +27,7 @@ return {
       { "strict", "strict", "one", "bool" },
       { "preview", "preview", "one", "bool" },
       { "asOf", "as_of", "one", "string" },
+      { "minLearnedPosition", "min_learned_position", "one", "string" },
     },
     ["harken.ranker.v1.RankRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -38,12 +39,16 @@ return {
       { "surface", "surface", "one", "string" },
       { "count", "count", "one", "integer" },
       { "filter", "filter", "one", "message", "harken.ranker.v1.Filter" },
+      { "minLearnedPosition", "min_learned_position", "one", "string" },
     },
     ["harken.ranker.v1.SimilarItemsRequest"] = {
       { "tenant", "tenant", "one", "string" },
       { "itemId", "item_id", "one", "string" },
       { "count", "count", "one", "integer" },
       { "filter", "filter", "one", "message", "harken.ranker.v1.Filter" },
+      { "minLearnedPosition", "min_learned_position", "one", "string" },
+      { "waitBudget", "wait_budget", "one", "string" },
+      { "strict", "strict", "one", "bool" },
     },
     ["harken.feedback.v1.RecordEventsRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -143,6 +148,8 @@ return {
       { "recent", "recent", "list", "message", "harken.profile.v1.RecentEvent" },
       { "vector", "vector", "one", "string" },
       { "generationId", "generation_id", "one", "string" },
+      { "vectorSet", "vector_set", "one", "bool" },
+      { "vectorPinned", "vector_pinned", "one", "bool" },
     },
     ["harken.profile.v1.Counters"] = {
       { "events", "events", "one", "integer" },

@@ -1,4 +1,4 @@
-"""Waiting until the rankers reflect a position."""
+"""Waiting until the rankers reflect a position, in what users did and in what was learned."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ import time
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import CALL_SECONDS, Clients
 from services.cli.failures import CommandError
-from services.common.position import decode_position
+from services.common.position import Position, decode_position
 
 # A ranker hashes its vectors for each answer, at the cost of what it is catching up with.
 _FIRST_PAUSE_SECONDS = 0.02
@@ -16,7 +16,8 @@ _LONGEST_PAUSE_SECONDS = 0.25
 async def wait_for_rankers(
     clients: Clients, tenant: str, position: bytes, timeout: float = 120.0
 ) -> None:
-    """Wait until every ranker serves `tenant` from `position` on. An empty position is no wait.
+    """Wait until every ranker serves `tenant` from `position` on, in both lanes of the feed. An
+    empty position is no wait.
 
     Raises:
         CommandError: one does not, within `timeout` seconds.
@@ -32,11 +33,9 @@ async def wait_for_rankers(
             state = await stub.GetServingState(
                 ranker_service_pb2.GetServingStateRequest(), timeout=CALL_SECONDS
             )
-            served = decode_position(state.position) if state.position else None
-            if (
-                served is not None
-                and (served.epoch, served.sequence) >= (wanted.epoch, wanted.sequence)
-                and any(one.tenant == tenant for one in state.tenants)
+            served = (state.position, state.learned_position)
+            if all(_reached(one, wanted) for one in served) and any(
+                one.tenant == tenant for one in state.tenants
             ):
                 break
             if time.monotonic() > deadline:
@@ -45,3 +44,7 @@ async def wait_for_rankers(
                 )
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE_SECONDS, pause * 1.5)
+
+
+def _reached(served: bytes, wanted: Position) -> bool:
+    return bool(served) and decode_position(served) >= wanted

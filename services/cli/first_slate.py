@@ -7,12 +7,18 @@ import grpc
 
 from harken.common.v1 import subject_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from harken.ranker.v1 import ranker_service_pb2_grpc
+from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.cli.service_process import ServiceProcess
 
 _CALL_SECONDS = 5.0
 _POLL_SECONDS = 0.05
-_PASSING = frozenset({"profile_unavailable", "profile_behind", "feed_disconnected"})
+_PASSING = frozenset(
+    {
+        slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE,
+        slate_pb2.DEGRADATION_PROFILE_BEHIND,
+        slate_pb2.DEGRADATION_FEED_DISCONNECTED,
+    }
+)
 """What a slate may lack because processes have just started."""
 
 

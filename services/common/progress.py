@@ -57,8 +57,26 @@ class Progress:
         """Return the token of the point applied."""
         return Position(0, self.applied.epoch, self.applied.sequence).encode()
 
-    async def reach(self, wanted: Position | None, budget: float, strict: bool) -> bool:
+    def forget(self) -> None:
+        """Go back to nothing: what was applied is not part of the log."""
+        self.applied = Applied()
+        self._forks = None
+
+    def holds(self, position: Position) -> bool:
+        """Return whether a position is of the log that is followed, as far as that is known."""
+        if self._forks is None or self._fault_of(position):
+            return False
+        here = self.applied
+        # It knows of a restore of which nothing was applied yet: we may be on the fork.
+        left = here.sequence if position.epoch <= here.epoch else self._forks.get(here.epoch, 0)
+        return here.sequence <= left
+
+    async def reach(
+        self, wanted: Position | None, budget: float, strict: bool, field: str = "min_position"
+    ) -> bool:
         """Wait until `wanted` is applied, `budget` seconds at most; return whether it is.
+
+        `field`: what callers know it by.
 
         Raises:
             EpochLostError: `wanted` lies on a fork that was abandoned.
@@ -68,13 +86,13 @@ class Progress:
         """
         if wanted is None:
             return True
-        self._refuse_lost(wanted)
+        self._refuse_lost(wanted, field)
         if not self._reached(wanted) and self._can_come(wanted):
             await self._wait(wanted, budget)
-            self._refuse_lost(wanted)
+            self._refuse_lost(wanted, field)
         reached = self._reached(wanted)
         if strict and not reached:
-            raise StaleError(f"min_position was not reached within {budget:.3f} s")
+            raise StaleError(f"{field} was not reached within {budget:.3f} s")
         return reached
 
     def _reached(self, wanted: Position) -> bool:
@@ -84,17 +102,24 @@ class Progress:
         """Return whether waiting can help: nothing writes or folds so much within any budget."""
         return wanted.sequence - self.applied.sequence <= _MOST_AHEAD
 
-    def _refuse_lost(self, wanted: Position) -> None:
+    def _refuse_lost(self, wanted: Position, field: str) -> None:
+        fault = self._fault_of(wanted)
+        if fault:
+            raise EpochLostError(f"{field}: {fault}")
+
+    def _fault_of(self, wanted: Position) -> str:
+        """Return how a position was lost; empty when it was not, as far as is known."""
         if self._forks is None:
-            return
+            return ""
         last = self._forks.get(wanted.epoch)
         if last is None and wanted.epoch < self.applied.epoch:
-            raise EpochLostError(f"epoch {wanted.epoch} was abandoned as a whole by a restore")
+            return f"epoch {wanted.epoch} was abandoned as a whole by a restore"
         if last is not None and wanted.sequence > last:
-            raise EpochLostError(
-                f"min_position lies {wanted.sequence - last} entries beyond the point where "
-                f"epoch {wanted.epoch} was left by a restore"
+            return (
+                f"it lies {wanted.sequence - last} entries beyond the point where epoch"
+                f" {wanted.epoch} was left by a restore"
             )
+        return ""
 
     async def _wait(self, wanted: Position, budget: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

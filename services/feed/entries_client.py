@@ -123,7 +123,8 @@ class EntriesClient:
         self._news_after = 0
         self.connected = False
         self.began_after: int | None = None
-        """Sequence after which the first stream began; None before it did."""
+        """Sequence after which the first stream began, since the sink held nothing; None before it
+        did."""
         self.head_sequence = 0
         self.last_contact = 0.0
         metrics.lag_seconds.set_function(lambda: self._lag.seconds(self.connected))
@@ -167,6 +168,8 @@ class EntriesClient:
         except StoreUnavailableError as away:
             _log.warning("the store is away", error=str(away))
             return
+        if self._sink.progress.applied == Applied():
+            self.began_after = None
         found = self._sink.progress.applied
         _log.warning("what was applied is lost", before=before.sequence, now=found.sequence)
 

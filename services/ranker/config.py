@@ -61,8 +61,13 @@ class RankerConfig(ServiceSettings):
     max_ready_lag: Annotated[int, RELOADS] = Field(
         default=200, ge=0, description="versions behind and still ready"
     )
+    max_ready_entries_lag: Annotated[int, RELOADS] = Field(
+        default=20_000, ge=0, description="entries of the log behind and still ready"
+    )
     max_silence_seconds: Annotated[float, RELOADS] = Field(
-        default=30, gt=0, description="without a sign of the feed for longer, no longer ready"
+        default=30,
+        gt=0,
+        description="without a sign of a lane of the feed for longer, no longer ready",
     )
     profile_seconds: float = Field(default=1.0, gt=0, le=10, description="longest call of profile")
     profile_ready_seconds: float = Field(

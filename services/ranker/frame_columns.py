@@ -1,5 +1,6 @@
 """A frame's columns as plain arrays: the domain knows neither protobuf nor bytes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,16 +9,17 @@ import numpy.typing as npt
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.ranker.domain.arrays import Float32s, Ordinals
+from services.feed.vector_rows import read_rows
+from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
+    FactorChange,
     ItemFacts,
     PlaceChanges,
     PopularityChanges,
     RefusedChangesError,
     RuleChanges,
     TenantChanges,
-    UserChanges,
     VectorChanges,
     VectorRollback,
 )
@@ -56,7 +58,7 @@ def tenant_changes(
             places=(
                 _places(changes.place_popularity) if changes.HasField("place_popularity") else None
             ),
-            users=_users(changes.users) if changes.HasField("users") else None,
+            factors=tuple(_factor(part) for part in changes.encoder_factors),
             head=_head(changes.head) if changes.HasField("head") else None,
         )
     except ValueError as error:
@@ -85,7 +87,7 @@ def _vectors(changes: frame_pb2.ItemVectors) -> VectorChanges:
     return VectorChanges(
         changes.generation_id,
         items,
-        _rows(changes.vectors, items.size),
+        read_rows(changes),
         np.frombuffer(changes.biases, dtype="<f4"),
     )
 
@@ -119,21 +121,10 @@ def _popularity(changes: frame_pb2.Popularity) -> PopularityChanges:
     )
 
 
-def _users(changes: frame_pb2.UserDeltas) -> UserChanges:
-    vector_users = _indices(changes.vector_users)
-    return UserChanges(
-        tuple(changes.user_keys),
-        tuple(changes.types),
-        _indices(changes.event_users),
-        _indices(changes.event_items),
-        _indices(changes.event_types),
-        np.frombuffer(changes.event_weights, dtype="<f4"),
-        _indices(changes.event_times_us),
-        changes.generation_id,
-        vector_users,
-        _rows(changes.vectors, vector_users.size),
-        _indices(changes.retracted_users),
-    )
+def _factor(change: frame_pb2.EncoderFactor) -> FactorChange:
+    values: npt.NDArray[np.float32] = np.frombuffer(change.factor, dtype="<f4")
+    side = math.isqrt(values.size)
+    return FactorChange(change.generation_id, values.reshape(side, side))
 
 
 def _head(changes: frame_pb2.ScorerHead) -> ScorerHead:
@@ -160,10 +151,3 @@ def _head(changes: frame_pb2.ScorerHead) -> ScorerHead:
 
 def _indices(column: Sequence[Any]) -> Ordinals:
     return np.fromiter(column, dtype=np.int64, count=len(column))
-
-
-def _rows(column: bytes, rows: int) -> Float32s:
-    values: npt.NDArray[np.float32] = np.frombuffer(column, dtype="<f4")
-    if rows == 0 and values.size:
-        raise ValueError("vectors of nobody")
-    return values.reshape(rows, values.size // rows if rows else 0)

@@ -1,4 +1,4 @@
-"""Folds the feed into replicas of tenants: the sink of the feed client."""
+"""Folds frames, the parameters lane of the feed, into replicas of tenants."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from services.common.progress import Progress
 from services.ranker.domain.changes import RefusedChangesError, TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.visibility import Overlays
 from services.ranker.frame_columns import tenant_changes
 
 _Name = tuple[str, str]
@@ -46,13 +47,13 @@ class FrameFolder:
         self,
         generations: GenerationSource,
         new_replica: Callable[[str], TenantReplica],
-        folded: Callable[[frame_pb2.Frame], None] | None = None,
+        overlays: Overlays,
     ) -> None:
-        """`folded`, when given, is told of every frame before those who wait for it go on."""
+        """`overlays` hold what is newer than frames; they are told how far these are."""
         self.progress = Progress()
         self._generations = generations
         self._new_replica = new_replica
-        self._folded = folded
+        self._overlays = overlays
         self._replicas: dict[str, TenantReplica] = {}
         self._refused: set[_Name] = set()
 
@@ -72,8 +73,7 @@ class FrameFolder:
         turn_began = time.perf_counter()
         for frame in frames:
             await self._fold(frame, self._replicas)
-            if self._folded is not None:
-                self._folded(frame)
+            self._overlays.folded_through(frame.through_sequence)
             self.progress.advance(applied_by(frame))
             if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
                 await asyncio.sleep(0)
@@ -88,7 +88,7 @@ class FrameFolder:
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Build new replicas from a snapshot beside the old ones, and swap when it is complete.
 
-        Cached users are not taken over: their versions belong to the history that was left.
+        Cached users are not taken over: their items are ordinals of the old replicas.
 
         Raises:
             FrameRefusedError: a chunk is wrong; the old replicas serve on.
@@ -107,6 +107,7 @@ class FrameFolder:
             self._refused = refused
             raise
         self._replicas = replicas
+        self._overlays.folded_through(applied.sequence)
         self.progress.advance(applied)
         _log.info("snapshot folded", version=applied.version, tenants=len(replicas))
 
@@ -118,7 +119,7 @@ class FrameFolder:
             raise FrameRefusedError(frame.version, str(error)) from error
         for replica, changes in parts:
             replicas[replica.tenant] = replica
-            replica.fold(frame.version, changes)
+            replica.fold(changes)
         for part in frame.tenants:
             if part.HasField("activated"):
                 self._note_activated(replicas[part.tenant], part.activated.generation_id)
@@ -180,6 +181,7 @@ class FrameFolder:
             changes,
             vectors=None if vectors is None or vectors.generation_id in own else vectors,
             other_vectors=tuple(v for v in changes.other_vectors if v.generation_id not in own),
+            factors=tuple(one for one in changes.factors if one.generation_id not in own),
             retired=tuple(retired),
         )
 

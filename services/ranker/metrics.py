@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.ranker.domain.degradation import Degradation
+
 
 class RankerMetrics:
     """Slates, what they lacked, and the cache of users."""
@@ -11,7 +13,9 @@ class RankerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.slates = Counter("harken_ranker_slates", "Slates made.", registry=registry)
         self.stale = Counter(
-            "harken_ranker_stale", "Answers that did not reach min_position.", registry=registry
+            "harken_ranker_stale",
+            "Answers that did not reach what was asked for.",
+            registry=registry,
         )
         self.ready = Gauge(
             "harken_ranker_ready", "1 while this replica wants traffic, else 0.", registry=registry
@@ -20,7 +24,7 @@ class RankerMetrics:
             "harken_ranker_degraded", "Answers that lacked something, by what.", ["what"],
             registry=registry,
         )  # fmt: skip
-        self._bound: dict[str, Counter] = {}
+        self._bound: dict[Degradation, Counter] = {}
         self.make_seconds = Histogram(
             "harken_ranker_make_seconds", "Seconds of the CPU-bound part of a slate.",
             registry=registry,
@@ -33,6 +37,7 @@ class RankerMetrics:
         self.user_hits = users.labels("hit")
         self.user_misses = users.labels("miss")
         self.user_failures = users.labels("failed")
+        self.user_repeats = users.labels("asked_again")
         loads = Counter(
             "harken_ranker_generation_loads", "Generations fetched, by outcome.", ["outcome"],
             registry=registry,
@@ -45,12 +50,12 @@ class RankerMetrics:
             registry=registry, buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
         )  # fmt: skip
 
-    def answered(self, stale: bool, degradations: Iterable[str]) -> None:
+    def answered(self, stale: bool, degradations: Iterable[Degradation]) -> None:
         """Count what an answer lacked."""
         if stale:
             self.stale.inc()
         for what in degradations:
             bound = self._bound.get(what)
             if bound is None:
-                bound = self._bound[what] = self._degraded.labels(what)
+                bound = self._bound[what] = self._degraded.labels(what.name.lower())
             bound.inc()

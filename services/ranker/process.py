@@ -11,11 +11,15 @@ from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
 from services.common.feed_client import FeedClient, FeedMetrics
 from services.common.live import Live
+from services.common.loop_stages import LoopMetrics
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
+from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.ranker.config import RankerConfig
 from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.visibility import Overlays
+from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_folder import FrameFolder
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.metrics import RankerMetrics
@@ -36,7 +40,6 @@ SECTIONS = (
     frame_pb2.SECTION_ITEM_VECTORS,
     frame_pb2.SECTION_RULES,
     frame_pb2.SECTION_POPULARITY,
-    frame_pb2.SECTION_USERS,
     frame_pb2.SECTION_HEAD,
 )
 
@@ -55,35 +58,53 @@ async def serve(
         event_tracer("ranker", config.trace_target, config.trace_share) as tracer,
     ):
         traces = None if tracer is None else SlateTraces(tracer)
-        folder = FrameFolder(
+        overlays = Overlays()
+        frames = FrameFolder(
             GenerationLoader(feedback, metrics, config.generation_seconds),
-            lambda tenant: TenantReplica(tenant, HALF_LIFE_SECONDS, config.max_cached_users),
-            None if traces is None else traces.folded,
+            lambda tenant: TenantReplica(
+                tenant, HALF_LIFE_SECONDS, config.max_cached_users, overlays.of(tenant)
+            ),
+            overlays,
         )
-        registry.register(ReplicaCollector(folder))
-        client = FeedClient(
+        entries = EntriesFolder(frames, overlays, None if traces is None else traces.taken)
+        registry.register(ReplicaCollector(frames))
+        subscriber = f"ranker-{config.replica}"
+        entries_client = EntriesClient(
             feedback,
-            folder,
+            entries,
+            EntriesMetrics(registry, LoopMetrics(registry, tracer)),
+            subscriber,
+            from_newest=True,
+        )
+        frames_client = FeedClient(
+            feedback,
+            frames,
             FeedMetrics(registry),
-            subscriber=f"ranker-{config.replica}",
+            subscriber=subscriber,
             sections=SECTIONS,
             from_snapshot=True,
         )
         readiness = Readiness(
-            client,
-            folder.progress,
+            frames_client,
+            frames.progress,
+            entries_client,
+            entries.progress,
+            overlays,
             settings.map(
-                lambda config: ReadinessBounds(config.max_ready_lag, config.max_silence_seconds)
+                lambda config: ReadinessBounds(
+                    config.max_ready_lag, config.max_ready_entries_lag, config.max_silence_seconds
+                )
             ),
             ProfileProbe(
-                profile, folder.progress, config.profile_seconds, config.profile_ready_seconds
+                profile, entries.progress, config.profile_seconds, config.profile_ready_seconds
             ),
         )
         metrics.ready.set_function(lambda: readiness.ready)
         contexts = RequestContexts(
-            folder,
+            frames,
+            entries,
             readiness,
-            UserStates(profile, folder.progress, metrics, config.profile_seconds),
+            UserStates(profile, entries, metrics, config.profile_seconds),
             settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
@@ -102,7 +123,7 @@ async def serve(
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
             RankerServicer(
                 contexts,
-                ServingState(folder, readiness),
+                ServingState(frames, entries.progress, readiness),
                 metrics,
                 slate_log,
                 settings.map(lambda config: config.surface_weights),
@@ -113,6 +134,11 @@ async def serve(
         )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
             await run_until(
-                stop, server, client.run(), readiness.watch(server.health), slate_log.run()
+                stop,
+                server,
+                frames_client.run(),
+                entries_client.run(),
+                readiness.watch(server.health),
+                slate_log.run(),
             )
         await slate_log.drain()

@@ -18,7 +18,7 @@ _log = logger("readiness")
 
 
 class ProfileProbe:
-    """Asks until one answer reflects all that is folded here, or for as long as patience lasts.
+    """Asks until one answer reflects all entries applied here, or for as long as patience lasts.
 
     After that a slate without its user is better than none. Profile going away later is not asked
     about: slates say that they are degraded, and all replicas would lose readiness at once.
@@ -53,7 +53,7 @@ class ProfileProbe:
 
     async def _answers(self) -> bool:
         request = pb.BatchGetProfilesRequest(subjects=[PROBE], include_seen=True)
-        if self._progress.applied.version > 0:
+        if self._progress.applied.sequence > 0:
             request.min_position = self._progress.position()
         request.wait_budget.FromMicroseconds(int(self._call_seconds * 0.8e6))
         try:

@@ -9,6 +9,8 @@ from services.common.feed_client import FeedClient
 from services.common.live import Live
 from services.common.progress import Progress
 from services.common.server import Health
+from services.feed.entries_client import EntriesClient
+from services.ranker.domain.visibility import Overlays
 from services.ranker.profile_probe import ProfileProbe
 
 _EVERY_SECONDS = 0.05
@@ -16,29 +18,40 @@ _EVERY_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ReadinessBounds:
-    """Beyond these a replica is not ready: versions behind, seconds without a sign of the feed."""
+    """Beyond these a replica is not ready: versions and entries behind, seconds without a sign of
+    a lane of the feed.
+    """
 
     lag: int
+    entries_lag: int
     silence_seconds: float
 
 
 class Readiness:
-    """Ready after having caught up and reached profile once; lost while too far behind, or without
-    a sign of the feed.
+    """Ready after having caught up with both lanes and reached profile once; lost while too far
+    behind, or without a sign of a lane.
 
-    Calls are answered also while not ready, once it had caught up: a replica that serves what it
-    has is better than none.
+    Frames must be as far as the log was where its entries began, too: what was hidden before came
+    by no other way. Calls are answered also while not ready, once it had caught up: a replica that
+    serves what it has is better than none.
     """
 
     def __init__(
         self,
-        client: FeedClient,
-        progress: Progress,
+        frames: FeedClient,
+        folded: Progress,
+        entries: EntriesClient,
+        applied: Progress,
+        overlays: Overlays,
         bounds: Live[ReadinessBounds],
         profile: ProfileProbe,
     ) -> None:
-        self._client = client
-        self._progress = progress
+        self._frames = frames
+        self._folded = folded
+        self._entries = entries
+        self._applied = applied
+        self._overlays = overlays
+        self._frames_caught_up = self._entries_caught_up = False
         self._bounds = bounds
         self._profile = profile
         self._caught_up = asyncio.Event()
@@ -46,18 +59,28 @@ class Readiness:
 
     @property
     def had_caught_up(self) -> bool:
-        """Return whether the feed was ever caught up with."""
+        """Return whether both lanes of the feed were ever caught up with."""
         return self._caught_up.is_set()
 
     @property
     def connected(self) -> bool:
-        """Return whether the feed is connected."""
-        return self._client.connected
+        """Return whether both lanes of the feed are connected."""
+        return self._frames.connected and self._entries.connected
 
     @property
     def head_version(self) -> int:
         """Return the newest version known."""
-        return self._client.head_version
+        return self._frames.head_version
+
+    @property
+    def head_sequence(self) -> int:
+        """Return the newest sequence of the log known."""
+        return self._entries.head_sequence
+
+    @property
+    def entries_lag(self) -> int:
+        """Return how many entries are known and not applied."""
+        return max(0, self._entries.head_sequence - self._applied.applied.sequence)
 
     async def watch(self, health: Health) -> None:
         """Publish readiness until cancelled."""
@@ -76,12 +99,24 @@ class Readiness:
 
     def refresh(self) -> None:
         """Judge anew."""
-        if self._client.caught_up():
+        self._frames_caught_up |= self._frames.caught_up()
+        self._entries_caught_up |= self._entries.caught_up()
+        whole = self._lanes_meet()
+        if self._frames_caught_up and self._entries_caught_up and whole:
             self._caught_up.set()
-        silence = time.monotonic() - self._client.last_contact
+        bounds = self._bounds.value
+        heard = min(self._frames.last_contact, self._entries.last_contact)
         self.ready = (
             self.had_caught_up
+            and whole
             and self._profile.done
-            and silence <= self._bounds.value.silence_seconds
-            and self._client.head_version - self._progress.applied.version <= self._bounds.value.lag
+            and time.monotonic() - heard <= bounds.silence_seconds
+            and self._frames.head_version - self._folded.applied.version <= bounds.lag
+            and self.entries_lag <= bounds.entries_lag
         )
+
+    def _lanes_meet(self) -> bool:
+        """Return whether nothing is missing between frames and entries."""
+        began = self._entries.began_after
+        folded = self._folded.applied.sequence
+        return began is not None and folded >= max(began, self._overlays.through)

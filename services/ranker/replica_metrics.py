@@ -32,7 +32,7 @@ class ReplicaCollector(Collector):
             serving = replica.active
             other = next((name for name in list(replica.spaces) if name != serving), "")
             generation.add_metric([tenant, serving, other], 1)
-            items.add_metric([tenant], replica.catalogue.listed_count)
+            items.add_metric([tenant], replica.catalogue.catalogued_count)
             rows.add_metric([tenant], replica.catalogue.size)
             users.add_metric([tenant], len(replica.users))
             head.add_metric([tenant], 0 if replica.head is None else replica.head.slates)

@@ -6,25 +6,22 @@ from dataclasses import dataclass
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.live import Live
 from services.common.position import Position
-from services.common.progress import Progress
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
+from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_folder import FrameFolder
 from services.ranker.readiness import Readiness
 from services.ranker.user_states import ProfileAwayError, UserStates
 
-PROFILE_UNAVAILABLE = "profile_unavailable"
-PROFILE_BEHIND = "profile_behind"
-FEED_DISCONNECTED = "feed_disconnected"
-GENERATION_UNUSABLE = "generation_unusable"
-
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What a caller asks for: a position, seconds to wait for it, and whether to insist."""
+    """What a caller asks for: a position of each lane, seconds to wait, and whether to insist."""
 
     min_position: Position | None
+    min_learned_position: Position | None
     budget_seconds: float
     strict: bool
 
@@ -37,7 +34,7 @@ class RequestContext:
     generation: Generation
     user: UserState
     stale: bool
-    degradations: tuple[str, ...]
+    degradations: tuple[Degradation, ...]
 
 
 class RequestContexts:
@@ -45,24 +42,29 @@ class RequestContexts:
 
     def __init__(
         self,
-        folder: FrameFolder,
+        frames: FrameFolder,
+        entries: EntriesFolder,
         readiness: Readiness,
         users: UserStates,
         min_profile_wait_seconds: Live[float],
         max_profile_wait_seconds: float,
         clock: Callable[[], float],
     ) -> None:
-        self._folder = folder
+        self._frames = frames
+        self._entries = entries
         self._readiness = readiness
         self._users = users
         self._min_profile_wait = min_profile_wait_seconds
         self._max_profile_wait = max_profile_wait_seconds
         self._clock = clock
 
-    @property
-    def progress(self) -> Progress:
-        """Return how far the feed is folded."""
-        return self._folder.progress
+    def position(self) -> bytes:
+        """Return the position that answers reflect in user states and what hides items."""
+        return self._entries.progress.position()
+
+    def learned_position(self) -> bytes:
+        """Return the position that answers reflect in what was learned."""
+        return self._frames.progress.position()
 
     def replica(self, tenant: str) -> tuple[TenantReplica, Generation]:
         """Return a tenant's replica and the generation that serves.
@@ -74,7 +76,7 @@ class RequestContexts:
         """
         if not self._readiness.had_caught_up:
             raise NotReadyError("not caught up with the feed yet")
-        replica = self._folder.replicas.get(tenant)
+        replica = self._frames.replicas.get(tenant)
         if replica is None:
             raise UnknownTenantError(tenant, heard_by="this ranker")
         if replica.generation is None:
@@ -90,21 +92,16 @@ class RequestContexts:
 
         Raises:
             NotReadyError, UnknownTenantError: see `replica`.
-            EpochLostError: min_position lies on a fork that was abandoned.
-            StaleError: strict, and the answer would not reflect min_position.
+            EpochLostError: a position that is wanted lies on a fork that was abandoned.
+            StaleError: strict, and the answer would not reflect what is wanted.
 
         """
         began = self._clock()
         limit = float("inf") if deadline_seconds is None else deadline_seconds
-        # A tenant that min_position is about to create is not unknown yet.
-        if wanted.min_position is None:
-            self.replica(tenant)
-        elif tenant in self._folder.replicas and self._readiness.had_caught_up:
+        if tenant in self._frames.replicas and self._readiness.had_caught_up:
             # Profile answers while the feed brings what is waited for.
-            self._users.prefetch(self._folder.replicas[tenant], user_key)
-        reached = await self.progress.reach(
-            wanted.min_position, max(0.0, min(wanted.budget_seconds, limit)), wanted.strict
-        )
+            self._users.prefetch(self._frames.replicas[tenant], user_key)
+        reached = await self.reach(tenant, wanted, deadline_seconds)
         while True:
             replica, _ = self.replica(tenant)
             spent = self._clock() - began
@@ -112,8 +109,33 @@ class RequestContexts:
             patience = max(0.0, min(patience, self._max_profile_wait, limit - spent))
             context = await self._with_user(replica, user_key, wanted, reached, patience)
             # A snapshot may have replaced the replica meanwhile; its ordinals are others.
-            if self._folder.replicas.get(tenant) is replica:
+            if self._frames.replicas.get(tenant) is replica:
                 return context
+
+    async def reach(self, tenant: str, wanted: Freshness, deadline_seconds: float | None) -> bool:
+        """Wait until both lanes reflect what is wanted; return whether they do.
+
+        Raises:
+            As `personal`.
+
+        """
+        # A tenant that what is wanted is about to create is not unknown yet.
+        if wanted.min_position is None and wanted.min_learned_position is None:
+            self.replica(tenant)
+            return True
+        budget = wanted.budget_seconds
+        if deadline_seconds is not None:
+            budget = max(0.0, min(budget, deadline_seconds))
+        until = self._clock() + budget
+        reached = await self._entries.progress.reach(wanted.min_position, budget, wanted.strict)
+        left = max(0.0, until - self._clock())
+        learned, field = wanted.min_learned_position, "min_learned_position"
+        reached &= await self._frames.progress.reach(learned, left, wanted.strict, field)
+        if tenant not in self._frames.replicas:
+            # Frames bring it, a moment after its first entries.
+            left = max(0.0, until - self._clock())
+            await self._frames.progress.reach(wanted.min_position, left, strict=False)
+        return reached
 
     async def _with_user(
         self,
@@ -123,21 +145,21 @@ class RequestContexts:
         reached: bool,
         patience: float,
     ) -> RequestContext:
-        degradations = [] if self._readiness.connected else [FEED_DISCONNECTED]
+        degradations = [] if self._readiness.connected else [Degradation.FEED_DISCONNECTED]
         if replica.unserved:
-            degradations.append(GENERATION_UNUSABLE)
+            degradations.append(Degradation.GENERATION_UNUSABLE)
         try:
             known = await self._users.get(replica, user_key, patience)
         except ProfileAwayError as error:
             # Without its user's state the slate reflects no position at all.
             if wanted.min_position is not None:
                 reached = self._unreached(wanted, str(error))
-            user = UserState(version=0)
-            degradations.append(PROFILE_UNAVAILABLE)
+            user = UserState(0)
+            degradations.append(Degradation.PROFILE_UNAVAILABLE)
         else:
             user = known.state
             if known.behind is not None:
-                degradations.append(PROFILE_BEHIND)
+                degradations.append(Degradation.PROFILE_BEHIND)
                 if wanted.min_position is not None and known.behind < wanted.min_position:
                     reached = self._unreached(wanted, "profile has not reached min_position")
         if replica.generation is None:

@@ -22,7 +22,12 @@ from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
 from services.ranker.metrics import RankerMetrics
 from services.ranker.request_context import Freshness, RequestContext, RequestContexts
 from services.ranker.serving_state import ServingState
-from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
+from services.ranker.slate_conversion import (
+    degradation_messages,
+    drops_message,
+    filter_of,
+    slot_messages,
+)
 from services.ranker.slate_id import new_slate_id
 from services.ranker.slate_log import ServedSlate, SlateLog
 from services.ranker.slate_traces import SlateTraces
@@ -83,6 +88,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
+        # Making the slate is one turn of the event loop: both positions are of its moment.
         with self._metrics.make_seconds.time():
             now = _shown_at(request)
             slate = make_slate(
@@ -98,7 +104,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             response = pb.RecommendResponse(
                 slate_id=new_slate_id(),
                 slots=slot_messages(slate.slots),
-                position=self._contexts.progress.position(),
+                position=self._contexts.position(),
+                learned_position=self._contexts.learned_position(),
                 generation_id=found.generation.generation_id,
                 policy=POLICY,
                 stale=found.stale,
@@ -153,7 +160,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         response = pb.RankResponse(
             slots=slot_messages(slate.slots),
             unranked_item_ids=unranked,
-            position=self._contexts.progress.position(),
+            position=self._contexts.position(),
+            learned_position=self._contexts.learned_position(),
             generation_id=found.generation.generation_id,
             stale=found.stale,
             degradations=self._degradations(found, slate),
@@ -170,7 +178,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.id("item_id", request.item_id)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
         _check_filter(checks, request.filter)
+        freshness = _freshness(checks, request)
         checks.done()
+        reached = await self._contexts.reach(tenant, freshness, seconds_to_wait(context))
         replica, generation = self._contexts.replica(tenant)
         # Nobody in particular asks: nothing was seen.
         wanted = filter_of(request.filter, ALL_FOREVER)
@@ -178,11 +188,14 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:
             raise MissingResourceError(str(error)) from error
+        self._metrics.answered(not reached, ())
         return pb.SimilarItemsResponse(
             items=[pb.SimilarItem(item_id=item_id, cosine=cosine) for item_id, cosine in similar],
-            position=self._contexts.progress.position(),
+            position=self._contexts.position(),
+            learned_position=self._contexts.learned_position(),
             generation_id=generation.generation_id,
             unknown_categories=unknown_categories(replica.catalogue, wanted),
+            stale=not reached,
         )
 
     async def GetServingState(  # noqa: N802
@@ -191,10 +204,10 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         """See ranker_service.proto."""
         return await self._serving_state.read()
 
-    def _degradations(self, found: RequestContext, slate: Slate) -> list[str]:
-        degradations = [*found.degradations, *(what.value for what in slate.degradations)]
+    def _degradations(self, found: RequestContext, slate: Slate) -> list[slate_pb2.Degradation]:
+        degradations = [*found.degradations, *slate.degradations]
         self._metrics.answered(found.stale, degradations)
-        return degradations
+        return degradation_messages(degradations)
 
 
 def _shown_at(request: pb.RecommendRequest) -> float:
@@ -204,9 +217,14 @@ def _shown_at(request: pb.RecommendRequest) -> float:
     return request.as_of.seconds + request.as_of.nanos / 1e9
 
 
-def _freshness(checks: Checks, request: pb.RecommendRequest | pb.RankRequest) -> Freshness:
+def _freshness(
+    checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
+) -> Freshness:
+    # Nothing of a user is in an answer of SimilarItems.
+    events = b"" if isinstance(request, pb.SimilarItemsRequest) else request.min_position
     return Freshness(
-        checks.position("min_position", request.min_position),
+        checks.position("min_position", events),
+        checks.position("min_learned_position", request.min_learned_position),
         checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget),
         request.strict,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.common.progress import Progress
 from services.ranker.domain.arrays import Float32s
 from services.ranker.domain.item_index import digest_of
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -25,8 +26,9 @@ class _Digest:
 class ServingState:
     """Reads state and digests. A digest is taken anew only when items or vectors changed."""
 
-    def __init__(self, folder: FrameFolder, readiness: Readiness) -> None:
+    def __init__(self, folder: FrameFolder, entries: Progress, readiness: Readiness) -> None:
         self._folder = folder
+        self._entries = entries
         self._readiness = readiness
         self._digests: dict[str, _Digest] = {}
         self._reading = asyncio.Lock()
@@ -46,7 +48,10 @@ class ServingState:
             epoch=applied.epoch,
             version=applied.version,
             head_version=max(self._readiness.head_version, applied.version),
-            position=self._folder.progress.position(),
+            position=self._entries.position(),
+            learned_position=self._folder.progress.position(),
+            head_sequence=max(self._readiness.head_sequence, self._entries.applied.sequence),
+            entries_lag=self._readiness.entries_lag,
         )
         hashing = []
         for tenant, replica in sorted(self._folder.replicas.items()):
@@ -54,7 +59,7 @@ class ServingState:
             state = response.tenants.add(
                 tenant=tenant,
                 generation_id="" if generation is None else generation.generation_id,
-                items=replica.catalogue.listed_count,
+                items=replica.catalogue.catalogued_count,
                 cached_users=len(replica.users),
                 other_generation_id=replica.other_generation_id,
                 vector_rollbacks=replica.vector_rollbacks,

@@ -1,9 +1,10 @@
 """Slates as messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from harken.ranker.v1 import slate_pb2
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
@@ -16,6 +17,23 @@ _CODES = MappingProxyType(
         ReasonCode.POPULAR: slate_pb2.REASON_CODE_POPULAR,
     }
 )
+
+
+_DEGRADATIONS: Mapping[Degradation, slate_pb2.Degradation] = MappingProxyType(
+    {
+        Degradation.PROFILE_UNAVAILABLE: slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE,
+        Degradation.PROFILE_BEHIND: slate_pb2.DEGRADATION_PROFILE_BEHIND,
+        Degradation.FEED_DISCONNECTED: slate_pb2.DEGRADATION_FEED_DISCONNECTED,
+        Degradation.VECTOR_OF_OTHER_GENERATION: (slate_pb2.DEGRADATION_VECTOR_OF_OTHER_GENERATION),
+        Degradation.SCORER_NOT_FINITE: slate_pb2.DEGRADATION_SCORER_NOT_FINITE,
+        Degradation.GENERATION_UNUSABLE: slate_pb2.DEGRADATION_GENERATION_UNUSABLE,
+    }
+)
+
+
+def degradation_messages(degradations: Iterable[Degradation]) -> list[slate_pb2.Degradation]:
+    """Return what an answer lacks, in order."""
+    return [_DEGRADATIONS[one] for one in degradations]
 
 
 def slot_messages(slots: Iterable[Slot]) -> list[slate_pb2.Slot]:

@@ -3,9 +3,9 @@
 import time
 from collections import OrderedDict
 
-from harken.internal.feed.v1 import frame_pb2
 from services.common.loop_stages import VISIBLE
 from services.common.tracing import EventTracer
+from services.feed.entries import Entries
 
 SLATE = "slate"
 _MOST_USERS = 1000
@@ -13,24 +13,26 @@ _MOST_EVENTS = 16
 
 
 class SlateTraces:
-    """Remembers, of traced events that were folded, whose next slate to look for."""
+    """Remembers, of traced events that were applied, whose next slate to look for."""
 
     def __init__(self, tracer: EventTracer) -> None:
         self._tracer = tracer
         self._waiting: OrderedDict[tuple[str, bytes], list[int]] = OrderedDict()
 
-    def folded(self, frame: frame_pb2.Frame) -> None:
-        """Take note of the traced events of a frame."""
-        for changes in frame.tenants:
-            users = changes.users
-            for sequence, user in zip(users.event_sequences, users.event_users, strict=True):
+    def taken(self, entries: Entries) -> None:
+        """Take note of the traced events of a stretch of the log."""
+        for own in entries.tenants:
+            events = own.events
+            for sequence, user in zip(
+                events.sequences.tolist(), events.users.tolist(), strict=True
+            ):
                 if self._tracer.follows(sequence):
-                    self._wait(changes.tenant, users.user_keys[user], sequence)
+                    self._wait(own.tenant, own.user_keys[user], sequence)
 
     def served(
         self, tenant: str, user_key: bytes, began: float, slate_id: str, caller: str
     ) -> None:
-        """Say that a slate is about to be answered: it reflects what was folded before."""
+        """Say that a slate is about to be answered: it reflects what was applied before."""
         for sequence in self._waiting.pop((tenant, user_key), ()):
             self._tracer.span(
                 SLATE, sequence, began, time.time(), VISIBLE, caller, {"harken.slate_id": slate_id}

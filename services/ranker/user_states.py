@@ -1,7 +1,7 @@
 """User states: from the cache, and on a miss from the profile service."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -11,14 +11,15 @@ from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.logs import logger
 from services.common.position import Position, decode_position
-from services.common.progress import Applied, Progress
 from services.common.user_key import subject_of
 from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, UserState
+from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.entries_folder import EntriesFolder
 from services.ranker.metrics import RankerMetrics
 
+_TRIES = 3
 _BATCH = 16
 _ANSWER_BYTES = 16 * 1024 * 1024
 """Users asked for in one call, and what we take for them: the pairs of users and items that 16 of
@@ -32,18 +33,27 @@ class ProfileAwayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user state, and the position it reflects when it is behind the replica (else None).
-
-    `answered`: the position that profile's answer reflected; None for a state that was held.
-    """
+    """A user state, and the position it reflects when it is behind the replica (else None)."""
 
     state: UserState
     behind: Position | None = None
-    answered: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What profile answered: states by user, and the position that they reflect."""
+
+    states: Mapping[bytes, UserState]
+    reached: Position
+    stale: bool
 
 
 class UserStates:
     """Answers misses by BatchGetProfiles; concurrent misses of one user share one call.
+
+    Profile is asked for what it has, as it writes behind: the entries since then are here, and are
+    applied to its answer at once. Only where they are not, for the answer is too old or an event
+    was taken back since, it is asked again, for a position.
 
     A call goes on when the one who waited for it gave up, so that the next one finds the state.
     """
@@ -51,13 +61,13 @@ class UserStates:
     def __init__(
         self,
         channel: grpc.aio.Channel,
-        progress: Progress,
+        entries: EntriesFolder,
         metrics: RankerMetrics,
         call_seconds: float,
     ) -> None:
         self._stub: profile_service_pb2_grpc.ProfileServiceAsyncStub
         self._stub = profile_service_pb2_grpc.ProfileServiceStub(channel)  # type: ignore[assignment]
-        self._progress = progress
+        self._entries = entries
         self._metrics = metrics
         self._call_seconds = call_seconds
         self._asked: dict[tuple[TenantReplica, bytes], asyncio.Future[KnownUser | None]] = {}
@@ -67,8 +77,8 @@ class UserStates:
     def prefetch(self, replica: TenantReplica, user_key: bytes) -> None:
         """Ask for a user who is not held, without waiting: `get` will find the answer, or wait.
 
-        What frames bring until then is added to it, so it may be asked for before the position
-        that a caller wants is folded.
+        Entries that come until then are applied to it, so it may be asked for before the position
+        that a caller wants is reached.
         """
         if replica.users.get(user_key) is None and (replica, user_key) not in self._asked:
             self._ask(replica, user_key)
@@ -98,8 +108,6 @@ class UserStates:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[KnownUser | None] = loop.create_future()
         self._asked[replica, user_key] = answer
-        # Before profile is asked: no delta may fall between its answer and our collecting.
-        replica.users.expect(user_key)
         if replica not in self._queued:
             self._queued[replica] = []
             loop.call_soon(self._send, replica)
@@ -114,23 +122,38 @@ class UserStates:
             call.add_done_callback(self._calls.discard)
 
     async def _call(self, replica: TenantReplica, user_keys: list[bytes]) -> None:
-        asked_at = self._progress.applied
-        known: list[KnownUser] | None = None
+        lost = self._entries.lost
+        left, least = user_keys, None
         try:
-            answer = await self._stub.BatchGetProfiles(
-                self._request(replica, user_keys), timeout=self._call_seconds
-            )
-            known = _read(answer, replica, len(user_keys), asked_at)
+            for _ in range(_TRIES):
+                answer = await self._read(replica, left, least, lost)
+                again = self._settle_all(replica, answer)
+                left = self._unsettled(replica, left)
+                if again is None or answer.stale:
+                    break
+                least = Position(0, self._entries.progress.applied.epoch, again)
+                self._metrics.user_repeats.inc(len(left))
+            for user_key in left:
+                # Not held: it will not see what comes.
+                known = KnownUser(answer.states[user_key], answer.reached)
+                self._settle(replica, user_key, known)
         except (grpc.aio.AioRpcError, ProfileAwayError) as error:
-            self._metrics.user_failures.inc(len(user_keys))
-            _log.warning("profile is away", users=len(user_keys), error=_text(error))
+            self._metrics.user_failures.inc(len(left))
+            _log.warning("profile is away", users=len(left), error=_text(error))
         finally:
-            for place, user_key in enumerate(user_keys):
-                self._settle(replica, user_key, None if known is None else known[place])
+            for user_key in self._unsettled(replica, user_keys):
+                self._settle(replica, user_key, None)
 
-    def _request(
-        self, replica: TenantReplica, user_keys: list[bytes]
-    ) -> pb.BatchGetProfilesRequest:
+    def _unsettled(self, replica: TenantReplica, user_keys: list[bytes]) -> list[bytes]:
+        return [user_key for user_key in user_keys if (replica, user_key) in self._asked]
+
+    async def _read(
+        self,
+        replica: TenantReplica,
+        user_keys: Sequence[bytes],
+        least: Position | None,
+        lost: int,
+    ) -> "_Answer":
         request = pb.BatchGetProfilesRequest(
             tenant=replica.tenant,
             subjects=[subject_of(user_key) for user_key in user_keys],
@@ -138,19 +161,47 @@ class UserStates:
             seen_by_type=True,
             max_answer_bytes=_ANSWER_BYTES,
         )
-        if self._progress.applied.version > 0:
-            request.min_position = self._progress.position()
-        # Leaves profile the time to answer what it has when it cannot catch up.
-        request.wait_budget.FromMicroseconds(int(self._call_seconds * 0.8e6))
-        return request
+        if least is not None:
+            request.min_position = least.encode()
+            # Leaves profile the time to answer what it has when it cannot catch up.
+            request.wait_budget.FromMicroseconds(int(self._call_seconds * 0.8e6))
+        answer = await self._stub.BatchGetProfiles(request, timeout=self._call_seconds)
+        # What gRPC makes of bytes that cannot be decoded, with status OK.
+        if answer is None:
+            raise ProfileAwayError("profile's answer cannot be decoded")
+        if len(answer.results) != len(user_keys):
+            raise ProfileAwayError(
+                f"profile answered {len(answer.results)} of {len(user_keys)} users"
+            )
+        try:
+            reached = decode_position(answer.position)
+            states = [_state(result, replica, reached.sequence) for result in answer.results]
+        except ValueError as error:
+            raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
+        if self._entries.lost != lost or not self._entries.progress.holds(reached):
+            raise ProfileAwayError(f"profile is at {reached}, which is not on our log")
+        return _Answer(dict(zip(user_keys, states, strict=True)), reached, answer.stale)
+
+    def _settle_all(self, replica: TenantReplica, answer: "_Answer") -> int | None:
+        """Hold the states that can be brought up to now; return what others must reflect, if any.
+
+        Called without a pause after an answer was read, and here there is none: what comes later
+        finds the user held.
+        """
+        again: int | None = None
+        for user_key, state in answer.states.items():
+            if state.sequence < self._entries.start:
+                least: int | None = self._entries.margin()
+            else:
+                least = self._entries.bring_up(replica, user_key, state)
+            if least is None:
+                replica.users.hold(user_key, state)
+                self._settle(replica, user_key, KnownUser(state))
+            else:
+                again = max(least, again or 0)
+        return again
 
     def _settle(self, replica: TenantReplica, user_key: bytes, known: KnownUser | None) -> None:
-        if known is None or known.behind is not None:
-            # Not held: deltas between that state and now were never seen.
-            replica.users.abandon(user_key)
-        elif not replica.users.fulfil(user_key, known.state):
-            # An event was taken back meanwhile, and this answer still has it.
-            known = KnownUser(known.state, known.answered)
         answer = self._asked.pop((replica, user_key))
         if not answer.done():
             answer.set_result(known)
@@ -162,40 +213,15 @@ def _text(error: Exception) -> str:
     return str(error)
 
 
-def _read(
-    answer: pb.BatchGetProfilesResponse | None,
-    replica: TenantReplica,
-    users: int,
-    asked_at: Applied,
-) -> list[KnownUser]:
-    # What gRPC makes of bytes that cannot be decoded, with status OK.
-    if answer is None:
-        raise ProfileAwayError("profile's answer cannot be decoded")
-    if len(answer.results) != users:
-        raise ProfileAwayError(f"profile answered {len(answer.results)} of {users} users")
-    if answer.epoch != asked_at.epoch and asked_at.version > 0:
-        raise ProfileAwayError(f"profile is in epoch {answer.epoch}, not in {asked_at.epoch}")
-    try:
-        answered = decode_position(answer.position)
-        behind = answered if answer.stale or answer.version < asked_at.version else None
-        return [
-            KnownUser(_state(result, replica, answer.version), behind, answered)
-            for result in answer.results
-        ]
-    except ValueError as error:
-        raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
-
-
-def _state(result: pb.ProfileResult, replica: TenantReplica, version: int) -> UserState:
+def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> UserState:
     if not result.HasField("profile"):
-        return UserState(version, unknown=True)
+        return UserState(sequence, unknown=True)
     state = result.profile.state
     return UserState(
-        version,
+        sequence,
         _recent(state, replica),
         _seen(result.profile, replica),
-        _vector(state, replica),
-        state.generation_id,
+        _put(state) if state.vector_set else None,
     )
 
 
@@ -237,17 +263,8 @@ def _picked(values: Ordinals, indices: Sequence[int]) -> Ordinals:
     return picked
 
 
-def _vector(state: profile_pb2.UserState, replica: TenantReplica) -> np.ndarray | None:
-    if not state.vector:
-        return None
+def _put(state: profile_pb2.UserState) -> PutVector:
     vector = np.frombuffer(state.vector, dtype="<f4")
     if not np.isfinite(vector).all():
         raise ValueError("a vector is not finite")
-    generation = replica.generation
-    if (
-        generation is not None
-        and state.generation_id == generation.generation_id
-        and vector.size != generation.dimension
-    ):
-        raise ValueError(f"a vector has {vector.size} values, not {generation.dimension}")
-    return vector
+    return PutVector(state.generation_id, vector, state.vector_pinned)

@@ -4,9 +4,13 @@ It says what services/feedback/learner/frame_conversion.py and services/ranker/f
 together. Categories of items are left out: nothing here filters by them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from services.feed.entries import EventColumns, TenantEntries
 from services.feedback.learner.model.changes import Changes, SpaceChanges
+from services.feedback.learner.model.entries import Event, LogEntry
 from services.ranker.domain import changes as ranker
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer_head import ScorerHead
@@ -31,7 +35,11 @@ def tenant_changes(changes: Changes, generations: Mapping[str, Generation]) -> r
         rules=_rules(changes),
         popularity=_popularity(changes),
         places=_places(changes),
-        users=_users(changes),
+        factors=tuple(
+            ranker.FactorChange(space.generation_id, space.factor)
+            for space in changes.spaces
+            if space.factor is not None
+        ),
         head=_head(changes),
     )
 
@@ -72,20 +80,24 @@ def _places(changes: Changes) -> ranker.PlaceChanges | None:
     return None if part is None else ranker.PlaceChanges(part.items, part.places, part.levels)
 
 
-def _users(changes: Changes) -> ranker.UserChanges | None:
-    part = changes.users
-    if part is None:
+def tenant_entries(entries: Sequence[LogEntry]) -> TenantEntries | None:
+    """Return the events of a stretch of one tenant's log, as feedback sends them to rankers; None:
+    there are none.
+    """
+    events = [(entry, entry.kind) for entry in entries if isinstance(entry.kind, Event)]
+    if not events:
         return None
-    events = part.events
-    return ranker.UserChanges(
-        user_keys=tuple(part.user_keys),
-        types=tuple(part.types),
-        event_users=events.users,
-        event_items=events.items,
-        event_types=events.types,
-        event_weights=events.weights,
-        event_times_us=events.times_us,
-        generation_id=changes.active,
-        vector_users=part.vector_users,
-        vectors=part.vectors,
+    users: dict[bytes, int] = {}
+    items: dict[str, int] = {}
+    types: dict[str, int] = {}
+    columns = EventColumns(
+        np.array([users.setdefault(event.user_key, len(users)) for _, event in events]),
+        np.array([items.setdefault(event.item_id, len(items)) for _, event in events]),
+        np.array([types.setdefault(event.type, len(types)) for _, event in events]),
+        np.array([event.value for _, event in events], np.float64),
+        np.array([event.time_us for _, event in events], np.int64),
+        np.array([entry.sequence for entry, _ in events], np.int64),
+        np.array([event.weight for _, event in events], np.float32),
+        np.array([entry.accepted_at_us for entry, _ in events], np.int64),
     )
+    return TenantEntries(entries[0].tenant, list(items), list(users), list(types), events=columns)

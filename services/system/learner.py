@@ -1,8 +1,10 @@
 """Drives the learner's steps as feedback's learner_state.py does, without log and store."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Self
 
+from services.feed.entries import TenantEntries
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.checkpoint import checkpoint
 from services.feedback.learner.model.entries import (
@@ -16,8 +18,17 @@ from services.feedback.learner.model.fold import fold
 from services.feedback.learner.model.placement import unfinished
 from services.feedback.learner.model.step import States, finite, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.bridge import tenant_entries
 
 TENANT = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStep:
+    """What one step of the learner changed, and the events of its stretch of the log, if any."""
+
+    changes: Sequence[Changes]
+    entries: TenantEntries | None = None
 
 
 class SystemLearner:
@@ -29,12 +40,12 @@ class SystemLearner:
         self._sequence = 0
         self._version = 0
 
-    def activate(self, generation: GenerationActivated) -> list[Changes]:
+    def activate(self, generation: GenerationActivated) -> list[SystemStep]:
         """Start with a generation, which the log has as its first entry."""
         return list(self.take([generation], 0))
 
-    def take(self, kinds: Sequence[Kind], accepted_at_us: int) -> Iterator[Changes]:
-        """Learn from entries, in as few steps as they fit in, and yield what each step changed.
+    def take(self, kinds: Sequence[Kind], accepted_at_us: int) -> Iterator[SystemStep]:
+        """Learn from entries, in as few steps as they fit in, and yield each step.
 
         Raises:
             ArithmeticError: a step came to values that are not finite.
@@ -51,10 +62,10 @@ class SystemLearner:
             changes = step(self._states, entries[:length], self._config, self._version)
             if not finite(changes):
                 raise ArithmeticError("a step came to values that are not finite")
-            yield from changes
+            yield SystemStep(changes, tenant_entries(entries[:length]))
             entries = entries[length:]
 
-    def adopt(self, staged: GenerationStaged, accepted_at_us: int) -> Iterator[Changes]:
+    def adopt(self, staged: GenerationStaged, accepted_at_us: int) -> Iterator[SystemStep]:
         """Build a generation beside the one that serves, and let it serve when it is built.
 
         Raises:

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
-from services.feedback.learner.model.changes import Changes
+from services.feed.entries import TenantEntries
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.slate import Slate, make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_entries import UserEntries
 from services.ranker.domain.user_state import UserState
 from services.system.bridge import tenant_changes
-from services.system.learner import TENANT
+from services.system.learner import TENANT, SystemStep
 
 
 class SystemReplica:
-    """Folds changes and makes slates. No user is ever forgotten: there is nobody to ask."""
+    """Follows steps of the learner and makes slates.
+
+    No user is ever forgotten: there is nobody to ask.
+    """
 
     def __init__(
         self, generation: Generation, max_users: int, later: Sequence[Generation] = ()
@@ -22,26 +26,29 @@ class SystemReplica:
         """Start empty; `generation` will be activated first, `later` ones may be after it."""
         self._generations = {one.generation_id: one for one in (generation, *later)}
         self._replica = TenantReplica(TENANT, HALF_LIFE_SECONDS, max(max_users, 1))
-        self._version = 0
 
-    def fold(self, changes: Changes) -> None:
-        """Take what one step changed, checked as a frame is.
+    def fold(self, step: SystemStep) -> None:
+        """Take what one step changed, checked as a frame is, and what users did.
 
         Raises:
             RefusedChangesError: the changes are wrong.
 
         """
-        self._version += 1
-        columns = tenant_changes(changes, self._generations)
-        if columns.users is not None:
-            users = self._replica.users
-            for user_key in columns.users.user_keys:
-                if users.get(user_key) is None:
-                    # As profile answers for somebody it has not heard of.
-                    users.expect(user_key)
-                    users.fulfil(user_key, UserState(self._version - 1, unknown=True))
-        self._replica.check(columns)
-        self._replica.fold(self._version, columns)
+        for changes in step.changes:
+            columns = tenant_changes(changes, self._generations)
+            self._replica.check(columns)
+            self._replica.fold(columns)
+        if step.entries is not None:
+            self._take(step.entries)
+
+    def _take(self, entries: TenantEntries) -> None:
+        users = self._replica.users
+        for user_key in entries.user_keys:
+            if users.get(user_key) is None:
+                # As profile answers for somebody it has not heard of.
+                users.hold(user_key, UserState(0, unknown=True))
+        through = int(entries.events.sequences[-1])
+        users.take(UserEntries(entries, through), self._replica.ordinals)
 
     def slate(
         self,

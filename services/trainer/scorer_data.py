@@ -106,11 +106,11 @@ def collect_groups(
     entries = HistoryEntries(timeline, contents)
 
     def learn(kinds: Sequence[Kind], now_us: int) -> None:
-        for changes in learner.take(kinds, now_us):
-            replica.fold(changes)
+        for step in learner.take(kinds, now_us):
+            replica.fold(step)
 
-    for changes in learner.activate(generation.learner):
-        replica.fold(changes)
+    for step in learner.activate(generation.learner):
+        replica.fold(step)
     for kinds in _parts(entries.listed()):
         learn(kinds, 0)
     for kinds in _parts(_puts(data, vectors, generation.learner.generation_id)):

@@ -7,7 +7,8 @@ Hardware of the figures in README and DECISIONS: 2 shared cores of an AMD EPYC, 
 
 Run as `python -m tests.benchmarks.slate [items ...]`. Prints p50 and p99, of CPU and of wall time
 (on a busy machine only CPU says something), of: parsing a Recommend request, making the slate and
-serialising the answer; similar items; folding a frame with one event.
+serialising the answer; similar items; folding the frame of one event, applying its entry, and
+encoding a user.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import functools
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import faiss
 import numpy as np
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.feed.entries import Entries
 from services.ranker.domain.changes import PopularityChanges, RuleChanges
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.seen_items import SEEN
@@ -31,9 +33,12 @@ from services.ranker.domain.similar_items import similar_items
 from services.ranker.domain.slate import make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import RECENT, UserState
+from services.ranker.domain.visibility import Overlays
+from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_folder import FrameFolder
 from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
 from services.ranker.slate_id import new_slate_id
+from tests.ranker.entries import Told, stretch
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import KnownGenerations, generation, manifest
 
@@ -47,7 +52,9 @@ RULE = read_rule(preset_rule("shopping"))
 
 def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
     """Return a folder whose one tenant has `items` items with everything filled in."""
-    folder = FrameFolder(KnownGenerations(), lambda name: TenantReplica(name, HALF_LIFE, 10_000))
+    folder = FrameFolder(
+        KnownGenerations(), lambda name: TenantReplica(name, HALF_LIFE, 10_000), Overlays()
+    )
     changes = Changes(activated=manifest(dimension=DIMENSION))
     for number in range(items):
         changes.item(f"item-{number}", [f"c{number % 20}"])
@@ -80,12 +87,11 @@ def users_of(items: int, rng: np.random.Generator, replica: TenantReplica) -> li
         recent["item"] = rng.integers(0, items, 20)
         recent["weight"] = 1.0
         recent["time"] = NOW - np.arange(20)[::-1]
-        vector = rng.standard_normal(DIMENSION, dtype=np.float32)
         seen = np.zeros(200, dtype=SEEN)
         seen["item"] = rng.integers(0, items, 200)
         seen["kind"] = kinds * 100
         seen["time"] = int(NOW * 1e6)
-        users.append(UserState(1, recent, seen, vector, "g1"))
+        users.append(UserState(1, recent, seen))
     return users
 
 
@@ -142,20 +148,43 @@ def run(items: int) -> None:
         replica, pb.RecommendRequest(count=10).SerializeToString(), cold), 400)  # fmt: skip
     timed("SimilarItems, 10", lambda n: similar_items(
         replica, f"item-{n}", 10, ItemFilter(), NOW), 100)  # fmt: skip
-    replica.users.expect(b"u:1")
-    replica.users.fulfil(b"u:1", UserState(0))
+    replica.users.hold(b"u:1", UserState(0))
     loop = asyncio.new_event_loop()
 
     def fold(number: int) -> None:
         loop.run_until_complete(folder.apply([frames[number]]))
 
     frames = [one_event(number, items, rng) for number in range(400)]
-    timed("fold a frame with one event", fold, 400)
+    timed("fold the frame of one event", fold, 400)
+    entries = EntriesFolder(folder, Overlays())
+    for key, whose in ((b"u:1", "a user who is held"), (b"u:2", "another user")):
+        stretches = one_entry(key, items, entries.progress.applied.sequence, rng)
+
+        def apply(number: int, stretches: Sequence[Entries] = stretches) -> None:
+            loop.run_until_complete(entries.apply([stretches[number]]))
+
+        timed(f"apply the entry of one event of {whose}", apply, 400)
+    timed("encode a user", lambda n: encode(replica, users[n % USERS]), 400)
     loop.close()
 
 
+def encode(replica: TenantReplica, user: UserState) -> None:
+    user.encoded = None
+    replica.spaces["g1"].user_vector(user, replica.catalogue.listed())
+
+
+def one_entry(
+    user_key: bytes, items: int, after: int, rng: np.random.Generator
+) -> Sequence[Entries]:
+    """Return stretches of the log of one event each."""
+    return [
+        stretch(after + place, Told().event(user_key, f"item-{item}", 1.0, NOW + place))
+        for place, item in enumerate(rng.integers(0, items, 410))
+    ]
+
+
 def one_event(number: int, items: int, rng: np.random.Generator) -> frame_pb2.Frame:
-    """Return the frame of a step with one event: 6 vectors, 40 rule cells, one user."""
+    """Return the frame of a step with one event: 6 vectors, 40 rule cells."""
     changes = Changes()
     touched = [f"item-{n}" for n in rng.integers(0, items, 20)]
     for item_id in touched[:6]:
@@ -163,8 +192,6 @@ def one_event(number: int, items: int, rng: np.random.Generator) -> frame_pb2.Fr
     for slot, item_id in enumerate(touched):
         changes.rule(touched[0], slot, item_id, 1.0).rule(item_id, slot, touched[0], 0.5)
     changes.popularity(touched[0], NOW / HALF_LIFE, 7.0)
-    changes.event(b"u:1", touched[0], 1.0, NOW)
-    changes.user_vector(b"u:1", (rng.standard_normal(DIMENSION) * 0.1).tolist())
     return frame(number + 2, changes)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harken.ranker.v1 import slate_pb2
 from services.cli.first_slate import wait_answers
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessFailedError, ProcessSpec, ServiceProcess
@@ -24,7 +25,7 @@ class Degraded(ScriptedSuite):
         answer = await super().Recommend(request, context)
         assert request.preview
         if len(self.calls) <= self.degraded:
-            answer.degradations.append("profile_unavailable")
+            answer.degradations.append(slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE)
         return answer
 
 

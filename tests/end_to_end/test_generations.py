@@ -17,7 +17,7 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from harken.internal.feed.v1 import feed_service_pb2
-from harken.ranker.v1 import ranker_service_pb2
+from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.common.position import decode_position
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from tests.conftest import StartSuite
@@ -226,7 +226,8 @@ def check_slates(recorded: Recorded) -> None:
             users.update(_user_vectors(recorded.frames[place]))
             place += 1
         assert answer.generation_id == fold.active
-        assert "vector_of_other_generation" not in answer.degradations
+        other = slate_pb2.DEGRADATION_VECTOR_OF_OTHER_GENERATION
+        assert other not in answer.degradations
         generations.add(answer.generation_id)
         if not answer.slots or not answer.slots[0].sources:
             continue

@@ -10,13 +10,14 @@ from services.evaluation.contest import Contest
 from services.evaluation.outcomes import Outcomes
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import SlateArm
-from services.evaluation.system.change_buffer import ChangeBuffer
 from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
 from services.evaluation.system.run import system_run
+from services.evaluation.system.step_buffer import StepBuffer
 from services.evaluation.system.warm_retraining import WARM
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.system.generation import bootstrap_generation
+from services.system.learner import SystemStep
 from tests.evaluation.histories import Row, timeline_of
 
 DAY = 86_400
@@ -133,7 +134,8 @@ def test_frozen_params_keeps_vectors_and_counts_of_the_split_and_goes_on_with_us
     assert states[0] is not None
     assert states[1] is not None
     assert states[0].recent.tolist() == states[1].recent.tolist()
-    assert states[0].vector is not None
+    space = frozen.spaces[frozen.active]
+    assert space.user_vector(states[0], frozen.catalogue.listed()) is not None
 
 
 def test_items_come_into_the_catalogue_with_their_first_event() -> None:
@@ -148,9 +150,11 @@ def test_items_come_into_the_catalogue_with_their_first_event() -> None:
 
 
 def test_a_buffer_gives_back_what_was_put_in_order() -> None:
-    with ChangeBuffer() as buffer:
+    with StepBuffer() as buffer:
         for _ in range(2):
             for number in range(5):
-                buffer.add(Changes(f"t{number}", ["x"] * number))
-            assert [c.tenant for c in buffer.drain()] == [f"t{n}" for n in range(5)]
+                buffer.add(SystemStep([Changes(f"t{number}", ["x"] * number)]))
+            assert [step.changes[0].tenant for step in buffer.drain()] == [
+                f"t{n}" for n in range(5)
+            ]
             assert list(buffer.drain()) == []

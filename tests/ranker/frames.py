@@ -1,6 +1,6 @@
 """Builds frames by item id, for tests that feed the ranker."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -25,8 +25,7 @@ class Changes:
     vectors: list[tuple[str, Sequence[float], float]] = field(default_factory=list)
     rules: list[tuple[str, int, str, float]] = field(default_factory=list)
     popular: list[tuple[str, float, float]] = field(default_factory=list)
-    events: list[tuple[bytes, str, float, float, str]] = field(default_factory=list)
-    user_vectors: list[tuple[bytes, Sequence[float]]] = field(default_factory=list)
+    factors: list[tuple[str, Sequence[Sequence[float]]]] = field(default_factory=list)
 
     def item(
         self,
@@ -55,19 +54,8 @@ class Changes:
         self.popular.append((item_id, level, count))
         return self
 
-    def event(
-        self,
-        user_key: bytes,
-        item_id: str,
-        weight: float = 1.0,
-        time: float = 0.0,
-        event_type: str = "view",
-    ) -> Self:
-        self.events.append((user_key, item_id, weight, time, event_type))
-        return self
-
-    def user_vector(self, user_key: bytes, values: Sequence[float]) -> Self:
-        self.user_vectors.append((user_key, values))
+    def factor(self, rows: Sequence[Sequence[float]], generation_id: str = "g1") -> Self:
+        self.factors.append((generation_id, rows))
         return self
 
     def message(self) -> frame_pb2.TenantChanges:
@@ -102,32 +90,10 @@ class Changes:
             changes.popularity.items.extend(index(row[0]) for row in self.popular)
             changes.popularity.levels = np.array([row[1] for row in self.popular], "<f8").tobytes()
             changes.popularity.counts = np.array([row[2] for row in self.popular], "<f8").tobytes()
-        if self.events or self.user_vectors:
-            self._add_users(changes.users, index)
+        for generation_id, rows in self.factors:
+            changes.encoder_factors.add(generation_id=generation_id, factor=_floats(rows))
         changes.item_ids.extend(ids)
         return changes
-
-    def _add_users(self, users: frame_pb2.UserDeltas, index: Callable[[str], int]) -> None:
-        keys: dict[bytes, int] = {}
-
-        def user(user_key: bytes) -> int:
-            return keys.setdefault(user_key, len(keys))
-
-        types = list(dict.fromkeys(row[4] for row in self.events))
-        users.types.extend(types)
-        users.generation_id = self.generation_id
-        for sequence, (user_key, item_id, weight, time, event_type) in enumerate(self.events):
-            users.event_users.append(user(user_key))
-            users.event_items.append(index(item_id))
-            users.event_types.append(types.index(event_type))
-            users.event_times_us.append(round(time * 1e6))
-            users.event_sequences.append(sequence)
-            users.event_weights += np.array([weight], "<f4").tobytes()
-            users.event_values += np.array([np.nan], "<f8").tobytes()
-        users.vector_users.extend(user(row[0]) for row in self.user_vectors)
-        users.vectors = _floats(row[1] for row in self.user_vectors)
-        users.pinned.extend(False for _ in self.user_vectors)
-        users.user_keys.extend(keys)
 
 
 def _floats(rows: Iterable[Sequence[float]]) -> bytes:

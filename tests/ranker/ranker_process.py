@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from harken.common.v1 import subject_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc
+from services.common.position import decode_position
 from tests.ranker.scripted_upstream import ScriptedUpstream
 from tests.waiting import until
 
@@ -48,6 +49,12 @@ class Ranker:
             return (await self.state()).version >= version
 
         await until(reached, f"version {version} on the ranker")
+
+    async def heard(self, sequence: int) -> None:
+        async def reached() -> bool:
+            return decode_position((await self.state()).position).sequence >= sequence
+
+        await until(reached, f"entry {sequence} on the ranker")
 
     async def recommend(self, name: str, **fields: Any) -> pb.RecommendResponse:
         request = pb.RecommendRequest(subject=user(name), **fields)

@@ -13,12 +13,15 @@ from harken.feedback.v1 import (
 from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, frame_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.common.call_limits import CallLimits
-from services.common.errors import EpochLostError
+from services.common.errors import EpochLostError, NotReadyError
 from services.common.live import Live
-from services.common.position import Position
+from services.common.position import Position, decode_position
 from services.common.rpc_boundary import RpcBoundary, RpcMetrics
 from services.common.user_key import user_key_of
+from services.feed.entries import Entries
+from services.feed.entries_codec import encode
 from services.ranker.profile_probe import PROBE
+from tests.ranker.entries import Told, stretch
 from tests.ranker.generations import generation_files, manifest
 from tests.scripted_server import scripted_server, unscripted
 
@@ -29,19 +32,24 @@ class ScriptedFeedback(
     feed_service_pb2_grpc.FeedServiceServicer,
     generation_service_pb2_grpc.GenerationServiceServicer,
 ):
-    """A feed that grows by `add`, and one set of generation files."""
+    """A feed whose lanes grow by `add` and `tell`, and one set of generation files."""
 
-    FollowEntries = ListGenerations = PublishGeneration = unscripted
+    ListGenerations = PublishGeneration = unscripted
     PromoteGeneration = RollbackGeneration = unscripted
 
     def __init__(self) -> None:
         self.frames: list[frame_pb2.Frame] = []
         self.snapshot: list[frame_pb2.Frame] = []
+        self.entries: list[Entries] = []
+        self.base_sequence = 0
+        self._entries_held = False
+        self._entries_away = False
+        self.entry_starts: list[feed_service_pb2.FollowEntriesRequest] = []
         self.forks: dict[int, int] = {}
         self.epoch = 1
         self.lost_epoch = False
+        self.lost_version = False
         self.starts: list[feed_service_pb2.SubscribeStart] = []
-        self.acked = 0
         self.nacks: list[feed_service_pb2.Nack] = []
         self.files = generation_files()
         self.downloads = 0
@@ -51,9 +59,80 @@ class ScriptedFeedback(
     def head(self) -> int:
         return self.frames[-1].version if self.frames else 0
 
+    @property
+    def sequence(self) -> int:
+        """The newest entry of the log."""
+        return self.entries[-1].through_sequence if self.entries else self.base_sequence
+
     def add(self, *frames: frame_pb2.Frame) -> None:
+        """Publish frames. What they reflect of the log without its being told says nothing."""
+        for frame in frames:
+            missing = frame.through_sequence - self.sequence
+            if missing > 0:
+                self.entries.append(stretch(self.sequence, length=missing, epoch=self.epoch))
         self.frames.extend(frames)
+        self._wake()
+
+    def tell(self, *told: Told) -> int:
+        """Add a stretch to the log; return the sequence that it ends with."""
+        self.entries.append(stretch(self.sequence, *told, epoch=self.epoch))
+        self._wake()
+        return self.sequence
+
+    def set_entries_away(self, away: bool) -> None:
+        """Break the streams of entries, and refuse new ones, until told otherwise."""
+        self._entries_away = away
+        self._wake()
+
+    def hold_entries(self) -> None:
+        """Tell how far the log is, and send none of it."""
+        self._entries_held = True
+
+    def release_entries(self) -> None:
+        self._entries_held = False
+        self._wake()
+
+    def _check_entries(self) -> None:
+        if self._entries_away:
+            raise NotReadyError("the script says so")
+
+    def _wake(self) -> None:
         self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def FollowEntries(  # noqa: N802
+        self,
+        request: feed_service_pb2.FollowEntriesRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[feed_service_pb2.FollowEntriesResponse]:
+        self.entry_starts.append(request)
+        self._check_entries()
+        after = self.sequence
+        if request.HasField("resume"):
+            if self.lost_epoch and request.resume.epoch < self.epoch:
+                raise EpochLostError("the script says so")
+            after = request.resume.sequence
+        welcome = feed_service_pb2.EntriesWelcome(
+            epoch=self.epoch, head_sequence=self.sequence, after_sequence=after
+        )
+        for epoch, last in self.forks.items():
+            welcome.forks.add(epoch=epoch, last_sequence=last)
+        yield feed_service_pb2.FollowEntriesResponse(welcome=welcome)
+        while True:
+            changed = self._changed
+            self._check_entries()
+            held = self._entries_held
+            for one in [one for one in self.entries if one.after_sequence >= after and not held]:
+                after = one.through_sequence
+                yield feed_service_pb2.FollowEntriesResponse(entries=encode(one))
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await changed.wait()
+            except TimeoutError:
+                heartbeat = feed_service_pb2.EntriesHeartbeat(
+                    epoch=self.epoch, head_sequence=self.sequence
+                )
+                yield feed_service_pb2.FollowEntriesResponse(heartbeat=heartbeat)
 
     async def Subscribe(  # noqa: N802
         self,
@@ -64,6 +143,9 @@ class ScriptedFeedback(
         self.starts.append(start)
         if self.lost_epoch and start.WhichOneof("from") == "resume":
             raise EpochLostError("the script says so")
+        if self.lost_version and start.WhichOneof("from") == "resume":
+            self.lost_version = False
+            raise EpochLostError("the script says so, once")
         listener = asyncio.create_task(self._listen(requests))
         try:
             yield self._welcome()
@@ -78,13 +160,13 @@ class ScriptedFeedback(
                     yield response
                 sent = chunks[-1].version
             while True:
-                self._changed.clear()
+                changed = self._changed
                 for frame in [frame for frame in self.frames if frame.version > sent]:
                     sent = frame.version
                     yield feed_service_pb2.SubscribeResponse(frame=frame)
                 try:
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
-                        await self._changed.wait()
+                        await changed.wait()
                 except TimeoutError:
                     response = feed_service_pb2.SubscribeResponse()
                     response.heartbeat.epoch = self.epoch
@@ -104,10 +186,7 @@ class ScriptedFeedback(
 
     async def _listen(self, requests: AsyncIterator[feed_service_pb2.SubscribeRequest]) -> None:
         async for request in requests:
-            if request.HasField("ack"):
-                self.acked = max(self.acked, request.ack.version)
-            else:
-                self.nacks.append(request.nack)
+            self.nacks.append(request.nack)
 
     async def DownloadGeneration(  # noqa: N802
         self,
@@ -151,12 +230,11 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
         else:
             self.requests.append(request)
         # The state is read when the call comes in; the answer may take its time.
-        version = self._feedback.head - self.behind_by
+        reached = self._feedback.sequence - self.behind_by
+        wanted = decode_position(request.min_position).sequence if request.min_position else 0
         response = profile_service_pb2.BatchGetProfilesResponse(
-            epoch=self.epoch,
-            version=version,
-            position=Position(0, self.epoch, version).encode(),
-            stale=self.behind_by > 0,
+            position=Position(0, self.epoch, reached).encode(),
+            stale=reached < wanted,
         )
         for subject in request.subjects:
             result = response.results.add()

@@ -10,8 +10,7 @@ import numpy as np
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
-from harken.feedback.v1 import feedback_service_pb2_grpc
-from harken.internal.slates.v1 import slate_service_pb2
+from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.channels import open_channel
 from services.common.errors import OverloadedError
@@ -20,17 +19,15 @@ from services.common.status import status_of
 from services.ranker.domain.shown_columns import ShownColumns
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
 from tests.ranker.ranker_process import user
-from tests.scripted_server import scripted_server, unscripted
+from tests.scripted_server import scripted_server
 from tests.waiting import until
 
 TOLD_SECONDS = 3.5
 """More than the pause that the log makes by itself."""
 
 
-class Shedding(feedback_service_pb2_grpc.FeedbackServiceServicer):
+class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
     """Sheds the first call."""
-
-    RecordEvents = ImportEvents = RetractEvents = ExportEvents = unscripted
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -56,7 +53,7 @@ class Shedding(feedback_service_pb2_grpc.FeedbackServiceServicer):
 async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
     feedback = Shedding()
     server = scripted_server()
-    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback, server)
+    slate_service_pb2_grpc.add_SlateServiceServicer_to_server(feedback, server)
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     nothing = np.zeros((0, 1), np.float32)

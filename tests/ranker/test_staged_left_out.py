@@ -7,9 +7,9 @@ from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError
 from services.ranker.domain.generation import Generation
-from services.ranker.frame_folder import FrameFolder, UnusableGenerationError
+from services.ranker.frame_folder import UnusableGenerationError
 from tests.ranker.generations import generation, manifest
-from tests.ranker.replicas import new_replica
+from tests.ranker.replicas import new_folder
 
 
 class _OneUnusable:
@@ -25,7 +25,7 @@ def _frame(version: int, **part: object) -> frame_pb2.Frame:
 
 
 async def test_it_is_left_out_and_its_vectors_and_end_too() -> None:
-    folder = FrameFolder(_OneUnusable(), new_replica)
+    folder = new_folder(_OneUnusable())
     vectors = frame_pb2.ItemVectors(
         generation_id="bad", items=[0], vectors=bytes(16), biases=bytes(4)
     )
@@ -42,7 +42,7 @@ async def test_it_is_left_out_and_its_vectors_and_end_too() -> None:
 
 
 async def test_another_serves_on_when_it_is_activated_and_rollback_heals() -> None:
-    folder = FrameFolder(_OneUnusable(), new_replica)
+    folder = new_folder(_OneUnusable())
     own = frame_pb2.ItemVectors(
         generation_id="g1", items=[0], vectors=np.array([1, 0, 0, 0], "<f4").tobytes(),
         biases=bytes(4),
@@ -64,7 +64,7 @@ async def test_another_serves_on_when_it_is_activated_and_rollback_heals() -> No
 
 
 async def test_it_serves_on_when_it_is_retired_until_there_is_another() -> None:
-    folder = FrameFolder(_OneUnusable(), new_replica)
+    folder = new_folder(_OneUnusable())
     await folder.apply(
         [
             _frame(1, activated=manifest("g1")),
@@ -80,7 +80,7 @@ async def test_it_serves_on_when_it_is_retired_until_there_is_another() -> None:
 
 
 async def test_where_nothing_serves_yet_it_is_refused() -> None:
-    folder = FrameFolder(_OneUnusable(), new_replica)
+    folder = new_folder(_OneUnusable())
     with pytest.raises(FrameRefusedError, match="as the test says"):
         await folder.apply([_frame(1, activated=manifest("bad"))])
     assert folder.progress.applied.version == 0

@@ -32,8 +32,12 @@ def recommend(
     min_position: Annotated[
         str, typer.Option(help="Position from RecordEvents, in hexadecimal.")
     ] = "",
-    wait: Annotated[float, typer.Option(help="Seconds to wait for --min-position.")] = 0.1,
-    strict: Annotated[bool, typer.Option(help="Fail when --min-position is not reached.")] = False,
+    min_learned_position: Annotated[
+        str,
+        typer.Option(help="Position from `harken import items` and others, in hexadecimal."),
+    ] = "",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for these positions.")] = 0.1,
+    strict: Annotated[bool, typer.Option(help="Fail when one of them is not reached.")] = False,
     tenant: Tenant = "default",
     *,
     suite: SuiteOptions,
@@ -41,10 +45,8 @@ def recommend(
     """Show the slate that a user gets now."""
     with clear_failures():
         endpoints = suite.endpoints()
-        try:
-            position = bytes.fromhex(min_position)
-        except ValueError:
-            raise typer.BadParameter("--min-position is no hexadecimal number") from None
+        position = _position("--min-position", min_position)
+        learned_position = _position("--min-learned-position", min_learned_position)
     request = ranker_service_pb2.RecommendRequest(
         preview=True,
         tenant=tenant,
@@ -54,11 +56,23 @@ def recommend(
         filter=slate_pb2.Filter(categories=category or [], allow_seen=allow_seen),
         excluded_item_ids=exclude or [],
         min_position=position,
+        min_learned_position=learned_position,
         strict=strict,
     )
-    if position:
+    if position or learned_position:
         request.wait_budget.CopyFrom(seconds(wait))
     run(_recommend(endpoints, request))
+
+
+def _position(option: str, text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} is no hexadecimal number") from None
+
+
+def _said(degradation: slate_pb2.Degradation) -> str:
+    return slate_pb2.Degradation.Name(degradation).removeprefix("DEGRADATION_").lower()
 
 
 async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.RecommendRequest) -> None:
@@ -72,12 +86,13 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     known = "nothing is known about the subject" if slate.unknown_subject else "personal"
     fresh = "[bold red]stale[/]" if slate.stale else "fresh"
     console.print(
-        f"{known}; {fresh}; position {slate.position.hex()}; generation "
+        f"{known}; {fresh}; position {slate.position.hex()}; learned position "
+        f"{slate.learned_position.hex()}; generation "
         f"{escape(slate.generation_id)}; policy {escape(slate.policy)}; slate {slate.slate_id}; "
         f"{took * 1000:.1f} ms"
     )
     if slate.degradations:
-        console.print(f"[bold red]degraded:[/] {escape(', '.join(slate.degradations))}")
+        console.print(f"[bold red]degraded:[/] {', '.join(map(_said, slate.degradations))}")
     if slate.unknown_categories:
         unknown = ", ".join(slate.unknown_categories)
         console.print(f"[bold red]no item has category:[/] {escape(unknown)}")

@@ -110,7 +110,7 @@ async def _generations(clients: Clients, tenant: str) -> Generations:
 
 
 def _print_rankers(states: Sequence[State | None]) -> None:
-    rankers = Table("ranker", "ready", "epoch", "version", "lag", box=SIMPLE_HEAD)
+    rankers = Table("ranker", "ready", "epoch", "version", "lag", "entries behind", box=SIMPLE_HEAD)
     tenants = Table(
         "ranker", "tenant", "generation", "items", "vectors", "users cached", "digest",
         box=SIMPLE_HEAD,
@@ -118,13 +118,13 @@ def _print_rankers(states: Sequence[State | None]) -> None:
     for number, state in enumerate(states, 1):
         name = f"ranker-{number}"
         if state is None:
-            rankers.add_row(name, _colour("no", False), "-", "-", "-")
+            rankers.add_row(name, _colour("no", False), "-", "-", "-", "-")
             continue
         lag = max(0, state.head_version - state.version)
         ready = state.ready and state.connected
         rankers.add_row(
             name, _colour("yes" if ready else "no", ready), str(state.epoch), str(state.version),
-            str(lag),
+            str(lag), str(state.entries_lag),
         )  # fmt: skip
         for one in state.tenants:
             tenants.add_row(

@@ -99,12 +99,12 @@ class Replay:
         first_events = {event.user: event for event in reversed(split.after)}
         nobody = subject_pb2.Subject(session_id=f"harken-replay-{secrets.token_hex(8)}")
         at_split = self._source.event_of(split.after[0]).event_time
-        popular, _ = await self._slate(nobody, FROZEN_COUNT, position, at_split)
+        popular, _ = await self._slate(nobody, FROZEN_COUNT, position, at_split, position)
         self._frozen = dict.fromkeys(first_events, _item_ids(popular))
 
         async def ask(user: str) -> Sequence[str]:
             subject = self._source.subject_of(first_events[user])
-            slate, _ = await self._slate(subject, FROZEN_COUNT, position, at_split)
+            slate, _ = await self._slate(subject, FROZEN_COUNT, position, at_split, position)
             return _item_ids(slate)
 
         known = [user for user in first_events if user in split.users_before]
@@ -160,14 +160,19 @@ class Replay:
         count: int,
         position: bytes,
         moment: timestamp_pb2.Timestamp,
+        learned: bytes = b"",
     ) -> tuple[ranker_service_pb2.RecommendResponse, float]:
-        """Return a slate as of a moment of the history, and how long it took in milliseconds."""
+        """Return a slate as of a moment of the history, and how long it took in milliseconds.
+
+        It reflects what users did up to `position`, and what was learned up to `learned`.
+        """
         request = ranker_service_pb2.RecommendRequest(
             preview=True,
             tenant=self._tenant,
             subject=subject,
             count=count,
             min_position=position,
+            min_learned_position=learned,
             as_of=moment,
             # Items on which the user had any event are not scored.
             filter=slate_pb2.Filter(seen_by_any_event=True),

@@ -57,7 +57,7 @@ class FeedFold:
         """
         if follows and frame.after_version != self.version:
             raise FeedFaultError(f"frame {frame.version} does not follow {self.version}")
-        if follows and frame.version != self.version + 1:
+        if follows and frame.version <= self.version:
             raise FeedFaultError(f"frame {frame.version} comes right after {self.version}")
         if frame.epoch < self.epoch or frame.through_sequence < self.sequence:
             raise FeedFaultError(f"frame {frame.version} goes back in the log")
@@ -89,6 +89,8 @@ def _take(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
         if vectors.items:
             _assign(changes, vectors, fold)
     _check_users(changes, fold)
+    for factor in changes.encoder_factors:
+        _check_factor(factor, fold)
 
 
 def _assign(
@@ -123,6 +125,15 @@ def _check_users(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
     if len(rows) != len(users.user_keys) * 4 * manifest.dimension:
         raise FeedFaultError(f"vectors of {len(users.user_keys)} users have {len(rows)} bytes")
     _check_floats(rows, manifest, len(users.user_keys))
+
+
+def _check_factor(factor: frame_pb2.EncoderFactor, fold: TenantFold) -> None:
+    manifest = fold.manifests.get(factor.generation_id)
+    if manifest is None:
+        raise FeedFaultError(f"factor of generation {factor.generation_id!r}, which is not built")
+    values = np.frombuffer(factor.factor, "<f4") if len(factor.factor) % 4 == 0 else np.zeros(0)
+    if values.size != manifest.dimension**2 or not np.isfinite(values).all():
+        raise FeedFaultError("an encoder factor is not a finite square of the dimension")
 
 
 def _check_floats(rows: bytes, manifest: generation_pb2.GenerationManifest, count: int) -> None:

@@ -117,7 +117,10 @@ async def _read_snapshot(messages: AsyncIterator[Any], fold: FeedFold, report: R
 async def _compare(
     messages: AsyncIterator[Any], fold: FeedFold, report: Report, target: str, stub: Any
 ) -> None:
-    """Fold up to the version that a ranker serves, and compare; it may be a step ahead of us."""
+    """Fold up to a version that a ranker serves, and compare.
+
+    It may be ahead of us, or behind; and where frames are merged one of us may pass the other by.
+    """
     for _ in range(_TRIES):
         try:
             state: State = await stub.GetServingState(
@@ -126,17 +129,16 @@ async def _compare(
         except grpc.aio.AioRpcError as error:
             report.faults.append(f"ranker {target} does not answer: {error.code().name}")
             return
-        if state.version >= fold.version:
+        if fold.version < state.version:
+            await _fold_to(messages, fold, report, state.version)
+        if fold.version == state.version:
             break
-        # It is behind: it catches up.
         await asyncio.sleep(_POLL_SECONDS)
     else:
         report.faults.append(
             f"ranker {target} stays at version {state.version}, the feed is at {fold.version}"
         )
         return
-    if fold.version < state.version:
-        await _fold_to(messages, fold, report, state.version)
     if fold.epoch > state.epoch:
         report.faults.append(f"ranker {target} is in epoch {state.epoch}, not in {fold.epoch}")
     _compare_tenants(state, fold, report, target)
@@ -146,12 +148,13 @@ async def _compare(
 async def _fold_to(
     messages: AsyncIterator[Any], fold: FeedFold, report: Report, version: int
 ) -> None:
+    """Fold frames until they are at a version or beyond it."""
     async for message in messages:
         if message.HasField("frame"):
             fold.take(message.frame, follows=True)
             report.frames += 1
             report.frame_bytes += message.frame.ByteSize()
-            if fold.version == version:
+            if fold.version >= version:
                 return
         elif message.HasField("heartbeat") and message.heartbeat.head_version < version:
             raise FeedFaultError(

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.evaluation.arm import MISS, Moment, Ranking
-from services.evaluation.system.change_buffer import ChangeBuffer
-from services.feedback.learner.model.changes import Changes
+from services.evaluation.system.step_buffer import StepBuffer
 from services.ranker.domain.slate import Slate
+from services.system.learner import SystemStep
 from services.system.replica import SystemReplica
 from services.system.timeline import Codes
 
@@ -101,13 +101,13 @@ class RefreshedArm(SlateArm):
         super().__init__(name, replica, keys, item_ids, count, allow_seen)
         self._period_us = period_seconds * 1_000_000
         self._period = now_us // self._period_us
-        self._waiting = ChangeBuffer()
+        self._waiting = StepBuffer()
 
-    def offer(self, changes: Sequence[Changes], time_us: int) -> None:
+    def offer(self, steps: Sequence[SystemStep], time_us: int) -> None:
         """Take what was learned at a time; it shows from the next period on."""
         self._advance(time_us)
-        for one in changes:
-            self._waiting.add(one)
+        for step in steps:
+            self._waiting.add(step)
 
     def close(self) -> None:
         """Give up what waits."""
@@ -123,8 +123,8 @@ class RefreshedArm(SlateArm):
         period = time_us // self._period_us
         if period != self._period:
             self._period = period
-            for changes in self._waiting.drain():
-                self.replica.fold(changes)
+            for step in self._waiting.drain():
+                self.replica.fold(step)
 
 
 class FrozenStateArm(SlateArm):

@@ -14,12 +14,11 @@ from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import FrozenStateArm, RefreshedArm, SlateArm
 from services.evaluation.system.shown_slates import with_slate
 from services.evaluation.system.warm_retraining import WARM, WarmRetraining
-from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import Kind
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.system.generation import SystemGeneration
 from services.system.history_entries import HistoryEntries
-from services.system.learner import SystemLearner
+from services.system.learner import SystemLearner, SystemStep
 from services.system.replica import SystemReplica
 from services.system.timeline import Ints, Timeline
 
@@ -78,12 +77,12 @@ class _Live:
         kinds = self._entries.of(events)
         if self._slates:
             kinds = self._with_slate(kinds)
-        changes = list(self._learner.take(kinds, now_us))
+        steps = list(self._learner.take(kinds, now_us))
         if self._full is not None:
-            for one in changes:
-                self._full.replica.fold(one)
+            for step in steps:
+                self._full.replica.fold(step)
         for arm in self._refreshed:
-            arm.offer(changes, now_us)
+            arm.offer(steps, now_us)
 
     def _with_slate(self, kinds: list[Kind]) -> list[Kind]:
         served = None if self._full is None else self._full.taken_slate()
@@ -114,15 +113,13 @@ class _FreshHistory:
 
     def reveal(self, events: Ints) -> None:
         now_us = int(self._times_us[events[-1]])
-        for changes in self._learner.take(self._entries.of(events), now_us):
-            self._replica.fold(without_parameters(changes))
+        for step in self._learner.take(self._entries.of(events), now_us):
+            self._replica.fold(without_parameters(step))
 
 
-def without_parameters(changes: Changes) -> Changes:
-    """Return a step's changes without those of item vectors, rules and popularity by events."""
-    if changes.upserted or changes.deleted:
-        return changes
-    return Changes(changes.tenant, changes.item_ids, active=changes.active, users=changes.users)
+def without_parameters(step: SystemStep) -> SystemStep:
+    """Return a step without changes of item vectors, rules and popularity by events."""
+    return SystemStep([one for one in step.changes if one.upserted or one.deleted], step.entries)
 
 
 def unlearning(config: LearningConfig) -> LearningConfig:
@@ -156,9 +153,9 @@ def system_run(
     names = [n for n in SYSTEM_ARMS if n in wanted and (n != WARM or can_refit)]
     later = () if trained is None else (trained.ranker,)
     replicas = {name: SystemReplica(generation.ranker, users, later) for name in names}
-    for changes in _before_split(learner, entries, timeline, generation, trained, progress):
+    for step in _before_split(learner, entries, timeline, generation, trained, progress):
         for replica in replicas.values():
-            replica.fold(changes)
+            replica.fold(step)
     fit_seconds = time.perf_counter() - began
     system = System(_arms(timeline, entries.keys, replicas, rules))
     for arm in system.arms:
@@ -188,8 +185,8 @@ def _before_split(
     generation: SystemGeneration,
     trained: SystemGeneration | None,
     progress: Callable[[int], None],
-) -> Iterator[Changes]:
-    """Learn generation, items and events in this order, and yield what each step changed.
+) -> Iterator[SystemStep]:
+    """Learn generation, items and events in this order, and yield each step.
 
     Then the trained generation, if any, takes over, as it does by `harken promote`.
     """

@@ -71,8 +71,8 @@ class WarmRetraining:
                 self._learn(puts, now_us)
 
     def _learn(self, kinds: list[Kind], now_us: int) -> None:
-        for changes in self._learner.take(kinds, now_us):
-            self._replica.fold(changes)
+        for step in self._learner.take(kinds, now_us):
+            self._replica.fold(step)
 
     def _refit(self) -> Iterator[list[Kind]]:
         before = np.arange(self._timeline.split)

@@ -1,15 +1,25 @@
 """Items by ordinal: which exist, which may be served, which are in a category."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.ranker.domain.changes import CatalogueChanges, ItemFacts
+from services.ranker.domain.visibility import Overlay, Visible
 
 
 class Catalogue:
-    """Gives every item id an ordinal for good; a deleted item may come back under its own."""
+    """Gives every item id an ordinal for good; a deleted item may come back under its own.
 
-    def __init__(self) -> None:
+    Frames say which items there are (`catalogued`); what slates go by (`listed`, `servable`) is the
+    same with the overlay of newer entries on top.
+    """
+
+    def __init__(self, overlay: Overlay | None = None) -> None:
+        """Heed `overlay`, whose owner changes it; default: none."""
+        self._overlay = overlay or Overlay()
+        self._seen_overlay = self._overlay.revision
         self._ordinal_of: dict[str, int] = {}
         self._ids: list[str] = []
         self._categories: list[tuple[str, ...]] = []
@@ -18,13 +28,15 @@ class Catalogue:
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)
         self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
+        self._shown: Bools | None = None
         self._servable: Bools = np.zeros(0, dtype=np.bool_)
         self._servable_from = np.inf
         self._servable_until = -np.inf
-        self._servable_count = 0
-        self.listed_count = 0
+        self._unservable_count = 0
+        self.catalogued_count = 0
+        """How many items frames list."""
         self.revision = 0
-        """Changes whenever an item is listed or deleted."""
+        """Changes whenever a frame lists or deletes an item."""
 
     @property
     def size(self) -> int:
@@ -78,7 +90,7 @@ class Catalogue:
 
     def _upsert(self, item: ItemFacts) -> None:
         ordinal = self._take(item.item_id)
-        self.listed_count += not self._listed[ordinal]
+        self.catalogued_count += not self._listed[ordinal]
         self._listed[ordinal] = True
         self._available[ordinal] = item.available
         self._expires_at[ordinal] = item.expires_at
@@ -86,7 +98,7 @@ class Catalogue:
 
     def _delete(self, item_id: str) -> None:
         ordinal = self._take(item_id)
-        self.listed_count -= bool(self._listed[ordinal])
+        self.catalogued_count -= bool(self._listed[ordinal])
         self._listed[ordinal] = False
         self._set_categories(ordinal, ())
 
@@ -116,9 +128,37 @@ class Catalogue:
             self._member_arrays[category] = array
         return array
 
-    def listed(self) -> Bools:
-        """Return which ordinals are in the catalogue, as a view [size]."""
+    def lists(self, item_id: str) -> bool:
+        """Return whether frames list an item."""
+        ordinal = self._ordinal_of.get(item_id)
+        return ordinal is not None and bool(self._listed[ordinal])
+
+    def catalogued(self) -> Bools:
+        """Return which ordinals frames list, as a view [size]."""
         return self._listed[: self.size]
+
+    def listed(self) -> Bools:
+        """Return which ordinals are in the catalogue, as [size]: shared, not to be changed."""
+        self._heed_overlay()
+        if self._shown is None:
+            self._shown = self._listed[: self.size]
+            gone = [ordinal for ordinal, visible in self._overlaid() if not visible.listed]
+            if gone:
+                self._shown = self._shown.copy()
+                self._shown[gone] = False
+        return self._shown
+
+    def _overlaid(self) -> Iterator[tuple[int, Visible]]:
+        """Yield the newer entries of items that frames list."""
+        for item_id, visible in self._overlay.items.items():
+            ordinal = self._ordinal_of.get(item_id)
+            if ordinal is not None and self._listed[ordinal]:
+                yield ordinal, visible
+
+    def _heed_overlay(self) -> None:
+        if self._overlay.revision != self._seen_overlay:
+            self._seen_overlay = self._overlay.revision
+            self._forget_servable()
 
     def servable(self, now: float) -> Bools:
         """Return which ordinals are listed, available and not expired at `now`, as [size].
@@ -128,22 +168,29 @@ class Catalogue:
         self._refresh_servable(now)
         return self._servable
 
-    def servable_count(self, now: float) -> int:
-        """Return how many items are servable at `now`."""
+    def unservable_count(self, now: float) -> int:
+        """Return how many items of the catalogue are not servable at `now`."""
         self._refresh_servable(now)
-        return self._servable_count
+        return self._unservable_count
 
     def _refresh_servable(self, now: float) -> None:
         """Make the mask anew when something changed or an expiry lies between it and `now`."""
+        self._heed_overlay()
         if self._servable_from <= now < self._servable_until:
             return
-        listed = self._listed[: self.size]
-        expires_at = self._expires_at[: self.size]
+        available, expires_at = self._available[: self.size], self._expires_at[: self.size]
+        newer = list(self._overlaid())
+        if newer:
+            available, expires_at = available.copy(), expires_at.copy()
+            for ordinal, visible in newer:
+                available[ordinal], expires_at[ordinal] = visible.available, visible.expires_at
         alive = expires_at > now
-        self._servable = listed & self._available[: self.size] & alive
-        self._servable_count = int(np.count_nonzero(self._servable))
+        listed = self.listed()
+        self._servable = listed & available & alive
+        self._unservable_count = int(np.count_nonzero(listed) - np.count_nonzero(self._servable))
         self._servable_from = float(np.max(expires_at, where=~alive, initial=-np.inf))
         self._servable_until = float(np.min(expires_at, where=alive, initial=np.inf))
 
     def _forget_servable(self) -> None:
+        self._shown = None
         self._servable_from, self._servable_until = np.inf, -np.inf

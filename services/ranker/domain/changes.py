@@ -6,7 +6,7 @@ folding the same changes gives the same state everywhere.
 
 from dataclasses import dataclass, field
 
-from services.ranker.domain.arrays import NO_ORDINALS, Float32s, Float64s, Ordinals
+from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer_head import ScorerHead
 
@@ -87,25 +87,11 @@ class PlaceChanges:
 
 
 @dataclass(frozen=True, slots=True)
-class UserChanges:
-    """Events of users in log order, and the vectors they led to.
+class FactorChange:
+    """What user vectors of a generation are encoded with: [dimension, dimension]."""
 
-    `event_users` [n] and `vector_users` [m] are indices into `user_keys`, `event_types` [n] into
-    `types`. Event times are unix microseconds. `retracted_users` [k]: whose events were taken back,
-    one per event.
-    """
-
-    user_keys: tuple[bytes, ...]
-    types: tuple[str, ...]
-    event_users: Ordinals
-    event_items: Ordinals
-    event_types: Ordinals
-    event_weights: Float32s
-    event_times_us: Ordinals
     generation_id: str
-    vector_users: Ordinals
-    vectors: Float32s
-    retracted_users: Ordinals = field(default_factory=lambda: NO_ORDINALS)
+    factor: Float32s
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +99,8 @@ class TenantChanges:
     """All that one frame changes for one tenant.
 
     activated: serves from now on. staged: is built beside the one that serves. retired: ids of
-    generations that are dropped. vectors: of the one that serves; other_vectors: of others.
+    generations that are dropped. vectors: of the one that serves; other_vectors: of others;
+    factors: of either.
     """
 
     item_ids: tuple[str, ...] = ()
@@ -127,5 +114,5 @@ class TenantChanges:
     rules: RuleChanges | None = None
     popularity: PopularityChanges | None = None
     places: PlaceChanges | None = None
-    users: UserChanges | None = None
+    factors: tuple[FactorChange, ...] = ()
     head: ScorerHead | None = None

@@ -13,12 +13,12 @@ from services.common.place_in_history import PLACES
 from services.ranker.domain.arrays import Float32s, Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
+    FactorChange,
     PlaceChanges,
     PopularityChanges,
     RefusedChangesError,
     RuleChanges,
     TenantChanges,
-    UserChanges,
     VectorChanges,
 )
 from services.ranker.domain.generation import Generation
@@ -51,8 +51,8 @@ def check_changes(
         _check_popularity(changes.popularity, item_count)
     if changes.places is not None:
         _check_places(changes.places, item_count)
-    if changes.users is not None:
-        _check_users(changes.users, item_count, generation)
+    for factor in changes.factors:
+        _check_factor(factor, others.get(factor.generation_id))
     if changes.head is not None:
         _check_head(changes.head, generation)
 
@@ -121,27 +121,16 @@ def _check_popularity(changes: PopularityChanges, item_count: int) -> None:
         _refuse(f"popularity.levels: {largest} is not a level")
 
 
-def _check_users(changes: UserChanges, item_count: int, generation: Generation | None) -> None:
-    user_count = len(changes.user_keys)
-    if changes.event_users.size:
-        _check_lengths(
-            "users.events", changes.event_users, changes.event_items, changes.event_types,
-            changes.event_weights, changes.event_times_us,
-        )  # fmt: skip
-        _check_indices("users.event_users", changes.event_users, user_count)
-        _check_indices("users.event_items", changes.event_items, item_count)
-        _check_indices("users.event_types", changes.event_types, len(changes.types))
-        if not np.isfinite(changes.event_weights).all():
-            _refuse("users.event_weights: a value is not finite")
-    if changes.retracted_users.size:
-        _check_indices("users.retracted_users", changes.retracted_users, user_count)
-    if changes.vector_users.size:
-        _check_indices("users.vector_users", changes.vector_users, user_count)
-        _check_lengths("users.vectors", changes.vector_users, changes.vectors)
-        if generation is None:
-            raise RefusedChangesError("user vectors before any generation was activated")
-        if changes.generation_id == generation.generation_id:
-            _check_vectors("users.vectors", changes.vectors, generation)
+def _check_factor(change: FactorChange, generation: Generation | None) -> None:
+    if generation is None:
+        raise RefusedChangesError(
+            f"encoder factor of generation {change.generation_id!r}, which is not built"
+        )
+    wanted = (generation.dimension, generation.dimension)
+    if change.factor.shape != wanted:
+        _refuse(f"encoder_factors.factor: shape {change.factor.shape}, wanted {wanted}")
+    if not np.isfinite(change.factor).all():
+        _refuse("encoder_factors.factor: a value is not finite")
 
 
 def _check_head(head: ScorerHead, generation: Generation | None) -> None:

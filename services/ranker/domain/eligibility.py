@@ -54,7 +54,7 @@ def eligible_items(
     keep_categories(catalogue, eligible, wanted)
     remaining.append(int(np.count_nonzero(eligible)))
     return eligible, Drops(
-        unavailable=catalogue.listed_count - catalogue.servable_count(now),
+        unavailable=catalogue.unservable_count(now),
         excluded=remaining[0] - remaining[1],
         seen=remaining[1] - remaining[2],
         category=remaining[2] - remaining[3],

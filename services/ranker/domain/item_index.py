@@ -22,13 +22,14 @@ class ItemIndex:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self.revision = 0
-        """Changes whenever a vector changes."""
+        """Grows by one whenever vectors are set."""
         self.assigned = 0
         """How many rows were set so far."""
         self._index = faiss.IndexFlatIP(dimension + 1)
         self._rows: Float32s = np.empty((0, dimension + 1), dtype=np.float32)
         self._held: Bools = np.zeros(0, dtype=np.bool_)
         self._norms: Float32s = np.zeros(0, dtype=np.float32)
+        self._set_at: Ordinals = np.zeros(0, dtype=np.int64)
         self._size = 0
 
     def grow(self, size: int) -> None:
@@ -41,6 +42,7 @@ class ItemIndex:
         self._rows = flat.reshape(size, self.dimension + 1)
         self._held = grown(self._held, size, 0)
         self._norms = grown(self._norms, size, 0)
+        self._set_at = grown(self._set_at, size, 0)
         self._size = size
 
     def assign(self, ordinals: Ordinals, vectors: Float32s, biases: Float32s) -> None:
@@ -50,11 +52,16 @@ class ItemIndex:
         self._norms[ordinals] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
         self._held[ordinals] = True
         self.revision += 1
+        self._set_at[ordinals] = self.revision
         self.assigned += ordinals.size
 
     def held(self) -> Bools:
         """Return which ordinals have a vector, as a view [size]."""
         return self._held[: self._size]
+
+    def newest(self, ordinals: Ordinals) -> int:
+        """Return the revision at which the last of given vectors was set; 0: none was."""
+        return int(self._set_at[ordinals].max(initial=0))
 
     def vectors(self, ordinals: Ordinals) -> Float32s:
         """Return the vectors [n, dimension] of ordinals, without biases."""

@@ -5,7 +5,7 @@ import numpy as np
 from services.ranker.domain.arrays import Bools, Float32s, Ordinals
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
-from services.ranker.domain.user_state import UserState
+from services.ranker.domain.user_state import EncodedVector, UserState
 
 _FACTOR_ROWS = 16_384
 _DRIFT = 0.1
@@ -23,28 +23,55 @@ class ServingSpace:
         self.index = ItemIndex(generation.dimension)
         self.index.grow(size)
         self.vector_rollbacks = 0
+        # Vectors made here are told from those of an earlier space of the same generation.
+        self._mark = object()
         self._factor: Float32s | None = None
-        self._factor_of = 0
+        self._factor_number = 0
+        self._factor_published = False
+        self._factor_of = self._factor_looked_at = 0
+
+    def set_factor(self, factor: Float32s) -> None:
+        """Encode users with a factor [dimension, dimension] that the learner published."""
+        self._take_factor(factor)
+        self._factor_published = True
 
     def user_vector(self, user: UserState, listed: Bools) -> Float32s | None:
         """Return the vector of a user in this space, None when there is none.
 
-        One that was made for another generation,
-        is made anew from the user's recent items, by the learner's formula, and kept in the state:
-        frames bring the learner's own with the user's next event. `listed`: which ordinals are in
-        the catalogue.
+        One that a backend set counts while it stands. Otherwise it is made from the user's recent
+        items, unless it would be the same as the last one: it depends on the user's state, the
+        vectors of these items, the factor, and which of them are in the catalogue (`listed`), so
+        it is the same on every replica at one version and position.
         """
-        if user.vector is not None and user.generation_id == self.generation.generation_id:
-            return user.vector
-        vector = self._encoded(user.recent, listed)
-        if vector is not None:
-            user.vector = vector
-            user.generation_id = self.generation.generation_id
+        put, own = user.put, self.generation
+        if put is not None and (put.generation_id, put.vector.size) == (
+            own.generation_id,
+            own.dimension,
+        ):
+            return put.vector
+        history = user.history
+        if history.size == 0:
+            return None
+        items = history["item"]
+        present: Bools = listed[items] & self.index.held()[items]
+        factor = self._current_factor()
+        newest = self.index.newest(items)
+        made = user.encoded
+        if (
+            made is not None
+            and made.space is self._mark
+            and made.factor == self._factor_number
+            and made.revision >= newest
+            and bool((made.present == present).all())
+        ):
+            return made.vector
+        vector = self._encoded(history[present], factor)
+        user.encoded = EncodedVector(
+            vector, self._mark, self._factor_number, self.index.revision, present
+        )
         return vector
 
-    def _encoded(self, recent: np.ndarray, listed: Bools) -> Float32s | None:
-        history = _history(recent)
-        history = history[(listed & self.index.held())[history["item"]]]
+    def _encoded(self, history: np.ndarray, factor: Float32s) -> Float32s | None:
         if history.size == 0:
             return None
         vector: Float32s = self.generation.encoder.encode(
@@ -52,35 +79,33 @@ class ServingSpace:
             history["item"][np.newaxis],
             history["weight"][np.newaxis],
             (history["time"] * 1e6).astype(np.int64)[np.newaxis],
-            self._current_factor(),
+            factor,
         )[0]
         return vector if vector.any() else None
 
     def _current_factor(self) -> Float32s:
-        """Return the factor of the Gramian; taken anew when a tenth of the rows was set since.
+        """Return the factor that was published; before one was, one of the vectors that are here,
+        taken anew when a tenth of the rows was set since.
 
         Of many items an even sample is enough: only the shape of the Gramian counts, not its size
         (see services/common/fold_in.py), and this runs between slates.
         """
+        if self._factor is not None and (
+            self._factor_published or self._factor_looked_at == self.index.assigned
+        ):
+            return self._factor
+        self._factor_looked_at = self.index.assigned
         changed = self.index.assigned - self._factor_of
         if self._factor is None or changed > _DRIFT * self.index.held().sum():
             held = np.flatnonzero(self.index.held())
             sample: Ordinals = held[:: max(1, -(-held.size // _FACTOR_ROWS))]
             rows = self.index.vectors(sample)
             gramian = (rows.T @ rows).astype(np.float64)
-            self._factor = self.generation.encoder.factor(gramian)
             self._factor_of = self.index.assigned
+            return self._take_factor(self.generation.encoder.factor(gramian))
         return self._factor
 
-
-def _history(recent: np.ndarray) -> np.ndarray:
-    """Return what a user vector is made from, latest first: each item once, by its latest event.
-
-    `recent` is newest last. As in the learner an item with a negative event since is left out, and
-    events of weight 0 change nothing.
-    """
-    latest_first = recent[recent["weight"] != 0][::-1]
-    _, first = np.unique(latest_first["item"], return_index=True)
-    distinct = latest_first[np.sort(first)]
-    positive: np.ndarray = distinct[distinct["weight"] > 0]
-    return positive
+    def _take_factor(self, factor: Float32s) -> Float32s:
+        self._factor = factor
+        self._factor_number += 1
+        return factor

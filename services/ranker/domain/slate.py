@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.candidates import Candidates, beside, gather
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.features import features_of
 from services.ranker.domain.generation import Generation
@@ -30,13 +30,6 @@ POLICY = "greedy-1"
 POOL = 200
 MAX_POOL = 1000
 _RANK = attrgetter("rank")
-
-
-class Degradation(Enum):
-    """What a slate lacks."""
-
-    VECTOR_OF_OTHER_GENERATION = "vector_of_other_generation"
-    SCORER_NOT_FINITE = "scorer_not_finite"
 
 
 class SourceScore(NamedTuple):
@@ -154,7 +147,7 @@ def _view_of(replica: TenantReplica, generation: Generation, user: UserState, no
         rules,
         PopularitySource(replica.popularity, now),
         Signals(replica.popularity, rules, items, times, now),
-        other_generation=vector is None and user.vector is not None,
+        other_generation=vector is None and user.put is not None,
     )
 
 

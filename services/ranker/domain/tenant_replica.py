@@ -1,4 +1,4 @@
-"""All that ranking knows of one tenant: a fold of the feed's changes."""
+"""All that ranking knows of one tenant: a fold of the feed's two lanes."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,7 @@ from services.ranker.domain.rule_table import RuleTable
 from services.ranker.domain.scorer_head import OutcomeFigures, ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache
+from services.ranker.domain.visibility import Overlay
 
 
 class TenantReplica:
@@ -27,7 +28,14 @@ class TenantReplica:
     Not safe for threads: all of it runs on the event loop.
     """
 
-    def __init__(self, tenant: str, half_life_seconds: float, max_users: int) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        half_life_seconds: float,
+        max_users: int,
+        overlay: Overlay | None = None,
+    ) -> None:
+        """`overlay`: entries that are newer than frames, of an owner that outlives the replica."""
         self.tenant = tenant
         self.active = ""
         self.unserved = ""
@@ -35,7 +43,7 @@ class TenantReplica:
         self.spaces: dict[str, ServingSpace] = {}
         self.head: ScorerHead | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(overlay)
         self._no_index = ItemIndex(1)
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
@@ -82,8 +90,8 @@ class TenantReplica:
             serving = part.activated or serving
         check_changes(changes, serving, built)
 
-    def fold(self, version: int, changes: TenantChanges) -> None:
-        """Assign what changed with frame `version`. The changes must have been checked."""
+    def fold(self, changes: TenantChanges) -> None:
+        """Assign what changed with a frame. The changes must have been checked."""
         for name in changes.retired:
             del self.spaces[name]
         for added in (changes.staged, changes.activated):
@@ -104,6 +112,8 @@ class TenantReplica:
             if vectors.items.size:
                 index = self.spaces[vectors.generation_id].index
                 index.assign(ordinals[vectors.items], vectors.vectors, vectors.biases)
+        for factor in changes.factors:
+            self.spaces[factor.generation_id].set_factor(factor.factor)
         if changes.rules is not None:
             self.rules.fold(changes.rules, ordinals)
         if changes.popularity is not None:
@@ -113,8 +123,6 @@ class TenantReplica:
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)
-        if changes.users is not None:
-            self.users.fold(version, changes.users, ordinals)
 
     def ordinals(self, item_ids: tuple[str, ...] | list[str]) -> Ordinals:
         """Return the ordinals of ids; ids not heard of yet get one, and room everywhere."""
@@ -133,7 +141,7 @@ class TenantReplica:
         return eligible
 
     def digest_order(self) -> tuple[list[str], Ordinals]:
-        """Return the listed items with a vector: ids, sorted, and their ordinals."""
-        there = np.flatnonzero(self.catalogue.listed() & self.index.held()).tolist()
+        """Return the items that frames list, with a vector: ids, sorted, and their ordinals."""
+        there = np.flatnonzero(self.catalogue.catalogued() & self.index.held()).tolist()
         pairs = sorted((self.catalogue.item_id(ordinal), ordinal) for ordinal in there)
         return [item_id for item_id, _ in pairs], np.array([o for _, o in pairs], dtype=np.int64)

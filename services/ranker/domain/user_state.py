@@ -1,10 +1,10 @@
-"""What ranking knows about one user: recent items, seen items, vector."""
+"""What ranking knows about one user: recent items, seen items, a vector that was set."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from services.ranker.domain.arrays import Float32s
+from services.ranker.domain.arrays import Bools, Float32s
 from services.ranker.domain.seen_items import SeenItems
 
 RECENT_LENGTH = 100
@@ -14,64 +14,89 @@ RECENT = np.dtype([("item", np.int64), ("weight", np.float32), ("time", np.float
 
 
 @dataclass(frozen=True, slots=True)
-class UserDelta:
-    """What one frame brings for one user: events in log order, and a new vector, if any.
+class PutVector:
+    """A vector [dimension] that a backend set for one generation.
 
-    `recent`, of RECENT, and `seen`, of SEEN, are the same events.
-    `retracted`: earlier events were taken back, so a state from before must be asked for anew.
+    pinned: it stays until the next one is set; otherwise the user's next event replaces it.
     """
 
-    version: int
-    recent: np.ndarray
-    seen: np.ndarray
-    vector: Float32s | None = None
-    generation_id: str = ""
-    retracted: bool = False
+    generation_id: str
+    vector: Float32s
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedVector:
+    """A vector made from a user's history, and what it was made with: see ServingSpace.
+
+    present: which items of the history counted. revision: the newest of the index when it was made.
+    """
+
+    vector: Float32s | None
+    space: object
+    factor: int
+    revision: int
+    present: Bools
 
 
 class UserState:
-    """State of one user as of a version of the feed.
+    """State of one user as of a sequence of the log: later entries of the user are not in it.
 
     `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
     later in the log comes later. So an event that comes late takes the place of its time, or none.
-    `vector` is float32 [dimension] of the generation `generation_id`, or None.
+    `put`: the vector that a backend set, while it stands. `encoded`: the last that was made.
     """
 
-    __slots__ = ("generation_id", "recent", "seen", "unknown", "vector", "version")
+    __slots__ = ("_history", "encoded", "put", "recent", "seen", "sequence", "unknown")
 
     def __init__(
         self,
-        version: int,
+        sequence: int,
         recent: np.ndarray | None = None,
         seen: np.ndarray | None = None,
-        vector: Float32s | None = None,
-        generation_id: str = "",
+        put: PutVector | None = None,
         unknown: bool = False,
     ) -> None:
         """Start from what the owner of users answered; `seen`, of SEEN, is oldest first.
 
         `unknown`: nothing is known about the user.
         """
-        self.version = version
+        self.sequence = sequence
         self.recent = np.empty(0, RECENT) if recent is None else _by_time(recent)[-RECENT_LENGTH:]
-        self.vector = vector
-        self.generation_id = generation_id
+        self.put = put
         self.unknown = unknown
         self.seen = SeenItems(seen)
+        self.encoded: EncodedVector | None = None
+        self._history: np.ndarray | None = None
 
-    def apply(self, delta: UserDelta) -> None:
-        """Take a later frame's delta; one that the state already reflects changes nothing."""
-        if delta.version <= self.version:
-            return
-        self.version = delta.version
-        if delta.recent.size:
-            self.recent = _by_time(np.concatenate([self.recent, delta.recent]))[-RECENT_LENGTH:]
-            self.seen.add(delta.seen)
-            self.unknown = False
-        if delta.vector is not None:
-            self.vector = delta.vector
-            self.generation_id = delta.generation_id
-            self.unknown = False
+    def add(self, recent: np.ndarray, seen: np.ndarray, sequence: int) -> None:
+        """Take later events, in log order: `recent`, of RECENT, and `seen`, of SEEN, are the same.
+
+        `sequence`: that of the last of them.
+        """
+        self.recent = _by_time(np.concatenate([self.recent, recent]))[-RECENT_LENGTH:]
+        self.seen.add(seen)
+        self.sequence = sequence
+        self.unknown = False
+        self._history = None
+        self.encoded = None
+        if self.put is not None and not self.put.pinned:
+            self.put = None
+
+    @property
+    def history(self) -> np.ndarray:
+        """What a user vector is made from, of RECENT, latest first: each item once, by its latest
+        event.
+
+        As in the learner an item with a negative event since is left out, and events of weight 0
+        change nothing.
+        """
+        if self._history is None:
+            latest_first = self.recent[self.recent["weight"] != 0][::-1]
+            _, first = np.unique(latest_first["item"], return_index=True)
+            distinct = latest_first[np.sort(first)]
+            self._history = distinct[distinct["weight"] > 0]
+        return self._history
 
 
 def _by_time(recent: np.ndarray) -> np.ndarray:

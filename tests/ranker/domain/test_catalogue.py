@@ -43,8 +43,8 @@ def test_catalogue_is_a_fold_of_its_changes(
         assert {name for name, there in zip(names, servable, strict=True) if there} == {
             item.item_id for item in truth.values() if item.available and item.expires_at > now
         }
-        assert catalogue.servable_count(now) == servable.sum()
-        assert catalogue.listed_count == catalogue.listed().sum() == len(truth)
+        assert catalogue.unservable_count(now) == len(truth) - servable.sum()
+        assert catalogue.catalogued_count == catalogue.listed().sum() == len(truth)
         for category in "abcd":
             members = [catalogue.item_id(ordinal) for ordinal in catalogue.members(category)]
             assert sorted(members) == sorted(

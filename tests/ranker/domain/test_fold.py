@@ -200,7 +200,7 @@ def tamper(change: Callable[[frame_pb2.TenantChanges], None]) -> frame_pb2.Frame
         .vector("a", [9, 0, 0, 0]).vector("new", [1, 1, 1, 1])
         .rule("a", 0, "new", 5.0)
         .popularity("a", 9.0)
-        .event(b"u:1", "a").user_vector(b"u:1", [1, 2, 3, 4])
+        .factor(np.eye(DIMENSION).tolist())
     )  # fmt: skip
     made = frame(
         2, Changes(tenant="another").item("x"), changes, Changes(tenant="a third").item("x")
@@ -241,6 +241,16 @@ def set_index(column: str, value: int) -> Callable[[frame_pb2.TenantChanges], No
     return change
 
 
+def factor(
+    values: np.ndarray, generation_id: str = "g1"
+) -> Callable[[frame_pb2.TenantChanges], None]:
+    def change(changes: frame_pb2.TenantChanges) -> None:
+        changes.encoder_factors[0].factor = values.astype("<f4").tobytes()
+        changes.encoder_factors[0].generation_id = generation_id
+
+    return change
+
+
 def other_generation(changes: frame_pb2.TenantChanges) -> None:
     changes.item_vectors.generation_id = "g2"
 
@@ -276,12 +286,10 @@ def no_item_id(changes: frame_pb2.TenantChanges) -> None:
         set_value("popularity.counts", 0, -1.0),
         cut("popularity.levels", 7),
         set_index("popularity.items", 99),
-        set_value("users.vectors", 0, math.nan),
-        set_value("users.event_weights", 0, math.nan),
-        cut("users.vectors", 12),
-        set_index("users.event_users", 9),
-        set_index("users.event_items", 99),
-        set_index("users.vector_users", 9),
+        factor(np.full(16, math.nan)),
+        factor(np.ones(9)),
+        factor(np.ones(15)),
+        factor(np.ones(16), "g2"),
         no_item_id,
     ],
 )

@@ -8,7 +8,7 @@ from harken.profile.v1 import profile_pb2
 from services.profile.domain.frame_changes import UserEvent
 from services.profile.recent_events import with_events
 from services.ranker.domain.seen_items import SEEN
-from services.ranker.domain.user_state import RECENT, RECENT_LENGTH, UserDelta, UserState
+from services.ranker.domain.user_state import RECENT, RECENT_LENGTH, UserState
 
 FIRST_US = 1_700_000_000_000_000
 
@@ -49,7 +49,7 @@ def test_a_replica_that_asked_at_any_moment_ends_as_profile(
     state = UserState(1, answered(events[:cut]))
     for begin in range(cut, len(events), at_once):
         part = events[begin : min(len(events), begin + at_once)]
-        state.apply(UserDelta(begin + 2, rows(part), np.empty(0, SEEN)))
+        state.add(rows(part), np.empty(0, SEEN), part[-1].sequence)
     # The oracle is a sorted list, and profile must say the same.
     newest = sorted(events, key=lambda one: (one.time_us, one.sequence))[-RECENT_LENGTH:]
     assert state.recent.tolist() == rows(newest).tolist()

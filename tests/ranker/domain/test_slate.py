@@ -1,6 +1,7 @@
 """Slates: what they never hold (truth 9), how they are ordered, and why."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ranker.domain.changes import CatalogueChanges
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.reasons import ReasonCode
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import ALL_FOREVER, read_rule
-from services.ranker.domain.slate import Degradation, Slate, make_slate, rank_items
+from services.ranker.domain.slate import Slate, make_slate, rank_items
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, UserState
+from services.ranker.domain.user_state import RECENT, PutVector, UserState
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import DIMENSION, generation, manifest
 from tests.ranker.replicas import HALF_LIFE, folded
@@ -77,6 +79,10 @@ def shops(draw: st.DrawFn) -> Shop:
     return shop
 
 
+def put_vector(values: Sequence[float], generation_id: str = "g1") -> PutVector:
+    return PutVector(generation_id, np.array(values, np.float32), pinned=False)
+
+
 @st.composite
 def users(draw: st.DrawFn, shop: Shop, replica: TenantReplica) -> tuple[UserState, set[str]]:
     # Mostly items that could be served: only those show whether a filter works.
@@ -86,11 +92,11 @@ def users(draw: st.DrawFn, shop: Shop, replica: TenantReplica) -> tuple[UserStat
     recent["weight"] = draw(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0]), min_size=len(seen),
                                      max_size=len(seen)))  # fmt: skip
     recent["time"] = np.arange(len(seen))
-    vector = draw(st.none() | VALUES.map(lambda values: np.array(values, dtype=np.float32)))
+    put = draw(st.none() | st.builds(put_vector, VALUES, st.sampled_from(["g1", "g1", "old"])))
     viewed = np.zeros(len(seen), dtype=SEEN)
     viewed["item"] = recent["item"]
     viewed["kind"] = replica.users.kinds.number("view", negative=False)
-    user = UserState(1, recent, viewed, vector, draw(st.sampled_from(["g1", "g1", "old"])))
+    user = UserState(1, recent, viewed, put)
     return user, set(seen)
 
 
@@ -148,7 +154,9 @@ def test_a_slate_holds_what_it_may_and_nothing_else(shop: Shop, data: st.DataObj
     again = make_slate(replica, serving, user, count, wanted, NOW)
     assert again == slate
     degraded = Degradation.VECTOR_OF_OTHER_GENERATION in slate.degradations
-    assert degraded == (user.vector is not None and user.generation_id == "old")
+    made = None if user.encoded is None else user.encoded.vector
+    old = user.put is not None and user.put.generation_id == "old"
+    assert degraded == (old and made is None)
 
 
 @given(shops(), st.data())
@@ -156,7 +164,8 @@ def test_sources_say_what_they_proposed(shop: Shop, data: st.DataObject) -> None
     replica, serving = found_in(shop)
     user, _ = data.draw(users(shop, replica))
     slate = make_slate(replica, serving, user, 30, ItemFilter(), NOW)
-    usable = user.vector if user.generation_id == "g1" else None
+    made = None if user.encoded is None else user.encoded.vector
+    usable = user.put.vector if user.put and user.put.generation_id == "g1" else made
     values = {
         item_id: np.array([*vector, bias], np.float32)
         for item_id, vector, bias in shop.changes.vectors
@@ -273,8 +282,7 @@ def test_what_else_is_asked_is_scored_as_if_it_stood_beside_the_slate() -> None:
     recent = np.array([(ordinal, 1.0, 1.0) for ordinal in seen], dtype=RECENT)
     viewed = np.zeros(len(seen), dtype=SEEN)
     viewed["item"] = seen
-    vector = np.array([1, 2, 1, 0], dtype=np.float32)
-    user = UserState(1, recent, viewed, vector, "g1")
+    user = UserState(1, recent, viewed, put_vector([1, 2, 1, 0]))
 
     def scores(*item_ids: str) -> dict[str, float]:
         slate, _ = rank_items(replica, generation(), user, item_ids, 10, ItemFilter(), NOW)
@@ -313,13 +321,12 @@ def two_items() -> TenantReplica:
 def test_a_vector_of_another_generation_is_not_used() -> None:
     """Truth 10: vectors of two generations are never mixed."""
     replica = two_items()
-    vector = np.array([0, 9, 0, 0], dtype=np.float32)
-    old = UserState(1, vector=vector, generation_id="g0")
+    old = UserState(1, put=put_vector([0, 9, 0, 0], "g0"))
     slate = make_slate(replica, generation(), old, 3, ItemFilter(), NOW)
     assert all(not slot.sources for slot in slate.slots)
     assert slate.degradations == (Degradation.VECTOR_OF_OTHER_GENERATION,)
 
-    new = UserState(1, vector=vector, generation_id="g1")
+    new = UserState(1, put=put_vector([0, 9, 0, 0]))
     slate = make_slate(replica, generation(), new, 3, ItemFilter(), NOW)
     assert ids(slate)[0] == "b"
     assert slate.degradations == ()
@@ -341,8 +348,7 @@ def test_scores_that_are_not_numbers_come_last_and_are_said() -> None:
     replica = two_items()
     slate = make_slate(
         replica, Generation("g1", DIMENSION, 1.0, _Odd()),  # type: ignore[arg-type]
-        UserState(1, vector=np.ones(DIMENSION, np.float32), generation_id="g1"), 3, ItemFilter(),
-        NOW,
+        UserState(1, put=put_vector([1.0] * DIMENSION)), 3, ItemFilter(), NOW,
     )  # fmt: skip
     assert ids(slate) == ["c", "b", "a"]
     assert Degradation.SCORER_NOT_FINITE in slate.degradations

@@ -6,8 +6,10 @@ import grpc
 import pytest
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from services.common.position import Position
+from harken.ranker.v1 import slate_pb2
+from services.common.position import Position, decode_position
 from tests.faults import fault_of
+from tests.ranker.entries import Told
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import MAX_NORM, manifest
 from tests.ranker.ranker_process import Ranker, user
@@ -74,7 +76,7 @@ async def test_serves_on_while_the_feed_is_away_and_resumes(
     await until(lost, "the loss to be noticed")
     answer = await ranker.recommend("7")
     assert len(answer.slots) == 4
-    assert list(answer.degradations) == ["feed_disconnected"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_FEED_DISCONNECTED]
     assert not answer.stale
     assert (await ranker.recommend("7", min_position=Position(0, 1, 2).encode())).stale
 
@@ -83,18 +85,21 @@ async def test_serves_on_while_the_feed_is_away_and_resumes(
 
     await until(not_ready, "readiness to be lost")
 
-    upstream.feedback.add(frame(2, Changes().event(KEY, "d")), frame(3, Changes().event(KEY, "c")))
+    upstream.feedback.tell(Told().event(KEY, "d"))
+    upstream.feedback.tell(Told().event(KEY, "c"))
+    upstream.feedback.add(frame(2), frame(3))
     await upstream.start_feedback()
     await ranker.applied(3)
+    await ranker.heard(3)
     await until(ranker.is_ready, "readiness")
     answer = await ranker.recommend("7")
     assert ids(answer) == ["b", "a"]
     assert not answer.degradations
+    entries = upstream.feedback.entry_starts[-1]
+    assert (entries.resume.epoch, entries.resume.sequence) == (1, 1)
     last = upstream.feedback.starts[-1]
     assert (last.resume.epoch, last.resume.version) == (1, 1)
     assert last.subscriber == "ranker-t1"
-    assert not last.durable
-    await until(lambda: upstream.feedback.acked == 3, "the ack")
 
 
 async def test_a_wrong_frame_is_nacked_and_the_last_good_state_serves_on(
@@ -165,7 +170,9 @@ async def test_a_new_epoch_starts_from_a_snapshot(
     upstream.feedback.add(frame(1, first_frame()))
     ranker = await start_ranker()
     await ranker.recommend("7")
-    upstream.feedback.add(frame(2, Changes().event(KEY, "d")), frame(3, Changes().event(KEY, "c")))
+    upstream.feedback.tell(Told().event(KEY, "d"))
+    await ranker.heard(upstream.feedback.tell(Told().event(KEY, "c")))
+    upstream.feedback.add(frame(2), frame(3))
     await ranker.applied(3)
     assert ids(await ranker.recommend("7")) == ["b", "a"]
 
@@ -176,12 +183,15 @@ async def test_a_new_epoch_starts_from_a_snapshot(
     feedback.forks = {1: 2}
     feedback.snapshot = [frame(2, first_frame(), epoch=2)]
     feedback.frames = [frame(2, epoch=2), frame(3, Changes().item("e"), epoch=2)]
+    feedback.entries, feedback.base_sequence = [], 2
+    feedback.tell(Told().item("e"))
     feedback.lost_epoch = True
     await upstream.start_feedback()
 
     async def restarted() -> bool:
         state = await ranker.state()
-        return bool(state.epoch == 2 and state.version == 3)
+        began = decode_position(state.position) == Position(0, 2, 3)
+        return began and bool(state.epoch == 2 and state.version == 3)
 
     await until(restarted, "the new epoch")
     answer = await ranker.recommend("7")

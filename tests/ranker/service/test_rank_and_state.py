@@ -13,6 +13,7 @@ from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
 from services.common.request_limits import SMALL_MESSAGE_BYTES
 from tests.faults import fault_of, reason_of, violations_of
+from tests.ranker.entries import Told
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.ranker_process import Ranker, user
@@ -51,14 +52,13 @@ async def test_rank_orders_what_is_given(ranker: Ranker) -> None:
 
 
 async def test_rank_uses_taste(ranker: Ranker) -> None:
-    changes = Changes().event(b"u:7", "a").user_vector(b"u:7", [0, 9, 0, 0])
-    ranker.upstream.feedback.add(frame(2, changes))
+    told = Told().event(b"u:7", "a").vector(b"u:7", [0, 9, 0, 0])
+    ranker.upstream.feedback.tell(told)
     await ranker.recommend("7")
-    ranker.upstream.feedback.add(
-        frame(3, Changes().event(b"u:7", "a").user_vector(b"u:7", [0, 9, 0, 0]))
-    )
+    told = Told().event(b"u:7", "a").vector(b"u:7", [0, 9, 0, 0])
+    sequence = ranker.upstream.feedback.tell(told)
     request = pb.RankRequest(
-        subject=user("7"), item_ids=["a", "b"], min_position=Position(0, 1, 3).encode()
+        subject=user("7"), item_ids=["a", "b"], min_position=Position(0, 1, sequence).encode()
     )
     request.wait_budget.seconds = 5
     answer = await ranker.stub.Rank(request)

@@ -1,5 +1,6 @@
 """Ready is said when profile can be asked, and not taken back when it goes away."""
 
+from harken.ranker.v1 import slate_pb2
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.scripted_upstream import ScriptedUpstream
@@ -21,7 +22,8 @@ async def test_a_ranker_is_ready_once_profile_has_answered(
     ranker = await start_ranker(ready=False)
     await ranker.applied(1)
     await until(lambda: upstream.profile.probes, "the probe")
-    assert list((await ranker.recommend("7")).degradations) == ["profile_unavailable"]
+    answer = await ranker.recommend("7")
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     assert not await ranker.is_ready()
     assert not (await ranker.state()).ready
 
@@ -31,7 +33,8 @@ async def test_a_ranker_is_ready_once_profile_has_answered(
     assert not (await ranker.recommend("8")).degradations
 
     await upstream.stop("profile")
-    assert list((await ranker.recommend("9")).degradations) == ["profile_unavailable"]
+    answer = await ranker.recommend("9")
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     assert await ranker.is_ready()
     assert upstream.profile.probes == probes
 
@@ -56,4 +59,5 @@ async def test_patience_with_profile_ends(
     upstream.feedback.add(frame(1, first_frame()))
     await upstream.stop("profile")
     ranker = await start_ranker(profile_ready_seconds="0.3")
-    assert list((await ranker.recommend("7")).degradations) == ["profile_unavailable"]
+    answer = await ranker.recommend("7")
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]

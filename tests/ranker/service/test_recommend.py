@@ -17,6 +17,7 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position, decode_position
 from tests.faults import fault_of, violations_of
+from tests.ranker.entries import Told
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.ranker_process import Ranker, user
@@ -46,6 +47,7 @@ def profile_of(seen: str, vector: list[float], generation_id: str = "g1") -> pro
         event.event_time.seconds = 100 - place
     profile.state.vector = np.array(vector, "<f4").tobytes()
     profile.state.generation_id = generation_id
+    profile.state.vector_set = bool(vector)
     return profile
 
 
@@ -100,19 +102,19 @@ async def test_the_slate_follows_the_user(ranker: Ranker) -> None:
 
 
 async def test_the_next_slate_knows_the_last_event(ranker: Ranker) -> None:
-    """Truth 8, the fresh half: events that come by the feed are in the next slate."""
+    """Truth 8, the fresh half: entries are in the next slate, though nothing is learned at all."""
     assert "f" in ids(await ranker.recommend("7"))
-    for version in range(2, 30):
-        item_id = "abcdef"[version % 6]
-        changes = Changes().event(KEY, item_id).user_vector(KEY, [0, 1, 0, 0])
+    for sequence in range(2, 30):
+        item_id = "abcdef"[sequence % 6]
         waiting = asyncio.ensure_future(
-            ranker.recommend("7", min_position=position(version), wait_budget=Duration(seconds=5))
+            ranker.recommend("7", min_position=position(sequence), wait_budget=Duration(seconds=5))
         )
         await asyncio.sleep(0)
-        ranker.upstream.feedback.add(frame(version, changes))
+        assert ranker.upstream.feedback.tell(Told().event(KEY, item_id)) == sequence
         answer = await waiting
         assert not answer.stale
-        assert decode_position(answer.position).sequence >= version
+        assert decode_position(answer.position).sequence >= sequence
+        assert decode_position(answer.learned_position) == Position(0, 1, 1)
         assert item_id not in ids(answer)
         assert not answer.unknown_subject
     assert len(ranker.upstream.profile.requests) == 1
@@ -128,8 +130,7 @@ async def test_events_between_profiles_reading_and_answering_are_not_lost(
     calls = [asyncio.ensure_future(ranker.recommend("7", wait_budget=Duration(seconds=5)))
              for _ in range(3)]  # fmt: skip
     await until(lambda: profile.requests, "the miss")
-    ranker.upstream.feedback.add(frame(2, Changes().event(KEY, "b")))
-    await ranker.applied(2)
+    await ranker.heard(ranker.upstream.feedback.tell(Told().event(KEY, "b")))
     profile.gate.set()
     for answer in await asyncio.gather(*calls):
         assert set(ids(answer)) == set("cdef")
@@ -138,7 +139,8 @@ async def test_events_between_profiles_reading_and_answering_are_not_lost(
     assert profile.requests[0].include_seen
     # 16 users with 5,000 seen ids of 128 bytes each.
     assert profile.requests[0].max_answer_bytes == 16 << 20
-    assert decode_position(profile.requests[0].min_position) == Position(0, 1, 1)
+    # Profile writes behind: what it has is enough.
+    assert not profile.requests[0].min_position
 
 
 async def test_profile_away_is_said_counted_and_not_remembered(ranker: Ranker) -> None:
@@ -147,7 +149,7 @@ async def test_profile_away_is_said_counted_and_not_remembered(ranker: Ranker) -
     profile.profiles[KEY] = profile_of("f", [0, 1, 0, 0])
     await ranker.upstream.stop("profile")
     answer = await ranker.recommend("7", count=2)
-    assert list(answer.degradations) == ["profile_unavailable"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     assert ids(answer) == ["f", "e"]
     assert not answer.stale
     assert await ranker.metric('harken_ranker_degraded_total{what="profile_unavailable"}') == 1
@@ -170,7 +172,7 @@ async def test_a_profile_that_cannot_be_decoded_is_said_and_counted(ranker: Rank
     profile.attributes.fields["deep"].CopyFrom(value)
     ranker.upstream.profile.profiles[KEY] = profile
     answer = await ranker.recommend("7", count=2)
-    assert list(answer.degradations) == ["profile_unavailable"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     assert await ranker.metric('harken_ranker_user_lookups_total{outcome="failed"}') == 1
 
 
@@ -179,7 +181,7 @@ async def test_profile_away_cannot_pass_for_fresh(ranker: Ranker) -> None:
     await ranker.upstream.stop("profile")
     answer = await ranker.recommend("7", min_position=position(1))
     assert answer.stale
-    assert list(answer.degradations) == ["profile_unavailable"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     error = await fault_of(ranker.recommend("7", min_position=position(1), strict=True))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
 
@@ -191,7 +193,7 @@ async def test_a_slow_profile_costs_the_budget_and_no_more(ranker: Ranker) -> No
     began = asyncio.get_running_loop().time()
     answer = await ranker.recommend("7", wait_budget=Duration(nanos=200_000_000))
     took = asyncio.get_running_loop().time() - began
-    assert list(answer.degradations) == ["profile_unavailable"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
     assert 0.15 < took < 0.9
     profile.gate.set()
 
@@ -212,19 +214,20 @@ async def test_a_deadline_is_never_overrun(ranker: Ranker) -> None:
     for seconds in (0.5, 3, 2.91):
         answer = await ranker.stub.Recommend(request, timeout=seconds)
         assert answer.stale
-        assert list(answer.degradations) == ["profile_unavailable"]
+        assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
 
 
 async def test_a_profile_behind_us_is_not_remembered(ranker: Ranker) -> None:
-    ranker.upstream.feedback.add(frame(2, Changes().event(KEY, "b")))
-    await ranker.applied(2)
+    """Truth 8: an answer from before what the replica heard is said, and asked for anew."""
+    await ranker.heard(ranker.upstream.feedback.tell(Told().event(KEY, "b")))
     profile = ranker.upstream.profile
     profile.profiles[KEY] = profile_of("a", [0, 1, 0, 0])
-    profile.behind_by = 1
+    profile.behind_by = 2
     answer = await ranker.recommend("7", min_position=position(2))
     assert answer.stale
-    assert list(answer.degradations) == ["profile_behind"]
-    assert not (await ranker.recommend("7", min_position=position(1))).stale
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_BEHIND]
+    assert [bool(request.min_position) for request in profile.requests] == [False, True]
+    assert not (await ranker.recommend("7", min_position=position(0))).stale
 
     profile.behind_by = 0
     profile.profiles[KEY] = profile_of("ab", [0, 1, 0, 0])
@@ -276,11 +279,12 @@ async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker, lost: b
     assert not (await ranker.recommend("7")).degradations
     staged = of_second_generation(Changes(staged=manifest("g2")))
     ranker.upstream.feedback.add(frame(2, staged))
-    before = await ranker.recommend("7", min_position=position(2), wait_budget=Duration(seconds=5))
+    waiting = {"wait_budget": Duration(seconds=5)}
+    before = await ranker.recommend("7", min_learned_position=position(2), **waiting)
     assert before.generation_id == "g1"
     assert (vector_scores(before)["b"] == 9) is not lost
     ranker.upstream.feedback.add(frame(3, Changes(activated=manifest("g2"))))
-    answer = await ranker.recommend("7", min_position=position(3), wait_budget=Duration(seconds=5))
+    answer = await ranker.recommend("7", min_learned_position=position(3), **waiting)
     assert answer.generation_id == "g2"
     assert not answer.degradations
     # Seen: c, then a; the newest counts 1, the other .8.
@@ -299,9 +303,8 @@ async def test_users_survive_a_flip_and_are_encoded_anew(ranker: Ranker, lost: b
         wanted = vector @ np.array(G2.get(item_id, [0, 0, 0, 0.0]))
         assert score == pytest.approx(wanted, abs=2e-3)
 
-    changes = Changes(generation_id="g2").user_vector(KEY, [0, 9, 0, 0])
-    ranker.upstream.feedback.add(frame(4, changes))
-    answer = await ranker.recommend("7", min_position=position(4), wait_budget=Duration(seconds=5))
+    put = ranker.upstream.feedback.tell(Told().vector(KEY, [0, 9, 0, 0], "g2"))
+    answer = await ranker.recommend("7", min_position=position(put), **waiting)
     assert vector_scores(answer)["b"] == 9
 
 
@@ -311,7 +314,7 @@ async def test_a_vector_of_another_generation_without_recent_items_is_not_used(
     """Truth 10: vectors of two generations are never mixed."""
     ranker.upstream.profile.profiles[KEY] = profile_of("", [0, 9, 0, 0], "g0")
     answer = await ranker.recommend("7")
-    assert list(answer.degradations) == ["vector_of_other_generation"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_VECTOR_OF_OTHER_GENERATION]
     assert not vector_scores(answer)
 
 

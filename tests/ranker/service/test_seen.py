@@ -13,6 +13,7 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.position import Position
 from services.ranker.config import RankerConfig
+from tests.ranker.entries import Told
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.ranker_process import Ranker, user
@@ -56,18 +57,18 @@ async def test_shopping_hides_what_was_bought_and_not_what_was_looked_at(
     ranker = await start_ranker(preset="shopping")
     assert await slate(ranker) == set("abcdef")
     now = time.time()
-    changes = Changes()
-    changes.event(KEY, "a", time=now).event(KEY, "b", time=now, event_type="add_to_cart")
-    changes.event(KEY, "c", time=now, event_type="purchase")
-    changes.event(KEY, "d", time=now - 31 * DAY, event_type="purchase")
-    changes.event(KEY, "e", -1.0, now - 900 * DAY, "hide")
-    upstream.feedback.add(frame(2, changes))
-    assert await slate(ranker, min_position=position(2)) == set("abdf")
+    told = Told()
+    told.event(KEY, "a", time=now).event(KEY, "b", time=now, event_type="add_to_cart")
+    told.event(KEY, "c", time=now, event_type="purchase")
+    told.event(KEY, "d", time=now - 31 * DAY, event_type="purchase")
+    told.event(KEY, "e", -1.0, now - 900 * DAY, "hide")
+    bought = upstream.feedback.tell(told)
+    assert await slate(ranker, min_position=position(bought)) == set("abdf")
     # What was bought counts from the last time, and a later look does not bring it back.
-    changes = Changes().event(KEY, "d", time=now - 29 * DAY, event_type="purchase")
-    changes.event(KEY, "c", time=now + 1).event(KEY, "e", time=now)
-    upstream.feedback.add(frame(3, changes))
-    assert await slate(ranker, min_position=position(3)) == set("abf")
+    told = Told().event(KEY, "d", time=now - 29 * DAY, event_type="purchase")
+    told.event(KEY, "c", time=now + 1).event(KEY, "e", time=now)
+    then = upstream.feedback.tell(told)
+    assert await slate(ranker, min_position=position(then)) == set("abf")
     assert await slate(ranker, filter=slate_pb2.Filter(allow_seen=True)) == set("abcdef")
     # Whatever the configuration: what evaluations ask for.
     strict = slate_pb2.Filter(seen_by_any_event=True)
@@ -88,10 +89,12 @@ async def test_profile_and_frames_say_the_same(
         ("a", "view", 1.0, bought), ("b", "purchase", 1.0, bought),
         ("c", "rating", -1.0, bought), ("d", "hide", -1.0, bought),
     ]  # fmt: skip
-    changes = Changes()
+    told = Told()
     for item_id, kind, weight, seconds in events:
-        changes.event(KEY, item_id, weight, seconds, kind)
-    upstream.feedback.add(frame(2, changes))
+        told.event(KEY, item_id, weight, seconds, kind)
+    last = upstream.feedback.tell(told)
+    # A replica begins with the newest entry: frames bring what came before.
+    upstream.feedback.add(frame(2, sequence=last))
     profile = profile_pb2.Profile(subject=user("7"))
     for number, (item_id, kind, weight, seconds) in enumerate(reversed(events)):
         profile.seen.item_ids.append(item_id)
@@ -102,7 +105,7 @@ async def test_profile_and_frames_say_the_same(
     upstream.profile.profiles[KEY] = profile
     fresh = await start_ranker(preset="media", surface_seen=json.dumps(RULES))
     for ranker in (held, fresh):
-        at = {"min_position": position(2)}
+        at = {"min_position": position(last)}
         assert await slate(ranker, surface="player", **at) == {"e"}
         # At the moment itself the item is back: as_of says when the slate is shown.
         for surface, days in (("home", 30), ("elsewhere", 2), ("", 2)):
@@ -153,7 +156,7 @@ async def test_a_malformed_answer_is_not_used(
     upstream.profile.profiles[KEY] = profile
     ranker = await start_ranker()
     answer: pb.RecommendResponse = await ranker.recommend("7")
-    assert list(answer.degradations) == ["profile_unavailable"]
+    assert list(answer.degradations) == [slate_pb2.DEGRADATION_PROFILE_UNAVAILABLE]
 
 
 @pytest.mark.parametrize(

@@ -51,14 +51,18 @@ class SeenKind(_message.Message):
     def __init__(self, type: _Optional[str] = ..., negative: bool = ...) -> None: ...
 
 class UserState(_message.Message):
-    __slots__ = ("recent", "vector", "generation_id")
+    __slots__ = ("recent", "vector", "generation_id", "vector_set", "vector_pinned")
     RECENT_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_SET_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_PINNED_FIELD_NUMBER: _ClassVar[int]
     recent: _containers.RepeatedCompositeFieldContainer[RecentEvent]
     vector: bytes
     generation_id: str
-    def __init__(self, recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., vector: _Optional[bytes] = ..., generation_id: _Optional[str] = ...) -> None: ...
+    vector_set: bool
+    vector_pinned: bool
+    def __init__(self, recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., vector: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., vector_set: bool = ..., vector_pinned: bool = ...) -> None: ...
 
 class RecentEvent(_message.Message):
     __slots__ = ("item_id", "type", "value", "event_time", "weight")

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview", "as_of")
+    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview", "as_of", "min_learned_position")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class RecommendRequest(_message.Message):
     STRICT_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     surface: str
@@ -34,10 +35,11 @@ class RecommendRequest(_message.Message):
     strict: bool
     preview: bool
     as_of: _timestamp_pb2.Timestamp
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    min_learned_position: bytes
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -48,20 +50,22 @@ class RecommendResponse(_message.Message):
     DROPS_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
     generation_id: str
     policy: str
     stale: bool
-    degradations: _containers.RepeatedScalarFieldContainer[str]
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
     drops: _slate_pb2.Drops
     unknown_subject: bool
     unknown_categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ...) -> None: ...
+    learned_position: bytes
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ...) -> None: ...
 
 class RankRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter")
+    __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter", "min_learned_position")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +75,7 @@ class RankRequest(_message.Message):
     SURFACE_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     item_ids: _containers.RepeatedScalarFieldContainer[str]
@@ -80,47 +85,60 @@ class RankRequest(_message.Message):
     surface: str
     count: int
     filter: _slate_pb2.Filter
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ...) -> None: ...
+    min_learned_position: bytes
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ...) -> None: ...
 
 class RankResponse(_message.Message):
-    __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations")
+    __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations", "learned_position")
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     UNRANKED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
     DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     unranked_item_ids: _containers.RepeatedScalarFieldContainer[str]
     position: bytes
     generation_id: str
     stale: bool
-    degradations: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., unranked_item_ids: _Optional[_Iterable[str]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[str]] = ...) -> None: ...
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
+    learned_position: bytes
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., unranked_item_ids: _Optional[_Iterable[str]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., learned_position: _Optional[bytes] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
-    __slots__ = ("tenant", "item_id", "count", "filter")
+    __slots__ = ("tenant", "item_id", "count", "filter", "min_learned_position", "wait_budget", "strict")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_id: str
     count: int
     filter: _slate_pb2.Filter
-    def __init__(self, tenant: _Optional[str] = ..., item_id: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ...) -> None: ...
+    min_learned_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., item_id: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
 
 class SimilarItemsResponse(_message.Message):
-    __slots__ = ("items", "position", "generation_id", "unknown_categories")
+    __slots__ = ("items", "position", "generation_id", "unknown_categories", "learned_position", "stale")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[SimilarItem]
     position: bytes
     generation_id: str
     unknown_categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, items: _Optional[_Iterable[_Union[SimilarItem, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., unknown_categories: _Optional[_Iterable[str]] = ...) -> None: ...
+    learned_position: bytes
+    stale: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[SimilarItem, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ...) -> None: ...
 
 class SimilarItem(_message.Message):
     __slots__ = ("item_id", "cosine")
@@ -135,7 +153,7 @@ class GetServingStateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServingStateResponse(_message.Message):
-    __slots__ = ("ready", "connected", "epoch", "version", "head_version", "position", "tenants")
+    __slots__ = ("ready", "connected", "epoch", "version", "head_version", "position", "tenants", "learned_position", "head_sequence", "entries_lag")
     READY_FIELD_NUMBER: _ClassVar[int]
     CONNECTED_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +161,9 @@ class GetServingStateResponse(_message.Message):
     HEAD_VERSION_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TENANTS_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_LAG_FIELD_NUMBER: _ClassVar[int]
     ready: bool
     connected: bool
     epoch: int
@@ -150,7 +171,10 @@ class GetServingStateResponse(_message.Message):
     head_version: int
     position: bytes
     tenants: _containers.RepeatedCompositeFieldContainer[TenantState]
-    def __init__(self, ready: bool = ..., connected: bool = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., head_version: _Optional[int] = ..., position: _Optional[bytes] = ..., tenants: _Optional[_Iterable[_Union[TenantState, _Mapping]]] = ...) -> None: ...
+    learned_position: bytes
+    head_sequence: int
+    entries_lag: int
+    def __init__(self, ready: bool = ..., connected: bool = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., head_version: _Optional[int] = ..., position: _Optional[bytes] = ..., tenants: _Optional[_Iterable[_Union[TenantState, _Mapping]]] = ..., learned_position: _Optional[bytes] = ..., head_sequence: _Optional[int] = ..., entries_lag: _Optional[int] = ...) -> None: ...
 
 class TenantState(_message.Message):
     __slots__ = ("tenant", "generation_id", "items", "vectors", "cached_users", "digest", "other_generation_id", "vector_rollbacks", "head_slates", "outcomes")

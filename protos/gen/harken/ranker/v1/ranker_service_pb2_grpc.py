@@ -26,7 +26,17 @@ if _version_not_supported:
 
 
 class RankerServiceStub(object):
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.
@@ -67,7 +77,17 @@ class RankerServiceStub(object):
 
 
 class RankerServiceServicer(object):
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.
@@ -85,9 +105,10 @@ class RankerServiceServicer(object):
 
         Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
         catalogue, or this replica has not heard of it yet and will in a moment;
-        min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
-        on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
-        fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        min_position and min_learned_position wait for it), FAILED_PRECONDITION
+        with reason EPOCH_LOST (one of the two lies on an abandoned fork),
+        UNAVAILABLE (not caught up yet; or strict and not fresh),
+        RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,8 +132,10 @@ class RankerServiceServicer(object):
     def SimilarItems(self, request, context):
         """Returns the items whose vectors are closest, by cosine, to that of an
         item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
-        is not in the catalogue or has no vector), UNAVAILABLE (not caught up
-        yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
+        EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
+        (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +180,17 @@ def add_RankerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RankerService(object):
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.

@@ -18,7 +18,17 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class RankerServiceStub:
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.
@@ -40,9 +50,10 @@ class RankerServiceStub:
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
     catalogue, or this replica has not heard of it yet and will in a moment;
-    min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
-    on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
-    fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    min_position and min_learned_position wait for it), FAILED_PRECONDITION
+    with reason EPOCH_LOST (one of the two lies on an abandoned fork),
+    UNAVAILABLE (not caught up yet; or strict and not fresh),
+    RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
     Rank: grpc.UnaryUnaryMultiCallable[
@@ -66,8 +77,10 @@ class RankerServiceStub:
     ]
     """Returns the items whose vectors are closest, by cosine, to that of an
     item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
-    is not in the catalogue or has no vector), UNAVAILABLE (not caught up
-    yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
+    EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
+    (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
     """
 
     GetServingState: grpc.UnaryUnaryMultiCallable[
@@ -77,7 +90,17 @@ class RankerServiceStub:
     """Says what this replica serves from. Never fails while the process lives."""
 
 class RankerServiceAsyncStub:
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.
@@ -98,9 +121,10 @@ class RankerServiceAsyncStub:
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
     catalogue, or this replica has not heard of it yet and will in a moment;
-    min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
-    on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
-    fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    min_position and min_learned_position wait for it), FAILED_PRECONDITION
+    with reason EPOCH_LOST (one of the two lies on an abandoned fork),
+    UNAVAILABLE (not caught up yet; or strict and not fresh),
+    RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
     """
 
     Rank: grpc.aio.UnaryUnaryMultiCallable[
@@ -124,8 +148,10 @@ class RankerServiceAsyncStub:
     ]
     """Returns the items whose vectors are closest, by cosine, to that of an
     item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
-    is not in the catalogue or has no vector), UNAVAILABLE (not caught up
-    yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+    is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
+    EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
+    (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
     """
 
     GetServingState: grpc.aio.UnaryUnaryMultiCallable[
@@ -135,7 +161,17 @@ class RankerServiceAsyncStub:
     """Says what this replica serves from. Never fails while the process lives."""
 
 class RankerServiceServicer(metaclass=abc.ABCMeta):
-    """Makes slates. Holds no data of its own: all of it is a fold of the feed.
+    """Makes slates. Holds no data of its own: all of it is a fold of the feed's two
+    lanes. What users did, and what hides or shows an item, comes as entries of
+    the log and counts for the very next slate: `position` and min_position speak
+    of it. What was learned (item vectors, rules, popularity, generations, items
+    that are new) comes as parameters, somewhat later: learned_position and
+    min_learned_position speak of that.
+
+    A position that RecordEvents, ImportEvents, RetractEvents, UpdateProfile or
+    PutEmbeddings of users answered belongs into min_position; one of
+    UpsertItems, DeleteItems, PutEmbeddings of items, PromoteGeneration or
+    RollbackGeneration into min_learned_position.
 
     A field out of its limits: INVALID_ARGUMENT, with each such field named in
     google.rpc.BadRequest; of more than 20 the others are counted in the message.
@@ -158,9 +194,10 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
 
         Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant: it has no
         catalogue, or this replica has not heard of it yet and will in a moment;
-        min_position waits for it), FAILED_PRECONDITION with reason EPOCH_LOST (min_position lies
-        on an abandoned fork), UNAVAILABLE (not caught up yet; or strict and not
-        fresh), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        min_position and min_learned_position wait for it), FAILED_PRECONDITION
+        with reason EPOCH_LOST (one of the two lies on an abandoned fork),
+        UNAVAILABLE (not caught up yet; or strict and not fresh),
+        RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
         """
 
     @abc.abstractmethod
@@ -188,8 +225,10 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.SimilarItemsResponse]]:
         """Returns the items whose vectors are closest, by cosine, to that of an
         item. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or the item
-        is not in the catalogue or has no vector), UNAVAILABLE (not caught up
-        yet), RESOURCE_EXHAUSTED with google.rpc.RetryInfo (overload).
+        is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
+        EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
+        (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
         """
 
     @abc.abstractmethod

@@ -13,11 +13,28 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_TASTE: _ClassVar[ReasonCode]
     REASON_CODE_POPULAR: _ClassVar[ReasonCode]
     REASON_CODE_SIMILAR: _ClassVar[ReasonCode]
+
+class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEGRADATION_UNSPECIFIED: _ClassVar[Degradation]
+    DEGRADATION_PROFILE_UNAVAILABLE: _ClassVar[Degradation]
+    DEGRADATION_PROFILE_BEHIND: _ClassVar[Degradation]
+    DEGRADATION_FEED_DISCONNECTED: _ClassVar[Degradation]
+    DEGRADATION_VECTOR_OF_OTHER_GENERATION: _ClassVar[Degradation]
+    DEGRADATION_SCORER_NOT_FINITE: _ClassVar[Degradation]
+    DEGRADATION_GENERATION_UNUSABLE: _ClassVar[Degradation]
 REASON_CODE_UNSPECIFIED: ReasonCode
 REASON_CODE_FOLLOWS: ReasonCode
 REASON_CODE_TASTE: ReasonCode
 REASON_CODE_POPULAR: ReasonCode
 REASON_CODE_SIMILAR: ReasonCode
+DEGRADATION_UNSPECIFIED: Degradation
+DEGRADATION_PROFILE_UNAVAILABLE: Degradation
+DEGRADATION_PROFILE_BEHIND: Degradation
+DEGRADATION_FEED_DISCONNECTED: Degradation
+DEGRADATION_VECTOR_OF_OTHER_GENERATION: Degradation
+DEGRADATION_SCORER_NOT_FINITE: Degradation
+DEGRADATION_GENERATION_UNUSABLE: Degradation
 
 class Slot(_message.Message):
     __slots__ = ("item_id", "score", "sources", "reason", "propensity")

@@ -1,0 +1,113 @@
+"""What a stretch of the log says of the users of one tenant, and how it changes their states."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+
+from services.common.runs import run_starts
+from services.feed.entries import EventColumns, TenantEntries
+from services.ranker.domain.arrays import Ordinals
+from services.ranker.domain.seen_items import SEEN, SeenKinds
+from services.ranker.domain.user_state import RECENT, PutVector, UserState
+
+OrdinalsOf = Callable[[list[str]], Ordinals]
+
+
+class UserEntries:
+    """Events, retracted events and vectors of users.
+
+    `users`: index by stored key. `through`: the sequence that the stretch ends with.
+    """
+
+    __slots__ = ("_entries", "through", "users")
+
+    def __init__(self, entries: TenantEntries, through: int) -> None:
+        self._entries = entries
+        self.through = through
+        self.users = {user_key: index for index, user_key in enumerate(entries.user_keys)}
+
+    def apply(
+        self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
+    ) -> Collection[int]:
+        """Bring states, by index of their user, up to the end of the stretch.
+
+        What a state reflects already changes nothing. Return whose state cannot be brought there,
+        and was left as it is: it does not say which event led to what, so none can be taken back.
+        """
+        entries = self._entries
+        if len(entries.retracted):
+            undone = set(entries.retracted.users.tolist())
+            lost = [
+                user for user in states if user in undone and states[user].sequence < self.through
+            ]
+            states = {user: state for user, state in states.items() if user not in lost}
+        else:
+            lost = []
+        before = {user: state.sequence for user, state in states.items()}
+        if len(entries.events):
+            self._add_events(states, ordinals, kinds)
+        if entries.vectors:
+            self._set_vectors(states, before)
+        return lost
+
+    def _add_events(
+        self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
+    ) -> None:
+        events = self._entries.events
+        rows = _rows_by_user(events, states, len(self.users))
+        if not rows.size:
+            return
+        users, sequences = events.users[rows], events.sequences[rows]
+        recent = np.empty(rows.size, RECENT)
+        seen = np.empty(rows.size, SEEN)
+        times_us, weights = events.times_us[rows], events.weights[rows]
+        item_ids, types = self._entries.item_ids, self._entries.types
+        recent["item"] = ordinals([item_ids[item] for item in events.items[rows].tolist()])
+        recent["weight"] = weights
+        recent["time"] = times_us / 1e6
+        seen["item"] = recent["item"]
+        seen["kind"] = [
+            kinds.number(types[one], weight < 0)
+            for one, weight in zip(events.types[rows].tolist(), weights.tolist(), strict=True)
+        ]
+        seen["time"] = times_us
+        starts = run_starts(users).tolist()
+        for start, end in zip(starts, [*starts[1:], rows.size], strict=True):
+            state = states[int(users[start])]
+            # What it reflects already comes first: sequences ascend.
+            if sequences[start] <= state.sequence:
+                start += int(np.searchsorted(sequences[start:end], state.sequence, side="right"))
+            if start < end:
+                state.add(recent[start:end], seen[start:end], int(sequences[end - 1]))
+
+    def _set_vectors(self, states: Mapping[int, UserState], before: Mapping[int, int]) -> None:
+        events = self._entries.events
+        found: dict[int, tuple[int, PutVector]] = {}
+        for part in self._entries.vectors:
+            for row, (user, sequence) in enumerate(
+                zip(part.users.tolist(), part.sequences.tolist(), strict=True)
+            ):
+                if user not in states or sequence <= max(before[user], found.get(user, (0,))[0]):
+                    continue
+                # A copy: a view would keep all vectors of the message alive.
+                vector = part.vectors[row].copy()
+                found[user] = (
+                    sequence,
+                    PutVector(part.generation_id, vector, bool(part.pinned[row])),
+                )
+        for user, (sequence, put) in found.items():
+            state = states[user]
+            later = (events.users == user) & (events.sequences > sequence)
+            state.put = put if put.pinned or not later.any() else None
+            state.sequence = max(state.sequence, sequence)
+            state.unknown = False
+
+
+def _rows_by_user(events: EventColumns, users: Collection[int], user_count: int) -> Ordinals:
+    """Return which events are of given users, by user, those of each in log order."""
+    wanted = np.zeros(user_count, np.bool_)
+    wanted[list(users)] = True
+    rows: Ordinals = wanted[events.users].nonzero()[0]
+    if rows.size > 1:
+        rows = rows[events.users[rows].argsort(kind="stable")]
+    return rows

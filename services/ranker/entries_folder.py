@@ -1,0 +1,124 @@
+"""Applies entries, the other lane of the feed: to the users held, and to what hides or shows items.
+
+What a user did counts for the next slate, whatever the learner is doing meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from services.common.progress import Applied, Progress
+from services.feed.entries import Entries, ItemVisibility, TenantEntries
+from services.ranker.domain.entries_window import EntriesWindow
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_entries import UserEntries
+from services.ranker.domain.user_state import UserState
+from services.ranker.domain.visibility import Overlays, visible_at
+from services.ranker.frame_folder import FrameFolder
+
+MAX_EVENTS = 50_000
+MAX_SECONDS = 10.0
+"""Of the window: profile writes behind by a second at most while it is well."""
+_LONGEST_TURN_SECONDS = 0.005
+
+
+class EntriesFolder:
+    """Brings the users of all replicas up to each stretch as it comes.
+
+    `lost`: how often what was applied turned out not to be part of the log.
+    """
+
+    def __init__(
+        self,
+        frames: FrameFolder,
+        overlays: Overlays,
+        taken: Callable[[Entries], None] | None = None,
+        window: EntriesWindow | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`taken`, when given, is told of every stretch before those who wait for it go on.
+
+        `window`: holds the newest entries; default: of the bounds above. `clock`: its seconds.
+        """
+        self.progress = Progress()
+        self.lost = 0
+        self._frames = frames
+        self._overlays = overlays
+        self._taken = taken
+        self._window = window or EntriesWindow(MAX_EVENTS, MAX_SECONDS)
+        self._clock = clock
+
+    @property
+    def start(self) -> int:
+        """Sequence after which `bring_up` knows all entries."""
+        start = self._window.start
+        return self.progress.applied.sequence if start is None else start
+
+    def margin(self) -> int:
+        """Return a sequence that will not be before `start` for a while."""
+        middle = self._window.middle()
+        return self.progress.applied.sequence if middle is None else middle
+
+    async def apply(self, entries: Sequence[Entries]) -> None:
+        """Apply consecutive stretches; progress moves with each."""
+        turn_began = time.perf_counter()
+        for one in entries:
+            self._take(one)
+            if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn_began = time.perf_counter()
+
+    async def abandon(self) -> None:
+        """Forget users and window, and begin anew at the newest entry."""
+        self.lost += 1
+        self._window.forget()
+        self._overlays.forget()
+        for replica in self._frames.replicas.values():
+            replica.users.forget()
+        self.progress.forget()
+
+    def bring_up(self, replica: TenantReplica, user_key: bytes, state: UserState) -> int | None:
+        """Bring a state that is not older than `start` up to what is applied.
+
+        Return None when that is done; otherwise the sequence that a state of the user must reflect,
+        for this one holds what was taken back since.
+        """
+        for stretch in self._window.since(replica.tenant, user_key, state.sequence):
+            own = {stretch.users[user_key]: state}
+            if stretch.apply(own, replica.ordinals, replica.users.kinds):
+                return stretch.through
+        return None
+
+    def _take(self, entries: Entries) -> None:
+        # Nothing may come in between: a state that is brought up now must not miss what follows.
+        for tenant, users in self._window.add(entries, self._clock()).items():
+            self._take_users(tenant, users)
+        for own in entries.tenants:
+            if own.items is not None:
+                self._take_items(own, own.items)
+        if self._taken is not None:
+            self._taken(entries)
+        self.progress.advance(Applied(entries.epoch, 0, entries.through_sequence))
+
+    def _take_users(self, tenant: str, users: UserEntries) -> None:
+        replica = self._frames.replicas.get(tenant)
+        if replica is not None:
+            replica.users.take(users, replica.ordinals)
+
+    def _take_items(self, own: TenantEntries, items: ItemVisibility) -> None:
+        """Hold what frames do not reflect yet.
+
+        Most of it says that items are there as usual. Where frames list no such item that waits for
+        them, so a large import takes no room here.
+        """
+        folded = self._frames.progress.applied.sequence
+        replica = self._frames.replicas.get(own.tenant)
+        overlay = self._overlays.of(own.tenant)
+        for row, item in enumerate(items.items.tolist()):
+            visible = visible_at(items, row)
+            item_id = own.item_ids[item]
+            if visible.sequence <= folded:
+                continue
+            known = replica is not None and replica.catalogue.lists(item_id)
+            if known or not visible.plain or item_id in overlay.items:
+                overlay.put(item_id, visible)
