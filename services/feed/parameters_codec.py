@@ -17,6 +17,7 @@ from services.common.norm_slack import NORM_SLACK
 from services.common.place_in_history import PLACES
 from services.feed.parameters import (
     CatalogueChanges,
+    Doubles,
     Floats,
     HeadParameters,
     Ints,
@@ -262,12 +263,12 @@ def read_head(wire: pb.ScorerHead) -> HeadParameters:
     )  # fmt: skip
 
 
-def check_head(head: HeadParameters, outcomes: int, columns: int) -> None:
-    """Raise RefusedParametersError when it is not of a scorer so made."""
+def check_head(parameters: Doubles, outcomes: int, columns: int) -> None:
+    """Raise RefusedParametersError when they are not of a scorer so made."""
     wanted = (outcomes, columns + 3)
-    if head.parameters.shape != wanted:
-        refuse(f"head.parameters: shape {head.parameters.shape}, wanted {wanted}")
-    if not np.isfinite(head.parameters).all():
+    if parameters.shape != wanted:
+        refuse(f"head.parameters: shape {parameters.shape}, wanted {wanted}")
+    if not np.isfinite(parameters).all():
         refuse("head.parameters: a value is not finite")
 
 

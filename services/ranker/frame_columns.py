@@ -1,32 +1,14 @@
-"""A frame's columns as plain arrays: the domain knows neither protobuf nor bytes."""
+"""One tenant's part of a frame, read and checked: the domain knows neither protobuf nor bytes."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
-
-from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.feed.vector_rows import read_rows
-from services.ranker.domain.arrays import Ordinals
-from services.ranker.domain.changes import (
-    CatalogueChanges,
-    FactorChange,
-    ItemFacts,
-    PlaceChanges,
-    PopularityChanges,
-    RefusedChangesError,
-    RuleChanges,
-    TenantChanges,
-    VectorChanges,
-    VectorRollback,
-)
+from services.feed import parameters_codec as codec
+from services.feed.parameters import RefusedParametersError
+from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.scorer_head import OutcomeFigures, ScorerHead
-
-_NEVER = float("inf")
+from services.ranker.domain.rule_table import MAX_SLOTS
+from services.ranker.domain.scorer_head import ScorerHead
 
 
 def tenant_changes(
@@ -38,7 +20,7 @@ def tenant_changes(
     for.
 
     Raises:
-        RefusedChangesError: a column is not a whole number of values or rows.
+        RefusedParametersError: a column is not a whole number of values or rows.
 
     """
     try:
@@ -47,107 +29,61 @@ def tenant_changes(
             activated=activated,
             staged=staged,
             retired=tuple(changes.retired_generation_ids),
-            catalogue=_catalogue(changes.catalogue),
-            vectors=_vectors(changes.item_vectors) if changes.HasField("item_vectors") else None,
-            other_vectors=tuple(_vectors(part) for part in changes.other_item_vectors),
-            rollback=_rollback(changes.vector_rollback)
+            catalogue=codec.read_catalogue(changes.catalogue),
+            vectors={
+                part.generation_id: codec.read_vectors(part) for part in codec.all_vectors(changes)
+            },
+            factors={
+                part.generation_id: codec.read_factor(part) for part in changes.encoder_factors
+            },
+            rollback=codec.read_rollback(changes.vector_rollback)
             if changes.HasField("vector_rollback")
             else None,
-            rules=_rules(changes.rules) if changes.HasField("rules") else None,
-            popularity=_popularity(changes.popularity) if changes.HasField("popularity") else None,
-            places=(
-                _places(changes.place_popularity) if changes.HasField("place_popularity") else None
-            ),
-            factors=tuple(_factor(part) for part in changes.encoder_factors),
-            head=_head(changes.head) if changes.HasField("head") else None,
+            rules=codec.read_rules(changes.rules) if changes.HasField("rules") else None,
+            popularity=codec.read_popularity(changes.popularity)
+            if changes.HasField("popularity")
+            else None,
+            places=codec.read_places(changes.place_popularity)
+            if changes.HasField("place_popularity")
+            else None,
+            head=ScorerHead.of(codec.read_head(changes.head)) if changes.HasField("head") else None,
         )
     except ValueError as error:
-        raise RefusedChangesError(f"a column is torn: {error}") from error
+        raise RefusedParametersError(f"a column is torn: {error}") from error
 
 
-def _catalogue(changes: frame_pb2.CatalogueChanges) -> CatalogueChanges:
-    return CatalogueChanges(
-        tuple(_item(item) for item in changes.items), tuple(changes.deleted_item_ids)
-    )
+def check_changes(
+    changes: TenantChanges, serving: Generation | None, built: Mapping[str, Generation]
+) -> None:
+    """Check everything against `built`, the generations that are there once the changes are folded,
+    and `serving`, the one of them that serves then.
+
+    Raises:
+        RefusedParametersError: something is wrong; the message says what.
+
+    """
+    item_count = len(changes.item_ids)
+    codec.check_catalogue(changes.catalogue)
+    for name, rows in changes.vectors.items():
+        own = _built("item vectors", name, built)
+        codec.check_vectors(rows, item_count, own.dimension, own.max_norm)
+    for name, factor in changes.factors.items():
+        codec.check_factor(factor, _built("encoder factor", name, built).dimension)
+    if changes.rules is not None:
+        codec.check_rules(changes.rules, item_count, MAX_SLOTS)
+    if changes.popularity is not None:
+        codec.check_popularity(changes.popularity, item_count)
+    if changes.places is not None:
+        codec.check_places(changes.places, item_count)
+    head = changes.head
+    # That of a generation that does not serve is used by nobody.
+    if head is not None and serving is not None and head.generation_id == serving.generation_id:
+        outcomes, columns = len(serving.scorer.outcomes), len(serving.scorer.features)
+        codec.check_head(head.parameters, outcomes, columns)
 
 
-def _item(item: item_pb2.Item) -> ItemFacts:
-    return ItemFacts(
-        item.item_id,
-        tuple(dict.fromkeys(item.categories)),
-        item.available if item.HasField("available") else True,
-        item.expire_time.seconds + item.expire_time.nanos / 1e9
-        if item.HasField("expire_time")
-        else _NEVER,
-    )
-
-
-def _vectors(changes: frame_pb2.ItemVectors) -> VectorChanges:
-    items = _indices(changes.items)
-    return VectorChanges(
-        changes.generation_id,
-        items,
-        read_rows(changes),
-        np.frombuffer(changes.biases, dtype="<f4"),
-    )
-
-
-def _rollback(rollback: frame_pb2.VectorRollback) -> VectorRollback:
-    return VectorRollback(rollback.generation_id, rollback.count)
-
-
-def _rules(changes: frame_pb2.RuleCells) -> RuleChanges:
-    return RuleChanges(
-        _indices(changes.sources),
-        _indices(changes.slots),
-        _indices(changes.targets),
-        np.frombuffer(changes.weights, dtype="<f4"),
-    )
-
-
-def _places(changes: frame_pb2.PlacePopularity) -> PlaceChanges:
-    return PlaceChanges(
-        _indices(changes.items),
-        _indices(changes.places),
-        np.frombuffer(changes.levels, dtype="<f8"),
-    )
-
-
-def _popularity(changes: frame_pb2.Popularity) -> PopularityChanges:
-    return PopularityChanges(
-        _indices(changes.items),
-        np.frombuffer(changes.levels, dtype="<f8"),
-        np.frombuffer(changes.counts, dtype="<f8"),
-    )
-
-
-def _factor(change: frame_pb2.EncoderFactor) -> FactorChange:
-    values: npt.NDArray[np.float32] = np.frombuffer(change.factor, dtype="<f4")
-    side = math.isqrt(values.size)
-    return FactorChange(change.generation_id, values.reshape(side, side))
-
-
-def _head(changes: frame_pb2.ScorerHead) -> ScorerHead:
-    parameters = np.frombuffer(changes.parameters, dtype="<f8")
-    if not changes.outcomes:
-        raise ValueError("a head without outcomes")
-    return ScorerHead(
-        changes.generation_id,
-        parameters.reshape(len(changes.outcomes), -1),
-        changes.slates,
-        tuple(
-            OutcomeFigures(
-                one.surface,
-                one.outcome,
-                one.examples,
-                one.predicted,
-                one.actual,
-                one.calibration_error,
-            )
-            for one in changes.figures
-        ),
-    )
-
-
-def _indices(column: Sequence[Any]) -> Ordinals:
-    return np.fromiter(column, dtype=np.int64, count=len(column))
+def _built(what: str, name: str, built: Mapping[str, Generation]) -> Generation:
+    own = built.get(name)
+    if own is None:
+        codec.refuse(f"{what} of generation {name!r}, which is not built")
+    return own

@@ -11,11 +11,12 @@ from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError, applied_by
 from services.common.logs import logger
 from services.common.progress import Progress
-from services.ranker.domain.changes import RefusedChangesError, TenantChanges
+from services.feed.parameters import RefusedParametersError
+from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.visibility import Overlays
-from services.ranker.frame_columns import tenant_changes
+from services.ranker.frame_columns import check_changes, tenant_changes
 
 _Name = tuple[str, str]
 """Tenant and generation id."""
@@ -115,7 +116,7 @@ class FrameFolder:
         generations = await self._named(frame, replicas)
         try:
             parts = self._checked(frame, generations, replicas)
-        except RefusedChangesError as error:
+        except RefusedParametersError as error:
             raise FrameRefusedError(frame.version, str(error)) from error
         for replica, changes in parts:
             replicas[replica.tenant] = replica
@@ -159,9 +160,11 @@ class FrameFolder:
                     generations.get((tenant, part.staged.generation_id)),
                 )
                 changes = self._without_refused(changes, replica)
-                replica.check(changes, earlier.setdefault(tenant, []))
-            except RefusedChangesError as error:
-                raise RefusedChangesError(f"tenant {tenant!r}: {error}") from error
+                check_changes(
+                    changes, *replica.built_after(changes, earlier.setdefault(tenant, []))
+                )
+            except RefusedParametersError as error:
+                raise RefusedParametersError(f"tenant {tenant!r}: {error}") from error
             earlier[tenant].append(changes)
             folds.append((replica, changes))
         return folds
@@ -171,7 +174,6 @@ class FrameFolder:
         own = {name for of, name in self._refused if of == replica.tenant}
         if not own:
             return changes
-        vectors = changes.vectors
         retired = [name for name in changes.retired if name not in own]
         if replica.unserved and replica.active in retired:
             # It goes once there is another to serve from.
@@ -179,9 +181,8 @@ class FrameFolder:
             replica.outlived.add(replica.active)
         return replace(
             changes,
-            vectors=None if vectors is None or vectors.generation_id in own else vectors,
-            other_vectors=tuple(v for v in changes.other_vectors if v.generation_id not in own),
-            factors=tuple(one for one in changes.factors if one.generation_id not in own),
+            vectors={name: rows for name, rows in changes.vectors.items() if name not in own},
+            factors={name: one for name, one in changes.factors.items() if name not in own},
             retired=tuple(retired),
         )
 

@@ -50,8 +50,13 @@ def bootstrap_generation(
 
     `outcomes`: what its one output, engagement, is told by; none: by nothing.
     """
+    activation = bootstrap_activation(dimension)
+    manifest = pb.GenerationManifest(generation_id=activation.generation_id)
     activation = replace(
-        bootstrap_activation(dimension), outcomes=tuple(outcomes), columns=len(FEATURES)
+        activation,
+        manifest=manifest.SerializeToString(),
+        outcomes=tuple(outcomes),
+        columns=len(FEATURES),
     )
     scorer = Scorer(prior_scorer(), FEATURES, OUTCOMES)
     return SystemGeneration(activation, _ranker_side(activation, scorer, ()))

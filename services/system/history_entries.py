@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+from harken.feedback.v1 import item_pb2
 from services.common.content_features import Content, content_features
 from services.dataset.history.event_file import SESSION_PREFIX
 from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
@@ -23,11 +24,12 @@ class HistoryEntries:
         self.keys = [user_key(user_id) for user_id in timeline.events.user_ids]
 
     def _item(self, item_id: str) -> ItemUpserted:
-        return ItemUpserted(item_id, item_id.encode(), self._features(item_id))
+        payload = item_pb2.Item(item_id=item_id).SerializeToString()
+        return ItemUpserted(item_id, payload, self._features(item_id))
 
     def features_of(self, payload: bytes) -> dict[str, float]:
-        """Return the content features of an item, given its payload: here its id."""
-        return self._features(payload.decode())
+        """Return the content features of an item, given its payload, which has but its id."""
+        return self._features(item_pb2.Item.FromString(payload).item_id)
 
     def _features(self, item_id: str) -> dict[str, float]:
         return content_features(self._contents.get(item_id) or Content(item_id))

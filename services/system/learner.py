@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from harken.internal.feed.v1 import frame_pb2
+from services.common.progress import Applied
 from services.feed.entries import TenantEntries
-from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.frame_conversion import frame_of
 from services.feedback.learner.model.checkpoint import checkpoint
 from services.feedback.learner.model.entries import (
     GenerationActivated,
@@ -18,16 +20,16 @@ from services.feedback.learner.model.fold import fold
 from services.feedback.learner.model.placement import unfinished
 from services.feedback.learner.model.step import States, finite, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
-from services.system.bridge import tenant_entries
+from services.system.user_events import tenant_entries
 
 TENANT = "evaluation"
 
 
 @dataclass(frozen=True, slots=True)
 class SystemStep:
-    """What one step of the learner changed, and the events of its stretch of the log, if any."""
+    """The frame of one step of the learner, and the events of its stretch of the log, if any."""
 
-    changes: Sequence[Changes]
+    frame: frame_pb2.Frame
     entries: TenantEntries | None = None
 
 
@@ -38,7 +40,7 @@ class SystemLearner:
         self._config = config
         self._states: States = {}
         self._sequence = 0
-        self._version = 0
+        self._applied = Applied()
 
     def activate(self, generation: GenerationActivated) -> list[SystemStep]:
         """Start with a generation, which the log has as its first entry."""
@@ -58,11 +60,14 @@ class SystemLearner:
         self._sequence += len(entries)
         while entries:
             length = step_length(entries)
-            self._version += 1
-            changes = step(self._states, entries[:length], self._config, self._version)
+            before = self._applied
+            after = Applied(0, before.version + 1, entries[length - 1].sequence)
+            changes = step(self._states, entries[:length], self._config, after.version)
             if not finite(changes):
                 raise ArithmeticError("a step came to values that are not finite")
-            yield SystemStep(changes, tenant_entries(entries[:length]))
+            self._applied = after
+            frame = frame_of(changes, before, after, accepted_at_us)
+            yield SystemStep(frame, tenant_entries(entries[:length]))
             entries = entries[length:]
 
     def adopt(self, staged: GenerationStaged, accepted_at_us: int) -> Iterator[SystemStep]:
@@ -85,5 +90,5 @@ class SystemLearner:
         """
         other = type(self)(config)
         fold(other._states, list(checkpoint(self._states)), config)
-        other._sequence, other._version = self._sequence, self._version
+        other._sequence, other._applied = self._sequence, self._applied
         return other

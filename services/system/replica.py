@@ -10,7 +10,7 @@ from services.ranker.domain.slate import Slate, make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_entries import UserEntries
 from services.ranker.domain.user_state import UserState
-from services.system.bridge import tenant_changes
+from services.ranker.frame_columns import check_changes, tenant_changes
 from services.system.learner import TENANT, SystemStep
 
 
@@ -31,13 +31,17 @@ class SystemReplica:
         """Take what one step changed, checked as a frame is, and what users did.
 
         Raises:
-            RefusedChangesError: the changes are wrong.
+            RefusedParametersError: the changes are wrong.
 
         """
-        for changes in step.changes:
-            columns = tenant_changes(changes, self._generations)
-            self._replica.check(columns)
-            self._replica.fold(columns)
+        for part in step.frame.tenants:
+            changes = tenant_changes(
+                part,
+                self._generations.get(part.activated.generation_id),
+                self._generations.get(part.staged.generation_id),
+            )
+            check_changes(changes, *self._replica.built_after(changes))
+            self._replica.fold(changes)
         if step.entries is not None:
             self._take(step.entries)
 

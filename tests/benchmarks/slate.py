@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.feed.entries import Entries
-from services.ranker.domain.changes import PopularityChanges, RuleChanges
+from services.feed.parameters import PopularityRows, RuleCells
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import preset_rule, read_rule
@@ -66,9 +66,9 @@ def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
     levels = NOW / HALF_LIFE + rng.standard_normal(items) * 4
     replica.popularity.grow(items)
     counts = rng.integers(1, 500, items).astype(float)
-    replica.popularity.fold(PopularityChanges(everything, levels, counts), everything)
+    replica.popularity.fold(PopularityRows(everything, levels, counts), everything)
     replica.rules.fold(
-        RuleChanges(
+        RuleCells(
             np.repeat(everything, SLOTS),
             np.tile(np.arange(SLOTS), items),
             rng.integers(0, items, items * SLOTS),

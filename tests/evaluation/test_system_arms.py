@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from harken.internal.feed.v1 import frame_pb2
 from services.common.content_features import Content
 from services.evaluation.contest import Contest
 from services.evaluation.outcomes import Outcomes
@@ -14,7 +15,6 @@ from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
 from services.evaluation.system.run import system_run
 from services.evaluation.system.step_buffer import StepBuffer
 from services.evaluation.system.warm_retraining import WARM
-from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.system.generation import bootstrap_generation
 from services.system.learner import SystemStep
@@ -153,8 +153,6 @@ def test_a_buffer_gives_back_what_was_put_in_order() -> None:
     with StepBuffer() as buffer:
         for _ in range(2):
             for number in range(5):
-                buffer.add(SystemStep([Changes(f"t{number}", ["x"] * number)]))
-            assert [step.changes[0].tenant for step in buffer.drain()] == [
-                f"t{n}" for n in range(5)
-            ]
+                buffer.add(SystemStep(frame_pb2.Frame(version=number)))
+            assert [step.frame.version for step in buffer.drain()] == list(range(5))
             assert list(buffer.drain()) == []

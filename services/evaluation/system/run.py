@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from harken.internal.feed.v1 import frame_pb2
 from services.common.content_features import Content
 from services.evaluation.arm import Arm, Learner
 from services.evaluation.protocol import Repeats, Rules
@@ -119,7 +120,9 @@ class _FreshHistory:
 
 def without_parameters(step: SystemStep) -> SystemStep:
     """Return a step without changes of item vectors, rules and popularity by events."""
-    return SystemStep([one for one in step.changes if one.upserted or one.deleted], step.entries)
+    kept = frame_pb2.Frame()
+    kept.tenants.extend(part for part in step.frame.tenants if part.HasField("catalogue"))
+    return SystemStep(kept, step.entries)
 
 
 def unlearning(config: LearningConfig) -> LearningConfig:

@@ -8,8 +8,8 @@ old, without underflow (forward decay, Cormode et al., ICDE 2009).
 import numpy as np
 
 from services.common.place_in_history import PLACES
+from services.feed.parameters import PlaceCells, PopularityRows
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals, grown
-from services.ranker.domain.changes import PlaceChanges, PopularityChanges
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
@@ -40,14 +40,14 @@ class Popularity:
         self._places = grown(self._places, size, -np.inf)
         self._size = max(size, self._size)
 
-    def fold(self, changes: PopularityChanges, ordinals: Ordinals) -> None:
+    def fold(self, changes: PopularityRows, ordinals: Ordinals) -> None:
         """Assign rows; `ordinals` translates the indices of the changes."""
         rows = ordinals[changes.items]
         self._levels[rows] = changes.levels
         self._counts[rows] = changes.counts
         self._touched.update(rows.tolist())
 
-    def fold_places(self, changes: PlaceChanges, ordinals: Ordinals) -> None:
+    def fold_places(self, changes: PlaceCells, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
         self._places[ordinals[changes.items], changes.places] = changes.levels
 

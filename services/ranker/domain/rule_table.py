@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from services.feed.parameters import RuleCells
 from services.ranker.domain.arrays import Float32s, Float64s, Int32s, Ordinals, grown
-from services.ranker.domain.changes import RuleChanges
 
 FREE = -1
 MAX_SLOTS = 4096
@@ -21,7 +21,7 @@ class RuleTable:
         self._targets = grown(self._targets, size, FREE)
         self._weights = grown(self._weights, size, 0)
 
-    def fold(self, changes: RuleChanges, ordinals: Ordinals) -> None:
+    def fold(self, changes: RuleCells, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
         if changes.slots.size == 0:
             return

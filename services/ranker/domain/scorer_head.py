@@ -4,22 +4,12 @@ How it learns is in services/feedback/learner/model/scorer_head.py; here it only
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Self
 
 import numpy as np
 
+from services.feed.parameters import HeadParameters, OutcomeFigures
 from services.ranker.domain.arrays import Float32s, Float64s
-
-
-class OutcomeFigures(NamedTuple):
-    """Predicted against actual of an outcome on a surface: examples, means, calibration error."""
-
-    surface: str
-    outcome: str
-    examples: float
-    predicted: float
-    actual: float
-    calibration_error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +23,11 @@ class ScorerHead:
     parameters: Float64s
     slates: int = 0
     figures: tuple[OutcomeFigures, ...] = ()
+
+    @classmethod
+    def of(cls, learned: HeadParameters) -> Self:
+        """Return the head of what was learned."""
+        return cls(learned.generation_id, learned.parameters, learned.slates, learned.figures)
 
     def logits(self, scores: Float32s, features: Float32s) -> Float64s:
         """Return logits [n, outcomes] for scores [n, outcomes] and features [n, columns].

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from services.feed.parameters import OutcomeFigures, RefusedParametersError
 from services.ranker.domain.arrays import Bools, Ordinals
 from services.ranker.domain.catalogue import Catalogue
-from services.ranker.domain.changes import RefusedChangesError, TenantChanges
-from services.ranker.domain.changes_check import check_changes
+from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
-from services.ranker.domain.scorer_head import OutcomeFigures, ScorerHead
+from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache
 from services.ranker.domain.visibility import Overlay
@@ -72,23 +72,29 @@ class TenantReplica:
         """Id of the generation that is built beside the one that serves; empty: none is."""
         return next((name for name in sorted(self.spaces) if name != self.active), "")
 
-    def check(self, changes: TenantChanges, earlier: Sequence[TenantChanges] = ()) -> None:
-        """Raise RefusedChangesError when anything in `changes` is wrong. Changes nothing.
+    def built_after(
+        self, changes: TenantChanges, earlier: Sequence[TenantChanges] = ()
+    ) -> tuple[Generation | None, dict[str, Generation]]:
+        """Return the generation that serves once changes are folded, and all that are built then.
 
-        `earlier`: changes of the same frame that are checked, and will be folded before.
+        `earlier`: changes of the same frame that will be folded before.
+
+        Raises:
+            RefusedParametersError: a generation cannot be retired.
+
         """
         serving = self.generation
         built = {name: space.generation for name, space in self.spaces.items()}
         for part in (*earlier, changes):
             for name in part.retired:
                 if name not in built or (serving is not None and name == serving.generation_id):
-                    raise RefusedChangesError(f"generation {name!r} cannot be retired")
+                    raise RefusedParametersError(f"generation {name!r} cannot be retired")
                 del built[name]
             for added in (part.staged, part.activated):
                 if added is not None:
                     built[added.generation_id] = added
             serving = part.activated or serving
-        check_changes(changes, serving, built)
+        return serving, built
 
     def fold(self, changes: TenantChanges) -> None:
         """Assign what changed with a frame. The changes must have been checked."""
@@ -106,14 +112,12 @@ class TenantReplica:
             self.spaces[rollback.generation_id].vector_rollbacks = rollback.count
         self.catalogue.fold(changes.catalogue)
         ordinals = self.ordinals(changes.item_ids)
-        own = () if changes.vectors is None else (changes.vectors,)
-        for vectors in (*own, *changes.other_vectors):
-            # No rows may come without a generation.
-            if vectors.items.size:
-                index = self.spaces[vectors.generation_id].index
-                index.assign(ordinals[vectors.items], vectors.vectors, vectors.biases)
-        for factor in changes.factors:
-            self.spaces[factor.generation_id].set_factor(factor.factor)
+        for name, rows in changes.vectors.items():
+            if rows.items.size:
+                index = self.spaces[name].index
+                index.assign(ordinals[rows.items], rows.vectors, rows.biases)
+        for name, factor in changes.factors.items():
+            self.spaces[name].set_factor(factor)
         if changes.rules is not None:
             self.rules.fold(changes.rules, ordinals)
         if changes.popularity is not None:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.feed.parameters import CatalogueChanges, ItemFacts
 from services.ranker.domain.catalogue import Catalogue
-from services.ranker.domain.changes import CatalogueChanges, ItemFacts
 
 IDS = st.sampled_from([f"i{n}" for n in range(12)])
 ITEMS = st.builds(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ranker.domain.changes import PopularityChanges, RuleChanges
+from services.feed.parameters import PopularityRows, RuleCells
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
 from services.ranker.domain.sources.rules import RuleSource
@@ -35,7 +35,7 @@ def table_of(rounds: list[list[tuple[int, int, int, float]]]) -> RuleTable:
         )
         if cells:
             rules.fold(
-                RuleChanges(sources, slots, targets, weights.astype(np.float32)), np.arange(SIZE)
+                RuleCells(sources, slots, targets, weights.astype(np.float32)), np.arange(SIZE)
             )
     return rules
 
@@ -59,9 +59,7 @@ def test_rules_follow_their_formula(
     popularity = Popularity(1.0)
     popularity.grow(SIZE)
     everything = np.arange(SIZE)
-    popularity.fold(
-        PopularityChanges(everything, np.zeros(SIZE), np.array(counts, float)), everything
-    )
+    popularity.fold(PopularityRows(everything, np.zeros(SIZE), np.array(counts, float)), everything)
     cell_of: dict[tuple[int, int], tuple[int, float]] = {}
     for cells in rounds:
         cell_of.update({(row, slot): (target, weight) for row, slot, target, weight in cells})

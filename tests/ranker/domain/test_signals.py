@@ -7,7 +7,7 @@ import pytest
 
 from services.common.candidate_features import SIGNALS
 from services.common.place_in_history import PLACES
-from services.ranker.domain.changes import PlaceChanges, PopularityChanges
+from services.feed.parameters import PlaceCells, PopularityRows
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable
 from services.ranker.domain.signals import Signals
@@ -21,9 +21,9 @@ EVERY = np.arange(SIZE)
 def popularity(cells: dict[tuple[int, int], float]) -> Popularity:
     found = Popularity(1.0)
     found.grow(SIZE)
-    found.fold(PopularityChanges(EVERY, np.zeros(SIZE), np.ones(SIZE)), EVERY)
+    found.fold(PopularityRows(EVERY, np.zeros(SIZE), np.ones(SIZE)), EVERY)
     items, places = (np.array([cell[kind] for cell in cells], np.int64) for kind in range(2))
-    found.fold_places(PlaceChanges(items, places, np.array(list(cells.values()))), EVERY)
+    found.fold_places(PlaceCells(items, places, np.array(list(cells.values()))), EVERY)
     return found
 
 

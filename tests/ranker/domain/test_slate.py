@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ranker.domain.changes import CatalogueChanges
+from services.feed.parameters import CatalogueChanges
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.generation import Generation
