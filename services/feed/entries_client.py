@@ -38,6 +38,8 @@ class EntriesSink(Protocol):
     async def apply(self, entries: Sequence[Entries]) -> None:
         """Apply consecutive stretches, the first of which follows progress, then advance it.
 
+        Where others move progress, too, the first may begin before it.
+
         Raises:
             RefusedEntriesError: one is wrong; those before it may be applied, none after it.
             ConnectionError: what was given does not follow what is applied: subscribe again.
@@ -103,7 +105,7 @@ class EntriesClient:
         *,
         from_newest: bool = False,
         user_facts: bool = False,
-        gather_seconds: float = 0.0,
+        gather_seconds: float | None = None,
     ) -> None:
         """Follow as `subscriber`.
 
@@ -121,6 +123,7 @@ class EntriesClient:
         self._gather_seconds = gather_seconds
         self._lag = FeedLag()
         self._news_after = 0
+        self._gathered: asyncio.Queue[Entries | Exception] | None = None
         self.connected = False
         self.began_after: int | None = None
         """Sequence after which the first stream began, since the sink held nothing; None before it
@@ -133,6 +136,11 @@ class EntriesClient:
         """Return whether the sink has all, but for `max_lag` entries, that the server has."""
         applied = self._sink.progress.applied.sequence
         return self.connected and applied + max_lag >= self.head_sequence
+
+    def resubscribe(self) -> None:
+        """Begin a new stream: progress went back. Only where entries gather."""
+        if self._gathered is not None and not self._gathered.full():
+            self._gathered.put_nowait(ConnectionError("progress went back"))
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -191,7 +199,7 @@ class EntriesClient:
             self._hear(welcome.head_sequence)
             self._note_applied()
             self._set_connected(True)
-            if self._gather_seconds:
+            if self._gather_seconds is not None:
                 await self._apply_gathered(call)
             else:
                 while True:
@@ -240,6 +248,7 @@ class EntriesClient:
         """Read on while applying and resting, so that what gathers is applied in one go."""
         queue: asyncio.Queue[Entries | Exception] = asyncio.Queue(_MAX_GATHERED)
         reader = asyncio.create_task(self._read_into(call, queue))
+        self._gathered = queue
         try:
             while True:
                 arrived = [await queue.get()]
@@ -254,6 +263,7 @@ class EntriesClient:
                         async with asyncio.timeout(self._gather_seconds):
                             await self._sink.progress.asked()
         finally:
+            self._gathered = None
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
@@ -275,8 +285,8 @@ class EntriesClient:
         applied = self._sink.progress.applied.sequence
         expected = applied
         fresh = [one for one in arrived if one.through_sequence > applied]
-        for one in fresh:
-            if one.after_sequence != expected:
+        for place, one in enumerate(fresh):
+            if one.after_sequence > expected or (place and one.after_sequence < expected):
                 raise ConnectionError(
                     f"entries after {one.after_sequence} do not follow {expected}"
                 )

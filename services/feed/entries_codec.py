@@ -21,6 +21,10 @@ from services.feed.entries import (
 )
 
 _MOST_US = 2**62
+_FIRST_US = -62_135_596_800 * 1_000_000
+_LAST_US = 253_402_300_800 * 1_000_000 - 1
+"""What google.protobuf.Timestamp can say: years 1 to 9999."""
+_LONGEST_NAME = 1024
 
 
 class RefusedEntriesError(ValueError):
@@ -80,8 +84,8 @@ def decode(message: pb.Entries) -> Entries:
     """Return what a message says.
 
     Raises:
-        RefusedEntriesError: columns differ in length, an index points beyond them, a number is not
-            finite or sequences are not of the stretch.
+        RefusedEntriesError: columns differ in length, an index points beyond them, a name, user key
+            or time is none, a number is not finite or sequences are not of the stretch.
 
     """
     if message.shard != 0:
@@ -101,7 +105,10 @@ def decode(message: pb.Entries) -> Entries:
 
 def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
     try:
-        item_ids, user_keys, types = list(wire.item_ids), list(wire.user_keys), list(wire.types)
+        item_ids, types = _names("item_ids", wire.item_ids), _names("types", wire.types)
+        user_keys = list(wire.user_keys)
+        if not all(user_keys) or len(set(user_keys)) != len(user_keys):
+            _refuse("user_keys: empty or doubled")
         sizes = (len(user_keys), len(item_ids), len(types))
         events = retracted = NO_EVENTS
         if wire.HasField("events"):
@@ -139,6 +146,8 @@ def _events(
     values: Doubles = np.full(rows, np.nan)
     if wire.values:
         values = np.frombuffer(wire.values, "<f8")
+    if np.isinf(values).any():
+        _refuse("values: a value is infinite")
     weights: Floats = np.frombuffer(wire.weights, "<f4")
     if not np.isfinite(weights).all():
         _refuse("weights: a value is not finite")
@@ -152,6 +161,9 @@ def _events(
         weights,
         _offsets("accepted_offsets_us", wire.accepted_offsets_us, message.accepted_at_us),
     )
+    times = events.times_us
+    if times.size and (int(times.min()) < _FIRST_US or int(times.max()) > _LAST_US):
+        _refuse("time_offsets_us: a time lies outside the years 1 to 9999")
     _check_lengths(
         rows, events.items, events.types, events.values, events.times_us, events.sequences,
         events.weights, events.accepted_us,
@@ -197,6 +209,13 @@ def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisib
     )
     _check_sequences("items", sequences, message)
     return visibility
+
+
+def _names(what: str, given: Sequence[str]) -> list[str]:
+    for name in given:
+        if not name or "\0" in name or len(name) > _LONGEST_NAME:
+            _refuse(f"{what}: {name[:32]!r} is no name")
+    return list(given)
 
 
 def _ints(column: Sequence[Any]) -> Ints:

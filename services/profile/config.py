@@ -32,8 +32,21 @@ class ProfileConfig(ServiceSettings):
         default="127.0.0.1:7401", description="gRPC target of the feedback service"
     )
     pool_size: int = Field(default=8, ge=1, description="PostgreSQL connections for RPCs")
-    ready_max_lag: Annotated[int, RELOADS] = Field(
-        default=16,
+    gather_seconds: float = Field(
+        default=0.5,
         ge=0,
-        description="versions behind the feed with which we first call ourselves ready",
+        le=5,
+        description="time that entries of the log gather before they are written together; who"
+        " waits for a position ends it",
+    )
+    learned_gather_seconds: float = Field(
+        default=2,
+        ge=0,
+        le=60,
+        description="time that learned vectors of users gather before they are written together",
+    )
+    ready_max_lag_entries: Annotated[int, RELOADS] = Field(
+        default=1000,
+        ge=0,
+        description="entries behind the log with which we first call ourselves ready",
     )

@@ -1,23 +1,42 @@
 """Between what is stored and what is on the wire."""
 
+from collections.abc import Sequence
+from enum import Enum
+
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
 from services.profile.domain.attribute_rules import etag_of
-from services.profile.domain.behaviour import Behaviour
-from services.profile.domain.seen_events import SeenPairs
+from services.profile.domain.behaviour import counts_of, recent_of, seen_ids_of, seen_pairs_of
+from services.profile.domain.history import History
 from services.profile.store.attribute_store import StoredAttributes
-from services.profile.store.profile_store import StoredProfile
+from services.profile.store.profile_store import StoredProfile, StoredVector
 
 
-def profile_of(subject: subject_pb2.Subject, stored: StoredProfile) -> profile_pb2.Profile:
+class Seen(Enum):
+    """What is answered of seen items."""
+
+    NOTHING = 0
+    IDS = 1
+    BY_TYPE = 2
+
+
+def profile_of(
+    subject: subject_pb2.Subject, stored: StoredProfile, seen: Seen
+) -> profile_pb2.Profile:
     """Return the profile of a subject about whom something is stored."""
-    profile = profile_pb2.Profile(subject=subject, seen_item_ids=stored.seen_item_ids)
+    profile = profile_pb2.Profile(subject=subject)
     if stored.attributes is not None:
         set_attributes(profile, stored.attributes)
-    if stored.behaviour is not None:
-        _set_behaviour(profile, stored.behaviour)
-    if stored.seen is not None:
-        _set_seen(profile.seen, stored.seen)
+    if stored.vector is not None:
+        _set_vector(profile.state, stored.vector)
+    if stored.history is not None:
+        _set_behaviour(profile, stored.history, stored.types)
+        if seen is Seen.IDS:
+            profile.seen_item_ids.extend(seen_ids_of(stored.history))
+        elif seen is Seen.BY_TYPE:
+            _set_seen(profile.seen, stored.history, stored.types)
+    elif stored.vector is not None:
+        profile.counters.SetInParent()
     return profile
 
 
@@ -28,7 +47,15 @@ def set_attributes(profile: profile_pb2.Profile, stored: StoredAttributes) -> No
     profile.update_time.FromDatetime(stored.updated_at)
 
 
-def _set_seen(seen: profile_pb2.SeenItems, pairs: SeenPairs) -> None:
+def _set_vector(state: profile_pb2.UserState, stored: StoredVector) -> None:
+    state.vector = stored.vector
+    state.generation_id = stored.generation_id
+    state.vector_set = stored.is_set
+    state.vector_pinned = stored.pinned
+
+
+def _set_seen(seen: profile_pb2.SeenItems, history: History, types: Sequence[str]) -> None:
+    pairs = seen_pairs_of(history, types)
     seen.item_ids.extend(pairs.item_ids)
     for type_, negative in pairs.kinds:
         seen.kinds.add(type=type_, negative=negative)
@@ -37,16 +64,18 @@ def _set_seen(seen: profile_pb2.SeenItems, pairs: SeenPairs) -> None:
     seen.pair_times_us.extend(pairs.pair_times_us)
 
 
-def _set_behaviour(profile: profile_pb2.Profile, behaviour: Behaviour) -> None:
-    profile.state.MergeFromString(behaviour.recent)
-    profile.state.generation_id = behaviour.generation_id
-    if behaviour.vector is not None:
-        profile.state.vector = behaviour.vector
+def _set_behaviour(profile: profile_pb2.Profile, history: History, types: Sequence[str]) -> None:
+    for event in recent_of(history, types):
+        recent = profile.state.recent.add(
+            item_id=event.item_id, type=event.type, weight=event.weight
+        )
+        if event.value == event.value:
+            recent.value = event.value
+        recent.event_time.FromMicroseconds(event.time_us)
+    counts = counts_of(history, types)
     counters = profile.counters
-    counters.events = behaviour.events
-    counters.events_by_type.update(behaviour.events_by_type)
-    counters.distinct_items = behaviour.distinct_items
-    if behaviour.first_event_us is not None:
-        counters.first_event_time.FromMicroseconds(behaviour.first_event_us)
-    if behaviour.last_event_us is not None:
-        counters.last_event_time.FromMicroseconds(behaviour.last_event_us)
+    counters.events = counts.events
+    counters.events_by_type.update(counts.events_by_type)
+    counters.distinct_items = counts.distinct_items
+    counters.first_event_time.FromMicroseconds(counts.first_us)
+    counters.last_event_time.FromMicroseconds(counts.last_us)

@@ -8,7 +8,7 @@ class ProfileMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.apply_seconds = Histogram(
-            "harken_profile_apply_seconds", "Seconds of a transaction that applies frames.",
+            "harken_profile_apply_seconds", "Seconds of a transaction that applies entries.",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=registry,
         )  # fmt: skip
@@ -22,12 +22,12 @@ class ProfileMetrics:
         )
         self.rebuilding = Gauge(
             "harken_profile_rebuilding",
-            "1 while what is known of users is made again from the log, else 0.",
+            "1 while what users did is made again from the log, else 0.",
             registry=registry,
         )
         self.rebuilds = Counter(
             "harken_profile_rebuilds",
-            "Times that what is known of users, or the newest part of it, was lost and made again.",
+            "Times that what users did, or the newest part of it, was lost and made again.",
             registry=registry,
         )
         self.stale_answers = Counter(

@@ -12,20 +12,24 @@ from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.feed_client import FeedClient, FeedMetrics
 from services.common.live import Live
+from services.common.loop_stages import LoopMetrics
 from services.common.process_metrics import DatabaseMetrics
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
+from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.profile.config import ProfileConfig
-from services.profile.frame_applier import FrameApplier
+from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
 from services.profile.servicer import ProfileServicer
 from services.profile.store.attribute_store import AttributeStore
-from services.profile.store.behaviour_store import BehaviourStore
+from services.profile.store.history_store import HistoryStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
+from services.profile.store.vector_store import VectorStore
+from services.profile.vector_applier import VectorApplier
 
 SCHEMA = "profile"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,8 +39,8 @@ SECTIONS = (
     # Activations say what vectors of a generation must look like.
     frame_pb2.SECTION_GENERATIONS,
 )
-_BACKGROUND_CONNECTIONS = 3
-"""One each for applying, for the outbox, and for asking whether the store is there."""
+_BACKGROUND_CONNECTIONS = 4
+"""One each for entries, for frames, for the outbox, and for asking whether the store is there."""
 
 
 async def serve(
@@ -56,18 +60,23 @@ async def serve(
         # Apart, so that no number of reads holds up the feed.
         await open_pool(config.dsn, SCHEMA, _BACKGROUND_CONNECTIONS) as background,
         open_channel(config.feedback_target) as channel,
-        event_tracer("profile", config.trace_target, config.trace_share),
+        event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
-        behaviours = BehaviourStore(background)
-        applier = await FrameApplier.open(behaviours, AttributeStore(background), metrics)
+        applier = await EntriesApplier.open(
+            HistoryStore(background), AttributeStore(background), metrics
+        )
+        entries = EntriesClient(
+            channel, applier, EntriesMetrics(registry, LoopMetrics(registry, tracer)), "profile",
+            user_facts=True, gather_seconds=config.gather_seconds,
+        )  # fmt: skip
+        vectors = await VectorApplier.open(VectorStore(background))
         feed = FeedClient(
-            channel, applier, FeedMetrics(registry),
-            "profile", SECTIONS,
-            durable=True, can_restart=False, rests=True, rebuild=applier.rebuild,
+            channel, vectors, FeedMetrics(registry), "profile", SECTIONS,
+            begin_at=vectors.begin_at, gather_seconds=config.learned_gather_seconds,
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
-        freshness = Freshness(applier.progress, lambda: feed.last_contact > 0, metrics)
+        freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)
         server = Server(
             registry,
             [SERVICE],
@@ -79,12 +88,8 @@ async def serve(
             server.grpc,
         )
         readiness = Readiness(
-            server.health,
-            behaviours,
-            feed,
-            lambda: applier.rebuilding,
-            database,
-            settings.map(lambda config: config.ready_max_lag),
-        )
+            server.health, applier, entries, metrics, database,
+            settings.map(lambda config: config.ready_max_lag_entries),
+        )  # fmt: skip
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, server, feed.run(), relay.run(), readiness.run())
+            await run_until(stop, server, entries.run(), feed.run(), relay.run(), readiness.run())

@@ -17,11 +17,11 @@ from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attribute_list import list_profiles
 from services.profile.attributes import updated
-from services.profile.convert import profile_of, set_attributes
+from services.profile.convert import Seen, profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
 from services.profile.store.attribute_store import AttributeStore
-from services.profile.store.profile_store import ProfileStore, Seen, Snapshot
+from services.profile.store.profile_store import ProfileStore, Snapshot
 
 MAX_SUBJECTS = 500
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -31,7 +31,7 @@ _Read = pb.GetProfileRequest | pb.BatchGetProfilesRequest
 
 
 class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
-    """Answers from the database, as of a point of the feed that each answer states."""
+    """Answers from the database, as of a point of the log that each answer states."""
 
     def __init__(
         self,
@@ -58,8 +58,9 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         if not stored.is_known:
             raise MissingResourceError("nothing is known about the subject")
         return pb.GetProfileResponse(
-            profile=profile_of(request.subject, stored),
+            profile=profile_of(request.subject, stored, _seen_wanted(request)),
             position=snapshot.position(),
+            learned_position=snapshot.learned_position(),
             stale=stale,
         )
 
@@ -77,14 +78,13 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         wanted, snapshot = await self._read(checks, request, request.subjects, context)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
-            epoch=snapshot.applied.epoch,
-            version=snapshot.applied.version,
+            learned_position=snapshot.learned_position(),
             stale=self._freshness.is_stale(wanted, snapshot.applied, request.strict),
         )
         for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
             result = response.results.add()
             if stored.is_known:
-                result.profile.CopyFrom(profile_of(subject, stored))
+                result.profile.CopyFrom(profile_of(subject, stored, _seen_wanted(request)))
         check_answer_size("subjects", response, limit)
         return response
 
@@ -139,7 +139,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         seconds = budget if left is None else min(budget, left)
         await self._freshness.wait(wanted, seconds, request.strict)
         keys = [user_key_of(subject) for subject in subjects]
-        return wanted, await self._profiles.read(tenant, keys, _seen_wanted(request))
+        return wanted, await self._profiles.read(tenant, keys)
 
 
 def _seen_wanted(request: _Read) -> Seen:

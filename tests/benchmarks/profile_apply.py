@@ -30,7 +30,7 @@ from services.profile.metrics import ProfileMetrics
 from services.profile.process import MIGRATIONS, SCHEMA
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.behaviour_store import BehaviourStore
-from tests.profile.frames import Happening, Script
+from tests.profile.script import Happening, Script
 
 DIMENSION = 128
 

@@ -12,7 +12,7 @@ from harken.ranker.v1 import slate_pb2
 from services.cli.suite import Suite
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
-from tests.profile.frames import Happening
+from tests.profile.script import Happening
 from tests.profile.oracle import expected_seen
 
 DAY = 86_400

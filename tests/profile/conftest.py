@@ -9,7 +9,7 @@ import pytest_asyncio
 from services.common.migrations import migrate
 from services.profile.process import MIGRATIONS, SCHEMA
 from tests.conftest import FreshDatabase
-from tests.profile.frames import Script
+from tests.profile.script import Script
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
 
@@ -34,7 +34,8 @@ def script() -> Script:
     return Script()
 
 
-StartService = Callable[[], Awaitable[LocalService]]
+StartService = Callable[..., Awaitable[LocalService]]
+"""Takes how many seconds entries gather, if not as usual in tests."""
 
 
 @pytest_asyncio.fixture
@@ -44,10 +45,10 @@ async def start_service(
     """Start services in this process; they are stopped after the test."""
     started: list[LocalService] = []
 
-    async def start() -> LocalService:
+    async def start(gather_seconds: float = 0.05) -> LocalService:
         folder = tmp_path / f"service-{len(started)}"
         folder.mkdir()
-        service = await LocalService.start(folder, dsn, feedback.target)
+        service = await LocalService.start(folder, dsn, feedback.target, gather_seconds)
         started.append(service)
         return service
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from harken.profile.v1 import profile_pb2
-from tests.profile.frames import Happening
+from tests.profile.script import Happening
 
 
 def expected_behaviour(happenings: Sequence[Happening]) -> dict[str, Any]:

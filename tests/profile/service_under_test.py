@@ -18,7 +18,7 @@ from harken.profile.v1 import profile_service_pb2_grpc
 from services.common.live import Live
 from services.profile.config import ProfileConfig
 from services.profile.process import serve
-from tests.profile.frames import user
+from tests.profile.script import user
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,9 @@ class LocalService(Client):
         self._job = job
 
     @classmethod
-    async def start(cls, folder: Path, dsn: str, feedback_target: str) -> Self:
+    async def start(
+        cls, folder: Path, dsn: str, feedback_target: str, gather_seconds: float = 0.05
+    ) -> Self:
         address_file = folder / "addresses.json"
         address_file.unlink(missing_ok=True)
         config = ProfileConfig(
@@ -122,7 +124,9 @@ class LocalService(Client):
             metrics_listen="127.0.0.1:0",
             address_file=address_file,
             feedback_target=feedback_target,
-            ready_max_lag=0,
+            gather_seconds=gather_seconds,
+            learned_gather_seconds=0,
+            ready_max_lag_entries=0,
         )
         stop = asyncio.Event()
         job = asyncio.create_task(serve(Live(config), CollectorRegistry(), stop))

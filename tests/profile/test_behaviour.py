@@ -1,4 +1,4 @@
-"""State, seen items and counters are what the events say, however they come in frames."""
+"""State, seen items and counters are what the events say, however they come in stretches."""
 
 import asyncio
 import itertools
@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
-import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,16 +16,15 @@ from services.common.channels import open_channel
 from services.common.position import decode_position
 from tests.faults import fault_of, violations_of
 from tests.profile.conftest import StartService
-from tests.profile.frames import GENERATION, Happening, Script, user
 from tests.profile.oracle import (
     expected_behaviour,
     expected_seen,
     stated_behaviour,
     stated_seen,
 )
+from tests.profile.script import Happening, Script, user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
-from tests.waiting import until
 
 _USERS = ("ann", "bob", "cy")
 _happenings = st.builds(
@@ -43,14 +41,14 @@ _numbers = itertools.count()
 
 @st.composite
 def _stories(draw: st.DrawFn) -> tuple[list[list[Happening]], list[list[int]]]:
-    """Events cut into frames, and frames cut into groups that are sent at once."""
+    """Events cut into stretches, and stretches cut into groups that are sent at once."""
     # Repeated, so that more than 100 events of one user come up often.
     events = draw(st.lists(_happenings, min_size=1, max_size=30)) * draw(st.sampled_from([1, 3, 9]))
     cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=12)))
-    frames = [events[a:b] for a, b in itertools.pairwise([0, *cuts, len(events)])]
-    group_cuts = sorted(draw(st.lists(st.integers(0, len(frames)), max_size=4)))
-    bounds = itertools.pairwise([0, *group_cuts, len(frames)])
-    return frames, [list(range(a, b)) for a, b in bounds if b > a]
+    stretches = [events[a:b] for a, b in itertools.pairwise([0, *cuts, len(events)])]
+    group_cuts = sorted(draw(st.lists(st.integers(0, len(stretches)), max_size=4)))
+    bounds = itertools.pairwise([0, *group_cuts, len(stretches)])
+    return stretches, [list(range(a, b)) for a, b in bounds if b > a]
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -60,7 +58,7 @@ def _stories(draw: st.DrawFn) -> tuple[list[list[Happening]], list[list[int]]]:
     breaks=st.lists(st.sampled_from([False] * 19 + [True]), min_size=5, max_size=5),
     again=st.integers(0, 5),
 )
-async def test_any_split_into_frames_gives_the_same_result(
+async def test_any_split_into_stretches_gives_the_same_result(
     service: LocalService,
     feedback: ScriptedFeedback,
     script: Script,
@@ -68,17 +66,17 @@ async def test_any_split_into_frames_gives_the_same_result(
     breaks: list[bool],
     again: int,
 ) -> None:
-    """Truth 2: each event counts once, also when streams break and frames are sent again."""
+    """Truth 2: each event counts once, also when streams break and entries are sent again."""
     tenant = f"t{next(_numbers)}"
-    frames, groups = story
-    frames = [[replace(happening, tenant=tenant) for happening in frame] for frame in frames]
+    stretches, groups = story
+    stretches = [[replace(one, tenant=tenant) for one in own] for own in stretches]
     for group, broken in zip(groups, breaks, strict=False):
-        feedback.publish(*(script.frame(frames[index]) for index in group))
+        feedback.publish(*(script.events(stretches[index]) for index in group))
         if broken:
             feedback.resend = again
             feedback.break_streams()
     for name in _USERS:
-        own = [h for frame in frames for h in frame if h.user == name]
+        own = [h for stretch in stretches for h in stretch if h.user == name]
         if own:
             answer = await service.get(name, script.position, tenant)
             assert stated_behaviour(answer.profile) == expected_behaviour(own)
@@ -90,8 +88,8 @@ async def test_more_than_a_hundred_events_of_one_user(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     events = [Happening("ann", f"item-{n % 130}", time_us=n) for n in range(300)]
-    feedback.publish(script.frame(events[:90]), script.frame(events[90:99]))
-    feedback.publish(script.frame(events[99:101]), script.frame(events[101:]))
+    feedback.publish(script.events(events[:90]), script.events(events[90:99]))
+    feedback.publish(script.events(events[99:101]), script.events(events[101:]))
     answer = await service.get("ann", script.position)
     assert stated_behaviour(answer.profile) == expected_behaviour(events)
 
@@ -100,7 +98,7 @@ async def test_no_more_than_5000_seen_items(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     events = [Happening("ann", f"item-{n}") for n in range(5100)]
-    feedback.publish(script.frame(events))
+    feedback.publish(script.events(events))
     answer = await service.get("ann", script.position)
     assert list(answer.profile.seen_item_ids) == [f"item-{n}" for n in range(5099, 99, -1)]
     assert answer.profile.counters.distinct_items == 5100
@@ -112,7 +110,7 @@ async def test_profiles_that_default_clients_cannot_take_are_refused(
 ) -> None:
     """Truth 13: 5,000 seen ids of 128 bytes each; the largest request, what fits, and our own."""
     ids = [f"{n:04}" + "i" * 124 for n in range(5000)]
-    feedback.publish(script.frame([Happening("ann", item) for item in ids]))
+    feedback.publish(script.events([Happening("ann", item) for item in ids]))
     one = await service.get("ann", script.position)
     assert len(one.profile.seen_item_ids) == 5000
 
@@ -135,33 +133,11 @@ async def test_profiles_that_default_clients_cannot_take_are_refused(
     assert all(list(one.profile.seen_item_ids) == ids[::-1] for one in answer.results)
 
 
-async def test_vectors_are_assigned_and_leave_the_rest_alone(
-    service: LocalService, feedback: ScriptedFeedback, script: Script
-) -> None:
-    feedback.publish(script.frame([Happening("ann", "a")], {("default", "ann"): [1, 2, 3, 4]}))
-    feedback.publish(script.frame([Happening("ann", "b")]))
-    first = (await service.get("ann", script.position)).profile
-    assert first.state.vector == np.array([1, 2, 3, 4], "<f4").tobytes()
-    assert first.state.generation_id == GENERATION
-    feedback.publish(script.frame(vectors={("default", "ann"): [0, 0, 0, 1]}))
-    feedback.publish(script.frame(vectors={("default", "zoe"): [0, 0, 1]}, generation="g2"))
-    second = (await service.get("ann", script.position)).profile
-    assert second.state.vector == np.array([0, 0, 0, 1], "<f4").tobytes()
-    assert second.counters == first.counters
-    assert second.state.recent == first.state.recent
-    # Known by nothing but a vector that a backend set.
-    zoe = (await service.get("zoe", script.position)).profile
-    assert zoe.state.vector == np.array([0, 0, 1], "<f4").tobytes()
-    assert zoe.state.generation_id == "g2"
-    assert zoe.counters.events == 0
-    assert not zoe.counters.HasField("first_event_time")
-
-
 async def test_tenants_and_sessions_are_apart(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     """Truth 15, and user "7" is not session "7"."""
-    feedback.publish(script.frame([Happening("7", "a"), Happening("7", "b", tenant="other")]))
+    feedback.publish(script.events([Happening("7", "a"), Happening("7", "b", tenant="other")]))
     await service.get("7", script.position)
     answer = await service.stub.BatchGetProfiles(
         pb.BatchGetProfilesRequest(
@@ -184,7 +160,7 @@ async def test_two_services_on_one_database_do_no_harm(
     first, second = await start_service(), await start_service()
     events = [Happening("ann", f"item-{n % 17}", time_us=n) for n in range(400)]
     for begin in range(0, len(events), 2):
-        feedback.publish(script.frame(events[begin : begin + 2]))
+        feedback.publish(script.events(events[begin : begin + 2]))
         if begin % 50 == 0:
             await first.get("ann", script.position)
     for service in (first, second):
@@ -199,15 +175,15 @@ async def test_two_services_on_one_database_do_no_harm(
 async def test_a_batch_is_as_of_one_position(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
-    """All profiles of an answer have seen the same frames, while frames come in."""
-    feedback.publish(script.frame([Happening("ann", "a"), Happening("bob", "a")]))
+    """All profiles of an answer have seen the same entries, while entries come in."""
+    both = [Happening("ann", "a"), Happening("bob", "a")]
+    feedback.publish(script.events(both))
     await service.get("ann", script.position)
 
     async def publish() -> None:
-        for _ in range(200):
-            feedback.publish(script.frame([Happening("ann", "a"), Happening("bob", "a")]))
-            await asyncio.sleep(0)
-            await until(lambda: feedback.highest_ack() >= script.version - 3, "an ack")
+        for _ in range(40):
+            feedback.publish(*(script.events(both) for _ in range(5)))
+            await service.get_stale("ann", script.position, 10.0)
 
     publisher = asyncio.create_task(publish())
     reads = 0
@@ -216,9 +192,9 @@ async def test_a_batch_is_as_of_one_position(
             pb.BatchGetProfilesRequest(subjects=[user("ann"), user("bob")])
         )
         counts = [result.profile.counters.events for result in answer.results]
-        # Each frame brings one event of each user.
-        assert counts == [answer.version, answer.version]
-        assert decode_position(answer.position).sequence == 2 * answer.version
+        # Each stretch brings one event of each user.
+        sequence = decode_position(answer.position).sequence
+        assert counts == [sequence // 2, sequence // 2]
         reads += 1
     await publisher
     assert reads > 20

@@ -9,7 +9,7 @@ from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import Position
 from tests.faults import fault_of, reason_of
 from tests.profile.conftest import StartService
-from tests.profile.frames import Happening, Script, user
+from tests.profile.script import Happening, Script, user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
 
@@ -31,9 +31,9 @@ async def _failure(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]
 async def test_waits_until_the_position_is_applied(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
-    feedback.publish(script.frame([Happening("ann", "a")]))
+    feedback.publish(script.events([Happening("ann", "a")]))
     await service.get("ann", script.position)
-    frame = script.frame([Happening("ann", "b")])
+    frame = script.events([Happening("ann", "b")])
     waiting = asyncio.ensure_future(service.stub.GetProfile(_request(script.position, 10)))
     # Another call gets through meanwhile, and does not see it.
     assert (await service.get("ann")).profile.counters.events == 1
@@ -48,10 +48,10 @@ async def test_waits_until_the_position_is_applied(
 async def test_stale_after_the_wait_budget_and_unavailable_when_strict(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
-    feedback.publish(script.frame([Happening("ann", "a")]))
+    feedback.publish(script.events([Happening("ann", "a")]))
     await service.get("ann", script.position)
     reached = script.position
-    script.frame([Happening("ann", "b")])
+    script.events([Happening("ann", "b")])
     begin = time.perf_counter()
     answer = await service.stub.GetProfile(_request(script.position))
     assert 0.1 <= time.perf_counter() - begin < 5
@@ -75,12 +75,12 @@ async def test_a_position_beyond_a_fork_is_lost(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     """Never fresh, though the new epoch has long passed its sequence."""
-    feedback.publish(script.frame([Happening("ann", "a")]))
+    feedback.publish(script.events([Happening("ann", "a")]))
     await service.get("ann", script.position)
     script.epoch = 2
     feedback.epoch = 2
     feedback.forks = {1: 1}
-    feedback.publish(script.frame([Happening("ann", "b") for _ in range(9)]))
+    feedback.publish(script.events([Happening("ann", "b") for _ in range(9)]))
     feedback.break_streams()
     await service.get("ann", script.position)
     kept, lost = Position(0, 1, 1).encode(), Position(0, 1, 5).encode()
@@ -101,7 +101,7 @@ async def test_a_position_that_cannot_be_judged_yet_is_not_called_fresh(
     """After a restart, before the feed told of its forks."""
     first = await start_service()
     script.epoch = feedback.epoch = 2
-    feedback.publish(script.frame([Happening("ann", "a") for _ in range(9)]))
+    feedback.publish(script.events([Happening("ann", "a") for _ in range(9)]))
     await first.get("ann", script.position)
     await feedback.stop()
     second = await start_service()
@@ -116,9 +116,9 @@ async def test_a_deadline_is_never_overrun(
     service: LocalService, feedback: ScriptedFeedback, script: Script
 ) -> None:
     """Truth 8: stale is said in time, though gRPC rounds time-outs up by as much as 3%."""
-    feedback.publish(script.frame([Happening("ann", "a")]))
+    feedback.publish(script.events([Happening("ann", "a")]))
     await service.get("ann", script.position)
-    script.frame([Happening("ann", "b")])
+    script.events([Happening("ann", "b")])
     request = _request(script.position, 10)
     for seconds in (0.5, 3, 2.91):
         assert (await service.stub.GetProfile(request, timeout=seconds)).stale

@@ -13,7 +13,7 @@ from harken.profile.v1 import profile_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.page_token import encode_page_token
 from tests.faults import violations_of
-from tests.profile.frames import Happening, Script, user
+from tests.profile.script import Happening, Script, user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
 
@@ -64,7 +64,7 @@ async def test_it_lists_what_update_profile_answered(
         await put(service, user("session:ann"), {"y": "æ\n"}),
     ]
     await put(service, user("bob"), {"other": True}, tenant="other")
-    feedback.publish(script.frame([Happening("carl", "item")]))
+    feedback.publish(script.events([Happening("carl", "item")]))
     await service.get("carl", script.position)
     (page,) = await pages(service)
     assert sorted(page, key=str) == sorted(stored, key=str)

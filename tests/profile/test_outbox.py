@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Struct
 from harken.profile.v1 import profile_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from tests.profile.conftest import StartService
-from tests.profile.frames import user
+from tests.profile.script import user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import Client, LocalService, ServiceProcess
 from tests.waiting import until

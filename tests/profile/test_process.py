@@ -8,7 +8,7 @@ import pytest
 from services.common.migrations import migrate
 from services.profile.process import MIGRATIONS, SCHEMA
 from tests.conftest import FreshDatabase
-from tests.profile.frames import Happening, Script
+from tests.profile.script import Happening, Script
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import ServiceProcess, run_profile
 
@@ -24,8 +24,10 @@ _GOOD = {"HARKEN_PROFILE_DSN": "postgresql:///harken"}
         ("HARKEN_PROFILE_METRICS_LISTEN", "127.0.0.1:99999"),
         ("HARKEN_PROFILE_LOG_LEVEL", "loud"),
         ("HARKEN_PROFILE_POOL_SIZE", "0"),
-        ("HARKEN_PROFILE_READY_MAX_LAG", "many"),
+        ("HARKEN_PROFILE_READY_MAX_LAG_ENTRIES", "many"),
         ("HARKEN_PROFILE_FEEDBACK_TARGET", ""),
+        ("HARKEN_PROFILE_GATHER_SECONDS", "6"),
+        ("HARKEN_PROFILE_LEARNED_GATHER_SECONDS", "-1"),
     ],
 )
 async def test_a_wrong_setting_fails_at_start_and_is_named(key: str, value: str | None) -> None:
@@ -50,7 +52,7 @@ async def test_migrates_and_then_serves(
         migration = await run_profile("--migrate", HARKEN_PROFILE_DSN=database.profile_dsn)
         _, stderr = await migration.communicate()
         assert migration.returncode == 0, stderr
-    feedback.publish(script.frame([Happening("ann", "a")]))
+    feedback.publish(script.events([Happening("ann", "a")]))
     process = await ServiceProcess.start(tmp_path, database.profile_dsn, feedback.target)
     await process.wait_until_ready()
     assert (await process.get("ann", script.position)).profile.counters.events == 1
@@ -72,7 +74,7 @@ async def test_neither_role_sees_the_tables_of_the_other(database: FreshDatabase
             "SELECT tablename FROM pg_tables WHERE schemaname = 'profile' AND tableowner = $1",
             "harken_profile",
         )
-        assert "behaviours" in {row["tablename"] for row in tables}
+        assert "histories" in {row["tablename"] for row in tables}
     finally:
         await feedback.close()
         await profile.close()

@@ -5,8 +5,8 @@ import random
 import asyncpg
 
 from harken.profile.v1 import profile_service_pb2 as pb
-from tests.profile.frames import Happening, Script, user
 from tests.profile.oracle import expected_behaviour, expected_seen, stated_behaviour, stated_seen
+from tests.profile.script import Happening, Script, user
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
 
@@ -28,7 +28,9 @@ async def test_each_type_has_its_latest_time_whatever_the_order(
         Happening("ann", "a", "rating", weight=-0.5, time_us=NOW_US),
         Happening("ann", "a", "rating", weight=0.5, time_us=NOW_US - 3),
     ]
-    feedback.publish(script.frame(events[:1]), script.frame(events[1:3]), script.frame(events[3:]))
+    feedback.publish(
+        script.events(events[:1]), script.events(events[1:3]), script.events(events[3:])
+    )
     answer = (await service.get("ann", script.position, by_type=True)).profile
     assert stated_seen(answer) == [
         ("b", "view", False, NOW_US + 1),
@@ -65,7 +67,7 @@ async def test_retracted_events_leave_nothing_behind(
         for _ in range(60)
     ]  # fmt: skip
     left = numbered(script, events)
-    feedback.publish(script.frame(events))
+    feedback.publish(script.events(events))
     while left:
         gone = draw.sample(left, min(len(left), 9))
         left = [one for one in left if one not in gone]
@@ -100,44 +102,47 @@ async def test_of_many_the_newest_by_event_time_are_answered(
         for n in range(9000)
     ]
     expected = expected_seen(numbered(script, events))
-    feedback.publish(*(script.frame(events[at : at + 3000]) for at in range(0, 9000, 3000)))
+    feedback.publish(*(script.events(events[at : at + 3000]) for at in range(0, 9000, 3000)))
     answer = (await service.get("ann", script.position, by_type=True)).profile
     assert stated_seen(answer) == expected
     assert len(answer.seen.item_ids) == 5000
 
 
-async def test_a_song_on_repeat_stays_one_short_row(
+async def test_a_song_on_repeat_stays_short(
     service: LocalService, feedback: ScriptedFeedback, script: Script, admin: asyncpg.Connection
 ) -> None:
-    events = [Happening("ann", "song", "play", time_us=NOW_US + n) for n in range(900)]
-    events.append(Happening("ann", "song", "skip", time_us=NOW_US, weight=-0.3))
-    own = numbered(script, events)
-    feedback.publish(*(script.frame(events[at : at + 50]) for at in range(0, 901, 50)))
+    """However it comes: what is stored stops growing, and answers as if all were there."""
+    own: list[tuple[int, Happening]] = []
+    sizes = []
+    for each, calls in ((50, 20), (3000, 1), (60, 40)):
+        for _ in range(calls):
+            events = [
+                Happening("ann", "song", "play", time_us=NOW_US + script.sequence + n)
+                for n in range(each)
+            ]
+            events.append(Happening("ann", "song", "skip", time_us=NOW_US, weight=-0.3))
+            own += numbered(script, events)
+            feedback.publish(script.events(events))
+            answer = (await service.get("ann", script.position, by_type=True)).profile
+        assert stated_seen(answer) == expected_seen(own)
+        plain = (await service.get("ann", script.position)).profile
+        assert stated_behaviour(plain) == expected_behaviour([event for _, event in own])
+        sizes.append(await admin.fetchval("SELECT sum(rows) FROM profile.history_chunks"))
+    assert max(sizes) < 1600
+    feedback.publish(script.retraction(own[-5:-1]))
+    left = [*own[:-5], own[-1]]
     answer = (await service.get("ann", script.position, by_type=True)).profile
-    assert stated_seen(answer) == expected_seen(own)
-    size = "SELECT max(octet_length(happened)) FROM profile.seen_items"
-    assert await admin.fetchval(size) < 2000
-    feedback.publish(script.retraction([*own[896:900]]))
-    answer = (await service.get("ann", script.position, by_type=True)).profile
-    assert stated_seen(answer) == expected_seen([*own[:896], own[900]])
-    assert answer.counters.events == 897
-
-
-async def test_what_an_earlier_release_applied_is_of_no_known_type(
-    service: LocalService, feedback: ScriptedFeedback, script: Script, admin: asyncpg.Connection
-) -> None:
-    """Its statement does not name the column, so the events in it are fewer than are counted."""
-    feedback.publish(
-        script.frame(
-            [Happening("ann", "a", time_us=NOW_US), Happening("ann", "b", time_us=NOW_US + 5)]
+    assert stated_seen(answer) == expected_seen(left)
+    assert answer.counters.events == len(left)
+    # Also those that nobody can tell apart any more.
+    while left:
+        gone, left = left[:700], left[700:]
+        feedback.publish(script.retraction(gone))
+        batch = await service.stub.BatchGetProfiles(
+            pb.BatchGetProfilesRequest(
+                subjects=[user("ann")], min_position=script.position, strict=True
+            )
         )
-    )
-    await service.get("ann", script.position)
-    await admin.execute("UPDATE profile.seen_items SET happened = '' WHERE item_id = 'a'")
-    feedback.publish(script.frame([Happening("ann", "a", "purchase", time_us=NOW_US + 2)]))
-    answer = (await service.get("ann", script.position, by_type=True)).profile
-    assert stated_seen(answer) == [
-        ("b", "view", False, NOW_US + 5),
-        ("a", "", False, NOW_US + 2),
-        ("a", "purchase", False, NOW_US + 2),
-    ]
+        assert batch.results[0].profile.counters.events == len(left)
+    assert not batch.results[0].HasField("profile")
+    assert not await admin.fetchval("SELECT count(*) FROM profile.history_chunks")

@@ -20,7 +20,7 @@ from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.position import Position
 from services.profile.attributes import updated
 from tests.faults import fault_of, reason_of, violations_of
-from tests.profile.frames import user
+from tests.profile.script import user
 from tests.profile.service_under_test import LocalService
 
 

@@ -1,101 +1,92 @@
-"""What is kept of a user's behaviour, as a fold of events: counters, recent events, vector."""
+"""What is answered of a user's behaviour; all of it follows from their events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 
-from services.profile.domain.frame_changes import UserChange
+import numpy as np
 
-MAX_RECENT = 100
-"""Recent events kept per user."""
+from services.common.seen_window import SEEN_LENGTH, newest_seen
+from services.profile.domain.changes import UserEvent
+from services.profile.domain.history import MAX_RECENT, History, by_time, item_codes
+
+Kind = tuple[str, bool]
+"""Type, and whether the weight is negative."""
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What is kept of one user; the default is a user nothing is known about.
+class SeenPairs:
+    """What is answered of a user: see harken.profile.v1.SeenItems."""
 
-    `recent` are the recent events, and `recent_sequences` their sequences, as they are stored (see
-    services.profile.recent_events). Times are unix microseconds, None without any event.
-    """
+    item_ids: list[str]
+    kinds: list[Kind]
+    pair_items: list[int]
+    pair_kinds: list[int]
+    pair_times_us: list[int]
 
-    recent: bytes = b""
-    recent_sequences: bytes = b""
-    vector: bytes | None = None
-    generation_id: str = ""
-    events: int = 0
-    events_by_type: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    distinct_items: int = 0
-    first_event_us: int | None = None
-    last_event_us: int | None = None
 
-    def after(self, change: UserChange, recent: bytes, recent_sequences: bytes) -> "Behaviour":
-        """Return what is kept after a change; `recent` are the recent events after it.
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counters over all events of a user, one or more; times are unix microseconds."""
 
-        Distinct items are as before: which ones are new is known where the items are.
-        """
-        by_type = dict(self.events_by_type)
-        first, last = self.first_event_us, self.last_event_us
-        for event in change.events:
-            by_type[event.type] = by_type.get(event.type, 0) + 1
-            if first is None or event.time_us < first:
-                first = event.time_us
-            if last is None or event.time_us > last:
-                last = event.time_us
-        has_vector = change.vector is not None
-        return Behaviour(
-            recent=recent,
-            recent_sequences=recent_sequences,
-            vector=change.vector if has_vector else self.vector,
-            generation_id=change.generation_id if has_vector else self.generation_id,
-            events=self.events + len(change.events),
-            events_by_type=by_type,
-            distinct_items=self.distinct_items,
-            first_event_us=first,
-            last_event_us=last,
-        )
+    events: int
+    events_by_type: Mapping[str, int]
+    distinct_items: int
+    first_us: int
+    last_us: int
 
-    def without(
-        self,
-        change: UserChange,
-        gone_items: int,
-        recent: bytes,
-        recent_sequences: bytes,
-        times_us: Sequence[int],
-    ) -> "Behaviour":
-        """Return what is kept once earlier events are taken back.
 
-        With them `gone_items` items are no longer seen; `recent` are the recent events without
-        them, at `times_us`. First and last time are exact while all events are recent ones; else
-        the first one stays, and the last one is that of the recent events, if they hold it.
-        """
-        by_type = dict(self.events_by_type)
-        for event in change.retracted:
-            left = by_type.get(event.type, 0) - 1
-            if left > 0:
-                by_type[event.type] = left
-            else:
-                by_type.pop(event.type, None)
-        events = max(0, self.events - len(change.retracted))
-        first, last = self.first_event_us, self.last_event_us
-        if events <= len(times_us):
-            first, last = min(times_us, default=None), max(times_us, default=None)
-        elif last in {event.time_us for event in change.retracted}:
-            last = max(times_us, default=last)
-        has_vector = change.vector is not None
-        return replace(
-            self,
-            recent=recent,
-            recent_sequences=recent_sequences,
-            vector=change.vector if has_vector else self.vector,
-            generation_id=change.generation_id if has_vector else self.generation_id,
-            events=events,
-            events_by_type=by_type,
-            distinct_items=max(0, self.distinct_items - gone_items),
-            first_event_us=first,
-            last_event_us=last,
-        )
+def counts_of(history: History, types: Sequence[str]) -> Counts:
+    """Return the counters."""
+    events = history.counts()
+    by_type = np.bincount(history.types, events, len(types)).astype(np.int64)
+    return Counts(
+        int(events.sum()),
+        {types[place]: int(by_type[place]) for place in np.flatnonzero(by_type).tolist()},
+        len(set(history.items)),
+        int(history.times_us.min()),
+        int(history.times_us.max()),
+    )
 
-    @property
-    def nothing(self) -> bool:
-        """Whether nothing is left of it: no event, and no vector or the zero vector."""
-        return self.events == 0 and not any(self.vector or b"")
+
+def recent_of(history: History, types: Sequence[str]) -> list[UserEvent]:
+    """Return the newest MAX_RECENT events by event time, newest first; of one time the one later
+    in the log is newer."""
+    order = by_time(history)
+    singles = order[history.together[order] == 0]
+    newest = history.picked(singles[: -MAX_RECENT - 1 : -1])
+    columns = zip(
+        newest.items, newest.types.tolist(), newest.values.tolist(), newest.times_us.tolist(),
+        newest.weights.tolist(), newest.sequences.tolist(), strict=True,
+    )  # fmt: skip
+    return [
+        UserEvent(item, types[kind], value, time_us, weight, sequence)
+        for item, kind, value, time_us, weight, sequence in columns
+    ]
+
+
+def seen_ids_of(history: History) -> list[str]:
+    """Return the items, the one with the latest accepted event first; the newest 5000."""
+    found: dict[str, None] = {}
+    for place in np.argsort(history.sequences)[::-1].tolist():
+        found[history.items[place]] = None
+        if len(found) == SEEN_LENGTH:
+            break
+    return list(found)
+
+
+def seen_pairs_of(history: History, types: Sequence[str]) -> SeenPairs:
+    """Return the pairs of item and kind that are kept, newest first."""
+    order = by_time(history)
+    names, items = item_codes(history)
+    own, kinds = np.unique(history.types * 2 + (history.weights < 0), return_inverse=True)
+    items, kinds = items[order], kinds.reshape(-1)[order]
+    places = newest_seen(items, kinds)[::-1]
+    own_items, pair_items = np.unique(items[places], return_inverse=True)
+    own_kinds, pair_kinds = np.unique(kinds[places], return_inverse=True)
+    return SeenPairs(
+        [names[place] for place in own_items.tolist()],
+        [(types[kind // 2], bool(kind % 2)) for kind in own[own_kinds].tolist()],
+        pair_items.reshape(-1).tolist(),
+        pair_kinds.reshape(-1).tolist(),
+        history.times_us[order][places].tolist(),
+    )

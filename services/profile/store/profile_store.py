@@ -1,101 +1,94 @@
-"""Reads of profiles: several users, as of one point of the feed."""
+"""Reads of profiles: several users, as of one point of the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import asyncpg
 
 from services.common.database import session
 from services.common.position import Position
 from services.common.progress import Applied
-from services.common.seen_window import SEEN_LENGTH
 from services.profile import attributes
-from services.profile.domain.behaviour import Behaviour
-from services.profile.domain.seen_events import SeenItem, SeenPairs, seen_pairs
+from services.profile.domain.history import History, joined
+from services.profile.domain.history_codec import chunk_history, tail_history, types_of
 from services.profile.store.attribute_store import StoredAttributes
-from services.profile.store.behaviour_store import applied_of, behaviour_of
 
+# One statement, so all of it is as of one moment, without a transaction around it. Lateral, as each
+# user is to be looked up by index also before the tables were first analysed.
 _READ = """
-    SELECT c.epoch, c.version, c.through_sequence, b.*, a.attributes, a.revision, a.updated_at,
-        {columns}
-    FROM feed_cursor c CROSS JOIN unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
+    SELECT c.epoch, c.sequence, l.epoch AS learned_epoch, l.through_sequence AS learned_sequence,
+        h.types, h.tail, chunks.packed, p.generation_id AS set_generation_id,
+        p.vector AS set_vector, p.pinned, v.generation_id, v.vector,
+        a.attributes, a.revision, a.updated_at
+    FROM entries_cursor c JOIN learned_cursor l ON l.shard = c.shard
+    CROSS JOIN unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
     LEFT JOIN LATERAL (
-        SELECT * FROM behaviours b WHERE b.tenant = $1 AND b.user_key = k.user_key OFFSET 0
-    ) b ON true
+        SELECT * FROM histories h WHERE h.tenant = $1 AND h.user_key = k.user_key OFFSET 0
+    ) h ON true
+    LEFT JOIN LATERAL (
+        SELECT array_agg(packed) AS packed FROM history_chunks WHERE history_id = h.id
+    ) chunks ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM set_vectors p WHERE p.tenant = $1 AND p.user_key = k.user_key OFFSET 0
+    ) p ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM learned_vectors v WHERE v.tenant = $1 AND v.user_key = k.user_key OFFSET 0
+    ) v ON true
     LEFT JOIN LATERAL (
         SELECT * FROM attributes a WHERE a.tenant = $1 AND a.user_key = k.user_key OFFSET 0
     ) a ON true
-    {joined}
     WHERE c.shard = 0 ORDER BY k.ordinal
 """
-# One statement, so all of it is as of one moment, without a transaction around it. Lateral, as each
-# user is to be looked up by index also before the tables were first analysed.
-_READ_IDS = _READ.format(
-    columns=f"""
-        CASE WHEN $3 THEN ARRAY(
-            SELECT item_id FROM seen_items s WHERE s.tenant = $1 AND s.user_key = k.user_key
-            ORDER BY last_sequence DESC LIMIT {SEEN_LENGTH}
-        ) ELSE '{{}}' END AS seen_item_ids
-    """,
-    joined="",
-)
-# With ties: of items of one time the later ones in the log are newer, which only their events tell.
-_READ_BY_TYPE = _READ.format(
-    columns="""
-        seen.*, ARRAY(SELECT type FROM event_types ORDER BY code) AS types,
-        ARRAY(SELECT code FROM event_types ORDER BY code) AS codes
-    """,
-    joined=f"""
-        CROSS JOIN LATERAL (
-            SELECT array_agg(item_id) AS seen_item_ids, array_agg(events) AS seen_events,
-                array_agg(last_sequence) AS seen_sequences,
-                array_agg(last_event_us) AS seen_times, array_agg(happened) AS seen_happened
-            FROM (
-                SELECT * FROM seen_items s WHERE s.tenant = $1 AND s.user_key = k.user_key
-                ORDER BY last_event_us DESC FETCH FIRST {SEEN_LENGTH} ROWS WITH TIES
-            ) newest
-        ) seen
-    """,
-)
 
 
-class Seen(Enum):
-    """What is read of seen items."""
+@dataclass(frozen=True, slots=True)
+class StoredVector:
+    """A user's vector; `is_set`: by a backend, which may have pinned it."""
 
-    NOTHING = 0
-    IDS = 1
-    BY_TYPE = 2
+    generation_id: str
+    vector: bytes
+    is_set: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
     """What is stored of a user; a part is None when it was never there.
 
-    Of seen items there are ids or pairs, as was asked.
+    A history has one event at least; `types` are what its types are indices of. Without history and
+    without a vector that was set, a learned vector is not answered: it is of events that were taken
+    back, or that are still to come here.
     """
 
     attributes: StoredAttributes | None
-    behaviour: Behaviour | None
-    seen_item_ids: list[str]
-    seen: SeenPairs | None = None
+    history: History | None
+    types: list[str]
+    vector: StoredVector | None
 
     @property
     def is_known(self) -> bool:
         """Return whether anything is known about the user."""
-        return self.attributes is not None or self.behaviour is not None
+        return any(part is not None for part in (self.attributes, self.history, self.vector))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Profiles as of one point of the feed, in the order they were asked for."""
+    """Profiles as of one point of the log, in the order they were asked for.
+
+    learned: the point that learned vectors reflect.
+    """
 
     applied: Applied
+    learned: Applied
     profiles: list[StoredProfile]
 
     def position(self) -> bytes:
-        """Return the token of that point."""
-        return Position(0, self.applied.epoch, self.applied.sequence).encode()
+        """Return the token of the point."""
+        return _token(self.applied)
+
+    def learned_position(self) -> bytes:
+        """Return the token of the point that learned vectors reflect."""
+        return _token(self.learned)
 
 
 class ProfileStore:
@@ -104,7 +97,7 @@ class ProfileStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def read(self, tenant: str, user_keys: Sequence[bytes], seen: Seen) -> Snapshot:
+    async def read(self, tenant: str, user_keys: Sequence[bytes]) -> Snapshot:
         """Return the profiles of users, one or more, and the point that all of them reflect.
 
         Raises:
@@ -112,30 +105,37 @@ class ProfileStore:
 
         """
         async with session(self._pool) as connection:
-            if seen is Seen.BY_TYPE:
-                rows = await connection.fetch(_READ_BY_TYPE, tenant, user_keys)
-            else:
-                rows = await connection.fetch(_READ_IDS, tenant, user_keys, seen is Seen.IDS)
+            rows = await connection.fetch(_READ, tenant, user_keys)
         if not rows:
             raise RuntimeError("the cursor of shard 0 is missing")
-        return Snapshot(applied_of(rows[0]), [_profile(row, seen is Seen.BY_TYPE) for row in rows])
+        first = rows[0]
+        return Snapshot(
+            Applied(first["epoch"], 0, first["sequence"]),
+            Applied(first["learned_epoch"], 0, first["learned_sequence"]),
+            [_profile(row) for row in rows],
+        )
 
 
-def _profile(row: asyncpg.Record, by_type: bool) -> StoredProfile:
+def _profile(row: asyncpg.Record) -> StoredProfile:
     stored = None
     if row["revision"] is not None:
         stored = StoredAttributes(
             attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
         )
-    behaviour = behaviour_of(row) if row["recent"] is not None else None
-    if by_type:
-        return StoredProfile(stored, behaviour, [], _pairs(row))
-    return StoredProfile(stored, behaviour, row["seen_item_ids"])
+    history = None
+    if row["tail"] is not None:
+        chunks = [chunk_history(chunk) for chunk in row["packed"] or ()]
+        history = joined([*chunks, tail_history(row["tail"])])
+    return StoredProfile(stored, history, types_of(row["types"] or b""), _vector(row))
 
 
-def _pairs(row: asyncpg.Record) -> SeenPairs | None:
-    if row["seen_item_ids"] is None:
+def _vector(row: asyncpg.Record) -> StoredVector | None:
+    if row["set_vector"] is not None:
+        return StoredVector(row["set_generation_id"], row["set_vector"], True, row["pinned"])
+    if row["vector"] is None or row["tail"] is None:
         return None
-    columns = ("seen_item_ids", "seen_events", "seen_sequences", "seen_times", "seen_happened")
-    items = [SeenItem(*item) for item in zip(*(row[name] for name in columns), strict=True)]
-    return seen_pairs(items, dict(zip(row["codes"], row["types"], strict=True)))
+    return StoredVector(row["generation_id"], row["vector"])
+
+
+def _token(applied: Applied) -> bytes:
+    return Position(0, applied.epoch, applied.sequence).encode()

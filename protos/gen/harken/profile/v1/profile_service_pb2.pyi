@@ -28,14 +28,16 @@ class GetProfileRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
-    __slots__ = ("profile", "position", "stale")
+    __slots__ = ("profile", "position", "stale", "learned_position")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     profile: _profile_pb2.Profile
     position: bytes
     stale: bool
-    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ..., stale: bool = ...) -> None: ...
+    learned_position: bytes
+    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ..., stale: bool = ..., learned_position: _Optional[bytes] = ...) -> None: ...
 
 class BatchGetProfilesRequest(_message.Message):
     __slots__ = ("tenant", "subjects", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type", "max_answer_bytes")
@@ -58,18 +60,16 @@ class BatchGetProfilesRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ..., max_answer_bytes: _Optional[int] = ...) -> None: ...
 
 class BatchGetProfilesResponse(_message.Message):
-    __slots__ = ("results", "position", "epoch", "version", "stale")
+    __slots__ = ("results", "position", "stale", "learned_position")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[ProfileResult]
     position: bytes
-    epoch: int
-    version: int
     stale: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[ProfileResult, _Mapping]]] = ..., position: _Optional[bytes] = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., stale: bool = ...) -> None: ...
+    learned_position: bytes
+    def __init__(self, results: _Optional[_Iterable[_Union[ProfileResult, _Mapping]]] = ..., position: _Optional[bytes] = ..., stale: bool = ..., learned_position: _Optional[bytes] = ...) -> None: ...
 
 class ProfileResult(_message.Message):
     __slots__ = ("profile",)

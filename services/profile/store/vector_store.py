@@ -1,0 +1,100 @@
+"""Learned vectors of users: tables that follow from frames."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from services.common.database import session
+from services.common.progress import Applied
+from services.profile.domain.changes import UserId
+from services.profile.domain.learned_vectors import GenerationName, Shape
+
+# A crash may take the newest vectors and with them the cursor, so that they come again.
+_MOVE = """
+    UPDATE learned_cursor SET epoch = $3, version = $4, through_sequence = $5
+    WHERE shard = 0 AND epoch = $1 AND version = $2
+    RETURNING set_config('synchronous_commit', 'off', true)
+"""
+_KEEP = f"""
+    WITH moved AS ({_MOVE})
+    , kept AS (
+        INSERT INTO learned_vectors (tenant, user_key, generation_id, vector)
+        SELECT k.* FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[]) AS k
+        ON CONFLICT (tenant, user_key) DO UPDATE SET
+            generation_id = excluded.generation_id, vector = excluded.vector
+    ), shapes AS (
+        INSERT INTO generation_shapes (tenant, generation_id, dimension, max_norm)
+        SELECT k.* FROM moved, unnest($10::text[], $11::text[], $12::integer[], $13::real[]) AS k
+        ON CONFLICT (tenant, generation_id) DO UPDATE SET
+            dimension = excluded.dimension, max_norm = excluded.max_norm
+    )
+    SELECT 1 FROM moved
+"""
+
+
+class LearnedVector(NamedTuple):
+    """A vector, float32 little-endian, and the generation that it belongs to."""
+
+    generation_id: str
+    vector: bytes
+
+
+class VectorStore:
+    """Keeps the latest vector of each user."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def load(self) -> tuple[Applied, dict[GenerationName, Shape]]:
+        """Return the cursor, and the shapes of the generations seen.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        async with (
+            session(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            cursor = await connection.fetchrow("SELECT * FROM learned_cursor WHERE shard = 0")
+            rows = await connection.fetch("SELECT * FROM generation_shapes")
+        if cursor is None:
+            raise RuntimeError("the cursor of shard 0 is missing")
+        shapes = {
+            (row["tenant"], row["generation_id"]): Shape(row["dimension"], row["max_norm"])
+            for row in rows
+        }
+        return Applied(cursor["epoch"], cursor["version"], cursor["through_sequence"]), shapes
+
+    async def keep(
+        self,
+        expected: Applied,
+        through: Applied,
+        vectors: Mapping[UserId, LearnedVector],
+        shapes: Mapping[GenerationName, Shape],
+    ) -> bool:
+        """Replace vectors and move the cursor, both or neither.
+
+        Return False, having changed nothing, when the cursor is not at `expected`.
+
+        Raises:
+            StoreUnavailableError: the store is away. It may be done all the same.
+
+        """
+        users = sorted(vectors)
+        rows = [(*user, *vectors[user]) for user in users]
+        async with session(self._pool) as connection:
+            moved = await connection.fetch(
+                _KEEP,
+                expected.epoch, expected.version,
+                through.epoch, through.version, through.sequence,
+                *_columns(4, rows),
+                *_columns(4, [(*name, *shape) for name, shape in shapes.items()]),
+            )  # fmt: skip
+        return bool(moved)
+
+
+def _columns(number: int, rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """Return the columns of rows, also when there is none."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(number)]
