@@ -64,6 +64,11 @@ _LOOP = Row(
             ((_rate("harken_events_total", "outcome"), "{{outcome}}"),),
         ),
         Panel(
+            "Entries lag", "s", (("harken_entries_lag_seconds", "{{instance}}"),),
+            "Seconds since which there is an entry of the log that a subscriber has not applied.",
+        ),
+        Panel("Entries lag in entries", "short", (("harken_entries_lag", "{{instance}}"),)),
+        Panel(
             "Feed lag", "s", (("harken_feed_lag_seconds", "{{instance}}"),),
             "Seconds since which there is a version that a subscriber has not applied.",
         ),
@@ -107,7 +112,9 @@ _LOOP = Row(
             "Breaks, refusals, snapshots", "ops",
             (
                 (_rate("harken_feed_breaks_total", "instance"), "breaks {{instance}}"),
+                (_rate("harken_entries_breaks_total", "instance"), "entries break {{instance}}"),
                 (_rate("harken_feed_refused_total", "instance"), "refused {{instance}}"),
+                (_rate("harken_entries_refused_total", "instance"), "entries refused {{instance}}"),
                 (_rate("harken_feed_restarts_total", "instance"), "snapshots {{instance}}"),
             ),
         ),
