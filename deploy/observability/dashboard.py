@@ -101,14 +101,6 @@ _LOOP = Row(
             "Both together at 1: the learner does all that it can.",
         ),
         Panel(
-            "Frames kept for durable subscribers", "short",
-            ((
-                "scalar(max(harken_feed_head_version)) - max by (subscriber)"
-                ' (harken_feed_acked_version{subscriber!="others"})',
-                "{{subscriber}}",
-            ),),
-        ),
-        Panel(
             "Breaks, refusals, snapshots", "ops",
             (
                 (_rate("harken_feed_breaks_total", "instance"), "breaks {{instance}}"),
