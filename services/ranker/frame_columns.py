@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.feed.vector_rows import read_rows
+from services.feed.parameters_codec import read_vectors
 from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.changes import (
     CatalogueChanges,
@@ -83,13 +83,8 @@ def _item(item: item_pb2.Item) -> ItemFacts:
 
 
 def _vectors(changes: frame_pb2.ItemVectors) -> VectorChanges:
-    items = _indices(changes.items)
-    return VectorChanges(
-        changes.generation_id,
-        items,
-        read_rows(changes),
-        np.frombuffer(changes.biases, dtype="<f4"),
-    )
+    rows = read_vectors(changes)
+    return VectorChanges(changes.generation_id, rows.items, rows.vectors, rows.biases)
 
 
 def _rollback(rollback: frame_pb2.VectorRollback) -> VectorRollback:

@@ -264,7 +264,7 @@ def deletion_lost() -> None:
 
 def step_out_of_order() -> None:
     """Learn the events of a step in another order than that of the log."""
-    from services.feedback import learner_state
+    from services.feedback.learner import learner_state
     from services.feedback.learner.model.entries import Event
 
     step: Any = vars(learner_state)["step"]
