@@ -64,6 +64,11 @@ _LOOP = Row(
             ((_rate("harken_events_total", "outcome"), "{{outcome}}"),),
         ),
         Panel(
+            "Entries lag", "s", (("harken_entries_lag_seconds", "{{instance}}"),),
+            "Seconds since which there is an entry of the log that a subscriber has not applied.",
+        ),
+        Panel("Entries lag in entries", "short", (("harken_entries_lag", "{{instance}}"),)),
+        Panel(
             "Feed lag", "s", (("harken_feed_lag_seconds", "{{instance}}"),),
             "Seconds since which there is a version that a subscriber has not applied.",
         ),
@@ -96,18 +101,12 @@ _LOOP = Row(
             "Both together at 1: the learner does all that it can.",
         ),
         Panel(
-            "Frames kept for durable subscribers", "short",
-            ((
-                "scalar(max(harken_feed_head_version)) - max by (subscriber)"
-                ' (harken_feed_acked_version{subscriber!="others"})',
-                "{{subscriber}}",
-            ),),
-        ),
-        Panel(
             "Breaks, refusals, snapshots", "ops",
             (
                 (_rate("harken_feed_breaks_total", "instance"), "breaks {{instance}}"),
+                (_rate("harken_entries_breaks_total", "instance"), "entries break {{instance}}"),
                 (_rate("harken_feed_refused_total", "instance"), "refused {{instance}}"),
+                (_rate("harken_entries_refused_total", "instance"), "entries refused {{instance}}"),
                 (_rate("harken_feed_restarts_total", "instance"), "snapshots {{instance}}"),
             ),
         ),

@@ -64,7 +64,10 @@ async def _fill(suite: Suite, items: int) -> None:
 
 async def _until_known(clients: Clients, position: bytes) -> None:
     request = ranker_service_pb2.RecommendRequest(
-        subject=subject_pb2.Subject(user_id="nobody"), count=1, min_position=position, strict=True
+        subject=subject_pb2.Subject(user_id="nobody"),
+        count=1,
+        min_learned_position=position,
+        strict=True,
     )
     request.wait_budget.FromSeconds(10)
     while True:

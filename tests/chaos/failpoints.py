@@ -65,6 +65,7 @@ POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "deliver": ("services.profile.outbox_relay", "OutboxRelay", "_deliver"),
         "fold": ("services.ranker.frame_folder", "FrameFolder", "_fold"),
         "restart": ("services.ranker.frame_folder", "FrameFolder", "restart"),
+        "follow": ("services.ranker.entries_folder", "EntriesFolder", "apply"),
         "user": ("services.ranker.user_states", "UserStates", "get"),
     }
 )

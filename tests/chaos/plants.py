@@ -78,7 +78,7 @@ def stale_as_fresh() -> None:
     """Pass whatever is there as fresh."""
     from services.common.progress import Progress
 
-    async def wrong(self: Any, wanted: Any, budget: float, strict: bool) -> bool:
+    async def wrong(*_: Any, **__: Any) -> bool:
         return True
 
     _put(Progress, "reach", wrong)
@@ -109,6 +109,29 @@ def frame_skipped_by_ranker() -> None:
             await fold(self, frame, replicas)
 
     _put(FrameFolder, "_fold", wrong)
+
+
+def entries_skipped_by_ranker() -> None:
+    """Count a stretch of the log as applied without applying it."""
+    from services.common.progress import Applied
+    from services.ranker.entries_folder import EntriesFolder
+
+    take, now = EntriesFolder._take, _Every(10)
+
+    def wrong(self: Any, entries: Any) -> None:
+        if now():
+            self.progress.advance(Applied(entries.epoch, 0, entries.through_sequence))
+        else:
+            take(self, entries)
+
+    _put(EntriesFolder, "_take", wrong)
+
+
+def window_passed_by() -> None:
+    """Hold what profile answered without what came since."""
+    from services.ranker.entries_folder import EntriesFolder
+
+    _put(EntriesFolder, "bring_up", lambda *_: None)
 
 
 def frame_skipped_by_profile() -> None:
@@ -241,7 +264,7 @@ def deletion_lost() -> None:
 
 def step_out_of_order() -> None:
     """Learn the events of a step in another order than that of the log."""
-    from services.feedback import learner_state
+    from services.feedback.learner import learner_state
     from services.feedback.learner.model.entries import Event
 
     step: Any = vars(learner_state)["step"]
@@ -266,6 +289,8 @@ PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
         "payload_of_another": ("services.feedback", payload_of_another),
         "stale_as_fresh": ("services.ranker", stale_as_fresh),
         "frame_skipped_by_ranker": ("services.ranker", frame_skipped_by_ranker),
+        "entries_skipped_by_ranker": ("services.ranker", entries_skipped_by_ranker),
+        "window_passed_by": ("services.ranker", window_passed_by),
         "digest_of_another_version": ("services.ranker", digest_of_another_version),
         "deletion_lost": ("services.ranker", deletion_lost),
         "retraction_lost": ("services.profile", retraction_lost),

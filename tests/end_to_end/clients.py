@@ -71,12 +71,20 @@ class Caller:
         return bytes(answer.position)
 
     async def slate(
-        self, who: str, position: bytes = b"", count: int = 10, replica: int = 0, **fields: Any
+        self,
+        who: str,
+        position: bytes = b"",
+        count: int = 10,
+        replica: int = 0,
+        learned: bool = True,
+        **fields: Any,
     ) -> ranker_service_pb2.RecommendResponse:
-        """Return a slate that reflects a position."""
+        """Return a slate that reflects a position, if `learned` in what was learned, too."""
         request = ranker_service_pb2.RecommendRequest(
             subject=user(who), count=count, min_position=position, strict=bool(position), **fields
         )
+        if learned:
+            request.min_learned_position = position
         request.wait_budget.FromSeconds(10)
         return await self.clients.rankers[replica].Recommend(
             request, wait_for_ready=True, timeout=30

@@ -98,7 +98,7 @@ class Traffic:
             ask = ranker_service_pb2.RecommendRequest(
                 subject=subject_pb2.Subject(user_id="nobody"),
                 count=1,
-                min_position=position,
+                min_learned_position=position,
                 strict=True,
             )
             ask.wait_budget.FromSeconds(10)

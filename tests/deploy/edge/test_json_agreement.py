@@ -26,7 +26,8 @@ _VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 _KEYS = (
     "tenant", "subject", "surface", "count", "filter", "excludedItemIds", "excluded_item_ids",
-    "minPosition", "min_position", "waitBudget", "strict", "preview", "asOf", "as_of", "Count",
+    "minPosition", "min_position", "minLearnedPosition", "waitBudget", "strict", "preview", "asOf",
+    "as_of", "Count",
     "asof", "", "subject.userId", "[x]", "5",
 )  # fmt: skip
 _FITTING: dict[str, tuple[Any, ...]] = {
@@ -73,7 +74,7 @@ def _oracle_is_lax(key: str, value: Any) -> bool:
 
     It skips characters that are not base64, and takes "" and [] for a message.
     """
-    if key in ("minPosition", "min_position"):
+    if key in ("minPosition", "min_position", "minLearnedPosition"):
         return isinstance(value, str) and not value.isalnum()
     return key in ("subject", "filter") and value in ("", [])
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from services.cli.suite import Suite
 from tests.conftest import StartSuite
-from tests.deploy.observability.scrape import Scrape, scrape, scrape_one
+from tests.deploy.observability.scrape import Scrape, scrape
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
 from tests.waiting import until
 
@@ -119,24 +119,3 @@ async def test_a_replica_says_what_it_holds(running: Suite, caller: Caller) -> N
     for one_process in found.values():
         assert one_process.total("process_resident_memory_bytes") > 10e6
         assert one_process.total("harken_build_info") == 1
-
-
-async def test_what_a_durable_subscriber_acked_is_known_after_a_restart(
-    suite: StartSuite,
-) -> None:
-    """While it is away too: that is when frames pile up."""
-    own = suite(preset="media")
-    async with caller_of(own) as client:
-        await client.upsert(*catalogue())
-        position = await client.record(event("a-1", "ann", "space-0"))
-        await client.profile("ann", position)
-        acked = "harken_feed_acked_version"
-
-        async def noted() -> bool:
-            return (await scrape(own))["feedback"].total(acked, subscriber="profile") >= 1
-
-        await until(noted, "the ack of profile")
-        own.kill("profile")
-        own.kill("feedback")
-        own.start("feedback")
-        assert (await scrape_one(own, "feedback")).total(acked, subscriber="profile") >= 1
