@@ -17,6 +17,10 @@ Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
+MAX_SLOTS = 4096
+"""Slots of an item's row of rules, at most."""
+
+
 class RefusedParametersError(ValueError):
     """Parameters are wrong; nothing of them was folded."""
 
@@ -98,6 +102,17 @@ class PlaceCells:
     items: Ints
     places: Ints
     levels: Doubles
+
+
+@dataclass(slots=True, kw_only=True)
+class ColumnSections:
+    """The sections that are columns and nothing else, by the name of their field in a frame; None:
+    nothing changed. See COLUMNS in parameters_codec.
+    """
+
+    rules: RuleCells | None = None
+    popularity: PopularityRows | None = None
+    place_popularity: PlaceCells | None = None
 
 
 class OutcomeFigures(NamedTuple):

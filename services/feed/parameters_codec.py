@@ -5,8 +5,10 @@ One section after the other: how it is written, read and checked. A rejected upd
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,9 @@ from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.norm_slack import NORM_SLACK
 from services.common.place_in_history import PLACES
 from services.feed.parameters import (
+    MAX_SLOTS,
     CatalogueChanges,
+    ColumnSections,
     Doubles,
     Floats,
     HeadParameters,
@@ -149,85 +153,141 @@ def read_rollback(wire: pb.VectorRollback) -> VectorRollback:
     return VectorRollback(wire.generation_id, wire.to_version, wire.reason, wire.count)
 
 
-# Sequential rules.
+# Sections that are columns and nothing else.
 
 
-def write_rules(cells: RuleCells, wire: pb.RuleCells) -> None:
-    """Write cells of rules."""
-    wire.sources.extend(cells.sources.tolist())
-    wire.slots.extend(cells.slots.tolist())
-    wire.targets.extend(cells.targets.tolist())
-    wire.weights = _bytes(cells.weights, "<f4")
+@dataclass(frozen=True, slots=True)
+class ColumnSection:
+    """How a section is written, read, checked and merged: all follows from its columns.
+
+    columns: their kinds by name, ITEMS (indices of items), NUMBERS or a kind of float. key: which
+    columns tell rows apart, so that of two frames the newer row wins. bounds: of NUMBERS, what they
+    must be below. check: what else must hold of its rows, one at least.
+    """
+
+    rows: type
+    wanted_by: pb.Section
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    bounds: Mapping[str, int]
+    check: Callable[[Any], None]
+
+    def write(self, rows: Any, wire: Any) -> None:
+        """Write rows into the field of the frame."""
+        for name, kind in self.columns.items():
+            column = getattr(rows, name)
+            if kind in (ITEMS, NUMBERS):
+                getattr(wire, name).extend(column.tolist())
+            else:
+                setattr(wire, name, _bytes(column, kind))
+
+    def read(self, wire: Any) -> Any:
+        """Return the rows of the field of a frame. Raises ValueError when torn."""
+        return self.rows(*(
+            ints(getattr(wire, name))
+            if kind in (ITEMS, NUMBERS)
+            else np.frombuffer(getattr(wire, name), kind)
+            for name, kind in self.columns.items()
+        ))  # fmt: skip
+
+    def refuse_wrong(self, field: str, rows: Any, item_count: int) -> None:
+        """Raise RefusedParametersError when something is wrong."""
+        columns = {name: getattr(rows, name) for name in self.columns}
+        _check_lengths(field, *columns.values())
+        if not next(iter(columns.values())).size:
+            return
+        for name, kind in self.columns.items():
+            if kind in (ITEMS, NUMBERS):
+                bound = item_count if kind == ITEMS else self.bounds[name]
+                _check_indices(f"{field}.{name}", columns[name], bound)
+        self.check(rows)
+
+    def merged(self, parts: Sequence[tuple[Ints, Any]]) -> Any:
+        """Return one of several, in order, each with what its indices of items become."""
+        whole = {
+            name: np.concatenate([
+                items[getattr(rows, name)] if kind == ITEMS else getattr(rows, name)
+                for items, rows in parts
+            ])
+            for name, kind in self.columns.items()
+        }  # fmt: skip
+        key = np.zeros(len(next(iter(whole.values()))), np.int64)
+        for name in self.key:
+            key = key * (int(whole[name].max(initial=0)) + 1) + whole[name]
+        kept = last_of_each(key)
+        return self.rows(*(column[kept] for column in whole.values()))
 
 
-def read_rules(wire: pb.RuleCells) -> RuleCells:
-    """Return cells of rules. Raises ValueError when torn."""
-    return RuleCells(
-        ints(wire.sources),
-        ints(wire.slots),
-        ints(wire.targets),
-        np.frombuffer(wire.weights, "<f4"),
-    )
+ITEMS, NUMBERS = "items", "numbers"
 
 
-def check_rules(cells: RuleCells, item_count: int, max_slots: int) -> None:
-    """Raise RefusedParametersError when something is wrong."""
-    if cells.sources.size == 0:
-        return
-    _check_lengths("rules", cells.sources, cells.slots, cells.targets, cells.weights)
-    _check_indices("rules.sources", cells.sources, item_count)
-    _check_indices("rules.targets", cells.targets, item_count)
-    _check_indices("rules.slots", cells.slots, max_slots)
+def _check_rules(cells: RuleCells) -> None:
     _check_not_negative("rules.weights", cells.weights)
 
 
-# Popularity, and at places in a history.
-
-
-def write_popularity(rows: PopularityRows, wire: pb.Popularity) -> None:
-    """Write popularity."""
-    wire.items.extend(rows.items.tolist())
-    wire.levels = _bytes(rows.levels, "<f8")
-    wire.counts = _bytes(rows.counts, "<f8")
-
-
-def read_popularity(wire: pb.Popularity) -> PopularityRows:
-    """Return popularity. Raises ValueError when torn."""
-    return PopularityRows(
-        ints(wire.items), np.frombuffer(wire.levels, "<f8"), np.frombuffer(wire.counts, "<f8")
-    )
-
-
-def check_popularity(rows: PopularityRows, item_count: int) -> None:
-    """Raise RefusedParametersError when something is wrong."""
-    if rows.items.size == 0:
-        return
-    _check_lengths("popularity", rows.items, rows.levels, rows.counts)
-    _check_indices("popularity.items", rows.items, item_count)
+def _check_popularity(rows: PopularityRows) -> None:
     _check_not_negative("popularity.counts", rows.counts)
     _check_levels("popularity.levels", rows.levels)
 
 
-def write_places(cells: PlaceCells, wire: pb.PlacePopularity) -> None:
-    """Write popularity at places."""
-    wire.items.extend(cells.items.tolist())
-    wire.places.extend(cells.places.tolist())
-    wire.levels = _bytes(cells.levels, "<f8")
-
-
-def read_places(wire: pb.PlacePopularity) -> PlaceCells:
-    """Return popularity at places. Raises ValueError when torn."""
-    return PlaceCells(ints(wire.items), ints(wire.places), np.frombuffer(wire.levels, "<f8"))
-
-
-def check_places(cells: PlaceCells, item_count: int) -> None:
-    """Raise RefusedParametersError when something is wrong."""
-    if cells.items.size == 0:
-        return
-    _check_lengths("place_popularity", cells.items, cells.places, cells.levels)
-    _check_indices("place_popularity.items", cells.items, item_count)
-    _check_indices("place_popularity.places", cells.places, 2 * PLACES)
+def _check_places(cells: PlaceCells) -> None:
     _check_levels("place_popularity.levels", cells.levels)
+
+
+COLUMNS: Mapping[str, ColumnSection] = MappingProxyType(
+    {
+        "rules": ColumnSection(
+            RuleCells,
+            pb.SECTION_RULES,
+            {"sources": ITEMS, "slots": NUMBERS, "targets": ITEMS, "weights": "<f4"},
+            ("sources", "slots"),
+            {"slots": MAX_SLOTS},
+            _check_rules,
+        ),
+        "popularity": ColumnSection(
+            PopularityRows,
+            pb.SECTION_POPULARITY,
+            {"items": ITEMS, "levels": "<f8", "counts": "<f8"},
+            ("items",),
+            {},
+            _check_popularity,
+        ),
+        "place_popularity": ColumnSection(
+            PlaceCells,
+            pb.SECTION_POPULARITY,
+            {"items": ITEMS, "places": NUMBERS, "levels": "<f8"},
+            ("items", "places"),
+            {"places": 2 * PLACES},
+            _check_places,
+        ),
+    }
+)
+"""By the name of the field in frames and in ColumnSections."""
+
+
+def write_columns(sections: ColumnSections, wire: pb.TenantChanges) -> None:
+    """Write the sections that there are."""
+    for name, section in COLUMNS.items():
+        rows = getattr(sections, name)
+        if rows is not None:
+            section.write(rows, getattr(wire, name))
+
+
+def read_columns(wire: pb.TenantChanges) -> dict[str, Any]:
+    """Return the sections that there are, by name. Raises ValueError when torn."""
+    return {
+        name: section.read(getattr(wire, name))
+        for name, section in COLUMNS.items()
+        if wire.HasField(name)
+    }
+
+
+def check_columns(sections: ColumnSections, item_count: int) -> None:
+    """Raise RefusedParametersError when something is wrong."""
+    for name, section in COLUMNS.items():
+        rows = getattr(sections, name)
+        if rows is not None:
+            section.refuse_wrong(name, rows, item_count)
 
 
 # The head of the scorer.
@@ -305,6 +365,12 @@ def check_norms(what: str, vectors: Floats, dimension: int, max_norm: float) -> 
     bound = max_norm * (1 + NORM_SLACK)
     if not largest <= bound * bound:
         refuse(f"{what}: norm {math.sqrt(largest)} is not within {max_norm}")
+
+
+def last_of_each(keys: Ints) -> Ints:
+    """Return the places of the last of each value, ascending."""
+    _, backwards = np.unique(keys[::-1], return_index=True)
+    return np.sort(keys.size - 1 - backwards)
 
 
 def refuse(what: str) -> NoReturn:

@@ -7,7 +7,6 @@ from services.feed import parameters_codec as codec
 from services.feed.parameters import RefusedParametersError
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.rule_table import MAX_SLOTS
 from services.ranker.domain.scorer_head import ScorerHead
 
 
@@ -39,14 +38,8 @@ def tenant_changes(
             rollback=codec.read_rollback(changes.vector_rollback)
             if changes.HasField("vector_rollback")
             else None,
-            rules=codec.read_rules(changes.rules) if changes.HasField("rules") else None,
-            popularity=codec.read_popularity(changes.popularity)
-            if changes.HasField("popularity")
-            else None,
-            places=codec.read_places(changes.place_popularity)
-            if changes.HasField("place_popularity")
-            else None,
             head=ScorerHead.of(codec.read_head(changes.head)) if changes.HasField("head") else None,
+            **codec.read_columns(changes),
         )
     except ValueError as error:
         raise RefusedParametersError(f"a column is torn: {error}") from error
@@ -69,12 +62,7 @@ def check_changes(
         codec.check_vectors(rows, item_count, own.dimension, own.max_norm)
     for name, factor in changes.factors.items():
         codec.check_factor(factor, _built("encoder factor", name, built).dimension)
-    if changes.rules is not None:
-        codec.check_rules(changes.rules, item_count, MAX_SLOTS)
-    if changes.popularity is not None:
-        codec.check_popularity(changes.popularity, item_count)
-    if changes.places is not None:
-        codec.check_places(changes.places, item_count)
+    codec.check_columns(changes, item_count)
     head = changes.head
     # That of a generation that does not serve is used by nobody.
     if head is not None and serving is not None and head.generation_id == serving.generation_id:

@@ -12,8 +12,8 @@ from harken.ranker.v1 import slate_pb2
 from services.cli.suite import Suite
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
-from tests.profile.script import Happening
 from tests.profile.oracle import expected_seen
+from tests.profile.script import Happening
 
 DAY = 86_400
 MANY = 6500

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feed.parameters import VectorRows
-from services.feed.parameters_codec import read_vectors, write_vectors
+from services.feed.parameters_codec import COLUMNS, last_of_each, read_vectors, write_vectors
 
 Ints = npt.NDArray[np.int64]
 
@@ -77,9 +77,7 @@ class _Merge:
         self._ordinals = [self._indices(part.item_ids) for part in parts]
         self._catalogue(parts)
         self._vectors(parts)
-        self._rules(parts)
-        self._popularity(parts)
-        self._places(parts)
+        self._columns(parts)
         self._users(parts)
         factors = {one.generation_id: one for part in parts for one in part.encoder_factors}
         self._result.encoder_factors.extend(factors.values())
@@ -120,7 +118,7 @@ class _Merge:
             else:
                 target = self._result.other_item_vectors.add()
             places = np.concatenate([own for own, _ in found])
-            kept = _last_of_each(places)
+            kept = last_of_each(places)
             parts_of = [read_vectors(one) for _, one in found]
             # Of some that are in steps and others that are not, all go in full.
             units = {one.unit for one in parts_of}
@@ -134,52 +132,15 @@ class _Merge:
             )
             write_vectors(generation, rows_of, target)
 
-    def _rules(self, parts: Sequence[pb.TenantChanges]) -> None:
-        found = [
-            (o, p.rules) for o, p in zip(self._ordinals, parts, strict=True) if p.rules.sources
-        ]
-        if not found:
-            return
-        sources = np.concatenate([o[np.array(one.sources, np.int64)] for o, one in found])
-        targets = np.concatenate([o[np.array(one.targets, np.int64)] for o, one in found])
-        slots = np.concatenate([np.array(one.slots, np.int64) for _, one in found])
-        kept = _last_of_each(sources * (int(slots.max()) + 1) + slots)
-        rules = self._result.rules
-        rules.sources.extend(sources[kept].tolist())
-        rules.slots.extend(slots[kept].tolist())
-        rules.targets.extend(targets[kept].tolist())
-        rules.weights = _rows([one.weights for _, one in found], slots.size)[kept].tobytes()
-
-    def _popularity(self, parts: Sequence[pb.TenantChanges]) -> None:
-        found = [
-            (o, p.popularity)
-            for o, p in zip(self._ordinals, parts, strict=True)
-            if p.popularity.items
-        ]
-        if not found:
-            return
-        items = np.concatenate([o[np.array(one.items, np.int64)] for o, one in found])
-        kept = _last_of_each(items)
-        popularity = self._result.popularity
-        popularity.items.extend(items[kept].tolist())
-        popularity.levels = _rows([one.levels for _, one in found], items.size)[kept].tobytes()
-        popularity.counts = _rows([one.counts for _, one in found], items.size)[kept].tobytes()
-
-    def _places(self, parts: Sequence[pb.TenantChanges]) -> None:
-        found = [
-            (o, p.place_popularity)
-            for o, p in zip(self._ordinals, parts, strict=True)
-            if p.place_popularity.items
-        ]
-        if not found:
-            return
-        items = np.concatenate([o[np.array(one.items, np.int64)] for o, one in found])
-        places = np.concatenate([np.array(one.places, np.int64) for _, one in found])
-        kept = _last_of_each(items * (int(places.max()) + 1) + places)
-        result = self._result.place_popularity
-        result.items.extend(items[kept].tolist())
-        result.places.extend(places[kept].tolist())
-        result.levels = _rows([one.levels for _, one in found], items.size)[kept].tobytes()
+    def _columns(self, parts: Sequence[pb.TenantChanges]) -> None:
+        for name, section in COLUMNS.items():
+            found = [
+                (items, section.read(getattr(part, name)))
+                for items, part in zip(self._ordinals, parts, strict=True)
+                if part.HasField(name)
+            ]
+            if found:
+                section.write(section.merged(found), getattr(self._result, name))
 
     def _users(self, parts: Sequence[pb.TenantChanges]) -> None:
         found = [part.users for part in parts if part.users.user_keys]
@@ -203,15 +164,3 @@ class _Merge:
         self._result.head.CopyFrom(found[-1])
         del self._result.head.figures[:]
         self._result.head.figures.extend(figures.values())
-
-
-def _last_of_each(keys: Ints) -> Ints:
-    """Return the places of the last of each value, ascending."""
-    _, backwards = np.unique(keys[::-1], return_index=True)
-    return np.sort(keys.size - 1 - backwards)
-
-
-def _rows(columns: Sequence[bytes], count: int) -> npt.NDArray[np.void]:
-    """Return the rows [count] of a column that comes in pieces, as bytes."""
-    content = b"".join(columns)
-    return np.frombuffer(content, np.dtype((np.void, len(content) // count)))

@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 
 from harken.internal.feed.v1 import frame_pb2
+from services.feed.parameters_codec import COLUMNS
+
+
+def _columns(section: frame_pb2.Section) -> tuple[str, ...]:
+    return tuple(name for name, one in COLUMNS.items() if one.wanted_by == section)
+
 
 _FIELDS_OF_SECTION = {
     frame_pb2.SECTION_CATALOGUE: ("catalogue",),
@@ -10,8 +16,8 @@ _FIELDS_OF_SECTION = {
         "activated", "staged", "retired_generation_ids", "vector_rollback",
     ),
     frame_pb2.SECTION_ITEM_VECTORS: ("item_vectors", "other_item_vectors", "encoder_factors"),
-    frame_pb2.SECTION_RULES: ("rules",),
-    frame_pb2.SECTION_POPULARITY: ("popularity", "place_popularity"),
+    frame_pb2.SECTION_RULES: _columns(frame_pb2.SECTION_RULES),
+    frame_pb2.SECTION_POPULARITY: _columns(frame_pb2.SECTION_POPULARITY),
     frame_pb2.SECTION_USERS: ("users",),
     frame_pb2.SECTION_HEAD: ("head",),
 }  # fmt: skip

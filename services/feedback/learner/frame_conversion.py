@@ -50,12 +50,7 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.catalogue.deleted_item_ids.extend(changes.deleted)
     for space in changes.spaces:
         space_to_wire(space, changes.active, wire)
-    if changes.rules is not None:
-        codec.write_rules(changes.rules, wire.rules)
-    if changes.places is not None:
-        codec.write_places(changes.places, wire.place_popularity)
-    if changes.popularity is not None:
-        codec.write_popularity(changes.popularity, wire.popularity)
+    codec.write_columns(changes, wire)
     if changes.users is not None:
         codec.write_user_vectors(changes.active, changes.users, wire.users)
     if changes.slates is not None:
@@ -108,7 +103,12 @@ def named_generations(frame: pb.Frame) -> list[generation_pb2.GenerationManifest
 
 
 def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Changes:
-    changes = Changes(wire.tenant, list(wire.item_ids), retired=list(wire.retired_generation_ids))
+    changes = Changes(
+        tenant=wire.tenant,
+        item_ids=list(wire.item_ids),
+        retired=list(wire.retired_generation_ids),
+        **codec.read_columns(wire),
+    )
     if wire.HasField("activated"):
         changes.activated = activation_of(wire.activated, files)
     if wire.HasField("staged"):
@@ -118,12 +118,6 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
     changes.upserted = [(item.item_id, item.SerializeToString()) for item in wire.catalogue.items]
     changes.deleted = list(wire.catalogue.deleted_item_ids)
     changes.spaces = spaces_from_wire(wire)
-    if wire.HasField("rules"):
-        changes.rules = codec.read_rules(wire.rules)
-    if wire.HasField("place_popularity"):
-        changes.places = codec.read_places(wire.place_popularity)
-    if wire.HasField("popularity"):
-        changes.popularity = codec.read_popularity(wire.popularity)
     if wire.HasField("learner"):
         _learner_from_wire(wire.learner, changes)
     changes.slates = slates_from_wire(wire, slates)

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 
 from services.feed.parameters import (
     CatalogueChanges,
+    ColumnSections,
     Floats,
-    PlaceCells,
-    PopularityRows,
-    RuleCells,
     VectorRollback,
     VectorRows,
 )
@@ -16,8 +14,8 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer_head import ScorerHead
 
 
-@dataclass(frozen=True, slots=True)
-class TenantChanges:
+@dataclass(slots=True)
+class TenantChanges(ColumnSections):
     """All that one frame changes for one tenant; `items` columns are indices into `item_ids`.
 
     activated: serves from now on. staged: is built beside the one that serves. retired: ids of
@@ -33,7 +31,4 @@ class TenantChanges:
     vectors: Mapping[str, VectorRows] = field(default_factory=dict)
     factors: Mapping[str, Floats] = field(default_factory=dict)
     rollback: VectorRollback | None = None
-    rules: RuleCells | None = None
-    popularity: PopularityRows | None = None
-    places: PlaceCells | None = None
     head: ScorerHead | None = None

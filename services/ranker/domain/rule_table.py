@@ -6,7 +6,6 @@ from services.feed.parameters import RuleCells
 from services.ranker.domain.arrays import Float32s, Float64s, Int32s, Ordinals, grown
 
 FREE = -1
-MAX_SLOTS = 4096
 
 
 class RuleTable:

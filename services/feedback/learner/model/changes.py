@@ -7,13 +7,11 @@ same changes gives the same bytes everywhere. A checkpoint is the same thing, of
 from dataclasses import dataclass, field
 
 from services.feed.parameters import (
+    ColumnSections,
     Doubles,
     Flags,
     Floats,
     Ints,
-    PlaceCells,
-    PopularityRows,
-    RuleCells,
     UserVectors,
     VectorRollback,
     VectorRows,
@@ -107,7 +105,7 @@ class RecentItems:
 
 
 @dataclass(slots=True)
-class Changes:
+class Changes(ColumnSections):
     """All that changed for a tenant. `active`: the generation that serves after it.
 
     beyond_influence: events that only their users felt (see daily_influence); not part of frames.
@@ -123,9 +121,6 @@ class Changes:
     deleted: list[str] = field(default_factory=list)
     spaces: list[SpaceChanges] = field(default_factory=list)
     rollback: VectorRollback | None = None
-    rules: RuleCells | None = None
-    popularity: PopularityRows | None = None
-    places: PlaceCells | None = None
     users: UserVectors | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None

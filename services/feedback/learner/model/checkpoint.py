@@ -103,7 +103,7 @@ def _items(state: TenantState) -> Iterator[Changes]:
             popularity=PopularityRows(
                 dictionary.indices(popular), state.levels[popular], state.counts[popular]
             ),
-            places=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
+            place_popularity=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
         )
 
 

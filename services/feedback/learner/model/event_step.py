@@ -97,7 +97,9 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     changes.rules = dictionary.rule_changes(cells)
     if popular.size:
         changes.popularity = PopularityRows(dictionary.indices(popular), levels, counts)
-        changes.places = PlaceCells(dictionary.indices(places.items), places.places, places.levels)
+        changes.place_popularity = PlaceCells(
+            dictionary.indices(places.items), places.places, places.levels
+        )
     return changes
 
 

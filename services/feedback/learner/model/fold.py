@@ -71,8 +71,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         rows = ordinals[changes.popularity.items]
         state.levels[rows] = changes.popularity.levels
         state.set_counts(rows, changes.popularity.counts)
-    if changes.places is not None:
-        cells = changes.places
+    if changes.place_popularity is not None:
+        cells = changes.place_popularity
         state.places[ordinals[cells.items], cells.places] = cells.levels
     if changes.slates is not None:
         state.slates.fold(changes.slates)

@@ -1,7 +1,5 @@
 """The dictionary of item ids of one frame: columns of ordinals become columns of indices."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from services.common.runs import distinct
@@ -19,18 +17,10 @@ class ItemDictionary:
         ordinals = distinct(together)
         self._ordinals = ordinals[ordinals.searchsorted(0) :]
         self.item_ids = items.names(self._ordinals)
-        self._extra: dict[str, int] = {}
 
     def indices(self, ordinals: Ints) -> Ints:
         """Return indices of ordinals that were collected."""
         return self._ordinals.searchsorted(ordinals)
-
-    def indices_of(self, item_ids: Sequence[str], ordinals: Ints) -> Ints:
-        """Return indices of items [n]; those of ordinal -1 get one by their id."""
-        found = self.indices(ordinals)
-        for place in (ordinals == -1).nonzero()[0].tolist():
-            found[place] = self._index_of_unknown(item_ids[place])
-        return found
 
     def rule_changes(self, cells: ChangedCells) -> RuleCells | None:
         """Return cells of rules whose rows and columns were collected; None without any."""
@@ -42,12 +32,3 @@ class ItemDictionary:
             self.indices(cells.cols.astype(np.int64)),
             cells.values,
         )
-
-    def _index_of_unknown(self, item_id: str) -> int:
-        """Return the index of an item that has no ordinal."""
-        index = self._extra.get(item_id)
-        if index is None:
-            index = len(self.item_ids)
-            self._extra[item_id] = index
-            self.item_ids.append(item_id)
-        return index
