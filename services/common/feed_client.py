@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 import grpc
@@ -25,6 +25,10 @@ SILENCE_SECONDS = 5.0
 _MAX_BATCH = 64
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
+
+Restart = Callable[[AsyncIterator[frame_pb2.Frame]], Awaitable[None]]
+"""Replaces all state by a snapshot, given in chunks, then sets progress to its version. Nothing
+changes when the chunks break off."""
 
 _Queue = asyncio.Queue[frame_pb2.Frame | Exception]
 
@@ -50,12 +54,6 @@ class FrameSink(Protocol):
             FrameRefusedError: a frame is wrong; those before it may be applied, none after it.
             StoreUnavailableError: the sink's store is away; it is asked again after a pause.
 
-        """
-
-    async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
-        """Replace all state by a snapshot, given in chunks, then set progress to its version.
-
-        Nothing changes when the chunks break off.
         """
 
 
@@ -105,12 +103,15 @@ class FeedClient:
         metrics: FeedMetrics,
         subscriber: str,
         sections: Sequence[frame_pb2.Section],
-        from_snapshot: bool,
+        *,
+        restart: Restart | None = None,
+        gather_seconds: float = 0.0,
     ) -> None:
         """Subscribe as `subscriber` to `sections`.
 
-        `from_snapshot`: with nothing applied, or when the resume point is gone, a snapshot replaces
-        the sink's state; otherwise it goes on from the newest version.
+        `restart`: with nothing applied, or when the resume point is gone, a snapshot replaces the
+        sink's state; without it, when that is gone, progress is set to the newest version.
+        `gather_seconds`: after applying, let frames gather for so long.
         """
         self._stub: feed_service_pb2_grpc.FeedServiceAsyncStub
         self._stub = feed_service_pb2_grpc.FeedServiceStub(channel)  # type: ignore[assignment]
@@ -118,7 +119,8 @@ class FeedClient:
         self._metrics = metrics
         self._subscriber = subscriber
         self._sections = sections
-        self._from_snapshot = from_snapshot
+        self._restart = restart
+        self._gather_seconds = gather_seconds
         self._begins_anew = False
         self._lag = FeedLag()
         self.connected = False
@@ -170,7 +172,8 @@ class FeedClient:
     async def _follow(self) -> None:
         call = self._stub.Subscribe()
         try:
-            anew = self._begins_anew or self._sink.progress.applied.version == 0
+            nothing = self._sink.progress.applied.version == 0
+            anew = self._begins_anew or (nothing and self._restart is not None)
             await _send(call, pb.SubscribeRequest(start=self._start(anew)))
             welcome = await self._read(call)
             if not welcome.HasField("welcome"):
@@ -179,8 +182,8 @@ class FeedClient:
             self._sink.progress.learn_forks(
                 {fork.epoch: fork.last_sequence for fork in welcome.welcome.forks}
             )
-            if anew and self._from_snapshot:
-                await self._sink.restart(self._chunks(call))
+            if anew and self._restart is not None:
+                await self._restart(self._chunks(call))
                 self._metrics.restarts.inc()
             elif anew:
                 head = welcome.welcome
@@ -201,7 +204,7 @@ class FeedClient:
         if not anew:
             start.resume.epoch = applied.epoch
             start.resume.version = applied.version
-        elif self._from_snapshot:
+        elif self._restart is not None:
             start.snapshot.SetInParent()
         else:
             start.newest.SetInParent()
@@ -247,6 +250,8 @@ class FeedClient:
                 for one in arrived:
                     if isinstance(one, Exception):
                         raise one
+                if self._gather_seconds and not queue.full():
+                    await asyncio.sleep(self._gather_seconds)
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)

@@ -73,7 +73,7 @@ async def serve(
         vectors = await VectorApplier.open(VectorStore(background))
         feed = FeedClient(
             channel, vectors, FeedMetrics(registry), "profile", SECTIONS,
-            begin_at=vectors.begin_at, gather_seconds=config.learned_gather_seconds,
+            gather_seconds=config.learned_gather_seconds,
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)

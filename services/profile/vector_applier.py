@@ -1,26 +1,36 @@
 """Keeps learned vectors of users, of which frames tell."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Self
+
+import numpy as np
 
 from harken.internal.feed.v1 import frame_pb2
 from services.common.feed_client import FrameRefusedError, applied_by
 from services.common.progress import Applied, Progress
-from services.profile.domain import learned_vectors as check
+from services.feed.parameters_codec import check_norms, read_user_vectors, refuse
 from services.profile.domain.changes import UserId
-from services.profile.domain.learned_vectors import GenerationName, Shape
-from services.profile.store.vector_store import LearnedVector, VectorStore
+from services.profile.store.vector_store import (
+    GenerationName,
+    LearnedVector,
+    Shape,
+    VectorStore,
+)
 
 
 class VectorApplier:
-    """Keeps the newest vector of each user; vectors that were missed are not made up for."""
+    """Keeps the newest vector of each user. Vectors that were missed are not made up for: progress
+    may be moved to a later point of the feed.
+    """
 
     def __init__(
-        self, store: VectorStore, progress: Progress, shapes: dict[GenerationName, Shape]
+        self, store: VectorStore, stored: Applied, shapes: dict[GenerationName, Shape]
     ) -> None:
-        """Go on from `progress`; `shapes` are those of the generations seen so far."""
-        self.progress = progress
+        """Go on from what is stored; `shapes` are those of the generations seen so far."""
+        self.progress = Progress(stored)
         self._store = store
+        self._stored = stored
         self._shapes = shapes
 
     @classmethod
@@ -31,8 +41,7 @@ class VectorApplier:
             StoreUnavailableError: the store is away.
 
         """
-        applied, shapes = await store.load()
-        return cls(store, Progress(applied), shapes)
+        return cls(store, *await store.load())
 
     async def apply(self, frames: Sequence[frame_pb2.Frame]) -> None:
         """Keep what frames tell, in one transaction.
@@ -50,7 +59,8 @@ class VectorApplier:
         for frame in frames:
             try:
                 told, learned = _read(frame, through, {**self._shapes, **shapes})
-            except check.FaultError as fault:
+            # What is torn is a plain ValueError.
+            except ValueError as fault:
                 refusal = FrameRefusedError(frame.version, str(fault))
                 break
             vectors.update(told)
@@ -61,27 +71,21 @@ class VectorApplier:
         if refusal is not None:
             raise refusal
 
-    async def begin_at(self, point: Applied) -> None:
-        """Go on from a point of the feed, though what was learned before is not known.
-
-        Raises: as `apply` does.
-        """
-        await self._keep(point, {}, {})
-
     async def _keep(
         self,
         through: Applied,
         vectors: Mapping[UserId, LearnedVector],
         shapes: Mapping[GenerationName, Shape],
     ) -> None:
-        before = self.progress.applied
-        if await self._store.keep(before, through, vectors, shapes):
+        if await self._store.keep(self._stored, through, vectors, shapes):
             self._shapes.update(shapes)
+            self._stored = through
             self.progress.advance(through)
             return
-        found, self._shapes = await self._store.load()
-        self.progress.advance(found)
-        raise ConnectionError(f"the cursor was moved from {before} to {found}")
+        expected = self._stored
+        self._stored, self._shapes = await self._store.load()
+        self.progress.advance(self._stored)
+        raise ConnectionError(f"the cursor was moved from {expected} to {self._stored}")
 
 
 def _read(
@@ -90,37 +94,40 @@ def _read(
     """Return the vectors in a frame that follows `after`, and shapes that were not known.
 
     Raises:
-        FaultError: something in it is wrong.
+        ValueError: something in it is wrong.
 
     """
-    check.check_point(frame.shard, frame.epoch, frame.through_sequence, after)
+    if frame.shard != 0:
+        refuse(f"shard {frame.shard} is not ours")
+    if (frame.epoch, frame.through_sequence) < (after.epoch, after.sequence):
+        refuse(f"epoch {frame.epoch}, sequence {frame.through_sequence} come after {after}")
     vectors: dict[UserId, LearnedVector] = {}
-    learned: dict[GenerationName, Shape] = {}
+    shapes: dict[GenerationName, Shape] = {}
     for changes in frame.tenants:
         tenant = changes.tenant
         if changes.HasField("activated"):
             manifest = changes.activated
-            learned[tenant, manifest.generation_id] = check.activated_shape(
-                manifest.generation_id, manifest.dimension, manifest.max_norm
-            )
-        deltas = changes.users
-        keys = check.user_keys(deltas.user_keys)
-        rows = len(deltas.vector_users)
-        # Read once: every access to a bytes field makes a copy of all of it.
-        table = deltas.vectors
-        if rows == 0:
-            if table:
-                raise check.FaultError("there are vectors of nobody")
+            shape = Shape(manifest.dimension, manifest.max_norm)
+            if shape.dimension < 1 or not 0 < manifest.max_norm < math.inf:
+                refuse(f"generation {manifest.generation_id!r} has no dimension or bound")
+            shapes[tenant, manifest.generation_id] = shape
+        users = read_user_vectors(changes.users)
+        if not users.user_keys:
             continue
-        if not deltas.generation_id:
-            raise check.FaultError("vectors have no generation")
-        name = (tenant, deltas.generation_id)
-        shape = learned.get(name, known.get(name))
+        if not all(users.user_keys) or len(set(users.user_keys)) != len(users.user_keys):
+            refuse("user keys are empty or doubled")
+        generation_id = changes.users.generation_id
+        if not generation_id or users.vectors.size == 0:
+            refuse("vectors of users: no generation or no values")
+        if not np.isfinite(users.vectors).all():
+            refuse("vectors of users: a value is not finite")
+        name = (tenant, generation_id)
         # The activation may not have been seen: the first vectors tell.
-        learned[name] = shape = check.checked_vectors(table, rows, shape)
-        width = shape.dimension * 4
-        for row, owner in enumerate(check.owners(deltas.vector_users, len(keys))):
-            vector = table[row * width : (row + 1) * width]
-            vectors[tenant, keys[owner]] = LearnedVector(deltas.generation_id, vector)
-    new = {name: shape for name, shape in learned.items() if known.get(name) != shape}
-    return vectors, new
+        shape = shapes.get(name) or known.get(name) or Shape(users.vectors.shape[1], None)
+        shapes[name] = shape
+        bound = math.inf if shape.max_norm is None else shape.max_norm
+        check_norms("vectors of users", users.vectors, shape.dimension, bound)
+        rows = users.vectors.astype("<f2")
+        for key, row in zip(users.user_keys, rows, strict=True):
+            vectors[tenant, key] = LearnedVector(generation_id, row.tobytes())
+    return vectors, {name: shape for name, shape in shapes.items() if known.get(name) != shape}

@@ -82,7 +82,7 @@ async def serve(
             FeedMetrics(registry),
             subscriber=subscriber,
             sections=SECTIONS,
-            from_snapshot=True,
+            restart=frames.restart,
         )
         readiness = Readiness(
             frames_client,

@@ -134,25 +134,25 @@ def window_passed_by() -> None:
     _put(EntriesFolder, "bring_up", lambda *_: None)
 
 
-def frame_skipped_by_profile() -> None:
+def entries_skipped_by_profile() -> None:
     """Move the cursor without the users of a batch."""
-    from services.profile.store.behaviour_store import BehaviourStore
+    from services.profile.store.history_store import HistoryStore
 
-    apply, now = BehaviourStore.apply, _Every(10)
+    apply, now = HistoryStore.apply, _Every(10)
 
     async def wrong(self: Any, batch: Any) -> bool:
         if now():
             batch.users.clear()
         return await apply(self, batch)
 
-    _put(BehaviourStore, "apply", wrong)
+    _put(HistoryStore, "apply", wrong)
 
 
-def frame_applied_twice() -> None:
+def entries_applied_twice() -> None:
     """Count the events of a batch twice."""
-    from services.profile.store.behaviour_store import BehaviourStore
+    from services.profile.store.history_store import HistoryStore
 
-    apply, now = BehaviourStore.apply, _Every(10)
+    apply, now = HistoryStore.apply, _Every(10)
 
     async def wrong(self: Any, batch: Any) -> bool:
         if now():
@@ -160,7 +160,7 @@ def frame_applied_twice() -> None:
                 change.events += change.events
         return await apply(self, batch)
 
-    _put(BehaviourStore, "apply", wrong)
+    _put(HistoryStore, "apply", wrong)
 
 
 def digest_of_another_version() -> None:
@@ -185,18 +185,12 @@ def nan_accepted() -> None:
     _put(event_cleaning, "_value_fault", lambda *_: None)
 
 
-def seen_lost_on_restart() -> None:
-    """Forget what was seen: only what this process applied itself is known."""
-    from services.profile.store.profile_store import ProfileStore
+def seen_lost() -> None:
+    """Answer as if nothing was seen."""
+    from services.profile import servicer
+    from services.profile.convert import Seen
 
-    read = ProfileStore.read
-
-    async def wrong(self: Any, *given: Any) -> Any:
-        found = await read(self, *given)
-        profiles = [replace(one, seen_item_ids=[], seen=None) for one in found.profiles]
-        return replace(found, profiles=profiles)
-
-    _put(ProfileStore, "read", wrong)
+    _put(servicer, "_seen_wanted", lambda _: Seen.NOTHING)
 
 
 def order_reversed() -> None:
@@ -231,16 +225,16 @@ def payload_of_another() -> None:
 
 def retraction_lost() -> None:
     """Move the cursor without what was taken back."""
-    from services.profile.store.behaviour_store import BehaviourStore
+    from services.profile.store.history_store import HistoryStore
 
-    apply = BehaviourStore.apply
+    apply = HistoryStore.apply
 
     async def wrong(self: Any, batch: Any) -> bool:
         for change in batch.users.values():
             change.retracted.clear()
         return await apply(self, batch)
 
-    _put(BehaviourStore, "apply", wrong)
+    _put(HistoryStore, "apply", wrong)
 
 
 def fact_lost() -> None:
@@ -294,9 +288,9 @@ PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
         "digest_of_another_version": ("services.ranker", digest_of_another_version),
         "deletion_lost": ("services.ranker", deletion_lost),
         "retraction_lost": ("services.profile", retraction_lost),
-        "frame_skipped_by_profile": ("services.profile", frame_skipped_by_profile),
-        "frame_applied_twice": ("services.profile", frame_applied_twice),
-        "seen_lost_on_restart": ("services.profile", seen_lost_on_restart),
+        "entries_skipped_by_profile": ("services.profile", entries_skipped_by_profile),
+        "entries_applied_twice": ("services.profile", entries_applied_twice),
+        "seen_lost": ("services.profile", seen_lost),
     }
 )
 """Planted bugs by name: the module of the process that has it, and what plants it."""

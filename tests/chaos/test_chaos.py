@@ -9,7 +9,7 @@ from tests.chaos.campaign import Campaign, run
 from tests.chaos.failpoints import NAMES
 from tests.chaos.plants import PLANTS
 
-_SHORT = ("ack_before_commit", "frame_skipped_by_ranker", "frame_applied_twice")
+_SHORT = ("ack_before_commit", "frame_skipped_by_ranker", "entries_applied_twice")
 
 
 async def test_nothing_is_lost_doubled_or_passed_as_fresh() -> None:

@@ -9,6 +9,7 @@ from harken.common.v1 import subject_pb2
 from harken.internal.feed.v1 import entries_pb2, frame_pb2
 from services.common.position import Position
 from services.common.user_key import user_key_of
+from services.feed import parameters
 from services.feed.entries import (
     NO_EVENTS,
     Entries,
@@ -18,6 +19,7 @@ from services.feed.entries import (
     UserVectors,
 )
 from services.feed.entries_codec import encode
+from services.feed.parameters_codec import write_user_vectors
 
 GENERATION = "g1"
 ACCEPTED_US = 1_700_000_000_000_000
@@ -122,11 +124,9 @@ class Script:
             through_sequence=self.sequence,
         )  # fmt: skip
         if vectors:
-            deltas = frame.tenants.add(tenant=tenant).users
-            deltas.user_keys.extend(map(key, vectors))
-            deltas.generation_id = generation
-            deltas.vector_users.extend(range(len(vectors)))
-            deltas.vectors = np.array(list(vectors.values()), "<f4").tobytes()
+            rows = np.array(list(vectors.values()), np.float32)
+            users = parameters.UserVectors([key(name) for name in vectors], rows)
+            write_user_vectors(generation, users, frame.tenants.add(tenant=tenant).users)
         return frame
 
     @property

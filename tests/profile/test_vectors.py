@@ -123,12 +123,8 @@ async def test_a_user_known_by_nothing_but_a_set_vector(
     assert not zoe.counters.HasField("first_event_time")
 
 
-def _vectors(values: list[float], rows: int = 1) -> Any:
-    def damage(changes: frame_pb2.TenantChanges) -> None:
-        changes.users.vector_users[:] = range(rows)
-        changes.users.vectors = packed(values)
-
-    return damage
+def _vectors(values: list[float]) -> Any:
+    return _set("vectors", np.array(values, "<f2").tobytes())
 
 
 def _set(field: str, value: Any) -> Any:
@@ -142,15 +138,15 @@ def _set(field: str, value: Any) -> Any:
 
 
 _DAMAGES = {
-    "nan in a vector": (_vectors([1, float("nan"), 0, 0]), "finite"),
-    "infinity in a vector": (_vectors([1, float("-inf"), 0, 0]), "finite"),
-    "wrong dimension": (_vectors([1, 2, 3]), "dimension 4"),
-    "rows missing": (_vectors([1, 2, 3, 4], rows=2), "2 rows"),
-    "norm out of bounds": (_vectors([3, 0, 0, 0]), "norm 3"),
-    "bytes that are no floats": (_set("vectors", b"abcde"), "dimension 4"),
+    "nan in a vector": (_vectors([1, float("nan"), *[0] * 6]), "finite"),
+    "infinity in a vector": (_vectors([1, float("-inf"), *[0] * 6]), "finite"),
+    "wrong dimension": (_vectors([1, 2, 3, 1, 2, 3]), "wanted 4"),
+    "rows missing": (_vectors([1, 2, 3]), "reshape"),
+    "norm out of bounds": (_vectors([3, *[0] * 7]), "norm 3"),
+    "bytes that are no floats": (_set("vectors", b"abcde"), "buffer"),
     "vectors of no generation": (_set("generation_id", ""), "no generation"),
-    "vectors of nobody": (_set("vector_users", []), "nobody"),
-    "vector of a user not there": (_set("vector_users", [7, 0]), "vector_users"),
+    "no vectors": (_set("vectors", b""), "no values"),
+    "vectors of nobody": (_set("user_keys", []), "nobody"),
     "doubled user": (_set("user_keys", [b"u:ann", b"u:ann"]), "doubled"),
 }
 

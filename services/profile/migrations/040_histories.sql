@@ -55,7 +55,7 @@ CREATE TABLE set_vectors (
 );
 ALTER TABLE set_vectors ALTER COLUMN vector SET STORAGE EXTERNAL;
 
--- The latest vectors that were learned.
+-- The latest vectors that were learned, float16 little-endian.
 CREATE TABLE learned_vectors (
     tenant        text  COLLATE "C" NOT NULL,
     user_key      bytea NOT NULL,

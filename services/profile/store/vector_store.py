@@ -8,7 +8,9 @@ import asyncpg
 from services.common.database import session
 from services.common.progress import Applied
 from services.profile.domain.changes import UserId
-from services.profile.domain.learned_vectors import GenerationName, Shape
+
+GenerationName = tuple[str, str]
+"""Tenant and generation id."""
 
 # A crash may take the newest vectors and with them the cursor, so that they come again.
 _MOVE = """
@@ -33,8 +35,15 @@ _KEEP = f"""
 """
 
 
+class Shape(NamedTuple):
+    """What vectors of a generation look like; `max_norm` is None when it is not known."""
+
+    dimension: int
+    max_norm: float | None
+
+
 class LearnedVector(NamedTuple):
-    """A vector, float32 little-endian, and the generation that it belongs to."""
+    """A vector, float16 little-endian, and the generation that it belongs to."""
 
     generation_id: str
     vector: bytes

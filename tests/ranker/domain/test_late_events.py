@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harken.profile.v1 import profile_pb2
-from services.profile.domain.frame_changes import UserEvent
-from services.profile.recent_events import with_events
+from services.profile.domain.behaviour import recent_of
+from services.profile.domain.changes import UserEvent
+from services.profile.domain.history_codec import records_of, tail_history
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.user_state import RECENT, RECENT_LENGTH, UserState
 
@@ -26,12 +26,8 @@ def rows(events: list[UserEvent]) -> np.ndarray:
 
 def answered(events: list[UserEvent]) -> np.ndarray:
     """What profile answers after events, oldest first."""
-    recent, _ = with_events(b"", b"", events, None)
-    found = reversed(profile_pb2.UserState.FromString(recent).recent)
-    return np.array(
-        [(int(one.item_id), one.weight, one.event_time.ToMicroseconds() / 1e6) for one in found],
-        RECENT,
-    )
+    found = reversed(recent_of(tail_history(records_of(events, {"view": 0})), ["view"]))
+    return rows(list(found))
 
 
 times = st.one_of(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from services.common import seen_window
 from services.feedback.events.domain import event_types
-from services.profile.domain.frame_changes import UserEvent
-from services.profile.domain.seen_events import SeenItem, packed, seen_pairs
+from services.profile.domain.behaviour import seen_pairs_of
+from services.profile.domain.changes import UserEvent
+from services.profile.domain.history_codec import records_of, tail_history
 from services.ranker.domain import seen_items
 from services.ranker.domain.seen_items import SEEN, SeenItems, SeenKinds
 from services.ranker.domain.seen_rule import (
@@ -29,7 +30,7 @@ from services.ranker.domain.seen_rule import (
     read_rules,
 )
 
-CODES = {"view": 1, "purchase": 2, "hide": 3, "rate": 4}
+CODES = {"view": 0, "purchase": 1, "hide": 2, "rate": 3}
 WINDOW = 6
 
 
@@ -91,18 +92,11 @@ def entries_of(events: Sequence[Happened], kinds: SeenKinds) -> np.ndarray:
 
 def answered_by_profile(events: Sequence[Happened], kinds: SeenKinds) -> np.ndarray:
     """Return what a replica gets that asks profile after these events; item ids are ordinals."""
-    items: dict[int, list[UserEvent]] = {}
-    for place, e in enumerate(events, 1):
-        event = UserEvent(str(e.item), e.type, 0.0, e.time_us, -1.0 if e.negative else 1.0, place)
-        items.setdefault(e.item, []).append(event)
-    stored = [
-        SeenItem(
-            str(item), len(own), own[-1].sequence, max(one.time_us for one in own),
-            b"".join(packed(one, CODES) for one in own),
-        )
-        for item, own in items.items()
-    ]  # fmt: skip
-    pairs = seen_pairs(stored, {code: name for name, code in CODES.items()})
+    told = [
+        UserEvent(str(e.item), e.type, 0.0, e.time_us, -1.0 if e.negative else 1.0, place)
+        for place, e in enumerate(events, 1)
+    ]
+    pairs = seen_pairs_of(tail_history(records_of(told, CODES)), list(CODES))
     rows = [
         (int(pairs.item_ids[item]), kinds.number(*pairs.kinds[kind]), time_us)
         for item, kind, time_us in zip(
