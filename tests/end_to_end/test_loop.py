@@ -14,6 +14,7 @@ from services.common.position import Position, decode_position
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
 from tests.faults import fault_of, fields_of, reason_of
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,12 @@ async def test_the_next_slate_knows_the_last_event(caller: Caller) -> None:
     profile = (await caller.profile("ann", position)).profile
     assert list(profile.seen_item_ids) == [first]
     assert (profile.counters.events, dict(profile.counters.events_by_type)) == (1, {"play": 1})
-    assert len(profile.state.vector) == 4 * 128
+
+    async def has_vector() -> bool:
+        """The learned vector follows within seconds."""
+        return len((await caller.profile("ann", position)).profile.state.vector) == 4 * 128
+
+    await until(has_vector, "the learned vector", 15)
 
 
 async def test_a_slate_follows_the_taste_that_was_shown(caller: Caller) -> None:
