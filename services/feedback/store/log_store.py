@@ -1,8 +1,7 @@
 """The log in PostgreSQL: appending in commit order, and reading in order."""
 
-import itertools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.common.database import Connection, one_row, store_faults
@@ -37,21 +36,29 @@ class PreparedEvents:
     are new.
     """
 
-    tenants: Sequence[str]
-    event_ids: Sequence[str]
-    item_ids: Sequence[str]
-    fingerprints: Sequence[bytes]
-    user_keys: Sequence[bytes]
-    reasons: Sequence[int]
-    entries: Sequence[bytes]
+    tenants: list[str] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
+    item_ids: list[str] = field(default_factory=list)
+    fingerprints: list[bytes] = field(default_factory=list)
+    user_keys: list[bytes] = field(default_factory=list)
+    reasons: list[int] = field(default_factory=list)
+    entries: list[bytes] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return how many events there are."""
         return len(self.event_ids)
 
-    def columns(self) -> tuple[Sequence[Any], ...]:
+    def columns(self) -> tuple[list[Any], ...]:
         """Return the columns, in the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return (
+            self.tenants, self.event_ids, self.item_ids, self.fingerprints, self.user_keys,
+            self.reasons, self.entries,
+        )  # fmt: skip
+
+    def extend(self, columns: Iterable[Iterable[Any]]) -> None:
+        """Add events, given as columns in the order of the fields."""
+        for own, more in zip(self.columns(), columns, strict=True):
+            own.extend(more)
 
     def taken(self, indices: Sequence[int]) -> "PreparedEvents":
         """Return some of the events."""
@@ -66,10 +73,10 @@ class PreparedEvents:
         """Return all events of some, in order."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(
-            list(itertools.chain.from_iterable(getattr(part, field.name) for part in parts))
-            for field in fields(cls)
-        ))  # fmt: skip
+        together = cls()
+        for part in parts:
+            together.extend(part.columns())
+        return together
 
 
 @dataclass(frozen=True, slots=True)
