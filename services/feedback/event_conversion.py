@@ -48,7 +48,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedRequest:
     """The events of a request of a tenant: those to append, with their ordinals, and the others.
 

@@ -1,8 +1,9 @@
 """The log in PostgreSQL: appending in commit order, and reading in order."""
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.common.database import Connection, one_row, store_faults
 from services.common.position import Position
@@ -30,7 +31,7 @@ _PAGE = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedEvents:
     """Events ready for the log, by column. `reasons` other than 0 send them to quarantine, if they
     are new.
@@ -73,10 +74,8 @@ class PreparedEvents:
         """Return all events of some, in order."""
         if len(parts) == 1:
             return parts[0]
-        together = cls()
-        for part in parts:
-            together.extend(part.columns())
-        return together
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return cls(*(list(itertools.chain.from_iterable(column)) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +92,18 @@ class Appended:
     accepted_at_us: int
     known: Sequence[tuple[int, bytes] | None] | None
 
-    def rows(self, events: PreparedEvents) -> "list[LogRow]":
-        """Return what the log has got of the events that this became of, in order."""
-        places = [
-            place
-            for place, reason in enumerate(events.reasons)
-            if not reason and (self.known is None or self.known[place] is None)
+    def places(self, events: PreparedEvents) -> Sequence[int]:
+        """Return which of the events that this became of are new in the log, in order."""
+        if self.known is None and not any(events.reasons):
+            return range(len(events))
+        known = self.known or [None] * len(events)
+        pairs = zip(events.reasons, known, strict=True)
+        return [
+            place for place, (reason, before) in enumerate(pairs) if not reason and before is None
         ]
+
+    def rows(self, events: PreparedEvents, places: Sequence[int]) -> "list[LogRow]":
+        """Return what the log has got of the events, given which are new."""
         return [
             LogRow(sequence, events.tenants[place], self.accepted_at_us, events.entries[place])
             for sequence, place in enumerate(places, self.before + 1)
@@ -131,8 +135,7 @@ class AppendedEntries:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """An entry as stored."""
 
     sequence: int

@@ -28,7 +28,7 @@ FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
 """The event is in the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlushedEvents:
     """What became of events, by column; `sequences` 0 when quarantined, and then the reason."""
 
