@@ -18,7 +18,8 @@ from services.common.call_limits import CallLimits
 from services.common.errors import EpochLostError
 from services.common.live import Live
 from services.common.position import Position
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 from services.common.user_key import user_key_of
 from services.ranker.profile_probe import PROBE
 from tests.ranker.generations import generation_files, manifest
