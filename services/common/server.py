@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
+from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
 from services.common.live import Live
 from services.common.logs import logger
@@ -111,7 +112,9 @@ class Server:
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
             ("grpc.max_receive_message_length", max_request_bytes),
         )
-        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
+        self.grpc = QueuedServer(
+            grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
+        )
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(
