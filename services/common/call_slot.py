@@ -2,9 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
+from typing import Protocol
 
+from services.common.call_class import CallClass
 from services.common.errors import OverloadedError
 
 
@@ -46,48 +48,47 @@ class Waiters:
                     del self._of[owner]
 
 
-class Rest:
-    """How a call stops working for a while, and how long it did."""
+class Workplace(Protocol):
+    """Where calls work."""
 
-    def __init__(
-        self,
-        stop: Callable[[], None],
-        take_turn: Callable[[], Awaitable[None]],
-        go_on: Callable[[], None],
-    ) -> None:
-        self._stop = stop
-        self._take_turn = take_turn
-        self._go_on = go_on
-        self.seconds = 0.0
+    waiters: Waiters
 
-    @contextlib.asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        """Rest in this block; work goes on in turn."""
-        began = time.perf_counter()
-        self._stop()
-        try:
-            yield
-            await self._take_turn()
-        finally:
-            self._go_on()
-            self.seconds += time.perf_counter() - began
+    def stop_working(self) -> None:
+        """Give the place of a call to others."""
+
+    async def work_on(self, kind: CallClass, flow: tuple[str, str]) -> None:
+        """Wait for the turn of a call that had stopped."""
+
+    def works_again(self) -> None:
+        """Take a place again, whether the turn came or the call is given up."""
 
 
 class CallSlot:
     """The place of one call."""
 
-    def __init__(self, waiters: Waiters, owners: tuple[str, ...], rest: Rest) -> None:
-        """`owners`: whose shares of the waiters it takes."""
-        self._waiters = waiters
-        self._owners = owners
-        self._rest = rest
+    __slots__ = ("_at", "_kind", "flow", "rested")
+
+    def __init__(self, at: Workplace, kind: CallClass, flow: tuple[str, str]) -> None:
+        """`flow`: tenant and peer, who both have a share of the waiters."""
+        self._at = at
+        self._kind = kind
+        self.flow = flow
+        self.rested = 0.0
+        """Seconds that it did not work."""
 
     @contextlib.asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """Give the place to others meanwhile; take a turn again afterwards."""
-        with self._waiters.one_more(*self._owners):
-            async with self._rest.taken():
+        tenant, peer = self.flow
+        with self._at.waiters.one_more(f"tenant {tenant}", f"peer {peer}"):
+            began = time.perf_counter()
+            self._at.stop_working()
+            try:
                 yield
+                await self._at.work_on(self._kind, self.flow)
+            finally:
+                self._at.works_again()
+                self.rested += time.perf_counter() - began
 
 
 CURRENT: ContextVar[CallSlot | None] = ContextVar("harken_call_slot", default=None)

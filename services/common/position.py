@@ -17,7 +17,12 @@ class Position:
 
     def encode(self) -> bytes:
         """Return the token: 15 bytes, beginning with the version of the layout."""
-        return _LAYOUT.pack(_LAYOUT_VERSION, self.shard, self.epoch, self.sequence)
+        return encode_position(self.shard, self.epoch, self.sequence)
+
+
+def encode_position(shard: int, epoch: int, sequence: int) -> bytes:
+    """Return the token of a position; tokens are in order as positions are."""
+    return _LAYOUT.pack(_LAYOUT_VERSION, shard, epoch, sequence)
 
 
 def token_of(position: Position | None) -> bytes:

@@ -15,25 +15,21 @@ from typing import Any, NoReturn
 import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
-from prometheus_client import CollectorRegistry, Gauge, Histogram
-from prometheus_client import Counter as EventCounter
 
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
-from services.common.call_slot import CURRENT, CallSlot, Rest, Waiters
+from services.common.call_slot import CURRENT, CallSlot, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
+from services.common.plain_metrics import Distributions
 from services.common.request_reader import Refused, reader_of, unrefused
+from services.common.rpc_metrics import RpcMetrics
 from services.common.status import internal_status, status_of
-from services.common.turns import Pace, Turns
+from services.common.turns import Flow, Pace, Turns
 from services.common.work_limit import WorkLimit
 
-_LATENCY_BUCKETS = (
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-)  # fmt: skip
-_STREAM_BUCKETS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 4 * 3600.0)
 _BYTES_OF_A_TURN = 2000
 """Of a request, that cost about as much as the call itself."""
 _MOST_SHEDS = 256
@@ -41,50 +37,6 @@ _MOST_SHEDS = 256
 _STREAM_RETRY_SECONDS = 1.0
 _MOST_TENANT = 127
 _log = logger("rpc")
-
-
-class RpcMetrics:
-    """Rate, errors and duration of every RPC."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.handled = EventCounter(
-            "harken_rpc_handled", "RPCs that ended, streams too, by method and status.",
-            ["method", "code"], registry=registry,
-        )  # fmt: skip
-        self.seconds = Histogram(
-            "harken_rpc_seconds", "Seconds that unary RPCs took; those shed are not in it.",
-            ["method"], buckets=_LATENCY_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self.in_flight = Gauge(
-            "harken_rpc_in_flight", "Unary RPCs being handled that count against the limit.",
-            registry=registry,
-        )  # fmt: skip
-        self.shed = EventCounter(
-            "harken_rpc_shed", "RPCs shed by the limits.", ["method"], registry=registry
-        )
-        self.queue = Gauge(
-            "harken_rpc_queue_seconds", "Seconds that the unary RPC that is next has been waiting.",
-            registry=registry,
-        )  # fmt: skip
-        self.waiters = Gauge(
-            "harken_rpc_waiters", "RPCs that wait for a position.", registry=registry
-        )
-        self.work_limit = Gauge(
-            "harken_rpc_work_limit", "Unary RPCs that may work at once at the moment.",
-            registry=registry,
-        )  # fmt: skip
-        self.stream_seconds = Histogram(
-            "harken_rpc_stream_seconds", "Seconds that streaming RPCs were open, once they ended.",
-            ["method"], buckets=_STREAM_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self.streams = Gauge(
-            "harken_rpc_streams_open", "Streaming RPCs that are open.", ["method"],
-            registry=registry,
-        )  # fmt: skip
-        self.messages = EventCounter(
-            "harken_rpc_stream_messages", "Messages sent on streaming RPCs.", ["method"],
-            registry=registry,
-        )  # fmt: skip
 
 
 _HANDLERS = MappingProxyType(
@@ -219,12 +171,12 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self._in_flight = 0
         self._working = 0
         self._work_limit = WorkLimit()
-        self._turns = Turns(limits, self._may_begin)
-        self._waiters = Waiters(lambda: limits.value.waiters)
+        self._turns = Turns(limits, self._room)
+        self.waiters = Waiters(lambda: limits.value.waiters)
         self._streams: Counter[tuple[str, str]] = Counter()
         metrics.in_flight.set_function(lambda: self._in_flight)
         metrics.queue.set_function(self._turns.longest_wait)
-        metrics.waiters.set_function(lambda: self._waiters.count)
+        metrics.waiters.set_function(lambda: self.waiters.count)
         metrics.work_limit.set_function(lambda: self._most_working())
         self.calls = OpenCalls()
         self._refuses = False
@@ -253,8 +205,8 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
     def _most_working(self) -> int:
         return self._work_limit.value(self._limits.value.in_flight)
 
-    def _may_begin(self) -> bool:
-        return self._working < self._most_working()
+    def _room(self) -> int:
+        return self._most_working() - self._working
 
     def _overload(self, kind: CallClass) -> OverloadedError | None:
         """Return why a call is shed before anything of it is read, if it is."""
@@ -320,39 +272,39 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         seconds = self._metrics.seconds.labels(name)
         shed = self._metrics.shed.labels(name)
         succeeded = self._metrics.handled.labels(name, "OK")
-        kind, pace = class_of(name), Pace()
+        kind, pace, turns = class_of(name), Pace(), self._turns
 
         async def handle(raw: bytes, context: grpc.aio.ServicerContext) -> Any:
             self._in_flight += 1
             task = self.calls.enter(endless=False)
-            began, work_began = time.perf_counter(), None
+            began, work_began = time.perf_counter(), 0.0
+            slot = CallSlot(self, kind, (tenant_of(raw), peer_of(context)))
             try:
-                tenant, peer = tenant_of(raw), peer_of(context)
-                flow = (tenant, peer)
-                left, cost = context.time_remaining(), 1 + len(raw) / _BYTES_OF_A_TURN
-                await self._turns.take(kind, flow, cost, left, pace.seconds)
+                if not turns.begin():
+                    cost = 1 + len(raw) / _BYTES_OF_A_TURN
+                    left = context.time_remaining()
+                    await turns.wait(kind, slot.flow, cost, left, pace.seconds)
                 work_began = time.perf_counter()
                 self._working += 1
-                rest = Rest(self._wait, lambda: self._turns.take(kind, flow), self._work_again)
-                CURRENT.set(CallSlot(self._waiters, (f"tenant {tenant}", f"peer {peer}"), rest))
+                CURRENT.set(slot)
                 answer = await call(_parsed(parse, raw), context)
             except (asyncio.CancelledError, Exception) as error:
                 raw = b""  # See _abort.
-                if work_began is None and isinstance(error, OverloadedError):
+                if not work_began and isinstance(error, OverloadedError):
                     shed.inc()
                     pace.forget()
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
                 self._in_flight -= 1
-                if work_began is not None:
+                if work_began:
                     now = time.perf_counter()
                     seconds.observe(now - began)
-                    self._rest()
-            pace.note(now - work_began - rest.seconds)
-            self._work_limit.note(
-                now - work_began - rest.seconds, self._working + 1, self._limits.value.in_flight
-            )
+                    self._working -= 1
+                    turns.go_on()
+            worked = now - work_began - slot.rested
+            pace.note(worked)
+            self._work_limit.note(worked, self._working + 1, self._limits.value.in_flight)
             succeeded.inc()
             return answer
 
@@ -360,15 +312,18 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         made: grpc.RpcMethodHandler = make(handle, response_serializer=handler.response_serializer)
         return made
 
-    def _rest(self) -> None:
+    def stop_working(self) -> None:
+        """Give the place of a call to others."""
+        self._in_flight -= 1
         self._working -= 1
         self._turns.go_on()
 
-    def _wait(self) -> None:
-        self._in_flight -= 1
-        self._rest()
+    async def work_on(self, kind: CallClass, flow: Flow) -> None:
+        """Wait for the turn of a call that had stopped."""
+        await self._turns.take(kind, flow)
 
-    def _work_again(self) -> None:
+    def works_again(self) -> None:
+        """Take a place again, whether the turn came or the call is given up."""
         self._in_flight += 1
         self._working += 1
 
@@ -376,7 +331,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         self,
         name: str,
         call: Callable[..., Any],
-        durations: Histogram,
+        durations: Distributions,
         endless: bool = False,
     ) -> Callable[..., Any]:
         seconds = durations.labels(name)

@@ -15,13 +15,15 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
+from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
 from services.common.live import Live
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
 from services.common.process_metrics import add_process_metrics
 from services.common.request_limits import SMALL_MESSAGE_BYTES
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Frames and answers are kept well below this; only what one entry or call makes may be large."""
@@ -31,10 +33,11 @@ _REFUSE_SECONDS = 0.03
 _LAST_SECONDS = 0.5
 """Of DRAIN_SECONDS, for answering what is still open that we shut down."""
 _PENDING, _MOST_PENDING = 500, 800
-"""Calls of an RPC that may wait inside gRPC, which hands over one per round of the loop, before it
-refuses some and then all of them with CANCELLED. What waits there is out of our sight: the more
-there are, the older are those that come. With 2,500, calls with deadlines of .5 s at twice of what
-can be answered were nearly all too late; with fewer, a burst of clients would be cancelled."""
+"""Calls in a queue (see `call_queues`) that may wait inside gRPC, which hands over one per round of
+the loop, before it refuses some and then all of them with CANCELLED. What waits there is out of our
+sight: the more there are, the older are those that come. With 2,500, calls with deadlines of .5 s
+at twice of what can be answered were nearly all too late; with fewer, a burst of clients would be
+cancelled."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two processes on one port would share calls by chance; refuse to start instead.
     ("grpc.so_reuseport", 0),
@@ -109,7 +112,9 @@ class Server:
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
             ("grpc.max_receive_message_length", max_request_bytes),
         )
-        self.grpc = grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
+        self.grpc = QueuedServer(
+            grpc.aio.server(interceptors=[self._boundary], options=(*_OPTIONS, *own))
+        )
         self.health = Health(names)
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, self.grpc)
         reflection.enable_server_reflection(

@@ -1,9 +1,10 @@
-"""Whose turn it is: calls begin one by one, in fair shares, and those that come too late do not.
+"""Whose turn it is: calls begin in fair shares, few at once, and those that come too late do not.
 
 gRPC hands calls to the event loop one by one, each when the one before has had its first go. What
-waits, waits out of sight: nobody could say how many wait, or since when, and shed them. So between
-two beginnings the loop goes round a few times, which brings in what has arrived, and the queue is
-here. Whoever comes while nobody waits begins at once.
+waits, waits out of sight: nobody could say how many wait, or since when, and shed them. So after
+each millisecond's worth of beginnings, a single one when calls are long, the loop goes round a few
+times, which brings in what has arrived, and the queue is here. Whoever comes while nobody waits
+begins at once.
 
 The queue is one of start-time fair queuing: every flow (class, tenant, peer) is served as if it
 were alone with its share, so that one with many or large calls delays itself.
@@ -26,6 +27,9 @@ With 3, hardly more calls came in than began."""
 _LEAST_LOOK, _MOST_LOOK = 0.0003, 0.002
 """However many come, somebody begins after this time: half of what the one before took, within
 these bounds. So refusing may take a third of the loop at most."""
+_GROUP_SECONDS, _MOST_GROUP = 0.001, 16
+"""How long the first goes of calls that begin without a look around may take together, going by how
+long they took of late, and how many these may be."""
 _STANDING_AFTER = 0.5
 """Seconds that calls have been waiting without a pause, after which it is no burst."""
 _FEW = 50
@@ -36,6 +40,9 @@ _FLOW_SHARE = 0.5
 """Of the queue, for one flow while others wait."""
 _DEADLINE_SLACK = 1.03
 """A server sees up to so much more time than the caller gave."""
+
+_ANY = 1 << 30
+"""More than there will ever be."""
 
 Flow = Hashable
 
@@ -58,24 +65,24 @@ class Pace:
 
 
 class _Queued:
-    __slots__ = ("expires", "flow", "since", "turn")
+    __slots__ = ("begun", "expires", "flow", "since", "turn")
 
     def __init__(self, flow: Flow, expires: float, turn: "asyncio.Future[None]") -> None:
         self.flow = flow
         self.since = time.monotonic()
         self.expires = expires
         self.turn = turn
+        self.begun = False
 
 
 class Turns:
     """The queue of a server; belongs to one event loop."""
 
-    def __init__(
-        self, limits: Live[CallLimits], may_begin: Callable[[], bool] = lambda: True
-    ) -> None:
-        """`may_begin`: whether one more may work now; say so by `go_on` when it may again."""
+    def __init__(self, limits: Live[CallLimits], room: Callable[[], int] = lambda: _ANY) -> None:
+        """`room`: how many more may work now; say so by `go_on` when it is more."""
         self._limits = limits
-        self._may_begin = may_begin
+        self._room = room
+        self._loop = asyncio.get_running_loop()
         self._heap: list[tuple[float, int, _Queued]] = []
         self._order = itertools.count()
         self._finish: dict[tuple[CallClass, Flow], float] = {}
@@ -88,7 +95,13 @@ class Turns:
         self._until = 0.0
         self._began = 0.0
         self._idle_at = time.monotonic()
+        self._begun = 0
+        """Since the loop last went round."""
+        self._coming = 0
+        """Whose turn has come, and who do not know it yet."""
+        self._group = 1
         self._gap = Pace()
+        self._step = Pace()
 
     @property
     def waiting(self) -> int:
@@ -134,6 +147,25 @@ class Turns:
         left: float | None = None,
         needs: float = 0.0,
     ) -> None:
+        """Begin at once if that may be, and wait for one's turn otherwise. See `wait`."""
+        if not self.begin():
+            await self.wait(kind, flow, cost, left, needs)
+
+    def begin(self) -> bool:
+        """Begin at once if nobody waits and there is room; return whether it did."""
+        if self._held or self._since or self._room() <= self._coming:
+            return False
+        if not self._passing:
+            self._begin(1)
+            return True
+        if self._begun < self._group:
+            self._begun += 1
+            return True
+        return False
+
+    async def wait(
+        self, kind: CallClass, flow: Flow, cost: float, left: float | None, needs: float
+    ) -> None:
         """Wait for one's turn; it ends by itself when the caller first waits for something else.
 
         `cost`: how much work it is, 1 for a small one. `left`: seconds until the caller's deadline,
@@ -144,9 +176,6 @@ class Turns:
                 be done within the deadline.
 
         """
-        if not self._passing and not self._held and self._may_begin():
-            self._begin()
-            return
         expires = float("inf")
         if left is not None:
             spare = left / _DEADLINE_SLACK - needs
@@ -163,10 +192,11 @@ class Turns:
         try:
             await queued.turn
         finally:
+            self._coming -= queued.begun
             self._leave(queued)
 
     def _enter(self, kind: CallClass, flow: Flow, cost: float, expires: float) -> _Queued:
-        queued = _Queued(flow, expires, asyncio.get_running_loop().create_future())
+        queued = _Queued(flow, expires, self._loop.create_future())
         start = max(self._virtual, self._finish.get((kind, flow), 0.0))
         self._finish[kind, flow] = start + cost / kind.weight
         heapq.heappush(self._heap, (start, next(self._order), queued))
@@ -196,20 +226,26 @@ class Turns:
         if self._held:
             self._held = False
             self._passing = True
+            self._begun = 0
             self._pass_on()
 
-    def _begin(self) -> None:
+    def _begin(self, calls: int) -> None:
         self._passing = True
+        self._begun = calls
         self._began = time.monotonic()
         self._pass_on()
 
     def _pass_on(self) -> None:
-        """Go round, then let the next one begin. The loop's order lets the one before go first."""
+        """Go round, then let the next ones begin. The loop's order lets those before go first."""
         self._rounds = _ROUNDS
-        asyncio.get_running_loop().call_soon(self._first_round)
+        self._loop.call_soon(self._first_round)
 
     def _first_round(self) -> None:
         now = time.monotonic()
+        if self._begun:
+            self._step.note((now - self._began) / self._begun)
+            group = _GROUP_SECONDS / max(self._step.seconds, _GROUP_SECONDS / _MOST_GROUP)
+            self._group = max(1, int(group))
         look = min(max((now - self._began) / 2, _LEAST_LOOK), _MOST_LOOK)
         self._until = now + look
         self._round()
@@ -217,15 +253,12 @@ class Turns:
     def _round(self) -> None:
         if self._rounds and time.monotonic() < self._until:
             self._rounds -= 1
-            asyncio.get_running_loop().call_soon(self._round)
+            self._loop.call_soon(self._round)
             return
         now = time.monotonic()
         self._shed_late(now)
-        while self._heap:
-            if not self._may_begin():
-                self._passing = False
-                self._held = True
-                return
+        most, begun = min(self._room() - self._coming, self._group), 0
+        while self._heap and begun < most:
             start, _, queued = heapq.heappop(self._heap)
             # Whose caller has gone has been cancelled.
             if queued.turn.done():
@@ -233,14 +266,18 @@ class Turns:
             self._virtual = start
             if now > queued.expires:
                 queued.turn.set_exception(OverloadedError("the deadline is too near"))
-                self._leave(queued)
             else:
-                self._gap.note(now - self._began)
                 queued.turn.set_result(None)
-                self._leave(queued)
-                self._begin()
-                return
+                queued.begun = True
+                begun += 1
+            self._leave(queued)
+        if begun:
+            self._coming += begun
+            self._gap.note((now - self._began) / max(1, self._begun))
+            self._begin(begun)
+            return
         self._passing = False
+        self._held = bool(self._since)
 
     def _shed_late(self, now: float) -> None:
         """Shed those that have waited too long, whoever's turn it is."""

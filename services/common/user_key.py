@@ -22,11 +22,21 @@ def user_key_of(subject: subject_pb2.Subject) -> bytes:
     """
     match subject.WhichOneof("kind"):
         case "user_id":
-            return _USER + subject.user_id.encode()
+            return key_of_user(subject.user_id)
         case "session_id":
-            return _SESSION + subject.session_id.encode()
+            return key_of_session(subject.session_id)
         case _:
             raise ValueError("neither user_id nor session_id is set")
+
+
+def key_of_user(user_id: str) -> bytes:
+    """Return the stored key of a user."""
+    return _USER + user_id.encode()
+
+
+def key_of_session(session_id: str) -> bytes:
+    """Return the stored key of a session."""
+    return _SESSION + session_id.encode()
 
 
 def subject_of(user_key: bytes) -> subject_pb2.Subject:

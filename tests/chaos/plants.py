@@ -63,15 +63,19 @@ def no_dedupe() -> None:
 
 def position_too_high() -> None:
     """Name a position one too high."""
+    from services.common.position import decode_position
     from services.feedback.events.repeated_events import FlushedEvents
 
-    position = FlushedEvents.position
+    token = FlushedEvents.token
 
-    def wrong(self: Any, index: int) -> Any:
-        found = position(self, index)
-        return None if found is None else replace(found, sequence=found.sequence + 1)
+    def wrong(self: Any, index: int) -> bytes:
+        found = token(self, index)
+        if not found:
+            return found
+        position = decode_position(found)
+        return replace(position, sequence=position.sequence + 1).encode()
 
-    _put(FlushedEvents, "position", wrong)
+    _put(FlushedEvents, "token", wrong)
 
 
 def stale_as_fresh() -> None:

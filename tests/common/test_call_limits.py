@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
 from services.common.live import Live
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 from services.common.server import Server
 from services.common.turns import Turns
 from tests.waiting import until
@@ -61,6 +62,9 @@ class Busy:
         limits = Live(CallLimits(in_flight=1000, queue_seconds=QUEUE_SECONDS))
         server = Server(self.registry, ["harken.test.Test"], limits, 60.0)
         handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
+        server.grpc.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
+        )
         server.grpc.add_registered_method_handlers("harken.test.Test", handlers)
         async with server.listening("127.0.0.1:0", "127.0.0.1:0", None) as address:
             yield address

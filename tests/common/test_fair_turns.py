@@ -19,7 +19,8 @@ from services.common.errors import OverloadedError
 from services.common.live import Live
 from services.common.position import Position
 from services.common.progress import Applied, Progress
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics, tenant_of
+from services.common.rpc_boundary import RpcBoundary, tenant_of
+from services.common.rpc_metrics import RpcMetrics
 from services.common.seldom import Seldom
 from services.common.turns import Turns
 from tests.faults import fault_of, reason_of
@@ -180,7 +181,7 @@ async def test_work_that_cannot_end_within_its_deadline_is_refused_at_once() -> 
 
 async def test_no_more_begin_than_may_work() -> None:
     working = 0
-    turns = Turns(Live(CallLimits(100, 60.0, 60.0)), lambda: working < 2)
+    turns = Turns(Live(CallLimits(100, 60.0, 60.0)), lambda: 2 - working)
 
     async def call() -> None:
         nonlocal working
@@ -198,6 +199,61 @@ async def test_no_more_begin_than_may_work() -> None:
     working = 0
     turns.go_on()
     await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize(("seconds", "together"), [(0.0, 11), (0.0002, 5), (0.005, 1)])
+async def test_short_calls_begin_together_and_long_ones_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, together: int
+) -> None:
+    """Eleven come. Between two rounds of the loop as many begin as take a millisecond together."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    turns = Turns(Live(CallLimits(100, 60.0, 60.0)))
+    began: list[int] = []
+
+    async def call(number: int) -> None:
+        nonlocal now
+        await turns.take()
+        began.append(number)
+        now += seconds
+
+    async def most_between_rounds(numbers: range) -> int:
+        """Let calls come, and return how many begin in one round of the loop."""
+        calls = [asyncio.create_task(call(number)) for number in numbers]
+        most = 0
+        while len(began) <= numbers[-1]:
+            before = len(began)
+            await asyncio.sleep(0)
+            most = max(most, len(began) - before)
+        await asyncio.gather(*calls)
+        return most
+
+    # How long they take is not known before some have begun.
+    await most_between_rounds(range(3))
+    assert await most_between_rounds(range(3, 14)) == together
+    assert began == sorted(began)
+
+
+async def test_together_no_more_begin_than_may_work() -> None:
+    working = most = 0
+    turns = Turns(Live(CallLimits(100, 60.0)), lambda: 3 - working)
+
+    async def call(rounds: int) -> None:
+        nonlocal working, most
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await turns.take()
+        working += 1
+        most = max(most, working)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        working -= 1
+        turns.go_on()
+
+    # Some come in just the round in which the turn of others has come.
+    calls = [call(rounds) for rounds in range(400) for _ in range(rounds % 3)]
+    await asyncio.wait_for(asyncio.gather(*calls), 30)
+    assert most == 3
 
 
 async def test_slices_of_bulk_work_do_not_lie_side_by_side() -> None:
@@ -256,7 +312,7 @@ def test_slates_go_before_events_and_those_before_reads_and_bulk() -> None:
 async def test_who_comes_when_all_places_are_taken_begins_when_one_is_free() -> None:
     """Whoever works, and nobody comes later: once, such a call waited for ever."""
     working = 0
-    turns = Turns(Live(CallLimits(1, 60.0)), lambda: working < 1)
+    turns = Turns(Live(CallLimits(1, 60.0)), lambda: 1 - working)
     await turns.take()
     working = 1
     # The turn has been passed on, to nobody: rounds of the loop, some milliseconds of them.

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from services.common.call_limits import CallLimits
 from services.common.errors import FieldViolation, InvalidRequestError
 from services.common.live import Live
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 from tests.faults import fault_of, fields_of
 
 _BYTES = 3_000_000

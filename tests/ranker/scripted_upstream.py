@@ -16,7 +16,8 @@ from services.common.call_limits import CallLimits
 from services.common.errors import EpochLostError, NotReadyError
 from services.common.live import Live
 from services.common.position import Position, decode_position
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 from services.common.user_key import user_key_of
 from services.feed.entries import Entries
 from services.feed.entries_codec import encode

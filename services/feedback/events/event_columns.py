@@ -18,23 +18,21 @@ from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_columns_pb2, event_pb2
 from harken.internal.log.v1 import entry_pb2
 from services.common.user_key import user_key_of
-from services.common.validation import MAX_ID_BYTES, MAX_TIME_US, MIN_TIME_US, Checks, id_fault
-from services.feedback.events.domain.event_cleaning import hashed, hashed_field
-from services.feedback.events.domain.event_types import EventType, ValueRule
+from services.common.validation import MAX_ID_BYTES, Checks, id_fault
+from services.feedback.events.domain.event_cleaning import NO_FIELD, hashed, hashed_field
 from services.feedback.events.event_conversion import (
     MAX_SLATE_ID_BYTES,
+    MAX_VALUE,
     EventPreparer,
-    Prepared,
+    PlainType,
     PreparedRequest,
-    Rejection,
+    entry_of,
 )
-from services.feedback.log.log_store import PreparedEvents
 
 MAX_EVENTS = 20_000
 
 _LOGGED = entry_pb2.LoggedEvent
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-_NO_FIELD = hashed_field(b"")
 
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -68,12 +66,12 @@ class _Names:
         self.ready[new] = True
         return new
 
-    def add(self, index: int, number: int, value: bytes, more: bytes = b"") -> None:
-        """Take a plain value; `number` of its field of the log entry, `more` what follows it."""
+    def add(self, index: int, number: int, value: bytes) -> None:
+        """Take a plain value; `number` of its field of the log entry."""
         self.plain[index] = True
         self.keys[index] = value
         self.hashes[index] = hashed_field(value)
-        self.logged[index] = _bytes_field(number, value) + more
+        self.logged[index] = _bytes_field(number, value)
 
 
 class EventColumns:
@@ -169,17 +167,14 @@ class ColumnPreparer:
     """Prepares the columns of one request, slice by slice."""
 
     def __init__(self, tenant: str, columns: EventColumns, preparer: EventPreparer) -> None:
-        self._tenant = tenant
         self._columns = columns
         self._preparer = preparer
         self._subjects = _Names(len(columns.user_ids) + len(columns.session_ids) + 1)
         self._items = _Names(len(columns.item_ids))
         self._types = _Names(len(columns.types))
-        self._kinds: list[EventType | None] = [preparer.types.get(name) for name in columns.types]
-        self._parts: list[PreparedEvents] = []
-        self._ordinals: list[int] = []
-        self._rejections: dict[int, Rejection] = {}
-        self._details: dict[int, str] = {}
+        self._kinds = [preparer.plain_types.get(name) for name in columns.types]
+        self._weights = [b""] * len(columns.types)
+        self._request = PreparedRequest(tenant)
 
     def slices(self, size: int) -> Iterator[None]:
         """Prepare all events, `size` of them between two yields."""
@@ -190,9 +185,7 @@ class ColumnPreparer:
 
     def done(self) -> PreparedRequest:
         """Return the request; after all slices."""
-        return PreparedRequest(
-            PreparedEvents.joined(self._parts), self._ordinals, self._rejections, self._details
-        )
+        return self._request
 
     def _prepare(self, start: int, end: int) -> None:
         own = slice(start, end)
@@ -202,8 +195,9 @@ class ColumnPreparer:
         self._ready(subjects, items, types)
         plain = self._subjects.plain[subjects] & self._items.plain[items] & self._types.plain[types]
         ids = columns.event_ids[own]
-        plain &= _plain_ids(ids)
+        encoded_ids = _encoded_ids(ids, plain)
         value_hashes, value_fields = self._values(own, types, plain)
+        weight_fields = self._weighed(own, types, plain)
         time_hashes, time_fields = self._times(own, plain)
         slate_hashes, slate_fields = self._slates(own, plain)
         if columns.contexts:
@@ -218,54 +212,38 @@ class ColumnPreparer:
             time_hashes,
             strict=True,
         )
+        # In the order of their numbers, as protobuf would write them.
         logged = zip(
-            [_bytes_field(_LOGGED.EVENT_ID_FIELD_NUMBER, name.encode()) for name in ids],
+            [_bytes_field(_LOGGED.EVENT_ID_FIELD_NUMBER, name) for name in encoded_ids],
             _each(self._subjects.logged, of_subject),
             _each(self._items.logged, of_item),
             _each(self._types.logged, of_type),
-            slate_fields,
             value_fields,
             time_fields,
+            slate_fields,
+            weight_fields,
             strict=True,
         )
-        part = PreparedEvents(
-            tenants=[self._tenant] * len(ids),
-            event_ids=ids,
-            item_ids=list(_each(columns.item_ids, of_item)),
-            fingerprints=list(map(hashed, map(b"".join, fields))),
-            user_keys=list(_each(self._subjects.keys, of_subject)),
-            reasons=[0] * len(ids),
-            entries=list(map(_entry, map(b"".join, logged))),
+        prepared = (
+            [self._request.tenant] * len(ids),
+            ids,
+            _each(columns.item_ids, of_item),
+            map(hashed, map(b"".join, fields)),
+            _each(self._subjects.keys, of_subject),
+            [0] * len(ids),
+            map(entry_of, map(b"".join, logged)),
         )
         if plain.all():
-            self._parts.append(part)
-            self._ordinals += range(start, end)
-        else:
-            self._add_mixed(start, part, plain)
-
-    def _add_mixed(self, start: int, part: PreparedEvents, plain: Flags) -> None:
-        """Add a slice of which some events are not plain: they go their own way."""
-        rows = list(zip(*part.columns(), strict=True))
-        kept = []
-        for index, is_plain in enumerate(plain.tolist()):
-            ordinal = start + index
+            self._request.events.extend(prepared)
+            self._request.ordinals.extend(range(start, end))
+            return
+        rows = zip(*prepared, strict=True)
+        for ordinal, is_plain, row in zip(range(start, end), plain.tolist(), rows, strict=True):
             if is_plain:
-                kept.append(rows[index])
-                self._ordinals.append(ordinal)
-                continue
-            match self._preparer.prepare(self._columns.event(ordinal)):
-                case Rejection() as rejection:
-                    self._rejections[ordinal] = rejection
-                case Prepared() as one:
-                    kept.append((
-                        self._tenant, one.event_id, one.item_id, one.fingerprint, one.user_key,
-                        one.reason, one.entry,
-                    ))  # fmt: skip
-                    self._ordinals.append(ordinal)
-                    if one.detail:
-                        self._details[ordinal] = one.detail
-        if kept:
-            self._parts.append(PreparedEvents(*map(list, zip(*kept, strict=True))))
+                _, event_id, item_id, fingerprint, user_key, _, entry = row
+                self._request.keep(ordinal, event_id, item_id, fingerprint, user_key, entry)
+            else:
+                self._preparer.add_any(self._request, ordinal, columns.event(ordinal))
 
     def _ready(self, subjects: Ints, items: Ints, types: Ints) -> None:
         columns = self._columns
@@ -281,44 +259,53 @@ class ColumnPreparer:
                 self._items.add(index, _LOGGED.ITEM_ID_FIELD_NUMBER, item_id.encode())
         for index in self._types.news(types):
             kind, name = self._kinds[index], columns.types[index]
-            if kind is not None and id_fault(name) is None:
-                weight = _weight_fields(np.array([kind.weight]))[0]
-                self._types.add(index, _LOGGED.TYPE_FIELD_NUMBER, name.encode(), weight)
+            if kind is not None:
+                self._types.add(index, _LOGGED.TYPE_FIELD_NUMBER, name.encode())
+                self._weights[index] = _LOGGED(weight=kind.kind.weight).SerializeToString()
+
+    def _plain_kinds(self, types: Ints) -> Iterator[tuple[Flags, PlainType]]:
+        """Yield the plain ones of some types, with the events that have each."""
+        for index in np.unique(types).tolist():
+            if (kind := self._kinds[index]) is not None:
+                yield types == index, kind
 
     def _values(
         self, own: slice, types: Ints, plain: Flags
     ) -> tuple[Iterable[bytes], Iterable[bytes]]:
-        """Return values hashed and logged, with weights that follow from them; take from `plain`
-        what has a fault.
-        """
-        present = sorted({*types.tolist()})
-        kinds = {index: kind for index in present if (kind := self._kinds[index]) is not None}
+        """Return values hashed and logged; take from `plain` what has a fault."""
         columns = self._columns
         if not len(columns.values):
-            for index, kind in kinds.items():
-                if kind.value is ValueRule.REQUIRED:
-                    plain[types == index] = False
+            for own_type, kind in self._plain_kinds(types):
+                if kind.needs_value:
+                    plain &= ~own_type
             return _no_fields(own)
         given, values = columns.has_value[own], columns.values[own]
-        plain &= ~given | np.isfinite(values)
+        least, most = np.full(len(values), -MAX_VALUE), np.full(len(values), MAX_VALUE)
+        for own_type, kind in self._plain_kinds(types):
+            if kind.needs_value:
+                plain &= ~own_type | given
+            least[own_type], most[own_type] = kind.least, kind.most
+        plain &= ~given | ((least <= values) & (values <= most))
         # -0.0 as 0.0.
         hashes = _records([(">u4", np.full(len(values), 8)), (">f8", values + 0.0)])
         tag = np.full(len(values), _tag(_LOGGED.VALUE_FIELD_NUMBER, _EIGHT_BYTES))
         logged = _records([("u1", tag), ("<f8", values)])
-        for index, kind in kinds.items():
-            own_type = types == index
-            if kind.value is ValueRule.REQUIRED:
-                plain &= ~own_type | given
-            if kind.value is not ValueRule.IGNORED:
-                fitting = (kind.minimum <= values) & (values <= kind.maximum)
-                plain &= ~own_type | ~given | fitting
-            if kind.factors:
+        return _where(given, hashes, NO_FIELD), _where(given, logged, b"")
+
+    def _weighed(self, own: slice, types: Ints, plain: Flags) -> Iterable[bytes]:
+        """Return the weights logged."""
+        columns = self._columns
+        fields = list(_each(self._weights, types.tolist()))
+        if not len(columns.values):
+            return fields
+        given, values = columns.has_value[own], columns.values[own]
+        for own_type, kind in self._plain_kinds(types):
+            if kind.kind.factors:
                 rows = (own_type & given & plain).nonzero()[0]
-                weights = _weight_fields(kind.learning_weights(values[rows]))
+                weights = _weight_fields(kind.kind.learning_weights(values[rows]))
                 for row, weight in zip(rows.tolist(), weights, strict=True):
-                    # The weight of the type comes before; of two the last one counts.
-                    logged[row] += weight
-        return _where(given, hashes, _NO_FIELD), _where(given, logged, b"")
+                    fields[row] = weight
+        return fields
 
     def _times(self, own: slice, plain: Flags) -> tuple[Iterable[bytes], Iterable[bytes]]:
         """Return times hashed and logged; take from `plain` what has a fault."""
@@ -326,23 +313,20 @@ class ColumnPreparer:
         if not len(columns.times_us):
             return _no_fields(own)
         given, times_us = columns.has_time[own], columns.times_us[own]
-        now_us, bounds = self._preparer.now_us(), self._preparer.bounds
-        newest = min(MAX_TIME_US, now_us + bounds.newest_us)
-        oldest = MIN_TIME_US
-        if bounds.oldest_us is not None:
-            oldest = max(oldest, now_us - bounds.oldest_us)
+        oldest, newest = self._preparer.plain_times()
         plain &= ~given | ((times_us >= oldest) & (times_us <= newest))
         hashes = _records([(">u4", np.full(len(times_us), 8)), (">i8", times_us)])
         logged = _zigzag_fields(_LOGGED.EVENT_TIME_US_FIELD_NUMBER, times_us)
-        return _where(given, hashes, _NO_FIELD), _where(given, logged, b"")
+        return _where(given, hashes, NO_FIELD), _where(given, logged, b"")
 
     def _slates(self, own: slice, plain: Flags) -> tuple[Iterable[bytes], Iterable[bytes]]:
         """Return slate ids hashed and logged; take from `plain` what has a fault."""
         names = self._columns.slate_ids[own]
         if not names:
             return _no_fields(own)
-        plain &= [not name or id_fault(name, MAX_SLATE_ID_BYTES) is None for name in names]
-        encoded = [name.encode() for name in names]
+        fine = [not name or id_fault(name, MAX_SLATE_ID_BYTES) is None for name in names]
+        plain &= fine
+        encoded = [name.encode() if ok else b"" for name, ok in zip(names, fine, strict=True)]
         number = _LOGGED.SLATE_ID_FIELD_NUMBER
         logged = [_bytes_field(number, name) if name else b"" for name in encoded]
         return map(hashed_field, encoded), logged
@@ -350,7 +334,7 @@ class ColumnPreparer:
 
 def _no_fields(own: slice) -> tuple[list[bytes], list[bytes]]:
     """Return a field that no event has, hashed and logged."""
-    return [_NO_FIELD] * (own.stop - own.start), [b""] * (own.stop - own.start)
+    return [NO_FIELD] * (own.stop - own.start), [b""] * (own.stop - own.start)
 
 
 def _given(flags: Sequence[bool], size: int) -> Flags:
@@ -367,14 +351,16 @@ def _where(given: Flags, parts: list[bytes], otherwise: bytes) -> Iterable[bytes
     return [part if there else otherwise for part, there in zip(parts, given.tolist(), strict=True)]
 
 
-def _plain_ids(ids: Sequence[str]) -> Flags | bool:
-    """Return which ids have no fault, True when none has."""
+def _encoded_ids(ids: Sequence[str], plain: Flags) -> list[bytes]:
+    """Return ids as UTF-8; take from `plain` what has a fault, and give nothing for it."""
     joined = "".join(ids)
     if joined.isascii() and joined.isprintable():
         sizes = list(map(len, ids))
         if min(sizes) > 0 and max(sizes) <= MAX_ID_BYTES:
-            return True
-    return np.array([id_fault(name) is None for name in ids])
+            return list(map(str.encode, ids))
+    fine = [id_fault(name) is None for name in ids]
+    plain &= fine
+    return [name.encode() if ok else b"" for name, ok in zip(ids, fine, strict=True)]
 
 
 def _records(columns: Sequence[tuple[str, npt.NDArray]]) -> list[bytes]:
@@ -388,8 +374,14 @@ def _records(columns: Sequence[tuple[str, npt.NDArray]]) -> list[bytes]:
 
 
 def _weight_fields(weights: Doubles) -> list[bytes]:
+    """Return weights as fields; one that is zero is none."""
+    with np.errstate(over="ignore"):
+        singles = weights.astype("<f4")
     tag = np.full(len(weights), _tag(_LOGGED.WEIGHT_FIELD_NUMBER, _FOUR_BYTES))
-    return _records([("u1", tag), ("<f4", weights)])
+    fields = _records([("u1", tag), ("<f4", singles)])
+    # -0.0 is another number to protobuf.
+    there = singles.view("<u4") != 0
+    return list(_where(there, fields, b""))
 
 
 def _tag(number: int, kind: int) -> int:
@@ -407,10 +399,6 @@ def _prefix(number: int, size: int) -> bytes:
 
 def _bytes_field(number: int, value: bytes) -> bytes:
     return _prefix(number, len(value)) + value
-
-
-def _entry(event: bytes) -> bytes:
-    return _bytes_field(entry_pb2.Entry.EVENT_FIELD_NUMBER, event)
 
 
 def _zigzag_fields(number: int, values: Ints) -> list[bytes]:

@@ -1,24 +1,43 @@
-"""Events: from the wire to a draft, to a log entry."""
+"""Events: from the wire to rows of the log.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+What is plain about an event is found out, hashed and encoded in one go. An event with anything
+about it that is not goes its own way, which has the exact words for it.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from harken.feedback.v1 import event_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
-from services.common.user_key import user_key_of
-from services.common.validation import MAX_ID_BYTES, id_fault, subject_fault, time_fault
+from services.common.user_key import key_of_session, key_of_user, user_key_of
+from services.common.validation import (
+    MAX_ID_BYTES,
+    MAX_TIME_US,
+    MIN_TIME_US,
+    id_fault,
+    subject_fault,
+    time_fault,
+)
 from services.feedback.events.domain.event_cleaning import (
+    NO_FIELD,
     ClockBounds,
     Draft,
     Reason,
     context_fault,
     fingerprint,
+    hashed,
+    hashed_field,
+    hashed_time,
+    hashed_value,
     quarantine_reason,
 )
-from services.feedback.events.domain.event_types import EventTypes
+from services.feedback.events.domain.event_types import EventType, EventTypes, ValueRule
 from services.feedback.log.log_store import PreparedEvents
 
 MAX_SLATE_ID_BYTES = 64
+MAX_VALUE = sys.float_info.max
+_EVENT_TAG = entry_pb2.Entry.EVENT_FIELD_NUMBER << 3 | 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +48,158 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An event ready for the log; `reason` and `detail` say why it is set aside, if it is."""
-
-    event_id: str
-    item_id: str
-    fingerprint: bytes
-    user_key: bytes
-    reason: int
-    entry: bytes
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedRequest:
-    """The events of a request: those to append, with their ordinals, and the others.
+    """The events of a request of a tenant: those to append, with their ordinals, and the others.
 
     `details` says of quarantined events, by ordinal, why; of those on unknown items nothing yet.
     """
 
-    events: PreparedEvents
-    ordinals: Sequence[int]
-    rejections: Mapping[int, Rejection]
-    details: Mapping[int, str]
+    tenant: str
+    events: PreparedEvents = field(default_factory=PreparedEvents)
+    ordinals: list[int] = field(default_factory=list)
+    rejections: dict[int, Rejection] = field(default_factory=dict)
+    details: dict[int, str] = field(default_factory=dict)
+
+    def keep(
+        self,
+        ordinal: int,
+        event_id: str,
+        item_id: str,
+        fingerprint: bytes,
+        user_key: bytes,
+        entry: bytes,
+        reason: int = 0,
+    ) -> None:
+        """Add an event to append."""
+        events = self.events
+        events.tenants.append(self.tenant)
+        events.event_ids.append(event_id)
+        events.item_ids.append(item_id)
+        events.fingerprints.append(fingerprint)
+        events.user_keys.append(user_key)
+        events.reasons.append(reason)
+        events.entries.append(entry)
+        self.ordinals.append(ordinal)
 
 
-@dataclass(frozen=True, slots=True)
+class PlainType:
+    """What events of a type have in common, and which values are plain."""
+
+    def __init__(self, name: str, kind: EventType) -> None:
+        self.kind = kind
+        self.hashed = hashed_field(name.encode())
+        self.needs_value = kind.value is ValueRule.REQUIRED
+        ranged = kind.value is not ValueRule.IGNORED
+        # Nothing is within these that is not finite.
+        self.least = max(kind.minimum, -MAX_VALUE) if ranged else -MAX_VALUE
+        self.most = min(kind.maximum, MAX_VALUE) if ranged else MAX_VALUE
+
+
 class EventPreparer:
     """Prepares events of one kind of call."""
 
-    types: EventTypes
-    bounds: ClockBounds
-    now_us: Callable[[], int]
+    def __init__(self, types: EventTypes, bounds: ClockBounds, now_us: Callable[[], int]) -> None:
+        self.types = types
+        self._bounds = bounds
+        self._now_us = now_us
+        self.plain_types = {
+            name: PlainType(name, kind) for name, kind in types.items() if not id_fault(name)
+        }
 
-    def prepare(self, event: pb.Event) -> Prepared | Rejection:
-        """Return the event ready for the log, or why it is refused."""
+    def plain_times(self) -> tuple[int, int]:
+        """Return the oldest and the newest time of events, in unix microseconds, that is plain."""
+        now_us, bounds = self._now_us(), self._bounds
+        oldest = MIN_TIME_US if bounds.oldest_us is None else now_us - bounds.oldest_us
+        return max(MIN_TIME_US, oldest), min(MAX_TIME_US, now_us + bounds.newest_us)
+
+    def add(self, request: PreparedRequest, events: Sequence[pb.Event], first: int) -> None:
+        """Add events to a request, of which the first has this ordinal."""
+        times = self.plain_times()
+        for ordinal, event in enumerate(events, first):
+            if not self._add_plain(request, ordinal, event, times):
+                self.add_any(request, ordinal, event)
+
+    def _add_plain(
+        self, request: PreparedRequest, ordinal: int, event: pb.Event, times: tuple[int, int]
+    ) -> bool:
+        """Add an event; return whether it is plain, and otherwise add nothing."""
+        event_id, item_id, subject, slate_id = (
+            event.event_id, event.item_id, event.subject, event.slate_id,
+        )  # fmt: skip
+        kind, user_id, session_id = (
+            self.plain_types.get(event.type), subject.user_id, subject.session_id,
+        )  # fmt: skip
+        name = user_id or session_id
+        if kind is None or event.context or not _plain_ids(event_id, item_id, name, slate_id):
+            return False
+        value, hashed_or_no_value = None, NO_FIELD
+        if event.HasField("value"):
+            value = event.value
+            if not kind.least <= value <= kind.most:
+                return False
+            hashed_or_no_value = hashed_value(value)
+        elif kind.needs_value:
+            return False
+        time_us, hashed_or_no_time = None, NO_FIELD
+        if event.HasField("event_time"):
+            time = event.event_time
+            nanos = time.nanos
+            time_us = time.seconds * 1_000_000 + nanos // 1000
+            if not (0 <= nanos < 1_000_000_000 and times[0] <= time_us <= times[1]):
+                return False
+            hashed_or_no_time = hashed_time(time_us)
+        user_key = key_of_user(name) if user_id else key_of_session(name)
+        request.keep(
+            ordinal,
+            event_id,
+            item_id,
+            hashed(
+                b"".join(
+                    (
+                        hashed_field(user_key),
+                        hashed_field(item_id.encode()),
+                        kind.hashed,
+                        hashed_field(slate_id.encode()),
+                        hashed_or_no_value,
+                        hashed_or_no_time,
+                    )
+                )
+            ),
+            user_key,
+            entry_of(
+                entry_pb2.LoggedEvent(
+                    event_id=event_id,
+                    user_key=user_key,
+                    item_id=item_id,
+                    type=event.type,
+                    value=value,
+                    event_time_us=time_us,
+                    slate_id=slate_id,
+                    weight=kind.kind.learning_weight(value),
+                ).SerializeToString()
+            ),
+        )
+        return True
+
+    def add_any(self, request: PreparedRequest, ordinal: int, event: pb.Event) -> None:
+        """Add an event, or why it is refused or set aside."""
         rejection = _rejection(event)
         if rejection is not None:
-            return rejection
+            request.rejections[ordinal] = rejection
+            return
         draft = _draft(event)
-        reason, detail = quarantine_reason(draft, self.types, self.now_us(), self.bounds)
-        return Prepared(
-            event_id=draft.event_id,
-            item_id=draft.item_id,
-            fingerprint=fingerprint(draft),
-            user_key=draft.user_key,
-            reason=int(reason),
-            entry=self._entry(draft).SerializeToString(),
-            detail=detail,
+        reason, detail = quarantine_reason(draft, self.types, self._now_us(), self._bounds)
+        if detail:
+            request.details[ordinal] = detail
+        request.keep(
+            ordinal,
+            draft.event_id,
+            draft.item_id,
+            fingerprint(draft),
+            draft.user_key,
+            self._entry(draft).SerializeToString(),
+            int(reason),
         )
 
     def _entry(self, draft: Draft) -> entry_pb2.Entry:
@@ -97,23 +219,30 @@ class EventPreparer:
         )
 
 
-def prepared_request(tenant: str, outcomes: Sequence[Prepared | Rejection]) -> PreparedRequest:
-    """Return a request of events, given what `prepare` returned for each."""
-    kept = [(k, one) for k, one in enumerate(outcomes) if isinstance(one, Prepared)]
-    return PreparedRequest(
-        PreparedEvents(
-            tenants=[tenant] * len(kept),
-            event_ids=[one.event_id for _, one in kept],
-            item_ids=[one.item_id for _, one in kept],
-            fingerprints=[one.fingerprint for _, one in kept],
-            user_keys=[one.user_key for _, one in kept],
-            reasons=[one.reason for _, one in kept],
-            entries=[one.entry for _, one in kept],
-        ),
-        ordinals=[k for k, _ in kept],
-        rejections={k: one for k, one in enumerate(outcomes) if isinstance(one, Rejection)},
-        details={k: one.detail for k, one in kept if one.detail},
+def _plain_ids(event_id: str, item_id: str, name: str, slate_id: str) -> bool:
+    """Return whether an event, its item, its user and its slate, if any, have ids without fault."""
+    text = f"{event_id}{item_id}{name}{slate_id}"
+    if text.isascii() and text.isprintable():
+        return (
+            0 < len(event_id) <= MAX_ID_BYTES
+            and 0 < len(item_id) <= MAX_ID_BYTES
+            and 0 < len(name) <= MAX_ID_BYTES
+            and len(slate_id) <= MAX_SLATE_ID_BYTES
+        )
+    return not (
+        id_fault(event_id)
+        or id_fault(item_id)
+        or id_fault(name)
+        or (slate_id and id_fault(slate_id, MAX_SLATE_ID_BYTES))
     )
+
+
+def entry_of(logged: bytes) -> bytes:
+    """Return the entry of the log with a serialised LoggedEvent, as protobuf would write it."""
+    size = len(logged)
+    if size < 128:
+        return bytes((_EVENT_TAG, size)) + logged
+    return bytes((_EVENT_TAG, size & 127 | 128, size >> 7)) + logged
 
 
 def logged_draft(event: entry_pb2.LoggedEvent, time_us: int) -> Draft:

@@ -42,6 +42,9 @@ _MAX_ENTRY_BYTES = 32 * 1024 * 1024
 """Of entries other than events that may wait; beyond, calls are shed."""
 _SMALL_EVENTS = 20
 """A call with more is a large one."""
+_ROUNDS = 8
+"""Of the loop without a newcomer, after which nobody is thought to be on the way."""
+_GATHER_SECONDS = 0.003
 _INSERT_BYTES = 4 * 1024 * 1024
 """Of such entries in one insert, about."""
 
@@ -91,13 +94,13 @@ without a gap. It must not raise. Between two calls there may be what other conn
 so may there be an insert whose outcome was never known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     events: PreparedEvents
     answer: "asyncio.Future[FlushedEvents]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _EntryCall:
     entries: Sequence[NewEntry]
     size: int
@@ -136,12 +139,17 @@ class EventFlusher:
         self._appended = appended
         self._calls: deque[_Call] = deque()
         self._waiting = 0
+        self._large = 0
+        self._last = 0
         self._patient = 0
         self._entry_calls: deque[_EntryCall] = deque()
         self._entry_bytes = 0
+        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed = False
+        metrics.waiting.set_function(lambda: self._waiting)
+        metrics.entry_bytes.set_function(lambda: self._entry_bytes)
 
     @property
     def importing(self) -> bool:
@@ -160,27 +168,30 @@ class EventFlusher:
             StoreUnavailableError: unknown whether anything was appended; repeat the call.
 
         """
-        self._patient += patient
+        if not patient:
+            return await self._enter(events)
+        self._patient += 1
         try:
-            return await self._append_in_turn(events, patient)
+            while self._waiting > self._max_flush and not self._closed:
+                await self._drained.wait()
+            return await self._enter(events)
         finally:
-            self._patient -= patient
+            self._patient -= 1
 
-    async def _append_in_turn(self, events: PreparedEvents, patient: bool) -> FlushedEvents:
+    def _enter(self, events: PreparedEvents) -> "asyncio.Future[FlushedEvents]":
+        """Let events wait for an insert, and return what will become of them."""
         if self._closed:
             raise NotReadyError("shutting down")
-        while patient and self._waiting > self._max_flush:
-            await self._drained.wait()
         if self._waiting + len(events) > self._max_waiting.value:
             self._metrics.shed.inc(len(events))
             raise OverloadedError(f"{self._waiting} events are waiting for the log")
-        answer: asyncio.Future[FlushedEvents] = asyncio.get_running_loop().create_future()
+        # If the caller goes away meanwhile, the events are appended all the same.
+        answer: asyncio.Future[FlushedEvents] = self._loop.create_future()
         self._calls.append(_Call(events, answer))
         self._waiting += len(events)
-        self._metrics.waiting.set(self._waiting)
+        self._large += len(events) > _SMALL_EVENTS
         self._wake.set()
-        # If the caller goes away meanwhile, the events are appended all the same.
-        return await answer
+        return answer
 
     async def append_entries(self, entries: Sequence[NewEntry]) -> Position:
         """Append entries other than events, and return the position of the last when durable.
@@ -199,9 +210,9 @@ class EventFlusher:
         if self._entry_calls and self._entry_bytes + size > _MAX_ENTRY_BYTES:
             self._metrics.shed_entries.inc(len(entries))
             raise OverloadedError(f"{self._entry_bytes} bytes are waiting for the log")
-        answer: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Position] = self._loop.create_future()
         self._entry_calls.append(_EntryCall(entries, size, answer))
-        self._count_entry_bytes(size)
+        self._entry_bytes += size
         self._wake.set()
         return await answer
 
@@ -212,6 +223,7 @@ class EventFlusher:
             self._wake.clear()
             while self._calls or self._entry_calls:
                 if self._calls:
+                    await self._gather()
                     await self._flush(self._take())
                 if self._entry_calls:
                     await self._flush_entries(self._take_entries())
@@ -222,11 +234,30 @@ class EventFlusher:
         self._closed = True
         self._wake.set()
 
+    async def _gather(self) -> None:
+        """Wait for those who come along with the next insert.
+
+        Who was in the last one may be about to come back, as the others may who are on their way
+        through the loop. Small inserts cost about what large ones do, and while many come the loop
+        has no time for them anyway.
+        """
+        until = time.monotonic() + _GATHER_SECONDS
+        rounds = _ROUNDS if self._last > 1 else 0
+        while rounds and len(self._calls) < self._last and time.monotonic() < until:
+            known = len(self._calls)
+            await asyncio.sleep(0)
+            rounds = rounds - 1 if len(self._calls) == known else _ROUNDS
+
     def _take(self) -> list[_Call]:
         """Take calls until the insert is large enough, at least one. Small ones go first, and of
         large ones only one comes along; where there are no small ones, as many as fit.
         """
-        taken: list[_Call] = []
+        if not self._large and self._waiting <= self._max_flush:
+            taken = list(self._calls)
+            self._calls.clear()
+            self._took(sum(len(call.events) for call in taken))
+            return taken
+        taken = []
         large: list[_Call] = []
         left: deque[_Call] = deque()
         size = 0
@@ -247,14 +278,18 @@ class EventFlusher:
             size += len(call.events)
             count += 1
         self._calls = deque([*large[count:], *left])
-        self._waiting -= size
-        self._metrics.waiting.set(self._waiting)
-        if self._waiting <= self._max_flush:
-            drained, self._drained = self._drained, asyncio.Event()
-            drained.set()
+        self._large -= count
+        self._took(size)
         return taken
 
+    def _took(self, events: int) -> None:
+        self._waiting -= events
+        if self._patient and self._waiting <= self._max_flush:
+            drained, self._drained = self._drained, asyncio.Event()
+            drained.set()
+
     async def _flush(self, calls: list[_Call]) -> None:
+        self._last = len(calls)
         events = PreparedEvents.joined([call.events for call in calls])
         self._metrics.events.observe(len(events))
         try:
@@ -264,6 +299,9 @@ class EventFlusher:
         except Exception as error:
             self._metrics.failures.inc()
             _fail(calls, error)
+            return
+        if len(calls) == 1 and not calls[0].answer.done():
+            calls[0].answer.set_result(results)
             return
         start = 0
         for call in calls:
@@ -279,12 +317,8 @@ class EventFlusher:
         while self._entry_calls and size + self._entry_calls[0].size <= _INSERT_BYTES:
             taken.append(self._entry_calls.popleft())
             size += taken[-1].size
-        self._count_entry_bytes(-size)
+        self._entry_bytes -= size
         return taken
-
-    def _count_entry_bytes(self, more: int) -> None:
-        self._entry_bytes += more
-        self._metrics.entry_bytes.set(self._entry_bytes)
 
     async def _flush_entries(self, calls: list[_EntryCall]) -> None:
         entries = [entry for call in calls for entry in call.entries]
@@ -325,13 +359,14 @@ class EventFlusher:
     async def _append_distinct(self, connection: Connection, events: PreparedEvents) -> Appended:
         """Append events whose ids are distinct."""
         appended = await append_events(connection, events)
-        rows = appended.rows(events)
-        if rows:
+        places = appended.places(events)
+        if places:
             # The store stamps events, and answers when they are durable.
             seconds = max(0.0, time.time() - appended.accepted_at_us / 1e6)
-            self._metrics.accepted.count(len(rows), seconds)
-            self._metrics.head.set(rows[-1].sequence)
+            self._metrics.accepted.count(len(places), seconds)
+            self._metrics.head.set(appended.before + len(places))
             if self._appended is not None:
+                rows = appended.rows(events, places)
                 self._appended(appended.epoch, appended.before, rows)
         return appended
 

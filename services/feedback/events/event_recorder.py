@@ -1,7 +1,6 @@
 """Records a batch of events: prepares, appends, and says what became of each."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,21 +8,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as EventCounter
 
 from harken.feedback.v1 import event_pb2 as pb
+from harken.feedback.v1 import feedback_service_pb2 as service_pb
 from services.common.bulk_work import BulkWork
 from services.common.loop_stages import LoopStage
-from services.common.position import Position, token_of
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.events.event_columns import ColumnPreparer, EventColumns
-from services.feedback.events.event_conversion import (
-    EventPreparer,
-    Prepared,
-    PreparedRequest,
-    Rejection,
-    prepared_request,
-)
+from services.feedback.events.event_conversion import EventPreparer, PreparedRequest
 from services.feedback.events.event_flusher import EventFlusher
-from services.feedback.events.repeated_events import Fate, FlushedEvents
-from services.feedback.log.log_store import SHARD
+from services.feedback.events.repeated_events import FINE, Fate, FlushedEvents
 
 _SLICE = 50
 _COLUMN_SLICE = 500
@@ -32,7 +24,6 @@ _INSERT_EVENTS = 2000
 _LIVE_EVENTS = 100
 """The same of a large live call: other tenants' events are written between."""
 _END = object()
-_FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
 
 
 class RecorderMetrics:
@@ -57,23 +48,15 @@ class RecorderMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """Results in the order of the events, and the latest position among them."""
-
-    results: list[pb.EventResult]
-    position: Position | None
-
-
-@dataclass(frozen=True, slots=True)
 class Imported:
     """What became of a chunk: how many of its events were accepted or known, results of the others
-    in the order of their ordinals, and the latest position.
+    in the order of their ordinals, and the token of the latest position.
     """
 
     accepted: int
     duplicates: int
     faults: list[pb.EventResult]
-    position: Position | None
+    position: bytes
 
 
 class EventRecorder:
@@ -100,12 +83,15 @@ class EventRecorder:
         self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
     ) -> PreparedRequest:
         """Return events as they go into the log."""
-        prepared: list[Prepared | Rejection] = []
-        prepared += [preparer.prepare(event) for event in events[:_SLICE]]
+        request = PreparedRequest(tenant)
+        if len(events) <= _SLICE:
+            preparer.add(request, events, 0)
+            return request
+        preparer.add(request, events[:_SLICE], 0)
         for start in range(_SLICE, len(events), _SLICE):
             async with self._bulk:
-                prepared += [preparer.prepare(event) for event in events[start : start + _SLICE]]
-        return prepared_request(tenant, prepared)
+                preparer.add(request, events[start : start + _SLICE], start)
+        return request
 
     async def prepare_columns(
         self, tenant: str, columns: EventColumns, preparer: EventPreparer
@@ -125,29 +111,46 @@ class EventRecorder:
         events: Sequence[pb.Event],
         preparer: EventPreparer,
         caller: str = "",
-    ) -> Recorded:
+    ) -> service_pb.RecordEventsResponse:
         """Return after all that can be kept is durable. Raises what the flusher raises.
 
         `caller`: W3C traceparent of the call, if any.
         """
-        began = time.time()
+        began = time.time() if self.traced else 0.0
         request = await self.prepare(tenant, events, preparer)
-        results: list[pb.EventResult | None] = [None] * len(events)
-        for ordinal, rejection in request.rejections.items():
-            results[ordinal] = _rejected(ordinal, rejection.reason, rejection.detail)
-        latest: Position | None = None
+        if len(request.ordinals) > _LIVE_EVENTS:
+            return await self._record_in_parts(request, began, caller)
+        latest = b""
+        results: list[pb.EventResult] = []
+        if request.ordinals:
+            flushed = await self._flusher.append(request.events, patient=False)
+            self._trace(flushed, began, caller)
+            latest = flushed.latest_token()
+            results = _results(request, flushed)
+        return self._answer(request, results, latest)
+
+    async def _record_in_parts(
+        self, request: PreparedRequest, began: float, caller: str
+    ) -> service_pb.RecordEventsResponse:
+        latest = b""
+        results: list[pb.EventResult] = []
         for start in range(0, len(request.ordinals), _LIVE_EVENTS):
-            part = request.events
-            if len(request.ordinals) > _LIVE_EVENTS:
-                part = part.part(start, start + _LIVE_EVENTS)
+            part = request.events.part(start, start + _LIVE_EVENTS)
             flushed = await self._flusher.append(part, patient=False)
             self._trace(flushed, began, caller)
-            latest = max(filter(None, (latest, _latest(flushed))), default=None)
-            for index in range(len(part)):
-                results[request.ordinals[start + index]] = _result(request, flushed, index, start)
-        answered = [result for result in results if result is not None]
-        self._count(answered)
-        return Recorded(answered, latest)
+            latest = max(latest, flushed.latest_token())
+            results += _results(request, flushed, start)
+        return self._answer(request, results, latest)
+
+    def _answer(
+        self, request: PreparedRequest, results: list[pb.EventResult], latest: bytes
+    ) -> service_pb.RecordEventsResponse:
+        """Return the answer, given what became of the events that were appended."""
+        if request.rejections:
+            results += _rejections(request)
+            results.sort(key=_ordinal)
+        self._count(results)
+        return service_pb.RecordEventsResponse(results=results, position=latest)
 
     async def append(self, request: PreparedRequest, caller: str = "") -> Imported:
         """Append a chunk, part after part; return after all that can be kept is durable. It waits
@@ -156,17 +159,14 @@ class EventRecorder:
         Raises what the flusher raises; parts may have been appended then.
         """
         accepted = duplicates = 0
-        latest: Position | None = None
-        faults = [
-            _rejected(ordinal, rejection.reason, rejection.detail)
-            for ordinal, rejection in request.rejections.items()
-        ]
+        latest = b""
+        faults = _rejections(request)
         for start in range(0, len(request.events), _INSERT_EVENTS):
             began = time.time()
             part = request.events.part(start, start + _INSERT_EVENTS)
             flushed = await self._flusher.append(part, patient=True)
             self._trace(flushed, began, caller)
-            latest = max(filter(None, (latest, _latest(flushed))), default=None)
+            latest = max(latest, flushed.latest_token())
             new = flushed.fates.count(Fate.ACCEPTED)
             known = flushed.fates.count(Fate.DUPLICATE)
             accepted, duplicates = accepted + new, duplicates + known
@@ -174,16 +174,19 @@ class EventRecorder:
                 faults += [
                     _result(request, flushed, index, start)
                     for index, fate in enumerate(flushed.fates)
-                    if fate not in _FINE
+                    if fate not in FINE
                 ]
         self._metrics.count(pb.EVENT_OUTCOME_ACCEPTED, 0, accepted)
         self._metrics.count(pb.EVENT_OUTCOME_DUPLICATE, 0, duplicates)
         self._count(faults)
-        faults.sort(key=lambda result: result.ordinal)
+        faults.sort(key=_ordinal)
         return Imported(accepted, duplicates, faults, latest)
 
     def _count(self, results: Sequence[pb.EventResult]) -> None:
-        counts = Counter((result.outcome, result.reason) for result in results)
+        counts: dict[tuple[int, int], int] = {}
+        for result in results:
+            became = (result.outcome, result.reason)
+            counts[became] = counts.get(became, 0) + 1
         for (outcome, reason), events in counts.items():
             self._metrics.count(outcome, reason, events)
 
@@ -196,17 +199,22 @@ class EventRecorder:
                 self._accepted.trace(sequence, began, durable, caller)
 
 
-def _latest(flushed: FlushedEvents) -> Position | None:
-    """Return the latest position among the accepted and the known."""
-    latest = max(
-        (
-            sequence
-            for fate, sequence in zip(flushed.fates, flushed.sequences, strict=True)
-            if fate in _FINE
-        ),
-        default=0,
-    )
-    return Position(SHARD, flushed.epoch, latest) if latest else None
+def _ordinal(result: pb.EventResult) -> int:
+    return result.ordinal
+
+
+def _rejections(request: PreparedRequest) -> list[pb.EventResult]:
+    return [
+        _rejected(ordinal, rejection.reason, rejection.detail)
+        for ordinal, rejection in request.rejections.items()
+    ]
+
+
+def _results(
+    request: PreparedRequest, flushed: FlushedEvents, start: int = 0
+) -> list[pb.EventResult]:
+    """Return what became of the events that were flushed, the first of which has index `start`."""
+    return [_result(request, flushed, index, start) for index in range(len(flushed.fates))]
 
 
 def _rejected(ordinal: int, reason: Reason, detail: str) -> pb.EventResult:
@@ -219,7 +227,7 @@ def _rejected(ordinal: int, reason: Reason, detail: str) -> pb.EventResult:
 
 
 def _result(
-    request: PreparedRequest, flushed: FlushedEvents, index: int, start: int = 0
+    request: PreparedRequest, flushed: FlushedEvents, index: int, start: int
 ) -> pb.EventResult:
     """Return what became of an event, by its index in what was flushed from index `start` on."""
     ordinal = request.ordinals[start + index]
@@ -228,8 +236,8 @@ def _result(
             outcome = pb.EVENT_OUTCOME_ACCEPTED
             if fate is Fate.DUPLICATE:
                 outcome = pb.EVENT_OUTCOME_DUPLICATE
-            position = token_of(flushed.position(index))
-            return pb.EventResult(ordinal=ordinal, outcome=outcome, position=position)
+            token = flushed.token(index)
+            return pb.EventResult(ordinal=ordinal, outcome=outcome, position=token)
         case Fate.REUSED:
             detail = "the event id was accepted before with other fields"
             return _rejected(ordinal, Reason.EVENT_ID_REUSED, detail)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from services.common.position import Position
+from services.common.position import encode_position
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.log.log_store import SHARD, Appended, PreparedEvents
 
@@ -24,7 +24,11 @@ class Fate(Enum):
     QUARANTINED = "quarantined"
 
 
-@dataclass(frozen=True, slots=True)
+FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
+"""The event is in the log."""
+
+
+@dataclass(slots=True)
 class FlushedEvents:
     """What became of events, by column; `sequences` 0 when quarantined, and then the reason."""
 
@@ -39,10 +43,15 @@ class FlushedEvents:
             self.epoch, self.fates[start:end], self.sequences[start:end], self.reasons[start:end]
         )
 
-    def position(self, index: int) -> Position | None:
-        """Return the position of an event; None when it was quarantined."""
+    def token(self, index: int) -> bytes:
+        """Return the token of the position of an event; empty when it was quarantined."""
         sequence = self.sequences[index]
-        return Position(SHARD, self.epoch, sequence) if sequence else None
+        return encode_position(SHARD, self.epoch, sequence) if sequence else b""
+
+    def latest_token(self) -> bytes:
+        """Return that of the latest among the accepted and the known; empty when there is none."""
+        fine = [index for index, fate in enumerate(self.fates) if fate in FINE]
+        return self.token(max(fine, key=self.sequences.__getitem__)) if fine else b""
 
 
 def keys_of(events: PreparedEvents) -> list[EventKey]:

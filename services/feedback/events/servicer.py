@@ -67,12 +67,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         checks.size("events", len(request.events), 1, _MAX_EVENTS)
         checks.done()
         await self._tenants.require(tenant)
-        recorded = await self._recorder.record(
+        return await self._recorder.record(
             tenant, request.events, self._live.value, self._caller(context)
-        )
-        return pb.RecordEventsResponse(
-            results=recorded.results,
-            position=token_of(recorded.position),
         )
 
     async def ImportEvents(  # noqa: N802
@@ -92,7 +88,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                     accepted=imported.accepted,
                     duplicates=imported.duplicates,
                     faults=imported.faults,
-                    position=token_of(imported.position),
+                    position=imported.position,
                 )
                 number += 1
 

@@ -1,9 +1,9 @@
 """The log in PostgreSQL: appending in commit order, and reading in order."""
 
 import itertools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from services.common.database import Connection, one_row, store_faults
 from services.common.position import Position
@@ -31,27 +31,35 @@ _PAGE = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PreparedEvents:
     """Events ready for the log, by column. `reasons` other than 0 send them to quarantine, if they
     are new.
     """
 
-    tenants: Sequence[str]
-    event_ids: Sequence[str]
-    item_ids: Sequence[str]
-    fingerprints: Sequence[bytes]
-    user_keys: Sequence[bytes]
-    reasons: Sequence[int]
-    entries: Sequence[bytes]
+    tenants: list[str] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
+    item_ids: list[str] = field(default_factory=list)
+    fingerprints: list[bytes] = field(default_factory=list)
+    user_keys: list[bytes] = field(default_factory=list)
+    reasons: list[int] = field(default_factory=list)
+    entries: list[bytes] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return how many events there are."""
         return len(self.event_ids)
 
-    def columns(self) -> tuple[Sequence[Any], ...]:
+    def columns(self) -> tuple[list[Any], ...]:
         """Return the columns, in the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return (
+            self.tenants, self.event_ids, self.item_ids, self.fingerprints, self.user_keys,
+            self.reasons, self.entries,
+        )  # fmt: skip
+
+    def extend(self, columns: Iterable[Iterable[Any]]) -> None:
+        """Add events, given as columns in the order of the fields."""
+        for own, more in zip(self.columns(), columns, strict=True):
+            own.extend(more)
 
     def taken(self, indices: Sequence[int]) -> "PreparedEvents":
         """Return some of the events."""
@@ -66,10 +74,8 @@ class PreparedEvents:
         """Return all events of some, in order."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(
-            list(itertools.chain.from_iterable(getattr(part, field.name) for part in parts))
-            for field in fields(cls)
-        ))  # fmt: skip
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return cls(*(list(itertools.chain.from_iterable(column)) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,18 @@ class Appended:
     accepted_at_us: int
     known: Sequence[tuple[int, bytes] | None] | None
 
-    def rows(self, events: PreparedEvents) -> "list[LogRow]":
-        """Return what the log has got of the events that this became of, in order."""
-        places = [
-            place
-            for place, reason in enumerate(events.reasons)
-            if not reason and (self.known is None or self.known[place] is None)
+    def places(self, events: PreparedEvents) -> Sequence[int]:
+        """Return which of the events that this became of are new in the log, in order."""
+        if self.known is None and not any(events.reasons):
+            return range(len(events))
+        known = self.known or [None] * len(events)
+        pairs = zip(events.reasons, known, strict=True)
+        return [
+            place for place, (reason, before) in enumerate(pairs) if not reason and before is None
         ]
+
+    def rows(self, events: PreparedEvents, places: Sequence[int]) -> "list[LogRow]":
+        """Return what the log has got of the events, given which are new."""
         return [
             LogRow(sequence, events.tenants[place], self.accepted_at_us, events.entries[place])
             for sequence, place in enumerate(places, self.before + 1)
@@ -124,8 +135,7 @@ class AppendedEntries:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """An entry as stored."""
 
     sequence: int

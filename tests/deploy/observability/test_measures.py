@@ -17,7 +17,8 @@ from services.common.call_limits import CallLimits
 from services.common.feed_lag import FeedLag
 from services.common.live import Live
 from services.common.loop_stages import ACCEPTED, VISIBLE, LoopMetrics
-from services.common.rpc_boundary import RpcBoundary, RpcMetrics
+from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_metrics import RpcMetrics
 from tests.waiting import until
 
 BOUNDS = (

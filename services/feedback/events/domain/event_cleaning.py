@@ -16,6 +16,11 @@ from services.feedback.events.domain.event_types import EventTypes, ValueRule
 MAX_CONTEXT_ENTRIES = 16
 MAX_CONTEXT_BYTES = 128
 
+NO_FIELD = bytes(4)
+"""A field without a value, as it goes into a fingerprint: how long it is."""
+_HASHED_VALUE = struct.Struct(">Id").pack
+_HASHED_TIME = struct.Struct(">Iq").pack
+
 
 class Reason(IntEnum):
     """Why an event was not accepted; numbers of harken.feedback.v1.EventReason."""
@@ -111,25 +116,32 @@ def fingerprint(draft: Draft) -> bytes:
     Normalised: strings as UTF-8, times in microseconds, -0.0 as 0.0, any NaN as one NaN, context
     in order of its keys. The event id is not part of it.
     """
-    value = draft.value
-    normal = None if value is None else (math.nan if math.isnan(value) else value + 0.0)
-    time_us = draft.event_time_us
     fields = [
-        draft.user_key,
-        draft.item_id.encode(),
-        draft.type.encode(),
-        draft.slate_id.encode(),
-        b"" if normal is None else struct.pack(">d", normal),
-        b"" if time_us is None else struct.pack(">q", time_us),
+        hashed_field(draft.user_key),
+        hashed_field(draft.item_id.encode()),
+        hashed_field(draft.type.encode()),
+        hashed_field(draft.slate_id.encode()),
+        NO_FIELD if draft.value is None else hashed_value(draft.value),
+        NO_FIELD if draft.event_time_us is None else hashed_time(draft.event_time_us),
     ]
     for key in sorted(draft.context):
-        fields += [key.encode(), draft.context[key].encode()]
-    return hashed(b"".join(map(hashed_field, fields)))
+        fields += [hashed_field(key.encode()), hashed_field(draft.context[key].encode())]
+    return hashed(b"".join(fields))
 
 
 def hashed_field(value: bytes) -> bytes:
-    """Return a field as it goes into a fingerprint; empty: it has no value."""
-    return struct.pack(">I", len(value)) + value
+    """Return a field as it goes into a fingerprint; NO_FIELD when it is empty."""
+    return len(value).to_bytes(4) + value
+
+
+def hashed_value(value: float) -> bytes:
+    """Return the value of an event as it goes into a fingerprint."""
+    return _HASHED_VALUE(8, math.nan if math.isnan(value) else value + 0.0)
+
+
+def hashed_time(time_us: int) -> bytes:
+    """Return the time of an event, in unix microseconds, as it goes into a fingerprint."""
+    return _HASHED_TIME(8, time_us)
 
 
 def hashed(fields: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Event types: what values they take and how strongly they teach."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
@@ -44,9 +45,19 @@ class EventType(BaseModel):
         return self
 
     def learning_weight(self, value: float | None) -> float:
-        """Return the learning weight of an event with this value."""
+        """Return the learning weight of an event with this value: as `learning_weights`, faster."""
         if value is None or not self.factors:
             return self.weight
+        left_at, factor = self.factors[0]
+        for at, right in self.factors:
+            if value < at:
+                if value > left_at:
+                    slope = (right - factor) / (at - left_at)
+                    factor += slope * (value - left_at)
+                break
+            left_at, factor = at, right
+        if math.isfinite(value) and math.isfinite(factor):
+            return self.weight * factor
         return float(self.learning_weights(np.array([value]))[0])
 
     def learning_weights(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
