@@ -69,8 +69,24 @@ def tree_of(commit: str = FIRST) -> Iterator[Tree]:
 @contextmanager
 def suite_of(tree: Tree, folder: Path, preset: str = "shopping") -> Iterator[Path]:
     """Run `harken up` of a tree; yield the folder that commands find the suite by."""
+    with suite_process(tree, folder, preset):
+        yield folder
+
+
+@contextmanager
+def suite_process(
+    tree: Tree, folder: Path, preset: str = "shopping", options: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `harken up` of a tree, with more options of it; yield its process once all is ready.
+
+    Raises:
+        RuntimeError: it ended before.
+
+    """
     process = subprocess.Popen(
-        tree.command("up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder)),
+        tree.command(
+            "up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder), *options
+        ),
         cwd=tree.folder, env=tree.environment, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
@@ -81,7 +97,7 @@ def suite_of(tree: Tree, folder: Path, preset: str = "shopping") -> Iterator[Pat
                 break
         else:
             raise RuntimeError(f"harken up of {tree.name} ended")
-        yield folder
+        yield process
     finally:
         process.terminate()
         process.wait()
