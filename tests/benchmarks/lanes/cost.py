@@ -5,9 +5,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from tests.benchmarks.lanes.processes import received_bytes
-from tests.benchmarks.lanes.sides import Side, ratios, rounds_of, sides, spread
+from tests.benchmarks.lanes.sides import Side, noise, ratios, rounds_of, sides, spread
 from tests.benchmarks.numbers.table import Number
 
 _RATE = 100.0
@@ -40,12 +41,14 @@ def processors(options: argparse.Namespace) -> Iterator[Number]:
     net: dict[str, list[float]] = {}
     raw: dict[str, list[float]] = {}
     by_process: dict[str, list[Mapping[str, float]]] = {}
+    answers: list[Mapping[str, Any]] = []
     with sides(split=options.split) as found:
         for number, turns in rounds_of(options.rounds, found):
             idle = _taken(turns, lambda: time.sleep(_IDLE_SECONDS))
             for side in turns:
                 began = time.monotonic()
-                taken = _taken([side], partial(_busy, side))[side.name]
+                work = partial(_busy, side, answers)
+                taken = _taken([side], work)[side.name]
                 share = (time.monotonic() - began) / _IDLE_SECONDS
                 events = _RATE * _BUSY_SECONDS
                 before = idle[side.name]
@@ -68,7 +71,7 @@ def processors(options: argparse.Namespace) -> Iterator[Number]:
         "processor time of all server processes for one single event at 100/s, over then",
         "<= .25x",
         f"{ratio:.2f}x ({statistics.median(net[now]) * 1e3:.2f} over "
-        f"{statistics.median(net[then]) * 1e3:.2f} ms)",
+        f"{statistics.median(net[then]) * 1e3:.2f} ms{noise(answers)})",
         ratio <= 0.25,
         {
             "ratio": spread(quotients),
@@ -80,8 +83,8 @@ def processors(options: argparse.Namespace) -> Iterator[Number]:
     )
 
 
-def _busy(side: Side) -> None:
-    side.do("load", rate=_RATE, seconds=_BUSY_SECONDS)
+def _busy(side: Side, answers: list[Mapping[str, Any]]) -> None:
+    answers.append(side.do("load", rate=_RATE, seconds=_BUSY_SECONDS))
     # What is written behind belongs to it.
     time.sleep(_TAIL_SECONDS)
 

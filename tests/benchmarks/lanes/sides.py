@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ import asyncpg
 
 from services.cli.endpoints import Endpoints
 from tests.benchmarks.fresh_postgres import fresh_postgres
-from tests.benchmarks.lanes.processes import processor_seconds, services_of
+from tests.benchmarks.lanes.processes import machine_seconds, processor_seconds, services_of
 from tests.benchmarks.numbers.other_commit import Tree, suite_process, this_tree, tree_of
 
 _HERE = Path(__file__).parent
+_QUIET_SHARE = 0.05
 
 
 class Talk:
@@ -53,7 +55,7 @@ class Talk:
         self._process.communicate()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """The suite of one tree, and its client."""
 
@@ -70,16 +72,19 @@ class Side:
         return self.tree.name
 
     def do(self, what: str, **arguments: Any) -> Any:
-        """Have the client do something; return what it answers.
+        """Have the client do something; return what it answers, and as `elsewhere` the share of the
+        machine that went to processes which are not of this measurement.
 
         Raises:
             RuntimeError: it could not.
 
         """
+        began, before = time.monotonic(), _elsewhere_seconds()
         answer = json.loads(self.talk.say(json.dumps({"do": what, **arguments})))
         if "failed" in answer:
             raise RuntimeError(f"{self.name}: {what}: {answer['failed']}")
-        return answer["done"]
+        lasted = (time.monotonic() - began) * (os.cpu_count() or 1)
+        return {**answer["done"], "elsewhere": max(0.0, _elsewhere_seconds() - before) / lasted}
 
     def processor_seconds(self) -> dict[str, float]:
         """Return what all server processes took so far, by process."""
@@ -104,6 +109,10 @@ class Side:
             return [tuple(row) for row in found]
         finally:
             await connection.close()
+
+
+def _elsewhere_seconds() -> float:
+    return machine_seconds() - sum(processor_seconds({os.getpid(): "ours"}).values())
 
 
 def _postgres(folder: Path) -> tuple[int, str, int]:
@@ -180,6 +189,12 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
         "median": statistics.median(values), "min": min(values), "max": max(values),
         "rounds": list(values),
     }  # fmt: skip
+
+
+def noise(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Say how busy others kept the machine in most of the answers, where that matters."""
+    busy = statistics.median(one["elsewhere"] for one in answers)
+    return f"; others took {busy:.0%} of the machine" if busy > _QUIET_SHARE else ""
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:

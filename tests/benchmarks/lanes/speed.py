@@ -8,14 +8,22 @@ from typing import Any
 
 import grpc
 
-from tests.benchmarks.lanes.sides import Side, floor_beneath, ratios, rounds_of, sides, spread
+from tests.benchmarks.lanes.sides import (
+    Side,
+    floor_beneath,
+    noise,
+    ratios,
+    rounds_of,
+    sides,
+    spread,
+)
 from tests.benchmarks.numbers.table import Number
 
 _THROUGH_EVENTS = 30_000
-_RECORD_SECONDS = 3.0
+_RECORD_SECONDS = 2.0
 _CALLERS = 64
 _FRESH = 300
-_SLATE_RATE, _BESIDE_SECONDS = 40.0, 8.0
+_SLATE_RATE, _BESIDE_SECONDS = 40.0, 6.0
 _STEP_SECONDS = 6.0
 _FIRST_RATE, _FACTOR, _LEAST_FACTOR = 50.0, 1.5, 1.1
 _ALLOWED_SECONDS = 0.050
@@ -24,7 +32,7 @@ _ALLOWED_SECONDS = 0.050
 def through(options: argparse.Namespace) -> Iterator[Number]:
     """Measure events a second until ranker, profile and learner have them."""
     rates: dict[str, list[float]] = {}
-    details: dict[str, list[object]] = {}
+    details: dict[str, list[dict[str, Any]]] = {}
     with sides(split=options.split) as found:
         for number, turns in rounds_of(options.rounds, found):
             for side in turns:
@@ -36,7 +44,8 @@ def through(options: argparse.Namespace) -> Iterator[Number]:
                     + ", ".join(
                         f"{one} after {took[one]:.2f} s"
                         for one in ("recorded", "profile", "ranker", "learner")
-                    ),
+                    )
+                    + noise([took]),
                     flush=True,
                 )
         then, now = (side.name for side in found)
@@ -47,7 +56,7 @@ def through(options: argparse.Namespace) -> Iterator[Number]:
         "then",
         ">= 5x",
         f"{ratio:.2f}x ({statistics.median(rates[now]):,.0f} over "
-        f"{statistics.median(rates[then]):,.0f})",
+        f"{statistics.median(rates[then]):,.0f}{noise(details[now])})",
         ratio >= 5,
         {
             "ratio": spread(quotients),
@@ -60,24 +69,26 @@ def through(options: argparse.Namespace) -> Iterator[Number]:
 def record(options: argparse.Namespace) -> Iterator[Number]:
     """Measure single events a second of 64 callers, beside a bare echo and an INSERT each."""
     rates: dict[str, list[float]] = {}
+    answers: list[dict[str, Any]] = []
 
-    def note(what: str, rate: float) -> None:
-        rates.setdefault(what, []).append(rate)
-        print(f"record, {what}: {rate:,.0f}/s", flush=True)
+    def note(what: str, told: dict[str, Any]) -> None:
+        rates.setdefault(what, []).append(told["rate"])
+        answers.append(told)
+        print(f"record, {what}: {told['rate']:,.0f}/s{noise([told])}", flush=True)
 
     with sides(split=options.split) as found, floor_beneath(found[-1]) as floor:
         then, now = (side.name for side in found)
         asked = {"callers": _CALLERS, "seconds": _RECORD_SECONDS}
-        for _, turns in rounds_of(options.rounds, found):
+        for _, turns in rounds_of(max(options.rounds, 5), found):
             # The floor with the client of this tree, as this tree.
             for name in ("Record", "Insert"):
                 path = f"/floor/{name}"
                 told = found[-1].do("record", **asked, target=floor.target, path=path)
-                note(name.lower(), told["rate"])
-            note("bare insert", _bare_inserts(floor.target))
+                note(name.lower(), told)
+            rates.setdefault("bare insert", []).append(_bare_inserts(floor.target))
             for side in turns:
                 told = side.do("record", **asked)
-                note(side.name, told["rate"])
+                note(side.name, told)
                 assert set(told["counts"]) <= {"ok", "warm"}, told
                 side.do("reach")
     details = {name: spread(one) for name, one in rates.items()}
@@ -91,7 +102,7 @@ def record(options: argparse.Namespace) -> Iterator[Number]:
             f"RecordEvents(1) of {_CALLERS} callers over {what}",
             text,
             f"{ratio:.2f} ({statistics.median(rates[now]):,.0f} over "
-            f"{statistics.median(rates[name]):,.0f}/s; then {before:.2f})",
+            f"{statistics.median(rates[name]):,.0f}/s; then {before:.2f}{noise(answers)})",
             ratio >= bar,
             {"ratios": {side: spread(one) for side, one in over.items()}, "rates": details},
         )
@@ -107,11 +118,13 @@ def _bare_inserts(target: str) -> float:
 def fresh(options: argparse.Namespace) -> Iterator[Number]:
     """Measure the time from the return of RecordEvents to that of a strict slate, one caller."""
     times: dict[str, dict[str, list[float]]] = {}
+    answers: list[dict[str, Any]] = []
 
-    def note(name: str, seconds: list[float]) -> None:
+    def note(name: str, seconds: list[float], told: dict[str, Any]) -> None:
+        answers.append(told)
         for what, value in _percentiles(seconds).items():
             times.setdefault(name, {}).setdefault(what, []).append(value)
-        print(f"fresh, {name}: " + _said(seconds), flush=True)
+        print(f"fresh, {name}: {_said(seconds)}{noise([told])}", flush=True)
 
     with sides(split=options.split) as found, floor_beneath(found[-1]) as floor:
         then, now = (side.name for side in found)
@@ -121,12 +134,12 @@ def fresh(options: argparse.Namespace) -> Iterator[Number]:
             told = found[-1].do(
                 "commit_and_echoes", count=_FRESH, dsn=floor.dsn, target=floor.target
             )
-            note("floor", told["effect"])
+            note("floor", told["effect"], told)
             for side in turns:
                 told = side.do("fresh", count=_FRESH)
-                note(side.name, told["effect"])
+                note(side.name, told["effect"], told)
                 whole = [a + b for a, b in zip(told["record"], told["effect"], strict=True)]
-                note(f"{side.name}, with RecordEvents", whole)
+                note(f"{side.name}, with RecordEvents", whole, told)
     details = {
         name: {what: spread(one) for what, one in each.items()} for name, each in times.items()
     }
@@ -138,7 +151,8 @@ def fresh(options: argparse.Namespace) -> Iterator[Number]:
             f"{what}",
             f"<= {bar:g}",
             f"{ratio:.2f} ({statistics.median(times[now][what]) * 1e3:.1f} over "
-            f"{statistics.median(times['floor'][what]) * 1e3:.1f} ms; then {before:.2f})",
+            f"{statistics.median(times['floor'][what]) * 1e3:.1f} ms; then {before:.2f}"
+            f"{noise(answers)})",
             ratio <= bar,
             {"ratios": {side: spread(one) for side, one in over.items()}, "seconds": details},
         )
@@ -157,10 +171,10 @@ def beside(options: argparse.Namespace) -> Iterator[Number]:
     """Measure slates at 40/s: alone, beside 200 single events/s, beside 1,000/s in tens."""
     loads = {"quiet": (0.0, 1), "200 single events/s": (200.0, 1), "1,000/s in tens": (1000.0, 10)}
     p99: dict[str, dict[str, list[float]]] = {}
-    details: dict[str, list[object]] = {}
+    details: dict[str, list[dict[str, Any]]] = {}
     with sides(split=options.split) as found:
         then, now = (side.name for side in found)
-        for number, turns in rounds_of(max(options.rounds, 3), found):
+        for number, turns in rounds_of(max(options.rounds, 5), found):
             for side in turns:
                 for name, (events, batch) in loads.items():
                     told = side.do("slates", rate=_SLATE_RATE, seconds=_BESIDE_SECONDS,
@@ -170,18 +184,23 @@ def beside(options: argparse.Namespace) -> Iterator[Number]:
                     print(
                         f"beside, round {number + 1}, {side.name}, {name}: p50 "
                         f"{told['p50'] * 1e3:.1f}, p99 {told['p99'] * 1e3:.1f} ms"
-                        + _failed(told) + _failed(told["beside"]),
+                        + _failed(told) + _failed(told["beside"]) + noise([told]),
                         flush=True,
                     )  # fmt: skip
                     side.do("reach")
     for name, bar in (("200 single events/s", 1.3), ("1,000/s in tens", 1.8)):
         over = {side: ratios(p99[side][name], p99[side]["quiet"]) for side in (then, now)}
-        ratio, before = (statistics.median(over[side]) for side in (now, then))
+        # Of medians: what disturbs a quiet round would make a ratio look good.
+        ratio, before = (
+            statistics.median(p99[side][name]) / statistics.median(p99[side]["quiet"])
+            for side in (now, then)
+        )
         yield Number(
             f"slate p99 at 40/s beside {name} over quiet",
             f"<= {bar:g}",
             f"{ratio:.2f} ({statistics.median(p99[now][name]) * 1e3:.1f} over "
-            f"{statistics.median(p99[now]['quiet']) * 1e3:.1f} ms; then {before:.2f})",
+            f"{statistics.median(p99[now]['quiet']) * 1e3:.1f} ms; then {before:.2f}"
+            f"{noise(details[now])})",
             ratio <= bar,
             {
                 "ratios": {side: spread(one) for side, one in over.items()},
@@ -199,7 +218,7 @@ def _failed(told: dict[str, dict[str, int]]) -> str:
 def pairs(options: argparse.Namespace) -> Iterator[Number]:
     """Search the highest rate of (event + strict slate) with a p99 of at most 50 ms."""
     rates: dict[str, list[float]] = {}
-    tried: dict[str, list[object]] = {}
+    tried: dict[str, list[dict[str, Any]]] = {}
     with sides(split=options.split) as found:
         then, now = (side.name for side in found)
         for number, _ in rounds_of(options.rounds, found):
@@ -217,7 +236,7 @@ def pairs(options: argparse.Namespace) -> Iterator[Number]:
         "highest rate of (event + strict slate) with p99 <= 50 ms, over then",
         ">= 3x",
         f"{ratio:.2f}x ({statistics.median(rates[now]):.0f} over "
-        f"{statistics.median(rates[then]):.0f}/s)",
+        f"{statistics.median(rates[then]):.0f}/s{noise(tried[now])})",
         ratio >= 3,
         {
             "ratio": spread(quotients),
@@ -227,13 +246,16 @@ def pairs(options: argparse.Namespace) -> Iterator[Number]:
     )
 
 
-def _holds(side: Side, rate: float, tried: dict[str, list[object]]) -> bool:
+def _holds(side: Side, rate: float, tried: dict[str, list[dict[str, Any]]]) -> bool:
     """Say whether a rate holds; it may be tried twice, as a tail can be that of the machine."""
     for _ in range(2):
         told = side.do("pairs", rate=rate, seconds=_STEP_SECONDS)
         tried.setdefault(side.name, []).append({"rate": rate, **told})
-        print(f"rate, {side.name} at {rate:.0f}/s: p50 {told['p50'] * 1e3:.1f}, "
-              f"p99 {told['p99'] * 1e3:.1f} ms" + _failed(told), flush=True)  # fmt: skip
+        print(
+            f"rate, {side.name} at {rate:.0f}/s: p50 {told['p50'] * 1e3:.1f}, "
+            f"p99 {told['p99'] * 1e3:.1f} ms" + _failed(told) + noise([told]),
+            flush=True,
+        )
         side.do("reach")
         if told["p99"] <= _ALLOWED_SECONDS:
             return True
