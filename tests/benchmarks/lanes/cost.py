@@ -12,7 +12,7 @@ from tests.benchmarks.lanes.sides import Side, noise, ratios, rounds_of, sides, 
 from tests.benchmarks.numbers.table import Number
 
 _RATE = 100.0
-_IDLE_SECONDS, _BUSY_SECONDS, _TAIL_SECONDS = 5.0, 10.0, 1.0
+_IDLE_SECONDS, _BUSY_SECONDS, _TAIL_SECONDS = 5.0, 12.0, 3.0
 _WAL_SECONDS = 30.0
 _SETTLED_SECONDS = 2.0
 _HISTORY = 50_000

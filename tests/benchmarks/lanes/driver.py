@@ -51,6 +51,8 @@ class Driver:
         self._run = uuid.uuid4().hex[:8]
         self._numbers = itertools.count()
         self._chance = random.Random(1)
+        self._asked_for: set[str] = set()
+        """Users whose slates were asked for: the ranker holds them."""
 
     def _call(self, channel: str, module: Any, method: str) -> Any:
         path, made, answered = named(module, method)
@@ -80,6 +82,7 @@ class Driver:
 
     def slate(self, user: str, position: bytes = b"", *, preview: bool = False) -> Any:
         """Return a request for a slate of ten; strict where a position is given."""
+        self._asked_for.add(user)
         request = ranker_service_pb2.RecommendRequest(count=10, preview=preview)
         request.subject.user_id = user
         if position:
@@ -225,20 +228,24 @@ class Driver:
         await asyncio.gather(*(caller() for _ in range(callers)))
         return {"rate": counts["ok"] / (time.perf_counter() - begin), "counts": counts}
 
-    async def fresh(self, count: int) -> dict[str, list[float]]:
-        """Record an event, then ask for its user's strict slate; return the seconds of both."""
+    async def fresh(self, count: int) -> dict[str, list[Any]]:
+        """Record an event, then ask for its user's strict slate; return the seconds of both, and
+        whether the ranker held the user before.
+        """
         recorded: list[float] = []
         effects: list[float] = []
+        held: list[bool] = []
         for _ in range(count):
             request = self.events(1)
             user = request.events[0].subject.user_id
+            held.append(user in self._asked_for)
             began = time.perf_counter()
             answer = await self._record(request, timeout=DEADLINE_SECONDS)
             middle = time.perf_counter()
             await self._slate(self.slate(user, answer.position), timeout=DEADLINE_SECONDS)
             recorded.append(middle - began)
             effects.append(time.perf_counter() - middle)
-        return {"record": recorded, "effect": effects}
+        return {"record": recorded, "effect": effects, "held": held}
 
     async def commit_and_echoes(self, count: int, dsn: str, target: str) -> dict[str, list[float]]:
         """Commit one row and call an echo twice, one after the other; return the seconds."""

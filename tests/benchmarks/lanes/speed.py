@@ -138,6 +138,11 @@ def fresh(options: argparse.Namespace) -> Iterator[Number]:
             for side in turns:
                 told = side.do("fresh", count=_FRESH)
                 note(side.name, told["effect"], told)
+                for held, what in ((True, "held users"), (False, "others")):
+                    kind = [one for one, was in zip(told["effect"], told["held"], strict=True)
+                            if was is held]  # fmt: skip
+                    if len(kind) > 1:
+                        note(f"{side.name}, {what}", kind, told)
                 whole = [a + b for a, b in zip(told["record"], told["effect"], strict=True)]
                 note(f"{side.name}, with RecordEvents", whole, told)
     details = {
