@@ -42,4 +42,5 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
         except Exception as error:
             # Whatever it is, the other rows are worth their time.
             traceback.print_exc()
-            yield Number(name, bar, f"failed: {type(error).__name__}: {error}"[:300], False)
+            why = [type(error).__name__, *str(error).split("\n")[-1:]]
+            yield Number(name, bar, f"failed: {': '.join(why)}"[:300], False)

@@ -83,21 +83,22 @@ def suite_process(
         RuntimeError: it ended before.
 
     """
-    process = subprocess.Popen(
-        tree.command(
-            "up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder), *options
-        ),
-        cwd=tree.folder, env=tree.environment, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready"):
-                break
-        else:
-            raise RuntimeError(f"harken up of {tree.name} ended")
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            tree.command(
+                "up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder), *options
+            ),
+            cwd=tree.folder, env=tree.environment, stdout=subprocess.PIPE, stderr=said, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("ready"):
+                    break
+            else:
+                said.seek(0)
+                raise RuntimeError(f"harken up of {tree.name} ended: {said.read().strip()[-2000:]}")
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
