@@ -36,6 +36,7 @@ _POLL_SECONDS = 0.01
 _SEQUENCE_BYTES = 8
 """At the end of a position."""
 _AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_NOT_YET = (*_AGAIN, grpc.StatusCode.NOT_FOUND)
 
 
 class Driver:
@@ -142,25 +143,26 @@ class Driver:
         request = profile_service_pb2.GetProfileRequest(min_position=position, strict=True)
         request.subject.user_id = "user-0"
         request.wait_budget.FromSeconds(5)
-        return await _until_ok(lambda: self._profile(request, timeout=DEADLINE_SECONDS))
+        # That nothing is known of the user is an answer, too.
+        return await _until_ok(
+            lambda: self._profile(request, timeout=DEADLINE_SECONDS), grpc.StatusCode.NOT_FOUND
+        )
 
     async def _ranker_has(self, position: bytes) -> float:
         request = self.slate("user-0", position, preview=True)
         return await _until_ok(lambda: self._slate(request, timeout=DEADLINE_SECONDS))
 
     async def _learner_has(self, position: bytes) -> float:
-        fields = ranker_service_pb2.RecommendResponse.DESCRIPTOR.fields_by_name
-        if "learned_position" not in fields:
+        if (
+            "min_learned_position"
+            not in ranker_service_pb2.RecommendRequest.DESCRIPTOR.fields_by_name
+        ):
             # A ranker knows nothing before the learner does.
             return await self._ranker_has(position)
-        request = self.slate("user-0", preview=True)
-        end = time.perf_counter() + _PATIENCE_SECONDS
-        while time.perf_counter() < end:
-            answer = await self._slate(request, timeout=DEADLINE_SECONDS)
-            if _sequence(answer.learned_position) >= _sequence(position):
-                return time.perf_counter()
-            await asyncio.sleep(_POLL_SECONDS)
-        raise TimeoutError("the learner does not get there")
+        request = self.slate("user-0", position, preview=True)
+        request.ClearField("min_position")
+        request.min_learned_position = position
+        return await _until_ok(lambda: self._slate(request, timeout=DEADLINE_SECONDS))
 
     async def through(self, events: int, callers: int, batch: int) -> dict[str, Any]:
         """Record events from callers that follow one after the other, until everybody has them."""
@@ -374,18 +376,19 @@ async def _open_loop(rate: float, seconds: float, call: Callable[[float], Awaita
             group.create_task(one())
 
 
-async def _until_ok(call: Callable[[], Awaitable[Any]]) -> float:
-    """Call until it succeeds (or nothing is known of the user); return when it did."""
+async def _until_ok(call: Callable[[], Awaitable[Any]], *good: grpc.StatusCode) -> float:
+    """Call until it succeeds, or ends in a code that is as good; return when it did."""
     end = time.perf_counter() + _PATIENCE_SECONDS
     while True:
         try:
             await call()
         except grpc.aio.AioRpcError as error:
-            if error.code() in _AGAIN and time.perf_counter() < end:
+            code = error.code()
+            if code not in good:
+                if code not in _NOT_YET or time.perf_counter() > end:
+                    raise
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
         return time.perf_counter()
 
 
