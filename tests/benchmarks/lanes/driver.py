@@ -14,6 +14,7 @@ import json
 import random
 import sys
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -392,6 +393,17 @@ async def _until_ok(call: Callable[[], Awaitable[Any]], *good: grpc.StatusCode) 
         return time.perf_counter()
 
 
+def _said(error: BaseException) -> str:
+    """Return an error in one line, with the functions that it went through."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    way = " > ".join(frame.name for frame in frames if frame.filename == __file__)
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()} in {way}"
+    return f"{type(error).__name__}: {error} in {way}"
+
+
 async def main(targets: Sequence[str]) -> None:
     """Do what is asked until nothing more is."""
     driver = Driver(*targets)
@@ -404,7 +416,7 @@ async def main(targets: Sequence[str]) -> None:
             done = getattr(driver, asked.pop("do"))(**asked)
             answer = {"done": await done if inspect.isawaitable(done) else done}
         except Exception as error:  # whoever asked has to know, whatever it is
-            answer = {"failed": f"{type(error).__name__}: {error}"[:2000]}
+            answer = {"failed": _said(error)}
         print(json.dumps(answer), flush=True)
 
 
