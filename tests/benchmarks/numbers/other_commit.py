@@ -69,19 +69,36 @@ def tree_of(commit: str = FIRST) -> Iterator[Tree]:
 @contextmanager
 def suite_of(tree: Tree, folder: Path, preset: str = "shopping") -> Iterator[Path]:
     """Run `harken up` of a tree; yield the folder that commands find the suite by."""
-    process = subprocess.Popen(
-        tree.command("up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder)),
-        cwd=tree.folder, env=tree.environment, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready"):
-                break
-        else:
-            raise RuntimeError(f"harken up of {tree.name} ended")
+    with suite_process(tree, folder, preset):
         yield folder
-    finally:
-        process.terminate()
-        process.wait()
+
+
+@contextmanager
+def suite_process(
+    tree: Tree, folder: Path, preset: str = "shopping", options: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `harken up` of a tree, with more options of it; yield its process once all is ready.
+
+    Raises:
+        RuntimeError: it ended before.
+
+    """
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            tree.command(
+                "up", "--preset", preset, "--ephemeral-ports", "--folder", str(folder), *options
+            ),
+            cwd=tree.folder, env=tree.environment, stdout=subprocess.PIPE, stderr=said, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("ready"):
+                    break
+            else:
+                said.seek(0)
+                raise RuntimeError(f"harken up of {tree.name} ended: {said.read().strip()[-2000:]}")
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
