@@ -75,7 +75,8 @@ class EntriesServer:
                     after = message.entries.through_sequence
                     self._metrics.sent.inc()
                     yield message
-                elif not await self._hub.news.wait(after, HEARTBEAT_SECONDS):
+                # Who read from the table is ahead of our hub, and waits until that moves.
+                elif not await self._hub.news.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
                     now = self._hub.head
                     yield pb.FollowEntriesResponse(
                         heartbeat=pb.EntriesHeartbeat(

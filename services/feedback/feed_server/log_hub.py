@@ -109,8 +109,10 @@ class LogHub:
 
     async def _check_head(self) -> None:
         """Compare with the table: it may have been restored, or have lost what we missed."""
+        known = self.head.sequence
         newest = await self._reader.head()
-        if newest.epoch != self.head.epoch or newest.sequence < self.head.sequence:
+        # Meanwhile our head may have moved beyond what was read: that is no loss.
+        if newest.epoch != self.head.epoch or newest.sequence < known:
             self._begin_at(newest)
         elif newest.sequence > self.head.sequence:
             await self._catch_up()
