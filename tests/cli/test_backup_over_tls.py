@@ -78,7 +78,7 @@ async def test_backup_and_restore_are_encrypted(
             assert done.code == 0, done.errors
     admin = await asyncpg.connect(fresh.admin_dsn)
     assert await admin.fetchval("SELECT count(*) FROM feedback.shards") == 1
-    assert await admin.fetchval("SELECT count(*) FROM profile.feed_cursor") == 1
+    assert await admin.fetchval("SELECT count(*) FROM profile.entries_cursor") == 1
     await admin.close()
 
 

@@ -262,7 +262,7 @@ async def shard(database: FreshDatabase) -> tuple[Any, ...]:
     connection = await asyncpg.connect(database.admin_dsn)
     row = await connection.fetchrow(
         "SELECT s.*, (SELECT count(*) FROM feedback.log) AS log,"
-        " (SELECT count(*) FROM profile.behaviours) AS users FROM feedback.shards s"
+        " (SELECT count(*) FROM profile.histories) AS users FROM feedback.shards s"
     )
     await connection.close()
     assert row is not None

@@ -128,7 +128,7 @@ async def test_no_user_id_is_in_any_log(suite: StartSuite, database: FreshDataba
 
         # One that ends the process.
         await admin.execute(
-            "ALTER TABLE profile.behaviours ADD CONSTRAINT no CHECK (false) NOT VALID"
+            "ALTER TABLE profile.histories ADD CONSTRAINT no CHECK (false) NOT VALID"
         )
         position = await caller.record(event(f"{MARKER}-7", MARKER, "space-9"))
         await until(lambda: stopped(running, "profile"), "profile to give up")

@@ -75,7 +75,7 @@ async def restore_backup(
             after = counts_checked(part)
             if part.schema == FEEDBACK:
                 epoch = await _next_epoch(connection, part)
-                after += new_epoch(epoch, manifest.part(PROFILE).at.version)
+                after += new_epoch(epoch)
         reading = clients.command(
             "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(folder / part.file)
         )
@@ -97,14 +97,12 @@ async def begin_epoch(dsns: StoreDsns) -> int:
         CommandError: feedback runs, or PostgreSQL refuses.
 
     """
-    async with connected(dsns.profile, _APPLICATION) as profile:
-        cursor = await feed_point(profile, PROFILE)
     async with connected(dsns.feedback, _APPLICATION) as feedback:
         await _refuse_while_feedback_runs(feedback)
         at = await feed_point(feedback, FEEDBACK)
         epoch = max(at.epoch + 1, int(time.time()))
         async with feedback.transaction():
-            await feedback.execute(new_epoch(epoch, cursor.version))
+            await feedback.execute(new_epoch(epoch))
     return epoch
 
 

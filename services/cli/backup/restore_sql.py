@@ -30,18 +30,15 @@ END $$;"""
     return "\n".join(checks)
 
 
-def new_epoch(epoch: int, profile_version: int) -> str:
+def new_epoch(epoch: int) -> str:
     """Return what begins epoch `epoch` of the restored log.
 
     The epoch of the backup was left at its head, so positions up to there hold and later ones are
-    lost. Profile has acked more by the time its cursor was read before: it gets again what follows
-    the cursor, and until then that is kept.
+    lost.
     """
     return f"""
 INSERT INTO feedback.forks (shard, epoch, last_sequence)
     SELECT shard, epoch, head FROM feedback.shards;
 UPDATE feedback.shards SET epoch = {epoch};
-UPDATE feedback.subscribers SET acked_version = least(acked_version, {profile_version})
-    WHERE subscriber = 'profile';
 DELETE FROM feedback.snapshot_pins;
 """

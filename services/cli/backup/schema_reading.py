@@ -9,11 +9,18 @@ PROFILE = "profile"
 _POINTS = {
     FEEDBACK: "SELECT s.epoch, s.head AS sequence, l.version FROM feedback.shards s"
     " JOIN feedback.learners l USING (shard) WHERE s.shard = 0",
-    PROFILE: "SELECT epoch, through_sequence AS sequence, version"
-    " FROM profile.feed_cursor WHERE shard = 0",
+    PROFILE: "SELECT e.epoch, e.sequence, l.version FROM profile.entries_cursor e"
+    " JOIN profile.learned_cursor l USING (shard) WHERE e.shard = 0",
 }
 # Tables that are not empty right after the migrations.
-_FROM_THE_START = ("schema_migrations", "shards", "learners", "feed_cursor", "turns")
+_FROM_THE_START = (
+    "schema_migrations",
+    "shards",
+    "learners",
+    "entries_cursor",
+    "learned_cursor",
+    "turns",
+)
 
 
 async def feed_point(connection: asyncpg.Connection, schema: str) -> FeedPoint:

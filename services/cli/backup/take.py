@@ -94,11 +94,11 @@ async def _take(dsns: StoreDsns, folder: Path, progress: Progress) -> Manifest:
             feedback = await stack.enter_async_context(held_snapshot(dsns.feedback, FEEDBACK))
         # From now on it is in our snapshot, whatever is forgotten.
         parts = [await _dump(snapshot, folder, progress) for snapshot in (feedback, profile)]
-    ahead = parts[1].at.version > parts[0].at.version or parts[1].at.epoch > parts[0].at.epoch
-    if ahead:
+    held, derived = (part.at for part in parts)
+    if derived.sequence > held.sequence or derived.epoch > held.epoch:
         raise CommandError(
-            f"profile is at version {parts[1].at.version} of epoch {parts[1].at.epoch}, beyond "
-            f"feedback at {parts[0].at.version} of {parts[0].at.epoch}: are these of one suite?"
+            f"profile is at sequence {derived.sequence} of epoch {derived.epoch}, beyond "
+            f"feedback at {held.sequence} of {held.epoch}: are these of one suite?"
         )
     return Manifest(version("harken"), created_at, tuple(parts))
 

@@ -65,7 +65,8 @@ CREATE TABLE learned_vectors (
 ) WITH (fillfactor = 90);
 ALTER TABLE learned_vectors ALTER COLUMN vector SET STORAGE EXTERNAL;
 
--- What was made of frames that held events: made again from the log.
+-- What was made of frames that held events is made again from the log.
+-- contract: 0.1.0 begins anew, nothing earlier runs beside it
 DROP TABLE behaviours, seen_items, event_types, feed_cursor;
 
 -- migrate:down
