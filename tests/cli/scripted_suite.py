@@ -197,6 +197,7 @@ class ScriptedSuite(
                 for place, item in enumerate(left[: request.count or 10], 1)
             ],
             position=self._position(),
+            learned_position=self._position(),
             stale=request.min_position > self._position(),
             unknown_subject=not seen,
             unknown_categories=[one for one in request.filter.categories if one == "typo"],
@@ -210,6 +211,7 @@ class ScriptedSuite(
             version=len(self.events) if self.version is None else self.version,
             head_version=len(self.events) if self.version is None else self.version,
             position=self._position(),
+            learned_position=self._position(),
             tenants=[
                 ranker_service_pb2.TenantState(
                     tenant="default", generation_id="g2", digest=self.digest
