@@ -35,6 +35,8 @@ _BYTES_OF_A_TURN = 2000
 _MOST_SHEDS = 256
 """Refusals kept ready."""
 _STREAM_RETRY_SECONDS = 1.0
+_ENDLESS = ("FollowEntries",)
+"""Streams of answers that end when the caller wants, besides those of questions and answers."""
 _MOST_TENANT = 127
 _log = logger("rpc")
 
@@ -261,7 +263,7 @@ class RpcBoundary(grpc.aio.ServerInterceptor):
         elif handler.stream_unary:
             wrap = self._single(name, handler.stream_unary, self._metrics.stream_seconds)
         elif handler.unary_stream:
-            wrap = self._stream(name, handler.unary_stream, _is_ours(method), endless=False)
+            wrap = self._stream(name, handler.unary_stream, _is_ours(method), name in _ENDLESS)
         else:
             wrap = self._stream(name, handler.stream_stream, _is_ours(method), endless=True)
         return _like(handler, wrap)
