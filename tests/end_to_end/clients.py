@@ -134,6 +134,10 @@ class Caller:
         assert reached == version, "the oracle is beyond the version asked for"
         return fold.digest()
 
+    def follow_entries(self, request: feed_service_pb2.FollowEntriesRequest) -> Any:
+        """Return a call of FollowEntries."""
+        return self._feed.FollowEntries(request)
+
     def subscribe(self) -> Any:
         """Return a call of Subscribe, not begun yet."""
         return self._feed.Subscribe()

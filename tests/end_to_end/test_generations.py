@@ -9,7 +9,7 @@ import random
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -37,15 +37,62 @@ LOUD = (OutcomeDefinition("play", frozenset({"play"}), None, 900.0),)
 BOOTSTRAP_MOST = 10.0
 
 
+class Played(NamedTuple):
+    """An event as the entries lane has it."""
+
+    sequence: int
+    user: str
+    item_id: str
+    time_us: int
+
+
 @dataclass
 class Recorded:
-    """What the feed said, version by version, and what rankers answered."""
+    """What both lanes of the feed said, and what rankers answered."""
 
     frames: list[Any] = field(default_factory=list)
+    entries: list[Any] = field(default_factory=list)
     slates: list[tuple[int, str, ranker_service_pb2.RecommendResponse]] = field(
         default_factory=list
     )
     sent: int = 0
+
+    def played(self) -> list[Played]:
+        """Return all events, in log order."""
+        return [
+            Played(
+                stretch.after_sequence + offset, own.user_keys[user].decode()[2:],
+                own.item_ids[item], stretch.accepted_at_us + time,
+            )
+            for stretch in self.entries
+            for own in stretch.tenants
+            for user, item, offset, time in zip(
+                own.events.users, own.events.items, own.events.sequence_offsets,
+                own.events.time_offsets_us, strict=True,
+            )
+        ]  # fmt: skip
+
+
+async def follow_entries(caller: Caller, recorded: Recorded) -> None:
+    """Record the entries of the log from its beginning, through any number of broken streams."""
+    while True:
+        request = feed_service_pb2.FollowEntriesRequest(subscriber="recorder")
+        request.resume.SetInParent()
+        if recorded.entries:
+            last = recorded.entries[-1]
+            request.resume.epoch, request.resume.sequence = last.epoch, last.through_sequence
+        call = caller.follow_entries(request)
+        try:
+            while True:
+                message = await call.read()
+                if message is grpc.aio.EOF:
+                    break
+                if message.HasField("entries"):
+                    recorded.entries.append(message.entries)
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.02)
+        finally:
+            call.cancel()
 
 
 async def follow(caller: Caller, recorded: Recorded) -> None:
@@ -148,7 +195,10 @@ async def test_generations_flip_under_load_and_kills_and_are_never_mixed(
     async with caller_of(running) as caller:
         await caller.upsert(*ITEMS)
         recorded, stop = Recorded(), asyncio.Event()
-        following = asyncio.create_task(follow(caller, recorded))
+        following = [
+            asyncio.create_task(follow(caller, recorded)),
+            asyncio.create_task(follow_entries(caller, recorded)),
+        ]
         work = [asyncio.create_task(send(caller, n, stop, recorded)) for n in range(2)]
         work += [asyncio.create_task(ask(caller, n, stop, recorded)) for n in range(2)]
         await until(lambda: recorded.sent > 100, "some events")
@@ -187,21 +237,22 @@ async def test_generations_flip_under_load_and_kills_and_are_never_mixed(
         states = [await caller.state(replica) for replica in range(2)]
         for state in states:
             assert state.tenants[0].digest == await caller.fold_of_feed(state.version)
-        following.cancel()
+        await until(
+            lambda: recorded.entries[-1].through_sequence >= last.sequence, "the last entry", 60
+        )
+        for task in following:
+            task.cancel()
     check_feed(recorded)
     check_slates(recorded)
 
 
 def check_feed(recorded: Recorded) -> None:
-    """The feed has no gap, every acknowledged event once, and each flip once."""
+    """Neither lane has a gap, every acknowledged event comes once, and each flip once."""
     versions = [frame.version for frame in recorded.frames]
-    assert versions == list(range(1, len(versions) + 1))
-    sequences = [
-        sequence
-        for frame in recorded.frames
-        for changes in frame.tenants
-        for sequence in changes.users.event_sequences
-    ]
+    assert [frame.after_version for frame in recorded.frames] == [0, *versions[:-1]]
+    through = [stretch.through_sequence for stretch in recorded.entries]
+    assert [stretch.after_sequence for stretch in recorded.entries] == [0, *through[:-1]]
+    sequences = [played.sequence for played in recorded.played()]
     assert len(sequences) == len(set(sequences)) == recorded.sent
     flips = [
         changes.activated.generation_id
@@ -212,56 +263,91 @@ def check_feed(recorded: Recorded) -> None:
     assert flips == ["bootstrap-16", "second", "bootstrap-16"]
 
 
+class Encoders:
+    """What users are encoded with, as frames say it, and how: by solving the equations as they
+    stand (see services/common/fold_in.py for their source).
+    """
+
+    def __init__(self) -> None:
+        self._manifests: dict[str, generation_pb2.GenerationManifest] = {}
+        self._factors: dict[str, np.ndarray] = {}
+
+    def take(self, frame: Any) -> None:
+        for changes in frame.tenants:
+            for manifest in (changes.activated, changes.staged):
+                self._manifests[manifest.generation_id] = manifest
+            for one in changes.encoder_factors:
+                values = np.frombuffer(one.factor, "<f4").astype(np.float64)
+                side = round(values.size**0.5)
+                self._factors[one.generation_id] = values.reshape(side, side)
+
+    def vector(
+        self, name: str, history: Sequence["Played"], vectors: dict[str, tuple[bytes, bytes]]
+    ) -> np.ndarray:
+        encoder = self._manifests[name].encoder
+        latest: dict[str, int] = {}
+        for played in sorted(history, key=lambda one: (one.time_us, one.sequence), reverse=True):
+            latest.setdefault(played.item_id, played.time_us // 1_000_000)
+        items = list(latest.items())[: encoder.length]
+        seconds = [second for _, second in items]
+        ranks = [
+            np.mean([place for place, own in enumerate(seconds, 1) if own == second])
+            for second in seconds
+        ]
+        weights = encoder.decay ** (np.array(ranks) - 1)
+        rows = np.stack([np.frombuffer(vectors[item][0], "<f4") for item, _ in items])
+        left = np.linalg.inv(self._factors[name]) + rows.T * weights @ rows
+        vector: np.ndarray = np.linalg.solve(left, rows.T @ weights)
+        vector *= min(1.0, self._manifests[name].max_norm / float(np.linalg.norm(vector)))
+        return vector
+
+
 def check_slates(recorded: Recorded) -> None:
     """Every answer is of the generation that the feed had active at its position, wholly."""
-    by_sequence = sorted(
-        recorded.slates, key=lambda slate: decode_position(slate[2].position).sequence
+    answers = sorted(
+        (answer for _, _, answer in recorded.slates),
+        key=lambda answer: decode_position(answer.learned_position).sequence,
     )
-    fold, users, place = FoldOfFeed(), {}, 0
-    generations, checked, encoded_anew = set(), 0, 0
-    for _replica, who, answer in by_sequence:
-        sequence = decode_position(answer.position).sequence
-        while place < len(recorded.frames) and recorded.frames[place].through_sequence <= sequence:
+    whose = {answer.slate_id: who for _, who, answer in recorded.slates}
+    fold, encoders, place = FoldOfFeed(), Encoders(), 0
+    played = recorded.played()
+    generations, checked = set(), 0
+    missed: list[float] = []
+    for answer in answers:
+        learned = decode_position(answer.learned_position).sequence
+        while place < len(recorded.frames) and recorded.frames[place].through_sequence <= learned:
             fold.take(recorded.frames[place])
-            users.update(_user_vectors(recorded.frames[place]))
+            encoders.take(recorded.frames[place])
             place += 1
+        if not place or recorded.frames[place - 1].through_sequence != learned:
+            # What came to the ranker one by one came to us as one.
+            continue
         assert answer.generation_id == fold.active
         other = slate_pb2.DEGRADATION_VECTOR_OF_OTHER_GENERATION
         assert other not in answer.degradations
         generations.add(answer.generation_id)
-        if not answer.slots or not answer.slots[0].sources:
-            continue
+        sequence = decode_position(answer.position).sequence
+        who = whose[answer.slate_id]
+        history = [one for one in played if one.user == who and one.sequence <= sequence]
         personal = [slot for slot in answer.slots if slot.sources]
-        if who in users:
-            loud = [slot.score > BOOTSTRAP_MOST for slot in personal]
-            assert loud == [answer.generation_id == "second"] * len(personal)
+        if not history:
+            continue
+        loud = [slot.score > BOOTSTRAP_MOST for slot in personal]
+        assert loud == [answer.generation_id == "second"] * len(personal)
         found = _vector_scores(answer)
-        if who not in users or not found:
+        if not found:
             continue
-        generation_id, vector = users[who]
-        if generation_id != answer.generation_id:
-            encoded_anew += 1
-            continue
+        vector = encoders.vector(fold.active, history, fold.vectors[fold.active])
         for item_id, score in found.items():
             own, bias = fold.vectors[fold.active][item_id]
             wanted = float(np.frombuffer(own, "<f4") @ vector) + struct.unpack("<f", bias)[0]
-            assert abs(score - wanted) < 1e-4
+            # The encoder stops short of the solution; another generation is far from it.
+            assert abs(score - wanted) < 3e-2
+            missed.append(abs(score - wanted))
         checked += 1
     assert generations == {"bootstrap-16", "second"}
     assert checked > 200
-    assert encoded_anew > 0
-
-
-def _user_vectors(frame: Any) -> dict[str, tuple[str, np.ndarray]]:
-    found = {}
-    for changes in frame.tenants:
-        users = changes.users
-        if users.vector_users:
-            rows = np.frombuffer(users.vectors, "<f4").reshape(len(users.vector_users), -1)
-            for row, index in zip(rows, users.vector_users, strict=True):
-                who = users.user_keys[index].decode()[2:]
-                found[who] = (users.generation_id, row)
-    return found
+    assert np.median(missed) < 1e-3
 
 
 def _vector_scores(answer: ranker_service_pb2.RecommendResponse) -> dict[str, float]:
