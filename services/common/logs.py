@@ -21,8 +21,9 @@ FIELDS = frozenset(
         # What went wrong, in words of ours, of gRPC or of PostgreSQL.
         "code", "detail", "details", "error", "error_id", "fault", "kind", "reason",
         # Where and what.
-        "address", "before", "epoch", "expected", "found", "generation", "head", "key", "keys",
-        "metrics", "role", "rpc", "schema", "subscriber", "table", "tenant", "term", "version",
+        "address", "after", "before", "epoch", "expected", "found", "generation", "head", "key",
+        "keys", "metrics", "role", "rpc", "schema", "subscriber", "table", "tenant", "term",
+        "version",
         # How many, how much, how long.
         "applied", "bytes", "facts", "frames_forgotten", "left_out", "seconds", "sessions",
         "slates", "tenants", "users",

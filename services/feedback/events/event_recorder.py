@@ -120,36 +120,33 @@ class EventRecorder:
         request = await self.prepare(tenant, events, preparer)
         if len(request.ordinals) > _LIVE_EVENTS:
             return await self._record_in_parts(request, began, caller)
-        latest = b""
-        results: list[pb.EventResult] = []
-        if request.ordinals:
-            flushed = await self._flusher.append(request.events, patient=False)
-            self._trace(flushed, began, caller)
-            latest = flushed.latest_token()
-            results = _results(request, flushed)
-        return self._answer(request, results, latest)
+        if not request.ordinals:
+            return self._answer(request, [])
+        flushed = await self._flusher.append(request.events, patient=False)
+        self._trace(flushed, began, caller)
+        return self._answer(request, _results(request, flushed))
 
     async def _record_in_parts(
         self, request: PreparedRequest, began: float, caller: str
     ) -> service_pb.RecordEventsResponse:
-        latest = b""
         results: list[pb.EventResult] = []
         for start in range(0, len(request.ordinals), _LIVE_EVENTS):
             part = request.events.part(start, start + _LIVE_EVENTS)
             flushed = await self._flusher.append(part, patient=False)
             self._trace(flushed, began, caller)
-            latest = max(latest, flushed.latest_token())
             results += _results(request, flushed, start)
-        return self._answer(request, results, latest)
+        return self._answer(request, results)
 
     def _answer(
-        self, request: PreparedRequest, results: list[pb.EventResult], latest: bytes
+        self, request: PreparedRequest, results: list[pb.EventResult]
     ) -> service_pb.RecordEventsResponse:
         """Return the answer, given what became of the events that were appended."""
         if request.rejections:
             results += _rejections(request)
             results.sort(key=_ordinal)
         self._count(results)
+        # Tokens are in order as positions are, and who is not in the log has none.
+        latest = max([result.position for result in results], default=b"")
         return service_pb.RecordEventsResponse(results=results, position=latest)
 
     async def append(self, request: PreparedRequest, caller: str = "") -> Imported:
