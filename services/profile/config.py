@@ -42,7 +42,7 @@ class ProfileConfig(ServiceSettings):
     learned_gather_seconds: float = Field(
         default=2,
         ge=0,
-        le=60,
+        le=5,
         description="time that learned vectors of users gather before they are written together",
     )
     ready_max_lag_entries: Annotated[int, RELOADS] = Field(

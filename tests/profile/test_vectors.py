@@ -123,6 +123,19 @@ async def test_a_user_known_by_nothing_but_a_set_vector(
     assert not zoe.counters.HasField("first_event_time")
 
 
+async def test_a_learned_vector_alone_is_of_nobody(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """Of events that were taken back, or are still to come: what is known has a position."""
+    feedback.publish(script.events([Happening("ann", "a")]))
+    feedback.learn(script.learned({"ann": [1, 0], "bob": [1, 0]}))
+    assert (await learned_to(service, "ann", 1)).vector
+    feedback.publish(script.retraction([(1, Happening("ann", "a"))]))
+    for name in ("ann", "bob"):
+        failure = await fault_of(service.get(name, script.position))
+        assert failure.code() == grpc.StatusCode.NOT_FOUND
+
+
 def _vectors(values: list[float]) -> Any:
     return _set("vectors", np.array(values, "<f2").tobytes())
 

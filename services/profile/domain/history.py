@@ -38,8 +38,8 @@ class History:
 
     types: index into the user's list of types. values: NaN when none was given. times_us: event
     times, unix microseconds. together: 0 for an event by itself; else the row stands for so many
-    events of one item, type and sign of the weight, and has the latest of their times and
-    sequences (see `shortened`).
+    events of one item, type and sign of the weight, and has time and sequence of the newest of them
+    (see `shortened`).
     """
 
     items: list[str]
@@ -118,9 +118,9 @@ def by_time(history: History) -> Ints:
 def shortened(history: History) -> History:
     """Return fewer rows that answer the same.
 
-    By themselves stay the earliest event, the newest 200, and of each item, type and sign of the
-    weight the newest 4; what is left of those is put together. So however often a song plays, its
-    history is short.
+    By themselves stay the earliest event, the newest 200, of each item the one accepted last, and
+    of each item, type and sign of the weight the newest 4; what is left of those is put together.
+    So however often a song plays, its history is short.
     """
     size = len(history)
     order = by_time(history)
@@ -139,21 +139,22 @@ def shortened(history: History) -> History:
     starts = np.flatnonzero(np.diff(groups[newest], prepend=-1))
     rank = np.arange(newest.size) - np.repeat(starts, np.diff(np.append(starts, newest.size)))
     keep[newest[rank < _KEPT]] = True
-    rest = np.flatnonzero(~keep)
-    if rest.size <= np.unique(groups[rest]).size:
+    # Of each item the one accepted last.
+    latest = np.argsort(history.sequences)[::-1]
+    last_ones = latest[np.unique(items[latest], return_index=True)[1]]
+    keep[last_ones] = alone[last_ones]
+    # The others, newest first.
+    rest = order[~keep[order]][::-1]
+    found, newest, owners = np.unique(groups[rest], return_index=True, return_inverse=True)
+    if rest.size == found.size:
         # Each would be put together with itself.
         return history
-    found, places, owners = np.unique(groups[rest], return_index=True, return_inverse=True)
-    times = np.full(found.size, np.iinfo(np.int64).min)
-    sequences = times.copy()
-    np.maximum.at(times, owners, history.times_us[rest])
-    np.maximum.at(sequences, owners, history.sequences[rest])
-    counts = np.bincount(owners, history.counts()[rest], found.size).astype(np.int64)
-    first = history.picked(rest[places])
-    together = History(
-        first.items, first.types, np.full(found.size, np.nan), times, first.weights, sequences,
-        counts,
-    )  # fmt: skip
+    counts = np.bincount(owners.reshape(-1), history.counts()[rest], found.size)
+    together = replace(
+        history.picked(rest[newest]),
+        values=np.full(found.size, np.nan),
+        together=counts.astype(np.int64),
+    )
     return joined([history.picked(keep), together])
 
 
@@ -203,12 +204,7 @@ def _left(part: History, together: Ints, gone: Sequence[int]) -> History:
 
 def _put_with(part: History, together: Ints, event: UserEvent, code: int) -> int | None:
     """Return the row of events put together that an event may be among."""
-    fits = (
-        (together > 0)
-        & (part.types == code)
-        & ((part.weights < 0) == (event.weight < 0))
-        & (part.sequences >= event.sequence)
-    )
+    fits = (together > 0) & (part.types == code) & ((part.weights < 0) == (event.weight < 0))
     for place in np.flatnonzero(fits).tolist():
         if part.items[place] == event.item_id:
             return int(place)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-import numpy as np
 from asyncpg.pool import PoolConnectionProxy
 
 from services.common.database import session
@@ -28,7 +27,6 @@ MERGED_CHUNKS = 16
 """So many chunks of one size become one."""
 _SIZES = (0, 768, 12_288)
 """Rows from which on chunks are of the next size; those of the last are left alone."""
-_CHUNK_ROWS = 8192
 USERS_AT_ONCE = 500
 """Users in one statement: bounds how long the event loop is busy with one."""
 
@@ -108,7 +106,7 @@ _MANY = f"""
 _OF_SIZE = f"""
     DELETE FROM history_chunks
     WHERE history_id = $1 AND rows < {_SIZES[2]} AND (rows >= {_SIZES[1]}) = $2
-    RETURNING first_sequence, packed
+    RETURNING last_sequence, first_sequence, packed
 """
 
 
@@ -283,26 +281,20 @@ def _grown(stored: _Stored, events: Sequence[UserEvent]) -> tuple[bytes, bytes, 
     tail = records_of(events, codes) + stored.tail
     if len(tail) <= TAIL_BYTES:
         return packed, tail, []
-    return packed, b"", _chunks_of(tail_history(tail))
+    return packed, b"", [_sealed(tail_history(tail))]
 
 
-def _chunks_of(history: History) -> list[_Chunk]:
-    """Return events in log order as chunks."""
-    first = int(history.sequences.min())
+def _sealed(history: History) -> _Chunk:
+    """Return new events as a chunk."""
+    first, last = int(history.sequences.min()), int(history.sequences.max())
     if len(history) >= _SIZES[1]:
         history = shortened(history)
-    chunks = []
-    for begin in range(0, len(history), _CHUNK_ROWS):
-        rows = np.arange(begin, min(len(history), begin + _CHUNK_ROWS))
-        some = history.picked(rows)
-        chunks.append(_chunk(some, first))
-    return chunks
+    return _chunk(history, first, last)
 
 
-def _chunk(history: History, first_sequence: int) -> _Chunk:
-    """Return a chunk; of events that were put together, only the last sequence is in `history`."""
-    last_sequence = int(history.sequences.max())
-    return _Chunk(last_sequence, first_sequence, len(history), chunk_of(history))
+def _chunk(history: History, first: int, last: int) -> _Chunk:
+    """Return a chunk; sequences are of events, also of those that were put together."""
+    return _Chunk(last, first, len(history), chunk_of(history))
 
 
 async def _take_back(
@@ -328,8 +320,8 @@ async def _take_back(
     await connection.execute(_DROP_CHUNKS, stored.id, places)
     for place in changed:
         if len(after[place]):
-            first = rows[place - 1]["first_sequence"]
-            await _add_chunk(connection, stored.id, _chunk(after[place], first))
+            first, last = rows[place - 1]["first_sequence"], rows[place - 1]["last_sequence"]
+            await _add_chunk(connection, stored.id, _chunk(after[place], first, last))
     await connection.execute(_FORGET, stored.id, *user)
 
 
@@ -351,7 +343,8 @@ def _merged(rows: Sequence[asyncpg.Record]) -> _Chunk:
     history = joined([chunk_history(row["packed"]) for row in rows])
     if len(history) >= _SIZES[1]:
         history = shortened(history)
-    return _chunk(history, min(row["first_sequence"] for row in rows))
+    first = min(row["first_sequence"] for row in rows)
+    return _chunk(history, first, max(row["last_sequence"] for row in rows))
 
 
 async def _add_chunk(connection: PoolConnectionProxy, history_id: int, chunk: _Chunk) -> None:
