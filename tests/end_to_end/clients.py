@@ -134,6 +134,12 @@ class Caller:
         assert reached == version, "the oracle is beyond the version asked for"
         return fold.digest()
 
+    def follow_entries(self, epoch: int, sequence: int) -> Any:
+        """Return a call of FollowEntries after a point of the log."""
+        request = feed_service_pb2.FollowEntriesRequest(subscriber="recorder")
+        request.resume.epoch, request.resume.sequence = epoch, sequence
+        return self._feed.FollowEntries(request)
+
     def subscribe(self) -> Any:
         """Return a call of Subscribe, not begun yet."""
         return self._feed.Subscribe()
