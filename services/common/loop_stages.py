@@ -13,7 +13,10 @@ from services.common.tracing import EventTracer
 
 ACCEPTED, LEARNED, PUSHED, VISIBLE = "accepted", "learned", "pushed", "visible"
 STAGES = (ACCEPTED, LEARNED, PUSHED, VISIBLE)
-_BEFORE = {ACCEPTED: "", LEARNED: ACCEPTED, PUSHED: ACCEPTED, VISIBLE: PUSHED}
+_BEFORE = {ACCEPTED: "", LEARNED: ACCEPTED, PUSHED: ACCEPTED, VISIBLE: ACCEPTED}
+"""The stage that led to one. Several processes push, and none that receives knows which: so what is
+visible follows from what was accepted.
+"""
 _BOUNDS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
     math.inf,

@@ -116,7 +116,7 @@ async def test_one_trace_holds_all_stages_of_an_event(suite: StartSuite, tmp_pat
         assert learned["parentSpanId"] == accepted["spanId"]
         # What a user did does not wait for being learned.
         assert pushed["parentSpanId"] == accepted["spanId"]
-        assert visible["parentSpanId"] == pushed["spanId"]
+        assert visible["parentSpanId"] == accepted["spanId"]
         assert shown["parentSpanId"] == visible["spanId"]
         for span in (accepted, shown):
             (link,) = span["links"]

@@ -104,7 +104,9 @@ def test_the_newer_lane_says_whether_an_item_is_there(log: list[Said], data: st.
         assert wanted - late <= found <= wanted
         listed = catalogue.listed()
         names = {catalogue.item_id(place) for place in range(catalogue.size) if listed[place]}
-        assert found <= names
+        newest = {one.item_id: one for one in log[: max(folded, applied)]}
+        by_frames = {one.item_id: one for one in log[:folded]}
+        assert names == {n for n, one in by_frames.items() if one.listed and newest[n].listed}
         assert catalogue.unservable_count(NOW) == len(names) - len(found)
         # What the digest covers depends on frames alone (truth 6).
         assert (
