@@ -23,6 +23,8 @@ SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
 
 _MAX_BATCH = 64
+_GATHER_THERE_SECONDS = 1.0
+"""Frames gather at the server for so long at most."""
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
 
@@ -200,7 +202,11 @@ class FeedClient:
 
     def _start(self, anew: bool) -> pb.SubscribeStart:
         applied = self._sink.progress.applied
-        start = pb.SubscribeStart(subscriber=self._subscriber, sections=self._sections)
+        start = pb.SubscribeStart(
+            subscriber=self._subscriber,
+            sections=self._sections,
+            gather_ms=int(1e3 * min(_GATHER_THERE_SECONDS, self._gather_seconds / 2)),
+        )
         if not anew:
             start.resume.epoch = applied.epoch
             start.resume.version = applied.version

@@ -26,6 +26,8 @@ SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
 
 _MAX_GATHERED = 256
+_GATHER_THERE_SECONDS = 0.05
+"""Entries gather at the server for so long at most: nobody can hasten that."""
 _MAX_BACKOFF_SECONDS = 1.0
 _log = logger("entries")
 
@@ -214,7 +216,11 @@ class EntriesClient:
 
     def _request(self) -> pb.FollowEntriesRequest:
         applied = self._sink.progress.applied
-        request = pb.FollowEntriesRequest(subscriber=self._subscriber, user_facts=self._user_facts)
+        request = pb.FollowEntriesRequest(
+            subscriber=self._subscriber,
+            user_facts=self._user_facts,
+            gather_ms=int(1e3 * min(_GATHER_THERE_SECONDS, (self._gather_seconds or 0.0) / 4)),
+        )
         if self._from_newest and applied == Applied():
             request.newest.SetInParent()
         else:

@@ -1,5 +1,6 @@
 """Serves the entries lane: the log as columns, from any point on, as it is committed."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -76,7 +77,10 @@ class EntriesServer:
                     self._metrics.sent.inc()
                     yield message
                 # Who read from the table is ahead of our hub, and waits until that moves.
-                elif not await self._hub.news.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
+                elif await self._hub.news.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
+                    if request.gather_ms:
+                        await asyncio.sleep(request.gather_ms / 1e3)
+                else:
                     now = self._hub.head
                     yield pb.FollowEntriesResponse(
                         heartbeat=pb.EntriesHeartbeat(

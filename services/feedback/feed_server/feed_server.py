@@ -1,5 +1,6 @@
 """Serves the committed feed: where a subscriber starts, and what it gets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -84,7 +85,7 @@ class FeedServer:
                         epoch=chunk.snapshot_chunk.content.epoch,
                         version=chunk.snapshot_chunk.content.version,
                     )
-            async for response in self._frames(sections, at, pin):
+            async for response in self._frames(sections, at, pin, start.gather_ms):
                 if response.frame.epoch > head.epoch:
                     # The welcome did not say where the epoch before it ended.
                     raise NotReadyError("a new epoch began: subscribe again")
@@ -142,6 +143,7 @@ class FeedServer:
         sections: frozenset[frame_pb2.Section],
         at: pb.ResumePoint,
         pin: SnapshotPin | None,
+        gather_ms: int,
     ) -> AsyncIterator[pb.SubscribeResponse]:
         """Yield frames after a point for ever; `pin` is released once nothing can be missed.
 
@@ -165,7 +167,10 @@ class FeedServer:
                 epoch, version = frames[count - 1].epoch, frames[count - 1].version
                 self._metrics.sent.inc()
                 yield self._prepare(frames[:count], sections)
-            elif not await self._hub.news.wait(version, HEARTBEAT_SECONDS):
+            elif await self._hub.news.wait(version, HEARTBEAT_SECONDS):
+                if gather_ms:
+                    await asyncio.sleep(gather_ms / 1e3)
+            else:
                 head = self._hub.head
                 yield pb.SubscribeResponse(
                     heartbeat=pb.Heartbeat(epoch=head.epoch, head_version=head.version)

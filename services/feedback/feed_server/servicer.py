@@ -14,6 +14,8 @@ from services.feedback.feed_server.feed_server import FeedServer
 from services.feedback.feed_server.refusals import Refusals
 from services.feedback.feed_server.sections import wanted_sections
 
+_MAX_GATHER_MS = 1000
+
 
 class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
     """Streams the feed."""
@@ -35,6 +37,7 @@ class FeedServicer(feed_service_pb2_grpc.FeedServiceServicer):
         checks = Checks()
         checks.id("subscriber", request.subscriber)
         checks.shard("shard", request.shard)
+        checks.number("gather_ms", request.gather_ms, 0, _MAX_GATHER_MS)
         checks.done()
         async for response in self._entries.stream(request):
             yield response
@@ -66,6 +69,7 @@ def _checked(first: pb.SubscribeRequest) -> pb.SubscribeStart:
     else:
         checks.id("start.subscriber", start.subscriber)
         checks.shard("start.shard", start.shard)
+        checks.number("start.gather_ms", start.gather_ms, 0, _MAX_GATHER_MS)
         if checks.size("start.sections", len(start.sections), 0, MAX_SECTIONS):
             for index, section in enumerate(start.sections):
                 if section not in frame_pb2.Section.values() or not section:

@@ -26,7 +26,7 @@ from harken.internal.feed.v1 import entries_pb2 as harken_dot_internal_dot_feed_
 from harken.internal.feed.v1 import frame_pb2 as harken_dot_internal_dot_feed_dot_v1_dot_frame__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*harken/internal/feed/v1/feed_service.proto\x12\x17harken.internal.feed.v1\x1a%harken/internal/feed/v1/entries.proto\x1a#harken/internal/feed/v1/frame.proto\"\x86\x01\n\x10SubscribeRequest\x12\x38\n\x05start\x18\x01 \x01(\x0b\x32\'.harken.internal.feed.v1.SubscribeStartH\x00\x12-\n\x04nack\x18\x02 \x01(\x0b\x32\x1d.harken.internal.feed.v1.NackH\x00\x42\t\n\x07message\"\x99\x02\n\x0eSubscribeStart\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x36\n\x06resume\x18\x03 \x01(\x0b\x32$.harken.internal.feed.v1.ResumePointH\x00\x12\x39\n\x08snapshot\x18\x04 \x01(\x0b\x32%.harken.internal.feed.v1.FromSnapshotH\x00\x12\x35\n\x06newest\x18\x05 \x01(\x0b\x32#.harken.internal.feed.v1.FromNewestH\x00\x12\x32\n\x08sections\x18\x06 \x03(\x0e\x32 .harken.internal.feed.v1.SectionB\x06\n\x04\x66rom\"\x0e\n\x0c\x46romSnapshot\"\x0c\n\nFromNewest\"-\n\x0bResumePoint\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\'\n\x04Nack\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xff\x01\n\x11SubscribeResponse\x12\x33\n\x07welcome\x18\x01 \x01(\x0b\x32 .harken.internal.feed.v1.WelcomeH\x00\x12@\n\x0esnapshot_chunk\x18\x02 \x01(\x0b\x32&.harken.internal.feed.v1.SnapshotChunkH\x00\x12/\n\x05\x66rame\x18\x03 \x01(\x0b\x32\x1e.harken.internal.feed.v1.FrameH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".harken.internal.feed.v1.HeartbeatH\x00\x42\t\n\x07message\"v\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\x12\x18\n\x10through_sequence\x18\x03 \x01(\x04\x12,\n\x05\x66orks\x18\x04 \x03(\x0b\x32\x1d.harken.internal.feed.v1.Fork\",\n\x04\x46ork\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\"]\n\rSnapshotChunk\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12/\n\x07\x63ontent\x18\x03 \x01(\x0b\x32\x1e.harken.internal.feed.v1.Frame\"0\n\tHeartbeat\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\"\xc3\x01\n\x14\x46ollowEntriesRequest\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x35\n\x06resume\x18\x03 \x01(\x0b\x32#.harken.internal.feed.v1.EntryPointH\x00\x12\x35\n\x06newest\x18\x04 \x01(\x0b\x32#.harken.internal.feed.v1.FromNewestH\x00\x12\x12\n\nuser_facts\x18\x05 \x01(\x08\x42\x06\n\x04\x66rom\"-\n\nEntryPoint\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xd3\x01\n\x15\x46ollowEntriesResponse\x12:\n\x07welcome\x18\x01 \x01(\x0b\x32\'.harken.internal.feed.v1.EntriesWelcomeH\x00\x12\x33\n\x07\x65ntries\x18\x02 \x01(\x0b\x32 .harken.internal.feed.v1.EntriesH\x00\x12>\n\theartbeat\x18\x03 \x01(\x0b\x32).harken.internal.feed.v1.EntriesHeartbeatH\x00\x42\t\n\x07message\"|\n\x0e\x45ntriesWelcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12,\n\x05\x66orks\x18\x04 \x03(\x0b\x32\x1d.harken.internal.feed.v1.Fork\"8\n\x10\x45ntriesHeartbeat\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x32\xe7\x01\n\x0b\x46\x65\x65\x64Service\x12p\n\rFollowEntries\x12-.harken.internal.feed.v1.FollowEntriesRequest\x1a..harken.internal.feed.v1.FollowEntriesResponse0\x01\x12\x66\n\tSubscribe\x12).harken.internal.feed.v1.SubscribeRequest\x1a*.harken.internal.feed.v1.SubscribeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*harken/internal/feed/v1/feed_service.proto\x12\x17harken.internal.feed.v1\x1a%harken/internal/feed/v1/entries.proto\x1a#harken/internal/feed/v1/frame.proto\"\x86\x01\n\x10SubscribeRequest\x12\x38\n\x05start\x18\x01 \x01(\x0b\x32\'.harken.internal.feed.v1.SubscribeStartH\x00\x12-\n\x04nack\x18\x02 \x01(\x0b\x32\x1d.harken.internal.feed.v1.NackH\x00\x42\t\n\x07message\"\xac\x02\n\x0eSubscribeStart\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x36\n\x06resume\x18\x03 \x01(\x0b\x32$.harken.internal.feed.v1.ResumePointH\x00\x12\x39\n\x08snapshot\x18\x04 \x01(\x0b\x32%.harken.internal.feed.v1.FromSnapshotH\x00\x12\x35\n\x06newest\x18\x05 \x01(\x0b\x32#.harken.internal.feed.v1.FromNewestH\x00\x12\x32\n\x08sections\x18\x06 \x03(\x0e\x32 .harken.internal.feed.v1.Section\x12\x11\n\tgather_ms\x18\x07 \x01(\rB\x06\n\x04\x66rom\"\x0e\n\x0c\x46romSnapshot\"\x0c\n\nFromNewest\"-\n\x0bResumePoint\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\'\n\x04Nack\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xff\x01\n\x11SubscribeResponse\x12\x33\n\x07welcome\x18\x01 \x01(\x0b\x32 .harken.internal.feed.v1.WelcomeH\x00\x12@\n\x0esnapshot_chunk\x18\x02 \x01(\x0b\x32&.harken.internal.feed.v1.SnapshotChunkH\x00\x12/\n\x05\x66rame\x18\x03 \x01(\x0b\x32\x1e.harken.internal.feed.v1.FrameH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".harken.internal.feed.v1.HeartbeatH\x00\x42\t\n\x07message\"v\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\x12\x18\n\x10through_sequence\x18\x03 \x01(\x04\x12,\n\x05\x66orks\x18\x04 \x03(\x0b\x32\x1d.harken.internal.feed.v1.Fork\",\n\x04\x46ork\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\"]\n\rSnapshotChunk\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12/\n\x07\x63ontent\x18\x03 \x01(\x0b\x32\x1e.harken.internal.feed.v1.Frame\"0\n\tHeartbeat\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x14\n\x0chead_version\x18\x02 \x01(\x04\"\xd6\x01\n\x14\x46ollowEntriesRequest\x12\x12\n\nsubscriber\x18\x01 \x01(\t\x12\r\n\x05shard\x18\x02 \x01(\r\x12\x35\n\x06resume\x18\x03 \x01(\x0b\x32#.harken.internal.feed.v1.EntryPointH\x00\x12\x35\n\x06newest\x18\x04 \x01(\x0b\x32#.harken.internal.feed.v1.FromNewestH\x00\x12\x12\n\nuser_facts\x18\x05 \x01(\x08\x12\x11\n\tgather_ms\x18\x06 \x01(\rB\x06\n\x04\x66rom\"-\n\nEntryPoint\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xd3\x01\n\x15\x46ollowEntriesResponse\x12:\n\x07welcome\x18\x01 \x01(\x0b\x32\'.harken.internal.feed.v1.EntriesWelcomeH\x00\x12\x33\n\x07\x65ntries\x18\x02 \x01(\x0b\x32 .harken.internal.feed.v1.EntriesH\x00\x12>\n\theartbeat\x18\x03 \x01(\x0b\x32).harken.internal.feed.v1.EntriesHeartbeatH\x00\x42\t\n\x07message\"|\n\x0e\x45ntriesWelcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12,\n\x05\x66orks\x18\x04 \x03(\x0b\x32\x1d.harken.internal.feed.v1.Fork\"8\n\x10\x45ntriesHeartbeat\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x32\xe7\x01\n\x0b\x46\x65\x65\x64Service\x12p\n\rFollowEntries\x12-.harken.internal.feed.v1.FollowEntriesRequest\x1a..harken.internal.feed.v1.FollowEntriesResponse0\x01\x12\x66\n\tSubscribe\x12).harken.internal.feed.v1.SubscribeRequest\x1a*.harken.internal.feed.v1.SubscribeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,35 +36,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBEREQUEST']._serialized_start=148
   _globals['_SUBSCRIBEREQUEST']._serialized_end=282
   _globals['_SUBSCRIBESTART']._serialized_start=285
-  _globals['_SUBSCRIBESTART']._serialized_end=566
-  _globals['_FROMSNAPSHOT']._serialized_start=568
-  _globals['_FROMSNAPSHOT']._serialized_end=582
-  _globals['_FROMNEWEST']._serialized_start=584
-  _globals['_FROMNEWEST']._serialized_end=596
-  _globals['_RESUMEPOINT']._serialized_start=598
-  _globals['_RESUMEPOINT']._serialized_end=643
-  _globals['_NACK']._serialized_start=645
-  _globals['_NACK']._serialized_end=684
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=687
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=942
-  _globals['_WELCOME']._serialized_start=944
-  _globals['_WELCOME']._serialized_end=1062
-  _globals['_FORK']._serialized_start=1064
-  _globals['_FORK']._serialized_end=1108
-  _globals['_SNAPSHOTCHUNK']._serialized_start=1110
-  _globals['_SNAPSHOTCHUNK']._serialized_end=1203
-  _globals['_HEARTBEAT']._serialized_start=1205
-  _globals['_HEARTBEAT']._serialized_end=1253
-  _globals['_FOLLOWENTRIESREQUEST']._serialized_start=1256
-  _globals['_FOLLOWENTRIESREQUEST']._serialized_end=1451
-  _globals['_ENTRYPOINT']._serialized_start=1453
-  _globals['_ENTRYPOINT']._serialized_end=1498
-  _globals['_FOLLOWENTRIESRESPONSE']._serialized_start=1501
-  _globals['_FOLLOWENTRIESRESPONSE']._serialized_end=1712
-  _globals['_ENTRIESWELCOME']._serialized_start=1714
-  _globals['_ENTRIESWELCOME']._serialized_end=1838
-  _globals['_ENTRIESHEARTBEAT']._serialized_start=1840
-  _globals['_ENTRIESHEARTBEAT']._serialized_end=1896
-  _globals['_FEEDSERVICE']._serialized_start=1899
-  _globals['_FEEDSERVICE']._serialized_end=2130
+  _globals['_SUBSCRIBESTART']._serialized_end=585
+  _globals['_FROMSNAPSHOT']._serialized_start=587
+  _globals['_FROMSNAPSHOT']._serialized_end=601
+  _globals['_FROMNEWEST']._serialized_start=603
+  _globals['_FROMNEWEST']._serialized_end=615
+  _globals['_RESUMEPOINT']._serialized_start=617
+  _globals['_RESUMEPOINT']._serialized_end=662
+  _globals['_NACK']._serialized_start=664
+  _globals['_NACK']._serialized_end=703
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=706
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=961
+  _globals['_WELCOME']._serialized_start=963
+  _globals['_WELCOME']._serialized_end=1081
+  _globals['_FORK']._serialized_start=1083
+  _globals['_FORK']._serialized_end=1127
+  _globals['_SNAPSHOTCHUNK']._serialized_start=1129
+  _globals['_SNAPSHOTCHUNK']._serialized_end=1222
+  _globals['_HEARTBEAT']._serialized_start=1224
+  _globals['_HEARTBEAT']._serialized_end=1272
+  _globals['_FOLLOWENTRIESREQUEST']._serialized_start=1275
+  _globals['_FOLLOWENTRIESREQUEST']._serialized_end=1489
+  _globals['_ENTRYPOINT']._serialized_start=1491
+  _globals['_ENTRYPOINT']._serialized_end=1536
+  _globals['_FOLLOWENTRIESRESPONSE']._serialized_start=1539
+  _globals['_FOLLOWENTRIESRESPONSE']._serialized_end=1750
+  _globals['_ENTRIESWELCOME']._serialized_start=1752
+  _globals['_ENTRIESWELCOME']._serialized_end=1876
+  _globals['_ENTRIESHEARTBEAT']._serialized_start=1878
+  _globals['_ENTRIESHEARTBEAT']._serialized_end=1934
+  _globals['_FEEDSERVICE']._serialized_start=1937
+  _globals['_FEEDSERVICE']._serialized_end=2168
 # @@protoc_insertion_point(module_scope)

@@ -16,20 +16,22 @@ class SubscribeRequest(_message.Message):
     def __init__(self, start: _Optional[_Union[SubscribeStart, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ...) -> None: ...
 
 class SubscribeStart(_message.Message):
-    __slots__ = ("subscriber", "shard", "resume", "snapshot", "newest", "sections")
+    __slots__ = ("subscriber", "shard", "resume", "snapshot", "newest", "sections", "gather_ms")
     SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     SECTIONS_FIELD_NUMBER: _ClassVar[int]
+    GATHER_MS_FIELD_NUMBER: _ClassVar[int]
     subscriber: str
     shard: int
     resume: ResumePoint
     snapshot: FromSnapshot
     newest: FromNewest
     sections: _containers.RepeatedScalarFieldContainer[_frame_pb2.Section]
-    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: _Optional[_Union[FromSnapshot, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ...) -> None: ...
+    gather_ms: int
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[ResumePoint, _Mapping]] = ..., snapshot: _Optional[_Union[FromSnapshot, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., sections: _Optional[_Iterable[_Union[_frame_pb2.Section, str]]] = ..., gather_ms: _Optional[int] = ...) -> None: ...
 
 class FromSnapshot(_message.Message):
     __slots__ = ()
@@ -106,18 +108,20 @@ class Heartbeat(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., head_version: _Optional[int] = ...) -> None: ...
 
 class FollowEntriesRequest(_message.Message):
-    __slots__ = ("subscriber", "shard", "resume", "newest", "user_facts")
+    __slots__ = ("subscriber", "shard", "resume", "newest", "user_facts", "gather_ms")
     SUBSCRIBER_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     USER_FACTS_FIELD_NUMBER: _ClassVar[int]
+    GATHER_MS_FIELD_NUMBER: _ClassVar[int]
     subscriber: str
     shard: int
     resume: EntryPoint
     newest: FromNewest
     user_facts: bool
-    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[EntryPoint, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., user_facts: bool = ...) -> None: ...
+    gather_ms: int
+    def __init__(self, subscriber: _Optional[str] = ..., shard: _Optional[int] = ..., resume: _Optional[_Union[EntryPoint, _Mapping]] = ..., newest: _Optional[_Union[FromNewest, _Mapping]] = ..., user_facts: bool = ..., gather_ms: _Optional[int] = ...) -> None: ...
 
 class EntryPoint(_message.Message):
     __slots__ = ("epoch", "sequence")
