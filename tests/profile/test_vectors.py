@@ -13,7 +13,7 @@ from harken.profile.v1 import profile_pb2
 from services.common.position import Position, decode_position
 from tests.faults import fault_of
 from tests.profile.conftest import StartService
-from tests.profile.script import Happening, Script
+from tests.profile.script import Happening, Script, key
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import Client, LocalService
 from tests.waiting import until
@@ -249,3 +249,24 @@ async def test_what_cannot_be_had_any_more_is_done_without(
     feedback.learn(script.learned({"bob": [3, 0]}))
     await until(lambda: _is(service, "bob", [3, 0]), "what is learned from now on")
     assert (await service.get("ann")).profile.state.vector == packed([1, 0])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field as it is on the wire; numbers below 16, less than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+async def test_frames_from_before_two_lanes_are_passed_over(
+    service: LocalService, feedback: ScriptedFeedback, script: Script
+) -> None:
+    """The store holds them after an upgrade: users in another field, with float32 vectors."""
+    feedback.publish(script.events([Happening("ann", "a"), Happening("bob", "b")]))
+    old = script.learned()
+    vectors = np.array([np.nan, 1], "<f4").tobytes()
+    users = _field(1, key("ann")) + _field(10, b"g1") + _field(12, vectors)
+    old.tenants.add(tenant="default").MergeFromString(_field(8, users))
+    feedback.learn(old, script.learned({"bob": [0, 1]}))
+    state = await learned_to(service, "bob", 2)
+    await until(lambda: _is(service, "bob", [0, 1]), "what came after it")
+    assert state.generation_id == "g1"
+    assert not (await service.get("ann")).profile.state.vector

@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "users", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -54,7 +54,6 @@ class TenantChanges(_message.Message):
     ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     POPULARITY_FIELD_NUMBER: _ClassVar[int]
-    USERS_FIELD_NUMBER: _ClassVar[int]
     LEARNER_FIELD_NUMBER: _ClassVar[int]
     PLACE_POPULARITY_FIELD_NUMBER: _ClassVar[int]
     STAGED_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +62,7 @@ class TenantChanges(_message.Message):
     VECTOR_ROLLBACK_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FACTORS_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     activated: _generation_pb2.GenerationManifest
@@ -70,7 +70,6 @@ class TenantChanges(_message.Message):
     item_vectors: ItemVectors
     rules: RuleCells
     popularity: Popularity
-    users: LearnedUserVectors
     learner: LearnerState
     place_popularity: PlacePopularity
     staged: _generation_pb2.GenerationManifest
@@ -79,7 +78,8 @@ class TenantChanges(_message.Message):
     vector_rollback: VectorRollback
     head: ScorerHead
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ...) -> None: ...
+    users: LearnedUserVectors
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
 
 class EncoderFactor(_message.Message):
     __slots__ = ("generation_id", "factor")
