@@ -17,12 +17,12 @@ from prometheus_client import CollectorRegistry
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
-from services.common.live import Live
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
 from services.common.process_metrics import add_process_metrics
+from services.common.reloadable import Reloadable
 from services.common.request_limits import SMALL_MESSAGE_BYTES
-from services.common.rpc_boundary import RpcBoundary
+from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -93,7 +93,7 @@ class Server:
         self,
         registry: CollectorRegistry,
         services: Iterable[str],
-        limits: Live[CallLimits],
+        limits: Reloadable[CallLimits],
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
     ) -> None:
@@ -106,7 +106,7 @@ class Server:
         names = tuple(services)
         self._registry = registry
         add_process_metrics(registry)
-        self._boundary = RpcBoundary(RpcMetrics(registry), limits)
+        self._boundary = RpcInterceptor(RpcMetrics(registry), limits)
         self._drained = False
         own = (
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),

@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry
 from threadpoolctl import threadpool_limits
 
 from services.common.errors import HarkenError
-from services.common.live import Live
 from services.common.logs import Logger, configure_logs, log_faults_of_tasks, logger
+from services.common.reloadable import Reloadable
 from services.common.settings_reload import ReloadMetrics, SettingsReload, log_doubts
 from services.common.settings_source import Settings, SettingsError, SettingsSource
 from services.common.settings_text import reference_lines, value_lines
@@ -32,7 +32,7 @@ _GARBAGE_AFTER = 50_000
 """Objects made before cycles are looked for. Python's default of 700 goes over a catalogue of small
 objects many times a second, and finds next to nothing."""
 
-Serve = Callable[[Live[Settings], CollectorRegistry], Coroutine[Any, Any, None]]
+Serve = Callable[[Reloadable[Settings], CollectorRegistry], Coroutine[Any, Any, None]]
 """Serves until SIGTERM or SIGINT, following changes of the settings."""
 
 _NO_OPTIONS: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -103,7 +103,7 @@ async def _serve(
 ) -> None:
     log_faults_of_tasks(asyncio.get_running_loop(), log)
     registry = CollectorRegistry()
-    live = Live(settings)
+    live = Reloadable(settings)
     reload = SettingsReload(source, live, ReloadMetrics(registry), configure_logs)
     reloading = asyncio.create_task(reload.run())
     try:

@@ -8,8 +8,8 @@ from typing import Generic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.common.live import Live
 from services.common.logs import logger
+from services.common.reloadable import Reloadable
 from services.common.service_settings import RELOADS
 from services.common.settings_file import Stamp, stamp_of
 from services.common.settings_source import Loaded, Settings, SettingsError, SettingsSource
@@ -42,7 +42,7 @@ class SettingsReload(Generic[Settings]):
     def __init__(
         self,
         source: SettingsSource[Settings],
-        live: Live[Settings],
+        live: Reloadable[Settings],
         metrics: ReloadMetrics,
         on_log_level: Callable[[str], None],
     ) -> None:

@@ -39,7 +39,7 @@ class _Tally:
         )
 
 
-class Contest:
+class ProgressiveValidation:
     """One comparison over one timeline."""
 
     def __init__(

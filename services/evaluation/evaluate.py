@@ -12,10 +12,10 @@ import numpy as np
 from services.common.content_features import Content
 from services.dataset.history.events import Events
 from services.evaluation.arm import Arm, Learner
-from services.evaluation.contest import Contest
+from services.evaluation.baselines.registry import BASELINES, BaselineContext, RefusedError
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.contest import ProgressiveValidation
 from services.evaluation.outcomes import Outcomes
-from services.evaluation.peers.registry import PEERS, PeerContext, RefusedError
-from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.protocol import Rules
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
@@ -29,7 +29,7 @@ from services.system.generation import bootstrap_generation, engagement
 from services.system.timeline import Timeline, make_timeline
 
 _FORECAST_AFTER_SECONDS = 15.0
-ALL_ARMS = (*PEERS, *SYSTEM_ARMS)
+ALL_ARMS = (*BASELINES, *SYSTEM_ARMS)
 NEED_TRAINING = (WARM,)
 
 
@@ -44,7 +44,7 @@ class Plan:
     arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
     vectors. slates: those of `full` are logged, and what came of them is learned, too. train: the
     system's generation is trained before the split, with the parameters of a file if given;
-    generation: or it is this one, a folder. peer_seconds: a peer that expects to take longer is
+    generation: or it is this one, a folder. peer_seconds: a baseline that expects to take longer is
     left out.
     """
 
@@ -112,7 +112,7 @@ def evaluate(
         seconds |= {f"fit {arm.name}": arm.fit_seconds for arm in arms}
         began = time.perf_counter()
         with watcher.bar("test part, in groups", timeline.groups) as show:
-            outcomes = Contest(timeline, rules, arms, learners).run(
+            outcomes = ProgressiveValidation(timeline, rules, arms, learners).run(
                 _forecast(timeline.groups, show, watcher.say)
             )
         seconds["test part"] = time.perf_counter() - began
@@ -201,7 +201,7 @@ def _add_peers(
         len(events.user_ids),
         len(timeline.item_ids),
     )
-    for name in (name for name in plan.arms if name in PEERS):
+    for name in (name for name in plan.arms if name in BASELINES):
         began = time.perf_counter()
         try:
             scorer = _fit_peer(name, train, timeline, plan, watcher)
@@ -218,8 +218,8 @@ def _add_peers(
 def _fit_peer(
     name: str, train: TrainPart, timeline: Timeline, plan: Plan, watcher: Watcher
 ) -> Scorer:
-    peer = PEERS[name]
-    missing = peer.missing()
+    baseline = BASELINES[name]
+    missing = baseline.missing()
     if missing is not None:
         raise RefusedError(missing)
     with watcher.bar(f"fitting {name}", 100) as show:
@@ -230,10 +230,10 @@ def _fit_peer(
         def say(text: str) -> None:
             watcher.say(f"{name}: {text}")
 
-        context = PeerContext(
+        context = BaselineContext(
             timeline, plan.rules.seed, plan.peer_seconds, plan.max_items_ease, progress, say
         )
-        scorer = peer.fit(train, context)
+        scorer = baseline.fit(train, context)
         show(100)
     return scorer
 

@@ -43,8 +43,8 @@ class Rules:
             if excluded
             else "repeats include: items that the user has seen are ranked, too, and every event "
             "is scored.",
-            "Events of no or negative weight (hides, dislikes) are not scored; peers do not see "
-            "them.",
+            "Events of no or negative weight (hides, dislikes) are not scored; baselines do not "
+            "see them.",
             "Confidence intervals: 95%, bootstrap over users "
             f"({self.resamples} resamples, seed {self.seed}); ratios are paired.",
         ]

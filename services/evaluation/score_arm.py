@@ -1,4 +1,4 @@
-"""Peers as arms."""
+"""Baselines as arms."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from services.system.timeline import Codes, Ints
 
 
 class Scorer(Protocol):
-    """A fitted peer."""
+    """A fitted baseline."""
 
     def scores(self, items: Codes, times_us: Ints, now_us: int) -> npt.NDArray[np.floating]:
         """Return a score of every item, [items], for a user with this history, oldest first.
@@ -22,7 +22,7 @@ class Scorer(Protocol):
 
 
 class ScoreArm:
-    """Ranks by the scores of a peer."""
+    """Ranks by the scores of a baseline."""
 
     def __init__(self, name: str, scorer: Scorer, fit_seconds: float, count: int) -> None:
         self.name = name

@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from services.common.errors import EpochLostError, StoreUnavailableError
-from services.common.feed_lag import FeedLag
 from services.common.logs import logger
-from services.common.loop_stages import VISIBLE, LoopMetrics
-from services.common.progress import Applied, Progress
+from services.common.pipeline_latency import VISIBLE, PipelineLatency
 from services.common.status import reason_of
 from services.feed.entries import Entries
 from services.feed.entries_codec import RefusedEntriesError, decode
+from services.feed.feed_lag import FeedLag
+from services.feed.progress import Applied, Progress
 
 SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
@@ -62,7 +62,7 @@ class EntriesSink(Protocol):
 class EntriesMetrics:
     """State of a subscription."""
 
-    def __init__(self, registry: CollectorRegistry, loop: LoopMetrics) -> None:
+    def __init__(self, registry: CollectorRegistry, loop: PipelineLatency) -> None:
         self.connected = Gauge(
             "harken_entries_connected", "1 while following the log's entries, else 0.",
             registry=registry,

@@ -112,7 +112,7 @@ class ColumnSections:
 
     rules: RuleCells | None = None
     popularity: PopularityRows | None = None
-    place_popularity: PlaceCells | None = None
+    context_popularity: PlaceCells | None = None
 
 
 class OutcomeFigures(NamedTuple):

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
+from services.common.history_context import PLACES
 from services.common.norm_slack import NORM_SLACK
-from services.common.place_in_history import PLACES
 from services.feed.parameters import (
     MAX_SLOTS,
     CatalogueChanges,
@@ -231,7 +231,7 @@ def _check_popularity(rows: PopularityRows) -> None:
 
 
 def _check_places(cells: PlaceCells) -> None:
-    _check_levels("place_popularity.levels", cells.levels)
+    _check_levels("context_popularity.levels", cells.levels)
 
 
 COLUMNS: Mapping[str, ColumnSection] = MappingProxyType(
@@ -252,7 +252,7 @@ COLUMNS: Mapping[str, ColumnSection] = MappingProxyType(
             {},
             _check_popularity,
         ),
-        "place_popularity": ColumnSection(
+        "context_popularity": ColumnSection(
             PlaceCells,
             pb.SECTION_POPULARITY,
             {"items": ITEMS, "places": NUMBERS, "levels": "<f8"},

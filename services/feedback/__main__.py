@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 from prometheus_client import CollectorRegistry
 
-from services.common.live import Live
 from services.common.migrations import migrate
+from services.common.reloadable import Reloadable
 from services.common.service_main import run_service
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.process import SCHEMA, run
@@ -15,7 +15,7 @@ from services.feedback.process import SCHEMA, run
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def _serve(live: Live[FeedbackConfig], registry: CollectorRegistry) -> None:
+async def _serve(live: Reloadable[FeedbackConfig], registry: CollectorRegistry) -> None:
     try:
         await run(live, registry)
     except asyncpg.UndefinedTableError as error:

@@ -16,7 +16,7 @@ from services.common.service_settings import (
     ServiceSettings,
 )
 from services.feedback.events.domain.event_types import PRESETS, EventType, preset
-from services.feedback.learner.model.live_comparison import ComparisonConfig
+from services.feedback.learner.model.progressive_validation import ComparisonConfig
 
 
 class Role(StrEnum):

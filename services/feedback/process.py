@@ -24,10 +24,10 @@ from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
-from services.common.live import Live
 from services.common.logs import logger
-from services.common.loop_stages import ACCEPTED, PUSHED, LoopMetrics
+from services.common.pipeline_latency import ACCEPTED, PUSHED, PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.reloadable import Reloadable
 from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
 from services.common.tracing import event_tracer
@@ -64,7 +64,7 @@ from services.feedback.learner.learner import Learner, LearnerTimes
 from services.feedback.learner.learner_metrics import LearnerMetrics
 from services.feedback.learner.learner_state import LearnerState
 from services.feedback.learner.learner_store import LearnerStore
-from services.feedback.learner.model.joiner import JoinerConfig
+from services.feedback.learner.model.attribution_joiner import AttributionConfig
 from services.feedback.learner.model.shown_step import ShownStepConfig
 from services.feedback.learner.model.slate_learning import SlateConfig
 from services.feedback.learner.model.tenant_state import LearningConfig
@@ -102,17 +102,17 @@ class _Shared:
     `core` are connections for what must never wait behind calls: flusher, learner, hub, probe.
     """
 
-    settings: Live[FeedbackConfig]
+    settings: Reloadable[FeedbackConfig]
     pool: asyncpg.Pool
     core: asyncpg.Pool
     registry: CollectorRegistry
-    loop: LoopMetrics
+    loop: PipelineLatency
     generations: GenerationStore
     hub: FrameHub
     log: LogHub
 
 
-async def run(settings: Live[FeedbackConfig], registry: CollectorRegistry) -> None:
+async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry) -> None:
     """Serve until SIGTERM or SIGINT; metrics go to `registry`."""
     config = settings.value
     stop = stop_signal()
@@ -123,7 +123,7 @@ async def run(settings: Live[FeedbackConfig], registry: CollectorRegistry) -> No
     ):
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
-        loop = LoopMetrics(registry, tracer)
+        loop = PipelineLatency(registry, tracer)
         await _serve(settings, registry, loop, pool, core, stop)
 
 
@@ -140,9 +140,9 @@ async def _pool(config: FeedbackConfig, size: int) -> AsyncIterator[asyncpg.Pool
 
 
 async def _serve(
-    settings: Live[FeedbackConfig],
+    settings: Reloadable[FeedbackConfig],
     registry: CollectorRegistry,
-    loop: LoopMetrics,
+    loop: PipelineLatency,
     pool: asyncpg.Pool,
     core: asyncpg.Pool,
     stop: asyncio.Event,
@@ -230,7 +230,7 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
 
 
 def _learning(config: FeedbackConfig) -> LearningConfig:
-    joiner = JoinerConfig(
+    joiner = AttributionConfig(
         settle_us=int(config.settle_seconds * 1e6),
         window_us=int(config.attribution_seconds * 1e6),
         max_slates=config.pending_slates,

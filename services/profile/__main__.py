@@ -4,15 +4,15 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
-from services.common.live import Live
 from services.common.migrations import migrate
+from services.common.reloadable import Reloadable
 from services.common.server import stop_signal
 from services.common.service_main import run_service
 from services.profile.config import ProfileConfig
 from services.profile.process import MIGRATIONS, SCHEMA, serve
 
 
-async def _serve(live: Live[ProfileConfig], registry: CollectorRegistry) -> None:
+async def _serve(live: Reloadable[ProfileConfig], registry: CollectorRegistry) -> None:
     await serve(live, registry, stop_signal())
 
 

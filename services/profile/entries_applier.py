@@ -9,9 +9,9 @@ from google.protobuf.struct_pb2 import Struct
 
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
-from services.common.progress import Applied, Progress
 from services.feed.entries import Entries
 from services.feed.entries_codec import RefusedEntriesError
+from services.feed.progress import Applied, Progress
 from services.profile.attributes import to_json
 from services.profile.domain.changes import Batch, event_count, later_part, retracts
 from services.profile.metrics import ProfileMetrics

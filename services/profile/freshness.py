@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from services.common.errors import NotReadyError, StaleError
 from services.common.position import Position
-from services.common.progress import Applied, Progress
+from services.feed.progress import Applied, Progress
 from services.profile.metrics import ProfileMetrics
 
 

@@ -10,13 +10,13 @@ from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.channels import open_channel
 from services.common.database import open_pool
-from services.common.feed_client import FeedClient, FeedMetrics
-from services.common.live import Live
-from services.common.loop_stages import LoopMetrics
+from services.common.pipeline_latency import PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
+from services.feed.frames_client import FeedClient, FeedMetrics
 from services.profile.config import ProfileConfig
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
@@ -44,7 +44,7 @@ _BACKGROUND_CONNECTIONS = 4
 
 
 async def serve(
-    settings: Live[ProfileConfig], registry: CollectorRegistry, stop: asyncio.Event
+    settings: Reloadable[ProfileConfig], registry: CollectorRegistry, stop: asyncio.Event
 ) -> None:
     """Serve until `stop` is set, then drain; metrics go to `registry`.
 
@@ -67,8 +67,8 @@ async def serve(
             HistoryStore(background), AttributeStore(background), metrics
         )
         entries = EntriesClient(
-            channel, applier, EntriesMetrics(registry, LoopMetrics(registry, tracer)), "profile",
-            user_facts=True, gather_seconds=config.gather_seconds,
+            channel, applier, EntriesMetrics(registry, PipelineLatency(registry, tracer)),
+            "profile", user_facts=True, gather_seconds=config.gather_seconds,
         )  # fmt: skip
         vectors = await VectorApplier.open(VectorStore(background))
         feed = FeedClient(

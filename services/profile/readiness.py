@@ -9,9 +9,9 @@ replicas would stop at once.
 import asyncio
 
 from services.common.errors import StoreUnavailableError
-from services.common.live import Live
 from services.common.logs import logger
 from services.common.process_metrics import DatabaseMetrics
+from services.common.reloadable import Reloadable
 from services.common.server import Health
 from services.feed.entries_client import EntriesClient
 from services.profile.entries_applier import EntriesApplier
@@ -33,7 +33,7 @@ class Readiness:
         entries: EntriesClient,
         metrics: ProfileMetrics,
         database: DatabaseMetrics,
-        max_lag: Live[int],
+        max_lag: Reloadable[int],
     ) -> None:
         """`max_lag` is in entries of the log."""
         self._health = health

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 
 from harken.internal.feed.v1 import frame_pb2
-from services.common.feed_client import FrameRefusedError, applied_by
-from services.common.progress import Applied, Progress
+from services.feed.frames_client import FrameRefusedError, applied_by
 from services.feed.parameters_codec import check_norms, read_user_vectors, refuse
+from services.feed.progress import Applied, Progress
 from services.profile.domain.changes import UserId
 from services.profile.store.vector_store import (
     GenerationName,

@@ -4,14 +4,14 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
-from services.common.live import Live
+from services.common.reloadable import Reloadable
 from services.common.server import stop_signal
 from services.common.service_main import run_service
 from services.ranker.config import RankerConfig
 from services.ranker.process import serve
 
 
-async def _serve(live: Live[RankerConfig], registry: CollectorRegistry) -> None:
+async def _serve(live: Reloadable[RankerConfig], registry: CollectorRegistry) -> None:
     await serve(live, registry, stop_signal())
 
 

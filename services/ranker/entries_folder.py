@@ -7,14 +7,14 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from services.common.progress import Applied, Progress
 from services.feed.entries import Entries, ItemVisibility, TenantEntries
+from services.feed.progress import Applied, Progress
 from services.ranker.domain.entries_window import EntriesWindow
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_entries import UserEntries
 from services.ranker.domain.user_state import UserState
 from services.ranker.domain.visibility import Overlays, visible_at
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 
 MAX_EVENTS = 50_000
 MAX_SECONDS = 10.0
@@ -30,7 +30,7 @@ class EntriesFolder:
 
     def __init__(
         self,
-        frames: FrameFolder,
+        frames: FrameApplier,
         overlays: Overlays,
         taken: Callable[[Entries], None] | None = None,
         window: EntriesWindow | None = None,

@@ -14,7 +14,7 @@ from services.common.onnx_model import ITEM_VECTORS, SCORER
 from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.scorer import Scorer, UnusableScorerError
-from services.ranker.frame_folder import UnusableGenerationError
+from services.ranker.frame_applier import UnusableGenerationError
 from services.ranker.metrics import RankerMetrics
 
 _log = logger("generations")

@@ -9,18 +9,18 @@ from prometheus_client import CollectorRegistry
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
-from services.common.feed_client import FeedClient, FeedMetrics
-from services.common.live import Live
-from services.common.loop_stages import LoopMetrics
+from services.common.pipeline_latency import PipelineLatency
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
+from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
+from services.feed.frames_client import FeedClient, FeedMetrics
 from services.ranker.config import RankerConfig
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.metrics import RankerMetrics
 from services.ranker.profile_probe import ProfileProbe
@@ -45,7 +45,7 @@ SECTIONS = (
 
 
 async def serve(
-    settings: Live[RankerConfig], registry: CollectorRegistry, stop: asyncio.Event
+    settings: Reloadable[RankerConfig], registry: CollectorRegistry, stop: asyncio.Event
 ) -> None:
     """Serve until `stop` is set, then drain; metrics go to `registry`."""
     config = settings.value
@@ -59,7 +59,7 @@ async def serve(
     ):
         traces = None if tracer is None else SlateTraces(tracer)
         overlays = Overlays()
-        frames = FrameFolder(
+        frames = FrameApplier(
             GenerationLoader(feedback, metrics, config.generation_seconds),
             lambda tenant: TenantReplica(
                 tenant, HALF_LIFE_SECONDS, config.max_cached_users, overlays.of(tenant)
@@ -72,7 +72,7 @@ async def serve(
         entries_client = EntriesClient(
             feedback,
             entries,
-            EntriesMetrics(registry, LoopMetrics(registry, tracer)),
+            EntriesMetrics(registry, PipelineLatency(registry, tracer)),
             subscriber,
             from_newest=True,
         )

@@ -9,7 +9,7 @@ from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from harken.profile.v1 import profile_service_pb2_grpc
 from services.common.logs import logger
-from services.common.progress import Progress
+from services.feed.progress import Progress
 
 PROBE = subject_pb2.Subject(session_id="harken-ranker-asks-whether-profile-answers")
 """Nobody: profile knows nothing about it, and says so."""

@@ -5,11 +5,11 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from services.common.feed_client import FeedClient
-from services.common.live import Live
-from services.common.progress import Progress
+from services.common.reloadable import Reloadable
 from services.common.server import Health
 from services.feed.entries_client import EntriesClient
+from services.feed.frames_client import FeedClient
+from services.feed.progress import Progress
 from services.ranker.domain.visibility import Overlays
 from services.ranker.profile_probe import ProfileProbe
 
@@ -43,7 +43,7 @@ class Readiness:
         entries: EntriesClient,
         applied: Progress,
         overlays: Overlays,
-        bounds: Live[ReadinessBounds],
+        bounds: Reloadable[ReadinessBounds],
         profile: ProfileProbe,
     ) -> None:
         self._frames = frames

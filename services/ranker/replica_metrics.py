@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 
 
 class ReplicaCollector(Collector):
     """Figures of all tenants. Reads only counts, so it may run beside the event loop."""
 
-    def __init__(self, folder: FrameFolder) -> None:
+    def __init__(self, folder: FrameApplier) -> None:
         self._folder = folder
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

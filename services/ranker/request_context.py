@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
-from services.common.live import Live
 from services.common.position import Position
+from services.common.reloadable import Reloadable
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 from services.ranker.entries_folder import EntriesFolder
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 from services.ranker.readiness import Readiness
 from services.ranker.user_states import ProfileAwayError, UserStates
 
@@ -42,11 +42,11 @@ class RequestContexts:
 
     def __init__(
         self,
-        frames: FrameFolder,
+        frames: FrameApplier,
         entries: EntriesFolder,
         readiness: Readiness,
         users: UserStates,
-        min_profile_wait_seconds: Live[float],
+        min_profile_wait_seconds: Reloadable[float],
         max_profile_wait_seconds: float,
         clock: Callable[[], float],
     ) -> None:

@@ -9,7 +9,7 @@ from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.answer_size import check_answer_size
 from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
-from services.common.live import Live
+from services.common.reloadable import Reloadable
 from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
@@ -48,8 +48,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         serving_state: ServingState,
         metrics: RankerMetrics,
         slate_log: SlateLog,
-        surface_weights: Live[dict[str, dict[str, float]]],
-        seen_rules: Live[SeenRules],
+        surface_weights: Reloadable[dict[str, dict[str, float]]],
+        seen_rules: Reloadable[SeenRules],
         traces: SlateTraces | None = None,
     ) -> None:
         """Order slates by `surface_weights`, of outcomes by surface, where it has any.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from services.common.progress import Progress
+from services.feed.progress import Progress
 from services.ranker.domain.arrays import Float32s
 from services.ranker.domain.item_index import digest_of
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 from services.ranker.readiness import Readiness
 
 
@@ -26,7 +26,7 @@ class _Digest:
 class ServingState:
     """Reads state and digests. A digest is taken anew only when items or vectors changed."""
 
-    def __init__(self, folder: FrameFolder, entries: Progress, readiness: Readiness) -> None:
+    def __init__(self, folder: FrameApplier, entries: Progress, readiness: Readiness) -> None:
         self._folder = folder
         self._entries = entries
         self._readiness = readiness

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from harken.common.v1 import subject_pb2
 from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2
-from services.common.live import Live
 from services.common.logs import logger
+from services.common.reloadable import Reloadable
 from services.common.retry_info import pause_seconds
 from services.ranker.domain.shown_columns import ShownColumns
 
@@ -82,7 +82,10 @@ class SlateLog:
     """Takes slates on the event loop and sends them to RecordSlates in batches."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, metrics: SlateLogMetrics, bounds: Live[SlateLogBounds]
+        self,
+        channel: grpc.aio.Channel,
+        metrics: SlateLogMetrics,
+        bounds: Reloadable[SlateLogBounds],
     ) -> None:
         self._stub: slate_service_pb2_grpc.SlateServiceAsyncStub
         self._stub = slate_service_pb2_grpc.SlateServiceStub(channel)  # type: ignore[assignment]

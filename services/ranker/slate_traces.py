@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 
-from services.common.loop_stages import VISIBLE
+from services.common.pipeline_latency import VISIBLE
 from services.common.tracing import EventTracer
 from services.feed.entries import Entries
 

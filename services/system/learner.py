@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from harken.internal.feed.v1 import frame_pb2
-from services.common.progress import Applied
 from services.feed.entries import TenantEntries
+from services.feed.progress import Applied
 from services.feedback.learner.frame_conversion import frame_of
 from services.feedback.learner.model.checkpoint import checkpoint
 from services.feedback.learner.model.entries import (

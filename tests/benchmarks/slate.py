@@ -35,7 +35,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
 from services.ranker.slate_id import new_slate_id
 from tests.ranker.entries import Told, stretch
@@ -50,9 +50,9 @@ HALF_LIFE = 14 * 86400.0
 RULE = read_rule(preset_rule("shopping"))
 
 
-def filled_folder(items: int, rng: np.random.Generator) -> FrameFolder:
+def filled_folder(items: int, rng: np.random.Generator) -> FrameApplier:
     """Return a folder whose one tenant has `items` items with everything filled in."""
-    folder = FrameFolder(
+    folder = FrameApplier(
         KnownGenerations(), lambda name: TenantReplica(name, HALF_LIFE, 10_000), Overlays()
     )
     changes = Changes(activated=manifest(dimension=DIMENSION))

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from services.cli.local_suite import local_suite
 from services.cli.suite import Suite, SuiteConfig
-from services.common.loop_stages import VISIBLE, LoopMetrics
+from services.common.pipeline_latency import VISIBLE, PipelineLatency
 from services.common.tracing import event_tracer
 from tests.deploy.observability.scrape import scrape
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
@@ -55,7 +55,7 @@ async def _hook(target: str, share: float) -> float:
     accepted_us = [int(time.time() * 1e6)] * _EVENTS
     sequences = list(range(1, _EVENTS + 1))
     async with event_tracer("benchmark", target, share) as tracer:
-        stage = LoopMetrics(CollectorRegistry(), tracer).stage(VISIBLE)
+        stage = PipelineLatency(CollectorRegistry(), tracer).stage(VISIBLE)
         found = []
         for _ in range(_REPEATS):
             began = time.process_time()

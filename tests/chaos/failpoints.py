@@ -63,8 +63,8 @@ POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "keep": ("services.profile.store.vector_store", "VectorStore", "keep"),
         "update": ("services.profile.store.attribute_store", "AttributeStore", "update"),
         "deliver": ("services.profile.outbox_relay", "OutboxRelay", "_deliver"),
-        "fold": ("services.ranker.frame_folder", "FrameFolder", "_fold"),
-        "restart": ("services.ranker.frame_folder", "FrameFolder", "restart"),
+        "fold": ("services.ranker.frame_applier", "FrameApplier", "_fold"),
+        "restart": ("services.ranker.frame_applier", "FrameApplier", "restart"),
         "follow": ("services.ranker.entries_folder", "EntriesFolder", "apply"),
         "user": ("services.ranker.user_states", "UserStates", "get"),
     }

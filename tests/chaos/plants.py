@@ -80,7 +80,7 @@ def position_too_high() -> None:
 
 def stale_as_fresh() -> None:
     """Pass whatever is there as fresh."""
-    from services.common.progress import Progress
+    from services.feed.progress import Progress
 
     async def wrong(*_: Any, **__: Any) -> bool:
         return True
@@ -104,20 +104,20 @@ def cursor_skips_rows() -> None:
 
 def frame_skipped_by_ranker() -> None:
     """Move on without folding."""
-    from services.ranker.frame_folder import FrameFolder
+    from services.ranker.frame_applier import FrameApplier
 
-    fold, now = FrameFolder._fold, _Every(7)
+    fold, now = FrameApplier._fold, _Every(7)
 
     async def wrong(self: Any, frame: Any, replicas: Any) -> None:
         if frame.after_version == 0 or not now():
             await fold(self, frame, replicas)
 
-    _put(FrameFolder, "_fold", wrong)
+    _put(FrameApplier, "_fold", wrong)
 
 
 def entries_skipped_by_ranker() -> None:
     """Count a stretch of the log as applied without applying it."""
-    from services.common.progress import Applied
+    from services.feed.progress import Applied
     from services.ranker.entries_folder import EntriesFolder
 
     take, now = EntriesFolder._take, _Every(10)

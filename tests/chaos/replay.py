@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.database import open_pool
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.config import FeedbackConfig
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.generations.generation_store import GenerationStore

@@ -12,12 +12,12 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.common.admission_queue import AdmissionQueue
 from services.common.call_limits import CallLimits
-from services.common.live import Live
-from services.common.rpc_boundary import RpcBoundary
+from services.common.reloadable import Reloadable
+from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 from services.common.server import Server
-from services.common.turns import Turns
 from tests.waiting import until
 
 WORK_SECONDS = 0.01
@@ -46,7 +46,7 @@ class Busy:
     async def serving(self) -> AsyncIterator[str]:
         handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
         limits = CallLimits(in_flight=10 * CALLS, queue_seconds=QUEUE_SECONDS)
-        boundary = RpcBoundary(RpcMetrics(self.registry), Live(limits))
+        boundary = RpcInterceptor(RpcMetrics(self.registry), Reloadable(limits))
         server = grpc.aio.server(interceptors=[boundary])
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)
@@ -59,7 +59,7 @@ class Busy:
     @contextlib.asynccontextmanager
     async def behind_a_whole_server(self) -> AsyncIterator[str]:
         """Serve as our processes do, with the limits that gRPC itself has there."""
-        limits = Live(CallLimits(in_flight=1000, queue_seconds=QUEUE_SECONDS))
+        limits = Reloadable(CallLimits(in_flight=1000, queue_seconds=QUEUE_SECONDS))
         server = Server(self.registry, ["harken.test.Test"], limits, 60.0)
         handlers: Any = {"Work": grpc.unary_unary_rpc_method_handler(self.work)}
         server.grpc.add_generic_rpc_handlers(
@@ -113,7 +113,7 @@ async def test_few_calls_are_no_standing_queue_however_slow_the_machine_is(
 ) -> None:
     real, gone = time.monotonic, 0.0
     monkeypatch.setattr(time, "monotonic", lambda: real() + gone)
-    turns = Turns(Live(CallLimits(1000, queue_seconds=60.0, standing_seconds=0.1)))
+    turns = AdmissionQueue(Reloadable(CallLimits(1000, queue_seconds=60.0, standing_seconds=0.1)))
     found = []
     many = [asyncio.create_task(turns.take()) for _ in range(100)]
     few, rest = many[:40], many[40:]
@@ -129,7 +129,7 @@ async def test_few_calls_are_no_standing_queue_however_slow_the_machine_is(
 
 
 async def test_turns_are_taken_one_by_one_in_order() -> None:
-    turns = Turns(Live(CallLimits(100, 60.0)))
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0)))
     began: list[int] = []
     never = asyncio.Event()
 

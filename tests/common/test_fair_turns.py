@@ -12,17 +12,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from harken.feedback.v1 import feedback_service_pb2
+from services.common.admission_queue import AdmissionQueue
 from services.common.bulk_work import BulkWork
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.errors import OverloadedError
-from services.common.live import Live
 from services.common.position import Position
-from services.common.progress import Applied, Progress
-from services.common.rpc_boundary import RpcBoundary, tenant_of
+from services.common.reloadable import Reloadable
+from services.common.rpc_interceptor import RpcInterceptor, tenant_of
 from services.common.rpc_metrics import RpcMetrics
 from services.common.seldom import Seldom
-from services.common.turns import Turns
+from services.feed.progress import Applied, Progress
 from tests.faults import fault_of, reason_of
 from tests.waiting import until
 
@@ -42,7 +42,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.limits = Live(LIMITS)
+        self.limits = Reloadable(LIMITS)
         self.progress = Progress(Applied(1, 1, 0))
         self.channel: Any = None
 
@@ -65,7 +65,7 @@ class Waiting:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        boundary = RpcBoundary(RpcMetrics(self.registry), self.limits)
+        boundary = RpcInterceptor(RpcMetrics(self.registry), self.limits)
         server = grpc.aio.server(interceptors=[boundary])
         unary: Any = grpc.unary_unary_rpc_method_handler
         parse = feedback_service_pb2.RecordEventsRequest.FromString
@@ -152,7 +152,7 @@ async def test_streams_are_bounded_by_address() -> None:
 
 async def test_a_large_flow_waits_for_itself_and_classes_have_their_weight() -> None:
     """Twelve calls of a noisy tenant came first; a slate and an event of others pass them."""
-    turns = Turns(Live(CallLimits(100, 60.0, 60.0)))
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0, 60.0)))
     began: list[str] = []
 
     async def call(name: str, kind: CallClass, tenant: str, cost: float = 1.0) -> None:
@@ -172,7 +172,7 @@ async def test_a_large_flow_waits_for_itself_and_classes_have_their_weight() -> 
 
 
 async def test_work_that_cannot_end_within_its_deadline_is_refused_at_once() -> None:
-    turns = Turns(Live(CallLimits(100, 60.0, 60.0)))
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0, 60.0)))
     await turns.take()
     with pytest.raises(OverloadedError, match="deadline"):
         await turns.take(left=0.2, needs=0.5)
@@ -181,7 +181,7 @@ async def test_work_that_cannot_end_within_its_deadline_is_refused_at_once() -> 
 
 async def test_no_more_begin_than_may_work() -> None:
     working = 0
-    turns = Turns(Live(CallLimits(100, 60.0, 60.0)), lambda: 2 - working)
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0, 60.0)), lambda: 2 - working)
 
     async def call() -> None:
         nonlocal working
@@ -208,7 +208,7 @@ async def test_short_calls_begin_together_and_long_ones_one_by_one(
     """Eleven come. Between two rounds of the loop as many begin as take a millisecond together."""
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    turns = Turns(Live(CallLimits(100, 60.0, 60.0)))
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0, 60.0)))
     began: list[int] = []
 
     async def call(number: int) -> None:
@@ -236,7 +236,7 @@ async def test_short_calls_begin_together_and_long_ones_one_by_one(
 
 async def test_together_no_more_begin_than_may_work() -> None:
     working = most = 0
-    turns = Turns(Live(CallLimits(100, 60.0)), lambda: 3 - working)
+    turns = AdmissionQueue(Reloadable(CallLimits(100, 60.0)), lambda: 3 - working)
 
     async def call(rounds: int) -> None:
         nonlocal working, most
@@ -312,7 +312,7 @@ def test_slates_go_before_events_and_those_before_reads_and_bulk() -> None:
 async def test_who_comes_when_all_places_are_taken_begins_when_one_is_free() -> None:
     """Whoever works, and nobody comes later: once, such a call waited for ever."""
     working = 0
-    turns = Turns(Live(CallLimits(1, 60.0)), lambda: 1 - working)
+    turns = AdmissionQueue(Reloadable(CallLimits(1, 60.0)), lambda: 1 - working)
     await turns.take()
     working = 1
     # The turn has been passed on, to nobody: rounds of the loop, some milliseconds of them.

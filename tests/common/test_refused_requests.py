@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from services.common.call_limits import CallLimits
 from services.common.errors import FieldViolation, InvalidRequestError
-from services.common.live import Live
-from services.common.rpc_boundary import RpcBoundary
+from services.common.reloadable import Reloadable
+from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 from tests.faults import fault_of, fields_of
 
@@ -36,7 +36,7 @@ async def _read(call: Any) -> None:
 async def test_refused_requests_do_not_wait_for_the_garbage_collector() -> None:
     limits = CallLimits(in_flight=10, queue_seconds=1.0)
     server = grpc.aio.server(
-        interceptors=[RpcBoundary(RpcMetrics(CollectorRegistry()), Live(limits))]
+        interceptors=[RpcInterceptor(RpcMetrics(CollectorRegistry()), Reloadable(limits))]
     )
     handlers: Any = {
         "Single": grpc.unary_unary_rpc_method_handler(_single),

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.evaluation.arm import Moment, Ranking
-from services.evaluation.contest import Contest
+from services.evaluation.baselines.decayed_popularity import DecayedPopularity
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.contest import ProgressiveValidation
 from services.evaluation.outcomes import Outcomes
-from services.evaluation.peers.decayed_popularity import DecayedPopularity
-from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.score_arm import ScoreArm
 from services.evaluation.summary import summarise
@@ -49,7 +49,7 @@ def compare(timeline: Timeline, rules: Rules, **scorers: object) -> Outcomes:
         for name, scorer in scorers.items()
     ]
     learners = [scorer for scorer in scorers.values() if hasattr(scorer, "reveal")]
-    return Contest(timeline, rules, arms, learners).run()  # type: ignore[arg-type]
+    return ProgressiveValidation(timeline, rules, arms, learners).run()  # type: ignore[arg-type]
 
 
 rows = st.lists(
@@ -157,7 +157,7 @@ def test_learners_hear_of_a_group_after_it_was_ranked() -> None:
     rules = Rules(start=1)
     timeline = timeline_of(history, rules)
     spy = Spy()
-    Contest(timeline, rules, [spy], [spy]).run()
+    ProgressiveValidation(timeline, rules, [spy], [spy]).run()
     assert calls == [
         ("rank", [1, 2]), ("reveal", [1, 2]),
         ("rank", [0]), ("reveal", [0]),

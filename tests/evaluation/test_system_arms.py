@@ -7,7 +7,7 @@ import pytest
 
 from harken.internal.feed.v1 import frame_pb2
 from services.common.content_features import Content
-from services.evaluation.contest import Contest
+from services.evaluation.contest import ProgressiveValidation
 from services.evaluation.outcomes import Outcomes
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import SlateArm
@@ -47,7 +47,7 @@ def run(
     with system_run(
         timeline, CONTENTS, bootstrap_generation(16), LearningConfig(), SYSTEM_ARMS, rules
     ) as system:
-        found = Contest(timeline, rules, system.arms, system.learners).run()
+        found = ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
     return found, {arm.name: arm.ranks.tolist() for arm in found.arms}
 
 
@@ -102,7 +102,7 @@ def test_seen_items_are_in_no_ranking_unless_they_are_wanted(repeats: Repeats) -
 
         arm.rank = watched  # type: ignore[method-assign]
     with system:
-        Contest(timeline, rules, system.arms, system.learners).run()
+        ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
     if repeats is Repeats.EXCLUDE:
         assert set(shown_seen.values()) == {0}
     else:
@@ -123,7 +123,7 @@ def test_frozen_params_keeps_vectors_and_counts_of_the_split_and_goes_on_with_us
         everything = np.arange(len(ITEMS))
         vectors = replicas["full"].index.copy_rows(everything)
         counts = replicas["full"].popularity.counts(everything).tolist()
-        Contest(timeline, rules, system.arms, system.learners).run()
+        ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
     frozen, full = replicas["frozen_params"], replicas["full"]
     assert (frozen.index.copy_rows(everything) == vectors).all()
     assert (full.index.copy_rows(everything) != vectors).any()
@@ -143,7 +143,7 @@ def test_items_come_into_the_catalogue_with_their_first_event() -> None:
     rules = Rules(start=2)
     timeline = timeline_of(rows, rules)
     system = system_run(timeline, {}, bootstrap_generation(16), LearningConfig(), ["full"], rules)
-    found = Contest(timeline, rules, system.arms, system.learners).run()
+    found = ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
     # c is not known when u takes it; a moment later it is, beside a which v has not seen.
     assert found.arms[0].ranks[0] == np.inf
     assert found.arms[0].ranks[1] in (1.0, 2.0)

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from harken.internal.log.v1 import entry_pb2
 from services.common.database import open_pool
-from services.common.live import Live
-from services.common.loop_stages import ACCEPTED, LoopMetrics
 from services.common.migrations import migrate
+from services.common.pipeline_latency import ACCEPTED, PipelineLatency
+from services.common.reloadable import Reloadable
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.events.event_flusher import EventFlusher, FlusherMetrics
@@ -69,8 +69,8 @@ async def flushing(pool: asyncpg.Pool, handed: Handed) -> AsyncIterator[EventFlu
     registry = CollectorRegistry()
     directory = ItemDirectory()
     directory.add([("t", "i")])
-    metrics = FlusherMetrics(registry, LoopMetrics(registry).stage(ACCEPTED))
-    flusher = EventFlusher(pool, directory, metrics, 50, Live(100_000), handed)
+    metrics = FlusherMetrics(registry, PipelineLatency(registry).stage(ACCEPTED))
+    flusher = EventFlusher(pool, directory, metrics, 50, Reloadable(100_000), handed)
     running = asyncio.create_task(flusher.run())
     yield flusher
     flusher.close()

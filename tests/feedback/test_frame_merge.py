@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2 as pb
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_merge import mergeable, merged
 from services.feedback.learner.frame_conversion import frame_of
 from services.feedback.learner.model.entries import LogEntry
@@ -92,7 +92,7 @@ class PlainFold:
         counts = struct.unpack(f"<{len(part.popularity.items)}d", part.popularity.counts)
         for item, level, count in zip(part.popularity.items, levels, counts, strict=True):
             rows[name, "popular", ids[item]] = (level, count)
-        at = part.place_popularity
+        at = part.context_popularity
         levels = struct.unpack(f"<{len(at.items)}d", at.levels)
         for item, place, level in zip(at.items, at.places, levels, strict=True):
             rows[name, "place", ids[item], place] = level

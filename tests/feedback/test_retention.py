@@ -8,7 +8,7 @@ import pytest_asyncio
 from harken.internal.log.v1 import entry_pb2
 from services.cli.backup.take import held_snapshot
 from services.common.migrations import migrate
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.learner.learner_store import LearnerStore
 from services.feedback.log.log_store import NewEntry, append_entries, read_log

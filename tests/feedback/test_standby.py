@@ -5,7 +5,7 @@ from typing import cast
 
 import asyncpg
 
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore, Head
 from services.feedback.learner.leadership import candidate, try_lead
 from services.feedback.learner.learner_state import LearnerState

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from harken.profile.v1 import profile_service_pb2 as pb
 from harken.profile.v1 import profile_service_pb2_grpc
-from services.common.live import Live
+from services.common.reloadable import Reloadable
 from services.profile.config import ProfileConfig
 from services.profile.process import serve
 from tests.profile.script import user
@@ -129,7 +129,7 @@ class LocalService(Client):
             ready_max_lag_entries=0,
         )
         stop = asyncio.Event()
-        job = asyncio.create_task(serve(Live(config), CollectorRegistry(), stop))
+        job = asyncio.create_task(serve(Reloadable(config), CollectorRegistry(), stop))
         await until(lambda: address_file.exists() or job.done(), "the service to listen")
         if job.done():
             job.result()

@@ -14,9 +14,9 @@ from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, fra
 from harken.profile.v1 import profile_pb2, profile_service_pb2, profile_service_pb2_grpc
 from services.common.call_limits import CallLimits
 from services.common.errors import EpochLostError, NotReadyError
-from services.common.live import Live
 from services.common.position import Position, decode_position
-from services.common.rpc_boundary import RpcBoundary
+from services.common.reloadable import Reloadable
+from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 from services.common.user_key import user_key_of
 from services.feed.entries import Entries
@@ -284,5 +284,5 @@ class ScriptedUpstream:
 
 
 def _server() -> grpc.aio.Server:
-    boundary = RpcBoundary(RpcMetrics(CollectorRegistry()), Live(CallLimits(1000, 60.0)))
+    boundary = RpcInterceptor(RpcMetrics(CollectorRegistry()), Reloadable(CallLimits(1000, 60.0)))
     return scripted_server(boundary)

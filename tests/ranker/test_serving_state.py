@@ -8,7 +8,7 @@ import pytest
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.common.progress import Progress
+from services.feed.progress import Progress
 from services.ranker import serving_state
 from services.ranker.domain.generation import Generation
 from services.ranker.serving_state import ServingState

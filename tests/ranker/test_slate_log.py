@@ -14,7 +14,7 @@ from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2
 from services.common.channels import open_channel
 from services.common.errors import OverloadedError
-from services.common.live import Live
+from services.common.reloadable import Reloadable
 from services.common.status import status_of
 from services.ranker.domain.shown_columns import ShownColumns
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
@@ -66,7 +66,7 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
     too_large = replace(slate, shown=ShownColumns(0, nothing, nothing, much))
     async with open_channel(target) as channel:
         registry = CollectorRegistry()
-        log = SlateLog(channel, SlateLogMetrics(registry), Live(SlateLogBounds(1.0, 10)))
+        log = SlateLog(channel, SlateLogMetrics(registry), Reloadable(SlateLogBounds(1.0, 10)))
         log.offer(too_large)
         dropped = registry.get_sample_value(
             "harken_ranker_slates_dropped_total", {"why": "too_large"}

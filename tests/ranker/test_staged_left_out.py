@@ -5,9 +5,9 @@ import pytest
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.common.feed_client import FrameRefusedError
+from services.feed.frames_client import FrameRefusedError
 from services.ranker.domain.generation import Generation
-from services.ranker.frame_folder import UnusableGenerationError
+from services.ranker.frame_applier import UnusableGenerationError
 from tests.ranker.generations import generation, manifest
 from tests.ranker.replicas import new_folder
 

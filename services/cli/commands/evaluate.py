@@ -27,6 +27,7 @@ from services.cli.reading import EventMapping, Files, Reading, opened_events, sa
 from services.dataset.history.event_file import read_events
 from services.dataset.history.events import Events
 from services.evaluation.as_json import as_json
+from services.evaluation.baselines.registry import BASELINES
 from services.evaluation.evaluate import (
     ALL_ARMS,
     NEED_TRAINING,
@@ -36,7 +37,6 @@ from services.evaluation.evaluate import (
     evaluate,
     event_types,
 )
-from services.evaluation.peers.registry import PEERS
 from services.evaluation.plots import PlotsMissingError, write_plots
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.training import TrainingError
@@ -53,7 +53,9 @@ def evaluate_file(
             "with a trained generation only."
         ),
     ] = None,
-    peers: Annotated[bool, typer.Option(help="Compare with what others would use, too.")] = True,
+    baselines: Annotated[
+        bool, typer.Option(help="Compare with what others would use, too.")
+    ] = True,
     repeats: Annotated[
         Repeats, typer.Option(help="Whether items seen before are ranked and scored.")
     ] = Repeats.EXCLUDE,
@@ -88,7 +90,7 @@ def evaluate_file(
         int, typer.Option(min=8, max=1024, help="Of the system's vectors when nothing is trained.")
     ] = 128,
     peer_minutes: Annotated[
-        float, typer.Option(min=0.1, help="A peer that expects to take longer is left out.")
+        float, typer.Option(min=0.1, help="A baseline that expects to take longer is left out.")
     ] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 1,
     json_file: Annotated[
@@ -102,9 +104,9 @@ def evaluate_file(
     """Compare arms on a history, test-then-train in global order of time.
 
     `full` runs the code of the services, event by event, in this process: no suite is needed. The
-    same slates come from a running suite by `harken replay`. Peers see the same events, with fresh
-    history of the user who is about to act; those whose libraries are missing, or who would take
-    too long, are left out by name.
+    same slates come from a running suite by `harken replay`. Baselines see the same events, with
+    fresh history of the user who is about to act; those whose libraries are missing, or that would
+    take too long, are left out by name.
     """
     with clear_failures(), threadpool_limits(1):
         rules = Rules(start, limit, every, repeats, _cutoffs(cutoffs), seed=seed)
@@ -112,7 +114,7 @@ def evaluate_file(
             types = event_types(preset)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        names = _arms(arms, peers, train or generation is not None)
+        names = _arms(arms, baselines, train or generation is not None)
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
                     60 * peer_minutes)  # fmt: skip
         events = _read_events(files, reading, mapping)
@@ -154,18 +156,18 @@ def _read_events(files: Sequence[str] | None, reading: Reading, mapping: EventMa
     return events
 
 
-def _arms(given: str | None, peers: bool, trained: bool) -> list[str]:
+def _arms(given: str | None, baselines: bool, trained: bool) -> list[str]:
     if given is None:
         return [
             name
             for name in ALL_ARMS
-            if (peers or name not in PEERS) and (trained or name not in NEED_TRAINING)
+            if (baselines or name not in BASELINES) and (trained or name not in NEED_TRAINING)
         ]
     names = [name.strip() for name in given.split(",") if name.strip()]
     unknown = [name for name in names if name not in ALL_ARMS]
     if unknown:
         raise CommandError(f"no arm {unknown[0]!r}; there are: {', '.join(ALL_ARMS)}")
-    return [name for name in names if peers or name not in PEERS]
+    return [name for name in names if baselines or name not in BASELINES]
 
 
 def _cutoffs(text: str) -> tuple[int, ...]:

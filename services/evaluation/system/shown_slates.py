@@ -11,7 +11,7 @@ import numpy as np
 
 from services.evaluation.system.arms import Served
 from services.feedback.learner.model.entries import Event, Kind
-from services.feedback.learner.model.shown_slate import ShownSlate, columns_of
+from services.feedback.learner.model.impression import Impression, columns_of
 from services.ranker.domain.slate import POLICY
 
 
@@ -22,7 +22,7 @@ def with_slate(
     shown = served.slate.shown
     item_ids = tuple(slot.item_id for slot in served.slate.slots[: shown.items])
     slate_id = f"slate-{number}"
-    slate = ShownSlate(
+    slate = Impression(
         slate_id=slate_id,
         user_key=user_key,
         surface="",

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.common.database import Connection, KeptSession
 from services.common.errors import NotReadyError, OverloadedError
-from services.common.live import Live
-from services.common.loop_stages import LoopStage
+from services.common.pipeline_latency import PipelineStage
 from services.common.position import Position
+from services.common.reloadable import Reloadable
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.events.default_times import recognise_default_times
 from services.feedback.events.domain.event_cleaning import Reason
@@ -52,7 +52,7 @@ _INSERT_BYTES = 4 * 1024 * 1024
 class FlusherMetrics:
     """State of the flusher."""
 
-    def __init__(self, registry: CollectorRegistry, accepted: LoopStage) -> None:
+    def __init__(self, registry: CollectorRegistry, accepted: PipelineStage) -> None:
         self.accepted = accepted
         self.waiting = Gauge(
             "harken_flush_waiting", "Events waiting to be inserted.", registry=registry
@@ -124,7 +124,7 @@ class EventFlusher:
         directory: ItemDirectory,
         metrics: FlusherMetrics,
         max_flush: int,
-        max_waiting: Live[int],
+        max_waiting: Reloadable[int],
         appended: Appending | None = None,
     ) -> None:
         """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events.

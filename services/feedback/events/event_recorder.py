@@ -10,7 +10,7 @@ from prometheus_client import Counter as EventCounter
 from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2 as service_pb
 from services.common.bulk_work import BulkWork
-from services.common.loop_stages import LoopStage
+from services.common.pipeline_latency import PipelineStage
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.events.event_columns import ColumnPreparer, EventColumns
 from services.feedback.events.event_conversion import EventPreparer, PreparedRequest
@@ -66,7 +66,7 @@ class EventRecorder:
         self,
         flusher: EventFlusher,
         metrics: RecorderMetrics,
-        accepted: LoopStage,
+        accepted: PipelineStage,
         bulk: BulkWork,
     ) -> None:
         self._bulk = bulk

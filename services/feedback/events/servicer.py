@@ -10,8 +10,8 @@ import grpc
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2_grpc
 from services.common.bulk_work import BulkWork
-from services.common.live import Live
 from services.common.position import token_of
+from services.common.reloadable import Reloadable
 from services.common.tracing import traceparent_of
 from services.common.validation import Checks
 from services.feedback.events.event_columns import EventColumns
@@ -44,8 +44,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         retractor: EventRetractor,
         export: EventExport,
         bulk: BulkWork,
-        live: Live[EventPreparer],
-        history: Live[EventPreparer],
+        live: Reloadable[EventPreparer],
+        history: Reloadable[EventPreparer],
     ) -> None:
         """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
         self._tenants = tenants

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from services.common.errors import EpochLostError, NotReadyError
-from services.common.loop_stages import LoopStage
+from services.common.pipeline_latency import PipelineStage
 from services.feed.entries import Entries
 from services.feed.entries_codec import encode
 from services.feedback.feed_server.log_entries import entries_of
@@ -23,7 +23,7 @@ _PREPARED = 16
 class EntriesStreamMetrics:
     """State of all who follow the entries in a process."""
 
-    def __init__(self, registry: CollectorRegistry, pushed: LoopStage) -> None:
+    def __init__(self, registry: CollectorRegistry, pushed: PipelineStage) -> None:
         self.streams = Gauge(
             "harken_entries_subscribers", "Streams of entries that are open.", registry=registry
         )

@@ -10,7 +10,7 @@ import asyncpg
 from harken.internal.feed.v1 import frame_pb2
 from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, one_row, session, store_faults
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.log.epochs import read_forks
 from services.feedback.log.log_store import SHARD, LogRow, read_entries, read_log
 

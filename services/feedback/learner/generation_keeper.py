@@ -8,7 +8,7 @@ from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.logs import logger
 from services.feedback.generations.generation_lifecycle import Figures, GenerationLifecycle
 from services.feedback.learner.learner_state import LearnerState
-from services.feedback.learner.model.evidence import Evidence
+from services.feedback.learner.model.confidence_sequence import ConfidenceSequence
 from services.feedback.learner.model.promotion import Verdict
 from services.feedback.learner.model.space_status import Role, SpaceStatus
 
@@ -60,7 +60,7 @@ class GenerationMetrics:
         ]
         self._bound: dict[tuple[str, str], list[Gauge]] = {}
 
-    def show(self, tenant: str, comparison: str, evidence: Evidence) -> None:
+    def show(self, tenant: str, comparison: str, evidence: ConfidenceSequence) -> None:
         """Show a comparison as it is."""
         key = (tenant, comparison)
         bound = self._bound.get(key)
@@ -177,7 +177,7 @@ def _key_of(verdict: Verdict, state: LearnerState) -> _Key:
     return verdict.tenant, verdict.generation_id, verdict.serves, role
 
 
-def _message(evidence: Evidence) -> bytes | None:
+def _message(evidence: ConfidenceSequence) -> bytes | None:
     if not evidence.count:
         return None
     lower, upper = evidence.interval()

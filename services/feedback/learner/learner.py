@@ -12,7 +12,7 @@ from harken.internal.log.v1 import entry_pb2
 from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_hub import FrameHub
 from services.feedback.feed_server.frame_store import CommittedFrame, FrameStore
 from services.feedback.learner.generation_keeper import GenerationKeeper

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.common.loop_stages import LEARNED, LoopMetrics
+from services.common.pipeline_latency import LEARNED, PipelineLatency
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -10,7 +10,7 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 class LearnerMetrics:
     """State of the learner. A process that stands by has them all, and does not lead."""
 
-    def __init__(self, registry: CollectorRegistry, loop: LoopMetrics) -> None:
+    def __init__(self, registry: CollectorRegistry, loop: PipelineLatency) -> None:
         self.leads = Gauge(
             "harken_learner_leads", "1 while this process is the active learner, else 0.",
             registry=registry,

@@ -12,7 +12,7 @@ from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
 from services.common.logs import logger
 from services.common.onnx_model import ITEM_VECTORS, TOWER
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.generations.generation_conversion import (
     FilesOf,

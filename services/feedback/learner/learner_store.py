@@ -9,7 +9,7 @@ import asyncpg
 
 from services.common.database import Connection, KeptSession, one_row, session, store_faults
 from services.common.logs import logger
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FRAME_CHANNEL, RETENTION_TURN
 from services.feedback.log.log_store import SHARD, LogRow, NewEntry, append_entries, read_log
 

@@ -10,9 +10,9 @@ from harken.internal.log.v1 import entry_pb2
 from services.feed import parameters_codec as codec
 from services.feed.parameters import HeadParameters, OutcomeFigures
 from services.feedback.learner.frame_columns import to_bytes
+from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
 from services.feedback.learner.model.calibration import CalibrationSums
-from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
-from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.impression import Impression, SlateEvent
 from services.feedback.learner.model.slate_learning import (
     CalibrationChanges,
     HeadChanges,
@@ -20,7 +20,7 @@ from services.feedback.learner.model.slate_learning import (
     JoinerContents,
     SlateChanges,
 )
-from services.feedback.slates.slate_conversion import logged_again, shown_slate
+from services.feedback.slates.slate_conversion import impression, logged_again
 
 SlatesOf = Mapping[int, entry_pb2.LoggedSlate]
 """Slates by their sequence in the log."""
@@ -110,7 +110,7 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
 def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
     wire.accepted_at_us = item.accepted_at_us
     kind = item.kind
-    if isinstance(kind, ShownSlate):
+    if isinstance(kind, Impression):
         if kind.sequence:
             wire.slate_sequence = kind.sequence
         else:
@@ -131,7 +131,7 @@ def _items_from_wire(items: Iterable[pb.JoinerItem], slates: SlatesOf) -> Iterat
             case "slate_sequence":
                 logged = slates.get(wire.slate_sequence)
                 if logged is not None:
-                    slate = shown_slate(logged, wire.slate_sequence)
+                    slate = impression(logged, wire.slate_sequence)
                     yield JoinerItem(wire.accepted_at_us, slate)
             case "slate":
                 yield JoinerItem(wire.accepted_at_us, _slate(wire.slate))
@@ -150,8 +150,8 @@ def _event(event: pb.SlateEvent) -> SlateEvent:
     )
 
 
-def _slate(content: bytes) -> ShownSlate:
-    return shown_slate(entry_pb2.LoggedSlate.FromString(content), 0)
+def _slate(content: bytes) -> Impression:
+    return impression(entry_pb2.LoggedSlate.FromString(content), 0)
 
 
 def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
@@ -196,7 +196,7 @@ def _logged_pending(wire: pb.LoggedPendingSlate, slates: SlatesOf) -> PendingSla
     logged = slates.get(wire.sequence)
     if logged is None:
         return None
-    slate = shown_slate(logged, wire.sequence)
+    slate = impression(logged, wire.sequence)
     labels = np.zeros((len(slate.item_ids), wire.outcomes), np.bool_)
     labels.flat[list(wire.labels)] = True
     taken = np.zeros(len(slate.item_ids), np.bool_)

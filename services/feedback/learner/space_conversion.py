@@ -11,7 +11,7 @@ from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feed import parameters_codec as codec
 from services.feedback.learner.frame_columns import to_bytes, to_ints, to_rows
 from services.feedback.learner.model.changes import BaseChanges, ReferenceRows, SpaceChanges
-from services.feedback.learner.model.evidence import Evidence
+from services.feedback.learner.model.confidence_sequence import ConfidenceSequence
 from services.feedback.learner.model.space_status import Role, SpaceStatus
 
 _STATE_OF = MappingProxyType(
@@ -121,8 +121,8 @@ def _status_from_wire(status: pb.SpaceStatus) -> SpaceStatus:
     )
 
 
-def _evidence_to_wire(evidence: Evidence) -> pb.Evidence:
-    return pb.Evidence(
+def _evidence_to_wire(evidence: ConfidenceSequence) -> pb.ConfidenceSequence:
+    return pb.ConfidenceSequence(
         count=evidence.count,
         total=evidence.total,
         spread=evidence.spread,
@@ -132,8 +132,8 @@ def _evidence_to_wire(evidence: Evidence) -> pb.Evidence:
     )
 
 
-def _evidence_from_wire(evidence: pb.Evidence) -> Evidence:
-    return Evidence(
+def _evidence_from_wire(evidence: pb.ConfidenceSequence) -> ConfidenceSequence:
+    return ConfidenceSequence(
         evidence.count,
         evidence.total,
         evidence.spread,

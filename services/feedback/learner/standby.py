@@ -14,7 +14,7 @@ import asyncpg
 from services.common.database import Connection
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.learner.leadership import try_lead
 from services.feedback.learner.learner_state import LearnerState

@@ -21,7 +21,7 @@ from services.feedback.learner.model.entries import (
     Nothing,
 )
 from services.feedback.log.log_store import LogRow
-from services.feedback.slates.slate_conversion import shown_slate
+from services.feedback.slates.slate_conversion import impression
 
 
 def parse(row: LogRow) -> entry_pb2.Entry:
@@ -44,7 +44,7 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
                 _event(retracted.event, retracted.event_accepted_at_us), retracted.event_sequence
             )
         case "slate":
-            return shown_slate(entry.slate, row.sequence)
+            return impression(entry.slate, row.sequence)
         case "item_upserted":
             item = entry.item_upserted
             return ItemUpserted(

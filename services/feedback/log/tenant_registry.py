@@ -6,8 +6,8 @@ import asyncpg
 
 from services.common.database import Connection, session, store_faults
 from services.common.errors import OverloadedError, UnknownTenantError
-from services.common.live import Live
 from services.common.logs import logger
+from services.common.reloadable import Reloadable
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.log.log_store import NewEntry, append_entries
 
@@ -29,7 +29,7 @@ class TenantRegistry:
         pool: asyncpg.Pool,
         generations: GenerationStore,
         build_bootstrap: BootstrapBuilder,
-        max_tenants: Live[int],
+        max_tenants: Reloadable[int],
     ) -> None:
         self._pool = pool
         self._generations = generations

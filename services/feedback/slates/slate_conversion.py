@@ -12,7 +12,7 @@ from services.common.position import decode_position
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feedback.learner.frame_columns import to_bytes
-from services.feedback.learner.model.shown_slate import ShownSlate
+from services.feedback.learner.model.impression import Impression
 
 MAX_ITEMS = 100
 _MAX_NAME_BYTES = 64
@@ -58,10 +58,10 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
     )
 
 
-def shown_slate(logged: entry_pb2.LoggedSlate, sequence: int) -> ShownSlate:
+def impression(logged: entry_pb2.LoggedSlate, sequence: int) -> Impression:
     """Return a slate as the joiner sees it; `sequence`: in the log, 0 when that is not known."""
     items = len(logged.item_ids)
-    return ShownSlate(
+    return Impression(
         slate_id=logged.slate_id,
         user_key=logged.user_key,
         # Thousands of slates name the same few: one object of each will do.
@@ -78,7 +78,7 @@ def shown_slate(logged: entry_pb2.LoggedSlate, sequence: int) -> ShownSlate:
     )
 
 
-def logged_again(slate: ShownSlate) -> entry_pb2.LoggedSlate:
+def logged_again(slate: Impression) -> entry_pb2.LoggedSlate:
     """Return the log entry of a slate that the joiner holds."""
     return entry_pb2.LoggedSlate(
         slate_id=slate.slate_id,

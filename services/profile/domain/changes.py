@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.common.progress import Applied
 from services.feed.entries import Entries, EventColumns, TenantEntries, UserFact
+from services.feed.progress import Applied
 
 UserId = tuple[str, bytes]
 """Tenant and user key."""

@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from services.common.database import session
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.profile.domain.changes import Batch, UserEvent, UserId
 from services.profile.domain.history import History, joined, shortened, without
 from services.profile.domain.history_codec import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.common.database import session
 from services.common.position import Position
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.profile import attributes
 from services.profile.domain.history import History, joined
 from services.profile.domain.history_codec import chunk_history, tail_history, types_of

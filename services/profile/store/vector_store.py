@@ -6,7 +6,7 @@ from typing import NamedTuple
 import asyncpg
 
 from services.common.database import session
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.profile.domain.changes import UserId
 
 GenerationName = tuple[str, str]

@@ -7,7 +7,7 @@ old, without underflow (forward decay, Cormode et al., ICDE 2009).
 
 import numpy as np
 
-from services.common.place_in_history import PLACES
+from services.common.history_context import PLACES
 from services.feed.parameters import PlaceCells, PopularityRows
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals, grown
 
@@ -52,7 +52,7 @@ class Popularity:
         self._places[ordinals[changes.items], changes.places] = changes.levels
 
     def places(self, ordinals: Ordinals) -> Float64s:
-        """Return what is popular where, [n, 2 * PLACES]: as in PlacePopularity, -inf for never."""
+        """Return what is popular where, [n, 2 * PLACES]: see ContextPopularity; -inf: never."""
         return self._places[ordinals]
 
     def counts(self, ordinals: Ordinals) -> Float64s:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.common.candidate_features import relative_log
-from services.common.place_in_history import PLACES, place, session_items
+from services.common.history_context import PLACES, place, session_items
 from services.common.runs import run_lengths, run_starts
 from services.ranker.domain.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.popularity import Popularity

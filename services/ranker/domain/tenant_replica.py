@@ -122,8 +122,8 @@ class TenantReplica:
             self.rules.fold(changes.rules, ordinals)
         if changes.popularity is not None:
             self.popularity.fold(changes.popularity, ordinals)
-        if changes.place_popularity is not None:
-            self.popularity.fold_places(changes.place_popularity, ordinals)
+        if changes.context_popularity is not None:
+            self.popularity.fold_places(changes.context_popularity, ordinals)
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)

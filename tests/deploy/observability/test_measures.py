@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from services.common.call_limits import CallLimits
-from services.common.feed_lag import FeedLag
-from services.common.live import Live
-from services.common.loop_stages import ACCEPTED, VISIBLE, LoopMetrics
-from services.common.rpc_boundary import RpcBoundary
+from services.common.pipeline_latency import ACCEPTED, VISIBLE, PipelineLatency
+from services.common.reloadable import Reloadable
+from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
+from services.feed.feed_lag import FeedLag
 from tests.waiting import until
 
 BOUNDS = (
@@ -30,7 +30,7 @@ SECONDS = st.one_of(st.sampled_from(BOUNDS), st.floats(0, 1000, allow_subnormal=
 @given(st.lists(st.tuples(st.integers(1, 5), SECONDS), max_size=20))
 def test_stages_count_as_the_client_library_does(passed: list[tuple[int, float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    stage = LoopMetrics(ours).stage(ACCEPTED)
+    stage = PipelineLatency(ours).stage(ACCEPTED)
     oracle = Histogram("harken_loop_stage_seconds", "x", ["stage"], buckets=BOUNDS, registry=theirs)
     child = oracle.labels(ACCEPTED)
     for events, seconds in passed:
@@ -51,7 +51,7 @@ def test_events_of_one_step_have_ages_of_their_own() -> None:
     """An old event in a step with a new one is not taken for a new one."""
     registry = CollectorRegistry()
     now_us = int(time.time() * 1e6)
-    LoopMetrics(registry).stage(VISIBLE).passed([now_us, now_us - 20_000_000], [2, 1], 0.0)
+    PipelineLatency(registry).stage(VISIBLE).passed([now_us, now_us - 20_000_000], [2, 1], 0.0)
 
     def up_to(bound: str) -> float | None:
         labels = {"stage": VISIBLE, "le": bound}
@@ -153,7 +153,7 @@ async def served() -> AsyncIterator[Served]:
         "Ticks": grpc.unary_stream_rpc_method_handler(ticks),
     }
     server = grpc.aio.server(
-        interceptors=[RpcBoundary(RpcMetrics(registry), Live(CallLimits(1, 60.0)))]
+        interceptors=[RpcInterceptor(RpcMetrics(registry), Reloadable(CallLimits(1, 60.0)))]
     )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("harken.test.Test", handlers),)

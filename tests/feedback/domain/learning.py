@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harken.feedback.v1 import generation_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.generations.bootstrap import BootstrapBuilder
 from services.feedback.generations.domain.bootstrap_models import item_tower
 from services.feedback.generations.generation_conversion import (
@@ -32,8 +32,8 @@ from services.feedback.learner.model.entries import (
     LogEntry,
     Nothing,
 )
+from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
-from services.feedback.learner.model.shown_slate import ShownSlate
 from services.feedback.learner.model.step import States
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.vector_space import VectorSpace
@@ -61,7 +61,7 @@ def _upserted(number: int, title: str) -> ItemUpserted:
     return ItemUpserted(item_id, f"{item_id}/{title}".encode(), content_features(content))
 
 
-def _slate(slate_id: str, user: bytes, items: list[str], seed: int, other: bool) -> ShownSlate:
+def _slate(slate_id: str, user: bytes, items: list[str], seed: int, other: bool) -> Impression:
     chance = np.random.default_rng(seed)
     return shown(
         slate_id,
@@ -144,7 +144,7 @@ def logs(draw: st.DrawFn) -> list[LogEntry]:
     log: list[LogEntry] = []
     for sequence, (tenant, drawn) in enumerate(kinds, start=11):
         kind = _taken_back(log, tenant, drawn) if isinstance(drawn, _TakeBack) else drawn
-        if isinstance(kind, ShownSlate):
+        if isinstance(kind, Impression):
             # Of some the sequence is not known, as in frames of an earlier release.
             kind = replace(kind, sequence=sequence if sequence % 4 else 0)
         # Two seconds apart, so that slates settle.
@@ -179,7 +179,7 @@ def slates_of(log: Sequence[LogEntry]) -> SlatesOf:
     return {
         entry.sequence: logged_again(entry.kind)
         for entry in log
-        if isinstance(entry.kind, ShownSlate)
+        if isinstance(entry.kind, Impression)
     }
 
 

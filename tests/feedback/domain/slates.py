@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from services.feedback.learner.model.impression import Impression, SlateEvent, columns_of
 from services.feedback.learner.model.outcome_definition import (
     GenerationOutcomes,
     OutcomeDefinition,
 )
-from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent, columns_of
 
 GENERATION = "g"
 OUTCOMES = GenerationOutcomes(
@@ -32,12 +32,12 @@ def shown(
     logits: npt.NDArray[np.float32] | None = None,
     features: npt.NDArray[np.float32] | None = None,
     probabilities: npt.NDArray[np.float32] | None = None,
-) -> ShownSlate:
+) -> Impression:
     size = len(items)
     nothing = np.zeros((size, 2), np.float32)
     scores = nothing if logits is None else logits
     served = (1 / (1 + np.exp(-scores))).astype(np.float32)
-    return ShownSlate(
+    return Impression(
         slate_id=slate_id,
         user_key=user,
         surface=surface,

@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.learner.frame_conversion import changes_of, frame_of
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.checkpoint import checkpoint
 from services.feedback.learner.model.entries import Event, ItemUpserted, Kind, LogEntry
 from services.feedback.learner.model.fold import fold
-from services.feedback.learner.model.live_comparison import ComparisonConfig
+from services.feedback.learner.model.progressive_validation import ComparisonConfig
 from services.feedback.learner.model.space_status import Role
 from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.feedback.learner.model.calibration import Calibration, CalibrationConfig
-from services.feedback.learner.model.joiner import (
+from services.feedback.learner.model.attribution_joiner import (
+    AttributionConfig,
+    AttributionJoiner,
     Joined,
-    Joiner,
-    JoinerConfig,
     JoinerItem,
     PendingSlate,
 )
+from services.feedback.learner.model.calibration import Calibration, CalibrationConfig
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 from tests.feedback.domain.slates import GENERATION, OUTCOMES, clicked, shown
 
@@ -28,7 +28,7 @@ def head(**fields: float) -> ScorerHead:
 def settled(
     chance: np.random.Generator, count: int, clicks: Sequence[Sequence[str]] | None = None
 ) -> list[PendingSlate]:
-    joiner = Joiner(JoinerConfig(settle_us=1, max_slates_per_user=10_000))
+    joiner = AttributionJoiner(AttributionConfig(settle_us=1, max_slates_per_user=10_000))
     items = []
     for number in range(count):
         features = chance.standard_normal((5, COLUMNS)).astype(np.float32)
@@ -123,7 +123,7 @@ def test_slates_of_which_nothing_was_taken_move_the_level_only() -> None:
 
 
 def test_a_late_outcome_takes_the_place_of_the_negative_example() -> None:
-    joiner = Joiner(JoinerConfig(settle_us=1))
+    joiner = AttributionJoiner(AttributionConfig(settle_us=1))
     features = np.eye(5, COLUMNS, dtype=np.float32)
     slate = shown("s", ITEMS, features=features)
     own = head(clip=100.0, l2=0.0, first_square=1e12)
@@ -131,7 +131,7 @@ def test_a_late_outcome_takes_the_place_of_the_negative_example() -> None:
     own.train(joiner.take([JoinerItem(1, slate)], 5, OUTCOMES).settled, [])
     own.train([], joiner.take([JoinerItem(6, clicked("s", "b"))], 6, OUTCOMES).late)
     corrected = own.parameters - start
-    joiner = Joiner(JoinerConfig(settle_us=1))
+    joiner = AttributionJoiner(AttributionConfig(settle_us=1))
     whole = joiner.take([JoinerItem(1, slate), JoinerItem(2, clicked("s", "b"))], 5, OUTCOMES)
     other = head(clip=100.0, l2=0.0, first_square=1e12)
     other.train(whole.settled, [])
@@ -142,7 +142,7 @@ def test_a_late_outcome_takes_the_place_of_the_negative_example() -> None:
 def test_slates_of_another_generation_and_one_noisy_user_teach_nothing_much() -> None:
     chance = np.random.default_rng(5)
     own = head()
-    foreign = Joiner(JoinerConfig(settle_us=1)).take(
+    foreign = AttributionJoiner(AttributionConfig(settle_us=1)).take(
         [JoinerItem(1, shown("s", ITEMS, generation_id="old"))], 9, OUTCOMES
     )
     assert not own.train(foreign.settled, [])

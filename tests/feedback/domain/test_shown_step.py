@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from services.feedback.learner.model.attribution_joiner import (
+    AttributionConfig,
+    AttributionJoiner,
+    JoinerItem,
+)
 from services.feedback.learner.model.item_step import ItemStepConfig
-from services.feedback.learner.model.joiner import Joiner, JoinerConfig, JoinerItem
 from services.feedback.learner.model.shown_step import (
     ShownStepConfig,
     passed_over,
@@ -13,7 +17,7 @@ from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 
 def test_only_what_lies_above_the_last_taken_item_was_passed_over() -> None:
-    joiner = Joiner(JoinerConfig(settle_us=1))
+    joiner = AttributionJoiner(AttributionConfig(settle_us=1))
     slates = {
         "none": [],
         "first": ["a"],

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.learner.frame_conversion import changes_of, frame_of
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.checkpoint import checkpoint

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import frame_pb2
-from services.common.feed_client import FrameRefusedError
-from services.common.progress import Applied
+from services.feed.frames_client import FrameRefusedError
+from services.feed.progress import Applied
 from services.ranker.domain.item_index import digest_of
 from services.ranker.domain.tenant_replica import TenantReplica
 from tests.ranker.frames import Changes, frame

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.common.candidate_features import SIGNALS
-from services.common.place_in_history import PLACES
+from services.common.history_context import PLACES
 from services.feed.parameters import PlaceCells, PopularityRows
 from services.ranker.domain.popularity import Popularity
 from services.ranker.domain.rule_table import RuleTable

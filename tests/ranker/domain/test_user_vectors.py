@@ -12,7 +12,7 @@ from harken.internal.feed.v1 import frame_pb2
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.entries_folder import EntriesFolder
-from services.ranker.frame_folder import FrameFolder
+from services.ranker.frame_applier import FrameApplier
 from tests.ranker.entries import Told, stretch
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import DIMENSION, manifest
@@ -52,7 +52,7 @@ def ridge(vectors: Vectors, latest_first: Sequence[str], inverse: np.ndarray) ->
     return np.linalg.solve(left, right)
 
 
-def lanes() -> tuple[FrameFolder, EntriesFolder]:
+def lanes() -> tuple[FrameApplier, EntriesFolder]:
     frames, entries = new_lanes()
     changes = Changes(activated=manifest()).factor(factor_of(5.0))
     for place, item_id in enumerate(IDS):
@@ -257,7 +257,7 @@ def test_replicas_at_one_version_make_the_same_vector(
     for way in (single, merged, [snapshot]):
         frames, entries = new_lanes()
 
-        async def fold(frames: FrameFolder = frames, way: Sequence[frame_pb2.Frame] = way) -> None:
+        async def fold(frames: FrameApplier = frames, way: Sequence[frame_pb2.Frame] = way) -> None:
             async def chunks() -> AsyncIterator[frame_pb2.Frame]:
                 yield way[0]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.joiner import LateOutcome, PendingSlate
+from services.feedback.learner.model.attribution_joiner import LateOutcome, PendingSlate
 
 BINS = 10
 Doubles = npt.NDArray[np.float64]

@@ -103,7 +103,7 @@ def _items(state: TenantState) -> Iterator[Changes]:
             popularity=PopularityRows(
                 dictionary.indices(popular), state.levels[popular], state.counts[popular]
             ),
-            place_popularity=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
+            context_popularity=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
         )
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.fold_in import FoldInEncoder
+from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
-from services.feedback.learner.model.shown_slate import ShownSlate
 
 Vector = npt.NDArray[np.float32]
 
@@ -142,7 +142,7 @@ class Nothing:
 Kind = (
     Event
     | EventRetracted
-    | ShownSlate
+    | Impression
     | ItemUpserted
     | ItemDeleted
     | EmbeddingPut

@@ -15,10 +15,10 @@ from services.feed.parameters import (
     VectorRows,
 )
 from services.feedback.learner.model.changes import Changes, SpaceChanges
+from services.feedback.learner.model.context_popularity import COLUMNS, add_in_contexts
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.item_step import bpr_step, draw_negatives
-from services.feedback.learner.model.place_popularity import COLUMNS, add_at_places
 from services.feedback.learner.model.popularity import add_counts, add_events
 from services.feedback.learner.model.space_comparisons import Compared, compare
 from services.feedback.learner.model.tenant_state import TenantState
@@ -97,7 +97,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     changes.rules = dictionary.rule_changes(cells)
     if popular.size:
         changes.popularity = PopularityRows(dictionary.indices(popular), levels, counts)
-        changes.place_popularity = PlaceCells(
+        changes.context_popularity = PlaceCells(
             dictionary.indices(places.items), places.places, places.levels
         )
     return changes
@@ -153,7 +153,7 @@ def _learn_popularity(state: TenantState, known: _Known) -> tuple[Ints, Doubles,
 
 def _learn_places(state: TenantState, known: _Known) -> PlaceCells:
     """Return the cells that changed, by ordinal."""
-    cells, levels = add_at_places(
+    cells, levels = add_in_contexts(
         state.places,
         state.events,
         known.items,

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.feed.parameters import Ints
 from services.feedback.learner.model.changes import Changes, RecentItems, SpaceChanges
-from services.feedback.learner.model.daily_influence import Stretch
+from services.feedback.learner.model.daily_cap import Stretch
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.lifecycle_step import fold_lifecycle
 from services.feedback.learner.model.sequential_rules import ChangedCells
@@ -71,8 +71,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         rows = ordinals[changes.popularity.items]
         state.levels[rows] = changes.popularity.levels
         state.set_counts(rows, changes.popularity.counts)
-    if changes.place_popularity is not None:
-        cells = changes.place_popularity
+    if changes.context_popularity is not None:
+        cells = changes.context_popularity
         state.places[ordinals[cells.items], cells.places] = cells.levels
     if changes.slates is not None:
         state.slates.fold(changes.slates)

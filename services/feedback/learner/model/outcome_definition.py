@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.feedback.learner.model.joiner import Labels
-from services.feedback.learner.model.shown_slate import SlateEvent
+from services.feedback.learner.model.attribution_joiner import Labels
+from services.feedback.learner.model.impression import SlateEvent
 
 
 @dataclass(frozen=True, slots=True)

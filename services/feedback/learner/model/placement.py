@@ -9,7 +9,7 @@ import numpy as np
 from services.common.norm_bound import within_norm
 from services.feed.parameters import Flags, Floats, Ints, VectorRows
 from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
-from services.feedback.learner.model.evidence import NO_EVIDENCE
+from services.feedback.learner.model.confidence_sequence import NO_CONFIDENCE
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.vector_space import VectorSpace
@@ -104,7 +104,7 @@ def _to_roll_back(space: VectorSpace, most: int) -> Ints:
     there = np.flatnonzero(other & ~space.pinned[start:]) + start
     ordinals = there[:most]
     if there.size <= most:
-        space.status = replace(status, rolling_back_since=0, rolled_back=0, guard=NO_EVIDENCE)
+        space.status = replace(status, rolling_back_since=0, rolled_back=0, guard=NO_CONFIDENCE)
     else:
         space.status = replace(status, rolled_back=int(ordinals[-1]) + 1)
     return ordinals.astype(np.int64)

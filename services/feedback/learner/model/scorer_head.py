@@ -29,8 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.joiner import Labels, LateOutcome, PendingSlate
-from services.feedback.learner.model.shown_slate import ShownSlate
+from services.feedback.learner.model.attribution_joiner import Labels, LateOutcome, PendingSlate
+from services.feedback.learner.model.impression import Impression
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -191,7 +191,7 @@ def _late(one: LateOutcome) -> Labels:
     return won
 
 
-def _inputs(slates: Sequence[ShownSlate], lengths: Ints) -> Doubles:
+def _inputs(slates: Sequence[Impression], lengths: Ints) -> Doubles:
     """Return what the parameters are multiplied with, [items, outcomes, columns + 3]."""
     logits = np.concatenate([slate.logits for slate in slates])
     features = np.concatenate([slate.features for slate in slates])

@@ -4,6 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from services.feedback.learner.model.attribution_joiner import (
+    AttributionConfig,
+    AttributionJoiner,
+    Joined,
+    JoinerItem,
+    PendingSlate,
+)
 from services.feedback.learner.model.calibration import (
     Calibration,
     CalibrationConfig,
@@ -11,13 +18,6 @@ from services.feedback.learner.model.calibration import (
     Doubles,
 )
 from services.feedback.learner.model.entries import GenerationActivated
-from services.feedback.learner.model.joiner import (
-    Joined,
-    Joiner,
-    JoinerConfig,
-    JoinerItem,
-    PendingSlate,
-)
 from services.feedback.learner.model.outcome_definition import GenerationOutcomes
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 
@@ -26,7 +26,7 @@ from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 class SlateConfig:
     """Constants of learning from slates."""
 
-    joiner: JoinerConfig = field(default_factory=JoinerConfig)
+    joiner: AttributionConfig = field(default_factory=AttributionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
@@ -96,11 +96,11 @@ def outcomes_of(generation: GenerationActivated) -> GenerationOutcomes:
 
 
 class SlateLearning:
-    """Joiner, head and calibration of a tenant. Changed only by `step` and `fold`."""
+    """AttributionJoiner, head and calibration of a tenant. Changed only by `step` and `fold`."""
 
     def __init__(self, outcomes: GenerationOutcomes, columns: int, config: SlateConfig) -> None:
         self.config = config
-        self.joiner = Joiner(config.joiner)
+        self.joiner = AttributionJoiner(config.joiner)
         self.calibration = Calibration(config.calibration)
         self.outcomes = outcomes
         self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, config.head)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.feed.parameters import VectorRows
+from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
 from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.entries import Event, LogEntry
+from services.feedback.learner.model.impression import Impression, SlateEvent
 from services.feedback.learner.model.item_dictionary import ItemDictionary
-from services.feedback.learner.model.joiner import JoinerItem, PendingSlate
-from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
 from services.feedback.learner.model.shown_step import passed_pairs, shown_step
 from services.feedback.learner.model.tenant_state import TenantState
 
@@ -19,7 +19,7 @@ def joiner_items(entries: Sequence[LogEntry]) -> list[JoinerItem]:
     items = []
     for entry in entries:
         kind = entry.kind
-        if isinstance(kind, ShownSlate):
+        if isinstance(kind, Impression):
             items.append(JoinerItem(entry.accepted_at_us, kind))
         elif isinstance(kind, Event) and kind.slate_id:
             event = SlateEvent(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.feed.parameters import Flags, Floats, Ints, VectorRollback
-from services.feedback.learner.model.evidence import NO_EVIDENCE
-from services.feedback.learner.model.live_comparison import contest, drawn
+from services.feedback.learner.model.confidence_sequence import NO_CONFIDENCE
+from services.feedback.learner.model.progressive_validation import contest, drawn
 from services.feedback.learner.model.space_status import Role, SpaceStatus
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
@@ -110,5 +110,5 @@ def _judged(
         )
         return status, rollback
     if evidence.count >= config.reference_events and evidence.mean <= 0:
-        return replace(status, reference_version=version, guard=NO_EVIDENCE), None
+        return replace(status, reference_version=version, guard=NO_CONFIDENCE), None
     return status, None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from services.feedback.learner.model.evidence import NO_EVIDENCE, Evidence
+from services.feedback.learner.model.confidence_sequence import NO_CONFIDENCE, ConfidenceSequence
 
 
 class Role(Enum):
@@ -35,8 +35,8 @@ class SpaceStatus:
     rolling_back_since: int = 0
     rolled_back: int = 0
     rollbacks: int = 0
-    validation: Evidence = NO_EVIDENCE
-    guard: Evidence = NO_EVIDENCE
+    validation: ConfidenceSequence = NO_CONFIDENCE
+    guard: ConfidenceSequence = NO_CONFIDENCE
     fault: str = ""
 
     @property

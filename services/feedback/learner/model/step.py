@@ -23,10 +23,10 @@ from services.feedback.learner.model.entries import (
     Nothing,
 )
 from services.feedback.learner.model.event_step import event_step
+from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.lifecycle_step import activate, first_of, retire, stage
 from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
-from services.feedback.learner.model.shown_slate import ShownSlate
 from services.feedback.learner.model.slate_step import (
     head_is_finite,
     joiner_items,
@@ -48,7 +48,7 @@ def step_length(entries: Sequence[LogEntry]) -> int:
     tenants: set[str] = set()
     for index, entry in enumerate(entries):
         match entry.kind:
-            case Nothing() | ShownSlate():
+            case Nothing() | Impression():
                 continue
             case GenerationStaged() | GenerationRetired():
                 return index if tenants else index + 1
@@ -78,7 +78,7 @@ def step(
     """
     by_tenant: dict[str, list[LogEntry]] = {}
     for entry in entries:
-        if not isinstance(entry.kind, Nothing | ShownSlate):
+        if not isinstance(entry.kind, Nothing | Impression):
             by_tenant.setdefault(entry.tenant, []).append(entry)
     changes: list[Changes] = []
     staged = ""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.feed.parameters import Doubles, Flags, Floats, Ints
-from services.feedback.learner.model.daily_influence import DailyInfluence
+from services.feedback.learner.model.context_popularity import ContextConfig, empty_contexts
+from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import GenerationActivated
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
-from services.feedback.learner.model.live_comparison import ComparisonConfig
-from services.feedback.learner.model.place_popularity import PlaceConfig, empty_places
 from services.feedback.learner.model.popularity import PopularityConfig, empty_levels
+from services.feedback.learner.model.progressive_validation import ComparisonConfig
 from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
 from services.feedback.learner.model.shown_step import ShownStepConfig
 from services.feedback.learner.model.slate_learning import (
@@ -33,7 +33,7 @@ class LearningConfig:
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
     rules: RuleConfig = field(default_factory=RuleConfig)
     popularity: PopularityConfig = field(default_factory=PopularityConfig)
-    places: PlaceConfig = field(default_factory=PlaceConfig)
+    places: ContextConfig = field(default_factory=ContextConfig)
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     daily_events: int = 1000
     """Events of one user and day that may move what users share."""
@@ -61,14 +61,14 @@ class TenantState:
         self.config = config
         self.items = ItemTable()
         self.users = UserTable(generation.length)
-        self.influence = DailyInfluence(config.daily_events)
+        self.influence = DailyCap(config.daily_events)
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
         self.events = 0.0
-        self.places: Doubles = empty_places(self.items.capacity)
+        self.places: Doubles = empty_contexts(self.items.capacity)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}
         self.add_space(generation, SpaceStatus(Role.ACTIVE))
@@ -149,4 +149,4 @@ class TenantState:
         if more > 0:
             self.levels = np.concatenate([self.levels, empty_levels(more)])
             self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
-            self.places = np.concatenate([self.places, empty_places(more)])
+            self.places = np.concatenate([self.places, empty_contexts(more)])

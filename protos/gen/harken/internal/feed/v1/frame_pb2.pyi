@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "place_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -55,7 +55,7 @@ class TenantChanges(_message.Message):
     RULES_FIELD_NUMBER: _ClassVar[int]
     POPULARITY_FIELD_NUMBER: _ClassVar[int]
     LEARNER_FIELD_NUMBER: _ClassVar[int]
-    PLACE_POPULARITY_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_POPULARITY_FIELD_NUMBER: _ClassVar[int]
     STAGED_FIELD_NUMBER: _ClassVar[int]
     RETIRED_GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
     OTHER_ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
@@ -71,7 +71,7 @@ class TenantChanges(_message.Message):
     rules: RuleCells
     popularity: Popularity
     learner: LearnerState
-    place_popularity: PlacePopularity
+    context_popularity: ContextPopularity
     staged: _generation_pb2.GenerationManifest
     retired_generation_ids: _containers.RepeatedScalarFieldContainer[str]
     other_item_vectors: _containers.RepeatedCompositeFieldContainer[ItemVectors]
@@ -79,7 +79,7 @@ class TenantChanges(_message.Message):
     head: ScorerHead
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
     users: LearnedUserVectors
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., place_popularity: _Optional[_Union[PlacePopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
 
 class EncoderFactor(_message.Message):
     __slots__ = ("generation_id", "factor")
@@ -151,7 +151,7 @@ class Popularity(_message.Message):
     counts: bytes
     def __init__(self, items: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ..., counts: _Optional[bytes] = ...) -> None: ...
 
-class PlacePopularity(_message.Message):
+class ContextPopularity(_message.Message):
     __slots__ = ("items", "places", "levels")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     PLACES_FIELD_NUMBER: _ClassVar[int]
@@ -388,12 +388,12 @@ class SpaceStatus(_message.Message):
     rolling_back_since: int
     rolled_back: int
     rollbacks: int
-    validation: Evidence
-    guard: Evidence
+    validation: ConfidenceSequence
+    guard: ConfidenceSequence
     fault: str
-    def __init__(self, state: _Optional[_Union[_generation_pb2.GenerationState, str]] = ..., now: bool = ..., placed: _Optional[int] = ..., to_place: _Optional[int] = ..., since_us: _Optional[int] = ..., reference_version: _Optional[int] = ..., rolling_back_since: _Optional[int] = ..., rolled_back: _Optional[int] = ..., rollbacks: _Optional[int] = ..., validation: _Optional[_Union[Evidence, _Mapping]] = ..., guard: _Optional[_Union[Evidence, _Mapping]] = ..., fault: _Optional[str] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[_generation_pb2.GenerationState, str]] = ..., now: bool = ..., placed: _Optional[int] = ..., to_place: _Optional[int] = ..., since_us: _Optional[int] = ..., reference_version: _Optional[int] = ..., rolling_back_since: _Optional[int] = ..., rolled_back: _Optional[int] = ..., rollbacks: _Optional[int] = ..., validation: _Optional[_Union[ConfidenceSequence, _Mapping]] = ..., guard: _Optional[_Union[ConfidenceSequence, _Mapping]] = ..., fault: _Optional[str] = ...) -> None: ...
 
-class Evidence(_message.Message):
+class ConfidenceSequence(_message.Message):
     __slots__ = ("count", "total", "spread", "weight", "weighted", "variance")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]

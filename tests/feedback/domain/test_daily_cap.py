@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.learner.model.daily_influence import DailyInfluence
+from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import (
     Event,
     EventRetracted,
@@ -43,7 +43,7 @@ def test_it_admits_what_counting_one_by_one_admits(
             counts[user] += 1
         wanted.append(teaches and counts[user] <= CAP)
 
-    influence = DailyInfluence(CAP)
+    influence = DailyCap(CAP)
     users = np.array([event[0] for event in events])
     times_us = np.array([event[1] * DAY_US + n for n, event in enumerate(events)])
     teach = np.array([event[2] for event in events])
@@ -60,17 +60,17 @@ def test_it_admits_what_counting_one_by_one_admits(
 
 
 def test_a_lower_cap_leaves_what_a_higher_one_admitted() -> None:
-    def events(influence: DailyInfluence, day: int, *sequences: int) -> list[bool]:
+    def events(influence: DailyCap, day: int, *sequences: int) -> list[bool]:
         own = np.array(sequences)
         rows = np.zeros(own.size, np.int64)
         teach = np.ones(own.size, np.bool_)
         return list(influence.admit(rows, own + day * DAY_US, own, teach))
 
-    before = DailyInfluence(CAP + 2)
+    before = DailyCap(CAP + 2)
     events(before, 1, *range(1, 8))
     events(before, 2, *range(8, 8 + CAP + 2))
     row = np.zeros(1, np.int64)
-    after = DailyInfluence(CAP)
+    after = DailyCap(CAP)
     after.restore(row, *before.contents(row))
     for stretch in before.beyond(0):
         after.restore_beyond(0, stretch)

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.item_knn import user_items
-from services.evaluation.peers.recency import weighted
-from services.evaluation.peers.registry import PeerContext, RefusedError
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.validation import choose, grid, head_of
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.item_knn import user_items
+from services.evaluation.baselines.recency import weighted
+from services.evaluation.baselines.registry import BaselineContext, RefusedError
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.validation import choose, grid, head_of
 from services.system.timeline import Codes, Ints
 
 LAMBDAS = (50.0, 200.0, 800.0, 2000.0)
@@ -78,8 +78,8 @@ def ease_weights(
     return np.ascontiguousarray(weights, np.float32)
 
 
-def fit(train: TrainPart, context: PeerContext) -> Ease:
-    """Return the peer.
+def fit(train: TrainPart, context: BaselineContext) -> Ease:
+    """Return the baseline.
 
     Raises:
         RefusedError: there are too many items.

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.peers.registry import PeerContext
-from services.evaluation.peers.train_part import TrainPart
+from services.evaluation.baselines.registry import BaselineContext
+from services.evaluation.baselines.train_part import TrainPart
 from services.system.timeline import Codes, Ints
 
 
@@ -19,6 +19,6 @@ class Popularity:
         return self._counts
 
 
-def fit(train: TrainPart, context: PeerContext) -> Popularity:
-    """Return the peer."""
+def fit(train: TrainPart, context: BaselineContext) -> Popularity:
+    """Return the baseline."""
     return Popularity(train)

@@ -30,7 +30,7 @@ _LOG = math.log(2 / ALPHA)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ConfidenceSequence:
     """Running sums over differences in [-1, 1]; those of the confidence sequence are over
     (difference + 1) / 2.
 
@@ -45,7 +45,7 @@ class Evidence:
     weighted: float = 0.0
     variance: float = 0.0
 
-    def with_differences(self, differences: npt.NDArray[np.float64]) -> "Evidence":
+    def with_differences(self, differences: npt.NDArray[np.float64]) -> "ConfidenceSequence":
         """Return the sums after differences [n], in order."""
         count, spread = self.count, self.spread
         weight, weighted, variance = self.weight, self.weighted, self.variance
@@ -65,7 +65,7 @@ class Evidence:
             variance += distance * (-math.log1p(-own) - own)
             spread += distance
             total += difference
-        return Evidence(count, total, spread, weight, weighted, variance)
+        return ConfidenceSequence(count, total, spread, weight, weighted, variance)
 
     @property
     def mean(self) -> float:
@@ -80,4 +80,4 @@ class Evidence:
         return max(-1.0, self.mean - radius), min(1.0, self.mean + radius)
 
 
-NO_EVIDENCE = Evidence()
+NO_CONFIDENCE = ConfidenceSequence()

@@ -1,4 +1,4 @@
-"""What peers are fitted on."""
+"""What baselines are fitted on."""
 
 from dataclasses import dataclass
 

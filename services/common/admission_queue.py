@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable
 from services.common.call_class import CallClass
 from services.common.call_limits import CallLimits
 from services.common.errors import OverloadedError
-from services.common.live import Live
+from services.common.reloadable import Reloadable
 
 _ROUNDS = 8
 """Rounds of the loop without a newcomer after which the next call begins: some microseconds each.
@@ -75,10 +75,12 @@ class _Queued:
         self.begun = False
 
 
-class Turns:
+class AdmissionQueue:
     """The queue of a server; belongs to one event loop."""
 
-    def __init__(self, limits: Live[CallLimits], room: Callable[[], int] = lambda: _ANY) -> None:
+    def __init__(
+        self, limits: Reloadable[CallLimits], room: Callable[[], int] = lambda: _ANY
+    ) -> None:
         """`room`: how many more may work now; say so by `go_on` when it is more."""
         self._limits = limits
         self._room = room

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.common.place_in_history import PLACES, place, session_items
-from services.feedback.learner.model.place_popularity import (
+from services.common.history_context import PLACES, place, session_items
+from services.feedback.learner.model.context_popularity import (
     COLUMNS,
-    PlaceConfig,
-    add_at_places,
-    empty_places,
+    ContextConfig,
+    add_in_contexts,
+    empty_contexts,
 )
 from services.feedback.learner.model.user_table import Histories
 
@@ -48,7 +48,7 @@ def test_places_are_as_named(items: int) -> None:
 @given(st.lists(st.lists(_event, max_size=5), max_size=4))
 def test_levels_are_faded_sums(steps: list[list[tuple[int, float, list[int]]]]) -> None:
     now_us = 10**15
-    levels = empty_places(4)
+    levels = empty_contexts(4)
     sums: dict[tuple[int, int], float] = defaultdict(float)
     clock = 0
     for step in steps:
@@ -60,14 +60,14 @@ def test_levels_are_faded_sums(steps: list[list[tuple[int, float, list[int]]]]) 
         for row, (_, _, gaps) in enumerate(step):
             before.items[row, : len(gaps)] = 9
             before.times_us[row, : len(gaps)] = now_us - 1_000_000 * np.cumsum(gaps)
-        cells, new = add_at_places(
+        cells, new = add_in_contexts(
             levels,
             float(clock),
             np.array([item for item, *_ in step], np.int64),
             np.array([weight for _, weight, _ in step], np.float32),
             before,
             np.full(len(step), now_us),
-            PlaceConfig(HALF_LIFE),
+            ContextConfig(HALF_LIFE),
         )
         levels[np.divmod(cells, COLUMNS)] = new
         for item, weight, gaps in step:

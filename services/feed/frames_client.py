@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from harken.internal.feed.v1 import feed_service_pb2_grpc, frame_pb2
 from services.common.errors import EpochLostError, HistoryGoneError, StoreUnavailableError
-from services.common.feed_lag import FeedLag
 from services.common.logs import logger
-from services.common.progress import Applied, Progress
 from services.common.status import reason_of
+from services.feed.feed_lag import FeedLag
+from services.feed.progress import Applied, Progress
 
 SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""

@@ -6,8 +6,8 @@ The half-life is chosen on the last part of training, from a day to a year.
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.peers.registry import PeerContext
-from services.evaluation.peers.train_part import TrainPart
+from services.evaluation.baselines.registry import BaselineContext
+from services.evaluation.baselines.train_part import TrainPart
 from services.system.timeline import Codes, Ints, Timeline
 
 _DAY_US = 86_400_000_000
@@ -65,8 +65,8 @@ def choose_half_life(train: TrainPart) -> float:
     return best
 
 
-def fit(train: TrainPart, context: PeerContext) -> DecayedPopularity:
-    """Return the peer, with the half-life that was best at the end of training."""
+def fit(train: TrainPart, context: BaselineContext) -> DecayedPopularity:
+    """Return the baseline, with the half-life that was best at the end of training."""
     half_life = choose_half_life(train)
     context.say(f"half-life of {half_life / _DAY_US:g} days")
     return DecayedPopularity(train, half_life, context.timeline)

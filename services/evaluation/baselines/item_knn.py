@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.ranges import ranges
-from services.evaluation.peers.recency import weighted
-from services.evaluation.peers.registry import PeerContext, RefusedError
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.validation import choose, grid, head_of
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.ranges import ranges
+from services.evaluation.baselines.recency import weighted
+from services.evaluation.baselines.registry import BaselineContext, RefusedError
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.validation import choose, grid, head_of
 from services.system.timeline import Codes, Ints
 
 NEIGHBOURS = 200
@@ -97,8 +97,8 @@ def nearest(interactions: sparse.csr_matrix, shrink: float, count: int) -> spars
     return sparse.csr_matrix(together, shape=(items, items))
 
 
-def fit(train: TrainPart, context: PeerContext) -> ItemKnn:
-    """Return the peer.
+def fit(train: TrainPart, context: BaselineContext) -> ItemKnn:
+    """Return the baseline.
 
     Raises:
         RefusedError: there are too many pairs of items of one user.

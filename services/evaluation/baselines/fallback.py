@@ -1,13 +1,13 @@
-"""What a peer says about items and users that it knows nothing of: popularity, below all else.
+"""What a baseline says about items and users that it knows nothing of: popularity, below all else.
 
-Without it a user's first event would be ranked at random by every peer that needs a history, which
-no one would put into production.
+Without it a user's first event would be ranked at random by every baseline that needs a history,
+which no one would put into production.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.peers.train_part import TrainPart
+from services.evaluation.baselines.train_part import TrainPart
 
 
 class Fallback:

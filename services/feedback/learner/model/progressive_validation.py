@@ -38,7 +38,7 @@ class ComparisonConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ProgressiveValidation:
     """Events of a sample: true items [n], negatives [n, k], which of those count [n, k]."""
 
     items: Ints
@@ -61,9 +61,11 @@ def drawn(sequences: Ints, one_in: int, config: ComparisonConfig) -> Flags:
     return sampled(config.seed, sequences, one_in)
 
 
-def contest(sequences: Ints, items: Ints, exists: Flags, config: ComparisonConfig) -> Contest:
+def contest(
+    sequences: Ints, items: Ints, exists: Flags, config: ComparisonConfig
+) -> ProgressiveValidation:
     """Return the contest of events: log sequences and true items [n]; exists: of all ordinals."""
     count = exists.size - int(exists[::-1].argmax())
     negatives = uniform_ordinals(config.seed, sequences, config.negatives, count)
     counted = exists[negatives] & (negatives != items[:, None])
-    return Contest(items, negatives, counted)
+    return ProgressiveValidation(items, negatives, counted)

@@ -28,7 +28,7 @@ class Stretch(NamedTuple):
     last: int
 
 
-class DailyInfluence:
+class DailyCap:
     """Per user row: the latest day, its events, and the stretches that were beyond the cap."""
 
     def __init__(self, cap: int) -> None:

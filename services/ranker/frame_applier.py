@@ -8,10 +8,10 @@ from typing import Protocol
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.common.feed_client import FrameRefusedError, applied_by
 from services.common.logs import logger
-from services.common.progress import Progress
+from services.feed.frames_client import FrameRefusedError, applied_by
 from services.feed.parameters import RefusedParametersError
+from services.feed.progress import Progress
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -41,7 +41,7 @@ class GenerationSource(Protocol):
         """
 
 
-class FrameFolder:
+class FrameApplier:
     """Holds a replica per tenant. A frame is folded whole, or refused and changes nothing."""
 
     def __init__(

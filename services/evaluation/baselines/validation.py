@@ -1,4 +1,4 @@
-"""Choosing options of a peer on the last tenth of the training part."""
+"""Choosing options of a baseline on the last tenth of the training part."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from services.evaluation.arm import Moment
+from services.evaluation.baselines.train_part import TrainPart
 from services.evaluation.metrics import gains
 from services.evaluation.past import Past
-from services.evaluation.peers.train_part import TrainPart
 from services.evaluation.ranking import rank_by_scores
 from services.evaluation.score_arm import Scorer
 from services.system.timeline import tie_order

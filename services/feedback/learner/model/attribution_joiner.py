@@ -19,13 +19,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.impression import Impression, SlateEvent
 
 Labels = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class JoinerConfig:
+class AttributionConfig:
     """Times in microseconds, settle_us <= window_us; bounds of what is held per tenant."""
 
     settle_us: int = 10_000_000
@@ -53,14 +53,14 @@ class JoinerItem:
     """A slate or an event, with the time of its acceptance."""
 
     accepted_at_us: int
-    kind: ShownSlate | SlateEvent
+    kind: Impression | SlateEvent
 
 
 @dataclass(slots=True, eq=False)
 class PendingSlate:
     """A slate within the window. labels [items, outcomes]; taken [items]: a positive event."""
 
-    slate: ShownSlate
+    slate: Impression
     accepted_at_us: int
     labels: Labels
     taken: Labels
@@ -85,10 +85,10 @@ class Joined:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-class Joiner:
+class AttributionJoiner:
     """Slates within the window, in log order, and events whose slate has not come yet."""
 
-    def __init__(self, config: JoinerConfig) -> None:
+    def __init__(self, config: AttributionConfig) -> None:
         self.config = config
         self.now_us = 0
         self.evicted_served_at_us = 0
@@ -123,7 +123,7 @@ class Joiner:
         joined = Joined()
         for item in items:
             self._advance(item.accepted_at_us, joined)
-            if isinstance(item.kind, ShownSlate):
+            if isinstance(item.kind, Impression):
                 self._add(item.kind, item.accepted_at_us, rules, joined)
             else:
                 self._event(item.kind, item.accepted_at_us, rules, joined)
@@ -157,7 +157,7 @@ class Joiner:
             self._drop_early(slate_id, joined)
 
     def _add(
-        self, slate: ShownSlate, accepted_at_us: int, rules: OutcomeRules, joined: Joined
+        self, slate: Impression, accepted_at_us: int, rules: OutcomeRules, joined: Joined
     ) -> None:
         fate = self._refusal(slate)
         joined.counts[fate or "slate"] += 1
@@ -185,7 +185,7 @@ class Joiner:
             joined.counts["evicted"] += 1
             self._let_go(oldest, joined)
 
-    def _refusal(self, slate: ShownSlate) -> str | None:
+    def _refusal(self, slate: Impression) -> str | None:
         if slate.slate_id in self._pending:
             return "duplicate"
         # A slate that gave way may not come again. One whose time was over cannot: slates are

@@ -6,7 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.feedback.learner.model.evidence import ALPHA, NO_EVIDENCE, Evidence
+from services.feedback.learner.model.confidence_sequence import (
+    ALPHA,
+    NO_CONFIDENCE,
+    ConfidenceSequence,
+)
 
 _differences = st.lists(st.floats(-1, 1), max_size=60)
 
@@ -37,9 +41,9 @@ def interval_by_definition(differences: list[float]) -> tuple[float, float]:
 def test_running_sums_give_the_interval_of_the_definition(
     differences: list[float], cut: int
 ) -> None:
-    first = NO_EVIDENCE.with_differences(np.array(differences[:cut]))
+    first = NO_CONFIDENCE.with_differences(np.array(differences[:cut]))
     whole = first.with_differences(np.array(differences[cut:]))
-    assert whole == NO_EVIDENCE.with_differences(np.array(differences))
+    assert whole == NO_CONFIDENCE.with_differences(np.array(differences))
     np.testing.assert_allclose(
         whole.interval(), interval_by_definition(differences), rtol=1e-9, atol=1e-9
     )
@@ -50,7 +54,7 @@ def test_the_truth_is_covered_at_all_times_in_almost_all_runs() -> None:
     chance = np.random.default_rng(5)
     failures = 0
     for _ in range(300):
-        evidence = Evidence()
+        evidence = ConfidenceSequence()
         for block in chance.choice([-0.6, 0.1, 0.5], p=[0.3, 0.3, 0.4], size=(100, 15)):
             evidence = evidence.with_differences(block)
             lower, upper = evidence.interval()
@@ -63,5 +67,5 @@ def test_the_truth_is_covered_at_all_times_in_almost_all_runs() -> None:
 def test_what_is_better_is_found_to_be() -> None:
     chance = np.random.default_rng(6)
     differences = np.clip(chance.normal(0.02, 0.2, 20_000), -1, 1)
-    lower, upper = NO_EVIDENCE.with_differences(differences).interval()
+    lower, upper = NO_CONFIDENCE.with_differences(differences).interval()
     assert 0 < lower < 0.02 < upper < 0.04

@@ -9,17 +9,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.learner.model.joiner import (
-    Joiner,
-    JoinerConfig,
+from services.feedback.learner.model.attribution_joiner import (
+    AttributionConfig,
+    AttributionJoiner,
     JoinerItem,
     PendingSlate,
 )
-from services.feedback.learner.model.shown_slate import ShownSlate, SlateEvent
+from services.feedback.learner.model.impression import Impression, SlateEvent
 from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 SECOND = 1_000_000
-CONFIG = JoinerConfig(
+CONFIG = AttributionConfig(
     settle_us=3 * SECOND,
     window_us=20 * SECOND,
     early_us=5 * SECOND,
@@ -32,7 +32,7 @@ CONFIG = JoinerConfig(
 
 @dataclass
 class _Held:
-    slate: ShownSlate
+    slate: Impression
     at: int
     outcomes: set[tuple[str, str]] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
@@ -76,7 +76,7 @@ class Naive:
         self.counts["unknown_slate"] += sum(e.slate_id in slate_ids for _, e in self.early)
         self.early = [(at, e) for at, e in self.early if e.slate_id not in slate_ids]
 
-    def add(self, slate: ShownSlate, at: int) -> None:
+    def add(self, slate: Impression, at: int) -> None:
         if any(h.slate.slate_id == slate.slate_id for h in self.held):
             self.counts["duplicate"] += 1
         elif slate.served_at_us <= self.evicted:
@@ -116,7 +116,7 @@ class Naive:
     def take(self, items: list[JoinerItem], now: int) -> None:
         for item in items:
             self.advance(item.accepted_at_us)
-            if isinstance(item.kind, ShownSlate):
+            if isinstance(item.kind, Impression):
                 self.add(item.kind, item.accepted_at_us)
                 continue
             event = item.kind
@@ -176,7 +176,7 @@ def _timed(steps: list) -> list[tuple[list[JoinerItem], int]]:
 
 @given(_steps)
 def test_joins_as_the_naive_reference_does(steps: list) -> None:
-    joiner, naive = Joiner(CONFIG), Naive()
+    joiner, naive = AttributionJoiner(CONFIG), Naive()
     settled, late = [], []
     counts: Counter[str] = Counter()
     for items, now in _timed(steps):
@@ -222,7 +222,7 @@ def _taken(one: PendingSlate) -> list[str]:
 
 @given(_steps)
 def test_a_slate_settles_once(steps: list) -> None:
-    joiner = Joiner(CONFIG)
+    joiner = AttributionJoiner(CONFIG)
     settled = [
         one for items, now in _timed(steps) for one in joiner.take(items, now, OUTCOMES).settled
     ]
@@ -230,8 +230,8 @@ def test_a_slate_settles_once(steps: list) -> None:
 
 
 def test_memory_is_bounded_in_number_bytes_and_per_user() -> None:
-    config = JoinerConfig(max_slates=50, max_bytes=60_000, max_slates_per_user=5, max_early=20)
-    joiner = Joiner(config)
+    config = AttributionConfig(max_slates=50, max_bytes=60_000, max_slates_per_user=5, max_early=20)
+    joiner = AttributionJoiner(config)
     refused = 0
     for number in range(5_000):
         user = b"u:noisy" if number % 2 else f"u:{number}".encode()
@@ -249,7 +249,7 @@ def test_memory_is_bounded_in_number_bytes_and_per_user() -> None:
 
 
 def test_what_waiting_slates_take_is_no_more_than_they_are_counted_for() -> None:
-    joiner = Joiner(JoinerConfig(max_slates_per_user=10_000))
+    joiner = AttributionJoiner(AttributionConfig(max_slates_per_user=10_000))
     gc.collect()
     tracemalloc.start()
     try:
@@ -267,7 +267,7 @@ def test_what_waiting_slates_take_is_no_more_than_they_are_counted_for() -> None
 
 
 def test_a_slate_that_gave_way_does_not_come_again() -> None:
-    joiner = Joiner(JoinerConfig(max_slates=1))
+    joiner = AttributionJoiner(AttributionConfig(max_slates=1))
     first = shown("s1", ["a"], served_at_us=5)
     second = shown("s2", ["a"], b"u:2", served_at_us=6)
     joined = joiner.take([JoinerItem(1, first), JoinerItem(2, second)], 2, OUTCOMES)

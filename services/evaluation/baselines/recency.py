@@ -1,4 +1,4 @@
-"""A history as items with weights, for peers that take a set of items."""
+"""A history as items with weights, for baselines that take a set of items."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Peers against tiny dense implementations that follow the papers literally."""
+"""Baselines against tiny dense implementations that follow the papers literally."""
 
 import importlib.util
 import itertools
@@ -8,13 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.evaluation.peers.decayed_popularity import choose_half_life
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.recency import latest_first, weighted
-from services.evaluation.peers.registry import PEERS, Peer, PeerContext, RefusedError
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.v_sknn import SessionIndex, VSknn
-from services.evaluation.peers.validation import choose, head_of, ndcg
+from services.evaluation.baselines.decayed_popularity import choose_half_life
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.recency import latest_first, weighted
+from services.evaluation.baselines.registry import (
+    BASELINES,
+    Baseline,
+    BaselineContext,
+    RefusedError,
+)
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.v_sknn import SessionIndex, VSknn
+from services.evaluation.baselines.validation import choose, head_of, ndcg
 from services.evaluation.score_arm import Scorer
 from tests.evaluation.histories import timeline_of
 
@@ -37,9 +42,13 @@ def train_of(users: int, items: int, events: int, seed: int) -> TrainPart:
     return TrainPart(who.astype(np.int32), what.astype(np.int32), times, users, items)
 
 
-def context_of(train: TrainPart, budget_seconds: float = 600.0, most: int = 1000) -> PeerContext:
+def context_of(
+    train: TrainPart, budget_seconds: float = 600.0, most: int = 1000
+) -> BaselineContext:
     timeline = timeline_of([("u", "a", 1), ("u", "b", 2)])
-    return PeerContext(timeline, 1, budget_seconds, most, lambda done, total: None, lambda _: None)
+    return BaselineContext(
+        timeline, 1, budget_seconds, most, lambda done, total: None, lambda _: None
+    )
 
 
 def matrix_of(train: TrainPart) -> npt.NDArray[np.float64]:
@@ -70,7 +79,7 @@ def test_histories_as_distinct_items_latest_first() -> None:
 
 def test_popularity_counts_training_events() -> None:
     train = train_of(20, 10, 200, 1)
-    scorer = PEERS["popularity"].fit(train, context_of(train))
+    scorer = BASELINES["popularity"].fit(train, context_of(train))
     assert scores(scorer).tolist() == [(train.items == item).sum() for item in range(10)]
 
 
@@ -90,7 +99,7 @@ def test_the_half_life_fits_how_fast_popularity_moves() -> None:
 
 @needs("scipy")
 def test_item_knn_is_shrunk_cosine_with_the_nearest_kept() -> None:
-    from services.evaluation.peers.item_knn import ItemKnn, nearest, user_items
+    from services.evaluation.baselines.item_knn import ItemKnn, nearest, user_items
 
     train = train_of(30, 12, 150, 3)
     matrix = matrix_of(train)
@@ -124,7 +133,7 @@ def test_item_knn_is_shrunk_cosine_with_the_nearest_kept() -> None:
 
 @needs("scipy")
 def test_the_latest_items_of_a_long_history_count() -> None:
-    from services.evaluation.peers.item_knn import user_items
+    from services.evaluation.baselines.item_knn import user_items
 
     items = np.array([0, 1, 2, 3, 0, 1], np.int32)
     train = TrainPart(np.zeros(6, np.int32), items, np.arange(6), 1, 5)
@@ -133,7 +142,7 @@ def test_the_latest_items_of_a_long_history_count() -> None:
 
 @needs("scipy")
 def test_ease_is_the_closed_form() -> None:
-    from services.evaluation.peers.ease import Ease, ease_weights
+    from services.evaluation.baselines.ease import Ease, ease_weights
 
     train = train_of(40, 10, 200, 4)
     matrix = matrix_of(train)
@@ -150,12 +159,12 @@ def test_ease_is_the_closed_form() -> None:
 def test_ease_refuses_what_is_too_large() -> None:
     train = train_of(40, 10, 200, 4)
     with pytest.raises(RefusedError, match=r"10 items.* at most 9 items"):
-        PEERS["ease"].fit(train, context_of(train, most=9))
+        BASELINES["ease"].fit(train, context_of(train, most=9))
 
 
 @needs("implicit", "scipy")
 def test_ials_folds_in_by_the_normal_equations() -> None:
-    from services.evaluation.peers.ials import fit_ials
+    from services.evaluation.baselines.ials import fit_ials
 
     train = train_of(40, 10, 200, 5)
     scorer = fit_ials(train, 4.0, 0.5, 5, seed=1)
@@ -203,7 +212,7 @@ def votes_agree(train: TrainPart, k: int, sample: int) -> bool:
 @needs("torch")
 def test_sasrec_does_not_look_ahead_and_ignores_padding() -> None:
     torch = pytest.importorskip("torch", reason="torch is missing (extra `train`)")
-    from services.evaluation.peers.sasrec_network import Network
+    from services.evaluation.baselines.sasrec_network import Network
 
     torch.manual_seed(1)
     network = Network(30).eval()
@@ -217,7 +226,7 @@ def test_sasrec_does_not_look_ahead_and_ignores_padding() -> None:
 
 @needs("torch")
 def test_sasrec_windows_hold_every_pair_once() -> None:
-    from services.evaluation.peers.sasrec import _Trainer
+    from services.evaluation.baselines.sasrec import _Trainer
 
     users = np.sort(np.random.default_rng(0).integers(0, 5, 700)).astype(np.int32)
     items = np.arange(700, dtype=np.int32)
@@ -235,16 +244,17 @@ def test_sasrec_windows_hold_every_pair_once() -> None:
 
 
 FITTED = [
-    pytest.param(name, marks=needs(*peer.needs), id=name) for name, peer in sorted(PEERS.items())
+    pytest.param(name, marks=needs(*baseline.needs), id=name)
+    for name, baseline in sorted(BASELINES.items())
 ]
 
 
 @pytest.mark.parametrize("name", FITTED)
 def test_every_peer_finds_the_taste_of_a_user_it_has_not_seen(name: str) -> None:
-    """All peers through one check: finite, seeded, honest about the unknown, and they learn."""
+    """All baselines through one check: finite, seeded, honest about the unknown, and they learn."""
     train = train_of(60, 30, 1500, 7)
     wider = TrainPart(train.users, train.items, train.times_us, 70, 35)
-    fitted = PEERS[name].fit(wider, context_of(wider))
+    fitted = BASELINES[name].fit(wider, context_of(wider))
     own = history(2, 4, 6, 8, 10, 12)
     times = np.arange(6) * 10**6
     found = fitted.scores(own, times, 10**9)
@@ -253,7 +263,7 @@ def test_every_peer_finds_the_taste_of_a_user_it_has_not_seen(name: str) -> None
     # Whatever training did not see comes after all that it saw.
     assert found[30:].max() < found[:30].min()
     assert np.isfinite(fitted.scores(own[:0], times[:0], 10**9)[:30]).all()
-    again = PEERS[name].fit(wider, context_of(wider)).scores(own, times, 10**9)
+    again = BASELINES[name].fit(wider, context_of(wider)).scores(own, times, 10**9)
     assert order(again) == order(found)
     if "popularity" not in name:
         unseen = [item for item in order(found) if item not in own.tolist()]
@@ -261,11 +271,11 @@ def test_every_peer_finds_the_taste_of_a_user_it_has_not_seen(name: str) -> None
 
 
 def test_a_missing_library_is_named() -> None:
-    fit = PEERS["popularity"].fit
-    assert Peer(fit, ("no_such_module",), "eval").missing() == (
+    fit = BASELINES["popularity"].fit
+    assert Baseline(fit, ("no_such_module",), "eval").missing() == (
         "no_such_module is not installed (extra `eval`)"
     )
-    assert Peer(fit, ("numpy",), "eval").missing() is None
+    assert Baseline(fit, ("numpy",), "eval").missing() is None
 
 
 def test_options_are_chosen_by_the_end_of_training_alone() -> None:

@@ -16,18 +16,18 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from services.common.admission_queue import AdmissionQueue, Flow, Pace
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError
-from services.common.live import Live
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.plain_metrics import Distributions
+from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused, reader_of, unrefused
 from services.common.rpc_metrics import RpcMetrics
 from services.common.status import internal_status, status_of
-from services.common.turns import Flow, Pace, Turns
 from services.common.work_limit import WorkLimit
 
 _BYTES_OF_A_TURN = 2000
@@ -163,17 +163,17 @@ def _refuser(refusal: _Refusal) -> grpc.RpcMethodHandler:
     return made
 
 
-class RpcBoundary(grpc.aio.ServerInterceptor):
+class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, metrics: RpcMetrics, limits: Live[CallLimits]) -> None:
+    def __init__(self, metrics: RpcMetrics, limits: Reloadable[CallLimits]) -> None:
         """Shed our unary RPCs beyond `limits`; streams are not counted."""
         self._metrics = metrics
         self._limits = limits
         self._in_flight = 0
         self._working = 0
         self._work_limit = WorkLimit()
-        self._turns = Turns(limits, self._room)
+        self._turns = AdmissionQueue(limits, self._room)
         self.waiters = Waiters(lambda: limits.value.waiters)
         self._streams: Counter[tuple[str, str]] = Counter()
         metrics.in_flight.set_function(lambda: self._in_flight)

@@ -13,12 +13,12 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.item_knn import user_items
-from services.evaluation.peers.recency import latest_first
-from services.evaluation.peers.registry import PeerContext, RefusedError
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.validation import choose, grid, head_of
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.item_knn import user_items
+from services.evaluation.baselines.recency import latest_first
+from services.evaluation.baselines.registry import BaselineContext, RefusedError
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.validation import choose, grid, head_of
 from services.system.timeline import Codes, Ints
 
 FACTORS = 128
@@ -79,8 +79,8 @@ def fit_ials(
     return Ials(model, train)
 
 
-def fit(train: TrainPart, context: PeerContext) -> Ials:
-    """Return the peer.
+def fit(train: TrainPart, context: BaselineContext) -> Ials:
+    """Return the baseline.
 
     Raises:
         RefusedError: it would take too long.
@@ -91,7 +91,7 @@ def fit(train: TrainPart, context: PeerContext) -> Ials:
 
 
 def choose_options(
-    train: TrainPart, context: PeerContext, factors: int = FACTORS
+    train: TrainPart, context: BaselineContext, factors: int = FACTORS
 ) -> Mapping[str, Any]:
     """Return alpha and regularization: those best on the last tenth, when there is time to search.
 

@@ -12,7 +12,7 @@ _FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShownSlate:
+class Impression:
     """A slate: its items in order, and what the ranker knew of them.
 
     columns: float32, little-endian, one column after the other: propensities [items], in (0, 1];

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.registry import PeerContext, RefusedError
-from services.evaluation.peers.sasrec_network import LENGTH, SIZE, Network
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.validation import head_of, ndcg
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.registry import BaselineContext, RefusedError
+from services.evaluation.baselines.sasrec_network import LENGTH, SIZE, Network
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.validation import head_of, ndcg
 from services.system.timeline import Codes, Ints
 
 EPOCHS = 60
@@ -140,8 +140,8 @@ class _Trainer:
         return SasRec(self._network, self._code_of, self._items, self._fallback)
 
 
-def fit(train: TrainPart, context: PeerContext, from_ials: bool = False) -> SasRec:
-    """Return the peer.
+def fit(train: TrainPart, context: BaselineContext, from_ials: bool = False) -> SasRec:
+    """Return the baseline.
 
     Raises:
         RefusedError: the first epoch shows that it would take too long.
@@ -156,7 +156,7 @@ def fit(train: TrainPart, context: PeerContext, from_ials: bool = False) -> SasR
     return trainer.scorer()
 
 
-def _best_epochs(train: TrainPart, trainer: _Trainer, context: PeerContext) -> int:
+def _best_epochs(train: TrainPart, trainer: _Trainer, context: BaselineContext) -> int:
     """Train until NDCG on the last tenth falls; return the epoch where it was best."""
     best, best_epoch, epoch, most = -1.0, 0, 0, EPOCHS
     while epoch < most and epoch - best_epoch < _PATIENCE:
@@ -181,10 +181,10 @@ def _random(_part: TrainPart) -> Table | None:
     return None
 
 
-def _table_maker(train: TrainPart, context: PeerContext) -> Callable[[TrainPart], Table | None]:
+def _table_maker(train: TrainPart, context: BaselineContext) -> Callable[[TrainPart], Table | None]:
     """Return what fits iALS on a part of the history and gives its item vectors."""
     # Only this variant needs the library.
-    from services.evaluation.peers import ials
+    from services.evaluation.baselines import ials
 
     options = ials.choose_options(train, context, SIZE)
 
@@ -196,5 +196,5 @@ def _table_maker(train: TrainPart, context: PeerContext) -> Callable[[TrainPart]
     return table_of
 
 
-def _share_of(context: PeerContext, done: int) -> Callable[[float], None]:
+def _share_of(context: BaselineContext, done: int) -> Callable[[float], None]:
     return lambda share: context.progress(int(done + share), 2 * EPOCHS)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.evaluation.peers.fallback import Fallback
-from services.evaluation.peers.ranges import ranges
-from services.evaluation.peers.recency import latest_first
-from services.evaluation.peers.registry import PeerContext
-from services.evaluation.peers.train_part import TrainPart
-from services.evaluation.peers.validation import choose, grid, head_of
+from services.evaluation.baselines.fallback import Fallback
+from services.evaluation.baselines.ranges import ranges
+from services.evaluation.baselines.recency import latest_first
+from services.evaluation.baselines.registry import BaselineContext
+from services.evaluation.baselines.train_part import TrainPart
+from services.evaluation.baselines.validation import choose, grid, head_of
 from services.system.timeline import Codes, Ints
 
 SAMPLE = 1000
@@ -120,8 +120,8 @@ class VSknn:
         return candidates, similarities, latest
 
 
-def fit(train: TrainPart, context: PeerContext) -> VSknn:
-    """Return the peer."""
+def fit(train: TrainPart, context: BaselineContext) -> VSknn:
+    """Return the baseline."""
     head = head_of(train)
     index, fallback = SessionIndex(head), Fallback(head)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.common.place_in_history import PLACES, place, session_items
+from services.common.history_context import PLACES, place, session_items
 from services.feed.parameters import Doubles, Floats, Ints
 from services.feedback.learner.model.popularity import PopularityConfig, add_events
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
@@ -19,25 +19,25 @@ COLUMNS = 2 * PLACES
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceConfig:
+class ContextConfig:
     """half_life_events: events of the tenant after which an event counts half, > 0."""
 
     half_life_events: float = 8_000.0
 
 
-def empty_places(n_items: int) -> Doubles:
+def empty_contexts(n_items: int) -> Doubles:
     """Levels [n_items, COLUMNS] of items without events: minus infinity."""
     return np.full((n_items, COLUMNS), -np.inf, np.float64)
 
 
-def add_at_places(
+def add_in_contexts(
     levels: Doubles,
     events_before: float,
     items: Ints,
     weights: Floats,
     before: Histories,
     times_us: Ints,
-    config: PlaceConfig,
+    config: ContextConfig,
 ) -> tuple[Ints, Doubles]:
     """New levels of the cells that a batch touches; ``levels`` itself is left as it is.
 

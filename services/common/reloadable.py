@@ -7,7 +7,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class Live(Generic[T]):
+class Reloadable(Generic[T]):
     """Holds a value that one place sets and others read; belongs to one event loop."""
 
     def __init__(self, value: T) -> None:
@@ -20,8 +20,8 @@ class Live(Generic[T]):
         for derive in self._derived:
             derive(value)
 
-    def map(self, make: Callable[[T], U]) -> "Live[U]":
+    def map(self, make: Callable[[T], U]) -> "Reloadable[U]":
         """Return what `make` makes of the value, made anew whenever the value is set."""
-        derived = Live(make(self.value))
+        derived = Reloadable(make(self.value))
         self._derived.append(lambda value: derived.set(make(value)))
         return derived

@@ -23,7 +23,7 @@ _BOUNDS = (
 )  # fmt: skip
 
 
-class LoopMetrics(Collector):
+class PipelineLatency(Collector):
     """The histogram of a process; each process has the stages that it is.
 
     A collector of our own: a step holds up to a thousand events, and the client library takes
@@ -33,13 +33,13 @@ class LoopMetrics(Collector):
     def __init__(self, registry: CollectorRegistry, tracer: EventTracer | None = None) -> None:
         """Spans go to `tracer` when there is one."""
         self._tracer = tracer
-        self._stages: dict[str, LoopStage] = {}
+        self._stages: dict[str, PipelineStage] = {}
         registry.register(self)
 
-    def stage(self, name: str) -> "LoopStage":
+    def stage(self, name: str) -> "PipelineStage":
         """Return a stage, one of STAGES; the same for the same name."""
         if name not in self._stages:
-            self._stages[name] = LoopStage(name, self._tracer)
+            self._stages[name] = PipelineStage(name, self._tracer)
         return self._stages[name]
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
@@ -56,7 +56,7 @@ class LoopMetrics(Collector):
         yield family
 
 
-class LoopStage:
+class PipelineStage:
     """Counts and times what passes a stage. Belongs to one event loop."""
 
     def __init__(self, name: str, tracer: EventTracer | None) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from services.feedback.learner.model.changes import Changes
+from services.feedback.learner.model.confidence_sequence import NO_CONFIDENCE
 from services.feedback.learner.model.entries import (
     Event,
     GenerationActivated,
@@ -16,9 +17,11 @@ from services.feedback.learner.model.entries import (
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.learner.model.evidence import NO_EVIDENCE
 from services.feedback.learner.model.item_step import ItemStepConfig
-from services.feedback.learner.model.live_comparison import ComparisonConfig, Contest
+from services.feedback.learner.model.progressive_validation import (
+    ComparisonConfig,
+    ProgressiveValidation,
+)
 from services.feedback.learner.model.promotion import Verdict, verdict_of
 from services.feedback.learner.model.step import States, step
 from services.feedback.learner.model.tenant_state import LearningConfig
@@ -43,7 +46,7 @@ def test_gains_are_those_of_a_full_sort() -> None:
     negatives = chance.integers(0, 30, (50, 9))
     counted = chance.random((50, 9)) < 0.8
     counted &= negatives != items[:, None]
-    gains = Contest(items, negatives, counted).gains(users, vectors, biases)
+    gains = ProgressiveValidation(items, negatives, counted).gains(users, vectors, biases)
     for row in range(50):
         scores = vectors @ users[row] + biases
         others = scores[negatives[row][counted[row]]]
@@ -195,7 +198,7 @@ def test_poisoned_updates_go_back_to_the_reference() -> None:
     assert np.array_equal(state.space.vectors[:ITEMS], was[tripped.to_version])
     assert not np.array_equal(state.space.vectors[:ITEMS], was[world.version - 1])
     assert state.space.status.rolling_back_since == 0
-    assert state.space.status.guard == NO_EVIDENCE
+    assert state.space.status.guard == NO_CONFIDENCE
 
 
 def test_learning_that_helps_is_not_taken_back_and_moves_the_reference() -> None:
