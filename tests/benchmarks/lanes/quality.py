@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.benchmarks.numbers.other_commit import ROOT, Tree, this_tree, tree_of
+from tests.benchmarks.numbers.other_commit import FIRST, ROOT, Tree, this_tree, tree_of
 from tests.benchmarks.numbers.table import Number
 
 _SETS = ("ml-100k", "ml-latest-small")
@@ -48,7 +48,8 @@ def _evaluated(tree: Tree, folder: Path, own: Path) -> float:
     began = time.monotonic()
     written = own / f"{tree.name}.json"
     items = folder / "items.csv"
-    asked = ["evaluate", str(folder / "events.csv.gz"), "--arms", _ARM, "--no-peers",
+    alone = "--no-peers" if tree.name == FIRST else "--no-baselines"
+    asked = ["evaluate", str(folder / "events.csv.gz"), "--arms", _ARM, alone,
              *(["--items", str(items)] if items.exists() else []),
              "--json", str(written)]  # fmt: skip
     try:

@@ -185,7 +185,7 @@ def preset(name: str) -> dict[str, EventType]:
                 "compare": EventType(weight=0.7, value=ValueRule.IGNORED),
                 "calculate": EventType(weight=1.0, value=ValueRule.IGNORED),
                 "apply": EventType(weight=2.0, value=ValueRule.IGNORED),
-                # Amounts say how much money somebody has, not how much he wants it.
+                # Amounts say how much money somebody has, not how much they want it.
                 "buy": EventType(weight=2.0, minimum=0.0),
                 "subscribe": EventType(weight=2.0, value=ValueRule.IGNORED),
                 # Having sold says that it was known, not that it is disliked.

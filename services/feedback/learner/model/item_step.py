@@ -1,7 +1,7 @@
 """One bounded step of the item vectors for a micro-batch of events.
 
 Source: BPR (Rendle et al. 2009, arXiv 1205.2618, eq. of section 4.1: the gradient of
-``ln sigmoid(x_ui - x_uj)`` with respect to the item vectors), with the user held fixed (he is
+``ln sigmoid(x_ui - x_uj)`` with respect to the item vectors), with the user held fixed (they are
 re-derived from his items by fold-in) and taken as a unit vector. Hence every event is bounded by
 construction: it moves its item by at most ``eta * weight`` and each of its k negatives by at most
 ``eta * weight / k``, however large the batch. All gradients are taken at the start of the step
