@@ -71,7 +71,7 @@ class HiddenEvents:
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """How much users moved what is shared, for checkpoints (see daily_influence).
+    """How much users moved what is shared, for checkpoints (see daily_cap).
 
     days, counts: [users], or empty in checkpoints of before there was a cap. Stretches beyond the
     cap: beyond_users (index into user_keys), beyond_first, beyond_last [n], oldest first.
@@ -108,7 +108,7 @@ class RecentItems:
 class Changes(ColumnSections):
     """All that changed for a tenant. `active`: the generation that serves after it.
 
-    beyond_influence: events that only their users felt (see daily_influence); not part of frames.
+    beyond_influence: events that only their users felt (see daily_cap); not part of frames.
     """
 
     tenant: str
