@@ -387,6 +387,8 @@ def _rows(values: Floats, rows: int) -> Floats:
         if values.size:
             raise ValueError("vectors of nobody")
         return values.reshape(0, 0)
+    if values.size % rows:
+        raise ValueError(f"{values.size} values are no {rows} whole vectors")
     return values.reshape(rows, -1)
 
 

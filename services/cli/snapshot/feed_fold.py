@@ -101,11 +101,12 @@ def _assign(
         raise FeedFaultError(f"vectors of generation {vectors.generation_id!r}, which is not built")
     # Read once: each access to a bytes field copies all of it.
     biases, items = vectors.biases, list(vectors.items)
+    sent = len(vectors.steps or vectors.vectors)
+    whole = len(items) * manifest.dimension * (2 if vectors.steps else 4)
+    if sent != whole or len(biases) != 4 * len(items):
+        raise FeedFaultError(f"vectors of {len(items)} items have {sent} bytes, not {whole}")
     rows = read_vectors(vectors).vectors.tobytes()
     width = 4 * manifest.dimension
-    if len(rows) != len(items) * width or len(biases) != 4 * len(items):
-        raise FeedFaultError(f"vectors of {len(items)} items have {len(rows)} bytes, not "
-                             f"{len(items) * width}")  # fmt: skip
     _check_floats(rows, manifest, len(items))
     held = fold.vectors[vectors.generation_id]
     for row, index in enumerate(items):
@@ -121,9 +122,12 @@ def _check_users(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
     manifest = fold.manifests.get(users.generation_id)
     if not users.user_keys or manifest is None:
         return
+    sent, whole = len(users.vectors), len(users.user_keys) * 2 * manifest.dimension
+    if sent != whole:
+        raise FeedFaultError(
+            f"vectors of {len(users.user_keys)} users have {sent} bytes, not {whole}"
+        )
     rows = read_user_vectors(users).vectors.tobytes()
-    if len(rows) != len(users.user_keys) * 4 * manifest.dimension:
-        raise FeedFaultError(f"vectors of {len(users.user_keys)} users have {len(rows)} bytes")
     _check_floats(rows, manifest, len(users.user_keys))
 
 
