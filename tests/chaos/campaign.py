@@ -10,8 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import asyncpg
-
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
@@ -22,7 +20,7 @@ from tests.chaos.entries_watch import EntriesWatch
 from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.faults import Faults
 from tests.chaos.feed_watch import FeedWatch
-from tests.chaos.frames_table import FramesTable
+from tests.chaos.frames_table import AWAY, FramesTable
 from tests.chaos.model import Journal
 from tests.chaos.plants import PLANT
 from tests.chaos.proxy import Proxy
@@ -246,7 +244,7 @@ async def _until_kept(campaign: Campaign, server: EmbeddedPostgres, report: Repo
     """Begin what is replayed at the end, once PostgreSQL is there to be told."""
     until = time.monotonic() + _CHECKPOINT_SECONDS
     while time.monotonic() < until and not (campaign.plant and report.complaints):
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*AWAY):
             if await keep_from_now(server):
                 return
         await asyncio.sleep(_LOOK_SECONDS)

@@ -11,7 +11,10 @@ from services.cli.embedded_postgres import EmbeddedPostgres
 from tests.chaos.report import DIGESTS, Report
 from tests.end_to_end.clients import FoldOfFeed
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)  # fmt: skip
 """What a database raises that is killed, stopped or full just now."""
 
 _POLL_SECONDS = 0.1
