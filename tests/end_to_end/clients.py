@@ -142,10 +142,6 @@ class Caller:
         """Return a call of Subscribe, not begun yet."""
         return self._feed.Subscribe()
 
-    def follow_entries(self, request: feed_service_pb2.FollowEntriesRequest) -> Any:
-        """Return a call of FollowEntries."""
-        return self._feed.FollowEntries(request)
-
 
 class FoldOfFeed:
     """What the feed says about item vectors, by the plainest of folds: by generation and item."""
