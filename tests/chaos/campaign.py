@@ -10,17 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import asyncpg
-
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.free_ports import free_ports
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess
 from services.cli.suite import Suite, SuiteConfig
 from tests.chaos.disk import Disk, small_disk
+from tests.chaos.entries_watch import EntriesWatch
 from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.faults import Faults
 from tests.chaos.feed_watch import FeedWatch
+from tests.chaos.frames_table import AWAY, FramesTable
 from tests.chaos.model import Journal
 from tests.chaos.plants import PLANT
 from tests.chaos.proxy import Proxy
@@ -32,6 +32,7 @@ from tests.chaos.validate import check_all
 from tests.end_to_end.clients import caller_of, catalogue
 
 RANKERS = 2
+CACHED_USERS = 8
 SECOND_LEARNER = "learner-2"
 _TOLD_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
@@ -175,7 +176,9 @@ def _config(folder: Path, server: EmbeddedPostgres) -> SuiteConfig:
                 "HARKEN_FEEDBACK_CHECKPOINT_VERSIONS": "50",
                 "HARKEN_FEEDBACK_CHECKPOINT_SECONDS": "0.5",
                 "HARKEN_FEEDBACK_KEEP_VERSIONS": "20",
-            }
+            },
+            # Fewer than there are: who is not held is asked for, and brought up to now.
+            "ranker": {"HARKEN_RANKER_MAX_CACHED_USERS": str(CACHED_USERS)},
         },
     )
 
@@ -185,7 +188,7 @@ async def _traffic(
     journal: Journal, report: Report, disk: Disk | None,
 ) -> None:  # fmt: skip
     items = catalogue(300)
-    async with caller_of(suite) as caller:
+    async with caller_of(suite) as caller, contextlib.AsyncExitStack() as ends:
         await caller.upsert(*items)
         names = [item.item_id for item in items]
         pace = _Pace(campaign, report)
@@ -203,6 +206,10 @@ async def _traffic(
             )
             for n in range(campaign.senders)
         ]
+        table = FramesTable(server, report)
+        entries = ends.enter_context(
+            contextlib.closing(EntriesWatch(caller, server, campaign.seed, report))
+        )
         stop_faults, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
         faults = Faults(
             campaign.seed, suite, server, proxy, report, bool(os.environ.get(FAILPOINTS)), disk
@@ -210,10 +217,11 @@ async def _traffic(
         async with asyncio.TaskGroup() as tasks:
             # Beside the faults: what waits to be ready may need what a failpoint has ended.
             tasks.create_task(faults.revive(stop))
-            tasks.create_task(Shop(caller, senders, journal, report).run(stop))
+            tasks.create_task(Shop(caller, senders, journal, RANKERS, report).run(stop))
             for sender in senders:
                 tasks.create_task(sender.run(stop))
-            tasks.create_task(FeedWatch(caller, RANKERS, report).run(stop))
+            tasks.create_task(FeedWatch(caller, RANKERS, table, campaign.seed, report).run(stop))
+            tasks.create_task(entries.run(stop))
             running = tasks.create_task(faults.run(stop_faults)) if campaign.faults else None
             replayed = min(campaign.minutes * 30, _REPLAYED_SECONDS)
             await _until_over(campaign, campaign.minutes * 60 - replayed, report, _REPLAYED_FROM)
@@ -227,7 +235,7 @@ async def _traffic(
             return
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(faults.revive(done))
-            await check_all(server, caller, senders, journal, RANKERS, report)
+            await check_all(server, caller, senders, journal, RANKERS, entries, report)
             await check_replay(server, dict(suite.processes["learner"].spec.environment), report)
             done.set()
 
@@ -236,7 +244,7 @@ async def _until_kept(campaign: Campaign, server: EmbeddedPostgres, report: Repo
     """Begin what is replayed at the end, once PostgreSQL is there to be told."""
     until = time.monotonic() + _CHECKPOINT_SECONDS
     while time.monotonic() < until and not (campaign.plant and report.complaints):
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*AWAY):
             if await keep_from_now(server):
                 return
         await asyncio.sleep(_LOOK_SECONDS)

@@ -19,6 +19,8 @@ from services.common.errors import StoreUnavailableError
 FAILPOINTS = "HARKEN_FAILPOINTS"
 _ONE_IN = 300
 _PAUSE_SECONDS = 0.5
+_STORES = ("_store", "_flusher", "_reader", "_hub")
+"""Ends of modules that speak to PostgreSQL."""
 
 POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -51,9 +53,12 @@ POINTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "forget": ("services.feedback.learner.learner_store", "LearnerStore", "forget"),
         "load": ("services.feedback.learner.learner_state", "LearnerState", "catch_up"),
         "snapshot": ("services.feedback.feed_server.frame_store", "FrameStore", "pin_newest"),
-        "push": ("services.feedback.feed_server.frame_hub", "FrameHub", "wait_for_news"),
-        "peer_ack": ("services.feedback.feed_server.frame_store", "FrameStore", "note_ack"),
-        "claim": ("services.feedback.feed_server.frame_store", "FrameStore", "claim"),
+        "frames_hub": ("services.feedback.feed_server.frame_hub", "FrameHub", "_catch_up"),
+        "log_hub": ("services.feedback.feed_server.log_hub", "LogHub", "_catch_up"),
+        "push": ("services.feedback.feed_server.news", "News", "wait"),
+        "page": ("services.feedback.feed_server.frame_store", "FrameStore", "frames_after"),
+        "log_page": ("services.feedback.log.log_reader", "LogReader", "after"),
+        "begin": ("services.feedback.log.log_reader", "LogReader", "head"),
         "flip": (
             "services.feedback.learner.generation_keeper",
             "GenerationKeeper",
@@ -90,7 +95,7 @@ def arm(text: str, module: str) -> None:
 
 
 def _wrap(owner: Any, attribute: str, moment: str, action: str) -> None:
-    of_store = ".store." in owner.__module__
+    of_store = owner.__module__.endswith(_STORES)
     function = getattr(owner, attribute)
 
     async def armed(*given: Any, **named: Any) -> Any:

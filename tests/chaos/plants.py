@@ -102,6 +102,79 @@ def cursor_skips_rows() -> None:
     _put(learner_store, "read_log", wrong)
 
 
+def entries_left_out() -> None:
+    """Leave out the first of several entries of a stretch that is served."""
+    from services.feedback.feed_server.entries_server import EntriesServer
+
+    rows_after, now = EntriesServer._rows, _Every(10)
+
+    async def wrong(self: Any, after: int) -> Any:
+        rows = await rows_after(self, after)
+        return rows[1:] if len(rows) > 1 and now() else rows
+
+    _put(EntriesServer, "_rows", wrong)
+
+
+def entry_before_commit() -> None:
+    """Hand events over before a commit, which then fails."""
+    from services.common.errors import StoreUnavailableError
+    from services.feedback.events.event_flusher import EventFlusher
+
+    append, now = EventFlusher._append_distinct, _Every(10)
+
+    async def wrong(self: Any, connection: Any, events: Any) -> Any:
+        if not now():
+            return await append(self, connection, events)
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await append(self, connection, events)
+        finally:
+            await transaction.rollback()
+        raise StoreUnavailableError("the commit failed")
+
+    _put(EventFlusher, "_append_distinct", wrong)
+
+
+def merged_backwards() -> None:
+    """Keep the oldest value of a row where several frames become one."""
+    import numpy as np
+
+    from services.feedback.feed_server import frame_merge
+
+    def wrong(keys: Any) -> Any:
+        _, first = np.unique(keys, return_index=True)
+        return np.sort(first)
+
+    _put(frame_merge, "last_of_each", wrong)
+
+
+def wrong_lane() -> None:
+    """Judge by what was learned whether users are up to a position; entries take their time."""
+    import asyncio
+
+    from services.ranker.entries_folder import EntriesFolder
+    from services.ranker.request_context import RequestContexts
+
+    apply = EntriesFolder.apply
+    reach: Any = RequestContexts.reach
+
+    async def late(self: Any, entries: Any) -> None:
+        await asyncio.sleep(0.5)
+        await apply(self, entries)
+
+    async def wrong(self: Any, tenant: str, wanted: Any, *given: Any) -> Any:
+        learned = max(
+            filter(None, (wanted.min_position, wanted.min_learned_position)), default=None
+        )
+        wrongly = replace(wanted, min_position=None, min_learned_position=learned)
+        return await reach(self, tenant, wrongly, *given)
+
+    _put(EntriesFolder, "apply", late)
+    _put(RequestContexts, "reach", wrong)
+    _put(RequestContexts, "position", RequestContexts.learned_position)
+
+
 def frame_skipped_by_ranker() -> None:
     """Move on without folding."""
     from services.ranker.frame_applier import FrameApplier
@@ -284,10 +357,14 @@ PLANTS: Mapping[str, tuple[str, Callable[[], None]]] = MappingProxyType(
         "order_reversed": ("services.feedback", order_reversed),
         "fact_lost": ("services.feedback", fact_lost),
         "step_out_of_order": ("services.feedback", step_out_of_order),
+        "entries_left_out": ("services.feedback", entries_left_out),
+        "entry_before_commit": ("services.feedback", entry_before_commit),
+        "merged_backwards": ("services.feedback", merged_backwards),
         "payload_of_another": ("services.feedback", payload_of_another),
         "stale_as_fresh": ("services.ranker", stale_as_fresh),
         "frame_skipped_by_ranker": ("services.ranker", frame_skipped_by_ranker),
         "entries_skipped_by_ranker": ("services.ranker", entries_skipped_by_ranker),
+        "wrong_lane": ("services.ranker", wrong_lane),
         "window_passed_by": ("services.ranker", window_passed_by),
         "digest_of_another_version": ("services.ranker", digest_of_another_version),
         "deletion_lost": ("services.ranker", deletion_lost),

@@ -2,7 +2,8 @@
 
 Reads log, checkpoint and boundaries from PostgreSQL, never through the feed. Every frame that was
 committed after the checkpoint is compared with the one that its step gives here: so whatever
-learner took it, after whatever crash or hand-over, folded and stepped states are the same.
+learner took it, after whatever crash or hand-over, folded and stepped states are the same. They are
+compared as a whole, too, whether or not a learner took over when they differed.
 """
 
 import os
@@ -65,22 +66,27 @@ async def check_replay(
             report.complain(UNANSWERED, _ORACLE, "no checkpoint was kept")
             return
         version = at["version"]
-        state = LearnerState(GenerationStore(pool, 10), _learning(_config(dsn, environment)))
         rows = await pool.fetch(
             "SELECT content FROM checkpoint_chunks WHERE version = $1 ORDER BY chunk", version
         )
-        for row in rows:
-            await state._fold(frame_pb2.Frame.FromString(row["content"]), frames, None)
-        state._forget_files()
-        state.applied = Applied(at["epoch"], version, at["through_sequence"])
         # As the services have it.
         with threadpool_limits(limits=1):
-            await _replay(pool, frames, state, report)
+            stepped, folded = [
+                LearnerState(GenerationStore(pool, 10), _learning(_config(dsn, environment)))
+                for _ in range(2)
+            ]
+            for state in (stepped, folded):
+                for row in rows:
+                    await state._fold(frame_pb2.Frame.FromString(row["content"]), frames, None)
+                state._forget_files()
+                state.applied = Applied(at["epoch"], version, at["through_sequence"])
+            await _replay(pool, frames, stepped, folded, report)
 
 
 async def _replay(
-    pool: asyncpg.Pool, frames: FrameStore, state: LearnerState, report: Report
-) -> None:
+    pool: asyncpg.Pool, frames: FrameStore, state: LearnerState, folded: LearnerState,
+    report: Report,
+) -> None:  # fmt: skip
     """Go on until the last frame, or the first that differs."""
     async with pool.acquire() as connection:
         while page := await frames.frames_after(state.applied.version):
@@ -104,6 +110,28 @@ async def _replay(
                     report.complain(REPLAY, _ORACLE, f"step {frame.version}: {_parts(found, kept)}")
                     return
                 report.steps_replayed += 1
+                await folded._fold(kept, frames, rows)
+                folded.applied = state.applied
+            difference = _difference(state, folded)
+            if difference:
+                report.complain(
+                    REPLAY, _ORACLE,
+                    f"state at {state.applied.version}, stepped and folded: {difference}",
+                )  # fmt: skip
+                return
+
+
+def _difference(one: LearnerState, other: LearnerState) -> str:
+    """Name what checkpoints of two states differ in; empty when they have the same bits."""
+    chunks, others = one.checkpoint(), other.checkpoint()
+    if chunks == others:
+        return ""
+    if len(chunks) != len(others):
+        return f"{len(chunks)} and {len(others)} chunks"
+    frames = ([frame_pb2.Frame.FromString(chunk) for chunk in part] for part in (chunks, others))
+    return ", ".join(
+        _parts(mine, theirs) for mine, theirs in zip(*frames, strict=True) if mine != theirs
+    )
 
 
 def _parts(found: frame_pb2.Frame, frame: frame_pb2.Frame) -> str:

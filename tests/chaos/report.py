@@ -8,6 +8,7 @@ _SHOWN = 20
 LOST, DOUBLED, STALE, DIGESTS = "lost", "doubled", "stale as fresh", "digests that differ"
 ORDER, POSITION, BAD_INPUT, READ = "order", "position", "bad input taken", "read lacks events"
 REPLAY = "replay differs"
+EARLY = "served before its commit"
 ENDED = "process ended by itself"
 UNANSWERED = "not answered in time"
 """No promise was seen broken, as nothing could be compared: it fails, and is none of the counts."""
@@ -29,6 +30,9 @@ class Report:
     steps_replayed: int = 0
     reads: int = 0
     digests_compared: int = 0
+    frames_merged: int = 0
+    """Of those that the watch got: several that came as one."""
+    entries_compared: int = 0
     complaints: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -64,6 +68,7 @@ class Report:
             self.row(),
             f"retractions {self.retracted}, facts {self.facts}, items deleted {self.deleted}, "
             f"reads {self.reads}, digests compared {self.digests_compared}, "
+            f"merged frames {self.frames_merged}, entries compared {self.entries_compared}, "
             f"steps replayed {self.steps_replayed}",
             "faults: " + ", ".join(f"{what} {n}" for what, n in sorted(self.faults.items())),
             "seconds to be ready again, median and worst: "

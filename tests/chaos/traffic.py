@@ -23,6 +23,9 @@ _CALL_SECONDS = 10.0
 _PATIENCE_SECONDS = 120.0
 """Each fault is healed within seconds: what is not acknowledged by then waits for nothing."""
 _RETRACTED_OF_LAST = 20
+_NARROWED = 0.6
+_NEWEST_EVENTS, _OTHERS, _ROOM = 5, 3, 100
+_BUDGETS_MILLISECONDS = (0, 200, 1000)
 _TAKEN_BACK = (
     retraction_pb2.RETRACTION_OUTCOME_RETRACTED,
     retraction_pb2.RETRACTION_OUTCOME_ALREADY_RETRACTED,
@@ -240,7 +243,8 @@ class Sender:
 
     async def _read_slate(self, who: str) -> None:
         """Truths 8 and 9: a slate that is not stale shows nothing played, and nothing deleted."""
-        played = {one.item for one in self._journal.standing(who)}
+        chain = self._journal.standing(who)
+        played = {one.item for one in chain}
         position = await self._position(who)
         later = self.deletions
         if later and decode_position(position).sequence < decode_position(later).sequence:
@@ -250,17 +254,37 @@ class Sender:
             subject=subject_pb2.Subject(user_id=who), count=10, min_position=position,
             filter=slate_pb2.Filter(seen_by_any_event=True),
         )  # fmt: skip
-        request.wait_budget.FromMilliseconds(200)
+        wanted = self._narrowed(request, who) if self._chance.random() < _NARROWED else set()
+        request.wait_budget.FromMilliseconds(self._chance.choice(_BUDGETS_MILLISECONDS))
         ranker = self._chance.choice(self._clients.rankers)
         answer = await ranker.Recommend(request, timeout=_CALL_SECONDS)
         self._report.reads += 1
-        if answer.stale:
+        if answer.stale or who in self._unsure:
             return
         if decode_position(answer.position).sequence < decode_position(position).sequence:
             self._report.complain(STALE, "reads of slates", f"{who}: an older position as fresh")
-        shown = (played | gone) & {slot.item_id for slot in answer.slots}
+        found = {slot.item_id for slot in answer.slots}
+        shown = (played | gone) & found
         if shown:
             self._report.complain(READ, "reads of slates", f"{who} was shown {sorted(shown)[:3]}")
+        lacking = wanted - played - found
+        if lacking:
+            self._report.complain(
+                READ,
+                "reads of slates",
+                f"{who} was not shown {sorted(lacking)[:3]}: {answer}"[:500],
+            )
+
+    def _narrowed(self, request: ranker_service_pb2.RecommendRequest, who: str) -> set[str]:
+        """Ask for a few items only, of the newest events and others; return them.
+
+        Each of them that may be shown is: there is room for all.
+        """
+        newest = [one.item for one in self._journal.of_user[who][-_NEWEST_EVENTS:]]
+        wanted = {*newest, *self._chance.sample(self._items, _OTHERS)}
+        request.excluded_item_ids.extend(item for item in self._items if item not in wanted)
+        request.count = _ROOM
+        return wanted
 
     @property
     def users(self) -> Sequence[str]:

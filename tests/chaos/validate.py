@@ -10,6 +10,7 @@ import grpc
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import profile_service_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
+from tests.chaos.entries_watch import EntriesWatch
 from tests.chaos.model import Journal
 from tests.chaos.report import DIGESTS, DOUBLED, LOST, ORDER, POSITION, READ, UNANSWERED, Report
 from tests.chaos.traffic import Sender
@@ -163,6 +164,14 @@ async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
             report.complain(DIGESTS, "own fold of the feed", f"ranker {replica + 1}")
 
 
+async def check_entries(server: EmbeddedPostgres, watch: EntriesWatch, report: Report) -> None:
+    """Truth 5: the entries lane comes to the end of the log, and skips nothing on its way."""
+    connection = await asyncpg.connect(server.admin_dsn)
+    head = await connection.fetchval("SELECT head FROM feedback.shards")
+    await connection.close()
+    await _in_time(lambda: watch.check_rest(head), "all entries of the log", report)
+
+
 async def _in_time(
     done: Callable[[], Awaitable[str]], what: str, report: Report, seconds: float = _SETTLE_SECONDS
 ) -> bool:
@@ -189,7 +198,7 @@ async def _in_time(
 
 async def check_all(
     server: EmbeddedPostgres, caller: Caller, senders: list[Sender], journal: Journal,
-    rankers: int, report: Report,
+    rankers: int, entries: EntriesWatch, report: Report,
 ) -> None:  # fmt: skip
     """Ask every oracle, with traffic and faults at rest."""
     await check_log(server, journal, report)
@@ -197,3 +206,4 @@ async def check_all(
         tasks.create_task(check_facts(server, journal, report))
         tasks.create_task(check_profiles(senders, journal, report))
         tasks.create_task(check_replicas(caller, rankers, report))
+        tasks.create_task(check_entries(server, entries, report))

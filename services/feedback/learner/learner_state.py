@@ -152,6 +152,9 @@ class LearnerState:
                     f"frame {self.applied.version + 1} is missing, the head is {until.version}"
                 )
             for frame in page:
+                if frame.version > until.version:
+                    # It came meanwhile, and the log is read no further.
+                    break
                 rows = await log.between(self.applied.sequence, frame.through_sequence)
                 await self._fold(frame.parsed(), frames, rows)
                 self.applied = Applied(until.epoch, frame.version, frame.through_sequence)

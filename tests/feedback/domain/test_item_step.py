@@ -6,6 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harken.internal.feed.v1 import frame_pb2
+from services.feed.parameters import VectorRows
+from services.feed.parameters_codec import read_vectors, write_vectors
 from services.feedback.learner.model.item_step import (
     ItemStepConfig,
     bpr_step,
@@ -78,3 +81,28 @@ def test_negatives_are_uniform() -> None:
     drawn = draw_negatives(np.arange(200_000), 10, ItemStepConfig())
     share = np.bincount(drawn.ravel(), minlength=10) / drawn.size
     assert np.abs(share - 0.1).max() < 0.004
+
+
+@few
+@given(seeds, st.sampled_from((0.0, 3.0)))
+def test_moved_vectors_come_off_the_wire_with_the_same_bits(seed: int, least: float) -> None:
+    """Truths 4 and 6: who took the step and who gets its frame hold the same bits, signs of zeros
+    included.
+    """
+    rng = np.random.default_rng(seed)
+    # Around a few units: every other value comes to a zero, half of them from below.
+    table = (rng.uniform(-3, 3, (6, 64)) * 3.0 / 32_767).astype(np.float32)
+    table[:, 0] += np.float32(least)
+    user = np.zeros((1, 64), np.float32)
+    user[0, 1] = 1
+    config = ItemStepConfig(eta=0.5)
+    one = np.ones(1, np.float32)
+    items, vectors = bpr_step(
+        user, np.zeros(1, np.int64), one, np.array([[1, 2, 3]]), table, table, config
+    )
+    assert (vectors == 0).any()
+    wire = frame_pb2.ItemVectors()
+    zeros = np.zeros(items.size, np.float32)
+    unit = float(np.float32(config.max_norm / 32_767))
+    write_vectors("g", VectorRows(items, vectors, zeros, zeros > 0, True, unit), wire)
+    assert read_vectors(wire).vectors.tobytes() == vectors.tobytes()

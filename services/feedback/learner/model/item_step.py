@@ -179,7 +179,8 @@ def _on_grid(vectors: npt.NDArray[np.float32], max_norm: float) -> npt.NDArray[n
     beyond = _norms(near)[:, 0] > max_norm
     if beyond.any():
         near[beyond] = np.trunc(vectors[beyond] / unit) * unit
-    return near
+    # Multiples have one zero, floats have two: without a sign it is what comes off the wire.
+    return near + np.float32(0)
 
 
 def _norms(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
