@@ -3,7 +3,7 @@
 import asyncpg
 
 from services.common.database import open_pool
-from services.common.progress import Applied
+from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.learner.learner_state import LearnerState
