@@ -10,6 +10,7 @@ import importlib
 import os
 import random
 import signal
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,8 @@ from services.common.errors import StoreUnavailableError
 FAILPOINTS = "HARKEN_FAILPOINTS"
 _ONE_IN = 300
 _PAUSE_SECONDS = 0.5
+_PEACE_SECONDS = 5.0
+"""After its start, so that a process gets to do something: some points are passed all the time."""
 _STORES = ("_store", "_flusher", "_reader", "_hub")
 """Ends of modules that speak to PostgreSQL."""
 
@@ -97,12 +100,13 @@ def arm(text: str, module: str) -> None:
 def _wrap(owner: Any, attribute: str, moment: str, action: str) -> None:
     of_store = owner.__module__.endswith(_STORES)
     function = getattr(owner, attribute)
+    from_then_on = time.monotonic() + _PEACE_SECONDS
 
     async def armed(*given: Any, **named: Any) -> Any:
-        if moment == "before":
+        if moment == "before" and time.monotonic() > from_then_on:
             await _act(action, of_store)
         found = await function(*given, **named)
-        if moment == "after":
+        if moment == "after" and time.monotonic() > from_then_on:
             await _act(action, of_store)
         return found
 
