@@ -39,6 +39,8 @@ class Faults:
         self._failpoints = failpoints
         self._ours: set[str] = set()
         """What we end, and start again, just now."""
+        self._revived: set[str] = set()
+        """What has ended by itself, and is started again just now."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop; all is healed then."""
@@ -59,16 +61,24 @@ class Faults:
 
     async def revive(self, stop: asyncio.Event) -> None:
         """Start what ends, without faults of ours, until told to stop."""
-        while not stop.is_set():
-            await self._revive()
-            await asyncio.sleep(_LOOK_SECONDS)
+        async with asyncio.TaskGroup() as tasks:
+            while not stop.is_set():
+                for name, process in self._suite.processes.items():
+                    if not process.running and name not in self._ours | self._revived:
+                        self._revived.add(name)
+                        tasks.create_task(self._revive(name))
+                await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _revive(self) -> None:
-        """Start what a failpoint has ended; nothing else ends by itself."""
-        for name, process in self._suite.processes.items():
-            if not process.running and name not in self._ours:
-                self._note_end(name)
-                await self._start(name)
+    async def _revive(self, name: str) -> None:
+        """Start what a failpoint has ended; nothing else ends by itself.
+
+        Beside others: what waits to be ready may need one that has ended meanwhile.
+        """
+        self._note_end(name)
+        try:
+            await self._start(name)
+        finally:
+            self._revived.discard(name)
 
     def _note_end(self, name: str) -> None:
         code = self._suite.processes[name].exit_code
