@@ -80,12 +80,6 @@ class FrameApplier:
                 await asyncio.sleep(0)
                 turn_began = time.perf_counter()
 
-    async def settle(self) -> None:
-        """Do nothing: all of our state is in memory, and a new replica starts from a snapshot."""
-
-    async def find_progress(self) -> None:
-        """Do nothing: nothing is stored."""
-
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Build new replicas from a snapshot beside the old ones, and swap when it is complete.
 
