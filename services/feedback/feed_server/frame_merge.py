@@ -8,7 +8,13 @@ import numpy.typing as npt
 
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feed.parameters import VectorRows
-from services.feed.parameters_codec import COLUMNS, last_of_each, read_vectors, write_vectors
+from services.feed.parameters_codec import (
+    COLUMNS,
+    all_vectors,
+    last_of_each,
+    read_vectors,
+    write_vectors,
+)
 
 Ints = npt.NDArray[np.int64]
 
@@ -107,8 +113,7 @@ class _Merge:
             part.item_vectors.generation_id for part in parts if part.HasField("item_vectors")
         }
         for part, ordinals in zip(parts, self._ordinals, strict=True):
-            own = [part.item_vectors] if part.HasField("item_vectors") else []
-            for vectors in (*own, *part.other_item_vectors):
+            for vectors in all_vectors(part):
                 if vectors.items:
                     places = ordinals[np.array(vectors.items, np.int64)]
                     rows.setdefault(vectors.generation_id, []).append((places, vectors))
