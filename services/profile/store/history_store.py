@@ -1,7 +1,7 @@
 """Tables that follow from entries of the log: cursor, histories, vectors that were set."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -20,6 +20,7 @@ from services.profile.domain.history_codec import (
     tail_of,
     types_of,
 )
+from services.profile.store.columns import columns_of
 
 TAIL_BYTES = 700
 """A tail that would be longer becomes a chunk, with all events that come with it."""
@@ -255,8 +256,8 @@ async def _apply_changes(
         elif change.events:
             fallen.append((*user, vector is not None))
     moved = await connection.fetch(
-        _APPLY, *_move(expected, batch.through), *_columns(4, grown), *_columns(4, begun),
-        *_columns(7, chunks), *_columns(3, fallen), *_columns(5, standing),
+        _APPLY, *_move(expected, batch.through), *columns_of(4, grown), *columns_of(4, begun),
+        *columns_of(7, chunks), *columns_of(3, fallen), *columns_of(5, standing),
     )  # fmt: skip
     return {row[0] for row in moved if row[0] is not None} if moved else None
 
@@ -351,8 +352,3 @@ async def _add_chunk(connection: PoolConnectionProxy, history_id: int, chunk: _C
     await connection.execute(
         _ADD_CHUNK, history_id, chunk.last_sequence, chunk.first_sequence, chunk.rows, chunk.packed
     )
-
-
-def _columns(number: int, rows: Sequence[tuple[object, ...]]) -> Iterable[Sequence[object]]:
-    """Return the columns of rows, also when there is none."""
-    return zip(*rows, strict=True) if rows else [()] * number

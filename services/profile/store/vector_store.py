@@ -1,6 +1,6 @@
 """Learned vectors of users: tables that follow from frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import asyncpg
@@ -8,6 +8,7 @@ import asyncpg
 from services.common.database import session
 from services.feed.progress import Applied
 from services.profile.domain.changes import UserId
+from services.profile.store.columns import columns_of
 
 GenerationName = tuple[str, str]
 """Tenant and generation id."""
@@ -98,12 +99,7 @@ class VectorStore:
                 _KEEP,
                 expected.epoch, expected.version,
                 through.epoch, through.version, through.sequence,
-                *_columns(4, rows),
-                *_columns(4, [(*name, *shape) for name, shape in shapes.items()]),
+                *columns_of(4, rows),
+                *columns_of(4, [(*name, *shape) for name, shape in shapes.items()]),
             )  # fmt: skip
         return bool(moved)
-
-
-def _columns(number: int, rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Return the columns of rows, also when there is none."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(number)]
