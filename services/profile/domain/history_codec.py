@@ -36,16 +36,10 @@ def packed_types(types: Sequence[str]) -> bytes:
 
 def records_of(events: Sequence[UserEvent], codes: Mapping[str, int]) -> bytes:
     """Return events in log order as the beginning of a tail; `codes`: index by type."""
-    parts: list[bytes] = []
-    for item_id, kind, value, time_us, weight, sequence in reversed(events):
-        item = item_id.encode()
-        has_value = value == value
-        parts.append(
-            _RECORD.pack(sequence, time_us, weight, codes[kind], len(item), has_value) + item
-        )
-        if has_value:
-            parts.append(_VALUE.pack(value))
-    return b"".join(parts)
+    return b"".join(
+        _record(item_id, codes[kind], value, time_us, weight, sequence)
+        for item_id, kind, value, time_us, weight, sequence in reversed(events)
+    )
 
 
 def tail_history(tail: bytes) -> History:
@@ -68,16 +62,26 @@ def tail_history(tail: bytes) -> History:
 
 def tail_of(history: History) -> bytes:
     """Return events by themselves as a tail."""
-    parts = []
-    for place in np.argsort(history.sequences)[::-1].tolist():
-        item = history.items[place].encode()
-        value = float(history.values[place])
-        has_value = value == value
-        parts.append(_RECORD.pack(
-            int(history.sequences[place]), int(history.times_us[place]),
-            float(history.weights[place]), int(history.types[place]), len(item), has_value,
-        ) + item + (_VALUE.pack(value) if has_value else b""))  # fmt: skip
-    return b"".join(parts)
+    return b"".join(
+        _record(
+            history.items[place],
+            int(history.types[place]),
+            float(history.values[place]),
+            int(history.times_us[place]),
+            float(history.weights[place]),
+            int(history.sequences[place]),
+        )
+        for place in np.argsort(history.sequences)[::-1].tolist()
+    )
+
+
+def _record(
+    item_id: str, kind: int, value: float, time_us: int, weight: float, sequence: int
+) -> bytes:
+    item = item_id.encode()
+    has_value = value == value
+    record = _RECORD.pack(sequence, time_us, weight, kind, len(item), has_value) + item
+    return record + _VALUE.pack(value) if has_value else record
 
 
 def chunk_of(history: History) -> bytes:
