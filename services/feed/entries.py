@@ -36,6 +36,19 @@ class EventColumns:
         """Return how many events there are."""
         return len(self.users)
 
+    def picked(self, rows: Flags) -> "EventColumns":
+        """Return some of the events."""
+        return EventColumns(
+            self.users[rows],
+            self.items[rows],
+            self.types[rows],
+            self.values[rows],
+            self.times_us[rows],
+            self.sequences[rows],
+            self.weights[rows],
+            self.accepted_us[rows],
+        )
+
 
 NO_EVENTS = EventColumns(
     _NO_INTS, _NO_INTS, _NO_INTS, np.zeros(0, np.float64), _NO_INTS, _NO_INTS,
@@ -55,6 +68,16 @@ class UserVectors:
     vectors: Floats
     pinned: Flags
     sequences: Ints
+
+    def picked(self, rows: Flags) -> "UserVectors":
+        """Return some of the vectors."""
+        return UserVectors(
+            self.generation_id,
+            self.users[rows],
+            self.vectors[rows],
+            self.pinned[rows],
+            self.sequences[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

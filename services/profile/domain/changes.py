@@ -123,36 +123,13 @@ def later_part(entries: Entries, sequence: int) -> Entries | None:
 
 
 def _later(own: TenantEntries, sequence: int) -> TenantEntries:
-    events = own.events
-    left = events.sequences > sequence
-    vectors = []
-    for part in own.vectors:
-        rows = part.sequences > sequence
-        vectors.append(
-            type(part)(
-                part.generation_id,
-                part.users[rows],
-                part.vectors[rows],
-                part.pinned[rows],
-                part.sequences[rows],
-            )
-        )
     return TenantEntries(
         own.tenant,
         own.item_ids,
         own.user_keys,
         own.types,
-        EventColumns(
-            events.users[left],
-            events.items[left],
-            events.types[left],
-            events.values[left],
-            events.times_us[left],
-            events.sequences[left],
-            events.weights[left],
-            events.accepted_us[left],
-        ),
-        vectors=vectors,
+        own.events.picked(own.events.sequences > sequence),
+        vectors=[part.picked(part.sequences > sequence) for part in own.vectors],
         facts=own.facts,
     )
 
