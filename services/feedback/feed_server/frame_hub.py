@@ -24,7 +24,7 @@ from services.feedback.feed_server.frame_store import (
     Head,
 )
 from services.feedback.feed_server.news import News
-from services.feedback.log.epochs import settle_epoch
+from services.feedback.feed_server.table_listener import listening
 
 WINDOW_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
@@ -78,20 +78,13 @@ class FrameHub:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        with store_faults():
-            connection = await asyncpg.connect(self._dsn)
-        try:
-            # The server may be another one than before: then a new epoch begins.
-            await settle_epoch(self._pool)
+        async with listening(self._pool, self._dsn) as connection:
             self._listens = False
             while not connection.is_closed():
                 await self._listen(connection)
                 await self._catch_up()
                 await self._check_head()
                 await self._follow_notifications(connection)
-        finally:
-            with contextlib.suppress(StoreUnavailableError, asyncpg.PostgresError), store_faults():
-                await connection.close(timeout=1.0)
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, version: object) -> None:
         if not self.fed and int(str(version)) > self.head.version:

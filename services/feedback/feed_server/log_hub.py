@@ -17,7 +17,7 @@ from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feedback.feed_server.news import News
-from services.feedback.log.epochs import settle_epoch
+from services.feedback.feed_server.table_listener import listening
 from services.feedback.log.log_reader import LogHead, LogReader
 from services.feedback.log.log_store import LOG_CHANNEL, LogRow
 
@@ -69,11 +69,7 @@ class LogHub:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        with store_faults():
-            connection = await asyncpg.connect(self._dsn)
-        try:
-            # The server may be another one than before: then a new epoch begins.
-            await settle_epoch(self._pool)
+        async with listening(self._pool, self._dsn) as connection:
             with store_faults():
                 await connection.add_listener(LOG_CHANNEL, self._on_notify)
             while not connection.is_closed():
@@ -81,9 +77,6 @@ class LogHub:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._follow_notifications()
-        finally:
-            with contextlib.suppress(StoreUnavailableError, asyncpg.PostgresError), store_faults():
-                await connection.close(timeout=1.0)
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
         if int(str(head)) > self.head.sequence:
