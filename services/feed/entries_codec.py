@@ -1,11 +1,11 @@
 """Entries to and from the wire, and the checks of what came."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from harken.internal.feed.v1 import entries_pb2 as pb
+from services.feed.columns import to_bytes, to_ints
 from services.feed.entries import (
     NO_EVENTS,
     Doubles,
@@ -51,7 +51,7 @@ def encode(entries: Entries) -> pb.Entries:
             wire.vectors.add(
                 generation_id=part.generation_id,
                 users=part.users.tolist(),
-                vectors=np.ascontiguousarray(part.vectors, "<f4").tobytes(),
+                vectors=to_bytes(part.vectors, "<f4"),
                 pinned=part.pinned.tolist(),
                 sequence_offsets=(part.sequences - entries.after_sequence).tolist(),
             )
@@ -73,10 +73,10 @@ def _encode_events(events: EventColumns, entries: Entries, wire: pb.EventColumns
     wire.items.extend(events.items.tolist())
     wire.types.extend(events.types.tolist())
     if not np.isnan(events.values).all():
-        wire.values = events.values.astype("<f8", copy=False).tobytes()
+        wire.values = to_bytes(events.values, "<f8")
     wire.time_offsets_us.extend((events.times_us - entries.accepted_at_us).tolist())
     wire.sequence_offsets.extend((events.sequences - entries.after_sequence).tolist())
-    wire.weights = events.weights.astype("<f4", copy=False).tobytes()
+    wire.weights = to_bytes(events.weights, "<f4")
     wire.accepted_offsets_us.extend((events.accepted_us - entries.accepted_at_us).tolist())
 
 
@@ -138,7 +138,7 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
 def _events(
     wire: pb.EventColumns, message: pb.Entries, sizes: tuple[int, int, int]
 ) -> EventColumns:
-    users, items, types = _ints(wire.users), _ints(wire.items), _ints(wire.types)
+    users, items, types = to_ints(wire.users), to_ints(wire.items), to_ints(wire.types)
     _check_indices("users", users, sizes[0])
     _check_indices("items", items, sizes[1])
     _check_indices("types", types, sizes[2])
@@ -172,7 +172,7 @@ def _events(
 
 
 def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVectors:
-    users = _ints(wire.users)
+    users = to_ints(wire.users)
     _check_indices("vectors.users", users, size)
     rows = users.shape[0]
     vectors: Floats = np.frombuffer(wire.vectors, "<f4")
@@ -194,14 +194,14 @@ def _fact(wire: pb.UserFact, size: int) -> UserFact:
 
 
 def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisibility:
-    items = _ints(wire.items)
+    items = to_ints(wire.items)
     _check_indices("items.items", items, size)
     sequences = _offsets("items.sequence_offsets", wire.sequence_offsets, message.after_sequence)
     visibility = ItemVisibility(
         items,
         np.array(wire.listed, np.bool_),
         np.array(wire.available, np.bool_),
-        _ints(wire.expires_at_us),
+        to_ints(wire.expires_at_us),
         sequences,
     )
     _check_lengths(
@@ -218,12 +218,8 @@ def _names(what: str, given: Sequence[str]) -> list[str]:
     return list(given)
 
 
-def _ints(column: Sequence[Any]) -> Ints:
-    return np.array(column, np.int64)
-
-
 def _offsets(what: str, column: Sequence[int], base: int) -> Ints:
-    offsets = _ints(column)
+    offsets = to_ints(column)
     if offsets.size and not -_MOST_US <= int(offsets.min()) <= int(offsets.max()) <= _MOST_US:
         _refuse(f"{what}: out of range")
     return offsets + base

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.history_context import PLACES
 from services.common.norm_slack import NORM_SLACK
+from services.feed.columns import to_bytes, to_ints, to_rows
 from services.feed.parameters import (
     MAX_SLOTS,
     CatalogueChanges,
@@ -78,22 +78,22 @@ def write_vectors(generation_id: str, rows: VectorRows, wire: pb.ItemVectors) ->
         wire.steps = np.rint(rows.vectors / np.float32(rows.unit)).astype("<i2").tobytes()
         wire.unit = rows.unit
     else:
-        wire.vectors = _bytes(rows.vectors, "<f4")
-    wire.biases = _bytes(rows.biases, "<f4")
+        wire.vectors = to_bytes(rows.vectors, "<f4")
+    wire.biases = to_bytes(rows.biases, "<f4")
     wire.pinned.extend(rows.pinned.tolist())
     wire.learned = rows.learned
 
 
 def read_vectors(wire: pb.ItemVectors) -> VectorRows:
     """Return vectors, down to the bit as they were written. Raises ValueError when torn."""
-    items = ints(wire.items)
+    items = to_ints(wire.items)
     if wire.steps:
         values = np.frombuffer(wire.steps, "<i2").astype(np.float32) * np.float32(wire.unit)
     else:
         values = np.frombuffer(wire.vectors, "<f4")
     return VectorRows(
         items,
-        _rows(values, items.size),
+        to_rows(values, items.size),
         np.frombuffer(wire.biases, "<f4"),
         np.array(wire.pinned, np.bool_),
         wire.learned,
@@ -122,7 +122,7 @@ def check_vectors(rows: VectorRows, item_count: int, dimension: int, max_norm: f
 
 def write_factor(generation_id: str, factor: Floats, wire: pb.TenantChanges) -> None:
     """Write what users of a generation are encoded with: [d, d]."""
-    wire.encoder_factors.add(generation_id=generation_id, factor=_bytes(factor, "<f4"))
+    wire.encoder_factors.add(generation_id=generation_id, factor=to_bytes(factor, "<f4"))
 
 
 def read_factor(wire: pb.EncoderFactor) -> Floats:
@@ -179,12 +179,12 @@ class ColumnSection:
             if kind in (ITEMS, NUMBERS):
                 getattr(wire, name).extend(column.tolist())
             else:
-                setattr(wire, name, _bytes(column, kind))
+                setattr(wire, name, to_bytes(column, kind))
 
     def read(self, wire: Any) -> Any:
         """Return the rows of the field of a frame. Raises ValueError when torn."""
         return self.rows(*(
-            ints(getattr(wire, name))
+            to_ints(getattr(wire, name))
             if kind in (ITEMS, NUMBERS)
             else np.frombuffer(getattr(wire, name), kind)
             for name, kind in self.columns.items()
@@ -297,7 +297,7 @@ def write_head(head: HeadParameters, wire: pb.ScorerHead) -> None:
     """Write the head."""
     wire.generation_id = head.generation_id
     wire.outcomes.extend(head.outcomes)
-    wire.parameters = _bytes(head.parameters, "<f8")
+    wire.parameters = to_bytes(head.parameters, "<f8")
     wire.slates = head.slates
     for one in head.figures:
         wire.figures.add(**one._asdict())
@@ -339,21 +339,16 @@ def write_user_vectors(generation_id: str, users: UserVectors, wire: pb.LearnedU
     """Write vectors of users."""
     wire.generation_id = generation_id
     wire.user_keys.extend(users.user_keys)
-    wire.vectors = _bytes(users.vectors, "<f2")
+    wire.vectors = to_bytes(users.vectors, "<f2")
 
 
 def read_user_vectors(wire: pb.LearnedUserVectors) -> UserVectors:
     """Return vectors of users. Raises ValueError when torn."""
     values = np.frombuffer(wire.vectors, "<f2").astype(np.float32)
-    return UserVectors(list(wire.user_keys), _rows(values, len(wire.user_keys)))
+    return UserVectors(list(wire.user_keys), to_rows(values, len(wire.user_keys)))
 
 
 # What sections have in common.
-
-
-def ints(column: Sequence[int]) -> Ints:
-    """Return a repeated field as an array."""
-    return np.array(column, np.int64)
 
 
 def check_norms(what: str, vectors: Floats, dimension: int, max_norm: float) -> None:
@@ -376,20 +371,6 @@ def last_of_each(keys: Ints) -> Ints:
 def refuse(what: str) -> NoReturn:
     """Raise RefusedParametersError."""
     raise RefusedParametersError(what)
-
-
-def _bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
-    return column.astype(kind, copy=False).tobytes()
-
-
-def _rows(values: Floats, rows: int) -> Floats:
-    if rows == 0:
-        if values.size:
-            raise ValueError("vectors of nobody")
-        return values.reshape(0, 0)
-    if values.size % rows:
-        raise ValueError(f"{values.size} values are no {rows} whole vectors")
-    return values.reshape(rows, -1)
 
 
 def _check_lengths(what: str, *columns: np.ndarray) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feed import parameters_codec as codec
+from services.feed.columns import to_bytes, to_ints
 from services.feed.progress import Applied
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
-from services.feedback.learner.frame_columns import to_bytes, to_ints
 from services.feedback.learner.model.changes import Changes, HiddenEvents, Influence, RecentItems
 from services.feedback.learner.slate_frames import SlatesOf, slates_from_wire, slates_to_wire
 from services.feedback.learner.space_conversion import space_to_wire, spaces_from_wire

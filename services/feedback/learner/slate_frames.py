@@ -8,8 +8,8 @@ import numpy as np
 from harken.internal.feed.v1 import frame_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
 from services.feed import parameters_codec as codec
+from services.feed.columns import to_bytes
 from services.feed.parameters import HeadParameters, OutcomeFigures
-from services.feedback.learner.frame_columns import to_bytes
 from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
 from services.feedback.learner.model.calibration import CalibrationSums
 from services.feedback.learner.model.impression import Impression, SlateEvent

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.feed import parameters_codec as codec
-from services.feedback.learner.frame_columns import to_bytes, to_ints, to_rows
+from services.feed.columns import to_bytes, to_ints, to_rows
 from services.feedback.learner.model.changes import BaseChanges, ReferenceRows, SpaceChanges
 from services.feedback.learner.model.confidence_sequence import ConfidenceSequence
 from services.feedback.learner.model.space_status import Role, SpaceStatus
@@ -84,15 +84,17 @@ def spaces_from_wire(wire: pb.TenantChanges) -> list[SpaceChanges]:
     for private in wire.learner.spaces:
         own = found.setdefault(private.generation_id, SpaceChanges(private.generation_id))
         if private.base_items:
+            vectors = np.frombuffer(private.bases, "<f4")
             own.bases = BaseChanges(
                 to_ints(private.base_items),
-                to_rows(private.bases, len(private.base_items)),
+                to_rows(vectors, len(private.base_items)),
                 np.array(private.base_trained, np.bool_),
             )
         if private.reference_items:
+            vectors = np.frombuffer(private.reference_vectors, "<f4")
             own.reference = ReferenceRows(
                 to_ints(private.reference_items),
-                to_rows(private.reference_vectors, len(private.reference_items)),
+                to_rows(vectors, len(private.reference_items)),
             )
         own.gramian = _square(private.gramian)
         own.factor_gramian = _square(private.factor_gramian)

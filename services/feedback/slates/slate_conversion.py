@@ -11,7 +11,7 @@ from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
-from services.feedback.learner.frame_columns import to_bytes
+from services.feed.columns import to_bytes
 from services.feedback.learner.model.impression import Impression
 
 MAX_ITEMS = 100
