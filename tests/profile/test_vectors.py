@@ -154,7 +154,7 @@ _DAMAGES = {
     "nan in a vector": (_vectors([1, float("nan"), *[0] * 6]), "finite"),
     "infinity in a vector": (_vectors([1, float("-inf"), *[0] * 6]), "finite"),
     "wrong dimension": (_vectors([1, 2, 3, 1, 2, 3]), "wanted 4"),
-    "rows missing": (_vectors([1, 2, 3]), "reshape"),
+    "rows missing": (_vectors([1, 2, 3]), "3 values are no 2 whole vectors"),
     "norm out of bounds": (_vectors([3, *[0] * 7]), "norm 3"),
     "bytes that are no floats": (_set("vectors", b"abcde"), "buffer"),
     "vectors of no generation": (_set("generation_id", ""), "no generation"),
