@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -21,14 +20,11 @@ from services.feed.entries import Entries
 from services.feed.entries_codec import RefusedEntriesError, decode
 from services.feed.feed_lag import FeedLag
 from services.feed.progress import Applied, Progress
-
-SILENCE_SECONDS = 5.0
-"""The server sends something every second; a stream silent for longer is dead."""
+from services.feed.stream import Backoff, ReadAhead, next_message
 
 _MAX_GATHERED = 256
 _GATHER_THERE_SECONDS = 0.05
 """Entries gather at the server for so long at most: nobody can hasten that."""
-_MAX_BACKOFF_SECONDS = 1.0
 _log = logger("entries")
 
 
@@ -125,7 +121,7 @@ class EntriesClient:
         self._gather_seconds = gather_seconds
         self._lag = FeedLag()
         self._news_after = 0
-        self._gathered: asyncio.Queue[Entries | Exception] | None = None
+        self._ahead: ReadAhead[Entries] | None = None
         self.connected = False
         self.began_after: int | None = None
         """Sequence after which the first stream began, since the sink held nothing; None before it
@@ -141,12 +137,12 @@ class EntriesClient:
 
     def resubscribe(self) -> None:
         """Begin a new stream: progress went back. Only where entries gather."""
-        if self._gathered is not None and not self._gathered.full():
-            self._gathered.put_nowait(ConnectionError("progress went back"))
+        if self._ahead is not None:
+            self._ahead.end(ConnectionError("progress went back"))
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        backoff = 0.05
+        backoff = Backoff()
         while True:
             started = time.monotonic()
             try:
@@ -163,10 +159,7 @@ class EntriesClient:
             finally:
                 self._set_connected(False)
             self._metrics.breaks.inc()
-            if time.monotonic() - started > 5.0:
-                backoff = 0.05
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
-            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+            await backoff.pause(time.monotonic() - started)
 
     async def _note_break(self, error: grpc.aio.AioRpcError) -> None:
         if reason_of(rpc_status.from_call(error)) != EpochLostError.reason:  # type: ignore[arg-type]
@@ -205,11 +198,7 @@ class EntriesClient:
                 await self._apply_gathered(call)
             else:
                 while True:
-                    message = await self._read(call)
-                    if message.HasField("entries"):
-                        await self._apply([self._taken(message)])
-                    else:
-                        self._take_heartbeat(message)
+                    await self._apply([await self._next_entries(call)])
         finally:
             # grpc never collects an abandoned call.
             call.cancel()
@@ -229,63 +218,37 @@ class EntriesClient:
         return request
 
     async def _read(self, call: grpc.aio.UnaryStreamCall) -> pb.FollowEntriesResponse:
-        async with asyncio.timeout(SILENCE_SECONDS):
-            message = await call.read()
-        if message is grpc.aio.EOF:
-            raise ConnectionError("the server ended the stream")
-        # What gRPC makes of bytes that cannot be decoded.
-        if message is None:
-            raise ConnectionError("a message of the server cannot be decoded")
+        message = cast("pb.FollowEntriesResponse", await next_message(call))
         self.last_contact = time.monotonic()
-        return cast("pb.FollowEntriesResponse", message)
+        return message
 
-    def _taken(self, message: pb.FollowEntriesResponse) -> Entries:
-        wire = message.entries
-        self.head_sequence = max(self.head_sequence, wire.through_sequence)
-        self._lag.heard(wire.through_sequence, wire.accepted_at_us / 1e6)
-        return decode(wire)
-
-    def _take_heartbeat(self, message: pb.FollowEntriesResponse) -> None:
-        if message.HasField("heartbeat"):
-            self._hear(message.heartbeat.head_sequence)
-            self._note_applied()
+    async def _next_entries(self, call: grpc.aio.UnaryStreamCall) -> Entries:
+        """Return the next entries; take note of heartbeats until then."""
+        while True:
+            message = await self._read(call)
+            if message.HasField("entries"):
+                wire = message.entries
+                self.head_sequence = max(self.head_sequence, wire.through_sequence)
+                self._lag.heard(wire.through_sequence, wire.accepted_at_us / 1e6)
+                return decode(wire)
+            if message.HasField("heartbeat"):
+                self._hear(message.heartbeat.head_sequence)
+                self._note_applied()
 
     async def _apply_gathered(self, call: grpc.aio.UnaryStreamCall) -> None:
         """Read on while applying and resting, so that what gathers is applied in one go."""
-        queue: asyncio.Queue[Entries | Exception] = asyncio.Queue(_MAX_GATHERED)
-        reader = asyncio.create_task(self._read_into(call, queue))
-        self._gathered = queue
-        try:
-            while True:
-                arrived = [await queue.get()]
-                while not queue.empty():
-                    arrived.append(queue.get_nowait())
-                await self._apply([one for one in arrived if isinstance(one, Entries)])
-                for one in arrived:
-                    if isinstance(one, Exception):
-                        raise one
-                if not queue.full():
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._gather_seconds):
-                            await self._sink.progress.asked()
-        finally:
-            self._gathered = None
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
-
-    async def _read_into(
-        self, call: grpc.aio.UnaryStreamCall, queue: "asyncio.Queue[Entries | Exception]"
-    ) -> None:
-        """Put entries into the queue, and last what ended the stream."""
-        try:
-            while True:
-                message = await self._read(call)
-                if message.HasField("entries"):
-                    await queue.put(self._taken(message))
-                else:
-                    self._take_heartbeat(message)
-        except Exception as error:  # whatever it is, it is raised where entries are applied
-            await queue.put(error)
+        async with ReadAhead(lambda: self._next_entries(call), _MAX_GATHERED) as ahead:
+            self._ahead = ahead
+            try:
+                while True:
+                    await self._apply(await ahead.gathered())
+                    ahead.check()
+                    if not ahead.full():
+                        with contextlib.suppress(TimeoutError):
+                            async with asyncio.timeout(self._gather_seconds):
+                                await self._sink.progress.asked()
+            finally:
+                self._ahead = None
 
     async def _apply(self, arrived: Sequence[Entries]) -> None:
         applied = self._sink.progress.applied.sequence

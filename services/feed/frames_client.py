@@ -1,8 +1,6 @@
 """Client of the feed: subscribes, resumes after every break, applies frames in order."""
 
 import asyncio
-import contextlib
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, cast
@@ -18,21 +16,16 @@ from services.common.logs import logger
 from services.common.status import reason_of
 from services.feed.feed_lag import FeedLag
 from services.feed.progress import Applied, Progress
-
-SILENCE_SECONDS = 5.0
-"""The server sends something every second; a stream silent for longer is dead."""
+from services.feed.stream import Backoff, ReadAhead, next_message
 
 _MAX_BATCH = 64
 _GATHER_THERE_SECONDS = 1.0
 """Frames gather at the server for so long at most."""
-_MAX_BACKOFF_SECONDS = 1.0
 _log = logger("feed")
 
 Restart = Callable[[AsyncIterator[frame_pb2.Frame]], Awaitable[None]]
 """Replaces all state by a snapshot, given in chunks, then sets progress to its version. Nothing
 changes when the chunks break off."""
-
-_Queue = asyncio.Queue[frame_pb2.Frame | Exception]
 
 
 class FrameRefusedError(Exception):
@@ -136,7 +129,7 @@ class FeedClient:
 
     async def run(self) -> None:
         """Follow the feed until cancelled."""
-        backoff = 0.05
+        backoff = Backoff()
         while True:
             started = time.monotonic()
             try:
@@ -158,10 +151,7 @@ class FeedClient:
             finally:
                 self._set_connected(False)
             self._metrics.breaks.inc()
-            if time.monotonic() - started > 5.0:
-                backoff = 0.05
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))
-            backoff = min(backoff * 2, _MAX_BACKOFF_SECONDS)
+            await backoff.pause(time.monotonic() - started)
 
     async def _note_break(self, error: grpc.aio.AioRpcError) -> None:
         reason = reason_of(rpc_status.from_call(error))  # type: ignore[arg-type]
@@ -217,15 +207,9 @@ class FeedClient:
         return start
 
     async def _read(self, call: grpc.aio.StreamStreamCall) -> pb.SubscribeResponse:
-        async with asyncio.timeout(SILENCE_SECONDS):
-            message = await call.read()
-        if message is grpc.aio.EOF:
-            raise ConnectionError("the server ended the stream")
-        # What gRPC makes of bytes that cannot be decoded.
-        if message is None:
-            raise ConnectionError("a message of the server cannot be decoded")
+        message = cast("pb.SubscribeResponse", await next_message(call))
         self.last_contact = time.monotonic()
-        return cast("pb.SubscribeResponse", message)
+        return message
 
     async def _chunks(self, call: grpc.aio.StreamStreamCall) -> AsyncIterator[frame_pb2.Frame]:
         index = 0
@@ -243,40 +227,25 @@ class FeedClient:
 
     async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
         """Read on while applying, so that what piles up meanwhile is applied in one go."""
-        queue: _Queue = asyncio.Queue(_MAX_BATCH)
-        reader = asyncio.create_task(self._read_into(call, queue))
-        try:
+        async with ReadAhead(lambda: self._next_frame(call), _MAX_BATCH) as ahead:
             while True:
-                arrived = [await queue.get()]
-                with contextlib.suppress(asyncio.QueueEmpty):
-                    while True:
-                        arrived.append(queue.get_nowait())
-                frames = [one for one in arrived if isinstance(one, frame_pb2.Frame)]
-                await self._apply(call, frames)
-                for one in arrived:
-                    if isinstance(one, Exception):
-                        raise one
-                if self._gather_seconds and not queue.full():
+                await self._apply(call, await ahead.gathered())
+                ahead.check()
+                if self._gather_seconds and not ahead.full():
                     await asyncio.sleep(self._gather_seconds)
-        finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
 
-    async def _read_into(self, call: grpc.aio.StreamStreamCall, queue: _Queue) -> None:
-        """Put frames into the queue, and last what ended the stream."""
-        try:
-            while True:
-                message = await self._read(call)
-                if message.HasField("frame"):
-                    frame = message.frame
-                    self.head_version = max(self.head_version, frame.version)
-                    self._lag.heard(frame.version, frame.accepted_at_us / 1e6)
-                    await queue.put(frame)
-                elif message.HasField("heartbeat"):
-                    self._hear(message.heartbeat.head_version)
-                    self._note_applied()
-        except Exception as error:  # whatever it is, it is raised where frames are applied
-            await queue.put(error)
+    async def _next_frame(self, call: grpc.aio.StreamStreamCall) -> frame_pb2.Frame:
+        """Return the next frame; take note of heartbeats until then."""
+        while True:
+            message = await self._read(call)
+            if message.HasField("frame"):
+                frame = message.frame
+                self.head_version = max(self.head_version, frame.version)
+                self._lag.heard(frame.version, frame.accepted_at_us / 1e6)
+                return frame
+            if message.HasField("heartbeat"):
+                self._hear(message.heartbeat.head_version)
+                self._note_applied()
 
     async def _apply(self, call: grpc.aio.StreamStreamCall, frames: list[frame_pb2.Frame]) -> None:
         applied = self._sink.progress.applied

@@ -1,0 +1,109 @@
+"""What clients of both lanes do alike: read a stream, read ahead of it, and try again."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+
+SILENCE_SECONDS = 5.0
+"""The server sends something every second; a stream silent for longer is dead."""
+
+_FIRST_PAUSE_SECONDS = 0.05
+_MAX_PAUSE_SECONDS = 1.0
+_LASTING_SECONDS = 5.0
+_T = TypeVar("_T")
+
+
+async def next_message(call: grpc.aio.StreamStreamCall | grpc.aio.UnaryStreamCall) -> Any:
+    """Return the next message of a stream.
+
+    Raises:
+        ConnectionError: the stream ended, or the message cannot be decoded.
+        TimeoutError: the stream is silent.
+        grpc.aio.AioRpcError: the stream broke.
+
+    """
+    async with asyncio.timeout(SILENCE_SECONDS):
+        message = await call.read()
+    if message is grpc.aio.EOF:
+        raise ConnectionError("the server ended the stream")
+    # What gRPC makes of bytes that cannot be decoded.
+    if message is None:
+        raise ConnectionError("a message of the server cannot be decoded")
+    return message
+
+
+class Backoff:
+    """Pauses between two streams: longer and longer, until one lasted."""
+
+    def __init__(self) -> None:
+        self._seconds = _FIRST_PAUSE_SECONDS
+
+    async def pause(self, lasted_seconds: float) -> None:
+        """Wait after a stream that lasted for so long."""
+        if lasted_seconds > _LASTING_SECONDS:
+            self._seconds = _FIRST_PAUSE_SECONDS
+        await asyncio.sleep(self._seconds * random.uniform(0.5, 1.0))
+        self._seconds = min(self._seconds * 2, _MAX_PAUSE_SECONDS)
+
+
+class ReadAhead(Generic[_T]):
+    """Reads on while what was read is applied, so that what gathers is applied in one go."""
+
+    def __init__(self, read: Callable[[], Awaitable[_T]], most: int) -> None:
+        """Call `read` again and again, until it raises; hold back with so many that wait."""
+        self._read = read
+        self._queue: asyncio.Queue[_T | Exception] = asyncio.Queue(most)
+        self._ended: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to read."""
+        self._reader = asyncio.create_task(self._read_on())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Read no more."""
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def _read_on(self) -> None:
+        try:
+            while True:
+                await self._queue.put(await self._read())
+        except Exception as error:  # whatever it is, it is raised where things are applied
+            await self._queue.put(error)
+
+    def full(self) -> bool:
+        """Return whether no more can wait."""
+        return self._queue.full()
+
+    def end(self, error: Exception) -> None:
+        """Have `check` raise an error soon, unless as many wait as can."""
+        if not self._queue.full():
+            self._queue.put_nowait(error)
+
+    async def gathered(self) -> list[_T]:
+        """Return what was read since, in order; wait for something. Then ask `check`."""
+        arrived = [await self._queue.get()]
+        while not self._queue.empty():
+            arrived.append(self._queue.get_nowait())
+        found: list[_T] = []
+        for one in arrived:
+            if not isinstance(one, Exception):
+                found.append(one)
+            elif self._ended is None:
+                self._ended = one
+        return found
+
+    def check(self) -> None:
+        """Raise what ended the reading, if anything that was gathered did."""
+        if self._ended is not None:
+            raise self._ended
