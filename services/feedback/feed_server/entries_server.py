@@ -13,11 +13,11 @@ from services.feed.entries import Entries
 from services.feed.entries_codec import encode
 from services.feedback.feed_server.log_entries import entries_of
 from services.feedback.feed_server.log_hub import PAGE_ENTRIES, LogHub
+from services.feedback.feed_server.prepared import Prepared
 from services.feedback.log.log_reader import LogHead, LogReader
 from services.feedback.log.log_store import LogRow
 
 HEARTBEAT_SECONDS = 1.0
-_PREPARED = 16
 
 
 class EntriesStreamMetrics:
@@ -43,7 +43,7 @@ class EntriesServer:
         self._metrics = metrics
         # What was committed before us is no news.
         self._pushed = hub.head.sequence
-        self._prepared: dict[tuple[int, int, int, bool], pb.FollowEntriesResponse] = {}
+        self._prepared: Prepared[tuple[int, int, int, bool], pb.FollowEntriesResponse] = Prepared()
 
     async def stream(
         self, request: pb.FollowEntriesRequest
@@ -104,16 +104,13 @@ class EntriesServer:
         self, rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool
     ) -> pb.FollowEntriesResponse:
         """Return the message of the next entries; made once for all who are at the same point."""
-        key = (epoch, after, rows[-1].sequence, user_facts)
-        message = self._prepared.get(key)
-        if message is None:
+
+        def make() -> pb.FollowEntriesResponse:
             entries = entries_of(rows, epoch, after, user_facts)
             self._note_push(entries)
-            message = pb.FollowEntriesResponse(entries=encode(entries))
-            self._prepared[key] = message
-            if len(self._prepared) > _PREPARED:
-                del self._prepared[next(iter(self._prepared))]
-        return message
+            return pb.FollowEntriesResponse(entries=encode(entries))
+
+        return self._prepared.get((epoch, after, rows[-1].sequence, user_facts), make)
 
     def _note_push(self, entries: Entries) -> None:
         """Count events that go out for the first time; what is repeated says nothing new."""

@@ -12,10 +12,10 @@ from services.common.logs import logger
 from services.feedback.feed_server.frame_hub import FrameHub
 from services.feedback.feed_server.frame_merge import mergeable, merged
 from services.feedback.feed_server.frame_store import CommittedFrame, FrameStore, SnapshotPin
+from services.feedback.feed_server.prepared import MOST_PREPARED, Prepared
 from services.feedback.feed_server.sections import without_unwanted
 
 HEARTBEAT_SECONDS = 1.0
-_PREPARED = 16
 _MESSAGE_BYTES = 3 * 1024 * 1024
 _log = logger("feed_server")
 
@@ -42,10 +42,10 @@ class FeedServer:
         self._hub = hub
         self._store = store
         self._metrics = metrics
-        self._parsed: dict[tuple[int, int], frame_pb2.Frame] = {}
-        self._prepared: dict[
+        self._parsed: Prepared[tuple[int, int], frame_pb2.Frame] = Prepared()
+        self._prepared: Prepared[
             tuple[int, int, int, frozenset[frame_pb2.Section]], pb.SubscribeResponse
-        ] = {}
+        ] = Prepared()
 
     async def stream(
         self, start: pb.SubscribeStart, sections: frozenset[frame_pb2.Section]
@@ -178,33 +178,26 @@ class FeedServer:
 
     def _parse(self, committed: CommittedFrame) -> frame_pb2.Frame:
         """Return a frame; parsed once for all who get it about the same time."""
-        key = (committed.epoch, committed.version)
-        frame = self._parsed.get(key)
-        if frame is None:
-            frame = self._parsed[key] = committed.parsed()
-            if len(self._parsed) > _PREPARED:
-                del self._parsed[next(iter(self._parsed))]
-        return frame
+        return self._parsed.get((committed.epoch, committed.version), committed.parsed)
 
     def _prepare(
         self, frames: Sequence[frame_pb2.Frame], sections: frozenset[frame_pb2.Section]
     ) -> pb.SubscribeResponse:
         """Return the message of frames; made once for all who want the same of the same."""
-        key = (frames[0].epoch, frames[0].version, frames[-1].version, sections)
-        message = self._prepared.get(key)
-        if message is None:
+
+        def make() -> pb.SubscribeResponse:
             wanted = [without_unwanted(frame, sections) for frame in frames]
-            message = self._prepared[key] = pb.SubscribeResponse(frame=merged(wanted))
-            if len(self._prepared) > _PREPARED:
-                del self._prepared[next(iter(self._prepared))]
-        return message
+            return pb.SubscribeResponse(frame=merged(wanted))
+
+        key = (frames[0].epoch, frames[0].version, frames[-1].version, sections)
+        return self._prepared.get(key, make)
 
 
 def _together(committed: Sequence[CommittedFrame]) -> Sequence[CommittedFrame]:
     """Return the first frames, at least one, that a message of default clients has room for."""
     size = 0
-    for number, frame in enumerate(committed[:_PREPARED]):
+    for number, frame in enumerate(committed[:MOST_PREPARED]):
         size += len(frame.content)
         if size > _MESSAGE_BYTES and number:
             return committed[:number]
-    return committed[:_PREPARED]
+    return committed[:MOST_PREPARED]
