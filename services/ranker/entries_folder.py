@@ -3,7 +3,6 @@
 What a user did counts for the next slate, whatever the learner is doing meanwhile.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,11 +14,11 @@ from services.ranker.domain.user_entries import UserEntries
 from services.ranker.domain.user_state import UserState
 from services.ranker.domain.visibility import Overlays, visible_at
 from services.ranker.frame_applier import FrameApplier
+from services.ranker.turn import Turn
 
 MAX_EVENTS = 50_000
 MAX_SECONDS = 10.0
 """Of the window: profile writes behind by a second at most while it is well."""
-_LONGEST_TURN_SECONDS = 0.005
 
 
 class EntriesFolder:
@@ -61,12 +60,10 @@ class EntriesFolder:
 
     async def apply(self, entries: Sequence[Entries]) -> None:
         """Apply consecutive stretches; progress moves with each."""
-        turn_began = time.perf_counter()
+        turn = Turn()
         for one in entries:
             self._take(one)
-            if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn_began = time.perf_counter()
+            await turn.end_if_long()
 
     async def abandon(self) -> None:
         """Forget users and window, and begin anew at the newest entry."""

@@ -1,7 +1,6 @@
 """Folds frames, the parameters lane of the feed, into replicas of tenants."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -17,10 +16,10 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.visibility import Overlays
 from services.ranker.frame_columns import check_changes, tenant_changes
+from services.ranker.turn import Turn
 
 _Name = tuple[str, str]
 """Tenant and generation id."""
-_LONGEST_TURN_SECONDS = 0.005
 _log = logger("frames")
 
 
@@ -71,14 +70,12 @@ class FrameApplier:
             ConnectionError: a generation could not be fetched; nothing of its frame is folded.
 
         """
-        turn_began = time.perf_counter()
+        turn = Turn()
         for frame in frames:
             await self._fold(frame, self._replicas)
             self._overlays.folded_through(frame.through_sequence)
             self.progress.advance(applied_by(frame))
-            if time.perf_counter() - turn_began > _LONGEST_TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn_began = time.perf_counter()
+            await turn.end_if_long()
 
     async def restart(self, chunks: AsyncIterator[frame_pb2.Frame]) -> None:
         """Build new replicas from a snapshot beside the old ones, and swap when it is complete.
