@@ -1,14 +1,11 @@
 """The stages of the loop, per event: accepted, learned, pushed, visible."""
 
-import math
 import time
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
 
+from services.common.plain_metrics import Distribution, Distributions
 from services.common.tracing import EventTracer
 
 ACCEPTED, LEARNED, PUSHED, VISIBLE = "accepted", "learned", "pushed", "visible"
@@ -19,69 +16,47 @@ visible follows from what was accepted.
 """
 _BOUNDS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
-    math.inf,
 )  # fmt: skip
 
 
-class PipelineLatency(Collector):
-    """The histogram of a process; each process has the stages that it is.
-
-    A collector of our own: a step holds up to a thousand events, and the client library takes
-    some 2 us to observe one.
-    """
+class PipelineLatency:
+    """The histogram of a process; each process has the stages that it is."""
 
     def __init__(self, registry: CollectorRegistry, tracer: EventTracer | None = None) -> None:
         """Spans go to `tracer` when there is one."""
         self._tracer = tracer
         self._stages: dict[str, PipelineStage] = {}
-        registry.register(self)
-
-    def stage(self, name: str) -> "PipelineStage":
-        """Return a stage, one of STAGES; the same for the same name."""
-        if name not in self._stages:
-            self._stages[name] = PipelineStage(name, self._tracer)
-        return self._stages[name]
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Yield the histogram of all stages."""
-        family = HistogramMetricFamily(
+        self._seconds = Distributions(
             "harken_loop_stage_seconds",
             "Seconds from the acceptance of an event until a stage of the loop was done: accepted"
             " (durable in the log), learned (its step is committed), pushed (it went to a first"
             " subscriber), visible (applied by this process). Counts events.",
-            labels=["stage"],
-        )
-        for name, stage in list(self._stages.items()):
-            family.add_metric([name], *stage.buckets())
-        yield family
+            ["stage"], _BOUNDS, registry,
+        )  # fmt: skip
+
+    def stage(self, name: str) -> "PipelineStage":
+        """Return a stage, one of STAGES; the same for the same name."""
+        if name not in self._stages:
+            self._stages[name] = PipelineStage(name, self._seconds.labels(name), self._tracer)
+        return self._stages[name]
 
 
 class PipelineStage:
     """Counts and times what passes a stage. Belongs to one event loop."""
 
-    def __init__(self, name: str, tracer: EventTracer | None) -> None:
+    def __init__(self, name: str, seconds: Distribution, tracer: EventTracer | None) -> None:
         self._name = name
+        self._seconds = seconds
         self._tracer = tracer
-        self._counts = [0] * len(_BOUNDS)
-        self._sum = 0.0
 
     @property
     def traced(self) -> bool:
         """Whether there is a tracer."""
         return self._tracer is not None
 
-    def buckets(self) -> tuple[list[tuple[str, float]], float]:
-        """Return cumulative counts by upper bound, and the sum; another thread may ask."""
-        found, total = [], 0
-        for bound, count in zip(_BOUNDS, list(self._counts), strict=True):
-            total += count
-            found.append(("+Inf" if math.isinf(bound) else str(bound), float(total)))
-        return found, self._sum
-
     def count(self, events: int, seconds: float) -> None:
         """Count events that took as long, each."""
-        self._counts[bisect_left(_BOUNDS, seconds)] += events
-        self._sum += events * seconds
+        self._seconds.observe(seconds, events)
 
     def trace(self, sequence: int, began: float, ended: float, caller: str = "") -> None:
         """Trace an event, if it is one of those, between two unix times.
@@ -98,12 +73,9 @@ class PipelineStage:
         The stage began at a unix time and ends now.
         """
         now = time.time()
-        counts = self._counts
         for at_us in accepted_us:
             # Clocks of several hosts differ: never less than nothing.
-            seconds = max(0.0, now - at_us / 1e6)
-            counts[bisect_left(_BOUNDS, seconds)] += 1
-            self._sum += seconds
+            self._seconds.observe(max(0.0, now - at_us / 1e6))
         if self._tracer is not None:
             for sequence in sequences:
                 self.trace(sequence, began, now)

@@ -61,10 +61,10 @@ class Distribution:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count one more of this value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count so many more of this value."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += times * value
 
     def buckets(self) -> tuple[list[tuple[str, float]], float]:
         """Return cumulative counts by upper bound, and the sum."""
