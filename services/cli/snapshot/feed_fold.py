@@ -11,7 +11,7 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
-from services.feed.parameters_codec import read_user_vectors, read_vectors
+from services.feed.parameters_codec import all_vectors, read_user_vectors, read_vectors
 
 _ROUNDING = 1e-3
 """By how much a norm may be beyond the bound: vectors are float32."""
@@ -85,7 +85,7 @@ def _take(changes: frame_pb2.TenantChanges, fold: TenantFold) -> None:
     for item in changes.catalogue.items:
         fold.listed.add(item.item_id)
     fold.listed.difference_update(changes.catalogue.deleted_item_ids)
-    for vectors in (changes.item_vectors, *changes.other_item_vectors):
+    for vectors in all_vectors(changes):
         if vectors.items:
             _assign(changes, vectors, fold)
     _check_users(changes, fold)
