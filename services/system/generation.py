@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harken.feedback.v1 import generation_pb2 as pb
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.feedback.generations.domain.bootstrap_models import (
@@ -10,7 +12,6 @@ from services.feedback.generations.domain.bootstrap_models import (
     bootstrap_activation,
     prior_scorer,
 )
-from services.feedback.generations.generation_conversion import trained_vectors
 from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationStaged,
@@ -97,7 +98,7 @@ def trained_generation(
     return SystemGeneration(
         activation,
         _ranker_side(activation, scorer, [one.weight for one in outcomes]),
-        None if vectors is None else trained_vectors(vectors, manifest.dimension),
+        None if vectors is None else _vectors(vectors, manifest.dimension),
     )
 
 
@@ -117,3 +118,14 @@ def _ranker_side(
 def _outcome(outcome: pb.Outcome) -> OutcomeDefinition:
     least = outcome.min_value if outcome.HasField("min_value") else None
     return OutcomeDefinition(outcome.name, frozenset(outcome.event_types), least, outcome.weight)
+
+
+def _vectors(content: bytes, dimension: int) -> TrainedVectors:
+    file = pb.ItemVectorFile.FromString(content)
+    count = len(file.item_ids)
+    biases = np.frombuffer(file.biases, "<f4") if file.biases else np.zeros(count, np.float32)
+    return TrainedVectors(
+        {item_id: row for row, item_id in enumerate(file.item_ids)},
+        np.frombuffer(file.vectors, "<f4").reshape(count, dimension),
+        biases,
+    )
