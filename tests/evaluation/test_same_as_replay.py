@@ -24,8 +24,9 @@ def world(tmp_path: Path) -> Path:
 
 
 async def test_figures_are_those_of_a_replay_over_the_wire(world: Path, suite: StartSuite) -> None:
-    # Ticks would take sequences, which negatives are drawn by.
-    settings = {"MAX_AGE_SECONDS": str(1e11), "TICK_SECONDS": "3600"}
+    # Ticks would take sequences, which negatives are drawn by. In process each group is learned by
+    # itself, and before the next slate: so it is here.
+    settings = {"MAX_AGE_SECONDS": str(1e11), "TICK_SECONDS": "3600", "STEP_SECONDS": "0"}
     environment = {"feedback": {f"HARKEN_FEEDBACK_{k}": v for k, v in settings.items()}}
     running = suite(preset="media", environment=environment)
     endpoints: Endpoints = running.endpoints
@@ -33,7 +34,7 @@ async def test_figures_are_those_of_a_replay_over_the_wire(world: Path, suite: S
     assert imported.code == 0, imported.errors
     common = ("--start", str(START))
     replayed = await harken(
-        "replay", "events.csv.gz", *common, "--json", "replay.json",
+        "replay", "events.csv.gz", *common, "--await-learning", "--json", "replay.json",
         folder=world, endpoints=endpoints, seconds=300,
     )  # fmt: skip
     assert replayed.code == 0, replayed.errors

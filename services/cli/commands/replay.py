@@ -38,6 +38,13 @@ def replay(
     create_items: Annotated[
         bool, typer.Option(help="Add items that the catalogue does not know.")
     ] = False,
+    await_learning: Annotated[
+        bool,
+        typer.Option(
+            "--await-learning",
+            help="Ask for each slate only when all before it is learned, as `evaluate` does.",
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
@@ -68,7 +75,9 @@ def replay(
 
     async def work() -> ReplayResult:
         async with connect(endpoints) as clients:
-            return await measured(clients, tenant, source, rejects if warm else None, create_items)
+            return await measured(
+                clients, tenant, source, rejects if warm else None, create_items, await_learning
+            )
 
     result = run(work())
     output().print(report(result))
@@ -77,10 +86,15 @@ def replay(
 
 
 async def measured(
-    clients: Clients, tenant: str, source: ReplaySource, rejects: Path | None, create_items: bool
+    clients: Clients,
+    tenant: str,
+    source: ReplaySource,
+    rejects: Path | None,
+    create_items: bool,
+    await_learning: bool = False,
 ) -> ReplayResult:
     """Replay a history; `rejects` gets what is not taken of what comes before it, None when that
-    shall not be imported first.
+    shall not be imported first. `await_learning`: see Replay.
     """
     console = messages()
     if source.unreadable:
@@ -93,7 +107,7 @@ async def measured(
             f"before the split: {summary.counts.accepted:,} events imported, "
             f"{summary.counts.duplicates:,} known before, {summary.counts.not_taken:,} not taken"
         )
-    job = Replay(clients, tenant, source)
+    job = Replay(clients, tenant, source, await_learning=await_learning)
     console.print("[dim]taking the slates of frozen_state[/]")
     await job.freeze(position)
     done = 0

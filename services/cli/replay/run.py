@@ -65,11 +65,23 @@ class ReplayResult:
 class Replay:
     """One replay of one history into one tenant, which must not know the replayed part yet."""
 
-    def __init__(self, clients: Clients, tenant: str, source: ReplaySource) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        tenant: str,
+        source: ReplaySource,
+        *,
+        await_learning: bool = False,
+    ) -> None:
+        """`await_learning`: the slates before events reflect what was learned from all earlier
+        ones, as those of an evaluation do; otherwise they are what users would have got.
+        """
         split = source.split
         self._clients = clients
         self._tenant = tenant
         self._source = source
+        self._await_learning = await_learning
+        self._learned = b""
         self._frozen: dict[str, Sequence[str]] = {}
         self._positions: dict[str, bytes] = {}
         seen: dict[str, set[str]] = {}
@@ -126,7 +138,7 @@ class Replay:
             subject = self._source.subject_of(group.events[0])
             known_position = self._positions.get(group.user, b"")
             moment = self._source.event_of(group.events[0]).event_time
-            before, took = await self._slate(subject, CUTOFF, known_position, moment)
+            before, took = await self._slate(subject, CUTOFF, known_position, moment, self._learned)
             self._recommend_ms.append(took)
             self._scorer.score(group, _item_ids(before))
             await self._record(group)
@@ -200,6 +212,8 @@ class Replay:
                 self._check(result)
             if answer.position:
                 self._positions[group.user] = answer.position
+                if self._await_learning:
+                    self._learned = answer.position
 
     def _check(self, result: event_pb2.EventResult) -> None:
         if result.outcome == event_pb2.EVENT_OUTCOME_DUPLICATE:
