@@ -213,6 +213,7 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
         LearnerState(shared.generations, _learning(config)),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
+        shared.log,
         LearnerMetrics(shared.registry, shared.loop),
         SlateLearningMetrics(shared.registry),
         LearnerTimes(
