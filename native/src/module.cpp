@@ -1,0 +1,8 @@
+// The Python module: one function for each file beside this one.
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+NB_MODULE(_core, m) {
+    m.doc() = "Loops that Harken exists for, compiled. Every one has a twin in NumPy.";
+}
