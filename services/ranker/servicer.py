@@ -4,6 +4,7 @@ import time
 
 import grpc
 
+from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.answer_size import check_answer_size
@@ -15,10 +16,11 @@ from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
 from services.ranker.config import SURFACE
 from services.ranker.domain.eligibility import unknown_categories
+from services.ranker.domain.encoded_slate import EncodedSlate, SlateMaker
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
-from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
+from services.ranker.domain.slate import POLICY
 from services.ranker.metrics import RankerMetrics
 from services.ranker.request_context import Freshness, RequestContext, RequestContexts
 from services.ranker.serving_state import ServingState
@@ -26,7 +28,6 @@ from services.ranker.slate_conversion import (
     degradation_messages,
     drops_message,
     filter_of,
-    slot_messages,
 )
 from services.ranker.slate_id import new_slate_id
 from services.ranker.slate_log import ServedSlate, SlateLog
@@ -47,12 +48,14 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         contexts: RequestContexts,
         serving_state: ServingState,
         metrics: RankerMetrics,
+        slates: SlateMaker,
         slate_log: SlateLog,
         surface_weights: Reloadable[dict[str, dict[str, float]]],
         seen_rules: Reloadable[SeenRules],
         traces: SlateTraces | None = None,
     ) -> None:
-        """Order slates by `surface_weights`, of outcomes by surface, where it has any.
+        """Answer with what `slates` makes, ordered by `surface_weights`, of outcomes by surface,
+        where it has any.
 
         `seen_rules` say which items are left out as seen.
         `traces`, when given, is told of slates that are answered.
@@ -60,15 +63,16 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._contexts = contexts
         self._serving_state = serving_state
         self._metrics = metrics
+        self._slates = slates
         self._slate_log = slate_log
         self._surface_weights = surface_weights
         self._seen_rules = seen_rules
         self._traces = traces
 
-    async def Recommend(  # noqa: N802
+    async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RecommendResponse:
-        """See ranker_service.proto."""
+    ) -> bytes:
+        """See ranker_service.proto. Returns a RecommendResponse on the wire."""
         began = time.time()
         checks = Checks()
         tenant = checks.tenant(request.tenant)
@@ -88,10 +92,12 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
+        shown = not request.preview and not request.HasField("as_of")
+        logged = shown and self._slate_log.wanted()
         # Making the slate is one turn of the event loop: both positions are of its moment.
         with self._metrics.make_seconds.time():
             now = _shown_at(request)
-            slate = make_slate(
+            slate = self._slates.recommend(
                 found.replica,
                 found.generation,
                 found.user,
@@ -99,11 +105,11 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 wanted,
                 now,
                 self._surface_weights.value.get(request.surface, NO_OVERRIDES),
+                logged,
             )
             self._metrics.slates.inc()
             response = pb.RecommendResponse(
                 slate_id=new_slate_id(),
-                slots=slot_messages(slate.slots),
                 position=self._contexts.position(),
                 learned_position=self._contexts.learned_position(),
                 generation_id=found.generation.generation_id,
@@ -118,20 +124,35 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             caller = traceparent_of(context.invocation_metadata())
             key = user_key_of(request.subject)
             self._traces.served(tenant, key, began, response.slate_id, caller)
-        shown = not request.preview and not request.HasField("as_of")
-        if shown and slate.slots and self._slate_log.wanted():
-            self._slate_log.offer(
-                ServedSlate(
-                    tenant, request.subject, request.surface, response, slate.shown,
-                    int(now * 1e6),
-                )
-            )  # fmt: skip
-        return response
+        if logged and slate.items:
+            self._log(request, tenant, response, slate.logged, int(now * 1e6))
+        # What comes one after the other is one message.
+        return response.SerializeToString() + slate.slots
 
-    async def Rank(  # noqa: N802
+    def _log(
+        self,
+        request: pb.RecommendRequest,
+        tenant: str,
+        response: pb.RecommendResponse,
+        items: bytes,
+        served_at_us: int,
+    ) -> None:
+        about = slate_service_pb2.ServedSlate(
+            slate_id=response.slate_id,
+            subject=request.subject,
+            surface=request.surface,
+            served_position=response.position,
+            generation_id=response.generation_id,
+            policy=response.policy,
+        )
+        about.serve_time.FromMicroseconds(served_at_us)
+        message = about.SerializeToString() + items
+        self._slate_log.offer(ServedSlate(tenant, message, served_at_us))
+
+    async def Rank(  # type: ignore[override]  # noqa: N802
         self, request: pb.RankRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RankResponse:
-        """See ranker_service.proto."""
+    ) -> bytes:
+        """See ranker_service.proto. Returns a RankResponse on the wire."""
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
@@ -147,7 +168,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
-        slate, unranked = rank_items(
+        slate, unranked = self._slates.rank(
             found.replica,
             found.generation,
             found.user,
@@ -158,7 +179,6 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
         response = pb.RankResponse(
-            slots=slot_messages(slate.slots),
             unranked_item_ids=unranked,
             position=self._contexts.position(),
             learned_position=self._contexts.learned_position(),
@@ -166,8 +186,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=found.stale,
             degradations=self._degradations(found, slate),
         )
-        check_answer_size("item_ids", response)
-        return response
+        answer = response.SerializeToString() + slate.slots
+        check_answer_size("item_ids", len(answer))
+        return answer
 
     async def SimilarItems(  # noqa: N802
         self, request: pb.SimilarItemsRequest, context: grpc.aio.ServicerContext
@@ -204,7 +225,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         """See ranker_service.proto."""
         return await self._serving_state.read()
 
-    def _degradations(self, found: RequestContext, slate: Slate) -> list[slate_pb2.Degradation]:
+    def _degradations(
+        self, found: RequestContext, slate: EncodedSlate
+    ) -> list[slate_pb2.Degradation]:
         degradations = [*found.degradations, *slate.degradations]
         self._metrics.answered(found.stale, degradations)
         return degradation_messages(degradations)

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
+
+from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
-from services.ranker.domain.slate import Slot
+from services.ranker.domain.slate import Slate, Slot
 
 _CODES = MappingProxyType(
     {
@@ -53,6 +57,23 @@ def slot_messages(slots: Iterable[Slot]) -> list[slate_pb2.Slot]:
         )
         for slot in slots
     ]
+
+
+def logged_columns(slate: Slate) -> slate_service_pb2.ServedSlate:
+    """Return what is logged of a slate's items."""
+    shown = slate.shown
+    first = slate.slots[: shown.items]
+    return slate_service_pb2.ServedSlate(
+        item_ids=[slot.item_id for slot in first],
+        propensities=_bytes(np.array([slot.propensity for slot in first])),
+        probabilities=_bytes(shown.probabilities),
+        logits=_bytes(shown.logits),
+        features=_bytes(shown.features),
+    )
+
+
+def _bytes(column: npt.NDArray[np.floating]) -> bytes:
+    return np.ascontiguousarray(column, "<f4").tobytes()
 
 
 def drops_message(drops: Drops) -> slate_pb2.Drops:
