@@ -47,11 +47,19 @@ protected:
 
     ~Buffer() { PyBuffer_Release(&buffer_); }
 
-    // The letters of the type, without what says byte order and alignment where they are ours.
+    // The letters of the type, without what says byte order and alignment where they are ours, and
+    // with one letter for integers of eight bytes: NumPy says either.
     std::string format() const {
         std::string found;
-        for (const char *at = buffer_.format ? buffer_.format : "B"; *at; ++at)
-            if (*at != '=' && *at != '@' && *at != '^' && *at != '<') found += *at;
+        bool name = false;
+        for (const char *at = buffer_.format ? buffer_.format : "B"; *at; ++at) {
+            if (*at == ':') {
+                name = !name;
+                found += ':';
+            } else if (name || !std::strchr("=@^<", *at)) {
+                found += !name && *at == 'l' && sizeof(long) == 8 ? 'q' : *at;
+            }
+        }
         return found;
     }
 
