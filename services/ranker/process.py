@@ -56,7 +56,6 @@ async def serve(
     faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
     core = find_core()
-    say_core(core, registry)
     async with (
         open_channel(config.feedback_target) as feedback,
         open_channel(config.profile_target) as profile,
@@ -139,6 +138,7 @@ async def serve(
             server.grpc,
         )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
+            say_core(core, registry)
             await run_until(
                 stop,
                 server,
