@@ -22,7 +22,6 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
-from services.common.compiled_core import find_core, say_core
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -124,7 +123,6 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
     ):
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
-        say_core(find_core(), registry)
         loop = PipelineLatency(registry, tracer)
         await _serve(settings, registry, loop, pool, core, stop)
 

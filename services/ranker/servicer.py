@@ -4,7 +4,6 @@ import time
 
 import grpc
 
-from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.common.answer_size import check_answer_size
@@ -125,29 +124,10 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             key = user_key_of(request.subject)
             self._traces.served(tenant, key, began, response.slate_id, caller)
         if logged and slate.items:
-            self._log(request, tenant, response, slate.logged, int(now * 1e6))
+            served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6))
+            self._slate_log.offer(served)
         # What comes one after the other is one message.
         return response.SerializeToString() + slate.slots
-
-    def _log(
-        self,
-        request: pb.RecommendRequest,
-        tenant: str,
-        response: pb.RecommendResponse,
-        items: bytes,
-        served_at_us: int,
-    ) -> None:
-        about = slate_service_pb2.ServedSlate(
-            slate_id=response.slate_id,
-            subject=request.subject,
-            surface=request.surface,
-            served_position=response.position,
-            generation_id=response.generation_id,
-            policy=response.policy,
-        )
-        about.serve_time.FromMicroseconds(served_at_us)
-        message = about.SerializeToString() + items
-        self._slate_log.offer(ServedSlate(tenant, message, served_at_us))
 
     async def Rank(  # type: ignore[override]  # noqa: N802
         self, request: pb.RankRequest, context: grpc.aio.ServicerContext

@@ -90,6 +90,8 @@ def filter_of(
     wanted: slate_pb2.Filter, seen_rule: SeenRule, excluded_item_ids: Iterable[str] = ()
 ) -> ItemFilter:
     """Return what a request wants left out; `seen_rule` is that of its surface."""
+    if not wanted.ByteSize():
+        return ItemFilter(excluded_item_ids=tuple(excluded_item_ids), seen_rule=seen_rule)
     return ItemFilter(
         tuple(wanted.categories),
         tuple(wanted.excluded_categories),

@@ -1,5 +1,7 @@
 """Slates that were shown, on their way to the log: a bounded queue, and a task that sends them.
 
+Their messages are made when they are sent, many at once, and not while a caller waits.
+
 Logging never blocks or slows an answer: what does not fit is dropped and counted.
 """
 
@@ -14,6 +16,7 @@ import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.internal.slates.v1 import slate_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.logs import logger
 from services.common.reloadable import Reloadable
 from services.common.retry_info import pause_seconds
@@ -25,6 +28,7 @@ _CALL_SECONDS = 5.0
 _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
+_BYTES_BESIDE = 512
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _METHOD = "/{}/{}".format(
@@ -35,11 +39,35 @@ _log = logger("slates")
 
 
 class ServedSlate(NamedTuple):
-    """A slate that was answered. message: the bytes of a harken.internal.slates.v1.ServedSlate."""
+    """A slate that was answered: request and response, the latter without slots.
+
+    items: what is logged of its items, see EncodedSlate.
+    """
 
     tenant: str
-    message: bytes
+    request: pb.RecommendRequest
+    response: pb.RecommendResponse
+    items: bytes
     served_at_us: int
+
+    def size(self) -> int:
+        """Return about how many bytes it takes on the wire."""
+        return len(self.items) + _BYTES_BESIDE
+
+    def message(self) -> bytes:
+        """Return the bytes of a harken.internal.slates.v1.ServedSlate."""
+        request, response = self.request, self.response
+        about = slate_service_pb2.ServedSlate(
+            slate_id=response.slate_id,
+            subject=request.subject,
+            surface=request.surface,
+            served_position=response.position,
+            generation_id=response.generation_id,
+            policy=response.policy,
+        )
+        about.serve_time.FromMicroseconds(self.served_at_us)
+        # What comes one after the other is one message.
+        return about.SerializeToString() + self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +125,7 @@ class SlateLog:
         if len(self._waiting) >= self._bounds.value.waiting:
             self._metrics.queue_full.inc()
             return
-        if len(slate.message) > _BATCH_BYTES:
+        if slate.size() > _BATCH_BYTES:
             # A thousand items with hundreds of features: no request takes it.
             self._metrics.too_large.inc()
             return
@@ -150,7 +178,7 @@ class SlateLog:
         batch: list[ServedSlate] = []
         size = 0
         for slate in self._waiting:
-            size += len(slate.message)
+            size += slate.size()
             if batch and (
                 slate.tenant != batch[0].tenant or size > _BATCH_BYTES or len(batch) == _BATCH
             ):
@@ -183,7 +211,8 @@ def _request(batch: list[ServedSlate]) -> bytes:
     tenant = slate_service_pb2.RecordSlatesRequest(tenant=batch[0].tenant).SerializeToString()
     parts = [tenant]
     for slate in batch:
-        parts += (_SLATES, _varint(len(slate.message)), slate.message)
+        message = slate.message()
+        parts += (_SLATES, _varint(len(message)), message)
     return b"".join(parts)
 
 

@@ -9,11 +9,13 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.channels import open_channel
 from services.common.errors import OverloadedError
 from services.common.reloadable import Reloadable
 from services.common.status import status_of
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
+from tests.ranker.ranker_process import user
 from tests.scripted_server import scripted_server
 from tests.waiting import until
 
@@ -27,7 +29,7 @@ class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
     def __init__(self) -> None:
         self.times: list[float] = []
         self.taken: list[str] = []
-        self.items: list[list[str]] = []
+        self.slates: list[slate_service_pb2.ServedSlate] = []
 
     async def RecordSlates(  # noqa: N802
         self, request: slate_service_pb2.RecordSlatesRequest, context: grpc.aio.ServicerContext
@@ -37,7 +39,7 @@ class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
             status = status_of(OverloadedError("busy", TOLD_SECONDS))
             await context.abort_with_status(rpc_status.to_status(status))
         self.taken += [slate.slate_id for slate in request.slates]
-        self.items += [list(slate.item_ids) for slate in request.slates]
+        self.slates += request.slates
         results = [
             slate_service_pb2.SlateResult(
                 ordinal=n, outcome=slate_service_pb2.SLATE_OUTCOME_ACCEPTED
@@ -53,10 +55,15 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(feedback, server)
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    message = slate_service_pb2.ServedSlate(slate_id="s1", item_ids=["a" * 100, "b"])
-    slate = ServedSlate("default", message.SerializeToString(), int(time.time() * 1e6))
-    message.features = bytes(3 * 1024 * 1024)
-    too_large = slate._replace(message=message.SerializeToString())
+    items = slate_service_pb2.ServedSlate(item_ids=["a" * 100, "b"])
+    slate = ServedSlate(
+        "default",
+        pb.RecommendRequest(subject=user("7"), surface="home"),
+        pb.RecommendResponse(slate_id="s1", position=b"p", generation_id="g", policy="greedy"),
+        items.SerializeToString(),
+        int(time.time() * 1e6),
+    )
+    too_large = slate._replace(items=bytes(3 * 1024 * 1024))
     async with open_channel(target) as channel:
         registry = CollectorRegistry()
         log = SlateLog(channel, SlateLogMetrics(registry), Reloadable(SlateLogBounds(1.0, 10)))
@@ -72,5 +79,16 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
         await asyncio.gather(sending, return_exceptions=True)
     await server.stop(None)
     [pause] = [later - earlier for earlier, later in itertools.pairwise(feedback.times)]
-    assert feedback.items == [["a" * 100, "b"]]
+    [logged] = feedback.slates
+    assert logged.serve_time.ToMicroseconds() == slate.served_at_us
+    logged.ClearField("serve_time")
+    assert logged == slate_service_pb2.ServedSlate(
+        slate_id="s1",
+        subject=user("7"),
+        surface="home",
+        served_position=b"p",
+        generation_id="g",
+        policy="greedy",
+        item_ids=["a" * 100, "b"],
+    )
     assert pause >= TOLD_SECONDS * 0.99

@@ -4,6 +4,7 @@ Filters come before the sources, so no source wastes a candidate on an item that
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ class ItemFilter:
     seen_rule: SeenRule = ALL_FOREVER
 
 
-@dataclass(frozen=True, slots=True)
-class Drops:
+class Drops(NamedTuple):
     """How many items of the catalogue each filter dropped.
 
     Filters run in the order unavailable, excluded, seen, category; an item counts where it is

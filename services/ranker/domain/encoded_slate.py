@@ -1,8 +1,7 @@
 """A slate as bytes on the wire, and who makes such slates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
@@ -11,8 +10,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedSlate:
+class EncodedSlate(NamedTuple):
     """Slots as they stand in their answer, best first, and how they came about.
 
     items: how many. logged: what is logged of the first of them, which are the fields from
