@@ -28,7 +28,7 @@ from services.ranker.slate_conversion import (
     drops_message,
     filter_of,
 )
-from services.ranker.slate_id import new_slate_id
+from services.ranker.slate_id import SlateIds
 from services.ranker.slate_log import ServedSlate, SlateLog
 from services.ranker.slate_traces import SlateTraces
 
@@ -67,6 +67,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._surface_weights = surface_weights
         self._seen_rules = seen_rules
         self._traces = traces
+        self._slate_ids = SlateIds()
 
     async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
@@ -78,7 +79,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.subject("subject", request.subject)
         _check_surface(checks, request.surface)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
         if request.HasField("as_of"):
             wrong_time = time_fault(request.as_of)
@@ -87,7 +88,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         freshness = _freshness(checks, request)
         checks.done()
         rule = self._seen_rules.value.of(request.surface)
-        wanted = filter_of(request.filter, rule, request.excluded_item_ids)
+        wanted = filter_of(request, rule, request.excluded_item_ids)
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
@@ -108,7 +109,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             )
             self._metrics.slates.inc()
             response = pb.RecommendResponse(
-                slate_id=new_slate_id(),
+                slate_id=self._slate_ids.next(),
                 position=self._contexts.position(),
                 learned_position=self._contexts.learned_position(),
                 generation_id=found.generation.generation_id,
@@ -142,7 +143,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_surface(checks, request.surface)
         least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)
         count = checks.number("count", request.count, least, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
@@ -154,7 +155,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             found.user,
             list(request.item_ids),
             count,
-            filter_of(request.filter, self._seen_rules.value.of(request.surface)),
+            filter_of(request, self._seen_rules.value.of(request.surface)),
             time.time(),
             self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
@@ -178,13 +179,13 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         tenant = checks.tenant(request.tenant)
         checks.id("item_id", request.item_id)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
         reached = await self._contexts.reach(tenant, freshness, seconds_to_wait(context))
         replica, generation = self._contexts.replica(tenant)
         # Nobody in particular asks: nothing was seen.
-        wanted = filter_of(request.filter, ALL_FOREVER)
+        wanted = filter_of(request, ALL_FOREVER)
         try:
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:
@@ -238,6 +239,11 @@ def _check_surface(checks: Checks, surface: str) -> None:
         checks.fail("surface", "must be at most 64 of [a-z0-9_-]")
 
 
-def _check_filter(checks: Checks, wanted: slate_pb2.Filter) -> None:
+def _check_filter(
+    checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
+) -> None:
+    if not request.HasField("filter"):
+        return
+    wanted = request.filter
     checks.size("filter.categories", len(wanted.categories), 0, MAX_CATEGORIES)
     checks.size("filter.excluded_categories", len(wanted.excluded_categories), 0, MAX_CATEGORIES)

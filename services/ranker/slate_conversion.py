@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harken.internal.slates.v1 import slate_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
@@ -87,11 +88,14 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
 
 
 def filter_of(
-    wanted: slate_pb2.Filter, seen_rule: SeenRule, excluded_item_ids: Iterable[str] = ()
+    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest,
+    seen_rule: SeenRule,
+    excluded_item_ids: Iterable[str] = (),
 ) -> ItemFilter:
     """Return what a request wants left out; `seen_rule` is that of its surface."""
-    if not wanted.ByteSize():
-        return ItemFilter(excluded_item_ids=tuple(excluded_item_ids), seen_rule=seen_rule)
+    if not request.HasField("filter"):
+        return ItemFilter((), (), tuple(excluded_item_ids), False, seen_rule)
+    wanted = request.filter
     return ItemFilter(
         tuple(wanted.categories),
         tuple(wanted.excluded_categories),

@@ -35,6 +35,7 @@ class CompiledSlates:
         self._draft = core.SlateDraft()
         # Memory of the slate before is warm.
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
+        self._eligible: Bools = np.empty(0, np.bool_)
         self._features = np.zeros((_ROOM, len(FEATURES)), np.float32)
 
     def recommend(
@@ -85,7 +86,7 @@ class CompiledSlates:
         logged: bool,
     ) -> EncodedSlate:
         draft, catalogue, popularity = self._draft, replica.catalogue, replica.popularity
-        eligible, drops = self._eligible(replica, user, wanted, now)
+        eligible, drops = self._chosen_from(replica, user, wanted, now)
         index = replica.spaces[generation.generation_id].index
         listed = catalogue.listed()
         vector = replica.spaces[generation.generation_id].user_vector(user, listed)
@@ -135,13 +136,15 @@ class CompiledSlates:
             degradations.append(Degradation.SCORER_NOT_FINITE)
         return EncodedSlate(slots, items, drops, tuple(degradations), columns or b"")
 
-    def _eligible(
+    def _chosen_from(
         self, replica: TenantReplica, user: UserState, wanted: ItemFilter, now: float
     ) -> tuple[Bools, Drops]:
         """As `eligibility.eligible_items`."""
         catalogue, rule = replica.catalogue, wanted.seen_rule
         servable = catalogue.servable(now)
-        eligible: Bools = np.empty(servable.size, np.bool_)
+        if self._eligible.size != servable.size:
+            self._eligible = np.empty(servable.size, np.bool_)
+        eligible = self._eligible
         there, without_excluded, left = self._draft.eligible(
             servable,
             replica.index.held(),

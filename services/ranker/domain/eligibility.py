@@ -3,7 +3,6 @@
 Filters come before the sources, so no source wastes a candidate on an item that cannot be shown.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFilter:
+class ItemFilter(NamedTuple):
     """What a caller wants left out. Empty `categories`: all. `seen_rule`: what counts as seen."""
 
     categories: tuple[str, ...] = ()
