@@ -14,6 +14,7 @@ from services.common.pipeline_latency import PipelineLatency
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
+from services.common.service_main import freeze_garbage
 from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
@@ -102,6 +103,7 @@ async def serve(
             ProfileProbe(
                 profile, entries.progress, config.profile_seconds, config.profile_ready_seconds
             ),
+            freeze_garbage,
         )
         metrics.ready.set_function(lambda: readiness.ready)
         contexts = RequestContexts(
