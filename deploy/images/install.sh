@@ -19,8 +19,8 @@ root=$(cd "$here/../.." && pwd)
 
 core=
 case $service in
-  profile) keep="common $service" ;;
-  ranker | feedback) keep="common $service" core=1 ;;
+  profile) keep="common feed $service" ;;
+  ranker | feedback) keep="common feed $service" core=1 ;;
   cli | trainer) keep= ;; # the tools import each other, and the domains of services
   *) echo "unknown service: $service" >&2; exit 2 ;;
 esac
