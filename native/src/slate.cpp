@@ -249,9 +249,10 @@ public:
                 __builtin_prefetch(weights.data() + item * slots + at);
             }
         targets.reset(steps * slots);
-        totals_.clear();
-        last_totals_.clear();
+        totals_.assign(steps * slots, 0.0);
+        last_totals_.assign(steps * slots, 0.0);
         rules_.clear();
+        rules_.reserve(steps * slots);
         for (std::size_t step = 0; step < steps; ++step) {
             std::int64_t item = latest_[step];
             double frequency = std::sqrt(popular[item * POPULAR_COLUMNS + COUNT] + SHRINK);
@@ -262,10 +263,6 @@ public:
                 if (target[slot] < 0) continue;
                 check_ordinal("targets", target[slot], size);
                 std::int32_t number = targets.number(target[slot]);
-                if (number == static_cast<std::int32_t>(totals_.size())) {
-                    totals_.push_back(0.0);
-                    last_totals_.push_back(0.0);
-                }
                 double gain = static_cast<double>(weight[slot]) * factor;
                 rules_.push_back({number, static_cast<std::int32_t>(step), gain});
                 totals_[number] += gain;
@@ -274,9 +271,9 @@ public:
         }
         for (std::int32_t target : targets.members)
             __builtin_prefetch(popular.data() + target * std::int64_t{POPULAR_COLUMNS} + COUNT);
-        scores.resize(totals_.size());
-        last_scores.resize(totals_.size());
-        for (std::size_t number = 0; number < totals_.size(); ++number) {
+        scores.resize(targets.members.size());
+        last_scores.resize(targets.members.size());
+        for (std::size_t number = 0; number < scores.size(); ++number) {
             std::int64_t target = targets.members[number];
             double norm = std::sqrt(popular[target * POPULAR_COLUMNS + COUNT] + SHRINK);
             scores[number] = totals_[number] / norm;
@@ -431,8 +428,13 @@ void Draft::propose_followed(const View<const bool> &eligible) {
     auto &proposed = proposed_[RULES];
     proposed.clear();
     const auto &members = rules_.targets.members;
-    for (std::size_t number = 0; number < members.size(); ++number)
-        if (eligible[members[number]]) proposed.push_back({rules_.scores[number], members[number]});
+    proposed.resize(members.size());
+    std::size_t found = 0;
+    for (std::size_t number = 0; number < members.size(); ++number) {
+        proposed[found] = {rules_.scores[number], members[number]};
+        found += eligible[members[number]];
+    }
+    proposed.resize(found);
     keep_best(proposed, pool_);
 }
 
@@ -617,13 +619,16 @@ void Draft::relative_log(const double *scores, double *into) const {
 // Write position, session and recent.
 void Draft::write_popular(const View<const double> &popular) {
     double best = NOTHING;
+    bool numbers = true;
     for (std::int64_t ordinal : ordinals_) {
         const double *levels = popular.data() + ordinal * POPULAR_COLUMNS;
-        for (int place = 0; place < 2 * PLACES; ++place)
-            if (!(levels[place] <= best) && !std::isnan(best)) best = levels[place];
+        for (int place = 0; place < 2 * PLACES; ++place) {
+            best = levels[place] > best ? levels[place] : best;
+            numbers &= levels[place] == levels[place];
+        }
     }
     double *position = row(POSITION), *session = row(SESSION), *recent = row(RECENT);
-    if (!std::isfinite(best)) {
+    if (!numbers || !std::isfinite(best)) {
         std::fill(position, recent + count_, 0.0);
         return;
     }
@@ -649,10 +654,12 @@ void Draft::write_popular(const View<const double> &popular) {
 // Levels that are minus infinity become one below the least; none is too far below the best.
 void Draft::floor_levels(double *row) const {
     bool all = true, all_among = true, any = false;
+    // Most rows have nothing to floor: the difference is 0 but for infinities and what is no number.
+    for (std::int64_t at = 0; at < count_; ++at) all &= row[at] - row[at] == 0.0;
+    if (all) return;
     double best = NOTHING, least = -NOTHING;
     for (std::int64_t at = 0; at < count_; ++at) {
         bool known = std::isfinite(row[at]);
-        all = all && known;
         if (!among(at)) continue;
         all_among = all_among && known;
         if (!known) continue;
@@ -660,7 +667,6 @@ void Draft::floor_levels(double *row) const {
         best = std::max(best, row[at]);
         least = std::min(least, row[at]);
     }
-    if (all) return;
     if (!any) {
         std::fill(row, row + count_, 0.0);
         return;
@@ -673,22 +679,36 @@ void Draft::floor_levels(double *row) const {
     }
 }
 
+// Several sums side by side, so that none waits for the one before.
+constexpr std::int64_t LANES = 4;
+
+template <typename Term> double sum_of(std::int64_t count, Term term) {
+    double lanes[LANES] = {};
+    std::int64_t at = 0;
+    for (; at + LANES <= count; at += LANES)
+        for (std::int64_t lane = 0; lane < LANES; ++lane) lanes[lane] += term(at + lane);
+    for (; at < count; ++at) lanes[0] += term(at);
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
 // Make z-scores; zeros where the spread is not above rounding.
 void Draft::standardise(double *row) const {
-    double sum = 0.0, squares = 0.0, largest = 0.0;
-    std::int64_t size = 0;
-    for (std::int64_t at = 0; at < count_; ++at) {
-        if (!among(at)) continue;
-        sum += row[at];
-        largest = std::max(largest, std::abs(row[at]));
-        ++size;
-    }
+    const char *usual = usual_.empty() ? nullptr : usual_.data();
+    std::int64_t size = usual ? std::count(usual, usual + count_, 1) : count_;
     if (size == 0) return;
-    double mean = sum / static_cast<double>(size);
+    double largest = 0.0;
     for (std::int64_t at = 0; at < count_; ++at) {
-        row[at] -= mean;
-        if (among(at)) squares += row[at] * row[at];
+        double value = usual && !usual[at] ? 0.0 : std::abs(row[at]);
+        largest = value > largest ? value : largest;
     }
+    double sum = usual ? sum_of(count_, [=](std::int64_t at) { return usual[at] ? row[at] : 0.0; })
+                       : sum_of(count_, [=](std::int64_t at) { return row[at]; });
+    double mean = sum / static_cast<double>(size);
+    for (std::int64_t at = 0; at < count_; ++at) row[at] -= mean;
+    auto square = [=](std::int64_t at) { return row[at] * row[at]; };
+    double squares =
+        usual ? sum_of(count_, [=](std::int64_t at) { return usual[at] ? square(at) : 0.0; })
+              : sum_of(count_, square);
     double spread = std::sqrt(squares / static_cast<double>(size));
     double scale = spread > 1e-9 * std::max(1.0, largest) ? 1.0 / spread : 0.0;
     for (std::int64_t at = 0; at < count_; ++at) row[at] *= scale;

@@ -37,7 +37,7 @@ from tests.ranker.replicas import HALF_LIFE, folded
 COMPILED = CompiledSlates(core_or_skip())
 NUMPY = NumpySlates()
 NOW = 1_700_000_000.0
-RULE = read_rule({"purchase": "1h", "*": "never", "view": "10s"})
+RULE = read_rule({"purchase": "100s", "*": "never", "view": "1s"})
 SLOTS = 6
 
 
