@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# A set-up is done again when the requirements change.
+# A set-up is done again when the requirements change, and the compiled core is when its sources do.
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
 .PHONY: demo test extras test-extras test-images load check setup protos numbers chaos bench clean
@@ -82,12 +83,17 @@ bench: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml
+$(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(INSTALLED)
+
+# Without a C++ compiler it says so in one line and goes on.
+$(READY): $(INSTALLED) $(wildcard native/*.toml native/*.txt native/src/* native/harken_native/*)
+	@sh native/install.sh $(BIN)/python
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-protoc .harken
+	rm -rf $(VENV) .venv-protoc .harken native/build

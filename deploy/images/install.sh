@@ -6,7 +6,8 @@
 #
 # SERVICE is profile, ranker, feedback, cli or trainer. PREFIX must not exist yet; it works at this
 # path only. With `otel` a service can send traces. PYTHON names the interpreter (default: python3), which must be at the same path where
-# the prefix is to run. Wheels only: nothing is compiled, no code of a package runs while installing.
+# the prefix is to run. Wheels only: but for our own compiled core (native/), nothing is compiled and
+# no code of a package runs while installing. Without a C++ compiler the core is left out.
 set -eu
 
 service=$1
@@ -16,8 +17,10 @@ python=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
+core=
 case $service in
-  profile | ranker | feedback) keep="common $service" ;;
+  profile) keep="common feed $service" ;;
+  ranker | feedback) keep="common feed $service" core=1 ;;
   cli | trainer) keep= ;; # the tools import each other, and the domains of services
   *) echo "unknown service: $service" >&2; exit 2 ;;
 esac
@@ -42,6 +45,15 @@ trap 'rm -rf "$work"' EXIT
 pip="$work/tools/bin/python -m pip --quiet --disable-pip-version-check"
 $pip install --require-hashes --no-deps --only-binary :all: -r "$here/requirements/build.txt"
 $pip wheel --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$root"
+if [ -n "$core" ]; then
+  if why=$(sh "$root/native/can_build.sh" "$work/tools/bin/python"); then
+    # Its tools are in the environment that builds, not on the path.
+    PATH="$work/tools/bin:$PATH" $pip wheel --no-deps --no-build-isolation \
+      --config-settings=build-dir="$work/core" --wheel-dir "$work/wheel" "$root/native"
+  else
+    echo "$service gets no compiled core: $why" >&2
+  fi
+fi
 
 "$python" -m venv --without-pip --symlinks "$prefix"
 into="$pip --python $prefix/bin/python install --no-deps --only-binary :all: --no-compile"

@@ -31,7 +31,8 @@ _TORCH_HASHES = (
     "84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7",  # aarch64
     "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",  # x86_64
 )
-_BUILD = ("hatchling",)
+_BUILD = ("hatchling", "nanobind", "scikit-build-core", "cmake", "ninja")
+"""For our wheels: the one of Python, and the compiled core in native/."""
 
 
 @dataclass(frozen=True, slots=True)

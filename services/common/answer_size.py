@@ -1,7 +1,5 @@
 """How large an answer may be."""
 
-from google.protobuf.message import Message
-
 from services.common.errors import FieldViolation, InvalidRequestError
 
 CLIENT_BYTES = 4 * 1024 * 1024
@@ -9,9 +7,11 @@ CLIENT_BYTES = 4 * 1024 * 1024
 their caller what to do about it."""
 
 
-def check_answer_size(field: str, answer: Message, limit: int = CLIENT_BYTES) -> None:
-    """Raise InvalidRequestError on the field that asks for much when an answer is too large."""
-    size = answer.ByteSize()
+def check_answer_size(field: str, size: int, limit: int = CLIENT_BYTES) -> None:
+    """Raise InvalidRequestError on the field that asks for much when an answer is too large.
+
+    `size`: bytes of the answer.
+    """
     if size > limit:
         what = f"the answer would be {size} bytes, above {limit}: ask for fewer"
         raise InvalidRequestError([FieldViolation(field, what)])

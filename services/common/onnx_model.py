@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import Message
 
 if TYPE_CHECKING:
@@ -55,6 +57,13 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     # Otherwise bytes may pass for another format than the one that was checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def in_place(array: npt.NDArray[np.float32]) -> onnxruntime.OrtValue:
+    """Return an array as a value of the runtime that shares its memory."""
+    import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
 def _refuse_external_data(message: Message) -> None:

@@ -73,6 +73,17 @@ class _Remembered:
         return self._bytes
 
 
+def _or_bytes(serialise: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
+    """Return what serialises answers; those of some handlers are bytes already."""
+    if serialise is None:
+        return None
+
+    def as_bytes(answer: Any) -> bytes:
+        return answer if answer.__class__ is bytes else serialise(answer)
+
+    return as_bytes
+
+
 def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     """Return a handler of the same kind as `handler` that behaves otherwise."""
     serialise = handler.response_serializer
@@ -324,7 +335,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             return answer
 
         make: Any = grpc.unary_unary_rpc_method_handler
-        made: grpc.RpcMethodHandler = make(handle, response_serializer=handler.response_serializer)
+        made: grpc.RpcMethodHandler = make(
+            handle, response_serializer=_or_bytes(handler.response_serializer)
+        )
         return made
 
     def stop_working(self) -> None:

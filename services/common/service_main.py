@@ -106,12 +106,19 @@ async def _serve(
     live = Reloadable(settings)
     reload = SettingsReload(source, live, ReloadMetrics(registry), configure_logs)
     reloading = asyncio.create_task(reload.run())
+    freeze_garbage()
     try:
         await serve(live, registry)
     finally:
         reloading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reloading
+
+
+def freeze_garbage() -> None:
+    """Never look for cycles again in what there is now: code, and what was loaded to stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _check(source: SettingsSource[Settings]) -> int:

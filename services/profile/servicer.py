@@ -85,7 +85,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             result = response.results.add()
             if stored.is_known:
                 result.profile.CopyFrom(profile_of(subject, stored, _seen_wanted(request)))
-        check_answer_size("subjects", response, limit)
+        check_answer_size("subjects", response.ByteSize(), limit)
         return response
 
     async def UpdateProfile(  # noqa: N802

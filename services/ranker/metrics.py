@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.common.plain_metrics import Counts, Distributions
 from services.ranker.domain.degradation import Degradation
 
 
@@ -11,7 +12,7 @@ class RankerMetrics:
     """Slates, what they lacked, and the cache of users."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.slates = Counter("harken_ranker_slates", "Slates made.", registry=registry)
+        self.slates = Counts("harken_ranker_slates", "Slates made.", [], registry).labels()
         self.stale = Counter(
             "harken_ranker_stale",
             "Answers that did not reach what was asked for.",
@@ -25,11 +26,10 @@ class RankerMetrics:
             registry=registry,
         )  # fmt: skip
         self._bound: dict[Degradation, Counter] = {}
-        self.make_seconds = Histogram(
-            "harken_ranker_make_seconds", "Seconds of the CPU-bound part of a slate.",
-            registry=registry,
-            buckets=(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05),
-        )  # fmt: skip
+        self.make_seconds = Distributions(
+            "harken_ranker_make_seconds", "Seconds of the CPU-bound part of a slate.", [],
+            (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05), registry,
+        ).labels()  # fmt: skip
         users = Counter(
             "harken_ranker_user_lookups", "User states asked for, by outcome.", ["outcome"],
             registry=registry,

@@ -9,20 +9,24 @@ from prometheus_client import CollectorRegistry
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
+from services.common.compiled_core import find_core, say_core
 from services.common.pipeline_latency import PipelineLatency
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
+from services.common.service_main import freeze_garbage
 from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.ranker.config import RankerConfig
+from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.metrics import RankerMetrics
+from services.ranker.numpy_slates import NumpySlates
 from services.ranker.profile_probe import ProfileProbe
 from services.ranker.readiness import Readiness, ReadinessBounds
 from services.ranker.replica_metrics import ReplicaCollector
@@ -52,6 +56,7 @@ async def serve(
     # All ranking runs on the event loop's thread: pools of idle threads would only spin beside it.
     faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
+    core = find_core()
     async with (
         open_channel(config.feedback_target) as feedback,
         open_channel(config.profile_target) as profile,
@@ -98,6 +103,7 @@ async def serve(
             ProfileProbe(
                 profile, entries.progress, config.profile_seconds, config.profile_ready_seconds
             ),
+            freeze_garbage,
         )
         metrics.ready.set_function(lambda: readiness.ready)
         contexts = RequestContexts(
@@ -125,6 +131,7 @@ async def serve(
                 contexts,
                 ServingState(frames, entries.progress, readiness),
                 metrics,
+                NumpySlates() if core is None else CompiledSlates(core),
                 slate_log,
                 settings.map(lambda config: config.surface_weights),
                 settings.map(RankerConfig.seen_rules),
@@ -133,6 +140,7 @@ async def serve(
             server.grpc,
         )
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
+            say_core(core, registry)
             await run_until(
                 stop,
                 server,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.common.reloadable import Reloadable
@@ -45,7 +46,9 @@ class Readiness:
         overlays: Overlays,
         bounds: Reloadable[ReadinessBounds],
         profile: ProfileProbe,
+        loaded: Callable[[], None],
     ) -> None:
+        """`loaded` is called once, when this replica has caught up."""
         self._frames = frames
         self._folded = folded
         self._entries = entries
@@ -54,6 +57,7 @@ class Readiness:
         self._frames_caught_up = self._entries_caught_up = False
         self._bounds = bounds
         self._profile = profile
+        self._loaded = loaded
         self._caught_up = asyncio.Event()
         self.ready = False
 
@@ -102,7 +106,9 @@ class Readiness:
         self._frames_caught_up |= self._frames.caught_up()
         self._entries_caught_up |= self._entries.caught_up()
         whole = self._lanes_meet()
-        if self._frames_caught_up and self._entries_caught_up and whole:
+        caught_up = self._frames_caught_up and self._entries_caught_up and whole
+        if caught_up and not self.had_caught_up:
+            self._loaded()
             self._caught_up.set()
         bounds = self._bounds.value
         heard = min(self._frames.last_contact, self._entries.last_contact)

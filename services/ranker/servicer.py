@@ -15,10 +15,11 @@ from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
 from services.ranker.config import SURFACE
 from services.ranker.domain.eligibility import unknown_categories
+from services.ranker.domain.encoded_slate import EncodedSlate, SlateMaker
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
-from services.ranker.domain.slate import POLICY, Slate, make_slate, rank_items
+from services.ranker.domain.slate import POLICY
 from services.ranker.metrics import RankerMetrics
 from services.ranker.request_context import Freshness, RequestContext, RequestContexts
 from services.ranker.serving_state import ServingState
@@ -26,9 +27,8 @@ from services.ranker.slate_conversion import (
     degradation_messages,
     drops_message,
     filter_of,
-    slot_messages,
 )
-from services.ranker.slate_id import new_slate_id
+from services.ranker.slate_id import SlateIds
 from services.ranker.slate_log import ServedSlate, SlateLog
 from services.ranker.slate_traces import SlateTraces
 
@@ -47,12 +47,14 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         contexts: RequestContexts,
         serving_state: ServingState,
         metrics: RankerMetrics,
+        slates: SlateMaker,
         slate_log: SlateLog,
         surface_weights: Reloadable[dict[str, dict[str, float]]],
         seen_rules: Reloadable[SeenRules],
         traces: SlateTraces | None = None,
     ) -> None:
-        """Order slates by `surface_weights`, of outcomes by surface, where it has any.
+        """Answer with what `slates` makes, ordered by `surface_weights`, of outcomes by surface,
+        where it has any.
 
         `seen_rules` say which items are left out as seen.
         `traces`, when given, is told of slates that are answered.
@@ -60,22 +62,24 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._contexts = contexts
         self._serving_state = serving_state
         self._metrics = metrics
+        self._slates = slates
         self._slate_log = slate_log
         self._surface_weights = surface_weights
         self._seen_rules = seen_rules
         self._traces = traces
+        self._slate_ids = SlateIds()
 
-    async def Recommend(  # noqa: N802
+    async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RecommendResponse:
-        """See ranker_service.proto."""
+    ) -> bytes:
+        """See ranker_service.proto. Returns a RecommendResponse on the wire."""
         began = time.time()
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
         _check_surface(checks, request.surface)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
         if request.HasField("as_of"):
             wrong_time = time_fault(request.as_of)
@@ -84,54 +88,53 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         freshness = _freshness(checks, request)
         checks.done()
         rule = self._seen_rules.value.of(request.surface)
-        wanted = filter_of(request.filter, rule, request.excluded_item_ids)
+        wanted = filter_of(request, rule, request.excluded_item_ids)
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
+        shown = not request.preview and not request.HasField("as_of")
+        logged = shown and self._slate_log.wanted()
         # Making the slate is one turn of the event loop: both positions are of its moment.
-        with self._metrics.make_seconds.time():
-            now = _shown_at(request)
-            slate = make_slate(
-                found.replica,
-                found.generation,
-                found.user,
-                count,
-                wanted,
-                now,
-                self._surface_weights.value.get(request.surface, NO_OVERRIDES),
-            )
-            self._metrics.slates.inc()
-            response = pb.RecommendResponse(
-                slate_id=new_slate_id(),
-                slots=slot_messages(slate.slots),
-                position=self._contexts.position(),
-                learned_position=self._contexts.learned_position(),
-                generation_id=found.generation.generation_id,
-                policy=POLICY,
-                stale=found.stale,
-                degradations=self._degradations(found, slate),
-                drops=drops_message(slate.drops),
-                unknown_subject=found.user.unknown,
-                unknown_categories=unknown_categories(found.replica.catalogue, wanted),
-            )
+        making = time.perf_counter()
+        now = _shown_at(request)
+        slate = self._slates.recommend(
+            found.replica,
+            found.generation,
+            found.user,
+            count,
+            wanted,
+            now,
+            self._surface_weights.value.get(request.surface, NO_OVERRIDES),
+            logged,
+        )
+        self._metrics.slates.inc()
+        response = pb.RecommendResponse(
+            slate_id=self._slate_ids.next(),
+            position=self._contexts.position(),
+            learned_position=self._contexts.learned_position(),
+            generation_id=found.generation.generation_id,
+            policy=POLICY,
+            stale=found.stale,
+            degradations=self._degradations(found, slate),
+            drops=drops_message(slate.drops),
+            unknown_subject=found.user.unknown,
+            unknown_categories=unknown_categories(found.replica.catalogue, wanted),
+        )
+        self._metrics.make_seconds.observe(time.perf_counter() - making)
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
             key = user_key_of(request.subject)
             self._traces.served(tenant, key, began, response.slate_id, caller)
-        shown = not request.preview and not request.HasField("as_of")
-        if shown and slate.slots and self._slate_log.wanted():
-            self._slate_log.offer(
-                ServedSlate(
-                    tenant, request.subject, request.surface, response, slate.shown,
-                    int(now * 1e6),
-                )
-            )  # fmt: skip
-        return response
+        if logged and slate.items:
+            served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6))
+            self._slate_log.offer(served)
+        # What comes one after the other is one message.
+        return response.SerializeToString() + slate.slots
 
-    async def Rank(  # noqa: N802
+    async def Rank(  # type: ignore[override]  # noqa: N802
         self, request: pb.RankRequest, context: grpc.aio.ServicerContext
-    ) -> pb.RankResponse:
-        """See ranker_service.proto."""
+    ) -> bytes:
+        """See ranker_service.proto. Returns a RankResponse on the wire."""
         checks = Checks()
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
@@ -141,24 +144,23 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_surface(checks, request.surface)
         least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)
         count = checks.number("count", request.count, least, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
         found = await self._contexts.personal(
             tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
         )
-        slate, unranked = rank_items(
+        slate, unranked = self._slates.rank(
             found.replica,
             found.generation,
             found.user,
             list(request.item_ids),
             count,
-            filter_of(request.filter, self._seen_rules.value.of(request.surface)),
+            filter_of(request, self._seen_rules.value.of(request.surface)),
             time.time(),
             self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
         response = pb.RankResponse(
-            slots=slot_messages(slate.slots),
             unranked_item_ids=unranked,
             position=self._contexts.position(),
             learned_position=self._contexts.learned_position(),
@@ -166,8 +168,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=found.stale,
             degradations=self._degradations(found, slate),
         )
-        check_answer_size("item_ids", response)
-        return response
+        answer = response.SerializeToString() + slate.slots
+        check_answer_size("item_ids", len(answer))
+        return answer
 
     async def SimilarItems(  # noqa: N802
         self, request: pb.SimilarItemsRequest, context: grpc.aio.ServicerContext
@@ -177,13 +180,13 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         tenant = checks.tenant(request.tenant)
         checks.id("item_id", request.item_id)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
-        _check_filter(checks, request.filter)
+        _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
         reached = await self._contexts.reach(tenant, freshness, seconds_to_wait(context))
         replica, generation = self._contexts.replica(tenant)
         # Nobody in particular asks: nothing was seen.
-        wanted = filter_of(request.filter, ALL_FOREVER)
+        wanted = filter_of(request, ALL_FOREVER)
         try:
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:
@@ -204,7 +207,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         """See ranker_service.proto."""
         return await self._serving_state.read()
 
-    def _degradations(self, found: RequestContext, slate: Slate) -> list[slate_pb2.Degradation]:
+    def _degradations(
+        self, found: RequestContext, slate: EncodedSlate
+    ) -> list[slate_pb2.Degradation]:
         degradations = [*found.degradations, *slate.degradations]
         self._metrics.answered(found.stale, degradations)
         return degradation_messages(degradations)
@@ -235,6 +240,11 @@ def _check_surface(checks: Checks, surface: str) -> None:
         checks.fail("surface", "must be at most 64 of [a-z0-9_-]")
 
 
-def _check_filter(checks: Checks, wanted: slate_pb2.Filter) -> None:
+def _check_filter(
+    checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
+) -> None:
+    if not request.HasField("filter"):
+        return
+    wanted = request.filter
     checks.size("filter.categories", len(wanted.categories), 0, MAX_CATEGORIES)
     checks.size("filter.excluded_categories", len(wanted.excluded_categories), 0, MAX_CATEGORIES)

@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
+
+from harken.internal.slates.v1 import slate_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
-from services.ranker.domain.slate import Slot
+from services.ranker.domain.slate import Slate, Slot
 
 _CODES = MappingProxyType(
     {
@@ -55,6 +60,23 @@ def slot_messages(slots: Iterable[Slot]) -> list[slate_pb2.Slot]:
     ]
 
 
+def logged_columns(slate: Slate) -> slate_service_pb2.ServedSlate:
+    """Return what is logged of a slate's items."""
+    shown = slate.shown
+    first = slate.slots[: shown.items]
+    return slate_service_pb2.ServedSlate(
+        item_ids=[slot.item_id for slot in first],
+        propensities=_bytes(np.array([slot.propensity for slot in first])),
+        probabilities=_bytes(shown.probabilities),
+        logits=_bytes(shown.logits),
+        features=_bytes(shown.features),
+    )
+
+
+def _bytes(column: npt.NDArray[np.floating]) -> bytes:
+    return np.ascontiguousarray(column, "<f4").tobytes()
+
+
 def drops_message(drops: Drops) -> slate_pb2.Drops:
     """Return drop counts as a message."""
     return slate_pb2.Drops(
@@ -66,9 +88,14 @@ def drops_message(drops: Drops) -> slate_pb2.Drops:
 
 
 def filter_of(
-    wanted: slate_pb2.Filter, seen_rule: SeenRule, excluded_item_ids: Iterable[str] = ()
+    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest,
+    seen_rule: SeenRule,
+    excluded_item_ids: Iterable[str] = (),
 ) -> ItemFilter:
     """Return what a request wants left out; `seen_rule` is that of its surface."""
+    if not request.HasField("filter"):
+        return ItemFilter((), (), tuple(excluded_item_ids), False, seen_rule)
+    wanted = request.filter
     return ItemFilter(
         tuple(wanted.categories),
         tuple(wanted.excluded_categories),

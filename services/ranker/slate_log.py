@@ -1,5 +1,7 @@
 """Slates that were shown, on their way to the log: a bounded queue, and a task that sends them.
 
+Their messages are made when they are sent, many at once, and not while a caller waits.
+
 Logging never blocks or slows an answer: what does not fit is dropped and counted.
 """
 
@@ -8,19 +10,16 @@ import random
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import grpc
-import numpy as np
-import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from harken.common.v1 import subject_pb2
-from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
-from harken.ranker.v1 import ranker_service_pb2
+from harken.internal.slates.v1 import slate_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.logs import logger
 from services.common.reloadable import Reloadable
 from services.common.retry_info import pause_seconds
-from services.ranker.domain.shown_columns import ShownColumns
 
 _PAUSE_SECONDS = 0.25
 """Between two batches: slates of that time share a call, a write and a step of the learner, which
@@ -29,26 +28,46 @@ _CALL_SECONDS = 5.0
 _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
-_BYTES_BESIDE = 1024
+_BYTES_BESIDE = 512
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
+_METHOD = "/{}/{}".format(
+    slate_service_pb2.DESCRIPTOR.services_by_name["SlateService"].full_name, "RecordSlates"
+)
+_Record = grpc.aio.UnaryUnaryMultiCallable[bytes, slate_service_pb2.RecordSlatesResponse]
 _log = logger("slates")
 
 
-@dataclass(frozen=True, slots=True)
-class ServedSlate:
-    """A slate that was answered, and what is logged beside it."""
+class ServedSlate(NamedTuple):
+    """A slate that was answered: request and response, the latter without slots.
+
+    items: what is logged of its items, see EncodedSlate.
+    """
 
     tenant: str
-    subject: subject_pb2.Subject
-    surface: str
-    response: ranker_service_pb2.RecommendResponse
-    shown: ShownColumns
+    request: pb.RecommendRequest
+    response: pb.RecommendResponse
+    items: bytes
     served_at_us: int
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
-        return self.shown.nbytes + self.response.ByteSize() + _BYTES_BESIDE
+        return len(self.items) + _BYTES_BESIDE
+
+    def message(self) -> bytes:
+        """Return the bytes of a harken.internal.slates.v1.ServedSlate."""
+        request, response = self.request, self.response
+        about = slate_service_pb2.ServedSlate(
+            slate_id=response.slate_id,
+            subject=request.subject,
+            surface=request.surface,
+            served_position=response.position,
+            generation_id=response.generation_id,
+            policy=response.policy,
+        )
+        about.serve_time.FromMicroseconds(self.served_at_us)
+        # What comes one after the other is one message.
+        return about.SerializeToString() + self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +106,10 @@ class SlateLog:
         metrics: SlateLogMetrics,
         bounds: Reloadable[SlateLogBounds],
     ) -> None:
-        self._stub: slate_service_pb2_grpc.SlateServiceAsyncStub
-        self._stub = slate_service_pb2_grpc.SlateServiceStub(channel)  # type: ignore[assignment]
+        # Slates are bytes already, so requests are put together of bytes.
+        self._record: _Record = channel.unary_unary(
+            _METHOD, response_deserializer=slate_service_pb2.RecordSlatesResponse.FromString
+        )
         self._metrics = metrics
         self._bounds = bounds
         self._waiting: deque[ServedSlate] = deque()
@@ -135,11 +156,8 @@ class SlateLog:
         batch = self._batch()
         # What is being sent stays in the queue until it is known what became of it.
         self._metrics.waiting.set(len(self._waiting))
-        request = slate_service_pb2.RecordSlatesRequest(
-            tenant=batch[0].tenant, slates=[_message(slate) for slate in batch]
-        )
         try:
-            answer = await self._stub.RecordSlates(request, timeout=seconds)
+            answer = await self._record(_request(batch), timeout=seconds)
         except grpc.aio.AioRpcError as error:
             self._failed(batch, error)
             await asyncio.sleep(pause_seconds(error) or _PAUSE_SECONDS * 10)
@@ -188,26 +206,24 @@ class SlateLog:
         self._metrics.waiting.set(len(self._waiting))
 
 
-def _message(slate: ServedSlate) -> slate_service_pb2.ServedSlate:
-    response = slate.response
-    message = slate_service_pb2.ServedSlate(
-        slate_id=response.slate_id,
-        subject=slate.subject,
-        surface=slate.surface,
-        served_position=response.position,
-        generation_id=response.generation_id,
-        policy=response.policy,
-        item_ids=[slot.item_id for slot in response.slots[: slate.shown.items]],
-        propensities=_bytes(
-            np.array([slot.propensity for slot in response.slots[: slate.shown.items]])
-        ),
-        probabilities=_bytes(slate.shown.probabilities),
-        logits=_bytes(slate.shown.logits),
-        features=_bytes(slate.shown.features),
-    )
-    message.serve_time.FromMicroseconds(slate.served_at_us)
-    return message
+def _request(batch: list[ServedSlate]) -> bytes:
+    """Return the bytes of a RecordSlatesRequest: those of its fields, one after the other."""
+    tenant = slate_service_pb2.RecordSlatesRequest(tenant=batch[0].tenant).SerializeToString()
+    parts = [tenant]
+    for slate in batch:
+        message = slate.message()
+        parts += (_SLATES, _varint(len(message)), message)
+    return b"".join(parts)
 
 
-def _bytes(column: npt.NDArray[np.floating]) -> bytes:
-    return np.ascontiguousarray(column, "<f4").tobytes()
+_SLATES = bytes([slate_service_pb2.RecordSlatesRequest.SLATES_FIELD_NUMBER << 3 | 2])
+"""What an element of `slates` begins with: its number, and that a length follows."""
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

@@ -1,8 +1,9 @@
 """What one slate costs. Its bias: synthetic and flattering in one way, unkind in another.
 
-Flattering: one user after the other on a quiet process, so caches are warm, no frames are folded
-in between, and gRPC itself (about 0.3 ms a call, notes/platform.md) is not in it. Unkind: vectors
-are Gaussian, every rule row is full, and every user has 20 recent and 200 seen items.
+Flattering: one user after the other on a quiet process, so caches are warm (but for what is
+measured after a pause), no frames are folded in between, and gRPC itself (about 0.3 ms a call,
+notes/platform.md) is not in it. Unkind: vectors are Gaussian, every rule row is full, and every
+user has 20 recent and 200 seen items.
 Hardware of the figures in README and DECISIONS: 2 shared cores of an AMD EPYC, one thread used.
 
 Run as `python -m tests.benchmarks.slate [items ...]`. Prints p50 and p99, of CPU and of wall time
@@ -24,20 +25,24 @@ from threadpoolctl import threadpool_limits
 
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.common.compiled_core import find_core
 from services.feed.entries import Entries
 from services.feed.parameters import PopularityRows, RuleCells
+from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.encoded_slate import SlateMaker
+from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import preset_rule, read_rule
 from services.ranker.domain.similar_items import similar_items
-from services.ranker.domain.slate import make_slate
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
-from services.ranker.slate_conversion import drops_message, filter_of, slot_messages
-from services.ranker.slate_id import new_slate_id
+from services.ranker.numpy_slates import NumpySlates
+from services.ranker.slate_conversion import drops_message, filter_of
+from services.ranker.slate_id import SlateIds
 from tests.ranker.entries import Told, stretch
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import KnownGenerations, generation, manifest
@@ -48,6 +53,8 @@ USERS = 50
 NOW = 1_700_000_000.0
 HALF_LIFE = 14 * 86400.0
 RULE = read_rule(preset_rule("shopping"))
+IDS = SlateIds()
+PAUSE = 0.025
 
 
 def filled_folder(items: int, rng: np.random.Generator) -> FrameApplier:
@@ -95,31 +102,42 @@ def users_of(items: int, rng: np.random.Generator, replica: TenantReplica) -> li
     return users
 
 
-def recommend(replica: TenantReplica, request_bytes: bytes, user: UserState) -> int:
+def recommend(
+    maker: SlateMaker, replica: TenantReplica, request_bytes: bytes, user: UserState
+) -> int:
     """Do what the servicer does for one call, without gRPC; return the answer's size."""
     request = pb.RecommendRequest.FromString(request_bytes)
     serving = generation("g1", DIMENSION)
-    slate = make_slate(replica, serving, user, request.count, filter_of(request.filter, RULE), NOW)
+    wanted = filter_of(request, RULE, request.excluded_item_ids)
+    slate = maker.recommend(
+        replica, serving, user, request.count, wanted, NOW, NO_OVERRIDES, logged=True
+    )
     answer = pb.RecommendResponse(
-        slate_id=new_slate_id(),
-        slots=slot_messages(slate.slots),
+        slate_id=IDS.next(),
         generation_id=serving.generation_id,
         drops=drops_message(slate.drops),
     )
-    return len(answer.SerializeToString())
+    return len(answer.SerializeToString() + slate.slots)
 
 
 def recommend_to_one_of(
-    users: list[UserState], replica: TenantReplica, request_bytes: bytes, number: int
+    users: list[UserState],
+    maker: SlateMaker,
+    replica: TenantReplica,
+    request_bytes: bytes,
+    number: int,
 ) -> int:
-    return recommend(replica, request_bytes, users[number % USERS])
+    return recommend(maker, replica, request_bytes, users[number % USERS])
 
 
-def timed(what: str, run: Callable[[int], object], repeats: int) -> None:
+def timed(what: str, run: Callable[[int], object], repeats: int, pause: float = 0.0) -> None:
+    """`pause`: seconds before each run, in which the memory it needs grows cold."""
     for number in range(5):
         run(number)
     wall, cpu = np.empty(repeats), np.empty(repeats)
     for number in range(repeats):
+        if pause:
+            time.sleep(pause)
         began, cpu_began = time.perf_counter(), time.thread_time()
         run(number)
         cpu[number] = time.thread_time() - cpu_began
@@ -128,7 +146,7 @@ def timed(what: str, run: Callable[[int], object], repeats: int) -> None:
         "{} p50 {:6.3f} p99 {:7.3f}".format(name, *np.percentile(values * 1e3, [50, 99]))
         for name, values in (("CPU", cpu), ("wall", wall))
     )
-    print(f"  {what:<30} {shown} ms")
+    print(f"  {what:<42} {shown} ms")
 
 
 def run(items: int) -> None:
@@ -137,15 +155,22 @@ def run(items: int) -> None:
     replica = folder.replicas["default"]
     users = users_of(items, rng, replica)
     print(f"{items} items, d={DIMENSION}")
-    for count in (10, 100):
-        request = pb.RecommendRequest(tenant="default", count=count)
-        request.subject.user_id = "7"
-        data = request.SerializeToString()
-        call = functools.partial(recommend_to_one_of, users, replica, data)
-        timed(f"Recommend, {count} of {items}", call, 400)
+    core = find_core()
+    makers: dict[str, SlateMaker] = {"NumPy": NumpySlates()}
+    if core is not None:
+        makers["compiled"] = CompiledSlates(core)
+    few = pb.RecommendRequest(count=10).SerializeToString()
     cold = UserState(1, unknown=True)
-    timed("Recommend, 10, unknown user", lambda n: recommend(
-        replica, pb.RecommendRequest(count=10).SerializeToString(), cold), 400)  # fmt: skip
+    for name, maker in makers.items():
+        for count in (10, 100):
+            request = pb.RecommendRequest(tenant="default", count=count)
+            request.subject.user_id = "7"
+            data = request.SerializeToString()
+            call = functools.partial(recommend_to_one_of, users, maker, replica, data)
+            timed(f"Recommend, {count}, {name}", call, 400)
+            timed(f"the same, each after {PAUSE * 1e3:.0f} ms", call, 100, PAUSE)
+        stranger = functools.partial(recommend, maker, replica, few)
+        timed(f"Recommend, 10, unknown user, {name}", lambda _, ask=stranger: ask(cold), 400)  # type: ignore[misc]
     timed("SimilarItems, 10", lambda n: similar_items(
         replica, f"item-{n}", 10, ItemFilter(), NOW), 100)  # fmt: skip
     replica.users.hold(b"u:1", UserState(0))

@@ -58,7 +58,7 @@ def test_a_prefix_holds_only_what_runs(prefixes: Mapping[str, Path], service: st
     (site,) = prefix.glob("lib/python3*/site-packages")
     assert {path.name for path in (site / "services").iterdir() if path.is_dir()} - {
         "__pycache__"
-    } == {"common", service}
+    } == {"common", "feed", service}
     gone = ("pip", "setuptools", "pytest", "torch")
     assert not any((site / name).exists() for name in gone)
     assert not list(site.rglob("*.pyi"))

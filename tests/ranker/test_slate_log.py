@@ -3,20 +3,17 @@
 import asyncio
 import itertools
 import time
-from dataclasses import replace
 
 import grpc
-import numpy as np
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from harken.internal.slates.v1 import slate_service_pb2, slate_service_pb2_grpc
-from harken.ranker.v1 import ranker_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.channels import open_channel
 from services.common.errors import OverloadedError
 from services.common.reloadable import Reloadable
 from services.common.status import status_of
-from services.ranker.domain.shown_columns import ShownColumns
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
 from tests.ranker.ranker_process import user
 from tests.scripted_server import scripted_server
@@ -32,6 +29,7 @@ class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
     def __init__(self) -> None:
         self.times: list[float] = []
         self.taken: list[str] = []
+        self.slates: list[slate_service_pb2.ServedSlate] = []
 
     async def RecordSlates(  # noqa: N802
         self, request: slate_service_pb2.RecordSlatesRequest, context: grpc.aio.ServicerContext
@@ -41,6 +39,7 @@ class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
             status = status_of(OverloadedError("busy", TOLD_SECONDS))
             await context.abort_with_status(rpc_status.to_status(status))
         self.taken += [slate.slate_id for slate in request.slates]
+        self.slates += request.slates
         results = [
             slate_service_pb2.SlateResult(
                 ordinal=n, outcome=slate_service_pb2.SLATE_OUTCOME_ACCEPTED
@@ -56,14 +55,15 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(feedback, server)
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    nothing = np.zeros((0, 1), np.float32)
-    response = ranker_service_pb2.RecommendResponse(slate_id="s1")
+    items = slate_service_pb2.ServedSlate(item_ids=["a" * 100, "b"])
     slate = ServedSlate(
-        "default", user("7"), "", response, ShownColumns(0, nothing, nothing, nothing),
+        "default",
+        pb.RecommendRequest(subject=user("7"), surface="home"),
+        pb.RecommendResponse(slate_id="s1", position=b"p", generation_id="g", policy="greedy"),
+        items.SerializeToString(),
         int(time.time() * 1e6),
-    )  # fmt: skip
-    much = np.zeros((1000, 600), np.float32)
-    too_large = replace(slate, shown=ShownColumns(0, nothing, nothing, much))
+    )
+    too_large = slate._replace(items=bytes(3 * 1024 * 1024))
     async with open_channel(target) as channel:
         registry = CollectorRegistry()
         log = SlateLog(channel, SlateLogMetrics(registry), Reloadable(SlateLogBounds(1.0, 10)))
@@ -79,4 +79,16 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
         await asyncio.gather(sending, return_exceptions=True)
     await server.stop(None)
     [pause] = [later - earlier for earlier, later in itertools.pairwise(feedback.times)]
+    [logged] = feedback.slates
+    assert logged.serve_time.ToMicroseconds() == slate.served_at_us
+    logged.ClearField("serve_time")
+    assert logged == slate_service_pb2.ServedSlate(
+        slate_id="s1",
+        subject=user("7"),
+        surface="home",
+        served_position=b"p",
+        generation_id="g",
+        policy="greedy",
+        item_ids=["a" * 100, "b"],
+    )
     assert pause >= TOLD_SECONDS * 0.99

@@ -67,7 +67,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
             items=[found[item_id] for item_id in request.item_ids if item_id in found],
             missing_item_ids=[item_id for item_id in request.item_ids if item_id not in found],
         )
-        check_answer_size("item_ids", response)
+        check_answer_size("item_ids", response.ByteSize())
         return response
 
     async def ListItems(  # noqa: N802

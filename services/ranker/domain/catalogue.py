@@ -47,6 +47,10 @@ class Catalogue:
         """Return the id of an ordinal."""
         return self._ids[ordinal]
 
+    def item_ids(self) -> list[str]:
+        """Return all ids by ordinal: shared, not to be changed."""
+        return self._ids
+
     def find(self, item_id: str) -> int | None:
         """Return the ordinal of an id, or None when it was never heard of."""
         return self._ordinal_of.get(item_id)

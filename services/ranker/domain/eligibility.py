@@ -3,7 +3,7 @@
 Filters come before the sources, so no source wastes a candidate on an item that cannot be shown.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFilter:
+class ItemFilter(NamedTuple):
     """What a caller wants left out. Empty `categories`: all. `seen_rule`: what counts as seen."""
 
     categories: tuple[str, ...] = ()
@@ -25,8 +24,7 @@ class ItemFilter:
     seen_rule: SeenRule = ALL_FOREVER
 
 
-@dataclass(frozen=True, slots=True)
-class Drops:
+class Drops(NamedTuple):
     """How many items of the catalogue each filter dropped.
 
     Filters run in the order unavailable, excluded, seen, category; an item counts where it is

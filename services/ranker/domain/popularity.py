@@ -8,25 +8,33 @@ old, without underflow (forward decay, Cormode et al., ICDE 2009).
 import numpy as np
 
 from services.common.history_context import PLACES
+from services.common.runs import distinct
 from services.feed.parameters import PlaceCells, PopularityRows
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals, grown
+from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
+_LEVEL = 2 * PLACES
+_COUNT = _LEVEL + 1
+COLUMNS = _COUNT + 1
+"""Of a row: a level for each place, the level of all, the count. Two lines of a cache together."""
 
 
 class Popularity:
-    """Levels and counts by ordinal, and the order of levels, kept lazily."""
+    """Levels and counts by ordinal, and the order of levels, kept lazily.
+
+    table [room, COLUMNS]: rows by ordinal; levels are -inf where nothing was. order: all items
+    that were popular at some time, best first. touched: those whose level changed since then,
+    each once; is_touched [room] marks them. For reading only, and until the next change.
+    """
 
     def __init__(self, half_life_seconds: float) -> None:
-        self._half_life = half_life_seconds
-        self._levels: Float64s = np.full(0, -np.inf)
-        self._counts: Float64s = np.zeros(0)
-        self._places: Float64s = np.full((0, 2 * PLACES), -np.inf)
+        self.half_life_seconds = half_life_seconds
+        self.table: Float64s = np.full((0, COLUMNS), -np.inf)
+        self.order: Ordinals = NO_ORDINALS
+        self.touched: Ordinals = NO_ORDINALS
+        self.is_touched: Bools = np.zeros(0, dtype=np.bool_)
         self._size = 0
-        # An order of all items as of some time, and the items whose level changed since.
-        self._order: Ordinals = np.empty(0, dtype=np.int64)
-        self._touched: set[int] = set()
 
     @property
     def size(self) -> int:
@@ -35,46 +43,52 @@ class Popularity:
 
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`; new ones have no popularity."""
-        self._levels = grown(self._levels, size, -np.inf)
-        self._counts = grown(self._counts, size, 0)
-        self._places = grown(self._places, size, -np.inf)
+        held = self.table.shape[0]
+        self.table = grown(self.table, size, -np.inf)
+        self.table[held:, _COUNT] = 0.0
+        self.is_touched = grown(self.is_touched, size, 0)
         self._size = max(size, self._size)
 
     def fold(self, changes: PopularityRows, ordinals: Ordinals) -> None:
         """Assign rows; `ordinals` translates the indices of the changes."""
         rows = ordinals[changes.items]
-        self._levels[rows] = changes.levels
-        self._counts[rows] = changes.counts
-        self._touched.update(rows.tolist())
+        self.table[rows, _LEVEL] = changes.levels
+        self.table[rows, _COUNT] = changes.counts
+        fresh = distinct(rows[~self.is_touched[rows]])
+        if fresh.size:
+            self.is_touched[fresh] = True
+            self.touched = np.concatenate([self.touched, fresh])
 
     def fold_places(self, changes: PlaceCells, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
-        self._places[ordinals[changes.items], changes.places] = changes.levels
+        self.table[ordinals[changes.items], changes.places] = changes.levels
 
     def places(self, ordinals: Ordinals) -> Float64s:
         """Return what is popular where, [n, 2 * PLACES]: see ContextPopularity; -inf: never."""
-        return self._places[ordinals]
+        places: Float64s = self.table[ordinals, :_LEVEL]
+        return places
 
     def counts(self, ordinals: Ordinals) -> Float64s:
         """Return how many positive events items had, undecayed."""
-        return self._counts[ordinals]
+        counts: Float64s = self.table[ordinals, _COUNT]
+        return counts
 
     def levels(self, ordinals: Ordinals, now: float) -> Float64s:
         """Return log2 of the decayed sums at `now` (unix seconds); -inf for never popular."""
-        return self._levels[ordinals] - now / self._half_life
+        levels: Float64s = self.table[ordinals, _LEVEL] - now / self.half_life_seconds
+        return levels
 
     def top(self, eligible: Bools, count: int) -> Ordinals:
         """Return at most `count` eligible ordinals that were ever popular, most popular first.
 
         Equal popularity goes by ordinal.
         """
-        if len(self._touched) > _TOUCHED_FLOOR + self._size // _TOUCHED_SHARE:
-            self._sort()
-        touched = np.fromiter(self._touched, dtype=np.int64, count=len(self._touched))
+        self.refresh_order()
+        touched = self.touched
         untouched = eligible.copy()
         untouched[touched] = False
         found = np.concatenate([self._first(untouched, count), touched[eligible[touched]]])
-        levels = self._levels[found]
+        levels = self.table[found, _LEVEL]
         order = np.lexsort((found, -levels))[:count]
         best: Ordinals = found[order[levels[order] > -np.inf]]
         return best
@@ -83,17 +97,21 @@ class Popularity:
         """Return the first `count` wanted ordinals of the kept order."""
         found: list[Ordinals] = []
         missing, start, step = count, 0, 2 * count
-        while missing > 0 and start < self._order.size:
-            piece = self._order[start : start + step]
+        while missing > 0 and start < self.order.size:
+            piece = self.order[start : start + step]
             piece = piece[wanted[piece]][:missing]
             found.append(piece)
             missing -= piece.size
             start, step = start + step, step * 2
-        return np.concatenate(found) if found else self._order[:0]
+        return np.concatenate(found) if found else self.order[:0]
 
-    def _sort(self) -> None:
-        levels = self._levels[: self._size]
+    def refresh_order(self) -> None:
+        """Sort all items when many levels changed."""
+        if self.touched.size <= _TOUCHED_FLOOR + self._size // _TOUCHED_SHARE:
+            return
+        levels = self.table[: self._size, _LEVEL]
         ever = np.flatnonzero(levels > -np.inf)
         # Ordinals ascend, and the sort is stable, so equal levels stay in order of ordinal.
-        self._order = ever[np.argsort(-levels[ever], kind="stable")]
-        self._touched.clear()
+        self.order = ever[np.argsort(-levels[ever], kind="stable")]
+        self.is_touched[self.touched] = False
+        self.touched = NO_ORDINALS

@@ -9,16 +9,19 @@ FREE = -1
 
 
 class RuleTable:
-    """targets int32 [rows, slots] and weights float32 [rows, slots]; a free slot holds -1 and 0."""
+    """targets int32 [rows, slots] and weights float32 [rows, slots]; a free slot holds -1 and 0.
+
+    Both are for reading only, and until the next change.
+    """
 
     def __init__(self) -> None:
-        self._targets: Int32s = np.full((0, 0), FREE, dtype=np.int32)
-        self._weights: Float32s = np.zeros((0, 0), dtype=np.float32)
+        self.targets: Int32s = np.full((0, 0), FREE, dtype=np.int32)
+        self.weights: Float32s = np.zeros((0, 0), dtype=np.float32)
 
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`."""
-        self._targets = grown(self._targets, size, FREE)
-        self._weights = grown(self._weights, size, 0)
+        self.targets = grown(self.targets, size, FREE)
+        self.weights = grown(self.weights, size, 0)
 
     def fold(self, changes: RuleCells, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
@@ -26,17 +29,17 @@ class RuleTable:
             return
         self._widen(int(changes.slots.max()) + 1)
         rows = ordinals[changes.sources]
-        self._targets[rows, changes.slots] = np.where(
+        self.targets[rows, changes.slots] = np.where(
             changes.weights == 0, FREE, ordinals[changes.targets]
         )
-        self._weights[rows, changes.slots] = changes.weights
+        self.weights[rows, changes.slots] = changes.weights
 
     def _widen(self, slots: int) -> None:
-        missing = slots - self._targets.shape[1]
+        missing = slots - self.targets.shape[1]
         if missing > 0:
             wider = ((0, 0), (0, missing))
-            self._targets = np.pad(self._targets, wider, constant_values=FREE)
-            self._weights = np.pad(self._weights, wider)
+            self.targets = np.pad(self.targets, wider, constant_values=FREE)
+            self.weights = np.pad(self.weights, wider)
 
     def successors(
         self, sources: Ordinals, factors: Float64s
@@ -45,9 +48,9 @@ class RuleTable:
 
         As three columns: index into `sources`, target ordinal, weighted rule.
         """
-        slots = self._targets.shape[1]
-        targets = self._targets[sources].ravel()
+        slots = self.targets.shape[1]
+        targets = self.targets[sources].ravel()
         filled = np.flatnonzero(targets >= 0)
-        weights = (self._weights[sources] * factors[:, np.newaxis]).ravel()
+        weights = (self.weights[sources] * factors[:, np.newaxis]).ravel()
         steps = filled // slots if slots else filled
         return steps, targets[filled].astype(np.int64), weights[filled]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
+from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, in_place, open_session
 from services.ranker.domain.arrays import Float32s
 
 ROWS = 256
@@ -16,7 +16,10 @@ class UnusableScorerError(ValueError):
 
 
 class Scorer:
-    """An ONNX model: features [n, columns] float32 -> scores [n, outcomes] float32."""
+    """An ONNX model: features [n, columns] float32 -> scores [n, outcomes] float32.
+
+    It has one room for its features, and one for its scores: for one thread at a time.
+    """
 
     def __init__(self, model: bytes, features: Sequence[str], outcomes: Sequence[str]) -> None:
         """Load the model from bytes and try it once. Takes milliseconds: keep it off the loop.
@@ -28,16 +31,23 @@ class Scorer:
         """
         self.features = tuple(features)
         self.outcomes = tuple(outcomes)
+        self._room = np.zeros((ROWS, len(self.features)), np.float32)
+        self._scored = np.zeros((ROWS, len(self.outcomes)), np.float32)
         try:
             self._session = open_session(model)
-            scores = self.scores(np.zeros((2, len(self.features)), dtype=np.float32))
+            [answer] = self._session.run([OUTPUTS[SCORER]], {INPUTS[SCORER]: self._room})
+            answered = np.asarray(answer)
         except Exception as error:  # onnxruntime has a tree of its own without a common base.
             raise UnusableScorerError(f"the scorer cannot be used: {error}") from error
-        if scores.shape != (2, len(self.outcomes)) or scores.dtype != np.float32:
+        if answered.shape != self._scored.shape or answered.dtype != np.float32:
             raise UnusableScorerError(
-                f"the scorer answers {scores.dtype} {scores.shape} to 2 rows, "
-                f"wanted float32 (2, {len(self.outcomes)})"
+                f"the scorer answers {answered.dtype} {answered.shape} to {ROWS} rows, "
+                f"wanted float32 ({ROWS}, {len(self.outcomes)})"
             )
+        # It reads from and writes to memory that is there and warm.
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input(INPUTS[SCORER], in_place(self._room))
+        self._binding.bind_ortvalue_output(OUTPUTS[SCORER], in_place(self._scored))
 
     def scores(self, features: Float32s) -> Float32s:
         """Return the scores [n, outcomes] of features [n, columns].
@@ -45,17 +55,15 @@ class Scorer:
         The model always runs on ROWS rows, the last ones padded: as many as it was tried on, so it
         takes as much time and memory as was seen then, however many candidates there are.
         """
-        parts = [self._run(features[at : at + ROWS]) for at in range(0, len(features), ROWS)]
-        return np.concatenate(parts) if parts else self._run(features)
-
-    def _run(self, features: Float32s) -> Float32s:
-        rows = len(features)
-        if rows < ROWS:
-            padded = np.zeros((ROWS, features.shape[1]), np.float32)
-            padded[:rows] = features
-            features = padded
-        scores: Float32s = self._session.run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
-        return scores[:rows]
+        scores = np.empty((len(features), len(self.outcomes)), np.float32)
+        for at in range(0, len(features), ROWS):
+            part = features[at : at + ROWS]
+            rows = len(part)
+            self._room[:rows] = part
+            self._room[rows:] = 0.0
+            self._session.run_with_iobinding(self._binding)
+            scores[at : at + rows] = self._scored[:rows]
+        return scores
 
 
 def scores_or_nan(scorer: Scorer, features: Float32s) -> Float32s:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.common.seen_window import SEEN_LENGTH, newest_seen
-from services.ranker.domain.arrays import Int32s, Ordinals
+from services.ranker.domain.arrays import NO_ORDINALS, Int32s, Ordinals
 from services.ranker.domain.seen_rule import SeenRule
 
 SEEN = np.dtype([("item", np.int32), ("kind", np.int16), ("time", np.int64)])
@@ -18,6 +18,8 @@ class SeenKinds:
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, bool], int] = {("", False): UNKNOWN_KIND}
+        self._asked: SeenRule | None = None
+        self._hides_us: Ordinals = NO_ORDINALS
 
     def number(self, event_type: str, negative: bool) -> int:
         """Return the number of a kind; one not heard of yet gets one."""
@@ -25,7 +27,11 @@ class SeenKinds:
 
     def hides_us(self, rule: SeenRule) -> Ordinals:
         """Return for how long each kind hides, microseconds, by number."""
-        return np.array([rule.hides_us(*kind) for kind in self._numbers], np.int64)
+        # Most slates are of one surface: what was found last is kept.
+        if rule is not self._asked or self._hides_us.size != len(self._numbers):
+            found = np.array([rule.hides_us(*kind) for kind in self._numbers], np.int64)
+            self._asked, self._hides_us = rule, found
+        return self._hides_us
 
 
 class SeenItems:

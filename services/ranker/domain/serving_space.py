@@ -1,5 +1,7 @@
 """One generation with the item vectors that belong to it."""
 
+from weakref import ref
+
 import numpy as np
 
 from services.ranker.domain.arrays import Bools, Float32s, Ordinals
@@ -52,22 +54,27 @@ class ServingSpace:
         history = user.history
         if history.size == 0:
             return None
+        factor, revision = self._current_factor(), self.index.revision
+        made = user.encoded
+        if made is not None and (
+            made.space is not self._mark or made.factor != self._factor_number
+        ):
+            made = None
+        if made is not None and made.looked_revision == revision and made.looked_listed() is listed:
+            # Nothing has changed at all.
+            return made.vector
         items = history["item"]
         present: Bools = listed[items] & self.index.held()[items]
-        factor = self._current_factor()
-        newest = self.index.newest(items)
-        made = user.encoded
         if (
             made is not None
-            and made.space is self._mark
-            and made.factor == self._factor_number
-            and made.revision >= newest
+            and made.revision >= self.index.newest(items)
             and bool((made.present == present).all())
         ):
+            made.looked_revision, made.looked_listed = revision, ref(listed)
             return made.vector
         vector = self._encoded(history[present], factor)
         user.encoded = EncodedVector(
-            vector, self._mark, self._factor_number, self.index.revision, present
+            vector, self._mark, self._factor_number, revision, present, revision, ref(listed)
         )
         return vector
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.candidates import Candidates, beside, gather
+from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.features import features_of
@@ -76,7 +77,7 @@ def make_slate(
     """
     eligible, drops = eligible_items(replica, user, wanted, now)
     view = _view_of(replica, generation, user, now)
-    candidates = gather(view.sources, eligible, _pool(count), count)
+    candidates = gather(view.sources, eligible, pool_of(count), count)
     scored = _score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)[:count]
     slots = _slots(replica, view, candidates, scored.scores, best)
@@ -99,15 +100,11 @@ def rank_items(
     choose from are scored as if they stood beside those it does. Unranked, in the order given:
     unknown, deleted, expired and unavailable items.
     """
-    servable = replica.catalogue.servable(now)
-    found = [(item_id, replica.catalogue.find(item_id)) for item_id in item_ids]
-    ranked = [place for _, place in found if place is not None and servable[place]]
-    unranked = [id_ for id_, place in found if place is None or not servable[place]]
+    asked, unranked = rankable(replica.catalogue, item_ids, now)
     view = _view_of(replica, generation, user, now)
     eligible, drops = eligible_items(replica, user, wanted, now)
-    usual = gather(view.sources, eligible, _pool(count), count)
-    asked = np.array(ranked, dtype=np.int64)
-    candidates = beside(view.sources, usual, asked, _pool(count))
+    usual = gather(view.sources, eligible, pool_of(count), count)
+    candidates = beside(view.sources, usual, asked, pool_of(count))
     scored = _score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)
     best = best[np.isin(candidates.ordinals[best], asked)]
@@ -116,9 +113,20 @@ def rank_items(
     return slate, unranked
 
 
-def _pool(count: int) -> int:
+def pool_of(count: int) -> int:
     """Return how many items each source proposes for a slate of `count`."""
     return min(max(POOL, count), MAX_POOL)
+
+
+def rankable(
+    catalogue: Catalogue, item_ids: Sequence[str], now: float
+) -> tuple[Ordinals, list[str]]:
+    """Return the ordinals of those items that can be ranked at `now`, and the ids of others."""
+    servable = catalogue.servable(now)
+    found = [(item_id, catalogue.find(item_id)) for item_id in item_ids]
+    ranked = [place for _, place in found if place is not None and servable[place]]
+    unranked = [id_ for id_, place in found if place is None or not servable[place]]
+    return np.array(ranked, dtype=np.int64), unranked
 
 
 @dataclass(frozen=True, slots=True)

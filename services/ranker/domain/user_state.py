@@ -1,6 +1,7 @@
 """What ranking knows about one user: recent items, seen items, a vector that was set."""
 
 from dataclasses import dataclass
+from weakref import ReferenceType
 
 import numpy as np
 
@@ -25,11 +26,13 @@ class PutVector:
     pinned: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodedVector:
     """A vector made from a user's history, and what it was made with: see ServingSpace.
 
     present: which items of the history counted. revision: the newest of the index when it was made.
+    looked_revision, looked_listed: the newest, and the items of the catalogue, when it was last
+    found to stand; referred to, as users are many and stay for long.
     """
 
     vector: Float32s | None
@@ -37,6 +40,8 @@ class EncodedVector:
     factor: int
     revision: int
     present: Bools
+    looked_revision: int
+    looked_listed: ReferenceType[Bools]
 
 
 class UserState:

@@ -1,0 +1,90 @@
+"""What the compiled core offers. Arrays are in C order and of the types given; otherwise
+ValueError. Ordinals that are out of range: IndexError."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Ordinals = npt.NDArray[np.int64]
+
+SLATE_COLUMNS: int
+POPULAR_COLUMNS: int
+
+class SlateDraft:
+    """One slate at a time: gather, features, finish. Memory is used again for the next one."""
+
+    def __init__(self) -> None: ...
+    @staticmethod
+    def eligible(
+        servable: Bools,
+        held: Bools,
+        excluded: Ordinals,
+        seen: npt.NDArray[Any] | None,
+        hides_us: Ordinals | None,
+        now_us: int,
+        into: Bools,
+    ) -> tuple[int, int, int]:
+        """Write which items [size] a slate may hold; return how many there are before exclusion,
+        after it, and without those that events hide.
+
+        seen: of SEEN, None: hides nothing. hides_us: for how long, by kind; None: for ever.
+        """
+
+    def gather(
+        self,
+        recent: npt.NDArray[Any],
+        targets: npt.NDArray[np.int32],
+        weights: Floats,
+        popular: Doubles,
+        order: Ordinals,
+        touched: Ordinals,
+        is_touched: Bools,
+        eligible: Bools,
+        nearest: Ordinals,
+        asked: Ordinals | None,
+        pool: int,
+        wanted: int,
+        now: float,
+        level_now: float,
+        into: Ordinals,
+    ) -> int:
+        """Write the ordinals of the candidates, ascending; return how many they are.
+
+        recent: of RECENT. targets, weights: of RuleTable. popular to is_touched: of Popularity.
+        nearest: what the vectors propose, best first. asked: items that are ranked, whether
+        candidates or not, and the only ones that `finish` returns; None: candidates are.
+        level_now: half-lives until now.
+        """
+
+    def features(
+        self, dots: Doubles | None, held: Bools | None, popular: Doubles, into: Floats
+    ) -> None:
+        """Write the features of the candidates, [rows, SLATE_COLUMNS].
+
+        dots: of candidates with the user's vector, held: which items have a vector; None: the
+        user has none.
+        """
+
+    def finish(
+        self,
+        raw: Floats,
+        weights: Doubles,
+        head: Doubles | None,
+        features: Floats,
+        item_ids: Sequence[str],
+        nameable: Bools,
+        count: int,
+        field: int,
+        logged: bool,
+    ) -> tuple[bytes, int, bool, bytes | None]:
+        """Return the best `count` as slots on the wire, how many they are, whether all scores are
+        numbers, and, when `logged`, what is logged of them: fields 9 to 13 of ServedSlate.
+
+        raw [candidates, outcomes], weights [outcomes], head [outcomes, SLATE_COLUMNS + 3].
+        field: number of the slots in their answer.
+        """

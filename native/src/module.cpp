@@ -1,0 +1,9 @@
+// The Python module: one function for each file beside this one.
+#include <nanobind/nanobind.h>
+
+#include "slate.h"
+
+NB_MODULE(_core, m) {
+    m.doc() = "Loops that Harken exists for, compiled. Every one has a twin in NumPy.";
+    harken::register_slate(m);
+}
