@@ -163,11 +163,11 @@ HARKEN_INLINE void turn_direction(Search& user, std::size_t dimension) {
 }
 
 // Solves for up to TOGETHER users, until what is left of a residual is at most `least` of what it
-// was, in the square of its norm; the solutions are left in `users`.
+// was, in the square of its norm; the solutions are left in `users`. `going` and `scores` are room.
 HARKEN_WIDE void solve(std::vector<Search>& users, const std::vector<Recent>& recent,
                        std::size_t count, const float* inverse, std::size_t dimension,
                        float least, std::size_t most_steps, std::vector<Search*>& going,
-                       std::vector<float>& scores) {
+                       std::vector<float>& scores) noexcept {
     going.clear();
     for (std::size_t u = 0; u < count; u++) {
         Search& user = users[u];
@@ -197,7 +197,8 @@ HARKEN_WIDE void solve(std::vector<Search>& users, const std::vector<Recent>& re
     }
 }
 
-HARKEN_WIDE void bound(const float* vector, std::size_t dimension, float max_norm, float* out) {
+HARKEN_WIDE void bound(const float* vector, std::size_t dimension, float max_norm,
+                       float* out) noexcept {
     const float norm = std::sqrt(dot(vector, vector, dimension));
     const float shrink = std::min(1.0f, max_norm / std::max(norm, 1e-12f));
     for (std::size_t k = 0; k < dimension; k++) out[k] = vector[k] * shrink;
@@ -241,6 +242,7 @@ nb::object encode_users(Matrix<const float> table, Matrix<const std::int64_t> it
         std::vector<Search> users(together);
         std::vector<Recent> recent(together);
         std::vector<Search*> going;
+        going.reserve(together);
         for (std::size_t u = 0; u < together; u++) {
             float* own = room.data() + u * 6 * dimension;
             users[u] = Search{own, own + dimension, own + 2 * dimension, own + 3 * dimension,

@@ -79,7 +79,8 @@ nb::tuple index_ordinals(const std::vector<Column>& columns, std::size_t rows) {
     return nb::make_tuple(as_array(std::move(ordinals)), indexed);
 }
 
-HARKEN_WIDE void add_row(double* sums, const float* change, const float* across, std::size_t size) {
+HARKEN_WIDE void add_row(double* sums, const float* change, const float* across,
+                         std::size_t size) noexcept {
     for (std::size_t k = 0; k < size; k++) sums[k] += (change[k] + across[k * size]) * 0.5f;
 }
 

@@ -37,7 +37,7 @@ struct Items {
     std::size_t rows, dimension;
 
     const float* vector(std::int64_t ordinal) const {
-        return table + row_of(ordinal, rows) * dimension;
+        return table + static_cast<std::size_t>(ordinal) * dimension;
     }
 };
 
@@ -59,11 +59,11 @@ private:
     std::uint64_t drawn_, pools_;
 };
 
-// Adds what one event does to its item and its negatives. `negatives` that equal the item, or do
-// not exist, are left out.
+// Adds what one event does to its item and its negatives; all have rows, and `touches` has room.
+// Negatives that equal the item are left out.
 HARKEN_WIDE void touch(const float* user, std::uint32_t index, std::int64_t positive, float weight,
                        const std::vector<std::int64_t>& negatives, const Items& items,
-                       const StepConfig& config, std::vector<Keyed<Touch>>& touches) {
+                       const StepConfig& config, std::vector<Keyed<Touch>>& touches) noexcept {
     const std::size_t dimension = items.dimension;
     const float own = dot(user, items.vector(positive), dimension);
     const float step = config.eta / static_cast<float>(negatives.size());
@@ -83,7 +83,7 @@ HARKEN_WIDE void touch(const float* user, std::uint32_t index, std::int64_t posi
 // then the norm, and takes the nearest values that are multiples of the unit.
 HARKEN_WIDE void move(const float* vector, const float* base, const Keyed<Touch>* first,
                       std::size_t count, const float* users, std::size_t dimension,
-                      const StepConfig& config, std::vector<double>& drift, float* out) {
+                      const StepConfig& config, std::vector<double>& drift, float* out) noexcept {
     std::fill_n(out, dimension, 0.0f);
     for (std::size_t i = 0; i < count; i++) {
         const float* user = users + first[i].value.user * dimension;
@@ -112,7 +112,7 @@ HARKEN_WIDE void move(const float* vector, const float* base, const Keyed<Touch>
             out[k] = std::trunc(static_cast<float>(drift[k]) / unit) * unit + 0.0f;
 }
 
-HARKEN_WIDE bool make_unit(const float* user, std::size_t dimension, float* out) {
+HARKEN_WIDE bool make_unit(const float* user, std::size_t dimension, float* out) noexcept {
     const float length = std::sqrt(dot(user, user, dimension));
     if (!(length > LEAST_LENGTH)) return false;
     for (std::size_t k = 0; k < dimension; k++) out[k] = user[k] / length;
@@ -154,6 +154,7 @@ nb::tuple learn_items(Matrix<const float> users, Vector<const std::int64_t> posi
             if (positive == NO_ITEM || !(weight > 0) ||
                 !make_unit(users.data() + event * dimension, dimension, unit))
                 continue;
+            row_of(positive, items.rows);
             for (std::size_t column = 0; column < negatives; column++) {
                 const std::int64_t negative = draws.draw(sequences.data()[event], column);
                 drawn[column] = exists.data()[negative] ? negative : positive;

@@ -27,7 +27,7 @@ struct Cells {
 
 // Returns the first slot that holds `column`, or `cap`.
 HARKEN_WIDE std::int32_t slot_of(const std::int32_t* columns, std::int32_t cap,
-                                 std::int32_t column) {
+                                 std::int32_t column) noexcept {
     std::int32_t slot = 0;
     for (; slot + BLOCK <= cap; slot += BLOCK) {
         std::int32_t any = 0;
@@ -39,7 +39,7 @@ HARKEN_WIDE std::int32_t slot_of(const std::int32_t* columns, std::int32_t cap,
 }
 
 // Returns the first slot of the least value.
-HARKEN_WIDE std::int32_t weakest(const float* values, std::int32_t cap) {
+HARKEN_WIDE std::int32_t weakest(const float* values, std::int32_t cap) noexcept {
     float least[BLOCK];
     for (float& one : least) one = values[0];
     std::int32_t slot = 0;

@@ -8,7 +8,8 @@
 #include <cstddef>
 
 // Compiled once for each of these instruction sets; the loader takes the best that is there. All of
-// them round alike: fused multiply-adds are off (see CMakeLists.txt).
+// them round alike: fused multiply-adds are off (see CMakeLists.txt). What is marked so has to be
+// noexcept: no exception gets out of it (GCC 12), so ordinals are checked and room is made before.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
 #define HARKEN_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))

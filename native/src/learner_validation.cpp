@@ -14,7 +14,7 @@ namespace {
 // Scores of drawn items against that of the true one; ties count half.
 HARKEN_WIDE double rank_of(const float* user, std::size_t dimension, const float* vectors,
                            const float* biases, std::size_t item,
-                           const std::vector<std::size_t>& others) {
+                           const std::vector<std::size_t>& others) noexcept {
     const float own = dot(user, vectors + item * dimension, dimension) + biases[item];
     double rank = 1;
     for (const std::size_t other : others) {
