@@ -68,8 +68,9 @@ def test_rules_have_the_same_bits(
 def test_rules_of_a_large_batch_have_the_same_bits() -> None:
     """So many pairs that they are sorted by digits, over so many rows that keys take 34 bits."""
     chance = np.random.default_rng(4)
-    compiled, numpy = RuleTable(100_000, RuleConfig(cap=8), core), RuleTable(
-        100_000, RuleConfig(cap=8)
+    compiled, numpy = (
+        RuleTable(100_000, RuleConfig(cap=8), core),
+        RuleTable(100_000, RuleConfig(cap=8)),
     )
     for _ in range(3):
         items = (chance.random(1_000) ** 4 * 100_000).astype(np.int64)
@@ -90,7 +91,7 @@ def test_popularity_is_that_of_numpy(seed: int, rows: int, batches: list[int]) -
     for n in batches:
         items, weights = chance.integers(0, rows, n), chance.choice(WEIGHTS, n)
         before = _histories(chance, n, 40, rows)
-        times_us = 10**15 + chance.integers(-10**12, 10**12, n)
+        times_us = 10**15 + chance.integers(-(10**12), 10**12, n)
         got = core.count_events(
             levels, counts, places, float(counts.sum()), items, weights, times_us, before.items,
             before.times_us, time.half_life_s, place.half_life_events,

@@ -77,7 +77,9 @@ class Case:
 
     def exact(self) -> dict[int, Any]:
         """Where items move to by the definition, before they are put on the grid."""
-        config, moves, touches = self.config, {}, {}
+        config = self.config
+        moves: dict[int, Any] = {}
+        touches: dict[int, int] = {}
         for event, negatives in enumerate(self.negatives()):
             positive, weight = int(self.positives[event]), min(self.weights[event], 1.0)
             user = self.users[event].astype(np.float64)
@@ -101,7 +103,8 @@ class Case:
             drift = (self.table[item] + move - base) * (1 - config.pull) ** touches[item]
             drift *= min(1, config.max_drift / max(float(np.linalg.norm(drift)), 1e-12))
             vector = base + drift
-            found[item] = vector * min(1, config.max_norm / max(float(np.linalg.norm(vector)), 1e-12))
+            norm = max(float(np.linalg.norm(vector)), 1e-12)
+            found[item] = vector * min(1, config.max_norm / norm)
         return found
 
 

@@ -73,4 +73,6 @@ def test_influence_is_equal(batches: list[list[Any]]) -> None:
         assert compiled.tolist() == numpy.tolist()
         for one, other in zip(caps[0].contents(rows), caps[1].contents(rows), strict=True):
             assert one.tolist() == other.tolist()
-        assert [caps[0].beyond(row) for row in range(4)] == [caps[1].beyond(row) for row in range(4)]
+        assert [caps[0].beyond(row) for row in range(4)] == [
+            caps[1].beyond(row) for row in range(4)
+        ]
