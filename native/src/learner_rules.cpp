@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace harken {
 namespace {
 
 constexpr std::int32_t BLOCK = 32;
+constexpr std::int32_t EMPTY = -1;
+constexpr std::size_t AHEAD = 4;  // pairs
 
 // A pair of (row, column) that gains, and the slot that it goes to.
 struct Pair {
@@ -25,69 +28,71 @@ struct Cells {
     std::vector<float> values;
 };
 
-// Returns the first slot that holds `column`, or `cap`.
-HARKEN_WIDE std::int32_t slot_of(const std::int32_t* columns, std::int32_t cap,
+// Returns the first of `count` slots that holds `column`, or `count`.
+HARKEN_WIDE std::int32_t slot_of(const std::int32_t* columns, std::int32_t count,
                                  std::int32_t column) noexcept {
     std::int32_t slot = 0;
-    for (; slot + BLOCK <= cap; slot += BLOCK) {
+    for (; slot + BLOCK <= count; slot += BLOCK) {
         std::int32_t any = 0;
         for (std::int32_t k = 0; k < BLOCK; k++) any |= columns[slot + k] == column;
         if (any) break;
     }
-    while (slot < cap && columns[slot] != column) slot++;
+    while (slot < count && columns[slot] != column) slot++;
     return slot;
 }
 
-// Returns the first slot of the least value.
-HARKEN_WIDE std::int32_t weakest(const float* values, std::int32_t cap) noexcept {
+// Returns the first slot of the least value; count > 0.
+HARKEN_WIDE std::int32_t weakest(const float* values, std::int32_t count) noexcept {
     float least[BLOCK];
     for (float& one : least) one = values[0];
     std::int32_t slot = 0;
-    for (; slot + BLOCK <= cap; slot += BLOCK)
+    for (; slot + BLOCK <= count; slot += BLOCK)
         for (std::int32_t k = 0; k < BLOCK; k++)
             least[k] = values[slot + k] < least[k] ? values[slot + k] : least[k];
-    for (; slot < cap; slot++) least[0] = values[slot] < least[0] ? values[slot] : least[0];
+    for (; slot < count; slot++) least[0] = values[slot] < least[0] ? values[slot] : least[0];
     float all = least[0];
     for (const float one : least) all = one < all ? one : all;
     slot = 0;
-    while (slot < cap - 1 && values[slot] != all) slot++;
+    while (slot < count - 1 && values[slot] != all) slot++;
     return slot;
 }
 
+// One row. Slots fill from the first on and are never freed: those from `used` on are free, with
+// value 0, and nobody needs to look at them.
 class Row {
 public:
     Row(std::int32_t* columns, float* values, std::int32_t cap)
-        : columns_(columns), values_(values), cap_(cap) {}
+        : columns_(columns), values_(values), cap_(cap), used_(slot_of(columns, cap, EMPTY)) {}
 
     // Adds gains of distinct pairs; new ones contest the weakest slots. Sets their slots; those
-    // that found none come last, and the number of the others is returned.
-    std::size_t add(Pair* pairs, std::size_t count, std::vector<std::int32_t>& order) {
+    // that found none come last, and the number of the others is returned. `left` is room.
+    std::size_t add(Pair* pairs, std::size_t count, std::vector<float>& left) {
         for (std::size_t i = 0; i < count; i++) {
-            pairs[i].slot = slot_of(columns_, cap_, pairs[i].column);
-            if (pairs[i].slot < cap_) values_[pairs[i].slot] += pairs[i].gain;
+            pairs[i].slot = slot_of(columns_, used_, pairs[i].column);
+            if (pairs[i].slot < used_) values_[pairs[i].slot] += pairs[i].gain;
         }
         Pair* fresh = std::stable_partition(pairs, pairs + count,
-                                            [this](const Pair& p) { return p.slot < cap_; });
+                                            [this](const Pair& p) { return p.slot < used_; });
         const auto fits = std::min<std::size_t>(pairs + count - fresh, cap_);
-        place(fresh, pairs + count, order);
+        place(fresh, pairs + count, left);
         for (Pair* pair = fresh; pair < fresh + fits; pair++) contest(*pair);
         return fresh - pairs + fits;
     }
 
 private:
     // The strongest new pair takes the weakest slot, and so on.
-    void place(Pair* fresh, Pair* end, std::vector<std::int32_t>& order) const {
-        if (end - fresh == 1) fresh->slot = weakest(values_, cap_);
+    void place(Pair* fresh, Pair* end, std::vector<float>& left) const {
+        const auto slots = static_cast<std::int32_t>(
+            std::min<std::int64_t>(cap_, used_ + (end - fresh)));
+        if (end - fresh == 1) fresh->slot = weakest(values_, slots);
         if (end - fresh <= 1) return;
         std::stable_sort(fresh, end, [](const Pair& a, const Pair& b) { return a.gain > b.gain; });
-        order.resize(cap_);
-        for (std::int32_t slot = 0; slot < cap_; slot++) order[slot] = slot;
+        left.assign(values_, values_ + slots);
         const auto fits = std::min<std::size_t>(end - fresh, cap_);
-        std::partial_sort(order.begin(), order.begin() + fits, order.end(),
-                          [this](std::int32_t a, std::int32_t b) {
-                              return values_[a] != values_[b] ? values_[a] < values_[b] : a < b;
-                          });
-        for (std::size_t i = 0; i < fits; i++) fresh[i].slot = order[i];
+        for (std::size_t i = 0; i < fits; i++) {
+            fresh[i].slot = weakest(left.data(), slots);
+            left[fresh[i].slot] = std::numeric_limits<float>::infinity();
+        }
     }
 
     void contest(const Pair& pair) {
@@ -102,8 +107,16 @@ private:
 
     std::int32_t* columns_;
     float* values_;
-    std::int32_t cap_;
+    std::int32_t cap_, used_;
 };
+
+// Asks for the beginning of a row before it is needed: most rows of a batch are not in the cache.
+void prefetch(const std::int32_t* columns, const float* values, std::size_t row, std::size_t cap) {
+    for (std::size_t slot = 0; slot < std::min(cap, 4 * LANES); slot += LANES) {
+        __builtin_prefetch(columns + row * cap + slot, 1);
+        __builtin_prefetch(values + row * cap + slot, 1);
+    }
+}
 
 // Returns gains by pair, row * rows + column: forward w / sqrt(k), the rest in reverse, in the order
 // in which they are summed.
@@ -167,7 +180,7 @@ nb::tuple update_rules(Matrix<std::int32_t> columns, Matrix<float> values,
         sort_by_key(gains);
         const auto keyed = pairs_of(gains, rows);
         std::vector<Pair> pairs;
-        std::vector<std::int32_t> order;
+        std::vector<float> left;
         for (std::size_t first = 0, end = 0; first < keyed.size(); first = end) {
             const std::size_t row = keyed[first].key;
             std::int32_t* own = columns.data() + row * cap;
@@ -175,8 +188,10 @@ nb::tuple update_rules(Matrix<std::int32_t> columns, Matrix<float> values,
             pairs.clear();
             for (; end < keyed.size() && keyed[end].key == row; end++)
                 pairs.push_back(keyed[end].value);
+            if (end + AHEAD < keyed.size())
+                prefetch(columns.data(), values.data(), keyed[end + AHEAD].key, cap);
             pairs.resize(Row(own, gained, static_cast<std::int32_t>(cap))
-                             .add(pairs.data(), pairs.size(), order));
+                             .add(pairs.data(), pairs.size(), left));
             std::sort(pairs.begin(), pairs.end(),
                       [](const Pair& a, const Pair& b) { return a.slot < b.slot; });
             for (std::size_t i = 0; i < pairs.size(); i++) {
