@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from services.common.compiled_loops import CompiledLoops
 from services.common.logs import logger
 
 try:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _log = logger("compiled_core")
 
 
-class CompiledCore(Protocol):
+class CompiledCore(CompiledLoops, Protocol):
     """What the core holds. Every argument that does not fit is an exception, never memory."""
 
     @property
