@@ -1,0 +1,57 @@
+"""The compiled core (native/), where it is installed: loops that NumPy does, too, slower.
+
+A process looks for it once, at its start, and hands it to those that can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from services.common.logs import logger
+
+try:
+    from harken_native import _core as _installed
+except ImportError:
+    _installed = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from harken_native import _core
+
+_log = logger("compiled_core")
+
+
+class CompiledCore(Protocol):
+    """What the core holds. Every argument that does not fit is an exception, never memory."""
+
+    @property
+    def VectorLists(self) -> type[_core.VectorLists]:  # noqa: N802
+        """Codes of vectors in lists: see services/ranker/domain/scans.py."""
+
+    @property
+    def exact_top(self) -> Callable[..., Any]:
+        """What scores highest of all that is eligible."""
+
+    @property
+    def dots(self) -> Callable[..., Any]:
+        """Scores of given items."""
+
+
+def find_core() -> CompiledCore | None:
+    """Return the core, None where it is not installed: then NumPy does all."""
+    return _installed
+
+
+def say_core(core: CompiledCore | None, registry: CollectorRegistry) -> None:
+    """Say in the log and as a metric whether a process has a compiled core."""
+    gauge = Gauge(
+        "harken_compiled_core", "1 where the compiled core is used, 0 where NumPy does its work.",
+        registry=registry,
+    )  # fmt: skip
+    gauge.set(core is not None)
+    if core is None:
+        _log.warning("no compiled core is installed: NumPy does its work, slower")
+    else:
+        _log.info("the compiled core is used")
