@@ -3,12 +3,12 @@
 import asyncio
 import time
 
-import faiss
 from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.common.channels import open_channel
+from services.common.compiled_core import find_core
 from services.common.pipeline_latency import PipelineLatency
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.common.reloadable import Reloadable
@@ -22,6 +22,7 @@ from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
 from services.ranker.generation_loader import GenerationLoader
+from services.ranker.indexes import Indexes
 from services.ranker.metrics import RankerMetrics
 from services.ranker.profile_probe import ProfileProbe
 from services.ranker.readiness import Readiness, ReadinessBounds
@@ -49,8 +50,6 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set, then drain; metrics go to `registry`."""
     config = settings.value
-    # All ranking runs on the event loop's thread: pools of idle threads would only spin beside it.
-    faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
     async with (
         open_channel(config.feedback_target) as feedback,
@@ -59,10 +58,15 @@ async def serve(
     ):
         traces = None if tracer is None else SlateTraces(tracer)
         overlays = Overlays()
+        indexes = Indexes(find_core(), config.vectors_folder)
         frames = FrameApplier(
             GenerationLoader(feedback, metrics, config.generation_seconds),
             lambda tenant: TenantReplica(
-                tenant, HALF_LIFE_SECONDS, config.max_cached_users, overlays.of(tenant)
+                tenant,
+                HALF_LIFE_SECONDS,
+                config.max_cached_users,
+                overlays.of(tenant),
+                indexes.new_index,
             ),
             overlays,
         )
@@ -140,5 +144,6 @@ async def serve(
                 entries_client.run(),
                 readiness.watch(server.health),
                 slate_log.run(),
+                indexes.run(),
             )
         await slate_log.drain()
