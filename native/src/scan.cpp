@@ -33,7 +33,12 @@ using Ordinals = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::devic
 using Found = std::pair<nb::ndarray<nb::numpy, int64_t, nb::ndim<1>>,
                         nb::ndarray<nb::numpy, double, nb::ndim<1>>>;
 
-constexpr float NEVER = -std::numeric_limits<float>::infinity();
+constexpr float EVER = std::numeric_limits<float>::infinity();
+constexpr float NEVER = -EVER;
+constexpr double TINY = 1e-30;
+// Squares of norms below this have no precision as floats.
+constexpr float SMALLEST = 1e-35f;
+// More than what products that are too small for a float can come to.
 
 void require(bool holds, const char *what) {
     if (!holds) throw std::invalid_argument(what);
@@ -377,29 +382,27 @@ class VectorLists {
             square += double(vector[j]) * vector[j];
         }
         block.ordinals[place] = ordinal;
-        if (!std::isfinite(square) || !std::isfinite(bias)) {
+        const bool tiny = square > 0 && square < TINY;
+        if (!std::isfinite(square) || !std::isfinite(bias) || tiny) {
             // Nothing is known of its scores: the second look decides.
-            block.scales[place] = block.biases[place] = block.norms[place] = 0;
-            block.errors[place] = std::numeric_limits<float>::infinity();
+            block.scales[place] = block.biases[place] = 0;
+            block.norms[place] = 1;
+            block.errors[place] = EVER;
             return;
         }
         const float scale = largest / 127;
-        const float inverse = scale > 0 ? 1 / scale : 0;
-        double missed = square;
-        if (std::isfinite(inverse) && inverse > 0) {
-            float missed_lanes = 0;
-            for (size_t j = 0; j < dimension_; j++) {
-                const float level = std::clamp(std::nearbyint(vector[j] * inverse), -127.f, 127.f);
-                const float miss = vector[j] - level * scale;
-                codes[j] = int8_t(level);
-                missed_lanes += miss * miss;
-            }
-            missed = missed_lanes;
+        float missed = 0;  // in squares of `scale`
+        for (size_t j = 0; j < dimension_ && scale > 0; j++) {
+            const float exact = vector[j] / scale;
+            const float level = std::clamp(std::nearbyint(exact), -127.f, 127.f);
+            codes[j] = int8_t(level);
+            missed += (exact - level) * (exact - level);
         }
+        const float norm = float(std::sqrt(square));
         block.scales[place] = scale;
         block.biases[place] = bias;
-        block.errors[place] = float(std::sqrt(missed) * 1.001 + std::sqrt(square) * 2e-7);
-        block.norms[place] = float(std::sqrt(square) * 1.000001);
+        block.errors[place] = scale * std::sqrt(missed) * 1.001f + norm * 3e-7f;
+        block.norms[place] = norm * 1.000001f;
     }
 
     // Look through a list; return how many of its rows may be found.
@@ -436,8 +439,11 @@ class VectorLists {
                        const AskedCodes &query, bool cosine, float *lower, float *upper) {
         for (size_t r = 0; r < rows; r++) {
             const float near = float(dots[r]) * (block.scales[r] * query.scale);
-            const float error = query.norm * block.errors[r] +
-                                query.error * (block.norms[r] + block.errors[r]);
+            const float missed = block.errors[r];
+            const float known =
+                query.norm * missed + query.error * (block.norms[r] + missed) + SMALLEST;
+            // Of a query of zeros, too.
+            const float error = missed < EVER ? known : EVER;
             if (cosine) {
                 const float inverse = block.norms[r] > 0 ? 1 / block.norms[r] : 0;
                 // The norm that divides the exact score may differ in its last bits.
