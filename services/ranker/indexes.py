@@ -5,8 +5,8 @@ import functools
 import mmap
 import os
 import tempfile
+import weakref
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -78,7 +78,10 @@ class FileTable:
             OSError: the folder is not there, or may not be written to.
 
         """
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file, name = tempfile.mkstemp(prefix="harken-vectors-", dir=folder)
+        # Without a name it is gone when nobody has it open, however the process ends.
+        Path(name).unlink()
+        weakref.finalize(self, os.close, self._file)
         self._dimension = dimension
         self._rows: Float32s = np.empty((0, dimension), dtype=np.float32)
 
@@ -92,7 +95,7 @@ class FileTable:
         if rows > self._rows.shape[0]:
             room = max(rows, 2 * self._rows.shape[0], 1024)
             # Room that is only promised would end the process where the disk is full.
-            os.posix_fallocate(self._file.fileno(), 0, room * self._dimension * 4)
-            mapped = mmap.mmap(self._file.fileno(), 0)
+            os.posix_fallocate(self._file, 0, room * self._dimension * 4)
+            mapped = mmap.mmap(self._file, 0)
             self._rows = np.frombuffer(mapped, np.float32).reshape(room, self._dimension)
         return self._rows
