@@ -184,3 +184,39 @@ def contest_gains(
 ) -> Doubles: ...
 def index_ordinals(columns: Sequence[Ints], rows: int) -> tuple[Ints, list[Ints]]: ...
 def add_symmetric(gramian: Doubles, change: Floats) -> None: ...
+
+# scan.cpp
+
+def exact_top(
+    query: Floats,
+    table: Floats,
+    biases: Floats,
+    eligible: Bools,
+    count: int,
+    norms: Floats | None = None,
+    plain: bool = False,
+) -> tuple[Ordinals, Doubles]: ...
+def dots(
+    query: Floats,
+    table: Floats,
+    biases: Floats,
+    ordinals: Ordinals,
+    plain: bool = False,
+) -> Doubles: ...
+
+class VectorLists:
+    def __init__(self, dimension: int, lists: int = 1) -> None: ...
+    def __len__(self) -> int: ...
+    def put(self, ordinals: Ordinals, lists: Ordinals, vectors: Floats, biases: Floats) -> int: ...
+    def search(
+        self,
+        query: Floats,
+        table: Floats,
+        biases: Floats,
+        eligible: Bools,
+        count: int,
+        probes: Floats,
+        enough: int,
+        norms: Floats | None = None,
+        plain: bool = False,
+    ) -> tuple[Ordinals, Doubles]: ...

@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 
 #include "learner.h"
+#include "scan.h"
 #include "slate.h"
 
 NB_MODULE(_core, m) {
@@ -13,5 +14,6 @@ NB_MODULE(_core, m) {
     harken::register_recent_items(m);
     harken::register_validation(m);
     harken::register_frame_columns(m);
+    register_scan(m);
     harken::register_slate(m);
 }
