@@ -5,6 +5,7 @@
 `do` names a function below, the rest are its arguments; each is answered with a line of JSON.
 """
 
+import contextlib
 import json
 import selectors
 import socket
@@ -39,7 +40,8 @@ class Connection:
 
     def __init__(self, target: str, done: Callable[[int, int], None]) -> None:
         host, _, port = target.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
+        # Nothing is waited for longer.
+        self._socket = socket.create_connection((host, int(port)), _PATIENCE_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(opening())
         self._reader = Reader()
@@ -99,7 +101,9 @@ def calls_of(target: str, path: str, messages: Sequence[str]) -> list[Call]:
 def together(
     target: str, path: str, messages: Sequence[str], callers: int, seconds: float
 ) -> dict[str, Any]:
-    """Keep so many calls open for some seconds; return calls a second and their seconds."""
+    """Keep so many calls open for some seconds; return calls a second, p50 and p99 in seconds, how
+    many failed, and the client's share of a processor.
+    """
     calls = calls_of(target, path, messages)
     began_at: dict[int, float] = {}
     took: list[float] = []
@@ -117,19 +121,15 @@ def together(
             sent += 1
 
     connection = Connection(target, done)
-    waiting = selectors.DefaultSelector()
-    waiting.register(connection, selectors.EVENT_READ)
-    cpu, began = time.process_time(), time.perf_counter()
-    end = began + seconds
-    for _ in range(callers):
-        began_at[connection.send(calls[sent % len(calls)])] = time.perf_counter()
-        sent += 1
-    while began_at:
-        if not waiting.select(_PATIENCE_SECONDS):
-            raise TimeoutError("no answer")
-        connection.read()
-    lasted = time.perf_counter() - began
-    connection.close()
+    with contextlib.closing(connection):
+        cpu, began = time.process_time(), time.perf_counter()
+        end = began + seconds
+        for _ in range(callers):
+            began_at[connection.send(calls[sent % len(calls)])] = time.perf_counter()
+            sent += 1
+        while began_at:
+            connection.read()
+        lasted = time.perf_counter() - began
     return {**_figures(took), "failed": failed, "calls": len(took), "rate": len(took) / lasted,
             "client": (time.process_time() - cpu) / lasted}  # fmt: skip
 
@@ -137,21 +137,21 @@ def together(
 def apart(
     target: str, path: str, messages: Sequence[str], count: int, pause: float
 ) -> dict[str, Any]:
-    """Call one after the other, each some seconds after the answer before; return their seconds."""
+    """Call one after the other, each some seconds after the answer before."""
     calls = calls_of(target, path, messages)
     ended: list[int] = []
     connection = Connection(target, lambda _stream, size: ended.append(size))
     took: list[float] = []
-    cpu, began = time.process_time(), time.perf_counter()
-    for number in range(count):
-        time.sleep(pause)
-        start = time.perf_counter()
-        connection.send(calls[number % len(calls)])
-        while len(ended) <= number:
-            connection.read()
-        took.append(time.perf_counter() - start)
-    lasted = time.perf_counter() - began
-    connection.close()
+    with contextlib.closing(connection):
+        cpu, began = time.process_time(), time.perf_counter()
+        for number in range(count):
+            time.sleep(pause)
+            start = time.perf_counter()
+            connection.send(calls[number % len(calls)])
+            while len(ended) <= number:
+                connection.read()
+            took.append(time.perf_counter() - start)
+        lasted = time.perf_counter() - began
     return {**_figures(took), "failed": sum(not size for size in ended),
             "client": (time.process_time() - cpu) / lasted}  # fmt: skip
 
@@ -175,22 +175,19 @@ def paced(
         found.append((due, time.monotonic() - due))
 
     connection = Connection(target, done)
-    waiting = selectors.DefaultSelector()
-    waiting.register(connection, selectors.EVENT_READ)
-    begin = time.monotonic() + 0.01
-    cpu, sent, count = time.process_time(), 0, int(rate * seconds)
-    while sent < count or due_of:
-        due = begin + sent / rate
-        ahead = due - time.monotonic() if sent < count else _PATIENCE_SECONDS
-        if ahead <= 0:
-            due_of[connection.send(calls[sent % len(calls)])] = due
-            sent += 1
-        elif waiting.select(ahead):
-            connection.read()
-        elif sent >= count:
-            raise TimeoutError("no answer")
-    lasted = time.monotonic() - begin
-    connection.close()
+    with contextlib.closing(connection), selectors.DefaultSelector() as waiting:
+        waiting.register(connection, selectors.EVENT_READ)
+        begin = time.monotonic() + 0.01
+        cpu, sent, count = time.process_time(), 0, int(rate * seconds)
+        while sent < count or due_of:
+            due = begin + sent / rate
+            ahead = due - time.monotonic()
+            if sent < count and ahead <= 0:
+                due_of[connection.send(calls[sent % len(calls)])] = due
+                sent += 1
+            elif sent >= count or waiting.select(ahead):
+                connection.read()
+        lasted = time.monotonic() - begin
     return {**_figures([took for _, took in found]), "failed": failed, "each": found,
             "client": (time.process_time() - cpu) / lasted}  # fmt: skip
 

@@ -148,6 +148,8 @@ class Steps:
         if self._ready is None:
             self._ready = self._begun(items, warm)
         bench: Any = learner
+        # Events are about items that there are.
+        bench.ITEMS = items
         stream, states, config = self._ready
         waiting = [stream.events() for _ in range(-(-steps * events // bench.STEP))]
         entries = [one for part in waiting for one in part]
@@ -170,6 +172,8 @@ class Steps:
 
     def _begun(self, items: int, warm: int) -> Any:
         bench: Any = learner
+        # Events are about items that there are.
+        bench.ITEMS = items
         stream, states, config = bench.Stream(), bench.States(), bench.LearningConfig()
         kind = bench.bootstrap_activation(DIMENSION)
         bench.step(states, [bench.LogEntry(1, "default", 1_700_000_000_000_000, kind)], config, 1)

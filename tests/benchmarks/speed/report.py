@@ -120,7 +120,8 @@ def write(
     lines = [
         f"# {run.bench} at {run.commit}, {run.date}", "", f"{said}; {run.rounds} rounds, floor and"
         " product in turns. Medians, and from least to most.", "", bias, "", table(figures, tree),
-        "", *(f"![{name}]({name})" for name in pictures),
+        "", *(f"- {one}" for one in notes(figures)), "",
+        *(f"![{name}]({name})" for name in pictures),
     ]  # fmt: skip
     if not pictures:
         lines += ["```", bars(figures, tree), "```"]

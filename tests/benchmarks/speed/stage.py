@@ -4,7 +4,8 @@
 
 The first line of its input is JSON with the counts of items and users; it prints one with the
 targets. Then it does what further lines say: "stage" builds a second generation, whose vectors
-differ; "flip" makes it the active one. It answers each with a line.
+differ; "flip" makes it the active one, or the first again. It answers
+each with a line: the version that its frames end with.
 Uses only what all trees since the first have.
 """
 
@@ -46,6 +47,7 @@ class Stage:
 
     def __init__(self, items: int, users: int) -> None:
         self._items = items
+        self._active = _FIRST
         self._now = time.time()
         self._rng = np.random.default_rng(1)
         self.upstream = _Upstream()
@@ -56,7 +58,7 @@ class Stage:
             for start in range(0, items, _CHUNK)
         ]
         # The first one behind it, so that head, snapshot and profile agree.
-        feedback.add(frame(2))
+        feedback.add(frame(2, *factors(_FIRST, first)))
         for number in range(users):
             self.upstream.profile.profiles[b"u:user-%d" % number] = self._profile(number)
 
@@ -116,15 +118,32 @@ class Stage:
             one = self._frame()
             one.tenants.append(message)
             feedback.add(one)
+        feedback.add(self._frame(*factors(_SECOND, second)))
 
     def flip(self) -> None:
-        """Make the second generation the active one."""
+        """Make the generation the active one that is not."""
         feedback: Any = self.upstream.feedback
-        feedback.add(self._frame(Changes(activated=manifest(_SECOND, dimension=DIMENSION))))
+        self._active = _SECOND if self._active == _FIRST else _FIRST
+        feedback.add(self._frame(Changes(activated=manifest(self._active, dimension=DIMENSION))))
 
     def _frame(self, *changes: Changes) -> Any:
         feedback: Any = self.upstream.feedback
         return frame(feedback.head + 1, *changes)
+
+
+def factors(generation_id: str, vectors: Any) -> list[Changes]:
+    """Return what users of a generation are encoded with, as a learner publishes it.
+
+    That is the inverse of alpha d / trace(G) G + lambda I; see services/common/fold_in.py. None
+    before learners did.
+    """
+    if not hasattr(Changes, "factor"):
+        return []
+    encoder = manifest(generation_id, dimension=DIMENSION).encoder
+    gramian = vectors.astype(np.float64).T @ vectors
+    shared = encoder.alpha * DIMENSION / np.trace(gramian) * gramian
+    factor = np.linalg.inv(shared + encoder.regularization * np.eye(DIMENSION))
+    return [Changes().factor(factor.tolist(), generation_id)]
 
 
 def fill(message: Any, rows: Any, generation_id: str, numbers: range, vectors: Any) -> None:
@@ -176,7 +195,7 @@ async def main() -> None:
     print(json.dumps(targets), flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         {"stage": stage.stage, "flip": stage.flip}[line.strip()]()
-        print("done", flush=True)
+        print(stage.upstream.feedback.head, flush=True)
     await upstream.close()
 
 

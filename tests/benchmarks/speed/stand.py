@@ -91,9 +91,31 @@ class Stand:
     talk: Talk
     """With the stage."""
 
-    def tell(self, what: str) -> None:
-        """Have the stage do something."""
-        self.talk.say(what)
+    def tell(self, what: str) -> int:
+        """Have the stage do something; return the version that its frames end with."""
+        return int(self.talk.say(what))
+
+    def reach(self, version: int) -> None:
+        """Wait until all rankers have a version.
+
+        Raises:
+            TimeoutError: one does not get there.
+
+        """
+        end = time.monotonic() + _READY_SECONDS
+        request = ranker_service_pb2.GetServingStateRequest().SerializeToString()
+        for ranker in self.rankers:
+            with grpc.insecure_channel(ranker.target) as channel:
+                call: Any = channel.unary_unary(f"/{_SERVICE}/GetServingState")
+                while True:
+                    answer = ranker_service_pb2.GetServingStateResponse.FromString(
+                        call(request, timeout=30)
+                    )
+                    if answer.version >= version:
+                        break
+                    if time.monotonic() > end:
+                        raise TimeoutError(f"a ranker stays at version {answer.version}")
+                    time.sleep(0.05)
 
     def answer(self) -> bytes:
         """Return a slate, as bytes."""
