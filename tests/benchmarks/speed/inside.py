@@ -98,6 +98,7 @@ class Slates:
         data = request.SerializeToString()
         if parts and not self._timed:
             self._timed = {
+                "whole": Timed(bench, "recommend"),
                 "scan": Timed(ItemIndex, "search"),
                 "onnx": Timed(onnxruntime.InferenceSession, "run"),
                 "make_slate": Timed(bench, "make_slate"),
