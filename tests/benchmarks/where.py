@@ -39,9 +39,12 @@ _ITEMS = 2_000
 _LEAST_US = 5.0
 """Threads that take less a call are not listed."""
 _FUNCTIONS = {
-    "whole": "request bytes to answer bytes", "make_slate": "of it make_slate", "scan": "of that the scan for vectors near the user's",
-    "onnx": "of that the scorer, ONNX Runtime", "slots": "slots as messages",
-}  # fmt: skip
+    "whole": "request bytes to answer bytes",
+    "make_slate": "of it make_slate",
+    "scan": "of that the scan for vectors near the user's",
+    "onnx": "of that the scorer, ONNX Runtime",
+    "slots": "slots as messages",
+}
 _OTHER = "CPython"
 _LIBRARIES = (
     ("kernel", ("[kernel", "[vdso", "[unknown")),

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=_rounds, default=_LEAST_ROUNDS)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement under load")
     parser.add_argument("--items", type=int, nargs="+", default=[], help="in place of the usual")
+    parser.add_argument("--aio", action="store_true", help="by a client of grpc.aio, too")
     parser.add_argument("--keep", action="store_true", help="add a line to the trend file")
     parser.add_argument("--against", metavar="COMMIT", help="compare with it")
     options = parser.parse_args(arguments)

@@ -35,7 +35,8 @@ _PRICED = 8
 _USERS = 2_000
 
 Options = argparse.Namespace
-"""`rounds`, `seconds` of one measurement, `items` of catalogues (empty: those of the bench)."""
+"""`rounds`, `seconds` of one measurement, `items` of catalogues (empty: those of the bench), `aio`:
+measure with a client of grpc.aio, too."""
 Bench = Callable[[Options, Sequence[Tree]], Iterator[Figure]]
 
 
@@ -108,6 +109,7 @@ def _calls(
     named = {callers: f"{what}, {callers} {'caller' if callers == 1 else 'callers'}"
              for callers in CALLERS}  # fmt: skip
     cold, processor = f"{what}, p50 after 25 ms", f"{what}, processor time a call"
+    by_aio = {callers: f"{name}, by grpc.aio" for callers, name in named.items() if options.aio}
     for turns in in_turns(options, [*served]):
         for callers, name in named.items():
             for whom in turns:
@@ -118,11 +120,16 @@ def _calls(
                 if callers == _PRICED:
                     price = (served[whom].seconds() - before) / told["calls"]
                     rounds.note(processor, whom, price * 1e6)
+        for callers, name in by_aio.items():
+            for whom in turns:
+                told = client.do("aio", served[whom].target, path, messages(whom),
+                                 callers=callers, seconds=options.seconds)  # fmt: skip
+                rounds.note(name, whom, told["rate"], told)
         for whom in turns:
             told = client.do("apart", served[whom].target, path, messages(whom),
                              count=_PAUSED_CALLS, pause=PAUSE_SECONDS)  # fmt: skip
             rounds.note(cold, whom, told["p50"] * 1e6, told)
-    for name in named.values():
+    for name in (*named.values(), *by_aio.values()):
         yield rounds.figure(name, "calls/s", "bare echo", more=True)
     yield rounds.figure(processor, "us", "bare echo", more=False)
     yield rounds.figure(cold, "us", "bare echo", more=False)

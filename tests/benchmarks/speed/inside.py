@@ -175,7 +175,10 @@ class Steps:
         bench: Any = learner
         # Events are about items that there are.
         bench.ITEMS = items
-        stream, states, config = bench.Stream(), bench.States(), bench.LearningConfig()
+        # The compiled core, since there is one.
+        find = getattr(bench, "find_core", None)
+        given = {} if find is None else {"core": find()}
+        stream, states, config = bench.Stream(), bench.States(), bench.LearningConfig(**given)
         kind = bench.bootstrap_activation(DIMENSION)
         bench.step(states, [bench.LogEntry(1, "default", 1_700_000_000_000_000, kind)], config, 1)
         self._version = 1

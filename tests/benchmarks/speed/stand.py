@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -146,8 +147,10 @@ def requests(count: int = SLOTS) -> list[str]:
 
 
 @contextlib.contextmanager
-def stand(tree: Tree, items: int, rankers: int = 1) -> Iterator[Stand]:
-    """Run rankers of a tree that have a catalogue; ready.
+def stand(
+    tree: Tree, items: int, rankers: int = 1, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Stand]:
+    """Run rankers of a tree that have a catalogue; ready. `settings` are more of theirs.
 
     Raises:
         RuntimeError: one ended, or is not ready in time.
@@ -159,20 +162,22 @@ def stand(tree: Tree, items: int, rankers: int = 1) -> Iterator[Stand]:
         stack.callback(talk.close)
         targets = json.loads(talk.say(json.dumps({"items": items, "users": USERS})))
         found = [
-            stack.enter_context(_ranker(tree, Path(name) / f"ranker-{number}", targets))
+            stack.enter_context(_ranker(tree, Path(name) / f"ranker-{number}", targets, settings))
             for number in range(rankers)
         ]
         yield Stand(tree, items, found, talk)
 
 
 @contextlib.contextmanager
-def _ranker(tree: Tree, place: Path, targets: Mapping[str, str]) -> Iterator[Served]:
+def _ranker(
+    tree: Tree, place: Path, targets: Mapping[str, str], more: Mapping[str, str]
+) -> Iterator[Served]:
     place.mkdir()
     address, log = place / "address.json", place / "log"
     settings = {
         "LISTEN": "127.0.0.1:0", "METRICS_LISTEN": "127.0.0.1:0", "ADDRESS_FILE": str(address),
         "FEEDBACK_TARGET": targets["feedback"], "PROFILE_TARGET": targets["profile"],
-        "REPLICA": place.name, "MAX_READY_LAG": "1000000",
+        "REPLICA": place.name, "MAX_READY_LAG": "1000000", **more,
     }  # fmt: skip
     environment = {f"HARKEN_RANKER_{name}": value for name, value in settings.items()}
     with log.open("wb") as said:

@@ -75,6 +75,17 @@ async def test_calls_at_once() -> None:
     assert abs(counts[b"yes"] - counts[b"no"]) <= 1
 
 
+async def test_calls_at_once_by_grpc_aio() -> None:
+    heard, server = Heard(), grpc.aio.server()
+    server.add_generic_rpc_handlers((heard,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    told = await client._aio(f"127.0.0.1:{port}", PATH, [b"yes", b"no"], 8, 0.05)
+    await server.stop(None)
+    assert told["calls"] == len(heard.messages) >= 8
+    assert told["failed"] == heard.messages.count(b"no")
+
+
 async def test_paced_calls_all_come() -> None:
     async with serving() as (target, heard):
         told = await asyncio.to_thread(
