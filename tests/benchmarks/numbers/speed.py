@@ -302,7 +302,8 @@ def index(options: argparse.Namespace) -> Iterator[Number]:
     """Measure the index alone: against NumPy, by catalogue size, and when vectors move."""
     tree = this_tree()
     options.items = [_SMALL, 100_000, _LARGE]
-    search, move = {}, {}
+    search: dict[int, Figure] = {}
+    move: dict[int, Figure] = {}
     for place, figure in enumerate(benches.index(options, [tree])):
         (search if place % 2 == 0 else move)[options.items[place // 2]] = figure
     for items in (_SMALL, 100_000):
