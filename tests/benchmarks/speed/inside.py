@@ -76,12 +76,23 @@ class Timed:
         setattr(owner, name, timed)
 
 
+def core_of(bench: Any) -> Any:
+    """Return the compiled core that a bench of the tree finds; None: there is none."""
+    return bench.find_core() if hasattr(bench, "find_core") else None
+
+
 class Slates:
     """A slate as bench `slate` of the tree makes it: a request in bytes to an answer in bytes."""
 
     def __init__(self) -> None:
         self._made: dict[int, tuple[Any, Any, Any]] = {}
         self._timed: dict[str, Timed] = {}
+        bench: Any = slate
+        core = core_of(bench)
+        self._maker: Any = None
+        """What makes slates, in trees that have two ways."""
+        if hasattr(bench, "NumpySlates"):
+            self._maker = bench.NumpySlates() if core is None else bench.CompiledSlates(core)
 
     def measure(
         self, items: int, repeats: int, pause: float = 0.0, *, parts: bool = False
@@ -101,14 +112,17 @@ class Slates:
                 "whole": Timed(bench, "recommend"),
                 "scan": Timed(ItemIndex, "search"),
                 "onnx": Timed(onnxruntime.InferenceSession, "run"),
-                "make_slate": Timed(bench, "make_slate"),
-                "slots": Timed(bench, "slot_messages"),
             }
+            if self._maker is not None:
+                self._timed["make_slate"] = Timed(type(self._maker), "recommend")
+            else:
+                self._timed["make_slate"] = Timed(bench, "make_slate")
+                self._timed["slots"] = Timed(bench, "slot_messages")
         for one in self._timed.values():
             one.seconds = 0.0
-        whole = taken(
-            lambda number: bench.recommend_to_one_of(users, replica, data, number), repeats, pause
-        )
+        maker = [] if self._maker is None else [self._maker]
+        given: list[Any] = [users, *maker, replica, data]
+        whole = taken(lambda number: bench.recommend_to_one_of(*given, number), repeats, pause)
         found = {name: one.seconds / repeats for name, one in self._timed.items()}
         query = vectors[0].copy()
 
@@ -175,9 +189,7 @@ class Steps:
         bench: Any = learner
         # Events are about items that there are.
         bench.ITEMS = items
-        # The compiled core, since there is one.
-        find = getattr(bench, "find_core", None)
-        given = {} if find is None else {"core": find()}
+        given = {"core": core_of(bench)} if hasattr(bench, "find_core") else {}
         stream, states, config = bench.Stream(), bench.States(), bench.LearningConfig(**given)
         kind = bench.bootstrap_activation(DIMENSION)
         bench.step(states, [bench.LogEntry(1, "default", 1_700_000_000_000_000, kind)], config, 1)
@@ -232,10 +244,24 @@ def _index(items: int) -> tuple[Any, Any, Any]:
     vectors += np.float32(0.5) * rng.standard_normal((items, DIMENSION), dtype=np.float32)
     queries = tastes[rng.integers(0, 64, _FEW)]
     queries = queries + np.float32(0.5) * rng.standard_normal((_FEW, DIMENSION), dtype=np.float32)
-    index = ItemIndex(DIMENSION)
+    index = made_index(core_of(learner))
     index.grow(items)
     index.assign(np.arange(items), vectors, np.zeros(items, np.float32))
+    if hasattr(index, "training"):
+        # What a process does in a thread meanwhile.
+        while (training := index.training()) is not None:
+            training.run()
+            while not index.adopt(training):
+                training.take(index.behind(training, 8192))
     return index, vectors, queries
+
+
+def made_index(core: Any) -> Any:
+    """Return an index without vectors; with compiled scans, in trees that have them."""
+    kind: Any = ItemIndex
+    if "scans" in inspect.signature(kind).parameters:
+        return kind(DIMENSION, core, None, lambda _index: None)
+    return kind(DIMENSION)
 
 
 if __name__ == "__main__":
