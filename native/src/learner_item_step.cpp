@@ -14,7 +14,7 @@ namespace {
 
 constexpr float LEAST_LENGTH = 1e-6f;
 constexpr std::uint64_t POOLS = 0x706F6F6C;
-constexpr int STEPS = 32'767;
+constexpr int STEPS = 4'095;
 
 struct StepConfig {
     float eta, temperature;
