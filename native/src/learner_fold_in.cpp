@@ -16,7 +16,7 @@ namespace harken {
 namespace {
 
 constexpr std::size_t TOGETHER = 8;
-constexpr std::size_t TILE = 32;
+constexpr std::size_t TILE = 128;  // sums that are kept in registers, of all users of a tile
 
 // Histories [n, columns], latest first, of which `length` are used, and the rows they look up.
 struct Histories {
@@ -83,7 +83,9 @@ HARKEN_INLINE void add_rows(const float* const* rows, const float* weights, std:
 HARKEN_INLINE void weighted_sum(const float* const* rows, const float* weights, std::size_t count,
                                 std::size_t dimension, float* out) {
     std::size_t k = 0;
-    for (; k + TILE <= dimension; k += TILE) add_rows<TILE>(rows, weights, count, k, out);
+    for (; k + TILE / 2 <= dimension; k += TILE / 2)
+        add_rows<TILE / 2>(rows, weights, count, k, out);
+    for (; k + LANES <= dimension; k += LANES) add_rows<LANES>(rows, weights, count, k, out);
     for (; k < dimension; k++) add_rows<1>(rows, weights, count, k, out);
 }
 
@@ -107,8 +109,11 @@ template <std::size_t COUNT>
 HARKEN_INLINE void turn(const float* const* in, const float* inverse, std::size_t dimension,
                         float* const* out) {
     std::size_t k = 0;
-    for (; k + TILE <= dimension; k += TILE)
-        turn_tile<COUNT, TILE>(in, inverse, dimension, k, out);
+    constexpr std::size_t SIZE = TILE / COUNT;
+    for (; k + SIZE <= dimension; k += SIZE)
+        turn_tile<COUNT, SIZE>(in, inverse, dimension, k, out);
+    for (; k + LANES <= dimension; k += LANES)
+        turn_tile<COUNT, LANES>(in, inverse, dimension, k, out);
     for (; k < dimension; k++) turn_tile<COUNT, 1>(in, inverse, dimension, k, out);
 }
 

@@ -4,10 +4,11 @@ Steps as the learner takes them after a burst: 1,000 events each, over 100,000 i
 some are much more popular than others (rank^-0.8), and 20,000 users, each event a minute after
 the one before. What is timed is `step`: user vectors, item vectors, Gramian, rules with
 co-occurrences, popularities, guard, and the columns of the frame; not the database.
-The first 60,000 events fill rows and histories and are not counted. One thread.
+The first 60,000 events fill rows and histories and are not counted. One thread. After that, steps
+of one event each, one right after the other.
 
-Run as `python -m tests.benchmarks.learner [--dimension 128] [--profile]`. CPU time is what counts
-on a busy machine; the wall clock is printed beside it.
+Run as `python -m tests.benchmarks.learner [--dimension 128] [--numpy] [--profile]`. CPU time is
+what counts on a busy machine; the wall clock is printed beside it.
 """
 
 import argparse
@@ -29,6 +30,7 @@ USERS = 20_000
 STEP = 1_000
 WARM = 60
 TIMED = 30
+SINGLE = 2_000
 _BATCH = 2_000
 _START_US = 1_700_000_000_000_000
 
@@ -103,10 +105,18 @@ def main() -> None:
                 step(states, entries, config, version)
             cpu += time.process_time() - cpu_began
             wall += time.perf_counter() - began
+        single = []
+        for entry in [entry for _ in range(0, SINGLE, STEP) for entry in stream.events()]:
+            version += 1
+            began_ns = time.perf_counter_ns()
+            step(states, [entry], config, version)
+            single.append((time.perf_counter_ns() - began_ns) / 1e3)
     count = TIMED * STEP
+    path = "NumPy" if config.core is None else "core"
     print(
-        f"{ITEMS:,} items, d={options.dimension}: {count / cpu:,.0f} events/s of CPU time "
-        f"({cpu / count * 1e6:.1f} us each), {count / wall:,.0f} events/s on the clock"
+        f"{ITEMS:,} items, d={options.dimension}, {path}: {count / cpu:,.0f} events/s of CPU time "
+        f"({cpu / count * 1e6:.1f} us each), {count / wall:,.0f} events/s on the clock; "
+        f"a step of one event: median {np.median(single):.0f} us"
     )
     if options.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(20)

@@ -34,7 +34,7 @@ def _histories(chance: np.random.Generator, n: int, length: int, rows: int) -> H
     """Latest first, padded at the end."""
     held = chance.integers(0, length + 1, (n, 1)) > np.arange(length)
     items = np.where(held, chance.integers(0, max(rows, 1), (n, length)), -1)
-    steps = chance.choice([0, 1_000_000, 1_799_999_999, 1_800_000_001], (n, length))
+    steps = chance.choice([0, 1_000_000, 1_799_999_999, 1_800_000_000, 1_800_000_001], (n, length))
     times_us = np.where(held, 10**15 - np.cumsum(steps, axis=1), 0)
     return Histories(items, held.astype(np.float32), times_us)
 

@@ -12,7 +12,7 @@ from services.feedback.learner.model.user_table import NO_ITEM, UserTable
 
 core = pytest.importorskip("harken_native._core", reason="the compiled core is not installed")
 
-LENGTH, CAP, DAY_US = 4, 3, 86_400_000_000
+LENGTH, CAP, DAY_US = 4, 1, 86_400_000_000
 many = settings(max_examples=300, deadline=None)
 _event = st.tuples(
     st.integers(0, 3),
