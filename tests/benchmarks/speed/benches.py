@@ -272,7 +272,7 @@ def slates(options: Options, trees: Sequence[Tree]) -> Iterator[Figure]:
 def learner(options: Options, trees: Sequence[Tree]) -> Iterator[Figure]:
     """Measure steps of the learner: of 1,000 events, and of one."""
     items = (options.items or [100_000])[0]
-    common = {"what": "steps", "items": items, "warm": 30}
+    common = {"what": "steps", "items": items, "warm": 60}
     asked = {
         f"learner, step of 1,000 events, {items:,} items": {**common, "steps": 3, "events": 1_000},
         f"learner, step of one event, {items:,} items": {**common, "steps": 200, "events": 1},
