@@ -135,7 +135,9 @@ def test_the_same_items_move_to_the_same_places(case: Case) -> None:
     apart = np.abs(vectors - numpy_vectors)
     # What lies between two multiples of the unit to the last digit may go to either.
     assert apart.max(initial=0) <= unit_of(case.config.max_norm) * 1.001
-    assert np.count_nonzero(apart > 1e-6) <= 3 + apart.size / 100
+    # And where a vector is as long as it may be, whether all of it goes towards zero.
+    shorter = apart[np.linalg.norm(numpy_vectors, axis=1) < case.config.max_norm * 0.999]
+    assert np.count_nonzero(shorter > 1e-6) <= 3 + shorter.size / 100
 
 
 @many
