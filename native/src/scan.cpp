@@ -35,6 +35,8 @@ using Found = std::pair<nb::ndarray<nb::numpy, int64_t, nb::ndim<1>>,
 
 constexpr float EVER = std::numeric_limits<float>::infinity();
 constexpr float NEVER = -EVER;
+constexpr size_t AHEAD = 4;
+// So many rows before it is needed, one is asked for.
 constexpr double TINY = 1e-30;
 // Squares of norms below this have no precision as floats.
 constexpr float SMALLEST = 1e-35f;
@@ -95,6 +97,14 @@ struct Question {
         require(table.shape(1) == dimension, "the query has another dimension than the table");
         require(table.shape(0) >= size && biases.shape(0) >= size, "more flags than rows");
         require(!norms || norms->shape(0) >= size, "more flags than norms");
+    }
+
+    // Ask for a row that will be looked at soon.
+    void fetch(size_t ordinal) const {
+        const char *row = reinterpret_cast<const char *>(table + ordinal * dimension);
+        for (size_t byte = 0; byte < dimension * sizeof(float); byte += 64) {
+            __builtin_prefetch(row + byte);
+        }
     }
 
     float score(const Kernels &with, size_t ordinal) const {
@@ -311,7 +321,7 @@ class VectorLists {
         const std::vector<Bounded> &left = contenders.left();
         scored.reserve(left.size());
         for (size_t i = 0; i < left.size(); i++) {
-            if (i + 4 < left.size()) fetch(asked, left[i + 4].ordinal);
+            if (i + AHEAD < left.size()) asked.fetch(left[i + AHEAD].ordinal);
             const float score = asked.score(with, left[i].ordinal);
             if (!std::isnan(score)) scored.push_back({score, left[i].ordinal});
         }
@@ -323,13 +333,6 @@ class VectorLists {
         int32_t list = -1;
         int32_t place = 0;
     };
-
-    void fetch(const Question &asked, size_t ordinal) const {
-        const char *row = reinterpret_cast<const char *>(asked.table + ordinal * dimension_);
-        for (size_t byte = 0; byte < dimension_ * sizeof(float); byte += 64) {
-            __builtin_prefetch(row + byte);
-        }
-    }
 
     bool put_one(int32_t ordinal, int32_t list, const float *vector, float bias) {
         if (size_t(ordinal) >= where_.size()) {
