@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
-.PHONY: demo test extras test-extras test-images load check setup protos numbers chaos bench clean
+.PHONY: demo test extras test-extras test-images load check setup protos numbers chaos bench bench-one bench-all bench-compare clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -65,8 +65,21 @@ SEED ?= 1
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(if $(PLANT),--plant $(PLANT))
 
+## One bench, floor and product in turns: make bench ONLY=recommend (record, learner, index, slate).
+## Report, plots and all rounds are in .harken/bench; ARGS=--keep adds a line to docs/benchmarks.
+## Without ONLY: bench-all.
+bench: $(if $(ONLY),bench-one,bench-all)
+
+bench-one: $(READY)
+	$(BIN)/python -m tests.benchmarks.speed $(ONLY) $(ARGS)
+
+## An older commit beside this one, in turns: make bench-compare REV=v0.1.0 [ONLY="recommend slate"].
+## Fails when a ratio fell by more than its noise.
+bench-compare: $(READY)
+	$(BIN)/python -m tests.benchmarks.speed $(ONLY) --against $(REV) $(ARGS)
+
 ## The numbers of the README, on this machine.
-bench: $(READY)
+bench-all: $(READY)
 	$(BIN)/python -m tests.benchmarks.feedback_to_effect
 	$(BIN)/python -m tests.benchmarks.new_item
 	$(BIN)/python -m tests.benchmarks.slate

@@ -5,10 +5,12 @@ A process looks for it once, at its start, and hands it to those that can use it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from services.common.compiled_loops import CompiledLoops
 from services.common.logs import logger
 
 try:
@@ -22,12 +24,24 @@ if TYPE_CHECKING:
 _log = logger("compiled_core")
 
 
-class CompiledCore(Protocol):
+class CompiledCore(CompiledLoops, Protocol):
     """What the core holds. Every argument that does not fit is an exception, never memory."""
 
     @property
     def SlateDraft(self) -> type[_core.SlateDraft]:  # noqa: N802
         """Slates of the ranker: see services/ranker/domain/compiled_slates.py."""
+
+    @property
+    def VectorLists(self) -> type[_core.VectorLists]:  # noqa: N802
+        """Codes of vectors in lists: see services/ranker/domain/scans.py."""
+
+    @property
+    def exact_top(self) -> Callable[..., Any]:
+        """What scores highest of all that is eligible."""
+
+    @property
+    def dots(self) -> Callable[..., Any]:
+        """Scores of given items."""
 
 
 def find_core() -> CompiledCore | None:

@@ -20,6 +20,7 @@ rank alike; 37 us with an l x l solve.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,33 @@ _CHUNK = 128
 """Users solved at once: so many that their items stay in the processor's cache."""
 _SLACK = 4
 """In exact arithmetic the rank of A is enough steps."""
+
+
+class CompiledEncoder(Protocol):
+    """What the compiled core does of this file."""
+
+    def encode_users(
+        self,
+        table: npt.NDArray[np.float32],
+        items: npt.NDArray[np.int64],
+        weights: npt.NDArray[np.float32],
+        times_us: npt.NDArray[np.int64],
+        exists: npt.NDArray[np.bool_] | None,
+        factor: npt.NDArray[np.float32],
+        length: int,
+        decay: float,
+        max_norm: float,
+        tolerance: float,
+        slack: int,
+    ) -> npt.NDArray[np.float32]:
+        """Do what `FoldInEncoder.encode` does, within 1e-6; all arrays C-contiguous.
+
+        Raises:
+            TypeError: a dtype, a number of axes or a memory layout is not as it says.
+            ValueError: shapes do not belong together.
+            IndexError: an item is not in -1..N-1.
+
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +89,23 @@ class FoldInEncoder:
         weights: npt.NDArray[np.float32],
         times_us: npt.NDArray[np.int64],
         factor: npt.NDArray[np.float32],
+        exists: npt.NDArray[np.bool_] | None = None,
+        core: CompiledEncoder | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return user vectors [n, d] of histories, latest first, of which `length` are used.
 
         table: [N, d] item vectors. items: [n, l] ordinals, -1: none. weights: [n, l], of events.
-        times_us: [n, l] event times; items of one second share their rank.
+        times_us: [n, l] event times; items of one second share their rank. exists: [N], which items
+        count; all do by default. core: does it, when there is one.
         """
+        if core is not None:
+            return core.encode_users(
+                table, items, weights, times_us, exists, factor,
+                self.length, self.decay, self.max_norm, TOLERANCE, _SLACK,
+            )  # fmt: skip
+        if exists is not None:
+            # -1 looks up the last row; it stays what it is.
+            items = np.where(exists[items], items, -1)
         items, weights = items[:, : self.length], weights[:, : self.length]
         ranks = tied_ranks(times_us[:, : self.length] // 1_000_000)
         faded = recency_weights(items, ranks, self.decay) * weights

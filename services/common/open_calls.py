@@ -50,8 +50,12 @@ class OpenCalls:
             raise _shutting_down()
 
     def cause(self, task: _Handler, fault: BaseException) -> BaseException:
-        """Return what ended a handler: a cancellation by us is the fault NotReadyError."""
-        if isinstance(fault, asyncio.CancelledError) and task in self._cut:
+        """Forget a call that failed, so that nothing keeps it from saying why, and return that: a
+        cancellation by us is the fault NotReadyError.
+        """
+        ours = isinstance(fault, asyncio.CancelledError) and task in self._cut
+        self.leave(task)
+        if ours:
             task.uncancel()
             return _shutting_down()
         return fault

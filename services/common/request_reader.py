@@ -5,7 +5,7 @@ the fields of a large body are counted first: over its top level, and into eleme
 more than they may. A small body cannot hold many and is made at once.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,14 +103,6 @@ def reader_of(message: type[Message]) -> Callable[[bytes], Message | Refused]:
             return Refused(error.with_traceback(None))
 
     return read
-
-
-async def unrefused(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Yield the requests of a stream; raise where one was refused."""
-    async for request in requests:
-        if isinstance(request, Refused):
-            raise request.error
-        yield request
 
 
 class _Count:

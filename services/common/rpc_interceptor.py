@@ -25,7 +25,8 @@ from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.plain_metrics import Distributions
 from services.common.reloadable import Reloadable
-from services.common.request_reader import Refused, reader_of, unrefused
+from services.common.request_reader import Refused, reader_of
+from services.common.request_stream import QUIET_SECONDS, RequestStream
 from services.common.rpc_metrics import RpcMetrics
 from services.common.status import internal_status, status_of
 from services.common.work_limit import WorkLimit
@@ -38,6 +39,10 @@ _STREAM_RETRY_SECONDS = 1.0
 _ENDLESS = ("FollowEntries",)
 """Streams of answers that end when the caller wants, besides those of questions and answers."""
 _MOST_TENANT = 127
+_HEAR_OUT_SECONDS = 3.0
+"""For what a caller still sends when its call is refused; less than a server has to drain."""
+_MOST_HEARD_OUT = 16
+"""Refused calls at once."""
 _log = logger("rpc")
 
 
@@ -87,33 +92,36 @@ def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
     made: grpc.RpcMethodHandler = make(
         behaviour,
-        request_deserializer=handler.request_deserializer,
+        # Those of a stream are parsed when they are read: what is heard out is not.
+        request_deserializer=None if handler.request_streaming else handler.request_deserializer,
         response_serializer=serialise,
     )
     return made
 
 
 def _bounded(handler: Any) -> Any:
-    """Return a handler whose requests are bounded before they are made.
-
-    It is given `Refused` in the place of a request; one in a stream ends the stream.
+    """Return a handler whose requests are bounded before they are made: its deserializer returns
+    `Refused` in the place of a request.
     """
-    behaviour = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    )
-
-    def streamed(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> Any:
-        return behaviour(unrefused(requests), context)
-
     make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
     return make(
-        streamed if handler.request_streaming else behaviour,
+        handler.unary_unary
+        or handler.unary_stream
+        or handler.stream_unary
+        or handler.stream_stream,
         # It is FromString, bound to the class of the request; who takes bytes has none.
         request_deserializer=(
             handler.request_deserializer and reader_of(handler.request_deserializer.__self__)
         ),
         response_serializer=handler.response_serializer,
     )
+
+
+def _opener(handler: Any) -> Callable[[Any], RequestStream | None]:
+    """Return what makes a stream of requests of what gRPC gives a handler, if it takes one."""
+    if not handler.request_streaming:
+        return lambda _request: None
+    return lambda bodies: RequestStream(bodies, handler.request_deserializer)
 
 
 def _is_ours(method: str) -> bool:
@@ -193,6 +201,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         metrics.work_limit.set_function(lambda: self._most_working())
         self.calls = OpenCalls()
         self._refuses = False
+        self._heard_out = 0
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
         self._limited: dict[str, CallClass] = {}
         self._sheds: dict[tuple[str, str, float], _Refusal] = {}
@@ -257,9 +266,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def _refusal(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
+        opened = _opener(handler)
 
-        async def refuse(_request: Any, context: grpc.aio.ServicerContext) -> None:
-            await self._fail(name, context, NotReadyError("shutting down"))
+        async def refuse(request: Any, context: grpc.aio.ServicerContext) -> None:
+            await self._fail(name, context, NotReadyError("shutting down"), opened(request))
 
         return _like(handler, refuse)
 
@@ -269,14 +279,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary and _is_limited(method):
             self._limited[method] = class_of(name)
             return self._in_turn(name, handler)
+        opened = _opener(handler)
         if handler.unary_unary:
-            wrap = self._single(name, handler.unary_unary, self._metrics.seconds)
+            wrap = self._single(name, handler.unary_unary, opened, self._metrics.seconds)
         elif handler.stream_unary:
-            wrap = self._single(name, handler.stream_unary, self._metrics.stream_seconds)
+            wrap = self._single(name, handler.stream_unary, opened, self._metrics.stream_seconds)
         elif handler.unary_stream:
-            wrap = self._stream(name, handler.unary_stream, _is_ours(method), name in _ENDLESS)
+            call, endless = handler.unary_stream, name in _ENDLESS
+            wrap = self._stream(name, call, opened, _is_ours(method), endless)
         else:
-            wrap = self._stream(name, handler.stream_stream, _is_ours(method), endless=True)
+            call = handler.stream_stream
+            wrap = self._stream(name, call, opened, _is_ours(method), endless=True)
         return _like(handler, wrap)
 
     def _in_turn(self, name: str, handler: Any) -> grpc.RpcMethodHandler:
@@ -346,6 +359,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self,
         name: str,
         call: Callable[..., Any],
+        opened: Callable[[Any], RequestStream | None],
         durations: Distributions,
         endless: bool = False,
     ) -> Callable[..., Any]:
@@ -355,15 +369,18 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
             if isinstance(request, Refused):
                 await self._fail(name, context, request.error)
+            requests = opened(request)
             task = self.calls.enter(endless)
             started = time.perf_counter()
             try:
-                answer = await call(request, context)
+                answer = await call(requests or request, context)
             except (asyncio.CancelledError, Exception) as error:
                 request = None  # See _abort.
-                await self._fail(name, context, self.calls.cause(task, error))
+                await self._fail(name, context, self.calls.cause(task, error), requests)
             finally:
                 self.calls.leave(task)
+                if requests is not None:
+                    requests.close()
                 seconds.observe(time.perf_counter() - started)
             succeeded.inc()
             return answer
@@ -374,13 +391,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         self,
         name: str,
         call: Callable[..., AsyncIterator[Any]],
+        opened: Callable[[Any], RequestStream | None],
         limited: bool,
         endless: bool,
     ) -> Callable[..., Any]:
         if asyncio.iscoroutinefunction(call):
             # It writes its answers through the context, as the health service does.
             durations = self._metrics.stream_seconds
-            return self._single(name, call, durations, endless=True)
+            return self._single(name, call, opened, durations, endless=True)
         succeeded = self._metrics.handled.labels(name, "OK")
         seconds = self._metrics.stream_seconds.labels(name)
         streams = self._metrics.streams.labels(name)
@@ -390,26 +408,29 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
             if isinstance(request, Refused):
                 await self._fail(name, context, request.error)
+            requests = opened(request)
             peer = peer_of(context) if limited else ""
             if limited and (many := self._too_many_streams(name, peer)):
                 shed.inc()
-                await self._fail(name, context, many)
+                await self._fail(name, context, many, requests)
             self._streams[name, ""] += 1
             self._streams[name, peer] += 1
             started = time.perf_counter()
             streams.inc()
             task = self.calls.enter(endless)
             try:
-                async for answer in call(request, context):
+                async for answer in call(requests or request, context):
                     messages.inc()
                     self.calls.sends(task)
                     yield answer
                     self.calls.goes_on(task)
             except (asyncio.CancelledError, Exception) as error:
                 request = None  # See _abort.
-                await self._fail(name, context, self.calls.cause(task, error))
+                await self._fail(name, context, self.calls.cause(task, error), requests)
             finally:
                 self.calls.leave(task)
+                if requests is not None:
+                    requests.close()
                 self._closed_stream(name, "")
                 self._closed_stream(name, peer)
                 streams.dec()
@@ -434,7 +455,11 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             del self._streams[name, peer]
 
     async def _fail(
-        self, name: str, context: grpc.aio.ServicerContext, error: BaseException
+        self,
+        name: str,
+        context: grpc.aio.ServicerContext,
+        error: BaseException,
+        requests: RequestStream | None = None,
     ) -> NoReturn:
         if isinstance(error, asyncio.CancelledError):
             left = context.time_remaining()
@@ -450,7 +475,25 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             _log.error("rpc failed", rpc=name, error_id=error_id, exc_info=error)
             status = internal_status(error_id)
         del error  # See _abort.
+        if requests is not None:
+            await self._hear_out(requests, context)
         await self._abort(name, context, status)
+
+    async def _hear_out(self, requests: RequestStream, context: grpc.aio.ServicerContext) -> None:
+        """Let a caller come to the end of what it writes before it is told that it failed.
+
+        A client of grpc.aio whose write fails because the call has ended says INTERNAL, and forgets
+        the status that ended it: when to come again, or what is wrong.
+        """
+        most = QUIET_SECONDS if self._refuses else _HEAR_OUT_SECONDS
+        left = context.time_remaining()
+        self._heard_out += 1
+        try:
+            if self._heard_out <= _MOST_HEARD_OUT:
+                await requests.hear_out(most if left is None else min(most, left / 2))
+        finally:
+            self._heard_out -= 1
+            requests.close()
 
     async def _abort(
         self, name: str, context: grpc.aio.ServicerContext, status: status_pb2.Status

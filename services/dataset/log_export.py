@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
+from services.common.timestamps import micros_of
 from services.dataset.history.event_file import SESSION_PREFIX
 from services.dataset.history.events import Events
 from services.dataset.history.interner import Interner
@@ -57,7 +58,7 @@ def read_log(target: str, tenant: str = "default", until_position: bytes = b"") 
                 items.code(event.item_id),
                 types.code(event.type),
                 event.value if event.HasField("value") else float("nan"),
-                event.event_time_us,
+                micros_of(event.event_time),
                 event.weight,
             )
         )

@@ -5,10 +5,69 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+MIN_BITS, MAX_BITS = 8, 16
+_PACKED = 64 * 1024
+"""Values at once, a multiple of 8: on their way each takes a byte for every bit."""
+
 
 def to_bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
     """Return an array as little-endian values of a kind, such as "<f4"."""
     return column.astype(kind, copy=False).tobytes()
+
+
+def bits_of(values: npt.NDArray[np.int16]) -> int:
+    """Return how many bits each of some values needs in two's complement: 8..16.
+
+    Not less than 8, so that what fills up the last byte is never taken for another value.
+    """
+    if not values.size:
+        return MIN_BITS
+    largest = max(int(values.max()), -1 - int(values.min()))
+    return max(MIN_BITS, largest.bit_length() + 1)
+
+
+def to_packed(values: npt.NDArray[np.int16], bits: int) -> bytes:
+    """Return the lowest bits of each value, one value right after the other, lowest bit first."""
+    halves = values.reshape(-1).astype("<i2", copy=False)
+    if bits == MAX_BITS:
+        return halves.tobytes()
+    return b"".join(
+        np.packbits(
+            np.unpackbits(
+                halves[start : start + _PACKED].view(np.uint8).reshape(-1, 2),
+                axis=1, count=bits, bitorder="little",
+            ),
+            bitorder="little",
+        ).tobytes()
+        for start in range(0, halves.size, _PACKED)
+    )  # fmt: skip
+
+
+def from_packed(content: bytes, bits: int, rows: int) -> npt.NDArray[np.int16]:
+    """Return values that were packed, as [rows, d].
+
+    Raises:
+        ValueError: torn, or bits are not 8..16.
+
+    """
+    if not MIN_BITS <= bits <= MAX_BITS:
+        raise ValueError(f"values of {bits} bits")
+    size = len(content) * 8 // bits
+    if rows == 0 or size % rows or len(content) != -(-size * bits // 8):
+        raise ValueError(f"{len(content)} bytes are no {rows} whole vectors of {bits} bits")
+    packed = np.frombuffer(content, np.uint8)
+    if bits == MAX_BITS:
+        return packed.view("<i2").reshape(rows, -1)
+    values = np.empty(size, np.int16)
+    sign = 1 << (bits - 1)
+    for start in range(0, size, _PACKED):
+        own = values[start : start + _PACKED]
+        held = np.unpackbits(packed[start // 8 * bits :], count=own.size * bits, bitorder="little")
+        whole = np.zeros((own.size, MAX_BITS), np.uint8)
+        whole[:, :bits] = held.reshape(-1, bits)
+        halves = np.packbits(whole, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.int32)
+        own[:] = (halves ^ sign) - sign
+    return values.reshape(rows, -1)
 
 
 def to_ints(column: Sequence[int]) -> npt.NDArray[np.int64]:

@@ -25,6 +25,8 @@ _FIRST_US = -62_135_596_800 * 1_000_000
 _LAST_US = 253_402_300_800 * 1_000_000 - 1
 """What google.protobuf.Timestamp can say: years 1 to 9999."""
 _LONGEST_NAME = 1024
+_INDICES = ("users", "items", "types")
+_OFFSETS = ("time_offsets_us", "sequence_offsets", "accepted_offsets_us")
 
 
 class RefusedEntriesError(ValueError):
@@ -138,37 +140,36 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
 def _events(
     wire: pb.EventColumns, message: pb.Entries, sizes: tuple[int, int, int]
 ) -> EventColumns:
-    users, items, types = to_ints(wire.users), to_ints(wire.items), to_ints(wire.types)
-    _check_indices("users", users, sizes[0])
-    _check_indices("items", items, sizes[1])
-    _check_indices("types", types, sizes[2])
-    rows = users.shape[0]
-    values: Doubles = np.full(rows, np.nan)
-    if wire.values:
-        values = np.frombuffer(wire.values, "<f8")
-    if np.isinf(values).any():
-        _refuse("values: a value is infinite")
+    columns = (
+        wire.users, wire.items, wire.types,
+        wire.time_offsets_us, wire.sequence_offsets, wire.accepted_offsets_us,
+    )  # fmt: skip
+    rows = len(wire.users)
     weights: Floats = np.frombuffer(wire.weights, "<f4")
+    values: Doubles = np.frombuffer(wire.values, "<f8") if wire.values else np.full(rows, np.nan)
+    if any(len(column) != rows for column in (*columns, weights, values)):
+        _refuse("columns differ in length")
+    if not rows:
+        return NO_EVENTS
     if not np.isfinite(weights).all():
         _refuse("weights: a value is not finite")
-    events = EventColumns(
-        users,
-        items,
-        types,
-        values,
-        _offsets("time_offsets_us", wire.time_offsets_us, message.accepted_at_us),
-        _offsets("sequence_offsets", wire.sequence_offsets, message.after_sequence),
-        weights,
-        _offsets("accepted_offsets_us", wire.accepted_offsets_us, message.accepted_at_us),
-    )
-    times = events.times_us
-    if times.size and (int(times.min()) < _FIRST_US or int(times.max()) > _LAST_US):
+    if wire.values and np.isinf(values).any():
+        _refuse("values: a value is infinite")
+    # Most stretches have few events: one array for all of them costs what one column does.
+    table = np.array([list(column) for column in columns], np.int64)
+    smallest, largest = table.min(axis=1).tolist(), table.max(axis=1).tolist()
+    for name, most, bound in zip(_INDICES, largest[:3], sizes, strict=True):
+        if most >= bound:
+            _refuse(f"{name}: {most} is not below {bound}")
+    for name, least, most in zip(_OFFSETS, smallest[3:], largest[3:], strict=True):
+        if least < -_MOST_US or most > _MOST_US:
+            _refuse(f"{name}: out of range")
+    base = message.accepted_at_us
+    if smallest[3] + base < _FIRST_US or largest[3] + base > _LAST_US:
         _refuse("time_offsets_us: a time lies outside the years 1 to 9999")
-    _check_lengths(
-        rows, events.items, events.types, events.values, events.times_us, events.sequences,
-        events.weights, events.accepted_us,
-    )  # fmt: skip
-    return events
+    table[3:] += [[base], [message.after_sequence], [base]]
+    users, items, types, times_us, sequences, accepted_us = table
+    return EventColumns(users, items, types, values, times_us, sequences, weights, accepted_us)
 
 
 def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVectors:
@@ -238,7 +239,7 @@ def _check_lengths(rows: int, *columns: np.ndarray) -> None:
 def _check_sequences(what: str, sequences: Ints, message: pb.Entries) -> None:
     if not sequences.size:
         return
-    rising = (sequences[1:] > sequences[:-1]).all()
+    rising = sequences.size == 1 or (sequences[1:] > sequences[:-1]).all()
     within = message.after_sequence < sequences[0] and sequences[-1] <= message.through_sequence
     if not (rising and within):
         _refuse(f"{what}.sequence_offsets: not rising within the stretch")

@@ -16,7 +16,15 @@ from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.history_context import PLACES
 from services.common.norm_slack import NORM_SLACK
-from services.feed.columns import to_bytes, to_ints, to_rows
+from services.feed.columns import (
+    MAX_BITS,
+    bits_of,
+    from_packed,
+    to_bytes,
+    to_ints,
+    to_packed,
+    to_rows,
+)
 from services.feed.parameters import (
     MAX_SLOTS,
     CatalogueChanges,
@@ -75,7 +83,9 @@ def write_vectors(generation_id: str, rows: VectorRows, wire: pb.ItemVectors) ->
     wire.generation_id = generation_id
     wire.items.extend(rows.items.tolist())
     if rows.unit:
-        wire.steps = np.rint(rows.vectors / np.float32(rows.unit)).astype("<i2").tobytes()
+        steps = np.rint(rows.vectors / np.float32(rows.unit)).astype(np.int16)
+        wire.step_bits = bits_of(steps)
+        wire.steps = to_packed(steps, wire.step_bits)
         wire.unit = rows.unit
     else:
         wire.vectors = to_bytes(rows.vectors, "<f4")
@@ -88,12 +98,13 @@ def read_vectors(wire: pb.ItemVectors) -> VectorRows:
     """Return vectors, down to the bit as they were written. Raises ValueError when torn."""
     items = to_ints(wire.items)
     if wire.steps:
-        values = np.frombuffer(wire.steps, "<i2").astype(np.float32) * np.float32(wire.unit)
+        steps = from_packed(wire.steps, wire.step_bits or MAX_BITS, items.size)
+        vectors = steps.astype(np.float32) * np.float32(wire.unit)
     else:
-        values = np.frombuffer(wire.vectors, "<f4")
+        vectors = to_rows(np.frombuffer(wire.vectors, "<f4"), items.size)
     return VectorRows(
         items,
-        to_rows(values, items.size),
+        vectors,
         np.frombuffer(wire.biases, "<f4"),
         np.array(wire.pinned, np.bool_),
         wire.learned,

@@ -22,6 +22,8 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
+from services.common.compiled_core import find_core, say_core
+from services.common.compiled_loops import CompiledLoops
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -205,14 +207,17 @@ async def _serve(
 
 def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     config = shared.settings.value
+    compiled = find_core()
+    say_core(compiled, shared.registry)
     return Learner(
         shared.core,
         config.dsn,
         LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
         FrameStore(shared.core),
-        LearnerState(shared.generations, _learning(config)),
+        LearnerState(shared.generations, _learning(config, compiled)),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
+        shared.log,
         LearnerMetrics(shared.registry, shared.loop),
         SlateLearningMetrics(shared.registry),
         LearnerTimes(
@@ -229,7 +234,7 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     )
 
 
-def _learning(config: FeedbackConfig) -> LearningConfig:
+def _learning(config: FeedbackConfig, compiled: CompiledLoops | None) -> LearningConfig:
     joiner = AttributionConfig(
         settle_us=int(config.settle_seconds * 1e6),
         window_us=int(config.attribution_seconds * 1e6),
@@ -240,6 +245,7 @@ def _learning(config: FeedbackConfig) -> LearningConfig:
         daily_events=config.user_daily_events,
         slates=SlateConfig(joiner=joiner),
         shown=ShownStepConfig(eta=config.shown_eta),
+        core=compiled,
     )
 
 

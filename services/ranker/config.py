@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -104,6 +105,11 @@ class RankerConfig(ServiceSettings):
         " s, m, h, d or w; the type * is all that are not named, the surface * too; what is not"
         " named does not, but events of negative weight do for ever; surfaces without a rule have"
         " the preset's",
+    )
+    vectors_folder: Path | None = Field(
+        default=None,
+        description="folder for temporary files of item vectors, so that of large catalogues only"
+        " 8-bit codes of them stay in memory, about a quarter; unset: all stay in memory",
     )
     logged_share: Annotated[float, RELOADS] = Field(
         default=1.0, ge=0, le=1, description="share of the slates that are logged, by chance"

@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import faiss
 from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import frame_pb2
@@ -25,6 +24,7 @@ from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
 from services.ranker.generation_loader import GenerationLoader
+from services.ranker.indexes import Indexes
 from services.ranker.metrics import RankerMetrics
 from services.ranker.numpy_slates import NumpySlates
 from services.ranker.profile_probe import ProfileProbe
@@ -53,8 +53,6 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set, then drain; metrics go to `registry`."""
     config = settings.value
-    # All ranking runs on the event loop's thread: pools of idle threads would only spin beside it.
-    faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
     core = find_core()
     async with (
@@ -64,10 +62,15 @@ async def serve(
     ):
         traces = None if tracer is None else SlateTraces(tracer)
         overlays = Overlays()
+        indexes = Indexes(core, config.vectors_folder)
         frames = FrameApplier(
             GenerationLoader(feedback, metrics, config.generation_seconds),
             lambda tenant: TenantReplica(
-                tenant, HALF_LIFE_SECONDS, config.max_cached_users, overlays.of(tenant)
+                tenant,
+                HALF_LIFE_SECONDS,
+                config.max_cached_users,
+                overlays.of(tenant),
+                indexes.new_index,
             ),
             overlays,
         )
@@ -148,5 +151,6 @@ async def serve(
                 entries_client.run(),
                 readiness.watch(server.health),
                 slate_log.run(),
+                indexes.run(),
             )
         await slate_log.drain()

@@ -18,6 +18,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from services.common.compiled_core import find_core
 from services.feedback.generations.domain.bootstrap_models import bootstrap_activation
 from services.feedback.learner.model.entries import Event, ItemUpserted, LogEntry
 from services.feedback.learner.model.step import States, step
@@ -77,8 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dimension", type=int, default=128)
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--numpy", action="store_true", help="without the compiled core")
     options = parser.parse_args()
-    stream, states, config = Stream(), States(), LearningConfig()
+    stream, states = Stream(), States()
+    config = LearningConfig(core=None if options.numpy else find_core())
     activation = LogEntry(1, "default", _START_US, bootstrap_activation(options.dimension))
     with threadpool_limits(limits=1):
         step(states, [activation], config, 1)

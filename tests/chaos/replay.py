@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
+from services.common.compiled_core import find_core
 from services.common.database import open_pool
 from services.feed.progress import Applied
 from services.feedback.config import FeedbackConfig
@@ -71,9 +72,10 @@ async def check_replay(
         )
         # As the services have it.
         with threadpool_limits(limits=1):
+            # What is folded has to be the same without the compiled core.
             stepped, folded = [
-                LearnerState(GenerationStore(pool, 10), _learning(_config(dsn, environment)))
-                for _ in range(2)
+                LearnerState(GenerationStore(pool, 10), _learning(_config(dsn, environment), core))
+                for core in (find_core(), None)
             ]
             for state in (stepped, folded):
                 for row in rows:

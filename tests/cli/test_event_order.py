@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,12 @@ from services.cli.exports.event_order import EventOrder
 _times = st.lists(st.integers(0, 3), min_size=12, max_size=60) | st.lists(
     st.integers(-62135596800000000, 253402300799999999), max_size=60
 )
+
+
+def _event(time_us: int, **fields: Any) -> pb.ExportedEvent:
+    event = pb.ExportedEvent(**fields)
+    event.event_time.FromMicroseconds(time_us)
+    return event
 
 
 def pages(events: list[pb.ExportedEvent], size: int) -> Iterator[pb.ExportEventsResponse]:
@@ -36,10 +43,7 @@ def test_any_log_comes_back_in_order_of_time(
     if nearly_sorted:
         times = sorted(times)
         times[-2:] = reversed(times[-2:])
-    log = [
-        pb.ExportedEvent(event_id=f"e{n}", event_time_us=time, sequence=3 * n + 1)
-        for n, time in enumerate(times)
-    ]
+    log = [_event(time, event_id=f"e{n}", sequence=3 * n + 1) for n, time in enumerate(times)]
     with (
         tempfile.TemporaryDirectory() as folder,
         EventOrder(Path(folder), collected_bytes, merged_runs) as order,
@@ -48,11 +52,11 @@ def test_any_log_comes_back_in_order_of_time(
             order.add(one)
         found = list(order.events())
         assert not list(Path(folder).iterdir())
-    assert found == sorted(log, key=lambda event: event.event_time_us)
+    assert found == sorted(log, key=lambda event: event.event_time.ToMicroseconds())
 
 
 def test_what_is_not_read_to_its_end_leaves_nothing_open(tmp_path: Path) -> None:
     with EventOrder(tmp_path, 1) as order:
         for time in (3, 1, 2):
-            order.add(pb.ExportEventsResponse(events=[pb.ExportedEvent(event_time_us=time)]))
-        assert next(order.events()).event_time_us == 1
+            order.add(pb.ExportEventsResponse(events=[_event(time)]))
+        assert next(order.events()).event_time.ToMicroseconds() == 1

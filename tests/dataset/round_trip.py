@@ -84,7 +84,7 @@ class RoundTrips:
                     one.subject.session_id,
                     one.item_id,
                     one.type,
-                    one.event_time_us,
+                    one.event_time.ToMicroseconds(),
                     one.value if one.HasField("value") else None,
                 )
                 for one in page.events

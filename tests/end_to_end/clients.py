@@ -27,6 +27,7 @@ from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import Clients, connect
 from services.cli.suite import Suite
 from services.common.channels import open_channel
+from tests.packed_steps import unpacked_steps
 
 
 def user(name: str) -> subject_pb2.Subject:
@@ -194,7 +195,7 @@ def _whole(rows: Any) -> bytes:
     """Return float32 vectors, row after row."""
     if not rows.steps:
         return bytes(rows.vectors)
-    steps = struct.unpack(f"<{len(rows.steps) // 2}h", rows.steps)
+    steps = unpacked_steps(rows)
     # A double holds the product of two floats, so this rounds once, as float32 does.
     return b"".join(struct.pack("<f", step * rows.unit) for step in steps)
 

@@ -17,6 +17,7 @@ from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.feedback.domain.generation_logs import Turn, drawn_logs, with_generations
+from tests.packed_steps import unpacked_steps
 
 CONFIG = LearningConfig(placed_bytes=400, user_vectors_us=0)
 
@@ -41,7 +42,7 @@ def frames_of(log: Sequence[LogEntry], size: int) -> list[pb.Frame]:
 def values_of(vectors: pb.ItemVectors) -> list[float]:
     if not vectors.steps:
         return list(struct.unpack(f"<{len(vectors.vectors) // 4}f", vectors.vectors))
-    steps = struct.unpack(f"<{len(vectors.steps) // 2}h", vectors.steps)
+    steps = unpacked_steps(vectors)
     return [float(np.float32(step) * np.float32(vectors.unit)) for step in steps]
 
 

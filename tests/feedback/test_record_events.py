@@ -180,10 +180,10 @@ async def test_an_event_without_a_time_is_the_same_with_the_time_of_its_acceptan
     (first,) = await record(client, event(name, user="session:ann ", **fields))
     seen = await exported(client, name)
     assert not seen.event_time_given
-    assert seen.event_time_us == seen.accepted_at_us
+    assert seen.event_time == seen.accept_time
 
     again = event(name, user="session:ann ", **fields)
-    again.event_time.FromMicroseconds(seen.event_time_us)
+    again.event_time.FromMicroseconds(seen.event_time.ToMicroseconds())
     fine, twice = await record(client, again, again)
     assert fine.outcome == twice.outcome == pb.EVENT_OUTCOME_DUPLICATE
     assert fine.position == first.position
@@ -191,7 +191,7 @@ async def test_an_event_without_a_time_is_the_same_with_the_time_of_its_acceptan
     others = [pb.Event() for _ in range(3)]
     for other in others:
         other.CopyFrom(again)
-    others[0].event_time.FromMicroseconds(seen.event_time_us + 1)
+    others[0].event_time.FromMicroseconds(seen.event_time.ToMicroseconds() + 1)
     others[1].slate_id = "another"
     others[2].subject.session_id = "session:ann "
     for result in await record(client, *others):
@@ -204,9 +204,9 @@ async def test_an_event_with_a_time_is_another_one_without_it(client: Client) ->
     await record(client, timed)
     seen = await exported(client, "timed")
     assert seen.event_time_given
-    assert seen.event_time_us == timed.event_time.ToMicroseconds()
+    assert seen.event_time.ToMicroseconds() == timed.event_time.ToMicroseconds()
     accepted = event("timed")
-    accepted.event_time.FromMicroseconds(seen.accepted_at_us)
+    accepted.event_time.FromMicroseconds(seen.accept_time.ToMicroseconds())
     without, later = await record(client, event("timed"), accepted)
     assert without.reason == later.reason == pb.EVENT_REASON_EVENT_ID_REUSED
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
+from services.common.timestamps import micros_of
 
 _COLLECTED_BYTES = 16 * 1024 * 1024
 """Of events in memory, as they are on the wire; objects take a few times that."""
@@ -141,4 +142,4 @@ def _merged(runs: Iterable[_Run]) -> Iterator[pb.ExportedEvent]:
 
 
 def _key(event: pb.ExportedEvent) -> _Key:
-    return event.event_time_us, event.sequence
+    return micros_of(event.event_time), event.sequence

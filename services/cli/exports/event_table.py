@@ -2,6 +2,7 @@
 
 from harken.feedback.v1 import feedback_service_pb2
 from services.cli.exports.table_writer import Column, Kind, Row
+from services.common.timestamps import micros_of
 
 COLUMNS = (
     Column("event_id"), Column("user"), Column("session"), Column("item"), Column("type"),
@@ -19,7 +20,7 @@ def event_row(event: feedback_service_pb2.ExportedEvent) -> Row:
         event.item_id,
         event.type,
         event.value if event.HasField("value") else None,
-        event.event_time_us,
+        micros_of(event.event_time),
         event.slate_id or None,
         dict(sorted(event.context.items())),
     )

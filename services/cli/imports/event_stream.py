@@ -15,7 +15,7 @@ import grpc
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
 from services.cli.clients import is_retryable
 from services.cli.failures import CommandError
-from services.common.retry_info import pause_seconds
+from services.common.retry_info import hides_the_status, pause_seconds
 
 WINDOW = 4
 """Chunks sent and not answered yet, at most."""
@@ -24,8 +24,6 @@ PATIENCE_SECONDS = 60.0
 """How long a service may be away in the middle of an import."""
 
 _MAX_BACKOFF = 2.0
-_UNTOLD_SECONDS = 0.5
-"""For when the service may have said how long to wait, and grpc lost it."""
 
 
 class Chunk(Protocol):
@@ -83,7 +81,7 @@ class EventStream(Generic[ChunkT]):
             try:
                 await self._attempt(chunks, answered)
             except grpc.aio.AioRpcError as error:
-                if not (is_retryable(error) or _hides_the_status(error)):
+                if not (is_retryable(error) or hides_the_status(error)):
                     raise
                 broken = error
             if self._done():
@@ -91,7 +89,8 @@ class EventStream(Generic[ChunkT]):
             if time.monotonic() - self._last_answer > self._patience_seconds:
                 raise broken or CommandError("the service keeps ending the stream")
             backoff = 0.1 if self._last_answer > last_answer else min(backoff * 2, _MAX_BACKOFF)
-            await asyncio.sleep(_told_seconds(broken) or backoff * random.uniform(0.5, 1.0))
+            told = None if broken is None else pause_seconds(broken)
+            await asyncio.sleep(told or backoff * random.uniform(0.5, 1.0))
 
     def _done(self) -> bool:
         return self._exhausted and not self._unanswered
@@ -193,23 +192,6 @@ async def _write_to(
     except asyncio.InvalidStateError:
         # What grpc says when the stream has ended. Why it has is what reading says.
         await asyncio.Event().wait()
-
-
-def _told_seconds(broken: grpc.aio.AioRpcError | None) -> float | None:
-    """Return how long the service asks to wait before the next attempt, if it does."""
-    if broken is None:
-        return None
-    return _UNTOLD_SECONDS if _hides_the_status(broken) else pause_seconds(broken)
-
-
-def _hides_the_status(error: grpc.aio.AioRpcError) -> bool:
-    """Return whether grpc says INTERNAL only because the stream ended while we were writing.
-
-    The status that the service gave is lost then; the next attempt meets it again, if it stands.
-    """
-    return error.code() is grpc.StatusCode.INTERNAL and str(error.details()).startswith(
-        "Internal error from Core"
-    )
 
 
 async def _raise_failure(call: grpc.aio.StreamStreamCall) -> None:

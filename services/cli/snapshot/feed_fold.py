@@ -102,7 +102,8 @@ def _assign(
     # Read once: each access to a bytes field copies all of it.
     biases, items = vectors.biases, list(vectors.items)
     sent = len(vectors.steps or vectors.vectors)
-    whole = len(items) * manifest.dimension * (2 if vectors.steps else 4)
+    bits = (vectors.step_bits or 16) if vectors.steps else 32
+    whole = -(-len(items) * manifest.dimension * bits // 8)
     if sent != whole or len(biases) != 4 * len(items):
         raise FeedFaultError(f"vectors of {len(items)} items have {sent} bytes, not {whole}")
     rows = read_vectors(vectors).vectors.tobytes()

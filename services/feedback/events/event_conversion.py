@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from harken.feedback.v1 import event_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
+from services.common.timestamps import micros_of
 from services.common.user_key import key_of_session, key_of_user, user_key_of
 from services.common.validation import (
     MAX_ID_BYTES,
@@ -291,7 +292,7 @@ def _rejection(event: pb.Event) -> Rejection | None:
 def _draft(event: pb.Event) -> Draft:
     time_us = None
     if event.HasField("event_time"):
-        time_us = event.event_time.seconds * 1_000_000 + event.event_time.nanos // 1000
+        time_us = micros_of(event.event_time)
     return Draft(
         event_id=event.event_id,
         user_key=user_key_of(event.subject),

@@ -16,17 +16,18 @@ def exported_events(rows: Sequence[LogRow]) -> Iterator[pb.ExportedEvent]:
             continue
         event = entry.event
         timed = event.HasField("event_time_us")
-        yield pb.ExportedEvent(
+        exported = pb.ExportedEvent(
             event_id=event.event_id,
             subject=subject_of(event.user_key),
             item_id=event.item_id,
             type=event.type,
             value=event.value if event.HasField("value") else None,
-            event_time_us=event.event_time_us if timed else row.accepted_at_us,
             event_time_given=timed,
-            accepted_at_us=row.accepted_at_us,
             slate_id=event.slate_id,
             context=event.context,
             weight=event.weight,
             sequence=row.sequence,
         )
+        exported.event_time.FromMicroseconds(event.event_time_us if timed else row.accepted_at_us)
+        exported.accept_time.FromMicroseconds(row.accepted_at_us)
+        yield exported

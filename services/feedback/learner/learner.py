@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
 from harken.internal.log.v1 import entry_pb2
-from services.common.database import store_faults
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feed.progress import Applied
 from services.feedback.feed_server.frame_hub import FrameHub
 from services.feedback.feed_server.frame_store import CommittedFrame, FrameStore
+from services.feedback.feed_server.log_hub import LogHub
 from services.feedback.learner.generation_keeper import GenerationKeeper
 from services.feedback.learner.leadership import candidate
 from services.feedback.learner.learner_metrics import LearnerMetrics
@@ -23,7 +23,7 @@ from services.feedback.learner.learner_store import FencedError, LearnerStore
 from services.feedback.learner.slate_learning_metrics import SlateLearningMetrics
 from services.feedback.learner.standby import Standby
 from services.feedback.log.epochs import settle_epoch
-from services.feedback.log.log_store import LOG_CHANNEL, LogRow, NewEntry
+from services.feedback.log.log_store import LogRow, NewEntry
 
 _log = logger("learner")
 _OVERDUE_SECONDS = 0.5
@@ -66,6 +66,7 @@ class Learner:
         state: LearnerState,
         keeper: GenerationKeeper,
         hub: FrameHub,
+        log: LogHub,
         metrics: LearnerMetrics,
         slate_metrics: SlateLearningMetrics,
         times: LearnerTimes,
@@ -79,21 +80,16 @@ class Learner:
         self._state = state
         self._keeper = keeper
         self._hub = hub
+        self._log = log
         self._metrics = metrics
         self._slate_metrics = slate_metrics
         self._times = times
         self._importing = importing
-        self._wake = asyncio.Event()
-        self._log_head = 0
         self._checkpoint: asyncio.Task[None] | None = None
         self._checkpoint_version = 0
         self._checkpoint_bytes = 0
         self._frame_bytes = 0
         self._checkpoint_at = 0.0
-
-    def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
-        self._log_head = max(self._log_head, int(str(head)))
-        self._wake.set()
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
@@ -120,18 +116,15 @@ class Learner:
                 await asyncio.sleep(self._times.lease_seconds)
 
     async def _lead(
-        self, term: int, listener: asyncpg.Connection, last_fold: Awaitable[object]
+        self, term: int, own_session: asyncpg.Connection, last_fold: Awaitable[object]
     ) -> None:
-        """Lead for as long as `listener`, the session that the term names, lives.
+        """Lead for as long as the session that the term names lives.
 
         The state is ours after `last_fold`, the end of standing by.
         """
         _log.info("leading", term=term)
         heartbeat = asyncio.create_task(self._beat(term))
         try:
-            with store_faults():
-                await listener.add_listener(LOG_CHANNEL, self._on_notify)
-            self._log_head = await self._store.log_head()
             await settle_epoch(self._pool)
             await last_fold
             head = await self._frames.head()
@@ -149,12 +142,12 @@ class Learner:
             self._hub.fed = True
             self._hub.wake()
             self._keeper.begin()
-            await self._follow_log(term, heartbeat, listener)
+            await self._follow_log(term, heartbeat, own_session)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
                 await self._store.resign(term)
             # A checkpoint may still be on its way: whoever stands by need not wait for it.
-            listener.terminate()
+            own_session.terminate()
             raise
         finally:
             self._metrics.leads.set(0)
@@ -173,18 +166,18 @@ class Learner:
             await asyncio.sleep(self._times.lease_seconds / 3)
 
     async def _follow_log(
-        self, term: int, heartbeat: asyncio.Task[None], listener: asyncpg.Connection
+        self, term: int, heartbeat: asyncio.Task[None], own_session: asyncpg.Connection
     ) -> None:
         idle_since = time.monotonic()
+        ticked = False
         while True:
             if heartbeat.done():
                 heartbeat.result()
-            if listener.is_closed():
-                raise StoreUnavailableError("the connection that listens to the log is gone")
-            self._wake.clear()
-            rows = await self._store.read_log(
-                self._state.applied.sequence, self._times.step_entries
-            )
+            if own_session.is_closed():
+                raise StoreUnavailableError("the session that leads is gone")
+            # A tick of ours is in the table before the hub hears of it.
+            rows = await (self._read_rows() if ticked else self._next_rows())
+            ticked = False
             if rows:
                 began = time.monotonic()
                 await self._take_step(term, rows)
@@ -202,7 +195,7 @@ class Learner:
                 more = (
                     len(rows) == self._times.step_entries
                     or rows[-1].sequence > self._state.applied.sequence
-                    or self._log_head > self._state.applied.sequence
+                    or self._log.head.sequence > self._state.applied.sequence
                 )
                 if more:
                     continue
@@ -213,16 +206,29 @@ class Learner:
             ):
                 await self._store.append_tick(term, _TICK)
                 idle_since = time.monotonic()
+                ticked = True
                 continue
             # Woken by news; the time-out is for news that got lost, and for ticks.
             longest = min(self._times.tick_seconds, self._times.lease_seconds)
             await self._wait(min(longest, max(0.0, self._overdue_in())))
 
+    async def _next_rows(self) -> Sequence[LogRow]:
+        """Return what follows in the log, up to a step: held in this process, or read."""
+        applied = self._state.applied
+        if self._log.head.epoch == applied.epoch:
+            held = self._log.after(applied.sequence)
+            if held is not None:
+                return held[: self._times.step_entries]
+        return await self._read_rows()
+
+    async def _read_rows(self) -> Sequence[LogRow]:
+        return await self._store.read_log(self._state.applied.sequence, self._times.step_entries)
+
     def _overdue_in(self) -> float:
         """Return the seconds until a tick is needed, so that vectors of users are sent."""
         return self._state.vectors_due_in(time.time_ns() // 1000) + _OVERDUE_SECONDS
 
-    async def _take_step(self, term: int, rows: list[LogRow]) -> None:
+    async def _take_step(self, term: int, rows: Sequence[LogRow]) -> None:
         began = time.time()
         before = self._state.applied
         with self._metrics.step.time():
@@ -241,9 +247,12 @@ class Learner:
         self._metrics.learned.passed(*self._state.learned, began)
 
     async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+        """Wait until the log has more than is applied. Who read from the table is ahead of the hub,
+        and waits until that moves.
+        """
+        head, applied = self._log.head, self._state.applied
+        follows = head.epoch == applied.epoch and head.sequence >= applied.sequence
+        await self._log.news.wait(applied.sequence if follows else head.sequence, seconds)
 
     async def _checkpoint_when_due(self, term: int) -> None:
         """Write a checkpoint beside the steps: only making its bytes holds them up."""

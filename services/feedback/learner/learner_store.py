@@ -87,12 +87,6 @@ class LearnerStore:
                 "UPDATE learners SET holder = '' WHERE shard = $1 AND term = $2", SHARD, term
             )
 
-    async def log_head(self) -> int:
-        """Return the sequence of the last entry of the log."""
-        with store_faults():
-            head: int = await self._pool.fetchval("SELECT head FROM shards WHERE shard = $1", SHARD)
-        return head
-
     async def read_log(self, after_sequence: int, limit: int) -> list[LogRow]:
         """Return up to `limit` entries after a sequence, in order. Not beside `commit_step`."""
         async with self._steps as connection:

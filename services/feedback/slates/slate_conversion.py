@@ -9,6 +9,7 @@ import numpy as np
 from harken.internal.log.v1 import entry_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
+from services.common.timestamps import micros_of
 from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feed.columns import to_bytes
@@ -177,7 +178,7 @@ def _columns_fault(slate: pb.ServedSlate) -> str | None:
 
 
 def _microseconds(slate: pb.ServedSlate) -> int:
-    return slate.serve_time.seconds * 1_000_000 + slate.serve_time.nanos // 1000
+    return micros_of(slate.serve_time)
 
 
 def _cut(content: bytes, items: int, kept: int) -> bytes:

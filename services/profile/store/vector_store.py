@@ -19,13 +19,21 @@ _MOVE = """
     WHERE shard = 0 AND epoch = $1 AND version = $2
     RETURNING set_config('synchronous_commit', 'off', true)
 """
+# Who moves the cursor is alone: rows need no ON CONFLICT, which locks and confirms each of them.
 _KEEP = f"""
     WITH moved AS ({_MOVE})
-    , kept AS (
+    , told AS MATERIALIZED (
+        SELECT k.* FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[])
+            AS k (tenant, user_key, generation_id, vector)
+    ), replaced AS (
+        UPDATE learned_vectors v SET generation_id = k.generation_id, vector = k.vector
+        FROM told k WHERE v.tenant = k.tenant AND v.user_key = k.user_key
+        RETURNING v.tenant, v.user_key
+    ), added AS (
         INSERT INTO learned_vectors (tenant, user_key, generation_id, vector)
-        SELECT k.* FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[]) AS k
-        ON CONFLICT (tenant, user_key) DO UPDATE SET
-            generation_id = excluded.generation_id, vector = excluded.vector
+        SELECT k.* FROM told k WHERE NOT EXISTS (
+            SELECT FROM replaced r WHERE r.tenant = k.tenant AND r.user_key = k.user_key
+        )
     ), shapes AS (
         INSERT INTO generation_shapes (tenant, generation_id, dimension, max_norm)
         SELECT k.* FROM moved, unnest($10::text[], $11::text[], $12::integer[], $13::real[]) AS k

@@ -6,6 +6,7 @@ import numpy as np
 
 from services.feed.parameters import CatalogueChanges, ItemFacts
 from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.ranker.domain.category_column import CategoryColumn
 from services.ranker.domain.visibility import Overlay, Visible
 
 
@@ -22,9 +23,7 @@ class Catalogue:
         self._seen_overlay = self._overlay.revision
         self._ordinal_of: dict[str, int] = {}
         self._ids: list[str] = []
-        self._categories: list[tuple[str, ...]] = []
-        self._members: dict[str, set[int]] = {}
-        self._member_arrays: dict[str, Ordinals] = {}
+        self._categories = CategoryColumn()
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)
         self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
@@ -74,7 +73,7 @@ class Catalogue:
         ordinal = self._ordinal_of.setdefault(item_id, len(self._ids))
         if ordinal == len(self._ids):
             self._ids.append(item_id)
-            self._categories.append(())
+            self._categories.grow(ordinal + 1)
             self._listed = grown(self._listed, ordinal + 1, 0)
             self._available = grown(self._available, ordinal + 1, 0)
             self._expires_at = grown(self._expires_at, ordinal + 1, np.inf)
@@ -98,39 +97,17 @@ class Catalogue:
         self._listed[ordinal] = True
         self._available[ordinal] = item.available
         self._expires_at[ordinal] = item.expires_at
-        self._set_categories(ordinal, item.categories)
+        self._categories.set(ordinal, item.categories)
 
     def _delete(self, item_id: str) -> None:
         ordinal = self._take(item_id)
         self.catalogued_count -= bool(self._listed[ordinal])
         self._listed[ordinal] = False
-        self._set_categories(ordinal, ())
-
-    def _set_categories(self, ordinal: int, categories: tuple[str, ...]) -> None:
-        before = self._categories[ordinal]
-        if before == categories:
-            return
-        for category in before:
-            members = self._members[category]
-            members.discard(ordinal)
-            if not members:
-                del self._members[category]
-        for category in categories:
-            self._members.setdefault(category, set()).add(ordinal)
-        for category in (*before, *categories):
-            self._member_arrays.pop(category, None)
-        self._categories[ordinal] = categories
+        self._categories.set(ordinal, ())
 
     def members(self, category: str) -> Ordinals:
-        """Return the ordinals of the items in a category, in no order."""
-        array = self._member_arrays.get(category)
-        if array is None:
-            members = self._members.get(category)
-            if members is None:
-                return NO_ORDINALS
-            array = np.fromiter(members, dtype=np.int64, count=len(members))
-            self._member_arrays[category] = array
-        return array
+        """Return the ordinals of the items in a category, ascending."""
+        return self._categories.members(category)
 
     def lists(self, item_id: str) -> bool:
         """Return whether frames list an item."""

@@ -1,5 +1,6 @@
 """One generation with the item vectors that belong to it."""
 
+from collections.abc import Callable
 from weakref import ref
 
 import numpy as np
@@ -19,10 +20,17 @@ class ServingSpace:
     `vector_rollbacks`: how often its vectors went back to earlier ones.
     """
 
-    def __init__(self, generation: Generation, size: int) -> None:
-        """Begin without vectors, with room for ordinals below `size`."""
+    def __init__(
+        self,
+        generation: Generation,
+        size: int,
+        new_index: Callable[[int], ItemIndex] = ItemIndex,
+    ) -> None:
+        """Begin without vectors, with room for ordinals below `size`; `new_index` of a dimension
+        makes what vectors are found in.
+        """
         self.generation = generation
-        self.index = ItemIndex(generation.dimension)
+        self.index = new_index(generation.dimension)
         self.index.grow(size)
         self.vector_rollbacks = 0
         # Vectors made here are told from those of an earlier space of the same generation.
@@ -81,9 +89,10 @@ class ServingSpace:
     def _encoded(self, history: np.ndarray, factor: Float32s) -> Float32s | None:
         if history.size == 0:
             return None
+        # Not the whole table: it may lie in a file.
         vector: Float32s = self.generation.encoder.encode(
-            self.index.table(),
-            history["item"][np.newaxis],
+            self.index.vectors(history["item"]),
+            np.arange(history.size)[np.newaxis],
             history["weight"][np.newaxis],
             (history["time"] * 1e6).astype(np.int64)[np.newaxis],
             factor,

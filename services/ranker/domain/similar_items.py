@@ -32,23 +32,9 @@ def similar_items(
     eligible = replica.eligible(now)
     keep_categories(replica.catalogue, eligible, wanted)
     eligible[ordinal] = False
-    shortlist = _shortlist(replica, ordinal, eligible, count + _ROUGH_EXTRA)
+    # The nearest by float32, a few more than wanted: the exact cosine decides.
+    shortlist = replica.index.nearest(ordinal, eligible, count + _ROUGH_EXTRA)
     vector = replica.index.vectors(np.array([ordinal]))[0]
     cosines = cosine_to_rows(vector, replica.index.vectors(shortlist))
     best = np.lexsort((shortlist, -cosines))[:count]
     return [(replica.catalogue.item_id(shortlist[place]), float(cosines[place])) for place in best]
-
-
-def _shortlist(
-    replica: TenantReplica, ordinal: int, eligible: np.ndarray, length: int
-) -> np.ndarray:
-    """Return the nearest by float32, a few more than wanted: the exact cosine decides later."""
-    rough = replica.index.rough_cosines(ordinal, eligible)
-    available = int(np.count_nonzero(eligible))
-    length = min(length, available)
-    if length == 0:
-        return np.empty(0, dtype=np.int64)
-    if length == rough.size:
-        return np.arange(rough.size)
-    nearest: np.ndarray = np.argpartition(-rough, length - 1)[:length]
-    return nearest

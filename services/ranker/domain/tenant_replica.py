@@ -1,6 +1,6 @@
 """All that ranking knows of one tenant: a fold of the feed's two lanes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,8 +34,11 @@ class TenantReplica:
         half_life_seconds: float,
         max_users: int,
         overlay: Overlay | None = None,
+        new_index: Callable[[int], ItemIndex] = ItemIndex,
     ) -> None:
-        """`overlay`: entries that are newer than frames, of an owner that outlives the replica."""
+        """`overlay`: entries that are newer than frames, of an owner that outlives the replica.
+        `new_index` of a dimension: what the vectors of a generation are found in.
+        """
         self.tenant = tenant
         self.active = ""
         self.unserved = ""
@@ -44,6 +47,7 @@ class TenantReplica:
         self.head: ScorerHead | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue(overlay)
+        self._new_index = new_index
         self._no_index = ItemIndex(1)
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
@@ -102,7 +106,7 @@ class TenantReplica:
             del self.spaces[name]
         for added in (changes.staged, changes.activated):
             if added is not None and added.generation_id not in self.spaces:
-                space = ServingSpace(added, self.catalogue.size)
+                space = ServingSpace(added, self.catalogue.size, self._new_index)
                 self.spaces[added.generation_id] = space
         if changes.activated is not None:
             # The flip: generation and vectors at once; users are encoded anew when they come.

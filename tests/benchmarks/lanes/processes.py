@@ -23,7 +23,7 @@ def services_of(root: int) -> dict[int, str]:
     return found
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """Return the living children of a process, and theirs."""
     children = _children()
     found: list[int] = []
@@ -50,7 +50,7 @@ def processor_seconds(roots: Mapping[int, str]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for root, name in roots.items():
-        for pid in (root, *_descendants(root)):
+        for pid in (root, *descendants(root)):
             fields = _stat(pid)
             if fields is None:
                 continue

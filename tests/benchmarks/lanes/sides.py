@@ -127,10 +127,17 @@ def sides(*, split: bool, only_this: bool = False) -> Iterator[list[Side]]:
     processes. `only_this`: there is no other.
     """
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harken-lanes-")))
         trees = [this_tree()]
         if not only_this:
             trees.insert(0, stack.enter_context(tree_of()))
+        yield stack.enter_context(suites(trees, split=split))
+
+
+@contextlib.contextmanager
+def suites(trees: Sequence[Tree], *, split: bool) -> Iterator[list[Side]]:
+    """Run the suites of trees, filled and warm."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harken-lanes-")))
         found = []
         for number, tree in enumerate(trees):
             began = time.monotonic()

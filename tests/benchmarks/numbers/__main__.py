@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.benchmarks.numbers import data, hardening, lanes
+from tests.benchmarks.numbers import data, hardening, lanes, speed
 from tests.benchmarks.numbers.table import Number, printed, written
 
 FOLDER = Path(".harken") / "numbers"
@@ -18,7 +18,10 @@ FOLDER = Path(".harken") / "numbers"
 
 def measures() -> Mapping[str, Callable[[list[str]], Iterator[Number]]]:
     """Return what can be measured, by word."""
-    return {"data": data.numbers, "hardening": hardening.numbers, "lanes": lanes.numbers}
+    return {
+        "data": data.numbers, "hardening": hardening.numbers, "lanes": lanes.numbers,
+        "speed": speed.numbers,
+    }  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

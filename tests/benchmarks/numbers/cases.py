@@ -262,7 +262,7 @@ async def _large_answers(cases: Cases, tenant: str) -> None:
 async def _compact_date(cases: Cases, tenant: str) -> None:
     cases.base(tenant)
     cases.imported("events", "21-compact-date/events.csv", tenant)
-    times = [one.event_time_us for one in await cases.events(tenant)]
+    times = [one.event_time.ToMicroseconds() for one in await cases.events(tenant)]
     assert times == [1696118400 * 10**6, 1696204800 * 10**6], times
 
 

@@ -20,6 +20,8 @@ class Tree:
 
     name: str
     folder: Path
+    more: Sequence[Path] = ()
+    """Folders with modules that are not of the environment, such as the compiled core."""
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of `harken` of this tree."""
@@ -28,8 +30,8 @@ class Tree:
     @property
     def environment(self) -> Mapping[str, str]:
         """Return the environment in which modules of this tree are found first."""
-        paths = f"{self.folder}{os.pathsep}{self.folder / 'protos' / 'gen'}"
-        return {**os.environ, "PYTHONPATH": paths}
+        paths = (self.folder, self.folder / "protos" / "gen", *self.more)
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in paths)}
 
     def run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run `harken` and return what it printed.
@@ -46,7 +48,8 @@ class Tree:
 
 def this_tree() -> Tree:
     """Return the tree that this file is in."""
-    return Tree("this", ROOT)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return Tree("this", ROOT, [Path(path).resolve() for path in given if path])
 
 
 @contextmanager
@@ -63,7 +66,25 @@ def tree_of(commit: str = FIRST) -> Iterator[Tree]:
         subprocess.run(["tar", "-x"], cwd=folder, stdin=archive.stdout, check=True)
         if archive.wait() != 0:
             raise subprocess.CalledProcessError(archive.returncode, "git archive")
-        yield Tree(commit, folder)
+        yield Tree(commit, folder, _compiled(folder))
+
+
+def _compiled(folder: Path) -> Sequence[Path]:
+    """Build the compiled core of a checkout, if it has one; return where it is.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be built here.
+
+    """
+    if not (folder / "native" / "pyproject.toml").exists():
+        return ()
+    built = folder / ".native"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--no-deps", "--target", str(built), str(folder / "native")],
+        check=True,
+    )  # fmt: skip
+    return [built]
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def test_bpr_step_is_the_sum_of_single_gradients(seed: int, n: int, k: int) -> N
         drift *= min(1, 1.5 / max(float(np.linalg.norm(drift)), 1e-12))
         want = base[r] + drift
         want *= min(1, 2.0 / max(float(np.linalg.norm(want)), 1e-12))
-        unit = 2.0 / 32_767
+        unit = 2.0 / 4_095
         np.testing.assert_allclose(v, want, atol=unit * (0.51 if norm_of(want) < 1.99 else 1.01))
         np.testing.assert_array_equal(v, np.rint(v / np.float32(unit)) * np.float32(unit))
         assert norm_of(v) <= 2.0 * (1 + 1e-6)
@@ -91,7 +91,7 @@ def test_moved_vectors_come_off_the_wire_with_the_same_bits(seed: int, least: fl
     """
     rng = np.random.default_rng(seed)
     # Around a few units: every other value comes to a zero, half of them from below.
-    table = (rng.uniform(-3, 3, (6, 64)) * 3.0 / 32_767).astype(np.float32)
+    table = (rng.uniform(-3, 3, (6, 64)) * 3.0 / 4_095).astype(np.float32)
     table[:, 0] += np.float32(least)
     user = np.zeros((1, 64), np.float32)
     user[0, 1] = 1
@@ -103,6 +103,6 @@ def test_moved_vectors_come_off_the_wire_with_the_same_bits(seed: int, least: fl
     assert (vectors == 0).any()
     wire = frame_pb2.ItemVectors()
     zeros = np.zeros(items.size, np.float32)
-    unit = float(np.float32(config.max_norm / 32_767))
+    unit = float(np.float32(config.max_norm / 4_095))
     write_vectors("g", VectorRows(items, vectors, zeros, zeros > 0, True, unit), wire)
     assert read_vectors(wire).vectors.tobytes() == vectors.tobytes()

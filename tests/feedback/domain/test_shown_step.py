@@ -62,7 +62,7 @@ def test_moves_are_away_from_the_user_and_bounded() -> None:
             if item == row:
                 unit = users[owner] / np.linalg.norm(users[owner])
                 expected = expected - 0.02 / (1 + np.exp(-float(unit @ table[row]))) * unit
-        np.testing.assert_allclose(vector, expected, atol=config.max_norm / 32_767)
+        np.testing.assert_allclose(vector, expected, atol=config.max_norm / 4_095)
         touches = int((items == row).sum())
         assert np.linalg.norm(vector - table[row]) <= 0.02 * touches + 1e-3
     assert shown_step(

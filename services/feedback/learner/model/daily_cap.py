@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.compiled_loops import CompiledLoops
 from services.feed.parameters import Flags, Ints
 
 _DAY_US = 86_400_000_000
@@ -31,9 +32,10 @@ class Stretch(NamedTuple):
 class DailyCap:
     """Per user row: the latest day, its events, and the stretches that were beyond the cap."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, core: CompiledLoops | None = None) -> None:
         """Let at most `cap` events a day through, >= 1."""
         self._cap = cap
+        self._core = core
         self._days: npt.NDArray[np.int32] = np.full(_FIRST_CAPACITY, -1, np.int32)
         self._counts: npt.NDArray[np.int32] = np.zeros(_FIRST_CAPACITY, np.int32)
         self._beyond: dict[int, list[Stretch]] = {}
@@ -47,6 +49,13 @@ class DailyCap:
         if not teach.any():
             return admitted
         self._fit(int(rows.max()) + 1)
+        if self._core is not None:
+            beyond, goes_on = self._core.admit_events(
+                self._days, self._counts, self._cap, rows, times_us, teach, admitted
+            )
+            for index, further in zip(beyond.tolist(), goes_on.tolist(), strict=True):
+                self._note_beyond(int(rows[index]), int(sequences[index]), bool(further))
+            return admitted
         days = (times_us // _DAY_US).astype(np.int32)
         if rows.size <= _FEW:
             for index in teach.nonzero()[0].tolist():
@@ -76,15 +85,19 @@ class DailyCap:
             self._counts[row] += 1
             # The next one beyond begins a stretch of its own.
             return True
-        own = self._beyond.setdefault(row, [])
         # More than one beyond: the cap was higher then, and what it let through is in no stretch.
-        if own and self._counts[row] == self._cap + 1:
+        self._note_beyond(row, sequence, bool(self._counts[row] == self._cap + 1))
+        self._counts[row] = self._cap + 1
+        return False
+
+    def _note_beyond(self, row: int, sequence: int, goes_on: bool) -> None:
+        """Remember an event beyond the cap; `goes_on`: the one before was beyond it, too."""
+        own = self._beyond.setdefault(row, [])
+        if own and goes_on:
             own[-1] = Stretch(own[-1].first, sequence)
         else:
             own.append(Stretch(sequence, sequence))
             del own[:-_REMEMBERED]
-            self._counts[row] = self._cap + 1
-        return False
 
     def admitted(self, row: int, sequence: int) -> bool:
         """Return whether an event of a user moved what is shared, as far as it is known."""

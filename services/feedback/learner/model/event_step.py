@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from services.feed.parameters import (
     Ints,
     PlaceCells,
     PopularityRows,
+    RuleCells,
     VectorRows,
 )
 from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.context_popularity import COLUMNS, add_in_contexts
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
-from services.feedback.learner.model.item_step import bpr_step, draw_negatives
+from services.feedback.learner.model.item_step import POOL, bpr_step, draw_negatives
 from services.feedback.learner.model.popularity import add_counts, add_events
 from services.feedback.learner.model.space_comparisons import Compared, compare
 from services.feedback.learner.model.tenant_state import TenantState
@@ -66,23 +68,22 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     moved = [_learn_vectors(state, space, shared, users_before) for space in spaces]
     known = _Known.of(shared, before)
     cells = state.rules.update_batch(known.items, known.before.items, known.weights)
-    # Before the counts: their sum is the clock that places fade by.
-    places = _learn_places(state, known)
-    popular, levels, counts = _learn_popularity(state, known)
+    popular = _learn_popularity(state, known)
 
     dictionary = ItemDictionary(
         state.items,
-        [*(rows for rows, _ in moved), cells.rows.astype(np.int64),
-         cells.cols.astype(np.int64), popular],
+        [cells.rows.astype(np.int64), cells.cols.astype(np.int64), popular.rows,
+         popular.places.items, *(rows for rows, _ in moved)],
+        state.config.core,
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
     changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
-    for space, (rows, item_vectors) in zip(spaces, moved, strict=True):
+    for column, (space, (rows, item_vectors)) in enumerate(zip(spaces, moved, strict=True), 4):
         own = SpaceChanges(space.generation_id)
         if rows.size:
             space.learn(rows, item_vectors)
             own.vectors = VectorRows(
-                dictionary.indices(rows),
+                dictionary.column(column),
                 item_vectors,
                 space.biases[rows],
                 space.pinned[rows],
@@ -94,11 +95,14 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
             space.set_status(own.status)
         if own.vectors is not None or own.status is not None:
             changes.spaces.append(own)
-    changes.rules = dictionary.rule_changes(cells)
-    if popular.size:
-        changes.popularity = PopularityRows(dictionary.indices(popular), levels, counts)
+    if cells.rows.size:
+        changes.rules = RuleCells(
+            dictionary.column(0), cells.slots.astype(np.int64), dictionary.column(1), cells.values
+        )
+    if popular.rows.size:
+        changes.popularity = PopularityRows(dictionary.column(2), popular.levels, popular.counts)
         changes.context_popularity = PlaceCells(
-            dictionary.indices(places.items), places.places, places.levels
+            dictionary.column(3), popular.places.places, popular.places.levels
         )
     return changes
 
@@ -118,13 +122,32 @@ def _learn_vectors(
 ) -> tuple[Ints, Floats]:
     """Return the item rows that move, and where to; they are set at the end of the step."""
     users = users_before[space.generation_id]
-    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & users.any(axis=1)
     # Vectors that are on their way back to the reference rest meanwhile.
-    if space.status.rolling_back_since or not teaches.any():
+    if space.status.rolling_back_since:
         return np.zeros(0, np.int64), np.zeros((0, space.dimension), np.float32)
-    config = state.config.item_step
+    rows, vectors = _item_vectors(state, space, columns, users)
+    free = ~space.pinned[rows]
+    if free.all():
+        return rows, vectors
+    return rows[free], vectors[free]
+
+
+def _item_vectors(
+    state: TenantState, space: VectorSpace, columns: EventRows, users: Floats
+) -> tuple[Ints, Floats]:
+    config, core = space.bounded(state.config.item_step), state.config.core
+    if core is not None:
+        return core.learn_items(
+            users, columns.items, columns.weights, columns.sequences, state.items.exists,
+            len(state.items), space.vectors, space.bases, config.eta, config.temperature,
+            config.negatives, config.seed % 2**64, config.pull, config.max_norm, config.max_drift,
+            config.max_weight, POOL,
+        )  # fmt: skip
+    teaches = (columns.items != NO_ITEM) & (columns.weights > 0) & users.any(axis=1)
+    if not teaches.any():
+        return np.zeros(0, np.int64), np.zeros((0, space.dimension), np.float32)
     negatives = draw_negatives(columns.sequences[teaches], len(state.items), config)
-    rows, vectors = bpr_step(
+    return bpr_step(
         users[teaches],
         columns.items[teaches],
         columns.weights[teaches],
@@ -133,35 +156,43 @@ def _learn_vectors(
         np.where(state.items.exists[negatives], negatives, columns.items[teaches][:, np.newaxis]),
         space.vectors,
         space.bases,
-        space.bounded(config),
+        config,
     )
-    free = ~space.pinned[rows]
-    if free.all():
-        return rows, vectors
-    return rows[free], vectors[free]
 
 
-def _learn_popularity(state: TenantState, known: _Known) -> tuple[Ints, Doubles, Doubles]:
-    rows, levels = add_events(
-        state.levels, known.items, known.times_us / 1e6, known.weights, state.config.popularity
-    )
-    _, counts = add_counts(state.counts, known.items, known.weights)
+class _Popular(NamedTuple):
+    """What events made of popularity: rows of items with levels and counts, and cells of places."""
+
+    rows: Ints
+    levels: Doubles
+    counts: Doubles
+    places: PlaceCells
+
+
+def _learn_popularity(state: TenantState, known: _Known) -> _Popular:
+    """Return what changed, by ordinal."""
+    rows, levels, counts, cells, place_levels = _counted(state, known)
     state.levels[rows] = levels
     state.set_counts(rows, counts)
-    return rows, levels, counts
-
-
-def _learn_places(state: TenantState, known: _Known) -> PlaceCells:
-    """Return the cells that changed, by ordinal."""
-    cells, levels = add_in_contexts(
-        state.places,
-        state.events,
-        known.items,
-        known.weights,
-        known.before,
-        known.times_us,
-        state.config.places,
-    )
     items, places = np.divmod(cells, COLUMNS)
-    state.places[items, places] = levels
-    return PlaceCells(items, places, levels)
+    state.places[items, places] = place_levels
+    return _Popular(rows, levels, counts, PlaceCells(items, places, place_levels))
+
+
+def _counted(state: TenantState, known: _Known) -> tuple[Ints, Doubles, Doubles, Ints, Doubles]:
+    config, core = state.config, state.config.core
+    if core is not None:
+        return core.count_events(
+            state.levels, state.counts, state.places, state.events, known.items, known.weights,
+            known.times_us, known.before.items, known.before.times_us,
+            config.popularity.half_life_s, config.places.half_life_events,
+        )  # fmt: skip
+    rows, levels = add_events(
+        state.levels, known.items, known.times_us / 1e6, known.weights, config.popularity
+    )
+    _, counts = add_counts(state.counts, known.items, known.weights)
+    cells, place_levels = add_in_contexts(
+        state.places, state.events, known.items, known.weights, known.before, known.times_us,
+        config.places,
+    )  # fmt: skip
+    return rows, levels, counts, cells, place_levels

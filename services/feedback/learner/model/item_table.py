@@ -58,7 +58,7 @@ class ItemTable:
 
     def names(self, ordinals: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
         """Return the ids of ordinals."""
-        return [self.ids[ordinal] for ordinal in ordinals]
+        return [self.ids[ordinal] for ordinal in np.asarray(ordinals, np.int64).tolist()]
 
     def _grow(self) -> None:
         self.exists = np.concatenate([self.exists, np.zeros(self.capacity, np.bool_)])

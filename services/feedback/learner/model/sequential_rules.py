@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.compiled_loops import CompiledLoops
 from services.common.runs import distinct, grouped, run_lengths, run_starts
 
 EMPTY = -1
@@ -60,7 +61,13 @@ class RuleTable:
     vals: float32 [n_items, cap], accumulated gains, 0 where a slot is free.
     """
 
-    def __init__(self, n_items: int = 0, config: RuleConfig | None = None) -> None:
+    def __init__(
+        self,
+        n_items: int = 0,
+        config: RuleConfig | None = None,
+        core: CompiledLoops | None = None,
+    ) -> None:
+        self._core = core
         self.config = config if config is not None else RuleConfig()
         self.cols: npt.NDArray[np.int32] = np.full((n_items, self.config.cap), EMPTY, np.int32)
         self.vals: npt.NDArray[np.float32] = np.zeros((n_items, self.config.cap), np.float32)
@@ -93,6 +100,14 @@ class RuleTable:
         the event, latest first, -1 padding at the end. weights: [n], events of weight <= 0
         teach nothing.
         """
+        if self._core is not None:
+            return ChangedCells(
+                *self._core.update_rules(
+                    self.cols, self.vals, np.asarray(items, np.int64),
+                    np.asarray(histories, np.int64), np.asarray(weights, np.float32),
+                    self.config.window, self.config.reverse,
+                )
+            )  # fmt: skip
         rows, cols, gains = pair_gains(items, histories, weights, self.n_items, self.config)
         return self._add(rows, cols, gains)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.feed.parameters import Flags, Floats, Ints, VectorRollback
+from services.feed.parameters import Doubles, Flags, Floats, Ints, VectorRollback
 from services.feedback.learner.model.confidence_sequence import NO_CONFIDENCE
 from services.feedback.learner.model.progressive_validation import contest, drawn
 from services.feedback.learner.model.space_status import Role, SpaceStatus
@@ -46,6 +46,26 @@ def compare(
     return statuses, rollback
 
 
+class _Gains:
+    """Gains of events: sequences and items [n]."""
+
+    def __init__(self, sequences: Ints, items: Ints, state: TenantState) -> None:
+        self._sequences, self._items = sequences, items
+        self._exists = state.items.exists
+        self._config, self._core = state.config.comparison, state.config.core
+        if self._core is None:
+            self._contest = contest(sequences, items, self._exists, self._config)
+
+    def of(self, users: Floats, vectors: Floats, biases: Floats) -> Doubles:
+        """Return them [n], for user vectors [n, d] and item vectors and biases of all rows."""
+        if self._core is None:
+            return self._contest.gains(users, vectors, biases)
+        return self._core.contest_gains(
+            self._sequences, self._items, self._exists, users, vectors, biases,
+            self._config.negatives, self._config.seed % 2**64,
+        )  # fmt: skip
+
+
 def _positive(events: Compared) -> Flags:
     positive: Flags = (events.items != NO_ITEM) & (events.weights > 0)
     return positive
@@ -60,8 +80,8 @@ def _validated(state: TenantState, staged: str, events: Compared) -> SpaceStatus
     )
     if rows.size == 0:
         return None
-    own = contest(events.sequences[rows], events.items[rows], state.items.exists, config)
-    differences = own.gains(events.users[staged][rows], new.vectors, new.biases) - own.gains(
+    gains = _Gains(events.sequences[rows], events.items[rows], state)
+    differences = gains.of(events.users[staged][rows], new.vectors, new.biases) - gains.of(
         events.users[state.active][rows], old.vectors, old.biases
     )
     evidence = new.status.validation.with_differences(differences)
@@ -83,8 +103,8 @@ def _guarded(state: TenantState, events: Compared) -> SpaceStatus | None:
         events.before.items[rows], events.before.weights[rows], events.before.times_us[rows]
     )
     frozen = space.reference.encode(before, state.items.exists)
-    own = contest(events.sequences[rows], events.items[rows], state.items.exists, config)
-    differences = own.gains(frozen, space.reference.vectors, space.biases) - own.gains(
+    gains = _Gains(events.sequences[rows], events.items[rows], state)
+    differences = gains.of(frozen, space.reference.vectors, space.biases) - gains.of(
         events.users[state.active][rows], space.vectors, space.biases
     )
     return replace(space.status, guard=space.status.guard.with_differences(differences))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from services.common.compiled_loops import CompiledLoops
 from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.context_popularity import ContextConfig, empty_contexts
 from services.feedback.learner.model.daily_cap import DailyCap
@@ -28,7 +29,10 @@ _SENT_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class LearningConfig:
-    """Constants of online learning that do not belong to a generation."""
+    """Constants of online learning that do not belong to a generation.
+
+    core: runs the hot loops, where it is installed; NumPy does by default.
+    """
 
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
     rules: RuleConfig = field(default_factory=RuleConfig)
@@ -43,6 +47,7 @@ class LearningConfig:
     """How long a user's new vector may wait to be sent to who shows it."""
     slates: SlateConfig = field(default_factory=SlateConfig)
     shown: ShownStepConfig = field(default_factory=ShownStepConfig)
+    core: CompiledLoops | None = None
 
 
 class TenantState:
@@ -60,11 +65,11 @@ class TenantState:
         self.tenant = tenant
         self.config = config
         self.items = ItemTable()
-        self.users = UserTable(generation.length)
-        self.influence = DailyCap(config.daily_events)
+        self.users = UserTable(generation.length, config.core)
+        self.influence = DailyCap(config.daily_events, config.core)
         self.touched: set[int] = set()
         self.touched_since_us = 0
-        self.rules = RuleTable(self.items.capacity, config.rules)
+        self.rules = RuleTable(self.items.capacity, config.rules, config.core)
         self.levels: Doubles = empty_levels(self.items.capacity)
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
         self.events = 0.0
@@ -86,7 +91,7 @@ class TenantState:
 
     def add_space(self, generation: GenerationActivated, status: SpaceStatus) -> VectorSpace:
         """Begin to keep vectors of a generation."""
-        space = VectorSpace(generation, self.items.capacity, status)
+        space = VectorSpace(generation, self.items.capacity, status, self.config.core)
         self.spaces[generation.generation_id] = space
         self._fit_histories()
         return space

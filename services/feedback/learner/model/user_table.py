@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.compiled_loops import CompiledLoops
 from services.common.runs import distinct, run_lengths, run_starts
 from services.feed.parameters import Flags, Floats, Ints
 
@@ -40,6 +41,25 @@ class PastEvent(NamedTuple):
         return self.time_us, self.sequence
 
 
+class EventColumns(NamedTuple):
+    """Events in log order, each column [n]: user rows, ordinals or NO_ITEM, and the rest."""
+
+    rows: Ints
+    items: Ints
+    weights: Floats
+    times_us: Ints
+    sequences: Ints
+
+    def at(self, index: int) -> tuple[int, PastEvent]:
+        """Return one of them: its user's row, and what is remembered of it."""
+        return int(self.rows[index]), PastEvent(
+            int(self.sequences[index]),
+            int(self.items[index]),
+            float(self.weights[index]),
+            int(self.times_us[index]),
+        )
+
+
 class UserTable:
     """The last `length` items with positive evidence per user, each item once, by event time.
 
@@ -54,8 +74,9 @@ class UserTable:
     what there was before.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, core: CompiledLoops | None = None) -> None:
         self.length = length
+        self._core = core
         self.keys: list[bytes] = []
         self._row_of: dict[bytes, int] = {}
         # Latest first, as they are read.
@@ -113,6 +134,10 @@ class UserTable:
         weight is taken out; weight 0 and unknown items (NO_ITEM) change nothing. What events taught
         before a late one came stays as it was.
         """
+        if self._core is not None:
+            return self._record_compiled(
+                self._core, EventColumns(rows, items, weights, times_us, sequences)
+            )
         before = self.histories(rows)
         teaches = (items != NO_ITEM) & (weights != 0)
         # The n-th events of all users are one vectorised turn: what a user did stays in order.
@@ -127,13 +152,31 @@ class UserTable:
                 continue
             late = times_us[teach] < self._latest_us[rows[teach]]
             if late.any():
+                columns = EventColumns(rows, items, weights, times_us, sequences)
                 for event in teach[late].tolist():
-                    self._insert(before, event, int(rows[event]), PastEvent(
-                        int(sequences[event]), int(items[event]), float(weights[event]),
-                        int(times_us[event]),
-                    ))  # fmt: skip
+                    self._insert(before, event, *columns.at(event))
                 teach = teach[~late]
             self._move(rows[teach], items[teach], weights[teach], times_us[teach], sequences[teach])
+        return before
+
+    def _record_compiled(self, core: CompiledLoops, events: "EventColumns") -> Histories:
+        """Do what `record` does: late events one by one, and what is between them at once."""
+        shape = (events.rows.size, self.length)
+        before = Histories(
+            np.empty(shape, np.int64), np.empty(shape, np.float32), np.empty(shape, np.int64)
+        )
+        event = 0
+        while event < events.rows.size:
+            event, own, sequences, items, weights, times_us = core.record_events(
+                self._items, self._weights, self._times_us, self._sequences, self._latest_us,
+                *events, before.items, before.weights, before.times_us, event,
+            )  # fmt: skip
+            hidden = EventColumns(own, items, weights, times_us, sequences)
+            for index in range(own.size):
+                self._hide_event(*hidden.at(index))
+            if event < events.rows.size:
+                self._insert(before, event, *events.at(event))
+                event += 1
         return before
 
     def _insert(self, before: Histories, index: int, row: int, event: PastEvent) -> None:
@@ -222,20 +265,17 @@ class UserTable:
         """Remember what recent items are about not to show; `places`: where the items are."""
         for index in ((places < self.length) | (weights < 0)).nonzero()[0].tolist():
             row, place = int(rows[index]), int(places[index])
-            own = self._hidden.setdefault(row, [])
             if place < self.length:
-                own.append(self._shown(row, place))
+                self._hide_event(row, self._shown(row, place))
             if weights[index] < 0:
-                own.append(
-                    PastEvent(
-                        int(sequences[index]),
-                        int(items[index]),
-                        float(weights[index]),
-                        int(times_us[index]),
-                    )
-                )
-            own.sort(key=lambda one: one.moment)
-            del own[: max(0, len(own) - self.length)]
+                columns = EventColumns(rows, items, weights, times_us, sequences)
+                self._hide_event(*columns.at(index))
+
+    def _hide_event(self, row: int, event: PastEvent) -> None:
+        own = self._hidden.setdefault(row, [])
+        own.append(event)
+        own.sort(key=lambda one: one.moment)
+        del own[: max(0, len(own) - self.length)]
 
     def _shown(self, row: int, place: int) -> PastEvent:
         return PastEvent(

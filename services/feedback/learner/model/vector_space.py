@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.common.compiled_loops import CompiledLoops
 from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.entries import GenerationActivated, StagedStart
 from services.feedback.learner.model.item_step import ItemStepConfig, unit_of
@@ -27,13 +28,19 @@ class VectorSpace:
     that others encode users with.
     """
 
-    def __init__(self, generation: GenerationActivated, capacity: int, status: SpaceStatus) -> None:
+    def __init__(
+        self,
+        generation: GenerationActivated,
+        capacity: int,
+        status: SpaceStatus,
+        core: CompiledLoops | None = None,
+    ) -> None:
         self.generation = generation
         self.status = status
         self.dimension = generation.dimension
         self.tower = ItemTower(generation.tower, generation.content_buckets, generation.dimension)
         self.start: StagedStart | None = None
-        self.live = VectorTable(generation.encoder, self.dimension, capacity)
+        self.live = VectorTable(generation.encoder, self.dimension, capacity, core)
         self.reference: VectorTable | None = None
         self.bases: Floats = np.zeros((capacity, self.dimension), np.float32)
         self.biases: Floats = np.zeros(capacity, np.float32)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from services.common.compiled_loops import CompiledLoops
 from services.common.fold_in import FoldInEncoder
 from services.feed.parameters import Doubles, Flags, Floats, Ints
-from services.feedback.learner.model.user_table import NO_ITEM, Histories
+from services.feedback.learner.model.user_table import Histories
 
 FACTOR_DRIFT = 0.005
 
@@ -16,8 +17,15 @@ class VectorTable:
     products of all vectors. factor_gramian: the one that user vectors are made with.
     """
 
-    def __init__(self, encoder: FoldInEncoder, dimension: int, capacity: int) -> None:
+    def __init__(
+        self,
+        encoder: FoldInEncoder,
+        dimension: int,
+        capacity: int,
+        core: CompiledLoops | None = None,
+    ) -> None:
         self._encoder = encoder
+        self._core = core
         self.vectors: Floats = np.zeros((capacity, dimension), np.float32)
         self.gramian: Doubles = np.zeros((dimension, dimension), np.float64)
         self.factor_gramian: Doubles = np.zeros_like(self.gramian)
@@ -26,7 +34,7 @@ class VectorTable:
 
     def copy(self) -> "VectorTable":
         """Return a table of its own with the same content."""
-        other = VectorTable(self._encoder, self.vectors.shape[1], 0)
+        other = VectorTable(self._encoder, self.vectors.shape[1], 0, self._core)
         other.vectors = self.vectors.copy()
         other.restore(self.gramian.copy(), self.factor_gramian.copy())
         return other
@@ -48,15 +56,18 @@ class VectorTable:
         """Replace vectors, each ordinal at most once, and keep the Gramian up.
 
         The Gramian depends on how changes are grouped into calls; live learning and folding group
-        them alike.
+        them alike. It is not in frames: with or without the compiled core it has the same bits.
         """
         old = self.vectors[ordinals]
         # N'N - O'O is the symmetric part of (N - O)'(N + O): half the work. Single precision will
         # do for a change: it is a small part of the sum, which is in double.
         change = (vectors - old).T @ (vectors + old)
-        change = change + change.T
-        change *= 0.5
-        self.gramian += change
+        if self._core is not None:
+            self._core.add_symmetric(self.gramian, change)
+        else:
+            change = change + change.T
+            change *= 0.5
+            self.gramian += change
         self.vectors[ordinals] = vectors
         self._moved = True
 
@@ -80,10 +91,7 @@ class VectorTable:
         """Return user vectors [n, d] of histories; items that do not exist count nothing."""
         if self._factor is None:
             self._factor = self._encoder.factor(self.factor_gramian)
-        # NO_ITEM looks up the last row; it is masked by the first condition.
-        present = exists[histories.items]
-        present &= histories.items != NO_ITEM
-        items = np.where(present, histories.items, NO_ITEM)
         return self._encoder.encode(
-            self.vectors, items, histories.weights, histories.times_us, self._factor
-        )
+            self.vectors, histories.items, histories.weights, histories.times_us, self._factor,
+            exists, self._core,
+        )  # fmt: skip

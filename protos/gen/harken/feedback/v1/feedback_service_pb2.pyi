@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import event_pb2 as _event_pb2
 from harken.feedback.v1 import event_columns_pb2 as _event_columns_pb2
@@ -86,7 +87,7 @@ class ExportEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ExportedEvent(_message.Message):
-    __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time_us", "accepted_at_us", "slate_id", "context", "weight", "sequence", "event_time_given")
+    __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time", "accept_time", "slate_id", "context", "weight", "sequence", "event_time_given")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -99,8 +100,8 @@ class ExportedEvent(_message.Message):
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    EVENT_TIME_US_FIELD_NUMBER: _ClassVar[int]
-    ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_TIME_FIELD_NUMBER: _ClassVar[int]
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -111,11 +112,11 @@ class ExportedEvent(_message.Message):
     item_id: str
     type: str
     value: float
-    event_time_us: int
-    accepted_at_us: int
+    event_time: _timestamp_pb2.Timestamp
+    accept_time: _timestamp_pb2.Timestamp
     slate_id: str
     context: _containers.ScalarMap[str, str]
     weight: float
     sequence: int
     event_time_given: bool
-    def __init__(self, event_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sequence: _Optional[int] = ..., event_time_given: bool = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., accept_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sequence: _Optional[int] = ..., event_time_given: bool = ...) -> None: ...

@@ -110,7 +110,7 @@ class CatalogueChanges(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[_item_pb2.Item, _Mapping]]] = ..., deleted_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ItemVectors(_message.Message):
-    __slots__ = ("generation_id", "items", "vectors", "biases", "pinned", "learned", "steps", "unit")
+    __slots__ = ("generation_id", "items", "vectors", "biases", "pinned", "learned", "steps", "unit", "step_bits")
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +119,7 @@ class ItemVectors(_message.Message):
     LEARNED_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    STEP_BITS_FIELD_NUMBER: _ClassVar[int]
     generation_id: str
     items: _containers.RepeatedScalarFieldContainer[int]
     vectors: bytes
@@ -127,7 +128,8 @@ class ItemVectors(_message.Message):
     learned: bool
     steps: bytes
     unit: float
-    def __init__(self, generation_id: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., learned: bool = ..., steps: _Optional[bytes] = ..., unit: _Optional[float] = ...) -> None: ...
+    step_bits: int
+    def __init__(self, generation_id: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., biases: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., learned: bool = ..., steps: _Optional[bytes] = ..., unit: _Optional[float] = ..., step_bits: _Optional[int] = ...) -> None: ...
 
 class RuleCells(_message.Message):
     __slots__ = ("sources", "slots", "targets", "weights")

@@ -1,0 +1,67 @@
+"""Which items score highest, in NumPy: the reference, and what runs without the compiled core.
+
+Its twin is native/src/scan.cpp. FAISS is not faster at this (d = 128: 117 against 88 us at 10,000
+items, 1,830 against 2,020 at 100,000), takes ties at the end of the list as they come, and wants
+the table to be its own.
+"""
+
+import numpy as np
+
+from services.ranker.domain.arrays import Bools, Float32s, Float64s, Ordinals
+
+_DENSE = 8
+"""With one row of so many eligible, all are multiplied: rows in order are read that much faster."""
+
+
+def exact_top(
+    query: Float32s,
+    table: Float32s,
+    biases: Float32s,
+    eligible: Bools,
+    count: int,
+    norms: Float32s | None = None,
+) -> tuple[Ordinals, Float64s]:
+    """Return ordinals and scores of the best `count` eligible rows of the table."""
+    ordinals: Ordinals = eligible.nonzero()[0]
+    if ordinals.size * _DENSE < eligible.size:
+        return _best(ordinals, _scores(query, table, biases, norms, ordinals), count)
+    all_scores = _scores(query, table, biases, norms, slice(0, eligible.size))
+    if ordinals.size > count > 0:
+        # What cannot be among the best is left out before anything else is done with it.
+        all_scores[~eligible] = -np.inf
+        least = np.partition(all_scores, -count)[-count]
+        if not np.isnan(least):
+            ordinals = ((all_scores >= least) & eligible).nonzero()[0]
+    return _best(ordinals, all_scores[ordinals], count)
+
+
+def dots(query: Float32s, table: Float32s, biases: Float32s, ordinals: Ordinals) -> Float64s:
+    """Return the scores [n] of given rows."""
+    return _scores(query, table, biases, None, ordinals).astype(np.float64)
+
+
+def _scores(
+    query: Float32s,
+    table: Float32s,
+    biases: Float32s,
+    norms: Float32s | None,
+    rows: Ordinals | slice,
+) -> Float32s:
+    with np.errstate(invalid="ignore", over="ignore"):
+        dots: Float32s = table[rows] @ query
+        if norms is None:
+            return dots + biases[rows]
+        lengths = norms[rows]
+        return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+
+
+def _best(ordinals: Ordinals, scores: Float32s, count: int) -> tuple[Ordinals, Float64s]:
+    """Return the best `count`, best first, equal ones by ordinal, none that is NaN."""
+    numbers = ~np.isnan(scores)
+    if not numbers.all():
+        ordinals, scores = ordinals[numbers], scores[numbers]
+    if scores.size > count > 0:
+        inside = scores >= np.partition(scores, -count)[-count]
+        ordinals, scores = ordinals[inside], scores[inside]
+    order = np.lexsort((ordinals, -scores))[:count]
+    return ordinals[order], scores[order].astype(np.float64)

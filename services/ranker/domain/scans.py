@@ -1,0 +1,69 @@
+"""What finds the items that score highest: the compiled core, or a part of it in NumPy.
+
+A score is vector . query + bias, or, where `norms` of the vectors are given, vector . query / norm,
+0 where the norm is 0. Larger is better, equal ones go by ordinal; what has NaN for a score is not
+found. Tables may have more rows than `eligible` has flags: those are not looked at.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from services.ranker.domain.arrays import Bools, Float32s, Float64s, Ordinals
+
+
+class ExactScans(Protocol):
+    """A module that looks at all vectors."""
+
+    def exact_top(
+        self,
+        query: Float32s,
+        table: Float32s,
+        biases: Float32s,
+        eligible: Bools,
+        count: int,
+        norms: Float32s | None = None,
+    ) -> tuple[Ordinals, Float64s]:
+        """Return ordinals and scores of the best `count` eligible rows of the table."""
+
+    def dots(
+        self, query: Float32s, table: Float32s, biases: Float32s, ordinals: Ordinals
+    ) -> Float64s:
+        """Return the scores [n] of given rows."""
+
+
+class Scans(ExactScans, Protocol):
+    """The compiled core: it can look at codes of vectors, too."""
+
+    @property
+    def VectorLists(self) -> "Callable[[int, int], Lists]":  # noqa: N802
+        """Lists of vectors, made of their dimension and how many lists there are."""
+
+
+class Lists(Protocol):
+    """8-bit codes of vectors in lists, each in one; it may move to another."""
+
+    def __len__(self) -> int:
+        """Return how many vectors are in the lists."""
+
+    def put(self, ordinals: Ordinals, lists: Ordinals, vectors: Float32s, biases: Float32s) -> int:
+        """Set vectors [n, d], their biases [n] and lists [n]; return how many moved to another.
+
+        The last of equal ordinals counts.
+        """
+
+    def search(
+        self,
+        query: Float32s,
+        table: Float32s,
+        biases: Float32s,
+        eligible: Bools,
+        count: int,
+        probes: Float32s,
+        enough: int,
+        norms: Float32s | None = None,
+    ) -> tuple[Ordinals, Float64s]:
+        """Return ordinals and exact scores of the best `count` eligible items, best first.
+
+        Lists are looked into by `probes` [lists], largest first, until `enough` eligible items
+        were seen; of all that is in these lists the answer is exact.
+        """

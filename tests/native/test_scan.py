@@ -1,0 +1,230 @@
+"""Compiled scans against NumPy, and what they must refuse: exceptions, never memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ranker.domain import plain_scan
+
+core = pytest.importorskip(
+    "harken_native._core", reason="the compiled core is not installed", exc_type=ImportError
+)
+
+SCALES = st.sampled_from([1e-40, 1e-30, 1e-20, 1e-15, 1e-6, 1.0, 1e6, 1e15])
+
+
+def table_of(
+    rng: np.random.Generator, size: int, dimension: int, scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a query, vectors with some that are equal or zero, biases, norms and flags."""
+    table = (rng.standard_normal((size, dimension)) * scale).astype(np.float32)
+    table[rng.random(size) < 0.2] = table[0]
+    table[rng.random(size) < 0.1] = 0
+    biases = (rng.integers(-2, 3, size) * scale).astype(np.float32)
+    query = rng.standard_normal(dimension).astype(np.float32)
+    if rng.random() < 0.3:
+        query *= np.float32(scale)
+    norms = np.sqrt(np.einsum("nd,nd->n", table, table))
+    return query, table, biases, norms, rng.random(size) < 0.8
+
+
+def in_lists(
+    rng: np.random.Generator, table: np.ndarray, biases: np.ndarray, lists: int
+) -> tuple[Any, np.ndarray]:
+    """Return lists that hold the table, after vectors have moved between them, and which."""
+    made = core.VectorLists(table.shape[1], lists)
+    for _ in range(3):
+        list_of = rng.integers(0, lists, len(table))
+        order = rng.permutation(len(table))
+        made.put(order, list_of[order], rng.permutation(table), biases)
+    made.put(np.arange(len(table)), list_of, table, biases)
+    assert len(made) == len(table)
+    return made, list_of
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.integers(1, 300),
+    dimension=st.integers(1, 70),
+    count=st.integers(0, 40),
+    scale=SCALES,
+    cosine=st.booleans(),
+)
+def test_all_ways_to_scan_give_the_same_bits(
+    seed: int, size: int, dimension: int, count: int, scale: float, cosine: bool
+) -> None:
+    """Codes with a second look against all vectors, and every processor against this one."""
+    rng = np.random.default_rng(seed)
+    query, table, biases, norms, eligible = table_of(rng, size, dimension, scale)
+    asked = (query, table, biases, eligible, count)
+    of = norms if cosine else None
+    ordinals, scores = core.exact_top(*asked, norms=of)
+    lists, _ = in_lists(rng, table, biases, 1 + seed % 5)
+    probes = rng.standard_normal(1 + seed % 5).astype(np.float32)
+    for found, own in (
+        core.exact_top(*asked, norms=of, plain=True),
+        lists.search(*asked, probes, size, norms=of),
+        lists.search(*asked, probes, size, norms=of, plain=True),
+    ):
+        assert found.tolist() == ordinals.tolist()
+        assert own.tolist() == scores.tolist()
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.integers(1, 300),
+    dimension=st.integers(1, 70),
+    count=st.integers(1, 40),
+    cosine=st.booleans(),
+)
+def test_numpy_finds_the_same(
+    seed: int, size: int, dimension: int, count: int, cosine: bool
+) -> None:
+    """Equal scores within 1e-6; the order where scores differ by more."""
+    rng = np.random.default_rng(seed)
+    query, table, biases, norms, eligible = table_of(rng, size, dimension, 1.0)
+    asked = (query, table, biases, eligible, count)
+    of = norms if cosine else None
+    ordinals, scores = core.exact_top(*asked, norms=of)
+    expected, expected_scores = plain_scan.exact_top(*asked, norms=of)
+    assert len(set(ordinals.tolist())) == ordinals.size == expected.size
+    bound = 1e-6 * max(1.0, float(np.abs(expected_scores).max(initial=0)))
+    np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=bound)
+    for place in (ordinals != expected).nonzero()[0]:
+        assert abs(scores[place] - expected_scores[place]) <= bound
+    dots = core.dots(query, table, biases, ordinals)
+    np.testing.assert_allclose(
+        dots, plain_scan.dots(query, table, biases, ordinals), rtol=0, atol=10 * bound
+    )
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), enough=st.integers(0, 200))
+def test_lists_are_looked_into_by_probe_until_it_is_enough(seed: int, enough: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, table, biases, _, eligible = table_of(rng, 200, 6, 1.0)
+    lists, list_of = in_lists(rng, table, biases, 10)
+    probes = rng.permutation(10).astype(np.float32)
+    seen = np.zeros(200, bool)
+    for number in np.argsort(-probes):
+        if int(seen.sum()) >= enough:
+            break
+        seen |= eligible & (list_of == number)
+    found, _ = lists.search(query, table, biases, eligible, 20, probes, enough)
+    expected, _ = core.exact_top(query, table, biases, seen, 20)
+    assert found.tolist() == expected.tolist()
+
+
+def test_an_item_twice_in_a_batch_has_its_last_vector_and_list() -> None:
+    """FAISS: update_vectors of an inverted file loses the whole batch."""
+    lists = core.VectorLists(2, 2)
+    table = np.array([[1, 0], [0, 5]], np.float32)
+    biases = np.zeros(2, np.float32)
+    both = np.ones(2, bool)
+    rows = np.array([[9, 9], [1, 0], [0, 5]], np.float32)
+    moved = lists.put(np.array([0, 0, 1]), np.array([1, 0, 1]), rows, np.zeros(3, np.float32))
+    assert (moved, len(lists)) == (1, 2)
+    query = np.ones(2, np.float32)
+    found, _ = lists.search(query, table, biases, both, 5, np.array([1, 0], np.float32), 1)
+    assert found.tolist() == [0]
+    found, _ = lists.search(query, table, biases, both, 5, np.array([0, 1], np.float32), 1)
+    assert found.tolist() == [1]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("where", ["query", "vector", "bias"])
+def test_what_is_no_number_is_not_found_and_does_no_harm(bad: float, where: str) -> None:
+    rng = np.random.default_rng(2)
+    query, table, biases, norms, eligible = table_of(rng, 90, 20, 1.0)
+    eligible[:] = True
+    if where == "query":
+        query[3] = bad
+    elif where == "vector":
+        table[7, 3] = bad
+    else:
+        biases[7] = bad
+    lists, _ = in_lists(rng, table, biases, 3)
+    probes = np.zeros(3, np.float32)
+    for of in (None, norms):
+        expected, _ = plain_scan.exact_top(query, table, biases, eligible, 90, of)
+        found, own = core.exact_top(query, table, biases, eligible, 90, of)
+        assert not np.isnan(own).any()
+        assert set(found.tolist()) == set(expected.tolist())
+        if np.isfinite(query).all():
+            again, same = lists.search(query, table, biases, eligible, 90, probes, 90, of)
+            assert again.tolist() == found.tolist()
+            assert same.tolist() == own.tolist()
+        else:
+            lists.search(query, table, biases, eligible, 90, probes, 90, of)
+
+
+def good() -> dict[str, Any]:
+    return {
+        "query": np.ones(4, np.float32),
+        "table": np.ones((6, 4), np.float32),
+        "biases": np.ones(6, np.float32),
+        "eligible": np.ones(6, bool),
+        "count": 3,
+    }
+
+
+WRONG: dict[str, Callable[[], dict[str, Any]]] = {
+    "float64": lambda: {"query": np.ones(4)},
+    "other dimension": lambda: {"query": np.ones(5, np.float32)},
+    "no row": lambda: {"query": np.ones((1, 4), np.float32)},
+    "a table of other type": lambda: {"table": np.ones((6, 4))},
+    "columns": lambda: {"table": np.ones((6, 4), np.float32, order="F")},
+    "every second row": lambda: {"table": np.ones((12, 4), np.float32)[::2]},
+    "more flags than rows": lambda: {"eligible": np.ones(7, bool)},
+    "bytes for flags": lambda: {"eligible": np.ones(6, np.uint8)},
+    "fewer biases": lambda: {"biases": np.ones(5, np.float32)},
+    "fewer norms": lambda: {"norms": np.ones(5, np.float32)},
+    "a list": lambda: {"query": [1.0, 1.0, 1.0, 1.0]},
+    "less than nothing": lambda: {"count": -1},
+}
+
+
+@pytest.mark.parametrize("wrong", list(WRONG))
+def test_arrays_that_do_not_fit_are_refused(wrong: str) -> None:
+    lists = core.VectorLists(4, 2)
+    lists.put(np.arange(6), np.zeros(6, np.int64), good()["table"], good()["biases"])
+    probes = {"probes": np.zeros(2, np.float32), "enough": 6}
+    core.exact_top(**good())
+    lists.search(**good(), **probes)
+    with pytest.raises((TypeError, ValueError)):
+        core.exact_top(**{**good(), **WRONG[wrong]()})
+    with pytest.raises((TypeError, ValueError)):
+        lists.search(**{**good(), **probes, **WRONG[wrong]()})
+
+
+def test_ordinals_and_lists_that_are_out_of_range_are_refused_and_change_nothing() -> None:
+    lists = core.VectorLists(4, 2)
+    rows, biases = np.ones((2, 4), np.float32), np.ones(2, np.float32)
+    for ordinals, numbers in (([0, -1], [0, 0]), ([0, 1 << 40], [0, 0]), ([0, 1], [0, 2]),
+                              ([0, 1], [0, -1]), ([0, 1, 2], [0, 0, 0])):  # fmt: skip
+        with pytest.raises(ValueError, match=r"range|length"):
+            lists.put(np.array(ordinals), np.array(numbers), rows, biases)
+    assert len(lists) == 0
+    with pytest.raises(ValueError, match="probes"):
+        lists.search(**good(), probes=np.zeros(3, np.float32), enough=1)
+    for wrong in (-1, 6):
+        with pytest.raises(IndexError):
+            core.dots(good()["query"], good()["table"], good()["biases"], np.array([wrong]))
+    for dimension, count in ((0, 1), (4, 0), (1 << 20, 1)):
+        with pytest.raises(ValueError, match="must be"):
+            core.VectorLists(dimension, count)
+
+
+def test_lists_may_hold_items_that_flags_do_not_reach() -> None:
+    """Ordinals are given out while a search has flags of an earlier time."""
+    lists = core.VectorLists(4, 1)
+    lists.put(np.arange(6), np.zeros(6, np.int64), good()["table"], good()["biases"])
+    asked = {**good(), "eligible": np.ones(2, bool)}
+    found, _ = lists.search(**asked, probes=np.zeros(1, np.float32), enough=6)
+    assert found.tolist() == [0, 1]
