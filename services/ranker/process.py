@@ -71,6 +71,7 @@ async def serve(
                 config.max_cached_users,
                 overlays.of(tenant),
                 indexes.new_index,
+                core,
             ),
             overlays,
         )

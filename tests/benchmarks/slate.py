@@ -40,6 +40,7 @@ from services.ranker.domain.user_state import RECENT, UserState
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
+from services.ranker.indexes import Indexes
 from services.ranker.numpy_slates import NumpySlates
 from services.ranker.slate_conversion import drops_message, filter_of
 from services.ranker.slate_id import SlateIds
@@ -59,8 +60,12 @@ PAUSE = 0.025
 
 def filled_folder(items: int, rng: np.random.Generator) -> FrameApplier:
     """Return a folder whose one tenant has `items` items with everything filled in."""
+    core = find_core()
+    indexes = Indexes(core)
     folder = FrameApplier(
-        KnownGenerations(), lambda name: TenantReplica(name, HALF_LIFE, 10_000), Overlays()
+        KnownGenerations(),
+        lambda name: TenantReplica(name, HALF_LIFE, 10_000, new_index=indexes.new_index, core=core),
+        Overlays(),
     )
     changes = Changes(activated=manifest(dimension=DIMENSION))
     for number in range(items):

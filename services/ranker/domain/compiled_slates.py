@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from services.common.compiled_core import CompiledCore
-from services.ranker.domain.arrays import NO_ORDINALS, Bools, Ordinals
+from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, keep_categories
 from services.ranker.domain.encoded_slate import EncodedSlate
@@ -33,6 +33,7 @@ class CompiledSlates:
 
     def __init__(self, core: CompiledCore) -> None:
         self._draft = core.SlateDraft()
+        self._weighed: tuple[Generation, Mapping[str, float], Float64s] | None = None
         # Memory of the slate before is warm.
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
         self._eligible: Bools = np.empty(0, np.bool_)
@@ -86,10 +87,12 @@ class CompiledSlates:
         logged: bool,
     ) -> EncodedSlate:
         draft, catalogue, popularity = self._draft, replica.catalogue, replica.popularity
-        eligible, drops = self._chosen_from(replica, user, wanted, now)
-        index = replica.spaces[generation.generation_id].index
+        space = replica.spaces[generation.generation_id]
+        index, held = space.index, space.index.held()
+        serving = held if replica.index is index else replica.index.held()
+        eligible, drops = self._chosen_from(replica, serving, user, wanted, now)
         listed = catalogue.listed()
-        vector = replica.spaces[generation.generation_id].user_vector(user, listed)
+        vector = space.user_vector(user, listed)
         pool = pool_of(count)
         popularity.refresh_order()
         candidates = draft.gather(
@@ -114,13 +117,12 @@ class CompiledSlates:
             draft.features(None, None, popularity.table, features)
         else:
             dots = index.dots(vector, self._ordinals[:candidates])
-            draft.features(dots, index.held(), popularity.table, features)
-        raw = np.ascontiguousarray(scores_or_nan(generation.scorer, features), np.float32)
+            draft.features(dots, held, popularity.table, features)
         head = replica.head
         learned = head is not None and head.generation_id == generation.generation_id
         slots, items, finite, columns = draft.finish(
-            raw,
-            weights_of(generation.scorer.outcomes, generation.outcome_weights(), overrides),
+            scores_or_nan(generation.scorer, features),
+            self._weights_of(generation, overrides),
             head.parameters if head is not None and learned else None,
             features,
             catalogue.item_ids(),
@@ -136,8 +138,17 @@ class CompiledSlates:
             degradations.append(Degradation.SCORER_NOT_FINITE)
         return EncodedSlate(slots, items, drops, tuple(degradations), columns or b"")
 
+    def _weights_of(self, generation: Generation, overrides: Mapping[str, float]) -> Float64s:
+        """As `outcome_blend.weights_of`; most slates are of one generation and surface."""
+        last = self._weighed
+        if last is None or last[0] is not generation or last[1] is not overrides:
+            outcomes = generation.scorer.outcomes
+            weights = weights_of(outcomes, generation.outcome_weights(), overrides)
+            last = self._weighed = generation, overrides, weights
+        return last[2]
+
     def _chosen_from(
-        self, replica: TenantReplica, user: UserState, wanted: ItemFilter, now: float
+        self, replica: TenantReplica, held: Bools, user: UserState, wanted: ItemFilter, now: float
     ) -> tuple[Bools, Drops]:
         """As `eligibility.eligible_items`."""
         catalogue, rule = replica.catalogue, wanted.seen_rule
@@ -147,7 +158,7 @@ class CompiledSlates:
         eligible = self._eligible
         there, without_excluded, left = self._draft.eligible(
             servable,
-            replica.index.held(),
+            held,
             catalogue.find_all(wanted.excluded_item_ids),
             None if wanted.allow_seen else user.seen.entries(),
             None if rule.is_all_forever else replica.users.kinds.hides_us(rule),

@@ -5,6 +5,7 @@ from weakref import ref
 
 import numpy as np
 
+from services.common.fold_in import CompiledEncoder
 from services.ranker.domain.arrays import Bools, Float32s, Ordinals
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
@@ -25,10 +26,12 @@ class ServingSpace:
         generation: Generation,
         size: int,
         new_index: Callable[[int], ItemIndex] = ItemIndex,
+        core: CompiledEncoder | None = None,
     ) -> None:
         """Begin without vectors, with room for ordinals below `size`; `new_index` of a dimension
-        makes what vectors are found in.
+        makes what vectors are found in. `core` encodes users; default: NumPy does.
         """
+        self._core = core
         self.generation = generation
         self.index = new_index(generation.dimension)
         self.index.grow(size)
@@ -93,9 +96,10 @@ class ServingSpace:
         vector: Float32s = self.generation.encoder.encode(
             self.index.vectors(history["item"]),
             np.arange(history.size)[np.newaxis],
-            history["weight"][np.newaxis],
+            np.ascontiguousarray(history["weight"])[np.newaxis],
             (history["time"] * 1e6).astype(np.int64)[np.newaxis],
             factor,
+            core=self._core,
         )[0]
         return vector if vector.any() else None
 
@@ -122,6 +126,7 @@ class ServingSpace:
         return self._factor
 
     def _take_factor(self, factor: Float32s) -> Float32s:
-        self._factor = factor
+        # A copy of our own: what came with a frame may lie anyhow.
+        self._factor = np.array(factor, np.float32, order="C")
         self._factor_number += 1
-        return factor
+        return self._factor

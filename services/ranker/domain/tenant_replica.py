@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from services.common.fold_in import CompiledEncoder
 from services.feed.parameters import OutcomeFigures, RefusedParametersError
 from services.ranker.domain.arrays import Bools, Ordinals
 from services.ranker.domain.catalogue import Catalogue
@@ -35,9 +36,11 @@ class TenantReplica:
         max_users: int,
         overlay: Overlay | None = None,
         new_index: Callable[[int], ItemIndex] = ItemIndex,
+        core: CompiledEncoder | None = None,
     ) -> None:
         """`overlay`: entries that are newer than frames, of an owner that outlives the replica.
-        `new_index` of a dimension: what the vectors of a generation are found in.
+        `new_index` of a dimension: what the vectors of a generation are found in. `core` encodes
+        users; default: NumPy does.
         """
         self.tenant = tenant
         self.active = ""
@@ -48,6 +51,7 @@ class TenantReplica:
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue(overlay)
         self._new_index = new_index
+        self._core = core
         self._no_index = ItemIndex(1)
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
@@ -106,7 +110,7 @@ class TenantReplica:
             del self.spaces[name]
         for added in (changes.staged, changes.activated):
             if added is not None and added.generation_id not in self.spaces:
-                space = ServingSpace(added, self.catalogue.size, self._new_index)
+                space = ServingSpace(added, self.catalogue.size, self._new_index, self._core)
                 self.spaces[added.generation_id] = space
         if changes.activated is not None:
             # The flip: generation and vectors at once; users are encoded anew when they come.
