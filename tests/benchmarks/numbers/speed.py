@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.ranker.config import RankerConfig
+from tests.benchmarks.index import rows as index_rows
 from tests.benchmarks.lanes.sides import noise, ratios, rounds_of, sides
 from tests.benchmarks.lanes.sides import spread as rounds_said
 from tests.benchmarks.memory import memory_of
@@ -298,43 +299,9 @@ def _anonymous(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) * 1024
 
 
-def index(options: argparse.Namespace) -> Iterator[Number]:
+def index(_options: argparse.Namespace) -> Iterator[Number]:
     """Measure the index alone: against NumPy, by catalogue size, and when vectors move."""
-    try:
-        # The bench of an index that has more than one way to search.
-        from tests.benchmarks.index import rows  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        yield from _exact_index(options)
-    else:
-        yield from rows()
-
-
-def _exact_index(options: argparse.Namespace) -> Iterator[Number]:
-    tree = this_tree()
-    options.items = [_SMALL, 100_000, _LARGE]
-    search: dict[int, Figure] = {}
-    move: dict[int, Figure] = {}
-    for place, figure in enumerate(benches.index(options, [tree])):
-        (search if place % 2 == 0 else move)[options.items[place // 2]] = figure
-    for items in (_SMALL, 100_000):
-        ratio = statistics.median(search[items].ratios(tree.name))
-        yield Number(
-            f"exact retrieval over NumPy's matmul and argpartition, {items:,} items", ">= 1.0",
-            _said(search[items], tree.name), ratio >= 1, _details(search[items]),
-        )  # fmt: skip
-    large, small = (search[items].products[tree.name] for items in (_LARGE, _SMALL))
-    growth = statistics.median(ratios(large, small))
-    recall = statistics.median(one["recall"] for one in search[_LARGE].details["told"][tree.name])
-    yield Number(
-        "search at 10^6 items over that at 10^4, recall >= .98", "<= 12x",
-        f"{growth:.1f}x (recall {recall:.3f})", growth <= 12 and recall >= _RECALL,
-        {"large": large, "small": small},
-    )  # fmt: skip
-    a_vector = statistics.median(move[100_000].products[tree.name]) / 100
-    yield Number(
-        "index update a vector in batches of 100, 100,000 items", "<= 10 us",
-        f"{a_vector:.2f} us", a_vector <= 10, _details(move[100_000]),
-    )  # fmt: skip
+    yield from index_rows()
 
 
 ROWS: Mapping[str, tuple[str, Row]] = {
