@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import faiss
 from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import frame_pb2
@@ -53,6 +54,8 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set, then drain; metrics go to `registry`."""
     config = settings.value
+    # Whoever trains lists must not take the processors of others; and so they come out the same.
+    faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
     core = find_core()
     async with (

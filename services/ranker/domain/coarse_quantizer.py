@@ -1,18 +1,19 @@
 """Which vectors lie together: k-means over vectors with their bias as one more dimension.
 
-Lloyd's algorithm (1982) by squared distance. The bias belongs to it: where biases count for much,
-lists of directions alone hold what every user is shown next to what nobody is (measured, half of
-the spread of scores from biases: nine tenths of the rows to be looked at instead of one tenth).
+FAISS does it (Lloyd's algorithm), by squared distance. The bias belongs to it: where biases count
+for much, lists of directions alone hold what every user is shown next to what nobody is (measured,
+half of the spread of scores from biases: nine tenths of the rows to be looked at, not one tenth).
 """
 
+import faiss
 import numpy as np
 
-from services.common.runs import run_starts
 from services.ranker.domain.arrays import Float32s, Ordinals
 
 TRAINED_ON = 32
 """Vectors a list that training wants."""
 _ROUNDS = 8
+_SEED = 1
 _CHUNK = 1024
 
 
@@ -58,35 +59,13 @@ class CoarseQuantizer:
 def trained(rows: Float32s, lists: int) -> CoarseQuantizer:
     """Return the quantizer of rows [n >= lists, dimension + 1], the bias last.
 
-    The same rows give the same centroids: they begin as an even choice of the rows, and a list
-    that is left without any begins again with a row that lies farthest from its own.
+    The same rows give the same centroids, as long as FAISS has one thread.
     """
-    centroids = rows[np.linspace(0, len(rows) - 1, lists).astype(np.int64)].copy()
-    for _ in range(_ROUNDS):
-        nearest, distances = _nearest(rows, centroids)
-        order = np.argsort(nearest, kind="stable")
-        starts = run_starts(nearest[order])
-        sizes = np.diff(starts, append=len(rows))
-        sums = np.add.reduceat(rows[order], starts)
-        there = nearest[order][starts]
-        centroids[there] = sums / sizes[:, np.newaxis].astype(np.float32)
-        empty = np.setdiff1d(np.arange(lists), there)
-        if empty.size:
-            centroids[empty] = rows[np.argsort(-distances, kind="stable")[: empty.size]]
-    return CoarseQuantizer(centroids)
-
-
-def _nearest(rows: Float32s, centroids: Float32s) -> tuple[Ordinals, Float32s]:
-    """Return the nearest centroid of each row, and half the square of its distance."""
-    halves = 0.5 * np.einsum("ld,ld->l", centroids, centroids)
-    nearest = np.empty(len(rows), dtype=np.int64)
-    distances = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), _CHUNK):
-        part = rows[start : start + _CHUNK]
-        near = part @ centroids.T - halves
-        best = near.argmax(axis=1)
-        nearest[start : start + _CHUNK] = best
-        distances[start : start + _CHUNK] = (
-            0.5 * np.einsum("nd,nd->n", part, part) - near[np.arange(len(part)), best]
-        )
-    return nearest, distances
+    kmeans = faiss.Kmeans(
+        rows.shape[1], lists, niter=_ROUNDS, seed=_SEED,
+        # All rows count: they are a sample as it is, and few of them are no fault.
+        min_points_per_centroid=1, max_points_per_centroid=len(rows),
+    )  # fmt: skip
+    kmeans.train(np.ascontiguousarray(rows))
+    assert kmeans.centroids is not None
+    return CoarseQuantizer(kmeans.centroids)
