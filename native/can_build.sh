@@ -4,8 +4,9 @@ set -eu
 python=$1
 compiler=${CXX:-c++}
 
+# shellcheck disable=SC2086 # It may be a launcher and a compiler, or have options.
 if ! printf '#include <optional>\nint main() { return 0; }\n' |
-  "$compiler" -std=c++17 -x c++ -fsyntax-only - 2> /dev/null; then
+  $compiler -std=c++17 -x c++ -fsyntax-only - 2> /dev/null; then
   echo "there is no compiler of C++17 ($compiler)"
   exit 1
 fi

@@ -8,7 +8,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! why=$(sh "$here/can_build.sh" "$python"); then
-  echo "The compiled core is left out, NumPy does its work, slower: $why."
+  echo "The compiled core is left out, NumPy does its work, slower: $why. Later: sh native/install.sh $python"
 elif ! "$python" -m pip install --quiet --disable-pip-version-check "$here" > "$log" 2>&1; then
-  echo "The compiled core is left out, NumPy does its work, slower: $(tail -n 1 "$log")"
+  why=$(grep -m 1 -i -E '(^|[ :])error[: ]' "$log" || tail -n 1 "$log")
+  echo "The compiled core is left out, NumPy does its work, slower: $why"
+else
+  echo "The compiled core is installed."
 fi

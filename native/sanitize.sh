@@ -19,8 +19,8 @@ build=$(cd "$build" && pwd)
 # The interpreter itself is not sanitized, so it has to load the runtime first. Leaks are not looked
 # for: CPython keeps what it made until it ends.
 compiler=${CXX:-c++}
-runtime=$("$compiler" -print-file-name=libasan.so)
-LD_PRELOAD="$runtime $("$compiler" -print-file-name=libubsan.so)" \
+runtime=$($compiler -print-file-name=libasan.so)
+LD_PRELOAD="$runtime $($compiler -print-file-name=libubsan.so)" \
 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 PYTHONMALLOC=malloc \

@@ -16,6 +16,7 @@ Ints = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
+INTERFACE: int
 SLATE_COLUMNS: int
 POPULAR_COLUMNS: int
 

@@ -459,6 +459,11 @@ class VectorLists {
                 lower[r] = near + bias - slack;
                 upper[r] = near + bias + slack;
             }
+            // Beyond what a float can say nothing is known: the second look decides.
+            if (!std::isfinite(lower[r]) || !std::isfinite(upper[r])) {
+                lower[r] = NEVER;
+                upper[r] = EVER;
+            }
         }
     }
 

@@ -13,10 +13,13 @@ from prometheus_client import CollectorRegistry, Gauge
 from services.common.compiled_loops import CompiledLoops
 from services.common.logs import logger
 
+_missing = ""
 try:
     from harken_native import _core as _installed
-except ImportError:
-    _installed = None  # type: ignore[assignment]
+except ModuleNotFoundError:
+    _installed, _missing = None, "it is not installed"  # type: ignore[assignment]
+except ImportError as error:
+    _installed, _missing = None, f"it cannot be loaded: {error}"  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from harken_native import _core
@@ -44,9 +47,23 @@ class CompiledCore(CompiledLoops, Protocol):
         """Scores of given items."""
 
 
+INTERFACE = 1
+"""Grows whenever what the core offers changes. A core of another number is left alone."""
+
+
 def find_core() -> CompiledCore | None:
-    """Return the core, None where it is not installed: then NumPy does all."""
-    return _installed
+    """Return the core, None where there is none of our interface: then NumPy does all."""
+    return None if _why_not() else _installed
+
+
+def _why_not() -> str:
+    """Return why there is no core to use; empty: there is one."""
+    if _missing:
+        return _missing
+    found = getattr(_installed, "INTERFACE", 0)
+    if found != INTERFACE:
+        return f"its interface is {found}, not {INTERFACE}: run `make setup`"
+    return ""
 
 
 def say_core(core: CompiledCore | None, registry: CollectorRegistry) -> None:
@@ -57,6 +74,6 @@ def say_core(core: CompiledCore | None, registry: CollectorRegistry) -> None:
     )  # fmt: skip
     gauge.set(core is not None)
     if core is None:
-        _log.warning("no compiled core is installed: NumPy does its work, slower")
+        _log.warning("no compiled core is used: NumPy does its work, slower", reason=_why_not())
     else:
         _log.info("the compiled core is used")

@@ -25,8 +25,8 @@ FIELDS = frozenset(
         "keys", "metrics", "role", "rpc", "schema", "subscriber", "table", "tenant", "term",
         "version",
         # How many, how much, how long.
-        "applied", "bytes", "facts", "frames_forgotten", "left_out", "seconds", "sessions",
-        "slates", "tenants", "users",
+        "applied", "bytes", "facts", "frames_forgotten", "left_out", "lists", "looked_at",
+        "seconds", "sessions", "slates", "tenants", "users", "vectors",
     }
 )  # fmt: skip
 """Names a line may have. None of them may ever hold a user, an item or an event."""

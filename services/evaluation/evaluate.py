@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from services.common.compiled_core import find_core
 from services.common.content_features import Content
 from services.dataset.history.events import Events
 from services.evaluation.arm import Arm, Learner
@@ -145,7 +146,7 @@ def _system(
             timeline,
             contents,
             bootstrap_generation(plan.dimension, engagement(timeline.events.types)),
-            LearningConfig(),
+            LearningConfig(core=find_core()),
             wanted,
             plan.rules,
             trained,

@@ -28,7 +28,7 @@ def bits_of(values: npt.NDArray[np.int16]) -> int:
 
 def to_packed(values: npt.NDArray[np.int16], bits: int) -> bytes:
     """Return the lowest bits of each value, one value right after the other, lowest bit first."""
-    halves = values.reshape(-1).astype("<i2", copy=False)
+    halves = np.ascontiguousarray(values, "<i2").reshape(-1)
     if bits == MAX_BITS:
         return halves.tobytes()
     return b"".join(

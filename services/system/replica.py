@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.common.fold_in import CompiledEncoder
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
 from services.feed.entries import TenantEntries
 from services.ranker.domain.eligibility import ItemFilter
@@ -21,11 +22,17 @@ class SystemReplica:
     """
 
     def __init__(
-        self, generation: Generation, max_users: int, later: Sequence[Generation] = ()
+        self,
+        generation: Generation,
+        max_users: int,
+        later: Sequence[Generation] = (),
+        core: CompiledEncoder | None = None,
     ) -> None:
-        """Start empty; `generation` will be activated first, `later` ones may be after it."""
+        """Start empty; `generation` will be activated first, `later` ones may be after it. `core`
+        encodes users; default: NumPy does.
+        """
         self._generations = {one.generation_id: one for one in (generation, *later)}
-        self._replica = TenantReplica(TENANT, HALF_LIFE_SECONDS, max(max_users, 1))
+        self._replica = TenantReplica(TENANT, HALF_LIFE_SECONDS, max(max_users, 1), core=core)
 
     def fold(self, step: SystemStep) -> None:
         """Take what one step changed, checked as a frame is, and what users did.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from services.common.compiled_core import find_core
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
 from services.feedback.learner.model.item_step import ItemStepConfig
@@ -112,7 +113,7 @@ class TrainingRun:
             constants = self._constants(groups, vectors, tower)
             table = self._table(vectors, tower, constants.median_norm)
             scorer = scorer_run(data, table, plan.outcomes, plan.groups, plan.deep,
-                                LearningConfig(item_step=self._step),
+                                LearningConfig(item_step=self._step, core=find_core()),
                                 constants.fold_in, self._progress)  # fmt: skip
             self._note(scorer.metrics, scorer.notes)
             if plan.encoders:

@@ -102,7 +102,7 @@ def collect_groups(
     scorer = RecordingScorer()
     generation = _generation(vectors.shape[1], fold_in or FoldInOptions(), scorer)
     learner = SystemLearner(config)
-    replica = SystemReplica(generation.ranker, len(events.user_ids))
+    replica = SystemReplica(generation.ranker, len(events.user_ids), core=config.core)
     entries = HistoryEntries(timeline, contents)
 
     def learn(kinds: Sequence[Kind], now_us: int) -> None:

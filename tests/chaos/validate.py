@@ -153,6 +153,8 @@ async def check_replicas(caller: Caller, rankers: int, report: Report) -> None:
         if any(version != head for version in versions):
             return f"versions {versions}, the head is {head}"
         own = await caller.fold_of_feed(head)
+        if own is None:
+            return f"the feed has gone beyond {head}"
         digests[:] = [own, *(state.tenants[0].digest for state in states)]
         return ""
 

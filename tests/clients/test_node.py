@@ -10,7 +10,7 @@ import pytest
 
 from services.cli.suite import Suite
 from tests.deploy.edge.binaries import needs, required
-from tests.end_to_end.clients import Caller
+from tests.end_to_end.clients import Caller, event
 
 pytestmark = [needs("node", "Node 18 or newer"), needs("npm", "npm")]
 
@@ -57,5 +57,7 @@ async def test_it_records_asks_and_reads_error_details(
     assert "crime-2" not in seen["items"]
     assert seen["reason"].startswith("REASON_CODE_")
     assert seen["fault"] == {"code": 3, "fields": ["count"]}
-    profile = (await caller.profile("nora", b"")).profile
+    # Profile writes behind: ask it for a position that came later.
+    later = await caller.record(event("later", "nobody", "crime-2"))
+    profile = (await caller.profile("nora", later)).profile
     assert list(profile.seen_item_ids) == ["crime-2"]

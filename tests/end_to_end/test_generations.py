@@ -9,6 +9,7 @@ import random
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
@@ -234,9 +235,8 @@ async def test_generations_flip_under_load_and_kills_and_are_never_mixed(
         )
         for replica in range(2):
             await caller.slate("user-0", last.encode(), replica=replica)
-        states = [await caller.state(replica) for replica in range(2)]
-        for state in states:
-            assert state.tenants[0].digest == await caller.fold_of_feed(state.version)
+        for replica in range(2):
+            await until(partial(_agrees, caller, replica), "the digest", 60)
         await until(
             lambda: recorded.entries[-1].through_sequence >= last.sequence, "the last entry", 60
         )
@@ -424,3 +424,13 @@ async def test_only_what_is_better_on_live_events_serves(suite: StartSuite) -> N
         promoted = await state_of(caller, "better")
         assert promoted.validation.lower > 0
         assert (await state_of(caller, "poor")).state == (generation_pb2.GENERATION_STATE_STANDBY)
+
+
+async def _agrees(caller: Caller, replica: int) -> bool:
+    """Compare the digest of a replica with the plainest of folds, at a version that this can reach:
+    ticks still make versions, and frames are merged for who is behind.
+    """
+    state = await caller.state(replica)
+    folded = await caller.fold_of_feed(state.version)
+    assert folded in (None, state.tenants[0].digest)
+    return folded is not None

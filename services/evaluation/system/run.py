@@ -155,7 +155,7 @@ def system_run(
     can_refit = trained is not None and trained.trained is not None
     names = [n for n in SYSTEM_ARMS if n in wanted and (n != WARM or can_refit)]
     later = () if trained is None else (trained.ranker,)
-    replicas = {name: SystemReplica(generation.ranker, users, later) for name in names}
+    replicas = {name: SystemReplica(generation.ranker, users, later, config.core) for name in names}
     for step in _before_split(learner, entries, timeline, generation, trained, progress):
         for replica in replicas.values():
             replica.fold(step)
