@@ -141,8 +141,8 @@ class LogHub:
         self._sequence.set(self.head.sequence)
         self.news.head_is(self.head.sequence)
 
-    def after(self, sequence: int) -> Sequence[LogRow] | None:
-        """Return the next entries after a sequence, a page of them; none when it is the head.
+    def after(self, sequence: int, limit: int = PAGE_ENTRIES) -> Sequence[LogRow] | None:
+        """Return the next entries after a sequence, up to `limit`; none when it is the head.
 
         None when the window does not reach back so far.
         """
@@ -156,7 +156,7 @@ class LogHub:
         if newest <= held and self._rows[-newest].sequence == sequence + 1:
             page: list[LogRow] = []
             size = 0
-            for index in range(held - newest, min(held, held - newest + PAGE_ENTRIES)):
+            for index in range(held - newest, min(held, held - newest + limit)):
                 size += len(self._rows[index].entry)
                 if size > _PAGE_BYTES and page:
                     break

@@ -216,9 +216,9 @@ class Learner:
         """Return what follows in the log, up to a step: held in this process, or read."""
         applied = self._state.applied
         if self._log.head.epoch == applied.epoch:
-            held = self._log.after(applied.sequence)
+            held = self._log.after(applied.sequence, self._times.step_entries)
             if held is not None:
-                return held[: self._times.step_entries]
+                return held
         return await self._read_rows()
 
     async def _read_rows(self) -> Sequence[LogRow]:

@@ -28,10 +28,11 @@ def exact_top(
     all_scores = _scores(query, table, biases, norms, slice(0, eligible.size))
     if ordinals.size > count > 0:
         # What cannot be among the best is left out before anything else is done with it.
-        all_scores[~eligible] = -np.inf
+        # Nor may what is no number: a partition takes it for the largest.
+        there = eligible & ~np.isnan(all_scores)
+        all_scores[~there] = -np.inf
         least = np.partition(all_scores, -count)[-count]
-        if not np.isnan(least):
-            ordinals = ((all_scores >= least) & eligible).nonzero()[0]
+        ordinals = ((all_scores >= least) & there).nonzero()[0]
     return _best(ordinals, all_scores[ordinals], count)
 
 
