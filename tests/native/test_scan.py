@@ -86,8 +86,8 @@ def test_all_ways_to_scan_give_the_same_bits(
 def test_numpy_finds_the_same(
     seed: int, size: int, dimension: int, count: int, cosine: bool
 ) -> None:
-    """Scores within 1e-6 of the lengths that they are products of, as sums round by those and not by
-    what they come to; the order where scores differ by more.
+    """Scores within 1e-6 of the lengths that they are products of, as sums round by those and not
+    by what they come to; the order where scores differ by more.
     """
     rng = np.random.default_rng(seed)
     query, table, biases, norms, eligible = table_of(rng, size, dimension, 1.0)
