@@ -288,7 +288,8 @@ def memory(options: Options) -> Iterator[Number]:
             command = [sys.executable, "-m", "tests.benchmarks.index", "--resident"]
             command += ["--items", str(options.items), *arguments]
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found = json.loads(said)
+            # What it logs comes first.
+            found = json.loads(said.splitlines()[-1])
             own = found["anonymous"] / _GIB
             yield Number(
                 f"memory of a ranker with {options.items:,} items, {what}", f"<= {bar} GiB",
