@@ -25,7 +25,7 @@ def test_a_set_up_without_a_compiler_goes_on_and_says_so_in_one_line() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "The compiled core is left out, NumPy does its work, slower: there is no compiler of C++17"
-        " (no-such-compiler).\n"
+        f" (no-such-compiler). Later: sh native/install.sh {sys.executable}\n"
     )
 
 
