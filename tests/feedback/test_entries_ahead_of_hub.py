@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from services.feedback.feed_server.entries_server import EntriesServer, EntriesStreamMetrics
-from services.feedback.feed_server.log_hub import LogHub
+from services.feedback.feed_server.log_hub import PAGE_ENTRIES, LogHub
 from services.feedback.log.log_reader import LogHead
 from services.feedback.log.log_store import LogRow
 
@@ -44,12 +44,12 @@ async def test_a_subscriber_ahead_of_the_hub_waits_until_it_moves() -> None:
     looks = 0
     look = hub.after
 
-    def after(sequence: int) -> Any:
+    def after(sequence: int, limit: int = PAGE_ENTRIES) -> Any:
         nonlocal looks
         looks += 1
         # Without a pause between two looks no timeout would ever end this.
         assert looks < FEW_LOOKS, "looks again and again"
-        return look(sequence)
+        return look(sequence, limit)
 
     hub.after = after  # type: ignore[method-assign]
     metrics: Any = EntriesStreamMetrics(CollectorRegistry(), Any)  # type: ignore[arg-type]
