@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 import grpc
@@ -25,8 +24,9 @@ from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.plain_metrics import Distributions
 from services.common.reloadable import Reloadable
-from services.common.request_reader import Refused, reader_of
+from services.common.request_reader import Refused
 from services.common.request_stream import QUIET_SECONDS, RequestStream
+from services.common.rpc_handlers import bounded, like, opener, or_bytes
 from services.common.rpc_metrics import RpcMetrics
 from services.common.status import internal_status, status_of
 from services.common.work_limit import WorkLimit
@@ -44,84 +44,6 @@ _HEAR_OUT_SECONDS = 3.0
 _MOST_HEARD_OUT = 16
 """Refused calls at once."""
 _log = logger("rpc")
-
-
-_HANDLERS = MappingProxyType(
-    {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-)
-"""By whether requests and answers are streams."""
-
-
-class _Remembered:
-    """Serialises, and remembers the last: frames of the feed go out once for each subscriber."""
-
-    def __init__(self, serialise: Callable[[Any], bytes]) -> None:
-        self._serialise = serialise
-        self._last: Any = None
-        self._bytes = b""
-
-    def __call__(self, answer: Any) -> bytes:
-        """Return the bytes of an answer, which nobody changes."""
-        if answer is not self._last:
-            self._bytes = self._serialise(answer)
-            self._last = answer
-        return self._bytes
-
-
-def _or_bytes(serialise: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
-    """Return what serialises answers; those of some handlers are bytes already."""
-    if serialise is None:
-        return None
-
-    def as_bytes(answer: Any) -> bytes:
-        return answer if answer.__class__ is bytes else serialise(answer)
-
-    return as_bytes
-
-
-def _like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
-    """Return a handler of the same kind as `handler` that behaves otherwise."""
-    serialise = handler.response_serializer
-    if serialise is not None and handler.response_streaming:
-        serialise = _Remembered(serialise)
-    make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
-    made: grpc.RpcMethodHandler = make(
-        behaviour,
-        # Those of a stream are parsed when they are read: what is heard out is not.
-        request_deserializer=None if handler.request_streaming else handler.request_deserializer,
-        response_serializer=serialise,
-    )
-    return made
-
-
-def _bounded(handler: Any) -> Any:
-    """Return a handler whose requests are bounded before they are made: its deserializer returns
-    `Refused` in the place of a request.
-    """
-    make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
-    return make(
-        handler.unary_unary
-        or handler.unary_stream
-        or handler.stream_unary
-        or handler.stream_stream,
-        # It is FromString, bound to the class of the request; who takes bytes has none.
-        request_deserializer=(
-            handler.request_deserializer and reader_of(handler.request_deserializer.__self__)
-        ),
-        response_serializer=handler.response_serializer,
-    )
-
-
-def _opener(handler: Any) -> Callable[[Any], RequestStream | None]:
-    """Return what makes a stream of requests of what gRPC gives a handler, if it takes one."""
-    if not handler.request_streaming:
-        return lambda _request: None
-    return lambda bodies: RequestStream(bodies, handler.request_deserializer)
 
 
 def _is_ours(method: str) -> bool:
@@ -266,20 +188,20 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def _refusal(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
-        opened = _opener(handler)
+        opened = opener(handler)
 
         async def refuse(request: Any, context: grpc.aio.ServicerContext) -> None:
             await self._fail(name, context, NotReadyError("shutting down"), opened(request))
 
-        return _like(handler, refuse)
+        return like(handler, refuse)
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
-        handler = _bounded(handler)
+        handler = bounded(handler)
         if handler.unary_unary and _is_limited(method):
             self._limited[method] = class_of(name)
             return self._in_turn(name, handler)
-        opened = _opener(handler)
+        opened = opener(handler)
         if handler.unary_unary:
             wrap = self._single(name, handler.unary_unary, opened, self._metrics.seconds)
         elif handler.stream_unary:
@@ -290,7 +212,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         else:
             call = handler.stream_stream
             wrap = self._stream(name, call, opened, _is_ours(method), endless=True)
-        return _like(handler, wrap)
+        return like(handler, wrap)
 
     def _in_turn(self, name: str, handler: Any) -> grpc.RpcMethodHandler:
         """Wrap a unary RPC that may be shed; its request is only parsed when its turn comes."""
@@ -336,7 +258,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
         make: Any = grpc.unary_unary_rpc_method_handler
         made: grpc.RpcMethodHandler = make(
-            handle, response_serializer=_or_bytes(handler.response_serializer)
+            handle, response_serializer=or_bytes(handler.response_serializer)
         )
         return made
 
