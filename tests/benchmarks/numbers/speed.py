@@ -5,7 +5,6 @@ import statistics
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tests.benchmarks.lanes.sides import noise, ratios, rounds_of, sides
 from tests.benchmarks.lanes.sides import spread as rounds_said
 from tests.benchmarks.memory import memory_of
 from tests.benchmarks.numbers.other_commit import this_tree, tree_of
-from tests.benchmarks.numbers.table import Number
+from tests.benchmarks.numbers.table import Number, Row, measured
 from tests.benchmarks.speed import benches
 from tests.benchmarks.speed.figures import Figure
 from tests.benchmarks.speed.stand import RECOMMEND, Client, Served, clients, requests, stand
@@ -29,8 +28,6 @@ _FLIP_RATE, _FLIP_SECONDS, _FLIP_AFTER = 100.0, 6.0, 4.0
 _PAIR_RATE, _PAIR_SECONDS, _TAIL_SECONDS = 100.0, 10.0, 3.0
 _BUSY_CALLERS = 8
 _HOT_CALLS = 100
-
-Row = Callable[[argparse.Namespace], Iterator[Number]]
 
 
 def _said(figure: Figure, tree: str, digits: int = 2) -> str:
@@ -324,12 +321,4 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--rounds", type=int, default=5, help="in turns; their medians count")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement under load")
     options = parser.parse_args(arguments)
-    for name in options.rows:
-        bar, row = ROWS[name]
-        try:
-            yield from row(options)
-        except Exception as error:
-            # Whatever it is, the other rows are worth their time.
-            traceback.print_exc()
-            why = [type(error).__name__, *str(error).split("\n")[-1:]]
-            yield Number(name, bar, f"failed: {': '.join(why)}"[:300], False)
+    yield from measured(ROWS, options)

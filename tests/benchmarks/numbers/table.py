@@ -1,8 +1,10 @@
 """Rows of measured numbers: as a Markdown table, as JSON, and as one line."""
 
+import argparse
 import json
 import platform
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,25 @@ class Number:
     measured: str
     met: bool | None
     details: dict[str, Any] = field(default_factory=dict)
+
+
+Row = Callable[[argparse.Namespace], Iterator[Number]]
+
+
+def measured(rows: Mapping[str, tuple[str, Row]], options: argparse.Namespace) -> Iterator[Number]:
+    """Measure the rows that `options.rows` names: `rows` say the bar of each, and what measures it.
+
+    A row that cannot be measured fails, and says why.
+    """
+    for name in options.rows:
+        bar, row = rows[name]
+        try:
+            yield from row(options)
+        except Exception as error:
+            # Whatever it is, the other rows are worth their time.
+            traceback.print_exc()
+            why = [type(error).__name__, *str(error).split("\n")[-1:]]
+            yield Number(name, bar, f"failed: {': '.join(why)}"[:300], False)
 
 
 def printed(word: str, numbers: Sequence[Number]) -> str:
