@@ -1,3 +1,1 @@
 """The compiled core of Harken. Every loop has a twin in NumPy that tests compare it with."""
-
-VERSION = "0.1.0"

@@ -231,3 +231,23 @@ def test_lists_may_hold_items_that_flags_do_not_reach() -> None:
     asked = {**good(), "eligible": np.ones(2, bool)}
     found, _ = lists.search(**asked, probes=np.zeros(1, np.float32), enough=6)
     assert found.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("dimension", "scale", "asked"), [(3, 1e18, 1e19), (3, 1e15, 1e22)])
+def test_lists_find_what_the_exact_scan_finds_near_the_largest_float(
+    dimension: int, scale: float, asked: float
+) -> None:
+    """Codes bound nothing there: the second look decides."""
+    rng = np.random.default_rng(7)
+    rows = 300
+    table = (rng.normal(size=(rows, dimension)) * scale).astype(np.float32)
+    biases = np.zeros(rows, np.float32)
+    query = (rng.normal(size=dimension) * asked).astype(np.float32)
+    eligible = np.ones(rows, np.bool_)
+    lists = core.VectorLists(dimension, 1)
+    ordinals = np.arange(rows)
+    lists.put(ordinals, np.zeros(rows, np.int64), table, biases)
+    best, scores = core.exact_top(query, table, biases, eligible, 20)
+    found = lists.search(query, table, biases, eligible, 20, np.zeros(1, np.float32), rows)
+    assert found[0].tolist() == best.tolist()
+    assert found[1].tolist() == scores.tolist()

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from harken.internal.log.v1 import entry_pb2
+from services.common.timestamps import micros_of
 from services.feed.entries import (
     NO_EVENTS,
     Entries,
@@ -97,7 +98,7 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
             )
         case "item_upserted":
             item = entry.item_upserted
-            expires = item.expire_time.ToMicroseconds() if item.HasField("expire_time") else 0
+            expires = micros_of(item.expire_time) if item.HasField("expire_time") else 0
             available = item.available if item.HasField("available") else True
             tenant.visibility.append(
                 (_index(tenant.items, item.item_id), True, available, expires, row.sequence)
