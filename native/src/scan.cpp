@@ -40,6 +40,8 @@ constexpr size_t AHEAD = 4;
 constexpr double TINY = 1e-30;
 // Squares of norms below this have no precision as floats.
 constexpr float SMALLEST = 1e-35f;
+// Of lengths above 1e15 a product of two, or a square, may come near to what a float can say.
+constexpr double HUGE_SQUARE = 1e30;
 // More than what products that are too small for a float can come to.
 
 void require(bool holds, const char *what) {
@@ -212,6 +214,13 @@ struct AskedCodes {
             missed += std::pow(double(query[j]) - double(scale) * codes[j], 2);
         }
         norm = float(std::sqrt(square));
+        if (!(square < HUGE_SQUARE)) {
+            // Products of it may be beyond a float: nothing is known of any score.
+            std::fill(codes.begin(), codes.end(), int16_t(0));
+            scale = 0;
+            error = EVER;
+            return;
+        }
         // Rounding of sums of floats, of either kind of score: more than it can be.
         const double rounding = (double(dimension) / 16 + 16) * 1.2e-7;
         error = float(std::sqrt(missed) * 1.001 + norm * rounding);
@@ -386,7 +395,7 @@ class VectorLists {
         }
         block.ordinals[place] = ordinal;
         const bool tiny = square > 0 && square < TINY;
-        if (!std::isfinite(square) || !std::isfinite(bias) || tiny) {
+        if (!(square < HUGE_SQUARE) || !std::isfinite(bias) || tiny) {
             // Nothing is known of its scores: the second look decides.
             block.scales[place] = block.biases[place] = 0;
             block.norms[place] = 1;
@@ -445,8 +454,13 @@ class VectorLists {
             const float missed = block.errors[r];
             const float known =
                 query.norm * missed + query.error * (block.norms[r] + missed) + SMALLEST;
-            // Of a query of zeros, too.
-            const float error = missed < EVER ? known : EVER;
+            // No number where nothing is known of a row or of the query.
+            if (!(known < EVER)) {
+                lower[r] = NEVER;
+                upper[r] = EVER;
+                continue;
+            }
+            const float error = known;
             if (cosine) {
                 const float inverse = block.norms[r] > 0 ? 1 / block.norms[r] : 0;
                 // The norm that divides the exact score may differ in its last bits.
@@ -458,11 +472,6 @@ class VectorLists {
                 const float slack = error + 3e-7f * std::fabs(bias);
                 lower[r] = near + bias - slack;
                 upper[r] = near + bias + slack;
-            }
-            // Beyond what a float can say nothing is known: the second look decides.
-            if (!std::isfinite(lower[r]) || !std::isfinite(upper[r])) {
-                lower[r] = NEVER;
-                upper[r] = EVER;
             }
         }
     }
