@@ -233,7 +233,9 @@ def test_lists_may_hold_items_that_flags_do_not_reach() -> None:
     assert found.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(("dimension", "scale", "asked"), [(3, 1e18, 1e20), (8, 1e19, 1e16), (8, 1e20, 1e21)])
+@pytest.mark.parametrize(
+    ("dimension", "scale", "asked"), [(3, 1e18, 1e20), (8, 1e19, 1e16), (8, 1e20, 1e21)]
+)
 def test_lists_find_what_the_exact_scan_finds_near_the_largest_float(
     dimension: int, scale: float, asked: float
 ) -> None:
