@@ -188,6 +188,7 @@ async def _serve(
         config.flush_events,
         settings.map(lambda config: config.queue_events),
         appended=log.offer,
+        others_listen=lambda: log.others_listen,
     )
     _add_reading(server, shared, tenants, directory)
     if writes:

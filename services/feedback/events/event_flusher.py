@@ -126,10 +126,12 @@ class EventFlusher:
         max_flush: int,
         max_waiting: Reloadable[int],
         appended: Appending | None = None,
+        others_listen: Callable[[], bool] = lambda: True,
     ) -> None:
         """Insert about `max_flush` events at once; shed calls beyond `max_waiting` events.
 
         `appended` is told of all that was appended here, after its commit and in log order.
+        `others_listen`: whether there may be other processes that have to be told, too.
         """
         self._session = KeptSession(pool)
         self._directory = directory
@@ -137,6 +139,7 @@ class EventFlusher:
         self._max_flush = max_flush
         self._max_waiting = max_waiting
         self._appended = appended
+        self._others_listen = others_listen
         self._calls: deque[_Call] = deque()
         self._waiting = 0
         self._large = 0
@@ -358,7 +361,7 @@ class EventFlusher:
 
     async def _append_distinct(self, connection: Connection, events: PreparedEvents) -> Appended:
         """Append events whose ids are distinct."""
-        appended = await append_events(connection, events)
+        appended = await append_events(connection, events, self._others_listen())
         places = appended.places(events)
         if places:
             # The store stamps events, and answers when they are durable.

@@ -28,6 +28,8 @@ _ROW_BYTES = 200
 """About what an entry takes beside its content."""
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
+_HELLO = "0"
+"""Said by who begins to listen: no sequence, so that nobody reads for it."""
 _PATIENCE_SECONDS = 0.001
 """What is announced is most often about to be handed over."""
 _log = logger("log_hub")
@@ -46,6 +48,10 @@ class LogHub:
         self._size = 0
         self._wake = asyncio.Event()
         self.head = LogHead(0, 0, {})
+        self._hellos = 0
+        self.others_listen = True
+        """Whether other processes have to be told of what this one appends. True also as long as
+        that is not known; who begins to listen is known at once, who ends a second later."""
         self.news = News()
         self._window = Gauge(
             "harken_entries_window_bytes", "Bytes of log entries held for subscribers.",
@@ -72,14 +78,28 @@ class LogHub:
         async with listening(self._pool, self._dsn) as connection:
             with store_faults():
                 await connection.add_listener(LOG_CHANNEL, self._on_notify)
-            while not connection.is_closed():
-                await self._check_head()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._follow_notifications()
+                await self._pool.execute("SELECT pg_notify($1, $2)", LOG_CHANNEL, _HELLO)
+            try:
+                while not connection.is_closed():
+                    await self._check_head()
+                    await self._check_listeners(connection.get_server_pid())
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_SECONDS):
+                            await self._follow_notifications()
+            finally:
+                self.others_listen = True
+
+    async def _check_listeners(self, own: int) -> None:
+        """Ask for sessions that listen beside our own. Who said hello meanwhile is one."""
+        heard = self._hellos
+        listen = await self._reader.others_listen(own)
+        self.others_listen = listen or self._hellos != heard
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, head: object) -> None:
-        if int(str(head)) > self.head.sequence:
+        if head == _HELLO:
+            self._hellos += 1
+            self.others_listen = True
+        elif int(str(head)) > self.head.sequence:
             asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._wake_beyond, head)
 
     def _wake_beyond(self, head: object) -> None:

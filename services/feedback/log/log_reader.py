@@ -6,7 +6,13 @@ import asyncpg
 
 from services.common.database import one_row, session
 from services.feedback.log.epochs import read_forks
-from services.feedback.log.log_store import SHARD, LogRow, read_log
+from services.feedback.log.log_store import LOG_CHANNEL, SHARD, LogRow, read_log
+
+# What a session that does nothing but listen did last. Of sessions of other roles, and where
+# activities are not tracked, this is not to be seen.
+_LISTENERS = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +51,10 @@ class LogReader:
         """Return the next entries after a sequence, a page of them. Some may have been dropped."""
         async with session(self._pool) as connection:
             return await read_log(connection, sequence, limit)
+
+    async def others_listen(self, own: int) -> bool:
+        """Return whether other sessions may listen to the log, given the id of one that does."""
+        async with session(self._pool) as connection:
+            rows = await connection.fetch(_LISTENERS, f'LISTEN "{LOG_CHANNEL}"')
+        # Where not even our own is to be seen, nothing is known of others.
+        return [row["pid"] for row in rows] != [own]

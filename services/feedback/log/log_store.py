@@ -144,14 +144,20 @@ class LogRow(NamedTuple):
     entry: bytes
 
 
-async def append_events(connection: Connection, events: PreparedEvents) -> Appended:
+async def append_events(
+    connection: Connection, events: PreparedEvents, notify: bool = True
+) -> Appended:
     """Append events whose ids are distinct, in one durable transaction.
+
+    `notify`: whether other processes listen; those who append many events tell them anyway.
 
     Raises:
         StoreUnavailableError: it is not known whether anything was appended; the same call may
             be repeated.
 
     """
+    if len(events) == 1 and not events.reasons[0]:
+        return await _append_event(connection, events, notify)
     with store_faults():
         row = await one_row(
             connection,
@@ -170,6 +176,25 @@ async def append_events(connection: Connection, events: PreparedEvents) -> Appen
         pairs = zip(row["known_sequences"], row["known_fingerprints"], strict=True)
         known = [None if pair[0] is None else pair for pair in pairs]
     return Appended(row["epoch"], row["before"], row["accepted_at_us"], known)
+
+
+async def _append_event(connection: Connection, event: PreparedEvents, notify: bool) -> Appended:
+    """Append the only event there is."""
+    with store_faults():
+        epoch, before, accepted_at_us, sequence, fingerprint = await one_row(
+            connection,
+            "SELECT epoch, before, accepted_at_us, known_sequence, known_fingerprint"
+            " FROM append_event($1, $2, $3, $4, $5, $6, $7)",
+            SHARD,
+            event.tenants[0],
+            event.event_ids[0],
+            event.fingerprints[0],
+            event.user_keys[0],
+            event.entries[0],
+            notify,
+        )
+    known = None if sequence is None else [(sequence, fingerprint)]
+    return Appended(epoch, before, accepted_at_us, known)
 
 
 async def append_entries(connection: Connection, entries: Sequence[NewEntry]) -> Position:
