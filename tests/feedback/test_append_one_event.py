@@ -9,6 +9,7 @@ import asyncpg
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from services.common.database import Connection
 from services.common.migrations import migrate
 from services.feedback.feed_server.log_hub import LogHub
 from services.feedback.log.log_reader import LogReader
@@ -50,7 +51,7 @@ def event_of(chance: random.Random) -> PreparedEvents:
     )
 
 
-async def append_as_many(connection: asyncpg.Connection, events: PreparedEvents) -> Appended:
+async def append_as_many(connection: Connection, events: PreparedEvents) -> Appended:
     """Append by the function for many."""
     row = await connection.fetchrow(
         "SELECT * FROM append_stamped_events($1, $2, $3, $4, $5, $6, $7)",
