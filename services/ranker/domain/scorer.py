@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, in_place, open_session
+from services.common.onnx_model import (
+    INPUTS,
+    OUTPUTS,
+    SCORER,
+    Affine,
+    affine_of,
+    in_place,
+    open_session,
+)
 from services.ranker.domain.arrays import Float32s
 
 ROWS = 256
@@ -48,6 +56,8 @@ class Scorer:
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(INPUTS[SCORER], in_place(self._room))
         self._binding.bind_ortvalue_output(OUTPUTS[SCORER], in_place(self._scored))
+        self.affine: Affine | None = affine_of(model, SCORER)
+        """What it computes, where that is known: then nobody need run the model."""
 
     def scores(self, features: Float32s) -> Float32s:
         """Return the scores [n, outcomes] of features [n, columns].
