@@ -25,8 +25,8 @@ from services.ranker.request_context import Freshness, RequestContext, RequestCo
 from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import (
     degradation_messages,
-    drops_message,
     filter_of,
+    put_drops,
 )
 from services.ranker.slate_id import SlateIds
 from services.ranker.slate_log import ServedSlate, SlateLog
@@ -81,22 +81,23 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
         _check_filter(checks, request)
         checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
-        if request.HasField("as_of"):
-            wrong_time = time_fault(request.as_of)
-            if wrong_time:
-                checks.fail("as_of", wrong_time)
+        as_of = request.as_of if request.HasField("as_of") else None
+        if as_of is not None and (wrong_time := time_fault(as_of)):
+            checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
         checks.done()
         rule = self._seen_rules.value.of(request.surface)
         wanted = filter_of(request, rule, request.excluded_item_ids)
-        found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
-        )
-        shown = not request.preview and not request.HasField("as_of")
-        logged = shown and self._slate_log.wanted()
+        user_key = user_key_of(request.subject)
+        found = self._contexts.at_once(tenant, user_key, freshness)
+        if found is None:
+            found = await self._contexts.personal(
+                tenant, user_key, freshness, seconds_to_wait(context)
+            )
+        logged = as_of is None and not request.preview and self._slate_log.wanted()
         # Making the slate is one turn of the event loop: both positions are of its moment.
         making = time.perf_counter()
-        now = _shown_at(request)
+        now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         slate = self._slates.recommend(
             found.replica,
             found.generation,
@@ -115,16 +116,15 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             generation_id=found.generation.generation_id,
             policy=POLICY,
             stale=found.stale,
-            degradations=self._degradations(found, slate),
-            drops=drops_message(slate.drops),
             unknown_subject=found.user.unknown,
-            unknown_categories=unknown_categories(found.replica.catalogue, wanted),
         )
+        put_drops(response.drops, slate.drops)
+        response.degradations.extend(self._degradations(found, slate))
+        response.unknown_categories.extend(unknown_categories(found.replica.catalogue, wanted))
         self._metrics.make_seconds.observe(time.perf_counter() - making)
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
-            key = user_key_of(request.subject)
-            self._traces.served(tenant, key, began, response.slate_id, caller)
+            self._traces.served(tenant, user_key, began, response.slate_id, caller)
         if logged and slate.items:
             served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6))
             self._slate_log.offer(served)
@@ -147,9 +147,12 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
-        found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
-        )
+        user_key = user_key_of(request.subject)
+        found = self._contexts.at_once(tenant, user_key, freshness)
+        if found is None:
+            found = await self._contexts.personal(
+                tenant, user_key, freshness, seconds_to_wait(context)
+            )
         slate, unranked = self._slates.rank(
             found.replica,
             found.generation,
@@ -213,13 +216,6 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         degradations = [*found.degradations, *slate.degradations]
         self._metrics.answered(found.stale, degradations)
         return degradation_messages(degradations)
-
-
-def _shown_at(request: pb.RecommendRequest) -> float:
-    """Return the time that a slate is made for, in unix seconds."""
-    if not request.HasField("as_of"):
-        return time.time()
-    return request.as_of.seconds + request.as_of.nanos / 1e9
 
 
 def _freshness(
