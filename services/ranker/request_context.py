@@ -6,6 +6,7 @@ from typing import NamedTuple
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.position import Position
 from services.common.reloadable import Reloadable
+from services.common.validation import DEFAULT_WAIT_SECONDS
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -23,6 +24,10 @@ class Freshness(NamedTuple):
     min_learned_position: Position | None
     budget_seconds: float
     strict: bool
+
+
+WHATEVER = Freshness(None, None, DEFAULT_WAIT_SECONDS, strict=False)
+"""What a caller asks for that says nothing about it."""
 
 
 class RequestContext(NamedTuple):

@@ -21,7 +21,12 @@ from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY
 from services.ranker.metrics import RankerMetrics
-from services.ranker.request_context import Freshness, RequestContext, RequestContexts
+from services.ranker.request_context import (
+    WHATEVER,
+    Freshness,
+    RequestContext,
+    RequestContexts,
+)
 from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import (
     degradation_messages,
@@ -119,8 +124,11 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             unknown_subject=found.user.unknown,
         )
         put_drops(response.drops, slate.drops)
-        response.degradations.extend(self._degradations(found, slate))
-        response.unknown_categories.extend(unknown_categories(found.replica.catalogue, wanted))
+        # Of most there is nothing to say, and after a pause each function costs microseconds.
+        if found.stale or found.degradations or slate.degradations:
+            response.degradations.extend(self._degradations(found, slate))
+        if wanted.categories or wanted.excluded_categories:
+            response.unknown_categories.extend(unknown_categories(found.replica.catalogue, wanted))
         self._metrics.make_seconds.observe(time.perf_counter() - making)
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
@@ -223,10 +231,14 @@ def _freshness(
 ) -> Freshness:
     # Nothing of a user is in an answer of SimilarItems.
     events = b"" if isinstance(request, pb.SimilarItemsRequest) else request.min_position
+    learned = request.min_learned_position
+    budget = request.wait_budget if request.HasField("wait_budget") else None
+    if not events and not learned and budget is None and not request.strict:
+        return WHATEVER
     return Freshness(
         checks.position("min_position", events),
-        checks.position("min_learned_position", request.min_learned_position),
-        checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget),
+        checks.position("min_learned_position", learned),
+        checks.wait("wait_budget", budget),
         request.strict,
     )
 

@@ -171,7 +171,9 @@ class CompiledSlates:
         there, without_excluded, left = self._draft.eligible(
             servable,
             held,
-            catalogue.find_all(wanted.excluded_item_ids),
+            catalogue.find_all(wanted.excluded_item_ids)
+            if wanted.excluded_item_ids
+            else NO_ORDINALS,
             None if wanted.allow_seen else user.seen.entries(),
             None if rule.is_all_forever else replica.users.kinds.hides_us(rule),
             round(now * 1e6),
