@@ -1,5 +1,6 @@
 """Entries to and from the wire, and the checks of what came."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,8 @@ _LAST_US = 253_402_300_800 * 1_000_000 - 1
 _LONGEST_NAME = 1024
 _INDICES = ("users", "items", "types")
 _OFFSETS = ("time_offsets_us", "sequence_offsets", "accepted_offsets_us")
+_FEW = 16
+"""Of so many values looking at each is cheaper than at all of them as an array."""
 
 
 class RefusedEntriesError(ValueError):
@@ -151,13 +154,17 @@ def _events(
         _refuse("columns differ in length")
     if not rows:
         return NO_EVENTS
-    if not np.isfinite(weights).all():
+    if not _are_finite(weights):
         _refuse("weights: a value is not finite")
     if wire.values and np.isinf(values).any():
         _refuse("values: a value is infinite")
     # Most stretches have few events: one array for all of them costs what one column does.
-    table = np.array([list(column) for column in columns], np.int64)
-    smallest, largest = table.min(axis=1).tolist(), table.max(axis=1).tolist()
+    held = [list(column) for column in columns]
+    table = np.array(held, np.int64)
+    if rows <= _FEW:
+        smallest, largest = list(map(min, held)), list(map(max, held))
+    else:
+        smallest, largest = table.min(axis=1).tolist(), table.max(axis=1).tolist()
     for name, most, bound in zip(_INDICES, largest[:3], sizes, strict=True):
         if most >= bound:
             _refuse(f"{name}: {most} is not below {bound}")
@@ -240,9 +247,15 @@ def _check_sequences(what: str, sequences: Ints, message: pb.Entries) -> None:
     if not sequences.size:
         return
     rising = sequences.size == 1 or (sequences[1:] > sequences[:-1]).all()
-    within = message.after_sequence < sequences[0] and sequences[-1] <= message.through_sequence
-    if not (rising and within):
+    first, last = int(sequences[0]), int(sequences[-1])
+    if not (rising and message.after_sequence < first and last <= message.through_sequence):
         _refuse(f"{what}.sequence_offsets: not rising within the stretch")
+
+
+def _are_finite(values: Floats) -> bool:
+    if values.size <= _FEW:
+        return all(map(math.isfinite, values.tolist()))
+    return bool(np.isfinite(values).all())
 
 
 def _refuse(what: str) -> None:
