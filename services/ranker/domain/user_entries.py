@@ -44,11 +44,31 @@ class UserEntries:
         else:
             lost = []
         before = {user: state.sequence for user, state in states.items()}
-        if len(entries.events):
+        if len(entries.events) == 1:
+            self._add_event(states, ordinals, kinds)
+        elif len(entries.events):
             self._add_events(states, ordinals, kinds)
         if entries.vectors:
             self._set_vectors(states, before)
         return lost
+
+    def _add_event(
+        self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
+    ) -> None:
+        """Add the only event: what `_add_events` does, at the cost of a third."""
+        events = self._entries.events
+        state = states.get(events.users.item())
+        sequence = events.sequences.item()
+        if state is None or sequence <= state.sequence:
+            return
+        item = ordinals([self._entries.item_ids[events.items.item()]]).item()
+        kind = self._entries.types[events.types.item()]
+        weight, time_us = events.weights.item(), events.times_us.item()
+        state.add(
+            np.array([(item, weight, time_us / 1e6)], RECENT),
+            np.array([(item, kinds.number(kind, weight < 0), time_us)], SEEN),
+            sequence,
+        )
 
     def _add_events(
         self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
