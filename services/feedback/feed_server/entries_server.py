@@ -77,7 +77,7 @@ class EntriesServer:
                     self._metrics.sent.inc()
                     yield message
                 # Who read from the table is ahead of our hub, and waits until that moves.
-                elif await self._hub.news.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
+                elif await self._hub.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
                     if request.gather_ms:
                         await asyncio.sleep(request.gather_ms / 1e3)
                 else:

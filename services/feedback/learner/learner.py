@@ -195,7 +195,7 @@ class Learner:
                 more = (
                     len(rows) == self._times.step_entries
                     or rows[-1].sequence > self._state.applied.sequence
-                    or self._log.head.sequence > self._state.applied.sequence
+                    or self._log.newest > self._state.applied.sequence
                 )
                 if more:
                     continue
@@ -215,14 +215,18 @@ class Learner:
     async def _next_rows(self) -> Sequence[LogRow]:
         """Return what follows in the log, up to a step: held in this process, or read."""
         applied = self._state.applied
-        if self._log.head.epoch == applied.epoch:
+        # What was announced while nobody waited is only in the table.
+        if self._log.head.epoch == applied.epoch and self._log.newest == self._log.head.sequence:
             held = self._log.after(applied.sequence, self._times.step_entries)
             if held is not None:
                 return held
         return await self._read_rows()
 
     async def _read_rows(self) -> Sequence[LogRow]:
-        return await self._store.read_log(self._state.applied.sequence, self._times.step_entries)
+        applied = self._state.applied
+        rows = await self._store.read_log(applied.sequence, self._times.step_entries)
+        self._log.found(applied.epoch, applied.sequence, rows)
+        return rows
 
     def _overdue_in(self) -> float:
         """Return the seconds until a tick is needed, so that vectors of users are sent."""
@@ -252,7 +256,7 @@ class Learner:
         """
         head, applied = self._log.head, self._state.applied
         follows = head.epoch == applied.epoch and head.sequence >= applied.sequence
-        await self._log.news.wait(applied.sequence if follows else head.sequence, seconds)
+        await self._log.wait(applied.sequence if follows else head.sequence, seconds)
 
     async def _checkpoint_when_due(self, term: int) -> None:
         """Write a checkpoint beside the steps: only making its bytes holds them up."""
