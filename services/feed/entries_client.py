@@ -276,9 +276,7 @@ class EntriesClient:
         for one in fresh:
             if one.after_sequence >= self._news_after:
                 for own in one.tenants:
-                    self._metrics.visible.passed(
-                        own.events.accepted_us.tolist(), own.events.sequences.tolist(), began
-                    )
+                    self._metrics.visible.passed(*own.events.acceptances(), began)
 
     def _hear(self, head_sequence: int) -> None:
         self.head_sequence = head_sequence

@@ -119,8 +119,7 @@ class EntriesServer:
         self._pushed = entries.through_sequence
         now = time.time()
         for own in entries.tenants:
-            events = own.events
-            self._metrics.pushed.passed(events.accepted_us.tolist(), events.sequences.tolist(), now)
+            self._metrics.pushed.passed(*own.events.acceptances(), now)
 
 
 def _begin(request: pb.FollowEntriesRequest, head: LogHead) -> int:
