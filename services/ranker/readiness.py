@@ -14,7 +14,7 @@ from services.feed.progress import Progress
 from services.ranker.domain.visibility import Overlays
 from services.ranker.profile_probe import ProfileProbe
 
-_EVERY_SECONDS = 0.05
+_EVERY_SECONDS, _EVERY_SECONDS_READY = 0.05, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Readiness:
                     asking.result()
                 self.refresh()
                 await health.set_ready(self.ready)
-                await asyncio.sleep(_EVERY_SECONDS)
+                await asyncio.sleep(_EVERY_SECONDS_READY if self.ready else _EVERY_SECONDS)
         finally:
             asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
