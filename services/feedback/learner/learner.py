@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class Learner:
         self._checkpoint_bytes = 0
         self._frame_bytes = 0
         self._checkpoint_at = 0.0
+        self._alive_at = -math.inf
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
@@ -161,9 +163,16 @@ class Learner:
                 await self._store.rest()
 
     async def _beat(self, term: int) -> None:
+        """Say that we lead while no step does."""
+        every = self._times.lease_seconds / 3
+        self._alive_at = -math.inf
         while True:
-            await self._store.heartbeat(term)
-            await asyncio.sleep(self._times.lease_seconds / 3)
+            left = self._alive_at + every - time.monotonic()
+            if left <= 0:
+                await self._store.heartbeat(term)
+                self._alive_at = time.monotonic()
+                left = every
+            await asyncio.sleep(left)
 
     async def _follow_log(
         self, term: int, heartbeat: asyncio.Task[None], own_session: asyncpg.Connection
@@ -239,8 +248,11 @@ class Learner:
             frame, after = await self._state.advance(rows)
         content = frame.SerializeToString()
         self._frame_bytes += len(content)
+        committed_at = time.monotonic()
         with self._metrics.commit.time():
             await self._store.commit_step(term, before, after, content)
+        # It moved the heartbeat, too.
+        self._alive_at = committed_at
         self._hub.offer(CommittedFrame(after.epoch, after.version, after.sequence, content))
         for tenant, changes in self._state.slate_changes:
             self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
