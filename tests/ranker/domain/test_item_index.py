@@ -246,6 +246,20 @@ def test_lists_find_nearly_all_and_look_at_little(share: float) -> None:
 
 
 @needs_core
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.01])
+def test_many_vectors_without_any_structure_are_found(share: float) -> None:
+    """Lists are not worth it there, but signs are."""
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((20_000, 96)).astype(np.float32) / np.float32(96**0.5)
+    biases = rng.normal(0, 0.1, 20_000).astype(np.float32)
+    index = ItemIndex(96, CORE, None, lambda index: None, Sizes(3, 1000, signs=1000))
+    index.grow(len(vectors))
+    index.assign(np.arange(len(vectors)), vectors, biases)
+    adopt_if_asked(index)
+    assert recall(index, vectors, biases, rng.random(20_000) < share) >= 0.98
+
+
+@needs_core
 def test_a_filter_that_goes_with_the_lists_loses_nothing() -> None:
     """One category is one cluster: other users' lists hold none of it."""
     vectors, biases = clustered(1, 20_000)
