@@ -184,6 +184,7 @@ constexpr size_t BLOCK = harken::SIGN_ROWS;
 // Rows of one list: what a first look at signs reads is apart, to be read in one go.
 struct alignas(64) Front {
     float weights[BLOCK], reaches[BLOCK];
+    int32_t ordinals[BLOCK];
     // Signs lie behind: see Kernels::sign_passes.
     uint8_t *signs() { return reinterpret_cast<uint8_t *>(this + 1); }
 };
@@ -191,7 +192,6 @@ struct alignas(64) Front {
 // code * scale is the vector but for an error of length `error` at most.
 struct alignas(64) Back {
     float scales[BLOCK], biases[BLOCK], errors[BLOCK], norms[BLOCK];
-    int32_t ordinals[BLOCK];
     int8_t *codes() { return reinterpret_cast<int8_t *>(this + 1); }
 };
 
@@ -383,7 +383,9 @@ struct Bounded {
 // Items that may be among the best `count`, while their scores are known within bounds.
 class Contenders {
   public:
-    explicit Contenders(size_t count) : count_(count), room_(std::max<size_t>(4 * count, 512)) {}
+    // `guess`: what the best `count` are thought to reach: see `proven`.
+    explicit Contenders(size_t count, float guess = NEVER)
+        : count_(count), room_(std::max<size_t>(4 * count, 512)), least_(guess), guess_(guess) {}
 
     // What is not at least this is not among the best.
     float least() const { return least_; }
@@ -396,6 +398,15 @@ class Contenders {
     const std::vector<Bounded> &left() {
         prune();
         return held_;
+    }
+
+    // Whether so many reach the guess that what was left out for it is not among the best.
+    bool proven() const {
+        if (guess_ == NEVER) return true;
+        const float guess = guess_;
+        return size_t(std::count_if(held_.begin(), held_.end(), [guess](const Bounded &one) {
+                   return one.lower >= guess;
+               })) >= count_;
     }
 
   private:
@@ -412,7 +423,7 @@ class Contenders {
     }
 
     size_t count_, room_;
-    float least_ = NEVER;
+    float least_, guess_;
     std::vector<Bounded> held_;
 };
 
@@ -464,36 +475,24 @@ class VectorLists {
         std::vector<Scored> scored;
         const AskedCodes codes(asked.query, dimension_, stride_);
         if (count == 0 || !std::isfinite(codes.norm)) return best_of(scored, 0);
-        Search one{asked, codes, harken::kernels(plain), Contenders(count), {}};
         std::optional<AskedSigns> signs;
         if (by_signs && signs_ > 0 && codes.error < EVER) {
             signs.emplace(asked.query, dimension_, rotation_, codes.norm);
         }
-        std::vector<Scored> order(lists_.size());
-        for (size_t l = 0; l < order.size(); l++) {
-            const float probe = probes.data()[l];
-            order[l] = {std::isnan(probe) ? NEVER : probe, int64_t(l)};
+        const Kernels &with = harken::kernels(plain);
+        float guess = NEVER;
+        if (signs && lists_.size() == 1) guess = guessed(asked, codes, with, signs->query, count);
+        Search one{asked, codes, with, Contenders(count, guess), {}};
+        look_into(one, probes, enough, signs);
+        if (!one.contenders.proven()) {
+            one.contenders = Contenders(count);
+            look_into(one, probes, enough, signs);
         }
-        // A heap: only as many are put in order as are looked into.
-        const auto later = [](const Scored &a, const Scored &b) { return better(b, a); };
-        std::make_heap(order.begin(), order.end(), later);
-        const bool counting = enough < size_;
-        for (size_t seen = 0; !order.empty() && seen < enough; order.pop_back()) {
-            std::pop_heap(order.begin(), order.end(), later);
-            const List &list = lists_[order.back().ordinal];
-            if (signs) {
-                scan_signs(list, signs->query, one);
-            } else {
-                scan(list, one);
-            }
-            if (counting) seen += eligible_in(list, asked);
-        }
-        one.look_at_waiting(*this);
         const std::vector<Bounded> &left = one.contenders.left();
         scored.reserve(left.size());
         for (size_t i = 0; i < left.size(); i++) {
             if (i + AHEAD < left.size()) asked.fetch(left[i + AHEAD].ordinal);
-            const float score = asked.score(one.with, left[i].ordinal);
+            const float score = asked.score(with, left[i].ordinal);
             if (!std::isnan(score)) scored.push_back({score, left[i].ordinal});
         }
         return best_of(scored, count);
@@ -532,7 +531,7 @@ class VectorLists {
             const Block &block = from.blocks[where.place / BLOCK], &tail = from.blocks[last / BLOCK];
             const size_t to = where.place % BLOCK, of = last % BLOCK;
             Back &hole = *block.back, &end = *tail.back;
-            hole.ordinals[to] = end.ordinals[of];
+            block.front->ordinals[to] = tail.front->ordinals[of];
             hole.scales[to] = end.scales[of];
             hole.biases[to] = end.biases[of];
             hole.errors[to] = end.errors[of];
@@ -543,7 +542,7 @@ class VectorLists {
             for (size_t b = 0; b < signs_; b++) {
                 block.front->signs()[b * BLOCK + to] = tail.front->signs()[b * BLOCK + of];
             }
-            where_[hole.ordinals[to]].place = where.place;
+            where_[block.front->ordinals[to]].place = where.place;
         }
         if (from.size == (from.blocks.size() - 1) * BLOCK) {
             fronts_.give_back(from.blocks.back().front);
@@ -566,7 +565,7 @@ class VectorLists {
             largest = std::max(largest, std::fabs(vector[j]));
             square += double(vector[j]) * vector[j];
         }
-        block.ordinals[place] = ordinal;
+        front.ordinals[place] = ordinal;
         const bool tiny = square > 0 && square < TINY;
         if (!(square < HUGE_SQUARE) || !std::isfinite(bias) || tiny) {
             // Nothing is known of its scores: the second look decides.
@@ -615,29 +614,61 @@ class VectorLists {
         const AskedCodes &codes;
         const Kernels &with;
         Contenders contenders;
-        std::vector<std::pair<Back *, size_t>> waiting;
+        std::vector<std::pair<Block, size_t>> waiting;
 
         void look_at_waiting(const VectorLists &lists) {
             for (const auto &[block, row] : waiting) {
                 int32_t dot;
-                with.code_dots(codes.codes.data(), block->codes() + row * lists.stride_, 1,
+                with.code_dots(codes.codes.data(), block.back->codes() + row * lists.stride_, 1,
                                lists.stride_, &dot);
-                const Bounded found = bounds(*block, row, dot, codes, asked.norms != nullptr);
+                const Bounded found = bounds(block, row, dot, codes, asked.norms != nullptr);
                 if (found.upper >= contenders.least()) contenders.add(found);
             }
             waiting.clear();
         }
     };
 
-    static size_t eligible_in(const List &list, const Question &asked) {
-        size_t alive = 0;
-        for (size_t b = 0; b < list.blocks.size(); b++) {
-            const Back &block = *list.blocks[b].back;
-            const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
-            for (size_t r = 0; r < rows; r++) {
-                const size_t ordinal = block.ordinals[r];
-                alive += ordinal < asked.size && asked.eligible[ordinal];
+    void look_into(Search &one, const Floats &probes, size_t enough,
+                   const std::optional<AskedSigns> &signs) const {
+        std::vector<Scored> order(lists_.size());
+        for (size_t l = 0; l < order.size(); l++) {
+            const float probe = probes.data()[l];
+            order[l] = {std::isnan(probe) ? NEVER : probe, int64_t(l)};
+        }
+        // A heap: only as many are put in order as are looked into.
+        const auto later = [](const Scored &a, const Scored &b) { return better(b, a); };
+        std::make_heap(order.begin(), order.end(), later);
+        const bool counting = enough < size_;
+        for (size_t seen = 0; !order.empty() && seen < enough; order.pop_back()) {
+            std::pop_heap(order.begin(), order.end(), later);
+            const List &list = lists_[order.back().ordinal];
+            if (order.size() > 1) fetch_first(lists_[order.front().ordinal]);
+            if (signs) {
+                seen += scan_signs(list, signs->query, one, counting, 1);
+            } else {
+                seen += scan(list, one, counting);
             }
+        }
+        one.look_at_waiting(*this);
+        one.contenders.left();
+    }
+
+    // Return what twice as many as are asked for may reach, by some of the only list; no number is
+    // known where that holds too few. Rows that are looked at before much is known are saved.
+    float guessed(const Question &asked, const AskedCodes &codes, const Kernels &with,
+                  const harken::SignQuery &query, size_t count) const {
+        Search trial{asked, codes, with, Contenders(2 * count / EVERY + 8), {}};
+        scan_signs(lists_[0], query, trial, false, EVERY);
+        trial.look_at_waiting(*this);
+        trial.contenders.left();
+        return trial.contenders.least();
+    }
+
+    static size_t eligible_of(const Front &front, size_t rows, const Question &asked) {
+        size_t alive = 0;
+        for (size_t r = 0; r < rows; r++) {
+            const size_t ordinal = front.ordinals[r];
+            alive += ordinal < asked.size && asked.eligible[ordinal];
         }
         return alive;
     }
@@ -649,15 +680,25 @@ class VectorLists {
         }
     }
 
-    // Look through the signs of a list, and at the codes of rows that these let pass.
-    void scan_signs(const List &list, const harken::SignQuery &query, Search &one) const {
+    void fetch_first(const List &list) const {
+        for (size_t b = 0; b < std::min(SOON, list.blocks.size()); b++) {
+            fetch(list.blocks[b].front);
+        }
+    }
+
+    // Look through the signs of a list, one block of `every`, and at the codes of rows that these
+    // let pass; return how many of its rows may be found, if that counts.
+    size_t scan_signs(const List &list, const harken::SignQuery &query, Search &one,
+                      bool counting, size_t every) const {
+        size_t seen = 0;
         bool pass[BLOCK];
         float inverse[BLOCK], nothing[BLOCK];
-        for (size_t b = 0; b < list.blocks.size(); b++) {
+        for (size_t b = 0; b < list.blocks.size(); b += every) {
             Front &front = *list.blocks[b].front;
             Back &block = *list.blocks[b].back;
-            if (b + SOON < list.blocks.size()) fetch(list.blocks[b + SOON].front);
+            if (b + SOON * every < list.blocks.size()) fetch(list.blocks[b + SOON * every].front);
             const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
+            if (counting) seen += eligible_of(front, rows, one.asked);
             const float *weights = front.weights, *reaches = front.reaches;
             if (one.asked.norms != nullptr) {
                 for (size_t r = 0; r < rows; r++) {
@@ -677,7 +718,7 @@ class VectorLists {
                 std::memcpy(&any, pass + at, 8);
                 if (any == 0) continue;
                 for (size_t r = at; r < std::min(at + 8, rows); r++) {
-                    const size_t ordinal = block.ordinals[r];
+                    const size_t ordinal = front.ordinals[r];
                     if (!pass[r] || ordinal >= one.asked.size || !one.asked.eligible[ordinal]) {
                         continue;
                     }
@@ -685,21 +726,25 @@ class VectorLists {
                     for (size_t byte = 0; byte < stride_; byte += 64) {
                         __builtin_prefetch(codes + r * stride_ + byte);
                     }
-                    one.waiting.emplace_back(&block, r);
+                    one.waiting.emplace_back(list.blocks[b], r);
                 }
             }
             if (one.waiting.size() >= WAITING) one.look_at_waiting(*this);
         }
+        return seen;
     }
 
-    // Look through the codes of a list.
-    void scan(const List &list, Search &one) const {
+    // Look through the codes of a list; return how many of its rows may be found, if that counts.
+    size_t scan(const List &list, Search &one, bool counting) const {
+        size_t seen = 0;
         const Question &asked = one.asked;
         int32_t dots[BLOCK] = {};
         bool pass[BLOCK] = {};
         for (size_t b = 0; b < list.blocks.size(); b++) {
+            const Front &front = *list.blocks[b].front;
             Back &block = *list.blocks[b].back;
             const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
+            if (counting) seen += eligible_of(front, rows, asked);
             one.with.code_dots(one.codes.codes.data(), block.codes(), rows, stride_, dots);
             if (asked.norms != nullptr) {
                 std::fill(pass, pass + rows, true);
@@ -711,14 +756,15 @@ class VectorLists {
                 std::memcpy(&any, pass + at, 8);
                 if (any == 0) continue;
                 for (size_t r = at; r < std::min(at + 8, rows); r++) {
-                    const size_t ordinal = block.ordinals[r];
+                    const size_t ordinal = front.ordinals[r];
                     if (!pass[r] || ordinal >= asked.size || !asked.eligible[ordinal]) continue;
                     const Bounded found =
-                        bounds(block, r, dots[r], one.codes, asked.norms != nullptr);
+                        bounds(list.blocks[b], r, dots[r], one.codes, asked.norms != nullptr);
                     if (found.upper >= one.contenders.least()) one.contenders.add(found);
                 }
             }
         }
+        return seen;
     }
 
     // The upper one of `bounds` for many rows, without a branch: what is unknown passes.
@@ -734,29 +780,33 @@ class VectorLists {
     }
 
     // |q . v - q' . v'| <= |q| |v - v'| + |q - q'| |v'|, for q', v' as the codes say.
-    static Bounded bounds(const Back &block, size_t r, int32_t dot, const AskedCodes &query,
+    static Bounded bounds(const Block &of, size_t r, int32_t dot, const AskedCodes &query,
                           bool cosine) {
+        const Back &block = *of.back;
+        const int32_t ordinal = of.front->ordinals[r];
         const float near = float(dot) * (block.scales[r] * query.scale);
         const float missed = block.errors[r];
         const float error =
             query.norm * missed + query.error * (block.norms[r] + missed) + SMALLEST;
         // No number where nothing is known of a row or of the query.
-        if (!(error < EVER)) return {NEVER, EVER, block.ordinals[r]};
+        if (!(error < EVER)) return {NEVER, EVER, ordinal};
         if (cosine) {
             const float inverse = block.norms[r] > 0 ? 1 / block.norms[r] : 0;
             // The norm that divides the exact score may differ in its last bits.
             const float slack = 4e-6f * query.norm;
             return {(near - error) * inverse - slack, (near + error) * inverse + slack,
-                    block.ordinals[r]};
+                    ordinal};
         }
         const float bias = block.biases[r];
         const float slack = error + 3e-7f * std::fabs(bias);
-        return {near + bias - slack, near + bias + slack, block.ordinals[r]};
+        return {near + bias - slack, near + bias + slack, ordinal};
     }
 
     static constexpr size_t SIGNS_FROM = 64, SIGNS_TO = 2048;
     // Of fewer dimensions signs say little; sums of more do not fit.
     static constexpr size_t WAITING = 32;
+    static constexpr size_t EVERY = 16;
+    // One block of so many is looked at for a guess.
     static constexpr size_t SOON = 2;
     // So many blocks before it is needed, one is asked for.
     size_t dimension_, stride_, size_ = 0;

@@ -38,7 +38,7 @@ class Sizes:
 
     codes: int = 1_000
     lists: int = 50_000
-    share: float = 1 / 3
+    share: float = 1 / 8
     signs: int = 50_000
 
 

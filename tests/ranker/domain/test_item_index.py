@@ -203,7 +203,7 @@ def clustered(seed: int, size: int, dimension: int = 32) -> tuple[np.ndarray, np
 
 
 def with_lists(vectors: np.ndarray, biases: np.ndarray) -> ItemIndex:
-    index = ItemIndex(vectors.shape[1], CORE, None, lambda index: None, Sizes(3, 1000))
+    index = ItemIndex(vectors.shape[1], CORE, None, lambda index: None, Sizes(3, 1000, 1 / 3))
     index.grow(len(vectors))
     index.assign(np.arange(len(vectors)), vectors, biases)
     adopt_if_asked(index)
@@ -320,7 +320,7 @@ def test_replicas_that_fold_the_same_answer_the_same() -> None:
 def test_lists_are_asked_for_by_growth_and_by_movement() -> None:
     asked: list[ItemIndex] = []
     vectors, biases = clustered(5, 6_000)
-    index = ItemIndex(32, CORE, None, asked.append, Sizes(3, 1_000))
+    index = ItemIndex(32, CORE, None, asked.append, Sizes(3, 1_000, 1 / 3))
     index.grow(6_000)
     index.assign(np.arange(999), vectors[:999], biases[:999])
     assert asked == []
