@@ -185,6 +185,31 @@ def test_signs_lose_next_to_nothing(dimension: int, uneven: bool, cosine: bool) 
     assert np.mean(shares) >= 0.98
 
 
+@pytest.mark.parametrize("cosine", [False, True])
+def test_what_takes_the_place_of_a_vector_that_moved_is_found(cosine: bool) -> None:
+    """Its codes, signs and lengths go with it, though nobody sets it again."""
+    rng = np.random.default_rng(11)
+    rows, count = 3_000, 50
+    table = rng.standard_normal((rows, 64)).astype(np.float32)
+    table *= np.exp(rng.normal(0, 0.5, (rows, 1))).astype(np.float32)
+    biases = rng.normal(0, 0.5, rows).astype(np.float32)
+    norms = np.sqrt(np.einsum("nd,nd->n", table, table))
+    of = norms if cosine else None
+    lists = core.VectorLists(64, 4)
+    lists.put(np.arange(rows), np.arange(rows) % 4, table, biases)
+    moved = np.sort(rng.permutation(rows)[: rows // 2])
+    lists.put(moved, (moved + 1) % 4, table[moved], biases[moved])
+    shares = []
+    for query in rng.standard_normal((20, 64)).astype(np.float32):
+        asked = (query, table, biases, np.ones(rows, np.bool_), count)
+        best, _ = core.exact_top(*asked, norms=of)
+        probes = np.zeros(4, np.float32)
+        assert lists.search(*asked, probes, rows, norms=of)[0].tolist() == best.tolist()
+        found, _ = lists.search(*asked, probes, rows, norms=of, by_signs=True)
+        shares.append(np.isin(best, found).mean())
+    assert np.mean(shares) >= 0.98
+
+
 def test_signs_of_what_is_no_number_let_it_pass() -> None:
     rng = np.random.default_rng(3)
     query, table, biases, norms, eligible = table_of(rng, 300, 64, 1.0)
