@@ -25,7 +25,7 @@ _AT_ONCE = 256
 """Rows that are put into new lists between two calls: well below a millisecond."""
 _ROW_OF_CODES = 1 / 3
 """What looking at the code of a row costs, to reading a vector somewhere in the table."""
-_ROW_OF_SIGNS = 1 / 8
+_ROW_OF_SIGNS = 1 / 24
 """What looking at its signs does, with codes of those that these let pass."""
 
 
@@ -33,11 +33,12 @@ _ROW_OF_SIGNS = 1 / 8
 class Sizes:
     """From how many vectors on codes, signs before codes, and lists are used, and which share of
     the vectors lists may look at and still be used: as measured at d = 128
-    (tests/benchmarks/index.py).
+    (tests/benchmarks/index.py). Up to 10^6 vectors as learned ones are, signs of all were faster
+    than lists at every size: above, time grows with the catalogue.
     """
 
     codes: int = 1_000
-    lists: int = 50_000
+    lists: int = 4_000_000
     share: float = 1 / 8
     signs: int = 50_000
 
@@ -64,12 +65,12 @@ class MemoryTable:
 class ItemIndex:
     """The largest vector . user + bias, over rows that are item ordinals.
 
-    Few vectors are all looked at. Of more, 8-bit codes are, and then the vectors of those that
-    can be among the best: the answer is the same. Of many, one bit a dimension is looked at first,
-    and codes where it lets hope; and, where that saves much, only what is in the lists that promise
-    most: at least .98 of the answer is the same. Lists are made anew beside those that serve when
-    the index has grown or its vectors have moved: see `wants_training`. Where few items are
-    eligible, their vectors are all looked at, however many there are.
+    Few vectors are all looked at. Of more, 8-bit codes are, and then the vectors of those that can
+    be among the best: the answer is the same. Of many, one bit a dimension is looked at first, and
+    codes where that lets hope; of very many, where it saves much, only what is in the lists that
+    promise most: at least .98 of the answer is the same. Lists are made anew beside those that
+    serve when the index has grown or its vectors have moved: see `wants_training`. Where few items
+    are eligible, their vectors are all looked at, however many there are.
     """
 
     def __init__(
