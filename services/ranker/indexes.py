@@ -25,13 +25,13 @@ class Indexes:
     """Makes indexes, and makes their lists when they ask for it: one after the other, beside."""
 
     def __init__(
-        self, scans: Scans | None, folder: Path | None = None, sizes: Sizes = Sizes()
+        self, scans: Scans | None, folder: Path | None = None, sizes: Sizes | None = None
     ) -> None:
         """`scans`: the compiled core. `folder`: where vectors lie in files; None: in memory.
-        `sizes`: which kind of index is used from where on.
+        `sizes`: which kind of index is used from where on; None: as measured.
         """
         self._scans = scans
-        self._sizes = sizes
+        self._sizes = sizes or Sizes()
         self._folder = folder
         self._asking: asyncio.Queue[ItemIndex] = asyncio.Queue()
 
