@@ -1,7 +1,9 @@
 """What the index of item vectors costs and finds, by size. Its bias: made vectors, not learned.
 
 They are made after learned ones: iALS of the trainer, d = 128, on ratings of films (9,066 items)
-and reviews of games (23,715), scaled as the trainer does, and users as fold-in makes them. There,
+and reviews of games (23,715), scaled as the trainer does, and users as fold-in makes them. Of
+reviews the ridge is .002: at the default of .01 vectors fell into fewer than 8 axes, and at .0005
+spectra are flatter (32 axes .36, 64 .62). Lengths of reviews are of items with five or more. There,
 8 / 16 / 32 / 64 / 96 axes hold .22 to .34 / .35 to .46 / .53 to .61 / .76 to .82 / .90 to .94 of
 the squares (of those made: .29 / .45 / .64 / .83 / .94); cosines to the nearest, the tenth and the
 hundredth are .82 / .68 / .48 (.81 / .68 / .48); lengths over their median have .29 to .58 and 2.8

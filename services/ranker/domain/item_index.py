@@ -33,8 +33,8 @@ _ROW_OF_SIGNS = 1 / 24
 class Sizes:
     """From how many vectors on codes, signs before codes, and lists are used, and which share of
     the vectors lists may look at and still be used: as measured at d = 128
-    (tests/benchmarks/index.py). Up to 10^6 vectors as learned ones are, signs of all were faster
-    than lists at every size: above, time grows with the catalogue.
+    (tests/benchmarks/index.py). Of vectors as learned ones are, lists were no faster than signs of
+    all from 10,000 to 100,000; where they begin is reckoned from there, not measured.
     """
 
     codes: int = 1_000
