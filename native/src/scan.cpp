@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -294,9 +295,11 @@ struct AskedCodes {
 // Chazelle 2009), of the first and of the last dimensions in turn where they are no power of two.
 class Rotation {
   public:
-    explicit Rotation(size_t dimension) : size_((dimension + 7) / 8 * 8), flips_(ROUNDS * size_) {
+    // `turn`: another one for each number.
+    Rotation(size_t dimension, size_t turn)
+        : size_((dimension + 7) / 8 * 8), flips_(ROUNDS * size_) {
         while (2 * power_ <= size_) power_ *= 2;
-        uint64_t state = 0x9E3779B97F4A7C15;
+        uint64_t state = 0x9E3779B97F4A7C15 * (2 * turn + 1);
         for (float &flip : flips_) {
             // xorshift64* (Vigna 2016).
             state ^= state >> 12;
@@ -335,6 +338,10 @@ class Rotation {
     size_t size_, power_ = 1;
     std::vector<float> flips_;
 };
+
+// Blocks are turned in so many ways. The error of an estimate is that of a vector and a query: items
+// with one vector, as new ones of one content have, would all be missed together.
+constexpr size_t TURNS = 4;
 
 // The query for a look at signs: RaBitQ (Gao & Long 2024) with one bit a dimension. With o the
 // turned vector, s its signs and q the turned query, q . s |o|^2 / sum |o_j| is an estimate of
@@ -433,8 +440,9 @@ class VectorLists {
     VectorLists(size_t dimension, size_t lists)
         : dimension_(dimension),
           stride_((dimension + harken::CODE_STEP - 1) / harken::CODE_STEP * harken::CODE_STEP),
-          rotation_(dimension),
-          signs_(dimension >= SIGNS_FROM && dimension <= SIGNS_TO ? rotation_.size() / 8 : 0),
+          rotations_{Rotation(dimension, 0), Rotation(dimension, 1), Rotation(dimension, 2),
+                     Rotation(dimension, 3)},
+          signs_(dimension >= SIGNS_FROM && dimension <= SIGNS_TO ? rotations_[0].size() / 8 : 0),
           fronts_(sizeof(Front) + BLOCK * signs_), backs_(sizeof(Back) + BLOCK * stride_),
           lists_(lists) {
         require(dimension >= 1 && dimension <= 65536, "dimension must be 1..65536");
@@ -475,13 +483,16 @@ class VectorLists {
         std::vector<Scored> scored;
         const AskedCodes codes(asked.query, dimension_, stride_);
         if (count == 0 || !std::isfinite(codes.norm)) return best_of(scored, 0);
-        std::optional<AskedSigns> signs;
+        std::vector<AskedSigns> signs;  // for each turn; none: signs are not looked at
         if (by_signs && signs_ > 0 && codes.error < EVER) {
-            signs.emplace(asked.query, dimension_, rotation_, codes.norm);
+            signs.reserve(TURNS);
+            for (const Rotation &rotation : rotations_) {
+                signs.emplace_back(asked.query, dimension_, rotation, codes.norm);
+            }
         }
         const Kernels &with = harken::kernels(plain);
         float guess = NEVER;
-        if (signs && lists_.size() == 1) guess = guessed(asked, codes, with, signs->query, count);
+        if (!signs.empty() && lists_.size() == 1) guess = guessed(asked, codes, with, signs, count);
         Search one{asked, codes, with, Contenders(count, guess), {}};
         look_into(one, probes, enough, signs);
         if (!one.contenders.proven()) {
@@ -588,12 +599,20 @@ class VectorLists {
         block.biases[place] = bias;
         block.errors[place] = scale * std::sqrt(missed) * 1.001f + norm * 3e-7f;
         block.norms[place] = norm * 1.000001f;
-        if (signs_ > 0) write_signs(front, place, vector, bias);
+        if (signs_ > 0) write_signs(front, where, vector, bias);
     }
 
-    void write_signs(Front &front, size_t place, const float *vector, float bias) {
-        turned_.resize(rotation_.size());
-        rotation_.turn(vector, dimension_, turned_.data());
+    // Which way a block of a list is turned. Of several lists it is that of the list: its rows go
+    // from block to block.
+    size_t turn_of(size_t list, size_t block) const {
+        return (lists_.size() > 1 ? list : block) % TURNS;
+    }
+
+    void write_signs(Front &front, const Where &where, const float *vector, float bias) {
+        const size_t place = where.place % BLOCK;
+        const Rotation &rotation = rotations_[turn_of(where.list, where.place / BLOCK)];
+        turned_.resize(rotation.size());
+        rotation.turn(vector, dimension_, turned_.data());
         double sum = 0, square = 0;
         for (const float one : turned_) {
             sum += std::fabs(one);
@@ -629,7 +648,7 @@ class VectorLists {
     };
 
     void look_into(Search &one, const Floats &probes, size_t enough,
-                   const std::optional<AskedSigns> &signs) const {
+                   const std::vector<AskedSigns> &signs) const {
         std::vector<Scored> order(lists_.size());
         for (size_t l = 0; l < order.size(); l++) {
             const float probe = probes.data()[l];
@@ -641,10 +660,11 @@ class VectorLists {
         const bool counting = enough < size_;
         for (size_t seen = 0; !order.empty() && seen < enough; order.pop_back()) {
             std::pop_heap(order.begin(), order.end(), later);
-            const List &list = lists_[order.back().ordinal];
+            const size_t number = order.back().ordinal;
+            const List &list = lists_[number];
             if (order.size() > 1) fetch_first(lists_[order.front().ordinal]);
-            if (signs) {
-                seen += scan_signs(list, signs->query, one, counting, 1);
+            if (!signs.empty()) {
+                seen += scan_signs(number, signs, one, counting, 1);
             } else {
                 seen += scan(list, one, counting);
             }
@@ -656,9 +676,9 @@ class VectorLists {
     // Return what twice as many as are asked for may reach, by some of the only list; no number is
     // known where that holds too few. Rows that are looked at before much is known are saved.
     float guessed(const Question &asked, const AskedCodes &codes, const Kernels &with,
-                  const harken::SignQuery &query, size_t count) const {
+                  const std::vector<AskedSigns> &signs, size_t count) const {
         Search trial{asked, codes, with, Contenders(2 * count / EVERY + 8), {}};
-        scan_signs(lists_[0], query, trial, false, EVERY);
+        scan_signs(0, signs, trial, false, EVERY);
         trial.look_at_waiting(*this);
         trial.contenders.left();
         return trial.contenders.least();
@@ -688,8 +708,9 @@ class VectorLists {
 
     // Look through the signs of a list, one block of `every`, and at the codes of rows that these
     // let pass; return how many of its rows may be found, if that counts.
-    size_t scan_signs(const List &list, const harken::SignQuery &query, Search &one,
+    size_t scan_signs(size_t number, const std::vector<AskedSigns> &signs, Search &one,
                       bool counting, size_t every) const {
+        const List &list = lists_[number];
         size_t seen = 0;
         bool pass[BLOCK];
         float inverse[BLOCK], nothing[BLOCK];
@@ -711,7 +732,7 @@ class VectorLists {
                 weights = inverse;
                 reaches = nothing;
             }
-            one.with.sign_passes(query, front.signs(), weights, reaches,
+            one.with.sign_passes(signs[turn_of(number, b)].query, front.signs(), weights, reaches,
                                  one.contenders.least(), pass);
             for (size_t at = 0; at < rows; at += 8) {
                 uint64_t any;
@@ -805,12 +826,12 @@ class VectorLists {
     static constexpr size_t SIGNS_FROM = 64, SIGNS_TO = 2048;
     // Of fewer dimensions signs say little; sums of more do not fit.
     static constexpr size_t WAITING = 32;
-    static constexpr size_t EVERY = 16;
-    // One block of so many is looked at for a guess.
+    static constexpr size_t EVERY = 17;
+    // One block of so many is looked at for a guess; of each turn as many.
     static constexpr size_t SOON = 2;
     // So many blocks before it is needed, one is asked for.
     size_t dimension_, stride_, size_ = 0;
-    Rotation rotation_;
+    std::array<Rotation, TURNS> rotations_;
     size_t signs_;  // bytes of a row
     Pieces fronts_, backs_;
     std::vector<float> turned_;

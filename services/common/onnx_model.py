@@ -77,6 +77,9 @@ def affine_of(model: bytes, file: str) -> Affine | None:
 
     graph = onnx.load_model_from_string(model).graph
     constants = {one.name: one for one in graph.initializer}
+    if len(constants) < len(graph.initializer):
+        # Which of two of one name counts, the runtime knows.
+        return None
     given, output = INPUTS[file], OUTPUTS[file]
     last = graph.node[-1].output if graph.node else ()
     if list(last) != [output] or any(node.domain for node in graph.node):
@@ -91,7 +94,13 @@ def affine_of(model: bytes, file: str) -> Affine | None:
             return None
     if not plain or first != given or not {weights, *offsets} <= constants.keys() - {given}:
         return None
-    matrix, *rows = (onnx.numpy_helper.to_array(constants[name]) for name in (weights, *offsets))
+    try:
+        matrix, *rows = (
+            onnx.numpy_helper.to_array(constants[name]) for name in (weights, *offsets)
+        )
+    except ValueError:
+        # It is stricter than the runtime is, say, about segments.
+        return None
     if matrix.ndim != 2 or matrix.dtype != np.float32:
         return None
     row = rows[0] if rows else np.zeros(matrix.shape[1], np.float32)

@@ -185,6 +185,26 @@ def test_signs_lose_next_to_nothing(dimension: int, uneven: bool, cosine: bool) 
     assert np.mean(shares) >= 0.98
 
 
+@pytest.mark.parametrize("dimension", [64, 100, 128])
+@pytest.mark.parametrize("cosine", [False, True])
+def test_signs_do_not_lose_all_items_that_have_one_vector(dimension: int, cosine: bool) -> None:
+    """As new items of one content have: what is said of one of them is wrong of all that are turned
+    alike. Those that lie elsewhere, and score the same, stand in for them.
+    """
+    rng = np.random.default_rng(5)
+    rows, count, alike = 40_000, 200, 400
+    kinds = rng.standard_normal((rows // alike, dimension)).astype(np.float32)
+    table = kinds[rng.permutation(np.arange(rows) % len(kinds))]
+    biases, norms = np.zeros(rows, np.float32), np.sqrt(np.einsum("nd,nd->n", table, table))
+    of = norms if cosine else None
+    lists, _ = in_lists(rng, table, biases, 1)
+    for query in rng.standard_normal((100, dimension)).astype(np.float32):
+        asked = (query, table, biases, np.ones(rows, np.bool_), count)
+        _, best = core.exact_top(*asked, norms=of)
+        _, found = lists.search(*asked, np.zeros(1, np.float32), rows, norms=of, by_signs=True)
+        assert (found >= best[-1]).mean() >= 0.98
+
+
 @pytest.mark.parametrize("cosine", [False, True])
 def test_what_takes_the_place_of_a_vector_that_moved_is_found(cosine: bool) -> None:
     """Its codes, signs and lengths go with it, though nobody sets it again."""

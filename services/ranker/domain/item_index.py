@@ -27,6 +27,8 @@ _ROW_OF_CODES = 1 / 3
 """What looking at the code of a row costs, to reading a vector somewhere in the table."""
 _ROW_OF_SIGNS = 1 / 24
 """What looking at its signs does, with codes of those that these let pass."""
+_OF_SIGNS = range(64, 2049)
+"""Dimensions of vectors that have signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class ItemIndex:
             deeper = max(1.0, count / DEPTH) * (_FOR_COSINE if cosine else 1)
             enough = int(self._enough * deeper)
         looked_at = min(self._held_count, enough * self._held_count / max(alive, 1))
-        by_signs = self._held_count >= self._sizes.signs
+        by_signs = self._held_count >= self._sizes.signs and self.dimension in _OF_SIGNS
         if alive < looked_at * (_ROW_OF_SIGNS if by_signs else _ROW_OF_CODES):
             return self._exact.exact_top(*asked, norms=norms)
         if self._quantizer is not None:

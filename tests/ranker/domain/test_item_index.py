@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -257,6 +258,36 @@ def test_many_vectors_without_any_structure_are_found(share: float) -> None:
     index.assign(np.arange(len(vectors)), vectors, biases)
     adopt_if_asked(index)
     assert recall(index, vectors, biases, rng.random(20_000) < share) >= 0.98
+
+
+class CountingCore:
+    """The core; `looks`: how often it looked at all vectors that are eligible."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(CORE, name)
+
+    def exact_top(self, *asked: Any, **more: Any) -> Any:
+        self.looks += 1
+        assert CORE is not None
+        return CORE.exact_top(*asked, **more)
+
+
+@needs_core
+@pytest.mark.parametrize(("dimension", "looks"), [(63, 1), (64, 0), (2048, 0), (2049, 1)])
+def test_where_there_are_no_signs_codes_of_all_are_not_read_for_few(
+    dimension: int, looks: int
+) -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((1_000, dimension)).astype(np.float32)
+    core: Any = CountingCore()
+    index = ItemIndex(dimension, core, sizes=Sizes(3, signs=1_000))
+    index.grow(1_000)
+    index.assign(np.arange(1_000), vectors, np.zeros(1_000, np.float32))
+    index.search(vectors[0], np.arange(1_000) % 10 == 0, 20)
+    assert core.looks == looks
 
 
 @needs_core

@@ -170,6 +170,31 @@ def doubles(model: ModelProto) -> None:
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
 
 
+def another_of_one_name(model: ModelProto) -> None:
+    weights = np.full((len(FEATURES), 3), 7, np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "weights"))
+
+
+def a_segment(model: ModelProto) -> None:
+    model.graph.initializer[0].segment.end = 4
+
+
+@pytest.mark.parametrize("change", [another_of_one_name, a_segment])
+def test_what_the_runtime_reads_its_own_way_scores_as_it_says(
+    change: Callable[[ModelProto], None],
+) -> None:
+    """Both pass the check of what is published; the oracle is the runtime, which takes the first of
+    two of one name, or, where they are small, the last.
+    """
+    model = ModelProto.FromString(scorer_model(outcomes=3))
+    change(model)
+    scorer = Scorer(model.SerializeToString(), FEATURES, ("buy", "view", "hide"))
+    features = np.random.default_rng(2).normal(0, 3, (9, len(FEATURES))).astype(np.float32)
+    if scorer.affine is not None:
+        found = features @ scorer.affine.weights.T + scorer.affine.offsets
+        np.testing.assert_allclose(found, scorer.scores(features), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "change",
     [
