@@ -12,6 +12,7 @@ from services.feed.columns import to_bytes
 from services.feed.parameters import HeadParameters, OutcomeFigures
 from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
 from services.feedback.learner.model.calibration import CalibrationSums
+from services.feedback.learner.model.choices.learning import ChoiceChanges
 from services.feedback.learner.model.impression import Impression, SlateEvent
 from services.feedback.learner.model.slate_learning import (
     CalibrationChanges,
@@ -46,7 +47,12 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
             ),
             wire.head,
         )
-        wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
+        training = wire.learner.head_training
+        training.accumulators = to_bytes(head.accumulators, "<f8")
+        if head.choices is not None:
+            training.choice_squares = to_bytes(head.choices.squares, "<f8")
+            training.choice_temperatures = to_bytes(head.choices.temperatures, "<f8")
+            training.choice_figures = to_bytes(head.choices.figures, "<f8")
     for one in changes.calibration:
         wire.learner.calibration.add(
             surface=one.surface,
@@ -88,6 +94,7 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
             np.frombuffer(wire.head.parameters, "<f8").reshape(rows, -1),
             np.frombuffer(learner.head_training.accumulators, "<f8").reshape(rows, -1),
             wire.head.slates,
+            _choices_from_wire(learner.head_training),
         )
     changes.calibration = [
         CalibrationChanges(
@@ -105,6 +112,17 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
         for one in learner.calibration
     ]
     return changes if changes.anything else None
+
+
+def _choices_from_wire(wire: pb.HeadTraining) -> ChoiceChanges | None:
+    if not wire.choice_squares:
+        return None
+    temperatures = np.frombuffer(wire.choice_temperatures, "<f8")
+    return ChoiceChanges(
+        np.frombuffer(wire.choice_squares, "<f8").reshape(temperatures.size, -1),
+        temperatures,
+        np.frombuffer(wire.choice_figures, "<f8"),
+    )
 
 
 def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:

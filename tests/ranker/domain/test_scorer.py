@@ -7,8 +7,8 @@ import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from services.common.onnx_model import open_session
-from services.ranker.domain.features import FEATURES
-from services.ranker.domain.scorer import Scorer, UnusableScorerError, scores_or_nan
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer, UnusableScorerError, scores_or_nan
 from tests.ranker.generations import ADDED, scorer_model
 
 

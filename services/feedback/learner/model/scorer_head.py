@@ -124,6 +124,30 @@ class ScorerHead:
         self.slates += len(settled)
         return True
 
+    def move(self, outcome: int, step: Doubles) -> None:
+        """Take a step [columns] off the weights of an outcome, within their bounds."""
+        moved = self.parameters[outcome, 1:-2] - step
+        self.parameters[outcome, 1:-2] = np.clip(moved, *_WEIGHT)
+
+    def blended(
+        self,
+        logits: npt.NDArray[np.floating],
+        features: npt.NDArray[np.floating],
+        weights: Doubles,
+    ) -> Doubles:
+        """Return scores [n] of items as slates have them, by weights [outcomes] of outcomes, for
+        logits [n, outcomes] of the scorer and features [n, columns].
+        """
+        own = self.parameters
+        learned = features @ own[:, 1:-2].T
+        scores: Doubles = _sigmoid(own[:, 0] * logits + learned + own[:, -2]) @ weights
+        return scores
+
+    def blended_alone(self, logits: npt.NDArray[np.floating], weights: Doubles) -> Doubles:
+        """Return the same without what is learned of the order."""
+        scores: Doubles = _sigmoid(logits + self.parameters[:, -2]) @ weights
+        return scores
+
     def restore(self, parameters: Doubles, accumulators: Doubles, slates: int) -> None:
         """Set all of it."""
         shape = (len(self.outcomes), self.columns + 3)

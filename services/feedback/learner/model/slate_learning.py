@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from services.feedback.learner.model.attribution_joiner import (
     AttributionConfig,
     AttributionJoiner,
@@ -17,6 +19,12 @@ from services.feedback.learner.model.calibration import (
     CalibrationSums,
     Doubles,
 )
+from services.feedback.learner.model.choices.learning import (
+    Choice,
+    ChoiceChanges,
+    ChoiceConfig,
+    ChoiceLearning,
+)
 from services.feedback.learner.model.entries import GenerationActivated
 from services.feedback.learner.model.outcome_definition import GenerationOutcomes
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
@@ -28,18 +36,23 @@ class SlateConfig:
 
     joiner: AttributionConfig = field(default_factory=AttributionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    choices: ChoiceConfig = field(default_factory=ChoiceConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
 
 @dataclass(frozen=True, slots=True)
 class HeadChanges:
-    """The head as it is now: parameters, accumulators [outcomes, columns + 3]."""
+    """The head as it is now: parameters, accumulators [outcomes, columns + 3].
+
+    choices: what is learned beside it from events; None: an earlier release wrote it.
+    """
 
     generation_id: str
     outcomes: tuple[str, ...]
     parameters: Doubles
     accumulators: Doubles
     slates: int
+    choices: ChoiceChanges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class SlateLearning:
         self.joiner = AttributionJoiner(config.joiner)
         self.calibration = Calibration(config.calibration)
         self.outcomes = outcomes
-        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, config.head)
+        self._begin(columns)
 
     def activate(self, outcomes: GenerationOutcomes, columns: int) -> None:
         """Learn for another generation from now on: its head starts anew.
@@ -111,7 +124,17 @@ class SlateLearning:
         Slates of earlier generations stay, and train nothing.
         """
         self.outcomes = outcomes
-        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, self.config.head)
+        self._begin(columns)
+
+    def _begin(self, columns: int) -> None:
+        names = self.outcomes.names
+        self.head = ScorerHead(self.outcomes.generation_id, names, columns, self.config.head)
+        self.choices = ChoiceLearning(len(names), columns, self.config.choices)
+
+    def choose(self, choices: Sequence[Choice]) -> bool:
+        """Learn the order from choices; return whether any taught."""
+        weights = np.array([one.weight for one in self.outcomes.definitions], np.float64)
+        return self.choices.learn(choices, self.head, weights)
 
     def due(self, now_us: int) -> bool:
         """Return whether a slate settles at this time of the log."""
@@ -140,7 +163,7 @@ class SlateLearning:
         head = self.head
         return HeadChanges(
             head.generation_id, head.outcomes, head.parameters.copy(), head.accumulators.copy(),
-            head.slates,
+            head.slates, self.choices.changes(),
         )  # fmt: skip
 
     def contents(self) -> SlateChanges:
@@ -178,5 +201,7 @@ class SlateLearning:
             self.head.restore(
                 changes.head.parameters, changes.head.accumulators, changes.head.slates
             )
+            if changes.head.choices is not None:
+                self.choices.restore(changes.head.choices)
         for one in changes.calibration:
             self.calibration.restore((one.surface, one.outcome), one.sums.copy())

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from services.common.arrays import Float32s
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, in_place, open_session
-from services.ranker.domain.arrays import Float32s
 
 ROWS = 256
 """Rows of one run of the model."""

@@ -1,0 +1,197 @@
+"""How the order of candidates is learned from choices: a conditional logit, step by step.
+
+At an event its user would have been shown some candidates, and chose one of them. With u the logit
+of an outcome that the choice is, without place and level,
+
+    u = gain z + w . x        P(i is chosen) = exp(T u_i) / sum over candidates j of exp(T u_j)
+
+(conditional logit: McFadden 1974; the same likelihood as a softmax with full cross-entropy over the
+candidates). Each choice is one step of Adagrad (Duchi, Hazan & Singer 2011) on w, from the order of
+the scorer alone (w = 0) on, pulled towards it. w is that of the head (scorer_head.py), which slates
+and what came of them refine; gain, level and place are theirs alone. T is the scale of logits
+against the odds of choices, and is learned beside.
+
+Bounded: a step by `max_step`, w by the head. Guarded: the place that the scorer alone gives to what
+is chosen is noted beside the place that it got, and where learning has made it worse by more than
+chance, w goes half of the way back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.common.arrays import Float32s
+from services.feedback.learner.model.scorer_head import Doubles, ScorerHead
+
+_TEMPERATURES = (0.5, 32.0)
+_FIGURES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceConfig:
+    """Constants of learning from choices.
+
+    rate: Adagrad's, in logits. first_square: where its sums of squares begin, > 0. pull: towards
+    the scorer's own order, a choice. max_step: largest move of a weight by one choice.
+    temperature, temperature_rate: where T begins, and Adagrad's rate for its logarithm. memory:
+    choices after which one counts 1/e in the guard. least: choices before it judges, bound: how
+    many standard errors worse is more than chance. repeated: share of events on what a user had
+    before, above which repeats are part of what is learned.
+    """
+
+    rate: float = 0.025
+    first_square: float = 16.0
+    pull: float = 1e-4
+    max_step: float = 0.05
+    temperature: float = 4.0
+    temperature_rate: float = 0.02
+    memory: float = 2000.0
+    least: float = 100.0
+    bound: float = 2.0
+    repeated: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What would have been shown, and what was chosen.
+
+    features float32 [n, columns], logits float32 [n, outcomes]: of candidates. chosen: which of
+    them. is_outcome bool [outcomes]: what the choice is.
+    """
+
+    features: Float32s
+    logits: Float32s
+    chosen: int
+    is_outcome: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceChanges:
+    """State of learning from choices as it is now: see ChoiceLearning."""
+
+    squares: Doubles
+    temperatures: Doubles
+    figures: Doubles
+
+
+class ChoiceLearning:
+    """Learns the weights of a head from choices.
+
+    squares float64 [outcomes, columns + 1]: Adagrad's sums, of weights and of log T. temperatures
+    float64 [outcomes]: T. figures float64 [7]: choices so far; then fading sums over choices: how
+    many, of gain of the learned place over the scorer's own, of its square; times that weights went
+    back; and fading sums of events looked at, and of those on an item that its user had before.
+    """
+
+    def __init__(self, outcomes: int, columns: int, config: ChoiceConfig) -> None:
+        self.config = config
+        self.squares: Doubles = np.full((outcomes, columns + 1), config.first_square, np.float64)
+        self.squares[:, -1] = 1.0
+        self.temperatures: Doubles = np.full(outcomes, config.temperature, np.float64)
+        self.figures: Doubles = np.zeros(_FIGURES, np.float64)
+
+    @property
+    def choices(self) -> int:
+        """How many choices taught."""
+        return int(self.figures[0])
+
+    @property
+    def advantage(self) -> float:
+        """Mean gain in 1 / log2(1 + place) by what was learned, over the last thousands."""
+        return float(self.figures[2] / max(self.figures[1], 1.0))
+
+    @property
+    def retreats(self) -> int:
+        """How often weights went back."""
+        return int(self.figures[4])
+
+    @property
+    def repeats(self) -> bool:
+        """Whether users come back to items: then those that a user had are candidates, too."""
+        seen, again = self.figures[5:7].tolist()
+        return bool(seen >= self.config.least / 2 and again > self.config.repeated * seen)
+
+    def look_at(self, again: bool) -> None:
+        """Take note of an event on an item that its user had before, or had not."""
+        self.figures[5:7] *= 1.0 - 1.0 / self.config.memory
+        self.figures[5:7] += (1.0, float(again))
+
+    def learn(self, choices: Sequence[Choice], head: ScorerHead, weights: Doubles) -> bool:
+        """Take a step for each choice, in order; return whether there was any.
+
+        weights [outcomes]: how outcomes make one score. Choices whose logits are not finite teach
+        nothing.
+        """
+        taught = False
+        for choice in choices:
+            if not np.isfinite(choice.logits).all():
+                continue
+            taught = True
+            self._note(choice, head, weights)
+            for outcome in choice.is_outcome.nonzero()[0].tolist():
+                self._step(choice, head, outcome)
+            self._guard(head)
+        return taught
+
+    def changes(self) -> ChoiceChanges:
+        """Return the state as it is now."""
+        return ChoiceChanges(self.squares.copy(), self.temperatures.copy(), self.figures.copy())
+
+    def restore(self, changes: ChoiceChanges) -> None:
+        """Set all of it."""
+        self.squares = np.array(changes.squares, np.float64).reshape(self.squares.shape)
+        self.temperatures = np.array(changes.temperatures, np.float64)
+        self.figures = np.array(changes.figures, np.float64)
+
+    def _step(self, choice: Choice, head: ScorerHead, outcome: int) -> None:
+        config, own = self.config, head.parameters[outcome]
+        learned = own[1:-2]
+        features = choice.features.astype(np.float64)
+        order = own[0] * choice.logits[:, outcome] + features @ learned
+        temperature = float(self.temperatures[outcome])
+        odds = temperature * order
+        odds -= odds.max()
+        errors = np.exp(odds)
+        errors /= errors.sum()
+        errors[choice.chosen] -= 1.0
+        gradient = np.empty(learned.size + 1)
+        gradient[:-1] = temperature * (errors @ features)
+        gradient[:-1] += config.pull * config.first_square * learned
+        gradient[-1] = temperature * (errors @ order)
+        squares = self.squares[outcome]
+        squares += gradient * gradient
+        step = gradient / np.sqrt(squares)
+        head.move(outcome, np.clip(config.rate * step[:-1], -config.max_step, config.max_step))
+        least, most = _TEMPERATURES
+        moved = temperature * np.exp(-config.temperature_rate * step[-1])
+        self.temperatures[outcome] = min(max(moved, least), most)
+
+    def _note(self, choice: Choice, head: ScorerHead, weights: Doubles) -> None:
+        """Count how the choice was placed, with what is learned and without."""
+        learned = _place(choice.chosen, head.blended(choice.logits, choice.features, weights))
+        alone = _place(choice.chosen, head.blended_alone(choice.logits, weights))
+        gain = float(1.0 / np.log2(1.0 + learned) - 1.0 / np.log2(1.0 + alone))
+        self.figures[0] += 1.0
+        self.figures[1:4] *= 1.0 - 1.0 / self.config.memory
+        self.figures[1:4] += (1.0, gain, gain * gain)
+
+    def _guard(self, head: ScorerHead) -> None:
+        count, gains, squares = self.figures[1:4].tolist()
+        if count < self.config.least or gains >= 0.0:
+            return
+        mean = gains / count
+        error = np.sqrt(max(squares / count - mean * mean, 0.0) / count)
+        if -mean > self.config.bound * error:
+            for outcome in range(len(head.outcomes)):
+                head.move(outcome, 0.5 * head.parameters[outcome, 1:-2])
+            # Judged anew from here on.
+            self.figures[1:4] = 0.0
+            self.figures[4] += 1.0
+
+
+def _place(chosen: int, scores: Doubles) -> float:
+    """Return the place, from 1, of one of the scores; equal ones share their mean place."""
+    own = scores[chosen]
+    better = np.count_nonzero(scores > own)
+    return float(better + (np.count_nonzero(scores == own) + 1) / 2)
