@@ -75,9 +75,10 @@ def _choice_of(
     past = [one for one in state.users.past(int(columns.users[index])) if one.moment < moment]
     had = {one.item for one in past}
     learning = state.slates.choices
+    repeats = learning.repeats
     learning.look_at(item in had)
     eligible: Flags = state.items.exists.copy()
-    if not learning.repeats:
+    if not repeats:
         if item in had:
             return
         eligible[list(had)] = False
