@@ -32,6 +32,7 @@ from services.system.replica import SystemReplica
 ITEMS, USERS, WIDTH = 60, 12, 5
 WEIGHTS = np.ones(1)
 VECTOR = COLUMNS.index("vector_z")
+OWN = [place for place, name in enumerate(COLUMNS) if name.startswith("own_")]
 T0_US = 1_700_000_000_000_000
 CORES = [None, find_core()] if find_core() is not None else [None]
 
@@ -88,16 +89,22 @@ def test_what_is_chosen_from_is_what_a_ranker_would_have_shown(
     for step in learner.activate(generation.learner):
         replica.fold(step)
     compared = 0
+    had: dict[bytes, set[str]] = {}
     for number, kind in enumerate(history(np.random.default_rng(3), 150, again)):
-        state: TenantState = learner._states[TENANT]
-        repeats = state.slates.choices.repeats
-        expected = view_of(replica, kind, repeats) if isinstance(kind, Event) else {}
+        expected: dict[str, np.ndarray] = {}
+        if isinstance(kind, Event):
+            had.setdefault(kind.user_key, set())
+            repeated = kind.item_id in had[kind.user_key]
+            had[kind.user_key].add(kind.item_id)
+            expected = view_of(replica, kind, repeated)
         seen.clear()
         for step in learner.take([kind], T0_US + number * 60_000_000):
             replica.fold(step)
         for choice in seen:
             assert isinstance(kind, Event)
             assert len(choice.features) == len(expected)
+            assert all(moved == repeated for moved in choice.moves[OWN].tolist())
+            assert all(moved != repeated for moved in np.delete(choice.moves, OWN).tolist())
             ordered = sorted(expected, key=lambda item: int(item[1:]))
             assert ordered[choice.chosen] == kind.item_id
             theirs = np.array([expected[item] for item in ordered])
@@ -110,9 +117,10 @@ def test_what_is_chosen_from_is_what_a_ranker_would_have_shown(
             assert not taste[1].any() or np.corrcoef(*taste)[0, 1] > 0.97
             compared += 1
     assert compared > 80
-    choices = learner._states[TENANT].slates.choices
-    assert choices.repeats is (again > 0)
-    assert choices.choices == compared
+    state: TenantState = learner._states[TENANT]
+    assert state.slates.choices.choices == compared
+    own = state.slates.head.parameters[0, 1:-2][OWN]
+    assert bool(own.any()) is (again > 0)
 
 
 def head_of(columns: int = WIDTH) -> ScorerHead:
@@ -123,7 +131,8 @@ def choice_of(chance: np.random.Generator, size: int = 20, taste: int = 2) -> Ch
     """A choice of what is largest in one column; the scorer goes by another one."""
     features = chance.standard_normal((size, WIDTH)).astype(np.float32)
     chosen = int(features[:, taste].argmax())
-    return Choice(features, 0.25 * features[:, :1], chosen, np.ones(1, np.bool_))
+    moves = np.ones(WIDTH, np.bool_)
+    return Choice(features, 0.25 * features[:, :1], chosen, np.ones(1, np.bool_), moves)
 
 
 def loss(choice: Choice, head: ScorerHead, temperature: float) -> float:
@@ -211,7 +220,6 @@ def test_state_is_restored_whole() -> None:
     chance = np.random.default_rng(6)
     one, head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
     one.learn([choice_of(chance) for _ in range(20)], head, WEIGHTS)
-    one.look_at(again=True)
     other, other_head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
     changes: ChoiceChanges = one.changes()
     other.restore(changes)

@@ -25,7 +25,7 @@ from services.common.arrays import Float32s
 from services.feedback.learner.model.scorer_head import Doubles, ScorerHead
 
 _TEMPERATURES = (0.5, 32.0)
-_FIGURES = 7
+_FIGURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ class ChoiceConfig:
     the scorer's own order, a choice. max_step: largest move of a weight by one choice.
     temperature, temperature_rate: where T begins, and Adagrad's rate for its logarithm. memory:
     choices after which one counts 1/e in the guard. least: choices before it judges, bound: how
-    many standard errors worse is more than chance. repeated: share of events on what a user had
-    before, above which repeats are part of what is learned.
+    many standard errors worse is more than chance.
     """
 
     rate: float = 0.025
@@ -49,7 +48,6 @@ class ChoiceConfig:
     memory: float = 2000.0
     least: float = 100.0
     bound: float = 2.0
-    repeated: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,15 @@ class Choice:
     """What would have been shown, and what was chosen.
 
     features float32 [n, columns], logits float32 [n, outcomes]: of candidates. chosen: which of
-    them. is_outcome bool [outcomes]: what the choice is.
+    them. is_outcome bool [outcomes]: what the choice is. moves bool [columns]: which weights it
+    teaches.
     """
 
     features: Float32s
     logits: Float32s
     chosen: int
     is_outcome: np.ndarray
+    moves: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class ChoiceLearning:
     """Learns the weights of a head from choices.
 
     squares float64 [outcomes, columns + 1]: Adagrad's sums, of weights and of log T. temperatures
-    float64 [outcomes]: T. figures float64 [7]: choices so far; then fading sums over choices: how
-    many, of gain of the learned place over the scorer's own, of its square; times that weights went
-    back; and fading sums of events looked at, and of those on an item that its user had before.
+    float64 [outcomes]: T. figures float64 [5]: choices so far; then fading sums over choices: how
+    many, of gain of the learned place over the scorer's own, of its square; and times that weights
+    went back.
     """
 
     def __init__(self, outcomes: int, columns: int, config: ChoiceConfig) -> None:
@@ -105,17 +105,6 @@ class ChoiceLearning:
     def retreats(self) -> int:
         """How often weights went back."""
         return int(self.figures[4])
-
-    @property
-    def repeats(self) -> bool:
-        """Whether users come back to items: then those that a user had are candidates, too."""
-        seen, again = self.figures[5:7].tolist()
-        return bool(seen >= self.config.least / 2 and again > self.config.repeated * seen)
-
-    def look_at(self, again: bool) -> None:
-        """Take note of an event on an item that its user had before, or had not."""
-        self.figures[5:7] *= 1.0 - 1.0 / self.config.memory
-        self.figures[5:7] += (1.0, float(again))
 
     def learn(self, choices: Sequence[Choice], head: ScorerHead, weights: Doubles) -> bool:
         """Take a step for each choice, in order; return whether there was any.
@@ -159,6 +148,7 @@ class ChoiceLearning:
         gradient[:-1] = temperature * (errors @ features)
         gradient[:-1] += config.pull * config.first_square * learned
         gradient[-1] = temperature * (errors @ order)
+        gradient[:-1][~choice.moves] = 0.0
         squares = self.squares[outcome]
         squares += gradient * gradient
         step = gradient / np.sqrt(squares)

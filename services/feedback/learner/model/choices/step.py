@@ -1,5 +1,9 @@
 """Learning from the choices among the events of a step, before anything else is learned from them.
 
+What a user had before is chosen from everything, and teaches what having had it is worth. What is
+new to the user is chosen from what is new, and teaches all else: so slates with what users have seen
+and slates without it are both in a good order (of the ways tried on clicks of shops: DECISIONS.md).
+
 Looking at a choice costs about what a slate does. So few are looked at: one in a small step, and of
 a large one as many as fit into a fifth of its time. Which, follows from log sequences alone.
 """
@@ -9,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from services.common.candidate_features import COLUMNS
 from services.common.ranking.recent import RECENT
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.scorer import scores_or_nan
@@ -25,6 +30,7 @@ _COST_OF_ITEM_US = 0.05
 _BUDGET_US = 1250.0
 _BUDGET_OF_EVENT_US = 2.4
 _RECENT_EVENTS = 100
+_OF_OWN: Flags = np.array([name.startswith("own_") for name in COLUMNS])
 _SEED = np.uint64(0x6368_6F69_6365)
 
 
@@ -36,15 +42,13 @@ def choice_step(state: TenantState, columns: EventRows, users: Floats) -> bool:
     """
     if state.scorer is None:
         return False
-    before = state.slates.choices.figures.copy()
     teaches = ((columns.items != NO_ITEM) & (columns.weights > 0)).nonzero()[0]
     looked_at = [
         choice
         for index in chosen_events(columns.sequences[teaches], len(state.items)).tolist()
         for choice in _choice_of(state, columns, users, int(teaches[index]))
     ]
-    state.slates.choose(looked_at)
-    return not np.array_equal(before, state.slates.choices.figures)
+    return state.slates.choose(looked_at)
 
 
 def chosen_events(sequences: Ints, items: int) -> Ints:
@@ -74,13 +78,8 @@ def _choice_of(
     moment = time_us, int(columns.sequences[index])
     past = [one for one in state.users.past(int(columns.users[index])) if one.moment < moment]
     had = {one.item for one in past}
-    learning = state.slates.choices
-    repeats = learning.repeats
-    learning.look_at(item in had)
     eligible: Flags = state.items.exists.copy()
-    if not repeats:
-        if item in had:
-            return
+    if item not in had:
         eligible[list(had)] = False
     rules = RuleTable()
     rules.targets, rules.weights = state.rules.cols, state.rules.vals
@@ -99,7 +98,9 @@ def _choice_of(
         # No source would have shown it: that says nothing about their order.
         return
     assert state.scorer is not None
-    yield Choice(features, scores_or_nan(state.scorer, features), place, is_outcome)
+    yield Choice(
+        features, scores_or_nan(state.scorer, features), place, is_outcome, (item in had) == _OF_OWN
+    )
 
 
 def _recent(past: list[PastEvent]) -> np.ndarray:
