@@ -1,8 +1,8 @@
 """Learning from the choices among the events of a step, before anything else is learned from them.
 
 What a user had before is chosen from everything, and teaches what having had it is worth. What is
-new to the user is chosen from what is new, and teaches all else: so slates with what users have seen
-and slates without it are both in a good order (of the ways tried on clicks of shops: DECISIONS.md).
+new to the user is chosen from what is new, and teaches all else. So slates with what users have
+seen and slates without it are both in a good order (the ways that were tried: DECISIONS.md).
 
 Looking at a choice costs about what a slate does. So few are looked at: one in a small step, and of
 a large one as many as fit into a fifth of its time. Which, follows from log sequences alone.
@@ -98,9 +98,8 @@ def _choice_of(
         # No source would have shown it: that says nothing about their order.
         return
     assert state.scorer is not None
-    yield Choice(
-        features, scores_or_nan(state.scorer, features), place, is_outcome, (item in had) == _OF_OWN
-    )
+    moves: Flags = np.equal(_OF_OWN, item in had)
+    yield Choice(features, scores_or_nan(state.scorer, features), place, is_outcome, moves)
 
 
 def _recent(past: list[PastEvent]) -> np.ndarray:
