@@ -40,6 +40,12 @@ class SlateDraft:
         seen: of SEEN, None: hides nothing. hides_us: for how long, by kind; None: for ever.
         """
 
+    @staticmethod
+    def affine(features: Floats, weights: Floats, offsets: Floats, into: Floats) -> None:
+        """Write features [n, SLATE_COLUMNS] weights^T + offsets, of weights [outcomes, columns]
+        and offsets [outcomes], into `into` [n, outcomes].
+        """
+
     def gather(
         self,
         recent: npt.NDArray[Any],

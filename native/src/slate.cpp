@@ -924,6 +924,35 @@ nb::tuple eligible_items(nb::handle servable, nb::handle held, nb::handle exclud
     return nb::make_tuple(first, second, count);
 }
 
+// features[row] . weights[outcome]: sums side by side, so that none waits for the one before, and of
+// each row alone, so that a candidate has the same score whoever stands beside it.
+float weighed(const float *features, const float *weights) {
+    constexpr int WIDTH = 4;
+    float lanes[WIDTH] = {};
+    int column = 0;
+    for (; column + WIDTH <= COLUMNS; column += WIDTH)
+        for (int lane = 0; lane < WIDTH; ++lane)
+            lanes[lane] += features[column + lane] * weights[column + lane];
+    for (int lane = 0; column < COLUMNS; ++column, ++lane)
+        lanes[lane] += features[column] * weights[column];
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+// into = features weights^T + offsets: what a scorer of one matrix says.
+void affine(nb::handle features, nb::handle weights, nb::handle offsets, nb::handle into) {
+    View<const float> offset(offsets, "offsets", {ANY});
+    std::int64_t outcomes = offset.length();
+    View<const float> weight(weights, "weights", {outcomes, COLUMNS});
+    View<float> scores(into, "into", {ANY, outcomes});
+    std::int64_t count = scores.length();
+    View<const float> rows(features, "features", {count, COLUMNS});
+    for (std::int64_t row = 0; row < count; ++row)
+        for (std::int64_t outcome = 0; outcome < outcomes; ++outcome)
+            scores[row * outcomes + outcome] =
+                weighed(rows.data() + row * COLUMNS, weight.data() + outcome * COLUMNS) +
+                offset[outcome];
+}
+
 } // namespace
 
 void register_slate(nb::module_ &m) {
@@ -934,6 +963,8 @@ void register_slate(nb::module_ &m) {
         .def_static("eligible", &eligible_items, nb::arg("servable"), nb::arg("held"),
                     nb::arg("excluded"), nb::arg("seen").none(), nb::arg("hides_us").none(),
                     nb::arg("now_us"), nb::arg("into"))
+        .def_static("affine", &affine, nb::arg("features"), nb::arg("weights"),
+                    nb::arg("offsets"), nb::arg("into"))
         .def("gather", &Draft::gather, nb::arg("recent"), nb::arg("targets"), nb::arg("weights"),
              nb::arg("popular"), nb::arg("order"), nb::arg("touched"), nb::arg("is_touched"),
              nb::arg("eligible"), nb::arg("nearest"), nb::arg("asked").none(), nb::arg("pool"),

@@ -30,6 +30,9 @@ these bounds. So refusing may take a third of the loop at most."""
 _GROUP_SECONDS, _MOST_GROUP = 0.001, 16
 """How long the first goes of calls that begin without a look around may take together, going by how
 long they took of late, and how many these may be."""
+_CALM_SECONDS = 0.002
+"""After so long without a call the next one is alone: the loop does not go round for others, which
+takes longer than the turn itself. Should others come with it, it does so from the second on."""
 _STANDING_AFTER = 0.5
 """Seconds that calls have been waiting without a pause, after which it is no burst."""
 _FEW = 50
@@ -97,6 +100,9 @@ class AdmissionQueue:
         self._until = 0.0
         self._began = 0.0
         self._idle_at = time.monotonic()
+        self._passed_at = 0.0
+        """When the loop had gone round for the last time."""
+        self._alone = False
         self._begun = 0
         """Since the loop last went round."""
         self._coming = 0
@@ -132,6 +138,7 @@ class AdmissionQueue:
         """Return why a newcomer of a class is shed, if it is."""
         # It came, so there may be more behind it.
         self._rounds = _ROUNDS
+        self._alone = False
         expected = len(self._since) * self._gap.seconds
         return self._late() if expected > self.allowed_seconds() * kind.share else None
 
@@ -159,6 +166,7 @@ class AdmissionQueue:
             return False
         if not self._passing:
             self._begin(1)
+            self._alone = self._began - self._passed_at > _CALM_SECONDS
             return True
         if self._begun < self._group:
             self._begun += 1
@@ -205,6 +213,7 @@ class AdmissionQueue:
         self._since[queued] = None
         self._of[flow] = self._of.get(flow, 0) + 1
         self._rounds = _ROUNDS
+        self._alone = False
         if not self._passing:
             # All places are taken: the next one that is free is for those who wait.
             self._held = True
@@ -250,6 +259,8 @@ class AdmissionQueue:
             self._group = max(1, int(group))
         look = min(max((now - self._began) / 2, _LEAST_LOOK), _MOST_LOOK)
         self._until = now + look
+        if self._alone:
+            self._rounds = 0
         self._round()
 
     def _round(self) -> None:
@@ -279,6 +290,7 @@ class AdmissionQueue:
             self._begin(begun)
             return
         self._passing = False
+        self._passed_at = now
         self._held = bool(self._since)
 
     def _shed_late(self, now: float) -> None:

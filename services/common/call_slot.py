@@ -66,15 +66,25 @@ class Workplace(Protocol):
 class CallSlot:
     """The place of one call."""
 
-    __slots__ = ("_at", "_kind", "flow", "rested")
+    __slots__ = ("_at", "_find_flow", "_flow", "_kind", "rested")
 
-    def __init__(self, at: Workplace, kind: CallClass, flow: tuple[str, str]) -> None:
-        """`flow`: tenant and peer, who both have a share of the waiters."""
+    def __init__(self, at: Workplace, kind: CallClass, flow: Callable[[], tuple[str, str]]) -> None:
+        """`flow` finds tenant and peer, who both have a share of the waiters; most calls do not
+        wait, so it is called when it is first needed.
+        """
         self._at = at
         self._kind = kind
-        self.flow = flow
+        self._find_flow = flow
+        self._flow: tuple[str, str] | None = None
         self.rested = 0.0
         """Seconds that it did not work."""
+
+    @property
+    def flow(self) -> tuple[str, str]:
+        """Return tenant and peer."""
+        if self._flow is None:
+            self._flow = self._find_flow()
+        return self._flow
 
     @contextlib.asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,47 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     # Otherwise bytes may pass for another format than the one that was checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class Affine(NamedTuple):
+    """What a model computes that is a matrix and no more: input [n, columns] weights^T + offsets.
+
+    weights: float32 [outputs, columns]. offsets: float32 [outputs].
+    """
+
+    weights: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.float32]
+
+
+def affine_of(model: bytes, file: str) -> Affine | None:
+    """Return what a model computes, when it is one Gemm, or a MatMul and an Add, of its input and
+    constants: what Harken itself makes. None when it may be anything else. `file`: its name.
+    """
+    import onnx
+
+    graph = onnx.load_model_from_string(model).graph
+    constants = {one.name: one for one in graph.initializer}
+    given, output = INPUTS[file], OUTPUTS[file]
+    last = graph.node[-1].output if graph.node else ()
+    if list(last) != [output] or any(node.domain for node in graph.node):
+        return None
+    match [(node.op_type, *node.input) for node in graph.node]:
+        case [("Gemm", first, weights, *offsets)]:
+            # With what attributes say it would be another sum.
+            plain = not graph.node[0].attribute
+        case [("MatMul", first, weights), ("Add", sums, *offsets)]:
+            plain = list(graph.node[0].output) == [sums]
+        case _:
+            return None
+    if not plain or first != given or not {weights, *offsets} <= constants.keys() - {given}:
+        return None
+    matrix, *rows = (onnx.numpy_helper.to_array(constants[name]) for name in (weights, *offsets))
+    if matrix.ndim != 2 or matrix.dtype != np.float32:
+        return None
+    row = rows[0] if rows else np.zeros(matrix.shape[1], np.float32)
+    if row.shape != matrix.shape[1:] or row.dtype != np.float32:
+        return None
+    return Affine(np.ascontiguousarray(matrix.T), np.ascontiguousarray(row))
 
 
 def in_place(array: npt.NDArray[np.float32]) -> onnxruntime.OrtValue:

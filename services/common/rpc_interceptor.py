@@ -226,7 +226,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             self._in_flight += 1
             task = self.calls.enter(endless=False)
             began, work_began = time.perf_counter(), 0.0
-            slot = CallSlot(self, kind, (tenant_of(raw), peer_of(context)))
+            tenant = tenant_of(raw)
+            slot = CallSlot(self, kind, lambda: (tenant, peer_of(context)))
             try:
                 if not turns.begin():
                     cost = 1 + len(raw) / _BYTES_OF_A_TURN

@@ -15,7 +15,8 @@ from services.common.settings_file import Stamp, stamp_of
 from services.common.settings_source import Loaded, Settings, SettingsError, SettingsSource
 
 WATCH_SECONDS = 2.0
-"""Between two looks at the file: Kubernetes replaces mounted files and sends no signal."""
+"""Between two looks at the file, where there is one: Kubernetes replaces mounted files and sends no
+signal."""
 _log = logger("settings")
 
 
@@ -56,9 +57,10 @@ class SettingsReload(Generic[Settings]):
     async def run(self) -> None:
         """Reload on SIGHUP and after changes of the file, until cancelled."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        pause = None if self._live.value.config_file is None else WATCH_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_SECONDS):
+                async with asyncio.timeout(pause):
                     await self._asked.wait()
             asked = self._asked.is_set()
             self._asked.clear()

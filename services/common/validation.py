@@ -13,7 +13,7 @@ from services.common.position import Position, decode_position
 
 MAX_ID_BYTES = 128
 DEFAULT_TENANT = "default"
-DEFAULT_WAIT = timedelta(milliseconds=100)
+DEFAULT_WAIT_SECONDS = 0.1
 MAX_WAIT = timedelta(seconds=10)
 _YEAR_1, _YEAR_9999 = -62135596800, 253402300799
 MIN_TIME_US, MAX_TIME_US = _YEAR_1 * 1_000_000, _YEAR_9999 * 1_000_000 + 999_999
@@ -122,10 +122,10 @@ class Checks:
             self.fail(field, f"names shard {position.shard}; there is only shard 0")
         return position
 
-    def wait(self, field: str, given: bool, duration: Duration) -> float:
-        """Return a wait budget in seconds, its default when not given."""
-        if not given:
-            return DEFAULT_WAIT.total_seconds()
+    def wait(self, field: str, duration: Duration | None) -> float:
+        """Return a wait budget in seconds, its default when None is given."""
+        if duration is None:
+            return DEFAULT_WAIT_SECONDS
         seconds = duration.seconds + duration.nanos / 1e9
         if not 0 <= seconds <= MAX_WAIT.total_seconds():
             self.fail(field, f"must be 0 to {MAX_WAIT.total_seconds():.0f} s, is {seconds} s")

@@ -8,6 +8,8 @@ import numpy.typing as npt
 MIN_BITS, MAX_BITS = 8, 16
 _PACKED = 64 * 1024
 """Values at once, a multiple of 8: on their way each takes a byte for every bit."""
+_GROUP = 8
+_WORD = np.dtype("<u4")
 
 
 def to_bytes(column: npt.NDArray[np.generic], kind: str) -> bytes:
@@ -58,16 +60,21 @@ def from_packed(content: bytes, bits: int, rows: int) -> npt.NDArray[np.int16]:
     packed = np.frombuffer(content, np.uint8)
     if bits == MAX_BITS:
         return packed.view("<i2").reshape(rows, -1)
-    values = np.empty(size, np.int16)
+    # Eight values fill `bits` whole bytes. Each lies in the four bytes that begin where it does.
+    groups = -(-size // _GROUP)
+    whole = np.zeros(groups * bits + _WORD.itemsize, np.uint8)
+    whole[: packed.size] = packed
+    words = np.empty((groups, _GROUP), np.uint32)
+    for place in range(_GROUP):
+        at, shift = divmod(place * bits, 8)
+        own: npt.NDArray[np.uint32] = np.ndarray((groups,), _WORD, whole, at, (bits,))
+        np.right_shift(own, shift, out=words[:, place])
+    words &= (1 << bits) - 1
+    values = words.view(np.int32)
     sign = 1 << (bits - 1)
-    for start in range(0, size, _PACKED):
-        own = values[start : start + _PACKED]
-        held = np.unpackbits(packed[start // 8 * bits :], count=own.size * bits, bitorder="little")
-        whole = np.zeros((own.size, MAX_BITS), np.uint8)
-        whole[:, :bits] = held.reshape(-1, bits)
-        halves = np.packbits(whole, axis=1, bitorder="little").view("<u2")[:, 0].astype(np.int32)
-        own[:] = (halves ^ sign) - sign
-    return values.reshape(rows, -1)
+    values ^= sign
+    values -= sign
+    return values.astype(np.int16).reshape(-1)[:size].reshape(rows, -1)
 
 
 def to_ints(column: Sequence[int]) -> npt.NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Entries of the log as columns: what takes effect without learning. Arrays only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,35 @@ Flags = npt.NDArray[np.bool_]
 _NO_INTS: Ints = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+class EventRow(NamedTuple):
+    """An event: a value of each column of EventColumns."""
+
+    user: int
+    item: int
+    type: int
+    value: float
+    time_us: int
+    sequence: int
+    weight: float
+    accepted_us: int
+
+
 class EventColumns:
     """Events, each column [n]: indices of users, items and types; values, NaN when none was given;
     event times, unix microseconds; log sequences; weights, negative for explicit negatives and 0
     for events that only count; unix microseconds of their acceptance.
 
     Of retracted events: in the order of their retractions, all else that of the events.
+
+    alone: the event, where it was given as a row; None: they were given as columns. Most stretches
+    of a quiet log have one event, and whoever looks at `alone` first needs no arrays of one: they
+    are made when asked for.
     """
+
+    __slots__ = (
+        "accepted_us", "alone", "items", "sequences", "times_us", "types", "users", "values",
+        "weights",
+    )  # fmt: skip
 
     users: Ints
     items: Ints
@@ -31,10 +53,66 @@ class EventColumns:
     sequences: Ints
     weights: Floats
     accepted_us: Ints
+    alone: EventRow | None
+
+    def __init__(
+        self,
+        users: Ints,
+        items: Ints,
+        types: Ints,
+        values: Doubles,
+        times_us: Ints,
+        sequences: Ints,
+        weights: Floats,
+        accepted_us: Ints,
+    ) -> None:
+        self.alone = None
+        self.users, self.items, self.types = users, items, types
+        self.values, self.times_us, self.sequences = values, times_us, sequences
+        self.weights, self.accepted_us = weights, accepted_us
+
+    @classmethod
+    def of_one(cls, row: EventRow) -> "EventColumns":
+        """Return one event; its weight is rounded to float32."""
+        made = cls.__new__(cls)
+        made.alone = row
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> np.ndarray:
+            """Make the columns of an event that is alone: only these can be missing."""
+            if name not in self.__slots__ or name == "alone":
+                raise AttributeError(name)
+            row = self.alone
+            self.__init__(
+                np.array([row.user], np.int64), np.array([row.item], np.int64),
+                np.array([row.type], np.int64), np.array([row.value], np.float64),
+                np.array([row.time_us], np.int64), np.array([row.sequence], np.int64),
+                np.array([row.weight], np.float32), np.array([row.accepted_us], np.int64),
+            )  # fmt: skip
+            self.alone = row
+            return getattr(self, name)
 
     def __len__(self) -> int:
         """Return how many events there are."""
-        return len(self.users)
+        return len(self.users) if self.alone is None else 1
+
+    def rows(self) -> Iterable[EventRow]:
+        """Return the events one by one."""
+        if self.alone is not None:
+            return (self.alone,)
+        columns = (
+            self.users, self.items, self.types, self.values, self.times_us, self.sequences,
+            self.weights, self.accepted_us,
+        )  # fmt: skip
+        return map(EventRow._make, zip(*(column.tolist() for column in columns), strict=True))
+
+    def acceptances(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Return when they were accepted, unix microseconds, and their sequences."""
+        if self.alone is not None:
+            return (self.alone.accepted_us,), (self.alone.sequence,)
+        return self.accepted_us.tolist(), self.sequences.tolist()
 
     def picked(self, rows: Flags) -> "EventColumns":
         """Return some of the events."""
@@ -103,23 +181,21 @@ class ItemVisibility:
     sequences: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class TenantEntries:
+class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 
     tenant: str
     item_ids: Sequence[str] = ()
     user_keys: Sequence[bytes] = ()
     types: Sequence[str] = ()
-    events: EventColumns = field(default=NO_EVENTS)
-    retracted: EventColumns = field(default=NO_EVENTS)
+    events: EventColumns = NO_EVENTS
+    retracted: EventColumns = NO_EVENTS
     vectors: Sequence[UserVectors] = ()
     facts: Sequence[UserFact] = ()
     items: ItemVisibility | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(NamedTuple):
     """A stretch of the log: all entries after a sequence through another one, by tenant.
 
     accepted_at_us: unix microseconds when its last entry was accepted.

@@ -4,23 +4,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
 import grpc
 from grpc_status import rpc_status
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from services.common.errors import EpochLostError, StoreUnavailableError
 from services.common.logs import logger
 from services.common.pipeline_latency import VISIBLE, PipelineLatency
+from services.common.plain_metrics import Counts, Distributions
 from services.common.status import reason_of
 from services.feed.entries import Entries
 from services.feed.entries_codec import RefusedEntriesError, decode
 from services.feed.feed_lag import FeedLag
 from services.feed.progress import Applied, Progress
-from services.feed.stream import Backoff, ReadAhead, next_message
+from services.feed.stream import Backoff, ReadAhead, StreamReader
 
 _MAX_GATHERED = 256
 _GATHER_THERE_SECONDS = 0.05
@@ -75,7 +76,9 @@ class EntriesMetrics:
         self.sequence = Gauge(
             "harken_entries_applied_sequence", "Log sequence applied.", registry=registry
         )
-        self.entries = Counter("harken_entries", "Entries of the log applied.", registry=registry)
+        self.entries = Counts(
+            "harken_entries", "Entries of the log applied.", (), registry
+        ).labels()
         self.refused = Counter(
             "harken_entries_refused", "Messages with entries refused, as they are wrong.",
             registry=registry,
@@ -83,11 +86,10 @@ class EntriesMetrics:
         self.breaks = Counter(
             "harken_entries_breaks", "Streams of entries that broke.", registry=registry
         )
-        self.apply_seconds = Histogram(
-            "harken_entries_apply_seconds", "Seconds to apply the entries that had gathered.",
-            buckets=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5),
-            registry=registry,
-        )  # fmt: skip
+        self.apply_seconds = Distributions(
+            "harken_entries_apply_seconds", "Seconds to apply the entries that had gathered.", (),
+            (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5), registry,
+        ).labels()  # fmt: skip
         self.visible = loop.stage(VISIBLE)
 
 
@@ -128,7 +130,10 @@ class EntriesClient:
         did."""
         self.head_sequence = 0
         self.last_contact = 0.0
+        # Asked for when somebody looks: what is set with every entry costs more than to fold it.
         metrics.lag_seconds.set_function(lambda: self._lag.seconds(self.connected))
+        metrics.sequence.set_function(lambda: self._sink.progress.applied.sequence)
+        metrics.lag.set_function(self._entries_behind)
 
     def caught_up(self, max_lag: int = 0) -> bool:
         """Return whether the sink has all, but for `max_lag` entries, that the server has."""
@@ -177,9 +182,9 @@ class EntriesClient:
         _log.warning("what was applied is lost", before=before.sequence, now=found.sequence)
 
     async def _follow(self) -> None:
-        call = self._stub.FollowEntries(self._request())
+        reader = StreamReader(self._stub.FollowEntries(self._request()))
         try:
-            first = await self._read(call)
+            first = await self._read(reader)
             if not first.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
             welcome = first.welcome
@@ -195,13 +200,12 @@ class EntriesClient:
             self._note_applied()
             self._set_connected(True)
             if self._gather_seconds is not None:
-                await self._apply_gathered(call)
+                await self._apply_gathered(reader)
             else:
                 while True:
-                    await self._apply([await self._next_entries(call)])
+                    await self._apply([await self._next_entries(reader)])
         finally:
-            # grpc never collects an abandoned call.
-            call.cancel()
+            reader.close()
 
     def _request(self) -> pb.FollowEntriesRequest:
         applied = self._sink.progress.applied
@@ -217,15 +221,15 @@ class EntriesClient:
             request.resume.sequence = applied.sequence
         return request
 
-    async def _read(self, call: grpc.aio.UnaryStreamCall) -> pb.FollowEntriesResponse:
-        message = cast("pb.FollowEntriesResponse", await next_message(call))
+    async def _read(self, reader: StreamReader) -> pb.FollowEntriesResponse:
+        message: pb.FollowEntriesResponse = await reader.next_message()
         self.last_contact = time.monotonic()
         return message
 
-    async def _next_entries(self, call: grpc.aio.UnaryStreamCall) -> Entries:
+    async def _next_entries(self, reader: StreamReader) -> Entries:
         """Return the next entries; take note of heartbeats until then."""
         while True:
-            message = await self._read(call)
+            message = await self._read(reader)
             if message.HasField("entries"):
                 wire = message.entries
                 self.head_sequence = max(self.head_sequence, wire.through_sequence)
@@ -235,9 +239,9 @@ class EntriesClient:
                 self._hear(message.heartbeat.head_sequence)
                 self._note_applied()
 
-    async def _apply_gathered(self, call: grpc.aio.UnaryStreamCall) -> None:
+    async def _apply_gathered(self, reader: StreamReader) -> None:
         """Read on while applying and resting, so that what gathers is applied in one go."""
-        async with ReadAhead(lambda: self._next_entries(call), _MAX_GATHERED) as ahead:
+        async with ReadAhead(lambda: self._next_entries(reader), _MAX_GATHERED) as ahead:
             self._ahead = ahead
             try:
                 while True:
@@ -262,29 +266,27 @@ class EntriesClient:
             expected = one.through_sequence
         if not fresh:
             return
-        began = time.time()
+        began, started = time.time(), time.perf_counter()
         try:
-            with self._metrics.apply_seconds.time():
-                await self._sink.apply(fresh)
+            await self._sink.apply(fresh)
         finally:
+            self._metrics.apply_seconds.observe(time.perf_counter() - started)
             self._note_applied()
         self._metrics.entries.inc(expected - applied)
         for one in fresh:
             if one.after_sequence >= self._news_after:
                 for own in one.tenants:
-                    self._metrics.visible.passed(
-                        own.events.accepted_us.tolist(), own.events.sequences.tolist(), began
-                    )
+                    self._metrics.visible.passed(*own.events.acceptances(), began)
 
     def _hear(self, head_sequence: int) -> None:
         self.head_sequence = head_sequence
         self._lag.head_is(head_sequence)
 
     def _note_applied(self) -> None:
-        sequence = self._sink.progress.applied.sequence
-        self._lag.applied(sequence)
-        self._metrics.sequence.set(sequence)
-        self._metrics.lag.set(max(0, self.head_sequence - sequence))
+        self._lag.applied(self._sink.progress.applied.sequence)
+
+    def _entries_behind(self) -> int:
+        return max(0, self.head_sequence - self._sink.progress.applied.sequence)
 
     def _set_connected(self, connected: bool) -> None:
         self.connected = connected

@@ -1,5 +1,7 @@
 """Entries to and from the wire, and the checks of what came."""
 
+import math
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +13,7 @@ from services.feed.entries import (
     Doubles,
     Entries,
     EventColumns,
+    EventRow,
     Flags,
     Floats,
     Ints,
@@ -27,6 +30,7 @@ _LAST_US = 253_402_300_800 * 1_000_000 - 1
 _LONGEST_NAME = 1024
 _INDICES = ("users", "items", "types")
 _OFFSETS = ("time_offsets_us", "sequence_offsets", "accepted_offsets_us")
+_FLOAT, _DOUBLE = struct.Struct("<f"), struct.Struct("<d")
 
 
 class RefusedEntriesError(ValueError):
@@ -71,6 +75,9 @@ def encode(entries: Entries) -> pb.Entries:
 
 
 def _encode_events(events: EventColumns, entries: Entries, wire: pb.EventColumns) -> None:
+    if events.alone is not None:
+        _encode_event(events.alone, entries, wire)
+        return
     wire.users.extend(events.users.tolist())
     wire.items.extend(events.items.tolist())
     wire.types.extend(events.types.tolist())
@@ -80,6 +87,18 @@ def _encode_events(events: EventColumns, entries: Entries, wire: pb.EventColumns
     wire.sequence_offsets.extend((events.sequences - entries.after_sequence).tolist())
     wire.weights = to_bytes(events.weights, "<f4")
     wire.accepted_offsets_us.extend((events.accepted_us - entries.accepted_at_us).tolist())
+
+
+def _encode_event(event: EventRow, entries: Entries, wire: pb.EventColumns) -> None:
+    wire.users.append(event.user)
+    wire.items.append(event.item)
+    wire.types.append(event.type)
+    if not math.isnan(event.value):
+        wire.values = _DOUBLE.pack(event.value)
+    wire.time_offsets_us.append(event.time_us - entries.accepted_at_us)
+    wire.sequence_offsets.append(event.sequence - entries.after_sequence)
+    wire.weights = _FLOAT.pack(event.weight)
+    wire.accepted_offsets_us.append(event.accepted_us - entries.accepted_at_us)
 
 
 def decode(message: pb.Entries) -> Entries:
@@ -115,10 +134,13 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
         events = retracted = NO_EVENTS
         if wire.HasField("events"):
             events = _events(wire.events, message, sizes)
-            _check_sequences("events", events.sequences, message)
+            if events.alone is not None:
+                _check_within("events", events.alone.sequence, events.alone.sequence, message)
+            else:
+                _check_sequences("events", events.sequences, message)
         if wire.HasField("retracted"):
             retracted = _events(wire.retracted, message, sizes)
-            if (retracted.sequences > message.after_sequence).any():
+            if any(one > message.after_sequence for one in retracted.acceptances()[1]):
                 _refuse("retracted.sequence_offsets: an event is not an earlier one")
         if len(events) and len(retracted):
             _refuse("events and retracted events in one stretch")
@@ -145,20 +167,59 @@ def _events(
         wire.time_offsets_us, wire.sequence_offsets, wire.accepted_offsets_us,
     )  # fmt: skip
     rows = len(wire.users)
-    weights: Floats = np.frombuffer(wire.weights, "<f4")
-    values: Doubles = np.frombuffer(wire.values, "<f8") if wire.values else np.full(rows, np.nan)
-    if any(len(column) != rows for column in (*columns, weights, values)):
+    for column in columns:
+        if len(column) != rows:
+            _refuse("columns differ in length")
+    if len(wire.weights) != _FLOAT.size * rows or len(wire.values) not in (0, _DOUBLE.size * rows):
         _refuse("columns differ in length")
     if not rows:
         return NO_EVENTS
+    if rows == 1:
+        return EventColumns.of_one(_event(wire, message, sizes))
+    weights: Floats = np.frombuffer(wire.weights, "<f4")
+    values: Doubles = np.frombuffer(wire.values, "<f8") if wire.values else np.full(rows, np.nan)
     if not np.isfinite(weights).all():
         _refuse("weights: a value is not finite")
     if wire.values and np.isinf(values).any():
         _refuse("values: a value is infinite")
     # Most stretches have few events: one array for all of them costs what one column does.
     table = np.array([list(column) for column in columns], np.int64)
-    smallest, largest = table.min(axis=1).tolist(), table.max(axis=1).tolist()
-    for name, most, bound in zip(_INDICES, largest[:3], sizes, strict=True):
+    _check_numbers(table.min(axis=1).tolist(), table.max(axis=1).tolist(), message, sizes)
+    base = message.accepted_at_us
+    table[3:] += [[base], [message.after_sequence], [base]]
+    users, items, types, times_us, sequences, accepted_us = table
+    return EventColumns(users, items, types, values, times_us, sequences, weights, accepted_us)
+
+
+def _event(wire: pb.EventColumns, message: pb.Entries, sizes: tuple[int, int, int]) -> EventRow:
+    """Return the only event, checked as columns are, but without arrays: after a pause each of
+    their functions costs microseconds.
+    """
+    (weight,) = _FLOAT.unpack(wire.weights)
+    value = _DOUBLE.unpack(wire.values)[0] if wire.values else math.nan
+    if not math.isfinite(weight):
+        _refuse("weights: a value is not finite")
+    if math.isinf(value):
+        _refuse("values: a value is infinite")
+    numbers = (
+        wire.users[0], wire.items[0], wire.types[0],
+        wire.time_offsets_us[0], wire.sequence_offsets[0], wire.accepted_offsets_us[0],
+    )  # fmt: skip
+    _check_numbers(numbers, numbers, message, sizes)
+    user, item, kind, time_us, sequence, accepted_us = numbers
+    base = message.accepted_at_us
+    return EventRow(
+        user, item, kind, value, base + time_us, message.after_sequence + sequence, weight,
+        base + accepted_us,
+    )  # fmt: skip
+
+
+def _check_numbers(
+    smallest: Sequence[int], largest: Sequence[int], message: pb.Entries,
+    sizes: tuple[int, int, int],
+) -> None:  # fmt: skip
+    """Check the least and the most of each column of numbers."""
+    for name, most, bound in zip(_INDICES, largest, sizes, strict=False):
         if most >= bound:
             _refuse(f"{name}: {most} is not below {bound}")
     for name, least, most in zip(_OFFSETS, smallest[3:], largest[3:], strict=True):
@@ -167,9 +228,6 @@ def _events(
     base = message.accepted_at_us
     if smallest[3] + base < _FIRST_US or largest[3] + base > _LAST_US:
         _refuse("time_offsets_us: a time lies outside the years 1 to 9999")
-    table[3:] += [[base], [message.after_sequence], [base]]
-    users, items, types, times_us, sequences, accepted_us = table
-    return EventColumns(users, items, types, values, times_us, sequences, weights, accepted_us)
 
 
 def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVectors:
@@ -239,10 +297,14 @@ def _check_lengths(rows: int, *columns: np.ndarray) -> None:
 def _check_sequences(what: str, sequences: Ints, message: pb.Entries) -> None:
     if not sequences.size:
         return
-    rising = sequences.size == 1 or (sequences[1:] > sequences[:-1]).all()
-    within = message.after_sequence < sequences[0] and sequences[-1] <= message.through_sequence
-    if not (rising and within):
-        _refuse(f"{what}.sequence_offsets: not rising within the stretch")
+    if not (sequences[1:] > sequences[:-1]).all():
+        _refuse(f"{what}.sequence_offsets: not rising")
+    _check_within(what, int(sequences[0]), int(sequences[-1]), message)
+
+
+def _check_within(what: str, first: int, last: int, message: pb.Entries) -> None:
+    if not (message.after_sequence < first and last <= message.through_sequence):
+        _refuse(f"{what}.sequence_offsets: not within the stretch")
 
 
 def _refuse(what: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
 import grpc
 from grpc_status import rpc_status
@@ -16,7 +16,7 @@ from services.common.logs import logger
 from services.common.status import reason_of
 from services.feed.feed_lag import FeedLag
 from services.feed.progress import Applied, Progress
-from services.feed.stream import Backoff, ReadAhead, next_message
+from services.feed.stream import Backoff, ReadAhead, StreamReader
 
 _MAX_BATCH = 64
 _GATHER_THERE_SECONDS = 1.0
@@ -163,11 +163,12 @@ class FeedClient:
 
     async def _follow(self) -> None:
         call = self._stub.Subscribe()
+        reader = StreamReader(call)
         try:
             nothing = self._sink.progress.applied.version == 0
             anew = self._begins_anew or (nothing and self._restart is not None)
             await _send(call, pb.SubscribeRequest(start=self._start(anew)))
-            welcome = await self._read(call)
+            welcome = await self._read(reader)
             if not welcome.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
             self._hear(welcome.welcome.head_version)
@@ -175,7 +176,7 @@ class FeedClient:
                 {fork.epoch: fork.last_sequence for fork in welcome.welcome.forks}
             )
             if anew and self._restart is not None:
-                await self._restart(self._chunks(call))
+                await self._restart(self._chunks(reader))
                 self._metrics.restarts.inc()
             elif anew:
                 head = welcome.welcome
@@ -185,10 +186,9 @@ class FeedClient:
             self._begins_anew = False
             self._note_applied()
             self._set_connected(True)
-            await self._apply_all(call)
+            await self._apply_all(call, reader)
         finally:
-            # grpc never collects an abandoned call.
-            call.cancel()
+            reader.close()
 
     def _start(self, anew: bool) -> pb.SubscribeStart:
         applied = self._sink.progress.applied
@@ -206,15 +206,15 @@ class FeedClient:
             start.newest.SetInParent()
         return start
 
-    async def _read(self, call: grpc.aio.StreamStreamCall) -> pb.SubscribeResponse:
-        message = cast("pb.SubscribeResponse", await next_message(call))
+    async def _read(self, reader: StreamReader) -> pb.SubscribeResponse:
+        message: pb.SubscribeResponse = await reader.next_message()
         self.last_contact = time.monotonic()
         return message
 
-    async def _chunks(self, call: grpc.aio.StreamStreamCall) -> AsyncIterator[frame_pb2.Frame]:
+    async def _chunks(self, reader: StreamReader) -> AsyncIterator[frame_pb2.Frame]:
         index = 0
         while True:
-            message = await self._read(call)
+            message = await self._read(reader)
             if message.HasField("heartbeat"):
                 continue
             chunk = message.snapshot_chunk
@@ -225,19 +225,19 @@ class FeedClient:
                 return
             index += 1
 
-    async def _apply_all(self, call: grpc.aio.StreamStreamCall) -> None:
+    async def _apply_all(self, call: grpc.aio.StreamStreamCall, reader: StreamReader) -> None:
         """Read on while applying, so that what piles up meanwhile is applied in one go."""
-        async with ReadAhead(lambda: self._next_frame(call), _MAX_BATCH) as ahead:
+        async with ReadAhead(lambda: self._next_frame(reader), _MAX_BATCH) as ahead:
             while True:
                 await self._apply(call, await ahead.gathered())
                 ahead.check()
                 if self._gather_seconds and not ahead.full():
                     await asyncio.sleep(self._gather_seconds)
 
-    async def _next_frame(self, call: grpc.aio.StreamStreamCall) -> frame_pb2.Frame:
+    async def _next_frame(self, reader: StreamReader) -> frame_pb2.Frame:
         """Return the next frame; take note of heartbeats until then."""
         while True:
-            message = await self._read(call)
+            message = await self._read(reader)
             if message.HasField("frame"):
                 frame = message.frame
                 self.head_version = max(self.head_version, frame.version)

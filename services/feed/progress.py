@@ -34,6 +34,7 @@ class Progress:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._asked = asyncio.Event()
+        self._token_of: tuple[Applied, bytes] | None = None
 
     def learn_forks(self, forks: Mapping[int, int]) -> None:
         """Take note of where earlier epochs ended: epoch -> last sequence that is in the log."""
@@ -55,7 +56,12 @@ class Progress:
 
     def position(self) -> bytes:
         """Return the token of the point applied."""
-        return Position(0, self.applied.epoch, self.applied.sequence).encode()
+        # Every slate has one, and most have that of the slate before.
+        last = self._token_of
+        if last is None or last[0] is not self.applied:
+            token = Position(0, self.applied.epoch, self.applied.sequence).encode()
+            last = self._token_of = self.applied, token
+        return last[1]
 
     def forget(self) -> None:
         """Go back to nothing: what was applied is not part of the log."""

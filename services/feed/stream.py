@@ -17,23 +17,76 @@ _LASTING_SECONDS = 5.0
 _T = TypeVar("_T")
 
 
-async def next_message(call: grpc.aio.StreamStreamCall | grpc.aio.UnaryStreamCall) -> Any:
-    """Return the next message of a stream.
+class SilentStreamError(TimeoutError):
+    """Nothing came for too long."""
 
-    Raises:
-        ConnectionError: the stream ended, or the message cannot be decoded.
-        TimeoutError: the stream is silent.
-        grpc.aio.AioRpcError: the stream broke.
 
+class StreamReader:
+    """Reads a stream, by one task at a time; one that is silent is dead, and is cancelled.
+
+    One timer looks after all messages: to set one for each costs more than to read it.
     """
-    async with asyncio.timeout(SILENCE_SECONDS):
-        message = await call.read()
-    if message is grpc.aio.EOF:
-        raise ConnectionError("the server ended the stream")
-    # What gRPC makes of bytes that cannot be decoded.
-    if message is None:
-        raise ConnectionError("a message of the server cannot be decoded")
-    return message
+
+    def __init__(
+        self,
+        call: "grpc.aio.StreamStreamCall | grpc.aio.UnaryStreamCall",
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        """Begin to look after `call`; `close` ends it."""
+        self._call = call
+        self._silence_seconds = silence_seconds
+        self._loop = asyncio.get_running_loop()
+        self._reading_since: float | None = None
+        self._silent = False
+        self._look = self._loop.call_later(silence_seconds, self._look_after)
+
+    def close(self) -> None:
+        """End the stream, and let go of it: grpc never collects an abandoned call."""
+        self._look.cancel()
+        self._call.cancel()
+
+    async def next_message(self) -> Any:
+        """Return the next message.
+
+        Raises:
+            ConnectionError: the stream ended, or the message cannot be decoded.
+            SilentStreamError: the stream is silent.
+            grpc.aio.AioRpcError: the stream broke.
+
+        """
+        self._reading_since = self._loop.time()
+        try:
+            message = await self._call.read()
+        except asyncio.CancelledError:
+            if self._silent and not _is_being_cancelled():
+                raise SilentStreamError(
+                    f"the stream was silent for {self._silence_seconds:g} s"
+                ) from None
+            raise
+        finally:
+            self._reading_since = None
+        if message is grpc.aio.EOF:
+            raise ConnectionError("the server ended the stream")
+        # What gRPC makes of bytes that cannot be decoded.
+        if message is None:
+            raise ConnectionError("a message of the server cannot be decoded")
+        return message
+
+    def _look_after(self) -> None:
+        now = self._loop.time()
+        # While nobody reads, silence says nothing.
+        since = now if self._reading_since is None else self._reading_since
+        left = since + self._silence_seconds - now
+        if left <= 0:
+            self._silent = True
+            self._call.cancel()
+        else:
+            self._look = self._loop.call_later(left, self._look_after)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Backoff:

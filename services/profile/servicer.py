@@ -133,7 +133,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Check what both reads have in common, wait for min_position, and read."""
         tenant = checks.tenant(request.tenant)
         wanted = checks.position("min_position", request.min_position)
-        budget = checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget)
+        given = request.wait_budget if request.HasField("wait_budget") else None
+        budget = checks.wait("wait_budget", given)
         checks.done()
         left = seconds_to_wait(context)
         seconds = budget if left is None else min(budget, left)

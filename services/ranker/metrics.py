@@ -30,9 +30,9 @@ class RankerMetrics:
             "harken_ranker_make_seconds", "Seconds of the CPU-bound part of a slate.", [],
             (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05), registry,
         ).labels()  # fmt: skip
-        users = Counter(
+        users = Counts(
             "harken_ranker_user_lookups", "User states asked for, by outcome.", ["outcome"],
-            registry=registry,
+            registry,
         )  # fmt: skip
         self.user_hits = users.labels("hit")
         self.user_misses = users.labels("miss")

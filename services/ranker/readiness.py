@@ -14,7 +14,9 @@ from services.feed.progress import Progress
 from services.ranker.domain.visibility import Overlays
 from services.ranker.profile_probe import ProfileProbe
 
-_EVERY_SECONDS = 0.05
+_EVERY_SECONDS, _READY_EVERY_SECONDS = 0.05, 1.0
+"""Between two looks, until ready, and from then on: bounds are of seconds and thousands of entries,
+and what there is beyond them is heard of once a second. Who asks for the state has it fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Readiness:
                     asking.result()
                 self.refresh()
                 await health.set_ready(self.ready)
-                await asyncio.sleep(_EVERY_SECONDS)
+                await asyncio.sleep(_READY_EVERY_SECONDS if self.ready else _EVERY_SECONDS)
         finally:
             asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

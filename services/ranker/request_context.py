@@ -1,11 +1,12 @@
 """What every personal answer starts from: a fresh enough replica and the state of its user."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.position import Position
 from services.common.reloadable import Reloadable
+from services.common.validation import DEFAULT_WAIT_SECONDS
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -16,8 +17,7 @@ from services.ranker.readiness import Readiness
 from services.ranker.user_states import ProfileAwayError, UserStates
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """What a caller asks for: a position of each lane, seconds to wait, and whether to insist."""
 
     min_position: Position | None
@@ -26,8 +26,11 @@ class Freshness:
     strict: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+WHATEVER = Freshness(None, None, DEFAULT_WAIT_SECONDS, strict=False)
+"""What a caller asks for that says nothing about it."""
+
+
+class RequestContext(NamedTuple):
     """What an answer is made from, all of one moment."""
 
     replica: TenantReplica
@@ -82,6 +85,23 @@ class RequestContexts:
         if replica.generation is None:
             raise NotReadyError(f"tenant {tenant!r} has no generation yet")
         return replica, replica.generation
+
+    def at_once(self, tenant: str, user_key: bytes, wanted: Freshness) -> RequestContext | None:
+        """Return what `personal` would, when nothing has to be waited for; else None.
+
+        Most slates are of users that are held, and of no position: these need no more than that.
+
+        Raises:
+            NotReadyError, UnknownTenantError: see `replica`.
+
+        """
+        if wanted.min_position is not None or wanted.min_learned_position is not None:
+            return None
+        replica, generation = self.replica(tenant)
+        user = self._users.held(replica, user_key)
+        if user is None:
+            return None
+        return RequestContext(replica, generation, user, False, self._lacking(replica))
 
     async def personal(
         self, tenant: str, user_key: bytes, wanted: Freshness, deadline_seconds: float | None
@@ -145,9 +165,7 @@ class RequestContexts:
         reached: bool,
         patience: float,
     ) -> RequestContext:
-        degradations = [] if self._readiness.connected else [Degradation.FEED_DISCONNECTED]
-        if replica.unserved:
-            degradations.append(Degradation.GENERATION_UNUSABLE)
+        degradations = [*self._lacking(replica)]
         try:
             known = await self._users.get(replica, user_key, patience)
         except ProfileAwayError as error:
@@ -165,6 +183,15 @@ class RequestContexts:
         if replica.generation is None:
             raise NotReadyError(f"tenant {replica.tenant!r} has no generation yet")
         return RequestContext(replica, replica.generation, user, not reached, tuple(degradations))
+
+    def _lacking(self, replica: TenantReplica) -> tuple[Degradation, ...]:
+        """Return what all answers of a replica lack at the moment."""
+        if self._readiness.connected and not replica.unserved:
+            return ()
+        lacks = [] if self._readiness.connected else [Degradation.FEED_DISCONNECTED]
+        if replica.unserved:
+            lacks.append(Degradation.GENERATION_UNUSABLE)
+        return tuple(lacks)
 
     def _unreached(self, wanted: Freshness, why: str) -> bool:
         if wanted.strict:

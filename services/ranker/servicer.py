@@ -21,12 +21,17 @@ from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY
 from services.ranker.metrics import RankerMetrics
-from services.ranker.request_context import Freshness, RequestContext, RequestContexts
+from services.ranker.request_context import (
+    WHATEVER,
+    Freshness,
+    RequestContext,
+    RequestContexts,
+)
 from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import (
     degradation_messages,
-    drops_message,
     filter_of,
+    put_drops,
 )
 from services.ranker.slate_id import SlateIds
 from services.ranker.slate_log import ServedSlate, SlateLog
@@ -81,22 +86,23 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
         _check_filter(checks, request)
         checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
-        if request.HasField("as_of"):
-            wrong_time = time_fault(request.as_of)
-            if wrong_time:
-                checks.fail("as_of", wrong_time)
+        as_of = request.as_of if request.HasField("as_of") else None
+        if as_of is not None and (wrong_time := time_fault(as_of)):
+            checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
         checks.done()
         rule = self._seen_rules.value.of(request.surface)
         wanted = filter_of(request, rule, request.excluded_item_ids)
-        found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
-        )
-        shown = not request.preview and not request.HasField("as_of")
-        logged = shown and self._slate_log.wanted()
+        user_key = user_key_of(request.subject)
+        found = self._contexts.at_once(tenant, user_key, freshness)
+        if found is None:
+            found = await self._contexts.personal(
+                tenant, user_key, freshness, seconds_to_wait(context)
+            )
+        logged = as_of is None and not request.preview and self._slate_log.wanted()
         # Making the slate is one turn of the event loop: both positions are of its moment.
         making = time.perf_counter()
-        now = _shown_at(request)
+        now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         slate = self._slates.recommend(
             found.replica,
             found.generation,
@@ -115,16 +121,18 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             generation_id=found.generation.generation_id,
             policy=POLICY,
             stale=found.stale,
-            degradations=self._degradations(found, slate),
-            drops=drops_message(slate.drops),
             unknown_subject=found.user.unknown,
-            unknown_categories=unknown_categories(found.replica.catalogue, wanted),
         )
+        put_drops(response.drops, slate.drops)
+        # Of most there is nothing to say, and after a pause each function costs microseconds.
+        if found.stale or found.degradations or slate.degradations:
+            response.degradations.extend(self._degradations(found, slate))
+        if wanted.categories or wanted.excluded_categories:
+            response.unknown_categories.extend(unknown_categories(found.replica.catalogue, wanted))
         self._metrics.make_seconds.observe(time.perf_counter() - making)
         if self._traces is not None:
             caller = traceparent_of(context.invocation_metadata())
-            key = user_key_of(request.subject)
-            self._traces.served(tenant, key, began, response.slate_id, caller)
+            self._traces.served(tenant, user_key, began, response.slate_id, caller)
         if logged and slate.items:
             served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6))
             self._slate_log.offer(served)
@@ -147,9 +155,12 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         _check_filter(checks, request)
         freshness = _freshness(checks, request)
         checks.done()
-        found = await self._contexts.personal(
-            tenant, user_key_of(request.subject), freshness, seconds_to_wait(context)
-        )
+        user_key = user_key_of(request.subject)
+        found = self._contexts.at_once(tenant, user_key, freshness)
+        if found is None:
+            found = await self._contexts.personal(
+                tenant, user_key, freshness, seconds_to_wait(context)
+            )
         slate, unranked = self._slates.rank(
             found.replica,
             found.generation,
@@ -215,22 +226,19 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         return degradation_messages(degradations)
 
 
-def _shown_at(request: pb.RecommendRequest) -> float:
-    """Return the time that a slate is made for, in unix seconds."""
-    if not request.HasField("as_of"):
-        return time.time()
-    return request.as_of.seconds + request.as_of.nanos / 1e9
-
-
 def _freshness(
     checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
 ) -> Freshness:
     # Nothing of a user is in an answer of SimilarItems.
     events = b"" if isinstance(request, pb.SimilarItemsRequest) else request.min_position
+    learned = request.min_learned_position
+    budget = request.wait_budget if request.HasField("wait_budget") else None
+    if not events and not learned and budget is None and not request.strict:
+        return WHATEVER
     return Freshness(
         checks.position("min_position", events),
-        checks.position("min_learned_position", request.min_learned_position),
-        checks.wait("wait_budget", request.HasField("wait_budget"), request.wait_budget),
+        checks.position("min_learned_position", learned),
+        checks.wait("wait_budget", budget),
         request.strict,
     )
 

@@ -77,14 +77,13 @@ def _bytes(column: npt.NDArray[np.floating]) -> bytes:
     return np.ascontiguousarray(column, "<f4").tobytes()
 
 
-def drops_message(drops: Drops) -> slate_pb2.Drops:
-    """Return drop counts as a message."""
-    return slate_pb2.Drops(
-        seen=drops.seen,
-        excluded=drops.excluded,
-        unavailable=drops.unavailable,
-        category=drops.category,
-    )
+def put_drops(message: slate_pb2.Drops, drops: Drops) -> None:
+    """Write drop counts into a message, which is there even when all are 0."""
+    message.SetInParent()
+    message.seen = drops.seen
+    message.excluded = drops.excluded
+    message.unavailable = drops.unavailable
+    message.category = drops.category
 
 
 def filter_of(

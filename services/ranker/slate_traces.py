@@ -22,12 +22,9 @@ class SlateTraces:
     def taken(self, entries: Entries) -> None:
         """Take note of the traced events of a stretch of the log."""
         for own in entries.tenants:
-            events = own.events
-            for sequence, user in zip(
-                events.sequences.tolist(), events.users.tolist(), strict=True
-            ):
-                if self._tracer.follows(sequence):
-                    self._wait(own.tenant, own.user_keys[user], sequence)
+            for event in own.events.rows():
+                if self._tracer.follows(event.sequence):
+                    self._wait(own.tenant, own.user_keys[event.user], event.sequence)
 
     def served(
         self, tenant: str, user_key: bytes, began: float, slate_id: str, caller: str

@@ -84,6 +84,13 @@ class UserStates:
         if replica.users.get(user_key) is None and (replica, user_key) not in self._asked:
             self._ask(replica, user_key)
 
+    def held(self, replica: TenantReplica, user_key: bytes) -> UserState | None:
+        """Return the state of a user from the cache; None when it is not there."""
+        held = replica.users.get(user_key)
+        if held is not None:
+            self._metrics.user_hits.inc()
+        return held
+
     async def get(self, replica: TenantReplica, user_key: bytes, wait_seconds: float) -> KnownUser:
         """Return the state of a user; one nobody knows has an empty state.
 
@@ -91,9 +98,8 @@ class UserStates:
             ProfileAwayError: no usable answer within `wait_seconds`.
 
         """
-        held = replica.users.get(user_key)
+        held = self.held(replica, user_key)
         if held is not None:
-            self._metrics.user_hits.inc()
             return KnownUser(held)
         self._metrics.user_misses.inc()
         answer = self._asked.get((replica, user_key)) or self._ask(replica, user_key)

@@ -42,7 +42,7 @@ from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
 from services.ranker.indexes import Indexes
 from services.ranker.numpy_slates import NumpySlates
-from services.ranker.slate_conversion import drops_message, filter_of
+from services.ranker.slate_conversion import filter_of, put_drops
 from services.ranker.slate_id import SlateIds
 from tests.ranker.entries import Told, stretch
 from tests.ranker.frames import Changes, frame
@@ -117,11 +117,8 @@ def recommend(
     slate = maker.recommend(
         replica, serving, user, request.count, wanted, NOW, NO_OVERRIDES, logged=True
     )
-    answer = pb.RecommendResponse(
-        slate_id=IDS.next(),
-        generation_id=serving.generation_id,
-        drops=drops_message(slate.drops),
-    )
+    answer = pb.RecommendResponse(slate_id=IDS.next(), generation_id=serving.generation_id)
+    put_drops(answer.drops, slate.drops)
     return len(answer.SerializeToString() + slate.slots)
 
 

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from harken.feedback.v1 import feedback_service_pb2
+from services.common import admission_queue
 from services.common.admission_queue import AdmissionQueue
 from services.common.bulk_work import BulkWork
 from services.common.call_class import CallClass, class_of
@@ -169,6 +170,42 @@ async def test_a_large_flow_waits_for_itself_and_classes_have_their_weight() -> 
     assert began[0] == "first"
     assert max(began.index("event"), began.index("slate")) <= 3
     assert began.count("noisy") == 12
+
+
+async def rounds_of(monkeypatch: pytest.MonkeyPatch, calm_seconds: float, others: int) -> int:
+    """Return how often the loop goes round after a first call; `others` come right behind it."""
+    monkeypatch.setattr(admission_queue, "_CALM_SECONDS", calm_seconds)
+    # However slow the machine is.
+    monkeypatch.setattr(admission_queue, "_LEAST_LOOK", 60.0)
+    monkeypatch.setattr(admission_queue, "_MOST_LOOK", 60.0)
+    rounds = 0
+
+    class Counting(AdmissionQueue):
+        def _round(self) -> None:
+            nonlocal rounds
+            rounds += 1
+            super()._round()
+
+    queue = Counting(Reloadable(LIMITS))
+    assert queue.begin()
+    behind = []
+    for _ in range(others):
+        assert queue.refusal(CallClass.READS) is None
+        behind.append(asyncio.ensure_future(queue.take()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert queue.waiting == 0
+    assert all(one.done() for one in behind)
+    return rounds
+
+
+async def test_for_a_call_that_comes_alone_the_loop_does_not_go_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does when calls follow each other, and when others come with the first: fair turns."""
+    assert await rounds_of(monkeypatch, 0.0, others=0) == 1
+    assert await rounds_of(monkeypatch, 0.0, others=1) > admission_queue._ROUNDS
+    assert await rounds_of(monkeypatch, float("inf"), others=0) == admission_queue._ROUNDS + 1
 
 
 async def test_work_that_cannot_end_within_its_deadline_is_refused_at_once() -> None:

@@ -157,7 +157,7 @@ async def test_hub_knows_whether_others_listen(database: FreshDatabase, pool: as
         async with pool.acquire() as connection:
             event = PreparedEvents(["t"], ["a"], ["i"], [b"f"], [b"k"], [0], [b"entry"])
             await append_events(connection, event, first.others_listen)
-        await until(lambda: second.head.sequence == 1, "the second to be told")
+        await until(lambda: second.newest == 1, "the second to be told")
         other.cancel()
         await until(lambda: not first.others_listen, "the second to be gone")
         following.cancel()

@@ -134,7 +134,7 @@ _DAMAGES = {
     "type not there": (_damage("types", [0, 9]), "types"),
     "a column too short": (_damage("time_offsets_us", [1]), "length"),
     "values too short": (_damage("values", b"12345678"), "length"),
-    "bytes that are no values": (_damage("values", b"1234567"), "buffer"),
+    "bytes that are no values": (_damage("values", b"1234567"), "length"),
     "weights too long": (_damage("weights", bytes(12)), "length"),
     "weight not finite": (_damage("weights", np.array([1, np.nan], "<f4").tobytes()), "weights"),
     "value infinite": (_damage("values", np.array([1, np.inf], "<f8").tobytes()), "values"),

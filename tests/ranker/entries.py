@@ -10,6 +10,7 @@ from services.feed.entries import (
     NO_EVENTS,
     Entries,
     EventColumns,
+    EventRow,
     ItemVisibility,
     TenantEntries,
     UserVectors,
@@ -76,6 +77,20 @@ class Told:
         def events(rows: list[tuple[int, Row]], base: int) -> EventColumns:
             if not rows:
                 return NO_EVENTS
+            if len(rows) == 1:
+                ((place, row),) = rows
+                return EventColumns.of_one(
+                    EventRow(
+                        users.setdefault(row[0], len(users)),
+                        items.setdefault(row[1], len(items)),
+                        types.setdefault(row[4], len(types)),
+                        np.nan,
+                        round(row[3] * 1e6),
+                        base + place,
+                        row[2],
+                        0,
+                    )
+                )
             return EventColumns(
                 np.array([users.setdefault(row[0], len(users)) for _, row in rows]),
                 np.array([items.setdefault(row[1], len(items)) for _, row in rows]),

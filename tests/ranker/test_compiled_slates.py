@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from harken.ranker.v1 import slate_pb2
 from services.common.history_context import PLACES
 from services.common.ranking.features import FEATURES
 from services.common.ranking.recent import RECENT
+from services.common.ranking.scorer import Scorer
 from services.feed.parameters import PlaceCells, PopularityRows, RuleCells
 from services.ranker.domain.compiled_slates import (
     SLOTS_OF_RANK,
@@ -33,7 +35,7 @@ from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.numpy_slates import NumpySlates
 from tests.ranker.compiled import core_or_skip
 from tests.ranker.frames import Changes, frame
-from tests.ranker.generations import DIMENSION, generation, manifest
+from tests.ranker.generations import DIMENSION, generation, manifest, scorer_model
 from tests.ranker.replicas import HALF_LIFE, folded, new_replica
 
 CORE = core_or_skip()
@@ -46,6 +48,8 @@ SLOTS = 6
 
 class Weighing:
     """A scorer of several outcomes by weights that make ties unlikely; some rows have no score."""
+
+    affine = None
 
     def __init__(self, outcomes: int, missing: float, seed: int) -> None:
         self.outcomes = tuple(f"outcome-{n}" for n in range(outcomes))
@@ -306,12 +310,40 @@ def test_users_are_encoded_alike(seed: int, events: int, published: bool) -> Non
         assert np.linalg.norm(found - expected) <= 0.02 * np.linalg.norm(expected)
 
 
-def test_a_real_model_gives_the_same() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_real_model_gives_the_same(known: bool) -> None:
+    """NumPy's path runs the model; the compiled one need not where it is known what that does."""
     chance = np.random.default_rng(1)
     replica = replica_of(900, chance)
-    for events in (0, 3, 60):
-        user = user_of(900, events, chance, replica)
-        same(*World(replica, generation(), user, 30, ItemFilter(), NOW, {}).both())
+    outcomes = ("buy", "view")
+    scorer = Scorer(scorer_model(outcomes=len(outcomes)), FEATURES, outcomes)
+    assert scorer.affine is not None
+    if not known:
+        scorer.affine = None
+    for serving in (generation(), Generation("g1", DIMENSION, 10.0, scorer, weights=(1.0, -0.5))):
+        for events in (0, 3, 60):
+            user = user_of(900, events, chance, replica)
+            same(*World(replica, serving, user, 30, ItemFilter(), NOW, {}).both())
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([0, 1, 2, 300]))
+def test_a_matrix_gives_what_numpy_says(seed: int, outcomes: int, rows: int) -> None:
+    """Of each row alone, to the bit; what is no number stays none."""
+    chance = np.random.default_rng(seed)
+    features, weights, offsets = (
+        chance.normal(0, 3, shape).astype(np.float32)
+        for shape in ((rows, len(FEATURES)), (outcomes, len(FEATURES)), outcomes)
+    )
+    features[chance.random(features.shape) < 0.001] = chance.choice([math.nan, math.inf])
+    found = np.zeros((rows, outcomes), np.float32)
+    CORE.SlateDraft.affine(features, weights, offsets, found)
+    with np.errstate(invalid="ignore"):
+        expected = features.astype(np.float64) @ weights.T + offsets
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+    order = chance.permutation(rows)
+    again = np.zeros_like(found)
+    CORE.SlateDraft.affine(features[order], weights, offsets, again)
+    assert again.tobytes() == found[order].tobytes()
 
 
 def test_popularity_that_changed_since_it_was_sorted_counts() -> None:

@@ -240,3 +240,27 @@ def test_steps_come_in_their_order() -> None:
         draft.gather(**{**gathering(), "nearest": np.array([SIZE])})
     with pytest.raises(RuntimeError):
         draft.features(**featuring())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("features", np.zeros((3, len(FEATURES) + 1), np.float32)),
+        ("features", np.zeros((2, len(FEATURES)), np.float32)),
+        ("features", np.zeros((3, len(FEATURES)))),
+        ("weights", np.zeros((1, len(FEATURES)), np.float32)),
+        ("weights", np.zeros((len(FEATURES), 2), np.float32).T),
+        ("offsets", np.zeros((2, 1), np.float32)),
+        ("into", np.zeros((3, 3), np.float32)),
+    ],
+)
+def test_a_matrix_that_does_not_fit_is_refused(name: str, wrong: np.ndarray) -> None:
+    given = {
+        "features": np.zeros((3, len(FEATURES)), np.float32),
+        "weights": np.zeros((2, len(FEATURES)), np.float32),
+        "offsets": np.zeros(2, np.float32),
+        "into": np.zeros((3, 2), np.float32),
+    }
+    CORE.SlateDraft.affine(**given)
+    with pytest.raises(ValueError, match=name):
+        CORE.SlateDraft.affine(**{**given, name: wrong})

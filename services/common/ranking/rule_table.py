@@ -6,6 +6,8 @@ from services.common.arrays import Float32s, Float64s, Int32s, Ordinals, grown
 from services.feed.parameters import RuleCells
 
 FREE = -1
+_SLOTS_AT_ONCE = 8
+"""Room is made for so many slots a row: to make it one by one copies the table each time."""
 
 
 class RuleTable:
@@ -35,11 +37,14 @@ class RuleTable:
         self.weights[rows, changes.slots] = changes.weights
 
     def _widen(self, slots: int) -> None:
-        missing = slots - self.targets.shape[1]
-        if missing > 0:
-            wider = ((0, 0), (0, missing))
-            self.targets = np.pad(self.targets, wider, constant_values=FREE)
-            self.weights = np.pad(self.weights, wider)
+        rows, held = self.targets.shape
+        if slots <= held:
+            return
+        width = -(-slots // _SLOTS_AT_ONCE) * _SLOTS_AT_ONCE
+        targets: Int32s = np.full((rows, width), FREE, np.int32)
+        weights: Float32s = np.zeros((rows, width), np.float32)
+        targets[:, :held], weights[:, :held] = self.targets, self.weights
+        self.targets, self.weights = targets, weights
 
     def successors(
         self, sources: Ordinals, factors: Float64s

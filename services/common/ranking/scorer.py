@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.common.arrays import Float32s
-from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, in_place, open_session
+from services.common.onnx_model import (
+    INPUTS,
+    OUTPUTS,
+    SCORER,
+    Affine,
+    affine_of,
+    in_place,
+    open_session,
+)
 
 ROWS = 256
 """Rows of one run of the model."""
@@ -20,6 +28,9 @@ class Scorer:
 
     It has one room for its features, and one for its scores: for one thread at a time.
     """
+
+    affine: Affine | None = None
+    """What it computes, where that is known: then nobody need run the model."""
 
     def __init__(self, model: bytes, features: Sequence[str], outcomes: Sequence[str]) -> None:
         """Load the model from bytes and try it once. Takes milliseconds: keep it off the loop.
@@ -48,6 +59,7 @@ class Scorer:
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(INPUTS[SCORER], in_place(self._room))
         self._binding.bind_ortvalue_output(OUTPUTS[SCORER], in_place(self._scored))
+        self.affine = affine_of(model, SCORER)
 
     def scores(self, features: Float32s) -> Float32s:
         """Return the scores [n, outcomes] of features [n, columns].

@@ -77,7 +77,7 @@ class EntriesServer:
                     self._metrics.sent.inc()
                     yield message
                 # Who read from the table is ahead of our hub, and waits until that moves.
-                elif await self._hub.news.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
+                elif await self._hub.wait(min(after, now.sequence), HEARTBEAT_SECONDS):
                     if request.gather_ms:
                         await asyncio.sleep(request.gather_ms / 1e3)
                 else:
@@ -119,8 +119,7 @@ class EntriesServer:
         self._pushed = entries.through_sequence
         now = time.time()
         for own in entries.tenants:
-            events = own.events
-            self._metrics.pushed.passed(events.accepted_us.tolist(), events.sequences.tolist(), now)
+            self._metrics.pushed.passed(*own.events.acceptances(), now)
 
 
 def _begin(request: pb.FollowEntriesRequest, head: LogHead) -> int:

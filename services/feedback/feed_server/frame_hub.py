@@ -28,7 +28,8 @@ from services.feedback.feed_server.table_listener import listening
 
 WINDOW_BYTES = 16 * 1024 * 1024
 PAGE_BYTES = 4 * 1024 * 1024
-_POLL_SECONDS = 1.0
+_POLL_SECONDS, _FED_POLL_SECONDS = 1.0, 5.0
+"""Fed, nothing that is announced can get lost, and who hands over frames is fenced."""
 _PAUSE_SECONDS = 0.2
 _log = logger("frame_hub")
 
@@ -105,7 +106,7 @@ class FrameHub:
         """Read what is announced, until nothing was for a while."""
         with contextlib.suppress(TimeoutError):
             while True:
-                async with asyncio.timeout(_POLL_SECONDS):
+                async with asyncio.timeout(_FED_POLL_SECONDS if self.fed else _POLL_SECONDS):
                     await self._wake.wait()
                 self._wake.clear()
                 await self._listen(connection)

@@ -13,6 +13,7 @@ from services.feed.entries import (
     NO_EVENTS,
     Entries,
     EventColumns,
+    EventRow,
     ItemVisibility,
     TenantEntries,
     UserFact,
@@ -22,7 +23,6 @@ from services.feedback.log.entry_conversion import parse
 from services.feedback.log.log_store import LogRow
 
 _Key = TypeVar("_Key", bytes, str)
-_Event = tuple[int, int, int, float, int, int, float, int]
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class _Tenant:
     users: dict[bytes, int] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
-    events: list[_Event] = field(default_factory=list)
-    retracted: list[_Event] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    retracted: list[EventRow] = field(default_factory=list)
     vectors: dict[str, list[tuple[int, bytes, bool, int]]] = field(default_factory=dict)
     facts: list[UserFact] = field(default_factory=list)
     visibility: list[tuple[int, bool, bool, int, int]] = field(default_factory=list)
@@ -113,8 +113,8 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
 
 def _event(
     tenant: _Tenant, event: entry_pb2.LoggedEvent, sequence: int, accepted_at_us: int
-) -> _Event:
-    return (
+) -> EventRow:
+    return EventRow(
         _index(tenant.users, event.user_key),
         _index(tenant.items, event.item_id),
         _index(tenant.types, event.type),
@@ -144,9 +144,11 @@ def _columns(name: str, found: _Tenant) -> TenantEntries:
     )
 
 
-def _event_columns(events: Sequence[_Event]) -> EventColumns:
+def _event_columns(events: Sequence[EventRow]) -> EventColumns:
     if not events:
         return NO_EVENTS
+    if len(events) == 1:
+        return EventColumns.of_one(events[0])
     users, items, types, values, times_us, sequences, weights, accepted = zip(*events, strict=True)
     return EventColumns(
         np.array(users, np.int64),

@@ -1,8 +1,9 @@
 """The newest entries of the log in memory, for all subscribers of a process.
 
 Holds only what is committed: it is handed what this process appended, right after the commit, and
-reads what others did, woken by PostgreSQL's NOTIFY. A subscriber that is further behind than this
-window reads pages from the table at its own pace.
+what its learner read; what others did it reads, woken by PostgreSQL's NOTIFY, when somebody waits
+for it. A subscriber that is further behind than this window reads pages from the table at its own
+pace.
 """
 
 import asyncio
@@ -47,19 +48,25 @@ class LogHub:
         self._rows: deque[LogRow] = deque()
         self._size = 0
         self._wake = asyncio.Event()
+        self._announced = 0
         self.head = LogHead(0, 0, {})
         self._hellos = 0
         self.others_listen = True
         """Whether other processes have to be told of what this one appends. True also as long as
         that is not known; who begins to listen is known at once, who ends a second later."""
-        self.news = News()
-        self._window = Gauge(
+        self._news = News()
+        Gauge(
             "harken_entries_window_bytes", "Bytes of log entries held for subscribers.",
             registry=registry,
-        )  # fmt: skip
-        self._sequence = Gauge(
+        ).set_function(lambda: self._size)  # fmt: skip
+        Gauge(
             "harken_log_head_sequence", "Newest log sequence known.", registry=registry
-        )
+        ).set_function(lambda: self.newest)
+
+    @property
+    def newest(self) -> int:
+        """The newest sequence that is known of; what is beyond the head was only announced."""
+        return max(self._announced, self.head.sequence)
 
     async def load(self) -> None:
         """Read the head; call before anything else."""
@@ -99,12 +106,23 @@ class LogHub:
         if head == _HELLO:
             self._hellos += 1
             self.others_listen = True
-        elif int(str(head)) > self.head.sequence:
-            asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._wake_beyond, head)
+            return
+        self._announced = max(self._announced, int(str(head)))
+        if self._news.awaited:
+            self._read_soon()
 
-    def _wake_beyond(self, head: object) -> None:
-        if int(str(head)) > self.head.sequence:
+    def _read_soon(self) -> None:
+        if self.newest > self.head.sequence:
+            asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._read_what_is_new)
+
+    def _read_what_is_new(self) -> None:
+        if self.newest > self.head.sequence:
             self._wake.set()
+
+    async def wait(self, known: int, seconds: float) -> bool:
+        """Wait until the head is another one than `known`; return whether it is."""
+        self._read_soon()
+        return await self._news.wait(known, seconds)
 
     async def _follow_notifications(self) -> None:
         while True:
@@ -133,8 +151,8 @@ class LogHub:
     def _begin_at(self, head: LogHead) -> None:
         self._rows.clear()
         self._size = 0
-        self.head = head
-        self._show()
+        self._announced = 0
+        self._set_head(head)
 
     def offer(self, epoch: int, before: int, rows: Sequence[LogRow]) -> None:
         """Take entries that were just committed, which follow the sequence `before`.
@@ -146,6 +164,14 @@ class LogHub:
         elif epoch != self.head.epoch or before + len(rows) > self.head.sequence:
             self._wake.set()
 
+    def found(self, epoch: int, after: int, rows: Sequence[LogRow]) -> None:
+        """Take what somebody read from the table, all that follows a sequence up to some point.
+
+        So the table is not read twice; where it does not reach our head it is of no use.
+        """
+        if epoch == self.head.epoch and after <= self.head.sequence:
+            self._take([row for row in rows if row.sequence > self.head.sequence])
+
     def _take(self, rows: Sequence[LogRow]) -> None:
         if not rows:
             return
@@ -153,13 +179,11 @@ class LogHub:
         self._size += sum(len(row.entry) + _ROW_BYTES for row in rows)
         while self._size > WINDOW_BYTES and len(self._rows) > 1:
             self._size -= len(self._rows.popleft().entry) + _ROW_BYTES
-        self.head = LogHead(self.head.epoch, rows[-1].sequence, self.head.forks)
-        self._show()
+        self._set_head(LogHead(self.head.epoch, rows[-1].sequence, self.head.forks))
 
-    def _show(self) -> None:
-        self._window.set(self._size)
-        self._sequence.set(self.head.sequence)
-        self.news.head_is(self.head.sequence)
+    def _set_head(self, head: LogHead) -> None:
+        self.head = head
+        self._news.head_is(head.sequence)
 
     def after(self, sequence: int, limit: int = PAGE_ENTRIES) -> Sequence[LogRow] | None:
         """Return the next entries after a sequence, up to `limit`; none when it is the head.

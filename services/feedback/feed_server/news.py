@@ -17,6 +17,11 @@ class News:
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._wakes = False
 
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     def head_is(self, head: int) -> None:
         """Take note of the head, and wake who waits for another one than theirs."""
         self._head = head

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class Learner:
         self._checkpoint_bytes = 0
         self._frame_bytes = 0
         self._checkpoint_at = 0.0
+        self._alive_at = -math.inf
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled."""
@@ -161,9 +163,16 @@ class Learner:
                 await self._store.rest()
 
     async def _beat(self, term: int) -> None:
+        """Say that we lead while no step does."""
+        every = self._times.lease_seconds / 3
+        self._alive_at = -math.inf
         while True:
-            await self._store.heartbeat(term)
-            await asyncio.sleep(self._times.lease_seconds / 3)
+            left = self._alive_at + every - time.monotonic()
+            if left <= 0:
+                await self._store.heartbeat(term)
+                self._alive_at = time.monotonic()
+                left = every
+            await asyncio.sleep(left)
 
     async def _follow_log(
         self, term: int, heartbeat: asyncio.Task[None], own_session: asyncpg.Connection
@@ -195,7 +204,7 @@ class Learner:
                 more = (
                     len(rows) == self._times.step_entries
                     or rows[-1].sequence > self._state.applied.sequence
-                    or self._log.head.sequence > self._state.applied.sequence
+                    or self._log.newest > self._state.applied.sequence
                 )
                 if more:
                     continue
@@ -215,14 +224,18 @@ class Learner:
     async def _next_rows(self) -> Sequence[LogRow]:
         """Return what follows in the log, up to a step: held in this process, or read."""
         applied = self._state.applied
-        if self._log.head.epoch == applied.epoch:
+        # What was announced while nobody waited is only in the table.
+        if self._log.head.epoch == applied.epoch and self._log.newest == self._log.head.sequence:
             held = self._log.after(applied.sequence, self._times.step_entries)
             if held is not None:
                 return held
         return await self._read_rows()
 
     async def _read_rows(self) -> Sequence[LogRow]:
-        return await self._store.read_log(self._state.applied.sequence, self._times.step_entries)
+        applied = self._state.applied
+        rows = await self._store.read_log(applied.sequence, self._times.step_entries)
+        self._log.found(applied.epoch, applied.sequence, rows)
+        return rows
 
     def _overdue_in(self) -> float:
         """Return the seconds until a tick is needed, so that vectors of users are sent."""
@@ -235,8 +248,11 @@ class Learner:
             frame, after = await self._state.advance(rows)
         content = frame.SerializeToString()
         self._frame_bytes += len(content)
+        committed_at = time.monotonic()
         with self._metrics.commit.time():
             await self._store.commit_step(term, before, after, content)
+        # It moved the heartbeat, too.
+        self._alive_at = committed_at
         self._hub.offer(CommittedFrame(after.epoch, after.version, after.sequence, content))
         for tenant, changes in self._state.slate_changes:
             self._slate_metrics.committed(tenant, changes, self._state.states[tenant].slates)
@@ -252,7 +268,7 @@ class Learner:
         """
         head, applied = self._log.head, self._state.applied
         follows = head.epoch == applied.epoch and head.sequence >= applied.sequence
-        await self._log.news.wait(applied.sequence if follows else head.sequence, seconds)
+        await self._log.wait(applied.sequence if follows else head.sequence, seconds)
 
     async def _checkpoint_when_due(self, term: int) -> None:
         """Write a checkpoint beside the steps: only making its bytes holds them up."""

@@ -1,6 +1,6 @@
 """What entries of the log change for users, and batches of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -135,14 +135,11 @@ def _later(own: TenantEntries, sequence: int) -> TenantEntries:
 
 
 def _told(own: TenantEntries, events: EventColumns) -> Iterable[tuple[int, UserEvent]]:
-    if not len(events):
-        return
-    items: Sequence[str] = own.item_ids
-    types: Sequence[str] = own.types
-    columns = zip(
-        events.users.tolist(), events.items.tolist(), events.types.tolist(),
-        events.values.tolist(), events.times_us.tolist(), events.weights.tolist(),
-        events.sequences.tolist(), strict=True,
-    )  # fmt: skip
-    for user, item, kind, value, time_us, weight, sequence in columns:
-        yield user, UserEvent(items[item], types[kind], value, time_us, weight, sequence)
+    items, types = own.item_ids, own.types
+    for row in events.rows():
+        yield (
+            row.user,
+            UserEvent(
+                items[row.item], types[row.type], row.value, row.time_us, row.weight, row.sequence
+            ),
+        )

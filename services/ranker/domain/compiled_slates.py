@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.features import FEATURES
-from services.common.ranking.scorer import scores_or_nan
+from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, keep_categories
 from services.ranker.domain.encoded_slate import EncodedSlate
@@ -38,6 +38,7 @@ class CompiledSlates:
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
         self._eligible: Bools = np.empty(0, np.bool_)
         self._features = np.zeros((_ROOM, len(FEATURES)), np.float32)
+        self._scored: Float32s = np.empty((_ROOM, 1), np.float32)
 
     def recommend(
         self,
@@ -121,7 +122,7 @@ class CompiledSlates:
         head = replica.head
         learned = head is not None and head.generation_id == generation.generation_id
         slots, items, finite, columns = draft.finish(
-            scores_or_nan(generation.scorer, features),
+            self._scores(generation.scorer, features),
             self._weights_of(generation, overrides),
             head.parameters if head is not None and learned else None,
             features,
@@ -137,6 +138,17 @@ class CompiledSlates:
         if not finite:
             degradations.append(Degradation.SCORER_NOT_FINITE)
         return EncodedSlate(slots, items, drops, tuple(degradations), columns or b"")
+
+    def _scores(self, scorer: Scorer, features: Float32s) -> Float32s:
+        """As `scores_or_nan`; a matrix is multiplied here, a tenth of what it takes the runtime."""
+        affine = scorer.affine
+        if affine is None:
+            return scores_or_nan(scorer, features)
+        if self._scored.shape[1] != affine.offsets.size:
+            self._scored = np.empty((_ROOM, affine.offsets.size), np.float32)
+        scores = self._scored[: len(features)]
+        self._draft.affine(features, *affine, scores)
+        return scores
 
     def _weights_of(self, generation: Generation, overrides: Mapping[str, float]) -> Float64s:
         """As `outcome_blend.weights_of`; most slates are of one generation and surface."""
@@ -159,7 +171,9 @@ class CompiledSlates:
         there, without_excluded, left = self._draft.eligible(
             servable,
             held,
-            catalogue.find_all(wanted.excluded_item_ids),
+            catalogue.find_all(wanted.excluded_item_ids)
+            if wanted.excluded_item_ids
+            else NO_ORDINALS,
             None if wanted.allow_seen else user.seen.entries(),
             None if rule.is_all_forever else replica.users.kinds.hides_us(rule),
             round(now * 1e6),

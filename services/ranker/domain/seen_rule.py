@@ -7,7 +7,7 @@ but events of negative weight do for ever: they say that the item is not wanted.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 FOREVER_US = 2**63 - 1
@@ -28,11 +28,13 @@ class SeenRule:
 
     by_type: Mapping[str, int]
     others_us: int = NEVER_US
+    is_all_forever: bool = field(init=False, repr=False, compare=False)
+    """Whether any event hides its item for ever."""
 
-    @property
-    def is_all_forever(self) -> bool:
-        """Whether any event hides its item for ever."""
-        return all(one == FOREVER_US for one in (self.others_us, *self.by_type.values()))
+    def __post_init__(self) -> None:
+        """Find out once what every slate asks for."""
+        all_forever = all(one == FOREVER_US for one in (self.others_us, *self.by_type.values()))
+        object.__setattr__(self, "is_all_forever", all_forever)
 
     def hides_us(self, event_type: str, negative: bool) -> int:
         """Return for how long an event hides: FOREVER_US, NEVER_US or something between.

@@ -53,6 +53,7 @@ class TenantReplica:
         self._new_index = new_index
         self._core = core
         self._no_index = ItemIndex(1)
+        self._room = 0
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
         self.users = UserCache(max_users)
@@ -140,11 +141,13 @@ class TenantReplica:
         """Return the ordinals of ids; ids not heard of yet get one, and room everywhere."""
         ordinals = self.catalogue.ordinals(item_ids)
         size = self.catalogue.size
-        for space in self.spaces.values():
-            space.index.grow(size)
-        self._no_index.grow(size)
-        self.rules.grow(size)
-        self.popularity.grow(size)
+        if size != self._room:
+            for space in self.spaces.values():
+                space.index.grow(size)
+            self._no_index.grow(size)
+            self.rules.grow(size)
+            self.popularity.grow(size)
+            self._room = size
         return ordinals
 
     def eligible(self, now: float) -> Bools:

@@ -7,7 +7,7 @@ import numpy as np
 from services.common.arrays import Ordinals
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
-from services.feed.entries import EventColumns, TenantEntries
+from services.feed.entries import EventColumns, EventRow, TenantEntries
 from services.ranker.domain.seen_items import SEEN, SeenKinds
 from services.ranker.domain.user_state import PutVector, UserState
 
@@ -45,11 +45,33 @@ class UserEntries:
         else:
             lost = []
         before = {user: state.sequence for user, state in states.items()}
-        if len(entries.events):
+        alone = entries.events.alone
+        if alone is not None:
+            self._add_event(alone, states, ordinals, kinds)
+        elif len(entries.events):
             self._add_events(states, ordinals, kinds)
         if entries.vectors:
             self._set_vectors(states, before)
         return lost
+
+    def _add_event(
+        self,
+        event: EventRow,
+        states: Mapping[int, UserState],
+        ordinals: OrdinalsOf,
+        kinds: SeenKinds,
+    ) -> None:
+        """Add the only event, as `_add_events` does."""
+        state = states.get(event.user)
+        if state is None or event.sequence <= state.sequence:
+            return
+        item = ordinals([self._entries.item_ids[event.item]]).item()
+        kind = kinds.number(self._entries.types[event.type], event.weight < 0)
+        state.add(
+            np.array([(item, event.weight, event.time_us / 1e6)], RECENT),
+            np.array([(item, kind, event.time_us)], SEEN),
+            event.sequence,
+        )
 
     def _add_events(
         self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds

@@ -77,7 +77,10 @@ class UserState:
 
         `sequence`: that of the last of them.
         """
-        self.recent = _by_time(np.concatenate([self.recent, recent]))[-RECENT_LENGTH:]
+        joined = np.concatenate([self.recent, recent])
+        if recent.size > 1 or not _ends_in_order(joined):
+            joined = _by_time(joined)
+        self.recent = joined[-RECENT_LENGTH:]
         self.seen.add(seen)
         self.sequence = sequence
         self.unknown = False
@@ -100,6 +103,12 @@ class UserState:
             distinct = latest_first[np.sort(first)]
             self._history = distinct[distinct["weight"] > 0]
         return self._history
+
+
+def _ends_in_order(recent: np.ndarray) -> bool:
+    """Return whether the last event is not earlier than the one before it, if there is one."""
+    times = recent["time"]
+    return times.size == 1 or times.item(-1) >= times.item(-2)
 
 
 def _by_time(recent: np.ndarray) -> np.ndarray:

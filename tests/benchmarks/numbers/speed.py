@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.ranker.config import RankerConfig
+from tests.benchmarks import wakeups
 from tests.benchmarks.index import rows as index_rows
 from tests.benchmarks.lanes.sides import noise, ratios, rounds_of, sides
 from tests.benchmarks.lanes.sides import spread as rounds_said
@@ -28,6 +29,7 @@ _FLIP_RATE, _FLIP_SECONDS, _FLIP_AFTER = 100.0, 6.0, 4.0
 _PAIR_RATE, _PAIR_SECONDS, _TAIL_SECONDS = 100.0, 10.0, 3.0
 _BUSY_CALLERS = 8
 _HOT_CALLS = 100
+_WOKEN_ROUNDS = 4
 
 
 def _said(figure: Figure, tree: str, digits: int = 2) -> str:
@@ -301,6 +303,15 @@ def index(_options: argparse.Namespace) -> Iterator[Number]:
     yield from index_rows()
 
 
+def woken(options: argparse.Namespace) -> Iterator[Number]:
+    """Count wake-ups and system calls of idle processes, slates and events, now and then.
+
+    There is no bar: the issue wants them counted, and fewer of them.
+    """
+    yield from wakeups.slates(_PAIR_RATE, _WOKEN_ROUNDS * options.seconds)
+    yield from wakeups.events(_PAIR_RATE, _WOKEN_ROUNDS * options.seconds)
+
+
 ROWS: Mapping[str, tuple[str, Row]] = {
     "recommend": (">= .50 / .35 / .35; >= .35 / .22 / .20", recommend),
     "cold": ("<= .40x", cold),
@@ -310,6 +321,7 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "flip": ("<= 2x; 0", flip),
     "cpu": ("<= .25x", processors),
     "memory": ("<= 1.3 GiB; <= 2x", memory),
+    "wakeups": ("-", woken),
 }
 """The bars, said of a row that fails, and what measures it."""
 

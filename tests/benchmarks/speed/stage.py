@@ -19,6 +19,7 @@ import grpc
 import numpy as np
 
 from harken.profile.v1 import profile_pb2
+from tests.ranker import scripted_upstream
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import manifest
 from tests.ranker.scripted_upstream import ScriptedUpstream
@@ -31,6 +32,8 @@ RULED, RULES = 20_000, 20
 _CHUNK = 4_000
 _HALF_LIFE = 14 * 86400.0
 _FIRST, _SECOND = "g1", "g2"
+_HEARTBEAT_SECONDS = 1.0
+"""As feedback does. Tests want them sooner, and a ranker would be woken up all the time."""
 
 
 def vectors_of(items: int, seed: int) -> Any:
@@ -185,6 +188,7 @@ class _Upstream(ScriptedUpstream):
 
 async def main() -> None:
     """Serve until the input ends."""
+    scripted_upstream.HEARTBEAT_SECONDS = _HEARTBEAT_SECONDS
     loop = asyncio.get_running_loop()
     asked = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
     stage = Stage(asked["items"], asked["users"])

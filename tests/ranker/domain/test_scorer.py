@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from services.common.onnx_model import open_session
+from services.common.onnx_model import SCORER, affine_of, open_session
 from services.common.ranking.features import FEATURES
 from services.common.ranking.scorer import Scorer, UnusableScorerError, scores_or_nan
+from services.feedback.generations.domain.bootstrap_models import prior_scorer
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.trainer import scorer as trained
 from tests.ranker.generations import ADDED, scorer_model
 
 
@@ -102,3 +105,83 @@ def test_a_scorer_that_fails_gives_no_scores_and_stops_no_slate() -> None:
     scores = scores_or_nan(scorer, np.zeros((3, len(FEATURES) + 1), np.float32))
     assert scores.shape == (3, 1)
     assert np.isnan(scores).all()
+
+
+OUTCOMES = tuple(
+    OutcomeDefinition(name, frozenset(), None, weight)
+    for name, weight in (("buy", 1.0), ("view", 0.5), ("hide", -1.0))
+)
+
+
+def trained_scorer() -> bytes:
+    chance = np.random.default_rng(1)
+    return trained.scorer_model(
+        trained.LinearScorer(*(chance.normal(0, 1, n) for n in (len(FEATURES), 3, 3)))
+    )
+
+
+@pytest.mark.parametrize("model", [scorer_model(), prior_scorer(OUTCOMES), trained_scorer()])
+def test_what_harken_makes_is_known_to_be_a_matrix(model: bytes) -> None:
+    """The oracle is the runtime."""
+    affine = affine_of(model, SCORER)
+    assert affine is not None
+    features = np.random.default_rng(2).normal(0, 3, (500, len(FEATURES))).astype(np.float32)
+    [expected] = open_session(model).run(["scores"], {"features": features})
+    found = features.astype(np.float64) @ affine.weights.T + affine.offsets
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def alpha(model: ModelProto) -> None:
+    model.graph.node[0].attribute.append(helper.make_attribute("alpha", 0.5))
+
+
+def more_nodes(model: ModelProto) -> None:
+    model.graph.node[0].output[0] = "sums"
+    model.graph.node.append(helper.make_node("Sigmoid", ["sums"], ["scores"]))
+
+
+def another_operator(model: ModelProto) -> None:
+    del model.graph.node[:]
+    for kind, *names in (("MatMul", "features", "weights", "sums"), ("Div", "sums", "sums")):
+        model.graph.node.append(helper.make_node(kind, names, ["scores"]))
+    model.graph.node[0].output[0] = "sums"
+    del model.graph.node[0].input[2:]
+
+
+def of_a_domain_of_its_own(model: ModelProto) -> None:
+    model.graph.node[0].domain = "com.example"
+
+
+def the_other_way_round(model: ModelProto) -> None:
+    model.graph.node[0].input[:] = ["weights", "features"]
+
+
+def weights_that_are_given(model: ModelProto) -> None:
+    del model.graph.initializer[:]
+
+
+def offsets_by_row(model: ModelProto) -> None:
+    model.graph.node[0].input.append("offsets")
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((3, 1), np.float32), "offsets"))
+
+
+def doubles(model: ModelProto) -> None:
+    weights = numpy_helper.to_array(model.graph.initializer[0]).astype(np.float64)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "weights"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        alpha, more_nodes, another_operator, of_a_domain_of_its_own, the_other_way_round,
+        weights_that_are_given, offsets_by_row, doubles,
+    ],
+)  # fmt: skip
+def test_of_other_models_nothing_is_known(change: Callable[[ModelProto], None]) -> None:
+    model = ModelProto.FromString(scorer_model(outcomes=1))
+    change(model)
+    assert affine_of(model.SerializeToString(), SCORER) is None
+
+
+def test_of_a_model_without_nodes_nothing_is_known() -> None:
+    assert affine_of(ModelProto().SerializeToString(), SCORER) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tests.ranker.generations import manifest
 from tests.ranker.replicas import new_folder, new_lanes
 
 KEY, OTHER = b"u:1", b"u:2"
+TYPES = "view", "buy"
 
 
 def lanes(window: EntriesWindow | None = None) -> tuple[TenantReplica, EntriesFolder]:
@@ -59,6 +61,66 @@ def test_state_keeps_the_newest(rounds: list[list[int]]) -> None:
     assert state is not None
     assert items_of(state, replica) == events[-100:]
     assert seen_of(state, replica) == set(events)
+
+
+@given(
+    st.integers(0, 3),
+    st.lists(
+        st.tuples(
+            st.sampled_from([KEY, OTHER]),
+            st.integers(0, 3),
+            st.sampled_from([-1.0, 0.0, 0.5, 1.0]),
+            st.integers(0, 5),
+            st.sampled_from(TYPES),
+        ),
+        max_size=130,
+    ),
+)
+def test_events_that_come_alone_do_what_they_do_together(
+    known: int, events: list[tuple[bytes, int, float, int, str]]
+) -> None:
+    """Truth 2; late events take the place of their time."""
+    found = []
+    for alone in (True, False):
+        replica, folder = lanes()
+        replica.users.hold(KEY, UserState(known, unknown=True))
+        told = Told()
+        for user, item, weight, seconds, kind in events:
+            told.event(user, str(item), weight, float(seconds), kind)
+            if alone:
+                apply(folder, stretch(folder.progress.applied.sequence, told))
+                told = Told()
+        if told.length:
+            apply(folder, stretch(0, told))
+        state = replica.users.get(KEY)
+        assert state is not None
+        latest: dict[tuple[int, int], int] = {}
+        for item, number, time_us in state.seen.entries().tolist():
+            latest[item, number] = max(time_us, latest.get((item, number), 0))
+        ids = replica.catalogue.item_ids()
+        kinds = {replica.users.kinds.number(*kind): kind for kind in product(TYPES, (False, True))}
+        found.append(
+            (
+                items_of(state, replica),
+                state.recent[["weight", "time"]].tolist(),
+                {(ids[item], *kinds[number]): at for (item, number), at in latest.items()},
+                state.sequence,
+                state.unknown,
+            )
+        )
+    assert found[0] == found[1]
+    own = [
+        (seconds, place, str(item), weight, kind)
+        for place, (user, item, weight, seconds, kind) in enumerate(events, 1)
+        if user == KEY and place > known
+    ]
+    newest = sorted(own)[-100:]
+    assert found[0][2] == {
+        (item, kind, weight < 0): seconds * 1_000_000
+        for seconds, _, item, weight, kind in sorted(own)
+    }
+    assert found[0][0] == [item for _, _, item, _, _ in newest]
+    assert found[0][1] == [(weight, float(seconds)) for seconds, _, _, weight, _ in newest]
 
 
 def test_what_a_state_reflects_already_is_skipped_event_by_event() -> None:
