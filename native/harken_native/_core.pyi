@@ -225,5 +225,6 @@ class VectorLists:
         probes: Floats,
         enough: int,
         norms: Floats | None = None,
+        by_signs: bool = False,
         plain: bool = False,
     ) -> tuple[Ordinals, Doubles]: ...

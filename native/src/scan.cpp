@@ -8,12 +8,14 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -177,19 +179,79 @@ nb::ndarray<nb::numpy, double, nb::ndim<1>> dots(const Floats &query, const Rows
 }
 
 // So many rows are kept, and scanned, together.
-constexpr size_t BLOCK = 64;
+constexpr size_t BLOCK = harken::SIGN_ROWS;
 
-// Rows of one list: code * scale is the vector but for an error of length `error` at most.
-struct Block {
+// Rows of one list: what a first look at signs reads is apart, to be read in one go.
+struct alignas(64) Front {
+    float weights[BLOCK], reaches[BLOCK];
     int32_t ordinals[BLOCK];
-    float scales[BLOCK], biases[BLOCK], errors[BLOCK], norms[BLOCK];
-    std::unique_ptr<int8_t[]> codes;
+    // Signs lie behind: see Kernels::sign_passes.
+    uint8_t *signs() { return reinterpret_cast<uint8_t *>(this + 1); }
+};
 
-    explicit Block(size_t stride) : codes(new int8_t[BLOCK * stride]) {}
+// code * scale is the vector but for an error of length `error` at most.
+struct alignas(64) Back {
+    float scales[BLOCK], biases[BLOCK], errors[BLOCK], norms[BLOCK];
+    int8_t *codes() { return reinterpret_cast<int8_t *>(this + 1); }
+};
+
+struct Block {
+    Front *front;
+    Back *back;
+};
+
+// Memory in pieces of one size, given back to the system with the whole of it: what is freed in
+// pieces stays with the process when others lie between.
+class Pieces {
+  public:
+    explicit Pieces(size_t bytes) : bytes_((bytes + 63) / 64 * 64) {}
+    Pieces(const Pieces &) = delete;
+    Pieces &operator=(const Pieces &) = delete;
+    ~Pieces() {
+        for (const Slab &slab : slabs_) munmap(slab.at, slab.bytes);
+    }
+
+    char *take() {
+        if (free_.empty()) add_slab();
+        char *taken = free_.back();
+        free_.pop_back();
+        return taken;
+    }
+
+    void give_back(void *piece) { free_.push_back(static_cast<char *>(piece)); }
+
+  private:
+    struct Slab {
+        void *at;
+        size_t bytes;
+    };
+    static constexpr size_t HUGE_PAGE = size_t(1) << 21;
+
+    void add_slab() {
+        // A quarter of what there is, up to some megabytes: few vectors take little.
+        const size_t bytes = std::clamp(pieces_ * bytes_ / 4, 4 * bytes_, 4 * HUGE_PAGE);
+        const size_t count = bytes / bytes_;
+        slabs_.reserve(slabs_.size() + 1);
+        free_.reserve(pieces_ + count);
+        void *slab = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
+        if (slab == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+        // A hint: most of a scan is waiting for pages to be found.
+        if (bytes >= HUGE_PAGE) madvise(slab, bytes, MADV_HUGEPAGE);
+#endif
+        slabs_.push_back({slab, bytes});
+        pieces_ += count;
+        for (size_t p = count; p-- > 0;) free_.push_back(static_cast<char *>(slab) + p * bytes_);
+    }
+
+    size_t bytes_, pieces_ = 0;
+    std::vector<Slab> slabs_;
+    std::vector<char *> free_;
 };
 
 struct List {
-    std::vector<std::unique_ptr<Block>> blocks;
+    std::vector<Block> blocks;
     size_t size = 0;
 };
 
@@ -227,6 +289,92 @@ struct AskedCodes {
     }
 };
 
+// Turns vectors so that none of their dimensions counts for more than the others: signs of what was
+// turned say most then. Three rounds of fixed random signs and a fast Hadamard transform (Ailon &
+// Chazelle 2009), of the first and of the last dimensions in turn where they are no power of two.
+class Rotation {
+  public:
+    explicit Rotation(size_t dimension) : size_((dimension + 7) / 8 * 8), flips_(ROUNDS * size_) {
+        while (2 * power_ <= size_) power_ *= 2;
+        uint64_t state = 0x9E3779B97F4A7C15;
+        for (float &flip : flips_) {
+            // xorshift64* (Vigna 2016).
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            flip = (state * 0x2545F4914F6CDD1D) >> 63 ? 1.0f : -1.0f;
+        }
+    }
+
+    size_t size() const { return size_; }
+
+    // to [size]: `vector` [dimension], turned.
+    void turn(const float *vector, size_t dimension, float *to) const {
+        std::copy(vector, vector + dimension, to);
+        std::fill(to + dimension, to + size_, 0.0f);
+        const float even = 1 / std::sqrt(float(power_));
+        for (size_t round = 0; round < ROUNDS; round++) {
+            const float *flips = flips_.data() + round * size_;
+            for (size_t j = 0; j < size_; j++) to[j] *= flips[j];
+            float *part = round % 2 ? to + (size_ - power_) : to;
+            for (size_t half = 1; half < power_; half *= 2) {
+                for (size_t start = 0; start < power_; start += 2 * half) {
+                    for (size_t j = start; j < start + half; j++) {
+                        const float a = part[j], b = part[j + half];
+                        part[j] = a + b;
+                        part[j + half] = a - b;
+                    }
+                }
+            }
+            for (size_t j = 0; j < power_; j++) part[j] *= even;
+        }
+    }
+
+  private:
+    static constexpr size_t ROUNDS = 3;
+    size_t size_, power_ = 1;
+    std::vector<float> flips_;
+};
+
+// The query for a look at signs: RaBitQ (Gao & Long 2024) with one bit a dimension. With o the
+// turned vector, s its signs and q the turned query, q . s |o|^2 / sum |o_j| is an estimate of
+// q . o without bias; its error is |q| |o| sqrt((1 - c^2) / (c^2 (d - 1))) as standard deviation,
+// c = sum |o_j| / (|o| sqrt(d)): near .8 after turning.
+struct AskedSigns {
+    std::vector<uint8_t> tables;
+    harken::SignQuery query{};
+
+    AskedSigns(const float *asked, size_t dimension, const Rotation &rotation, float norm) {
+        const size_t size = rotation.size();
+        std::vector<float> turned(size);
+        rotation.turn(asked, dimension, turned.data());
+        float largest = 0;
+        for (const float one : turned) largest = std::max(largest, std::fabs(one));
+        const float scale = largest / LEVELS;
+        std::vector<int> codes(size, 0);
+        for (size_t j = 0; j < size && scale > 0; j++) {
+            codes[j] = int(std::lrint(std::clamp(turned[j] / scale, -LEVELS, LEVELS)));
+        }
+        tables.resize(size / 4 * 16);
+        for (size_t group = 0; group < size / 4; group++) {
+            for (int signs = 0; signs < 16; signs++) {
+                int sum = 4 * int(LEVELS);
+                for (int j = 0; j < 4; j++) {
+                    sum += signs >> j & 1 ? codes[4 * group + j] : -codes[4 * group + j];
+                }
+                tables[group * 16 + signs] = uint8_t(sum);
+            }
+        }
+        query = {tables.data(), size / 8, scale, LEVELS * float(size), ERRORS * SPREAD * norm};
+    }
+
+  private:
+    static constexpr float LEVELS = 15;  // tables hold up to 8 times as much
+    static constexpr float SPREAD = 0.63f;
+    // sqrt(1 - c^2), a little more than it mostly is.
+    static constexpr float ERRORS = 1.6f;
+};
+
 struct Bounded {
     float lower, upper;
     int32_t ordinal;
@@ -235,7 +383,9 @@ struct Bounded {
 // Items that may be among the best `count`, while their scores are known within bounds.
 class Contenders {
   public:
-    explicit Contenders(size_t count) : count_(count), room_(std::max<size_t>(4 * count, 512)) {}
+    // `guess`: what the best `count` are thought to reach: see `proven`.
+    explicit Contenders(size_t count, float guess = NEVER)
+        : count_(count), room_(std::max<size_t>(4 * count, 512)), least_(guess), guess_(guess) {}
 
     // What is not at least this is not among the best.
     float least() const { return least_; }
@@ -248,6 +398,15 @@ class Contenders {
     const std::vector<Bounded> &left() {
         prune();
         return held_;
+    }
+
+    // Whether so many reach the guess that what was left out for it is not among the best.
+    bool proven() const {
+        if (guess_ == NEVER) return true;
+        const float guess = guess_;
+        return size_t(std::count_if(held_.begin(), held_.end(), [guess](const Bounded &one) {
+                   return one.lower >= guess;
+               })) >= count_;
     }
 
   private:
@@ -264,7 +423,7 @@ class Contenders {
     }
 
     size_t count_, room_;
-    float least_ = NEVER;
+    float least_, guess_;
     std::vector<Bounded> held_;
 };
 
@@ -274,6 +433,9 @@ class VectorLists {
     VectorLists(size_t dimension, size_t lists)
         : dimension_(dimension),
           stride_((dimension + harken::CODE_STEP - 1) / harken::CODE_STEP * harken::CODE_STEP),
+          rotation_(dimension),
+          signs_(dimension >= SIGNS_FROM && dimension <= SIGNS_TO ? rotation_.size() / 8 : 0),
+          fronts_(sizeof(Front) + BLOCK * signs_), backs_(sizeof(Back) + BLOCK * stride_),
           lists_(lists) {
         require(dimension >= 1 && dimension <= 65536, "dimension must be 1..65536");
         require(lists >= 1 && lists <= (1u << 24), "lists must be 1..2^24");
@@ -306,28 +468,27 @@ class VectorLists {
 
     Found search(const Floats &query, const Rows &table, const Floats &biases,
                  const Flags &eligible, size_t count, const Floats &probes, size_t enough,
-                 const std::optional<Floats> &norms, bool plain) {
+                 const std::optional<Floats> &norms, bool by_signs, bool plain) {
         const Question asked(query, table, biases, norms, eligible);
         require(asked.dimension == dimension_, "the query has another dimension");
         require(probes.shape(0) == lists_.size(), "there are not as many probes as lists");
-        const Kernels &with = harken::kernels(plain);
         std::vector<Scored> scored;
         const AskedCodes codes(asked.query, dimension_, stride_);
         if (count == 0 || !std::isfinite(codes.norm)) return best_of(scored, 0);
-        Contenders contenders(count);
-        std::vector<Scored> order(lists_.size());
-        for (size_t l = 0; l < order.size(); l++) {
-            const float probe = probes.data()[l];
-            order[l] = {std::isnan(probe) ? NEVER : probe, int64_t(l)};
+        std::optional<AskedSigns> signs;
+        if (by_signs && signs_ > 0 && codes.error < EVER) {
+            signs.emplace(asked.query, dimension_, rotation_, codes.norm);
         }
-        // A heap: only as many are put in order as are looked into.
-        const auto later = [](const Scored &a, const Scored &b) { return better(b, a); };
-        std::make_heap(order.begin(), order.end(), later);
-        for (size_t seen = 0; !order.empty() && seen < enough; order.pop_back()) {
-            std::pop_heap(order.begin(), order.end(), later);
-            seen += scan(lists_[order.back().ordinal], asked, codes, with, contenders);
+        const Kernels &with = harken::kernels(plain);
+        float guess = NEVER;
+        if (signs && lists_.size() == 1) guess = guessed(asked, codes, with, signs->query, count);
+        Search one{asked, codes, with, Contenders(count, guess), {}};
+        look_into(one, probes, enough, signs);
+        if (!one.contenders.proven()) {
+            one.contenders = Contenders(count);
+            look_into(one, probes, enough, signs);
         }
-        const std::vector<Bounded> &left = contenders.left();
+        const std::vector<Bounded> &left = one.contenders.left();
         scored.reserve(left.size());
         for (size_t i = 0; i < left.size(); i++) {
             if (i + AHEAD < left.size()) asked.fetch(left[i + AHEAD].ordinal);
@@ -353,7 +514,8 @@ class VectorLists {
         if (where.list < 0) {
             List &to = lists_[list];
             if (to.size == to.blocks.size() * BLOCK) {
-                to.blocks.push_back(std::make_unique<Block>(stride_));
+                to.blocks.reserve(to.blocks.size() + 1);
+                to.blocks.push_back({new (fronts_.take()) Front, new (backs_.take()) Back});
             }
             where = {list, int32_t(to.size++)};
             size_++;
@@ -366,26 +528,36 @@ class VectorLists {
         List &from = lists_[where.list];
         const size_t last = --from.size;
         if (size_t(where.place) != last) {
-            Block &hole = *from.blocks[where.place / BLOCK];
-            const Block &end = *from.blocks[last / BLOCK];
+            const Block &block = from.blocks[where.place / BLOCK], &tail = from.blocks[last / BLOCK];
             const size_t to = where.place % BLOCK, of = last % BLOCK;
-            hole.ordinals[to] = end.ordinals[of];
+            Back &hole = *block.back, &end = *tail.back;
+            block.front->ordinals[to] = tail.front->ordinals[of];
             hole.scales[to] = end.scales[of];
             hole.biases[to] = end.biases[of];
             hole.errors[to] = end.errors[of];
             hole.norms[to] = end.norms[of];
-            std::memcpy(hole.codes.get() + to * stride_, end.codes.get() + of * stride_, stride_);
-            where_[hole.ordinals[to]].place = where.place;
+            std::memcpy(hole.codes() + to * stride_, end.codes() + of * stride_, stride_);
+            block.front->weights[to] = tail.front->weights[of];
+            block.front->reaches[to] = tail.front->reaches[of];
+            for (size_t b = 0; b < signs_; b++) {
+                block.front->signs()[b * BLOCK + to] = tail.front->signs()[b * BLOCK + of];
+            }
+            where_[block.front->ordinals[to]].place = where.place;
         }
-        if (from.size == (from.blocks.size() - 1) * BLOCK) from.blocks.pop_back();
+        if (from.size == (from.blocks.size() - 1) * BLOCK) {
+            fronts_.give_back(from.blocks.back().front);
+            backs_.give_back(from.blocks.back().back);
+            from.blocks.pop_back();
+        }
         where.list = -1;
         size_--;
     }
 
     void write(int32_t ordinal, const Where &where, const float *vector, float bias) {
-        Block &block = *lists_[where.list].blocks[where.place / BLOCK];
+        Front &front = *lists_[where.list].blocks[where.place / BLOCK].front;
+        Back &block = *lists_[where.list].blocks[where.place / BLOCK].back;
         const size_t place = where.place % BLOCK;
-        int8_t *codes = block.codes.get() + place * stride_;
+        int8_t *codes = block.codes() + place * stride_;
         std::memset(codes, 0, stride_);
         float largest = 0;
         double square = 0;
@@ -393,13 +565,14 @@ class VectorLists {
             largest = std::max(largest, std::fabs(vector[j]));
             square += double(vector[j]) * vector[j];
         }
-        block.ordinals[place] = ordinal;
+        front.ordinals[place] = ordinal;
         const bool tiny = square > 0 && square < TINY;
         if (!(square < HUGE_SQUARE) || !std::isfinite(bias) || tiny) {
             // Nothing is known of its scores: the second look decides.
             block.scales[place] = block.biases[place] = 0;
             block.norms[place] = 1;
-            block.errors[place] = EVER;
+            block.errors[place] = front.reaches[place] = EVER;
+            front.weights[place] = 0;
             return;
         }
         const float scale = largest / 127;
@@ -415,68 +588,232 @@ class VectorLists {
         block.biases[place] = bias;
         block.errors[place] = scale * std::sqrt(missed) * 1.001f + norm * 3e-7f;
         block.norms[place] = norm * 1.000001f;
+        if (signs_ > 0) write_signs(front, place, vector, bias);
     }
 
-    // Look through a list; return how many of its rows may be found.
-    size_t scan(const List &list, const Question &asked, const AskedCodes &query,
-                const Kernels &with, Contenders &contenders) const {
-        size_t seen = 0;
-        int32_t dots[BLOCK];
-        float lower[BLOCK], upper[BLOCK];
-        for (size_t b = 0; b < list.blocks.size(); b++) {
-            const Block &block = *list.blocks[b];
-            const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
-            bool there[BLOCK];
-            size_t alive = 0;
-            for (size_t r = 0; r < rows; r++) {
-                const size_t ordinal = block.ordinals[r];
-                there[r] = ordinal < asked.size && asked.eligible[ordinal];
-                alive += there[r];
+    void write_signs(Front &front, size_t place, const float *vector, float bias) {
+        turned_.resize(rotation_.size());
+        rotation_.turn(vector, dimension_, turned_.data());
+        double sum = 0, square = 0;
+        for (const float one : turned_) {
+            sum += std::fabs(one);
+            square += double(one) * one;
+        }
+        front.weights[place] = sum > 0 ? float(square / sum) : 0.0f;
+        front.reaches[place] = bias;
+        for (size_t b = 0; b < signs_; b++) {
+            uint8_t signs = 0;
+            for (int j = 0; j < 8; j++) signs |= uint8_t((turned_[8 * b + j] > 0) << j);
+            front.signs()[b * BLOCK + place] = signs;
+        }
+    }
+
+    // One search: what it looks for, what it has found, and rows whose codes come from memory.
+    struct Search {
+        const Question &asked;
+        const AskedCodes &codes;
+        const Kernels &with;
+        Contenders contenders;
+        std::vector<std::pair<Block, size_t>> waiting;
+
+        void look_at_waiting(const VectorLists &lists) {
+            for (const auto &[block, row] : waiting) {
+                int32_t dot;
+                with.code_dots(codes.codes.data(), block.back->codes() + row * lists.stride_, 1,
+                               lists.stride_, &dot);
+                const Bounded found = bounds(block, row, dot, codes, asked.norms != nullptr);
+                if (found.upper >= contenders.least()) contenders.add(found);
             }
-            if (alive == 0) continue;
-            seen += alive;
-            with.code_dots(query.codes.data(), block.codes.get(), rows, stride_, dots);
-            bounds(block, rows, dots, query, asked.norms != nullptr, lower, upper);
-            for (size_t r = 0; r < rows; r++) {
-                if (there[r] && upper[r] >= contenders.least()) {
-                    contenders.add({lower[r], upper[r], block.ordinals[r]});
+            waiting.clear();
+        }
+    };
+
+    void look_into(Search &one, const Floats &probes, size_t enough,
+                   const std::optional<AskedSigns> &signs) const {
+        std::vector<Scored> order(lists_.size());
+        for (size_t l = 0; l < order.size(); l++) {
+            const float probe = probes.data()[l];
+            order[l] = {std::isnan(probe) ? NEVER : probe, int64_t(l)};
+        }
+        // A heap: only as many are put in order as are looked into.
+        const auto later = [](const Scored &a, const Scored &b) { return better(b, a); };
+        std::make_heap(order.begin(), order.end(), later);
+        const bool counting = enough < size_;
+        for (size_t seen = 0; !order.empty() && seen < enough; order.pop_back()) {
+            std::pop_heap(order.begin(), order.end(), later);
+            const List &list = lists_[order.back().ordinal];
+            if (order.size() > 1) fetch_first(lists_[order.front().ordinal]);
+            if (signs) {
+                seen += scan_signs(list, signs->query, one, counting, 1);
+            } else {
+                seen += scan(list, one, counting);
+            }
+        }
+        one.look_at_waiting(*this);
+        one.contenders.left();
+    }
+
+    // Return what twice as many as are asked for may reach, by some of the only list; no number is
+    // known where that holds too few. Rows that are looked at before much is known are saved.
+    float guessed(const Question &asked, const AskedCodes &codes, const Kernels &with,
+                  const harken::SignQuery &query, size_t count) const {
+        Search trial{asked, codes, with, Contenders(2 * count / EVERY + 8), {}};
+        scan_signs(lists_[0], query, trial, false, EVERY);
+        trial.look_at_waiting(*this);
+        trial.contenders.left();
+        return trial.contenders.least();
+    }
+
+    static size_t eligible_of(const Front &front, size_t rows, const Question &asked) {
+        size_t alive = 0;
+        for (size_t r = 0; r < rows; r++) {
+            const size_t ordinal = front.ordinals[r];
+            alive += ordinal < asked.size && asked.eligible[ordinal];
+        }
+        return alive;
+    }
+
+    void fetch(const Front *front) const {
+        const char *at = reinterpret_cast<const char *>(front);
+        for (size_t byte = 0; byte < sizeof(Front) + BLOCK * signs_; byte += 64) {
+            __builtin_prefetch(at + byte);
+        }
+    }
+
+    void fetch_first(const List &list) const {
+        for (size_t b = 0; b < std::min(SOON, list.blocks.size()); b++) {
+            fetch(list.blocks[b].front);
+        }
+    }
+
+    // Look through the signs of a list, one block of `every`, and at the codes of rows that these
+    // let pass; return how many of its rows may be found, if that counts.
+    size_t scan_signs(const List &list, const harken::SignQuery &query, Search &one,
+                      bool counting, size_t every) const {
+        size_t seen = 0;
+        bool pass[BLOCK];
+        float inverse[BLOCK], nothing[BLOCK];
+        for (size_t b = 0; b < list.blocks.size(); b += every) {
+            Front &front = *list.blocks[b].front;
+            Back &block = *list.blocks[b].back;
+            if (b + SOON * every < list.blocks.size()) fetch(list.blocks[b + SOON * every].front);
+            const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
+            if (counting) seen += eligible_of(front, rows, one.asked);
+            const float *weights = front.weights, *reaches = front.reaches;
+            if (one.asked.norms != nullptr) {
+                for (size_t r = 0; r < rows; r++) {
+                    inverse[r] = block.norms[r] > 0 ? front.weights[r] / block.norms[r] : 0.0f;
+                    nothing[r] = front.reaches[r] < EVER ? 0.0f : EVER;
+                }
+                // What a block has no rows for does not count, but is looked at.
+                std::fill(inverse + rows, inverse + BLOCK, 0.0f);
+                std::fill(nothing + rows, nothing + BLOCK, 0.0f);
+                weights = inverse;
+                reaches = nothing;
+            }
+            one.with.sign_passes(query, front.signs(), weights, reaches,
+                                 one.contenders.least(), pass);
+            for (size_t at = 0; at < rows; at += 8) {
+                uint64_t any;
+                std::memcpy(&any, pass + at, 8);
+                if (any == 0) continue;
+                for (size_t r = at; r < std::min(at + 8, rows); r++) {
+                    const size_t ordinal = front.ordinals[r];
+                    if (!pass[r] || ordinal >= one.asked.size || !one.asked.eligible[ordinal]) {
+                        continue;
+                    }
+                    const char *codes = reinterpret_cast<const char *>(block.codes());
+                    for (size_t byte = 0; byte < stride_; byte += 64) {
+                        __builtin_prefetch(codes + r * stride_ + byte);
+                    }
+                    one.waiting.emplace_back(list.blocks[b], r);
+                }
+            }
+            if (one.waiting.size() >= WAITING) one.look_at_waiting(*this);
+        }
+        return seen;
+    }
+
+    // Look through the codes of a list; return how many of its rows may be found, if that counts.
+    size_t scan(const List &list, Search &one, bool counting) const {
+        size_t seen = 0;
+        const Question &asked = one.asked;
+        int32_t dots[BLOCK] = {};
+        bool pass[BLOCK] = {};
+        for (size_t b = 0; b < list.blocks.size(); b++) {
+            const Front &front = *list.blocks[b].front;
+            Back &block = *list.blocks[b].back;
+            const size_t rows = std::min(BLOCK, list.size - b * BLOCK);
+            if (counting) seen += eligible_of(front, rows, asked);
+            one.with.code_dots(one.codes.codes.data(), block.codes(), rows, stride_, dots);
+            if (asked.norms != nullptr) {
+                std::fill(pass, pass + rows, true);
+            } else {
+                may_reach(block, rows, dots, one.codes, one.contenders.least(), pass);
+            }
+            for (size_t at = 0; at < rows; at += 8) {
+                uint64_t any;
+                std::memcpy(&any, pass + at, 8);
+                if (any == 0) continue;
+                for (size_t r = at; r < std::min(at + 8, rows); r++) {
+                    const size_t ordinal = front.ordinals[r];
+                    if (!pass[r] || ordinal >= asked.size || !asked.eligible[ordinal]) continue;
+                    const Bounded found =
+                        bounds(list.blocks[b], r, dots[r], one.codes, asked.norms != nullptr);
+                    if (found.upper >= one.contenders.least()) one.contenders.add(found);
                 }
             }
         }
         return seen;
     }
 
-    // |q . v - q' . v'| <= |q| |v - v'| + |q - q'| |v'|, for q', v' as the codes say.
-    static void bounds(const Block &block, size_t rows, const int32_t *dots,
-                       const AskedCodes &query, bool cosine, float *lower, float *upper) {
+    // The upper one of `bounds` for many rows, without a branch: what is unknown passes.
+    static void may_reach(const Back &block, size_t rows, const int32_t *dots,
+                          const AskedCodes &query, float least, bool *pass) {
         for (size_t r = 0; r < rows; r++) {
+            const float missed = block.errors[r], bias = block.biases[r];
             const float near = float(dots[r]) * (block.scales[r] * query.scale);
-            const float missed = block.errors[r];
-            const float known =
+            const float error =
                 query.norm * missed + query.error * (block.norms[r] + missed) + SMALLEST;
-            // No number where nothing is known of a row or of the query.
-            if (!(known < EVER)) {
-                lower[r] = NEVER;
-                upper[r] = EVER;
-                continue;
-            }
-            const float error = known;
-            if (cosine) {
-                const float inverse = block.norms[r] > 0 ? 1 / block.norms[r] : 0;
-                // The norm that divides the exact score may differ in its last bits.
-                const float slack = 4e-6f * query.norm;
-                lower[r] = (near - error) * inverse - slack;
-                upper[r] = (near + error) * inverse + slack;
-            } else {
-                const float bias = block.biases[r];
-                const float slack = error + 3e-7f * std::fabs(bias);
-                lower[r] = near + bias - slack;
-                upper[r] = near + bias + slack;
-            }
+            pass[r] = !(near + bias + (error + 3e-7f * std::fabs(bias)) < least);
         }
     }
 
+    // |q . v - q' . v'| <= |q| |v - v'| + |q - q'| |v'|, for q', v' as the codes say.
+    static Bounded bounds(const Block &of, size_t r, int32_t dot, const AskedCodes &query,
+                          bool cosine) {
+        const Back &block = *of.back;
+        const int32_t ordinal = of.front->ordinals[r];
+        const float near = float(dot) * (block.scales[r] * query.scale);
+        const float missed = block.errors[r];
+        const float error =
+            query.norm * missed + query.error * (block.norms[r] + missed) + SMALLEST;
+        // No number where nothing is known of a row or of the query.
+        if (!(error < EVER)) return {NEVER, EVER, ordinal};
+        if (cosine) {
+            const float inverse = block.norms[r] > 0 ? 1 / block.norms[r] : 0;
+            // The norm that divides the exact score may differ in its last bits.
+            const float slack = 4e-6f * query.norm;
+            return {(near - error) * inverse - slack, (near + error) * inverse + slack,
+                    ordinal};
+        }
+        const float bias = block.biases[r];
+        const float slack = error + 3e-7f * std::fabs(bias);
+        return {near + bias - slack, near + bias + slack, ordinal};
+    }
+
+    static constexpr size_t SIGNS_FROM = 64, SIGNS_TO = 2048;
+    // Of fewer dimensions signs say little; sums of more do not fit.
+    static constexpr size_t WAITING = 32;
+    static constexpr size_t EVERY = 16;
+    // One block of so many is looked at for a guess.
+    static constexpr size_t SOON = 2;
+    // So many blocks before it is needed, one is asked for.
     size_t dimension_, stride_, size_ = 0;
+    Rotation rotation_;
+    size_t signs_;  // bytes of a row
+    Pieces fronts_, backs_;
+    std::vector<float> turned_;
     std::vector<List> lists_;
     std::vector<Where> where_;
 };
@@ -499,7 +836,7 @@ void register_scan(nb::module_ &m) {
         .def("search", &VectorLists::search, "query"_a.noconvert(), "table"_a.noconvert(),
              "biases"_a.noconvert(), "eligible"_a.noconvert(), "count"_a,
              "probes"_a.noconvert(), "enough"_a, "norms"_a.noconvert() = nb::none(),
-             "plain"_a = false,
+             "by_signs"_a = false, "plain"_a = false,
              "Return ordinals and exact scores of the best `count` eligible rows of the lists with "
              "the largest probes, until `enough` eligible rows were seen.");
 }

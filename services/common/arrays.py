@@ -22,6 +22,8 @@ def grown(table: npt.NDArray, rows: int, fill: float) -> npt.NDArray:
     held = table.shape[0]
     if rows <= held:
         return table
-    larger = np.full((max(rows, 2 * held, 64), *table.shape[1:]), fill, dtype=table.dtype)
+    shape = (max(rows, 2 * held, 64), *table.shape[1:])
+    # Of zeros, what no row needs yet takes no memory.
+    larger = np.full(shape, fill, table.dtype) if fill else np.zeros(shape, table.dtype)
     larger[:held] = table
     return larger

@@ -47,7 +47,7 @@ class CompiledCore(CompiledLoops, Protocol):
         """Scores of given items."""
 
 
-INTERFACE = 2
+INTERFACE = 3
 """Grows whenever what the core offers changes. A core of another number is left alone."""
 
 

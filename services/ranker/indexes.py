@@ -12,7 +12,12 @@ import numpy as np
 
 from services.common.arrays import Float32s
 from services.common.logs import logger
+<<<<<<< HEAD
 from services.ranker.domain.item_index import ItemIndex
+=======
+from services.common.arrays import Float32s
+from services.ranker.domain.item_index import ItemIndex, Sizes
+>>>>>>> origin/main
 from services.ranker.domain.list_training import ListTraining
 from services.ranker.domain.scans import Scans
 
@@ -24,16 +29,21 @@ _log = logger("indexes")
 class Indexes:
     """Makes indexes, and makes their lists when they ask for it: one after the other, beside."""
 
-    def __init__(self, scans: Scans | None, folder: Path | None = None) -> None:
-        """`scans`: the compiled core. `folder`: where vectors lie in files; None: in memory."""
+    def __init__(
+        self, scans: Scans | None, folder: Path | None = None, sizes: Sizes | None = None
+    ) -> None:
+        """`scans`: the compiled core. `folder`: where vectors lie in files; None: in memory.
+        `sizes`: which kind of index is used from where on; None: as measured.
+        """
         self._scans = scans
+        self._sizes = sizes or Sizes()
         self._folder = folder
         self._asking: asyncio.Queue[ItemIndex] = asyncio.Queue()
 
     def new_index(self, dimension: int) -> ItemIndex:
         """Return an index for vectors of a dimension."""
         table = None if self._folder is None else FileTable(self._folder, dimension)
-        return ItemIndex(dimension, self._scans, table, self._asking.put_nowait)
+        return ItemIndex(dimension, self._scans, table, self._asking.put_nowait, self._sizes)
 
     async def run(self) -> None:
         """Make lists until cancelled."""

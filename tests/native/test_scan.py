@@ -124,6 +124,104 @@ def test_lists_are_looked_into_by_probe_until_it_is_enough(seed: int, enough: in
     assert found.tolist() == expected.tolist()
 
 
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.integers(1, 900),
+    dimension=st.sampled_from([1, 63, 64, 65, 72, 128, 200, 300]),
+    count=st.integers(0, 40),
+    scale=SCALES,
+    cosine=st.booleans(),
+)
+def test_signs_give_the_same_bits_on_every_processor(
+    seed: int, size: int, dimension: int, count: int, scale: float, cosine: bool
+) -> None:
+    """What they let pass has its exact score; below 64 dimensions they are not looked at."""
+    rng = np.random.default_rng(seed)
+    query, table, biases, norms, eligible = table_of(rng, size, dimension, scale)
+    asked = (query, table, biases, eligible, count)
+    of = norms if cosine else None
+    lists, _ = in_lists(rng, table, biases, 1 + seed % 5)
+    probes = rng.standard_normal(1 + seed % 5).astype(np.float32)
+    ordinals, scores = lists.search(*asked, probes, size, norms=of, by_signs=True)
+    again, same = lists.search(*asked, probes, size, norms=of, by_signs=True, plain=True)
+    assert again.tolist() == ordinals.tolist()
+    assert same.tolist() == scores.tolist()
+    everything, every_score = core.exact_top(query, table, biases, eligible, size, norms=of)
+    own = dict(zip(everything.tolist(), every_score.tolist(), strict=True))
+    assert scores.tolist() == [own[ordinal] for ordinal in ordinals.tolist()]
+    assert [(-s, o) for o, s in zip(ordinals.tolist(), scores.tolist(), strict=True)] == sorted(
+        (-s, o) for o, s in zip(ordinals.tolist(), scores.tolist(), strict=True)
+    )
+    assert ordinals.size == min(count, everything.size)
+    if dimension < 64:
+        assert ordinals.tolist() == everything[:count].tolist()
+
+
+@pytest.mark.parametrize("dimension", [64, 100, 128, 384])
+@pytest.mark.parametrize("uneven", [False, True])
+@pytest.mark.parametrize("cosine", [False, True])
+def test_signs_lose_next_to_nothing(dimension: int, uneven: bool, cosine: bool) -> None:
+    """Isotropic vectors are the hardest, as nothing stands out; of uneven ones few dimensions
+    count, unless they are turned first.
+    """
+    rng = np.random.default_rng(5)
+    rows, count = 20_000, 50
+    table = rng.standard_normal((rows, dimension)).astype(np.float32)
+    if uneven:
+        table *= (np.arange(1, dimension + 1) ** -1.0).astype(np.float32)
+    table *= np.exp(rng.normal(0, 0.5, (rows, 1))).astype(np.float32)
+    biases = rng.normal(0, 0.1, rows).astype(np.float32)
+    norms = np.sqrt(np.einsum("nd,nd->n", table, table))
+    of = norms if cosine else None
+    lists, _ = in_lists(rng, table, biases, 1)
+    shares = []
+    for query in table[:40] + rng.standard_normal((40, dimension), dtype=np.float32) * norms.mean():
+        query = np.ascontiguousarray(query / np.linalg.norm(query))
+        asked = (query, table, biases, np.ones(rows, np.bool_), count)
+        best, _ = core.exact_top(*asked, norms=of)
+        found, _ = lists.search(*asked, np.zeros(1, np.float32), rows, norms=of, by_signs=True)
+        shares.append(np.isin(best, found).mean())
+    assert np.mean(shares) >= 0.98
+
+
+@pytest.mark.parametrize("cosine", [False, True])
+def test_what_takes_the_place_of_a_vector_that_moved_is_found(cosine: bool) -> None:
+    """Its codes, signs and lengths go with it, though nobody sets it again."""
+    rng = np.random.default_rng(11)
+    rows, count = 3_000, 50
+    table = rng.standard_normal((rows, 64)).astype(np.float32)
+    table *= np.exp(rng.normal(0, 0.5, (rows, 1))).astype(np.float32)
+    biases = rng.normal(0, 0.5, rows).astype(np.float32)
+    norms = np.sqrt(np.einsum("nd,nd->n", table, table))
+    of = norms if cosine else None
+    lists = core.VectorLists(64, 4)
+    lists.put(np.arange(rows), np.arange(rows) % 4, table, biases)
+    moved = np.sort(rng.permutation(rows)[: rows // 2])
+    lists.put(moved, (moved + 1) % 4, table[moved], biases[moved])
+    shares = []
+    for query in rng.standard_normal((20, 64)).astype(np.float32):
+        asked = (query, table, biases, np.ones(rows, np.bool_), count)
+        best, _ = core.exact_top(*asked, norms=of)
+        probes = np.zeros(4, np.float32)
+        assert lists.search(*asked, probes, rows, norms=of)[0].tolist() == best.tolist()
+        found, _ = lists.search(*asked, probes, rows, norms=of, by_signs=True)
+        shares.append(np.isin(best, found).mean())
+    assert np.mean(shares) >= 0.98
+
+
+def test_signs_of_what_is_no_number_let_it_pass() -> None:
+    rng = np.random.default_rng(3)
+    query, table, biases, norms, eligible = table_of(rng, 300, 64, 1.0)
+    table[7, 3], table[8, 0], biases[9], table[10] = np.nan, np.inf, -np.inf, 3e20
+    eligible[:] = True
+    lists, _ = in_lists(rng, table, biases, 3)
+    for of in (None, norms):
+        expected, _ = core.exact_top(query, table, biases, eligible, 300, of)
+        asked = (query, table, biases, eligible, 300, np.zeros(3, np.float32), 300, of)
+        assert lists.search(*asked, by_signs=True)[0].tolist() == expected.tolist()
+
+
 def test_an_item_twice_in_a_batch_has_its_last_vector_and_list() -> None:
     """FAISS: update_vectors of an inverted file loses the whole batch."""
     lists = core.VectorLists(2, 2)

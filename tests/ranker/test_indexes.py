@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.common.compiled_core import find_core
-from services.ranker.domain.item_index import ItemIndex
+from services.ranker.domain.item_index import ItemIndex, Sizes
 from services.ranker.indexes import FileTable, Indexes
 
 SIZE = 51_000
@@ -33,7 +33,7 @@ async def test_lists_are_made_while_the_index_serves_and_changes() -> None:
     """Truth 10, of lists: what was set meanwhile is in those that serve then."""
     rng = np.random.default_rng(1)
     vectors, biases = clustered(rng, SIZE)
-    indexes = Indexes(CORE)
+    indexes = Indexes(CORE, sizes=Sizes(lists=50_000, share=1 / 3))
     index = indexes.new_index(DIMENSION)
     index.grow(SIZE)
     index.assign(np.arange(SIZE), vectors, biases)

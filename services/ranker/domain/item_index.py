@@ -25,17 +25,22 @@ _AT_ONCE = 256
 """Rows that are put into new lists between two calls: well below a millisecond."""
 _ROW_OF_CODES = 1 / 3
 """What looking at the code of a row costs, to reading a vector somewhere in the table."""
+_ROW_OF_SIGNS = 1 / 24
+"""What looking at its signs does, with codes of those that these let pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """From how many vectors on codes, and lists of them, are used, and which share of the vectors
-    lists may look at and still be used: as measured at d = 128 (tests/benchmarks/index.py).
+    """From how many vectors on codes, signs before codes, and lists are used, and which share of
+    the vectors lists may look at and still be used: as measured at d = 128
+    (tests/benchmarks/index.py). Of vectors as learned ones are, lists were no faster than signs of
+    all from 10,000 to 100,000; where they begin is reckoned from there, not measured.
     """
 
     codes: int = 1_000
-    lists: int = 50_000
-    share: float = 1 / 3
+    lists: int = 4_000_000
+    share: float = 1 / 8
+    signs: int = 50_000
 
 
 class Table(Protocol):
@@ -60,11 +65,12 @@ class MemoryTable:
 class ItemIndex:
     """The largest vector . user + bias, over rows that are item ordinals.
 
-    Few vectors are all looked at. Of more, 8-bit codes are, and then the vectors of those that
-    can be among the best: the answer is the same. Of many, only codes in the lists that promise
-    most: at least .98 of the answer is the same. Lists are made anew beside those that serve when
-    the index has grown or its vectors have moved: see `wants_training`. Where few items are
-    eligible, their vectors are all looked at, however many there are.
+    Few vectors are all looked at. Of more, 8-bit codes are, and then the vectors of those that can
+    be among the best: the answer is the same. Of many, one bit a dimension is looked at first, and
+    codes where that lets hope; of very many, where it saves much, only what is in the lists that
+    promise most: at least .98 of the answer is the same. Lists are made anew beside those that
+    serve when the index has grown or its vectors have moved: see `wants_training`. Where few items
+    are eligible, their vectors are all looked at, however many there are.
     """
 
     def __init__(
@@ -261,11 +267,12 @@ class ItemIndex:
             deeper = max(1.0, count / DEPTH) * (_FOR_COSINE if cosine else 1)
             enough = int(self._enough * deeper)
         looked_at = min(self._held_count, enough * self._held_count / max(alive, 1))
-        if alive < looked_at * _ROW_OF_CODES:
+        by_signs = self._held_count >= self._sizes.signs
+        if alive < looked_at * (_ROW_OF_SIGNS if by_signs else _ROW_OF_CODES):
             return self._exact.exact_top(*asked, norms=norms)
         if self._quantizer is not None:
             probes = self._quantizer.probes(query, cosine=cosine)
-        return self._lists.search(*asked, probes, enough, norms=norms)
+        return self._lists.search(*asked, probes, enough, norms=norms, by_signs=by_signs)
 
 
 def digest_of(item_ids: Sequence[str], rows: Float32s) -> bytes:

@@ -61,9 +61,11 @@ class Lists(Protocol):
         probes: Float32s,
         enough: int,
         norms: Float32s | None = None,
+        by_signs: bool = False,
     ) -> tuple[Ordinals, Float64s]:
         """Return ordinals and exact scores of the best `count` eligible items, best first.
 
         Lists are looked into by `probes` [lists], largest first, until `enough` eligible items
-        were seen; of all that is in these lists the answer is exact.
+        were seen. Of all that is in these lists the answer is exact; `by_signs`: nearly, for one
+        bit a dimension says which codes are looked at, where there are 64 to 2048 dimensions.
         """

@@ -68,7 +68,11 @@ class TenantReplica:
     def index(self) -> ItemIndex:
         """The item vectors that serve; none while there is no generation."""
         space = self.spaces.get(self.active)
-        return self._no_index if space is None else space.index
+        if space is not None:
+            return space.index
+        # Not with every item: it would be kept for nothing once there is a generation.
+        self._no_index.grow(self.catalogue.size)
+        return self._no_index
 
     @property
     def vector_rollbacks(self) -> int:
@@ -144,7 +148,6 @@ class TenantReplica:
         if size != self._room:
             for space in self.spaces.values():
                 space.index.grow(size)
-            self._no_index.grow(size)
             self.rules.grow(size)
             self.popularity.grow(size)
             self._room = size

@@ -203,7 +203,7 @@ def clustered(seed: int, size: int, dimension: int = 32) -> tuple[np.ndarray, np
 
 
 def with_lists(vectors: np.ndarray, biases: np.ndarray) -> ItemIndex:
-    index = ItemIndex(vectors.shape[1], CORE, None, lambda index: None, Sizes(3, 1000))
+    index = ItemIndex(vectors.shape[1], CORE, None, lambda index: None, Sizes(3, 1000, 1 / 3))
     index.grow(len(vectors))
     index.assign(np.arange(len(vectors)), vectors, biases)
     adopt_if_asked(index)
@@ -243,6 +243,20 @@ def test_lists_find_nearly_all_and_look_at_little(share: float) -> None:
     assert training.enough < 20_000 / 4
     eligible = np.random.default_rng(3).random(20_000) < share
     assert recall(index, vectors, biases, eligible) >= 0.98
+
+
+@needs_core
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.01])
+def test_many_vectors_without_any_structure_are_found(share: float) -> None:
+    """Lists are not worth it there, but signs are."""
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((20_000, 96)).astype(np.float32) / np.float32(96**0.5)
+    biases = rng.normal(0, 0.1, 20_000).astype(np.float32)
+    index = ItemIndex(96, CORE, None, lambda index: None, Sizes(3, 1000, signs=1000))
+    index.grow(len(vectors))
+    index.assign(np.arange(len(vectors)), vectors, biases)
+    adopt_if_asked(index)
+    assert recall(index, vectors, biases, rng.random(20_000) < share) >= 0.98
 
 
 @needs_core
@@ -306,7 +320,7 @@ def test_replicas_that_fold_the_same_answer_the_same() -> None:
 def test_lists_are_asked_for_by_growth_and_by_movement() -> None:
     asked: list[ItemIndex] = []
     vectors, biases = clustered(5, 6_000)
-    index = ItemIndex(32, CORE, None, asked.append, Sizes(3, 1_000))
+    index = ItemIndex(32, CORE, None, asked.append, Sizes(3, 1_000, 1 / 3))
     index.grow(6_000)
     index.assign(np.arange(999), vectors[:999], biases[:999])
     assert asked == []
