@@ -12,12 +12,7 @@ import numpy as np
 
 from services.common.arrays import Float32s
 from services.common.logs import logger
-<<<<<<< HEAD
-from services.ranker.domain.item_index import ItemIndex
-=======
-from services.common.arrays import Float32s
 from services.ranker.domain.item_index import ItemIndex, Sizes
->>>>>>> origin/main
 from services.ranker.domain.list_training import ListTraining
 from services.ranker.domain.scans import Scans
 
