@@ -232,20 +232,28 @@ def test_state_is_restored_whole() -> None:
     assert np.array_equal(one.squares, other.squares)
 
 
-@given(st.integers(0, 2**40), st.integers(1, 2000), st.integers(0, 5_000_000))
-def test_few_events_are_looked_at(first: int, events: int, items: int) -> None:
+@given(
+    st.integers(0, 2**40),
+    st.integers(1, 2000),
+    st.integers(0, 5_000_000),
+    st.integers(0, 10**9),
+)
+def test_few_events_are_looked_at(first: int, events: int, items: int, choices: int) -> None:
     """Of a large step a share that its time allows, of a small one one at most."""
     sequences = np.arange(first, first + events)
-    chosen = chosen_events(sequences, items)
+    chosen = chosen_events(sequences, items, choices)
     assert np.array_equal(chosen, np.unique(chosen))
     assert chosen.size <= min(events, 2 + 2.4 * events / 300)
     if chosen.size:
         assert chosen.max() < events
-    assert np.array_equal(chosen, chosen_events(sequences, items))
+    assert np.array_equal(chosen, chosen_events(sequences, items, choices))
 
 
 def test_small_steps_of_small_catalogues_are_all_looked_at() -> None:
-    assert all(chosen_events(np.array([n]), 2000).size == 1 for n in range(500))
+    assert all(chosen_events(np.array([n]), 2000, n).size == 1 for n in range(500))
     # Of a million items about one event in forty.
-    looked_at = sum(chosen_events(np.array([n]), 1_000_000).size for n in range(20_000))
+    looked_at = sum(chosen_events(np.array([n]), 1_000_000, 0).size for n in range(20_000))
     assert 300 < looked_at < 700
+    # The more there were, the fewer: after 20,000 about one in three.
+    looked_at = sum(chosen_events(np.array([n]), 2000, 20_000).size for n in range(20_000))
+    assert 5500 < looked_at < 7200

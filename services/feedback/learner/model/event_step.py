@@ -23,7 +23,6 @@ from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.item_step import POOL, bpr_step, draw_negatives
 from services.feedback.learner.model.popularity import add_counts, add_events
-from services.feedback.learner.model.slate_learning import SlateChanges
 from services.feedback.learner.model.space_comparisons import Compared, compare
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import EventRows, record_events
@@ -81,8 +80,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         state.config.core,
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
-    if chosen:
-        changes.slates = SlateChanges(head=state.slates.head_changes())
+    changes.slates = chosen
     changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
     for column, (space, (rows, item_vectors)) in enumerate(zip(spaces, moved, strict=True), 4):
         own = SpaceChanges(space.generation_id)

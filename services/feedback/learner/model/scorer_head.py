@@ -148,11 +148,12 @@ class ScorerHead:
         scores: Doubles = _sigmoid(logits + self.parameters[:, -2]) @ weights
         return scores
 
-    def restore(self, parameters: Doubles, accumulators: Doubles, slates: int) -> None:
-        """Set all of it."""
+    def restore(self, parameters: Doubles, accumulators: Doubles | None, slates: int) -> None:
+        """Set all of it; accumulators stay where they are not given."""
         shape = (len(self.outcomes), self.columns + 3)
         self.parameters = np.array(parameters, np.float64).reshape(shape)
-        self.accumulators = np.array(accumulators, np.float64).reshape(shape)
+        if accumulators is not None:
+            self.accumulators = np.array(accumulators, np.float64).reshape(shape)
         self.slates = slates
 
     def _examples(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> _Examples:

@@ -44,13 +44,14 @@ class SlateConfig:
 class HeadChanges:
     """The head as it is now: parameters, accumulators [outcomes, columns + 3].
 
-    choices: what is learned beside it from events; None: an earlier release wrote it.
+    accumulators: None where slates taught nothing. choices: what goes with learning from events;
+    None where they taught nothing.
     """
 
     generation_id: str
     outcomes: tuple[str, ...]
     parameters: Doubles
-    accumulators: Doubles
+    accumulators: Doubles | None
     slates: int
     choices: ChoiceChanges | None = None
 
@@ -131,10 +132,12 @@ class SlateLearning:
         self.head = ScorerHead(self.outcomes.generation_id, names, columns, self.config.head)
         self.choices = ChoiceLearning(len(names), columns, self.config.choices)
 
-    def choose(self, choices: Sequence[Choice]) -> bool:
-        """Learn the order from choices; return whether any taught."""
+    def choose(self, choices: Sequence[Choice]) -> SlateChanges | None:
+        """Learn the order from choices; return what changed, None when none taught."""
         weights = np.array([one.weight for one in self.outcomes.definitions], np.float64)
-        return self.choices.learn(choices, self.head, weights)
+        if not self.choices.learn(choices, self.head, weights):
+            return None
+        return SlateChanges(head=self._head_changes(slates=False))
 
     def due(self, now_us: int) -> bool:
         """Return whether a slate settles at this time of the log."""
@@ -155,16 +158,20 @@ class SlateLearning:
             for key in self.calibration.add(self.outcomes.names, usable, late)
         ]
         if self.head.train(usable, late):
-            changes.head = self.head_changes()
+            changes.head = self._head_changes(choices=False)
         return changes, joined
 
-    def head_changes(self) -> HeadChanges:
-        """Return the head as it is now."""
+    def _head_changes(self, *, slates: bool = True, choices: bool = True) -> HeadChanges:
+        """Return the head as it is now, with what goes with learning from slates and choices."""
         head = self.head
         return HeadChanges(
-            head.generation_id, head.outcomes, head.parameters.copy(), head.accumulators.copy(),
-            head.slates, self.choices.changes(),
-        )  # fmt: skip
+            head.generation_id,
+            head.outcomes,
+            head.parameters.copy(),
+            head.accumulators.copy() if slates else None,
+            head.slates,
+            self.choices.changes() if choices else None,
+        )
 
     def contents(self) -> SlateChanges:
         """Return all of it, for a checkpoint."""
@@ -176,7 +183,7 @@ class SlateLearning:
                 tuple(joiner.pending),
                 tuple(joiner.early),
             ),
-            head=self.head_changes(),
+            head=self._head_changes(),
             calibration=[
                 CalibrationChanges(*key, sums.copy()) for key, sums in self.calibration.items()
             ],

@@ -22,10 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.common.arrays import Float32s
+from services.feed.parameters import Floats
 from services.feedback.learner.model.scorer_head import Doubles, ScorerHead
 
 _TEMPERATURES = (0.5, 32.0)
 _FIGURES = 5
+_MOST_SQUARED = 1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Choice:
 class ChoiceChanges:
     """State of learning from choices as it is now: see ChoiceLearning."""
 
-    squares: Doubles
+    squares: Floats
     temperatures: Doubles
     figures: Doubles
 
@@ -78,7 +80,7 @@ class ChoiceChanges:
 class ChoiceLearning:
     """Learns the weights of a head from choices.
 
-    squares float64 [outcomes, columns + 1]: Adagrad's sums, of weights and of log T. temperatures
+    squares float32 [outcomes, columns + 1]: Adagrad's sums, of weights and of log T. temperatures
     float64 [outcomes]: T. figures float64 [5]: choices so far; then fading sums over choices: how
     many, of gain of the learned place over the scorer's own, of its square; and times that weights
     went back.
@@ -86,7 +88,7 @@ class ChoiceLearning:
 
     def __init__(self, outcomes: int, columns: int, config: ChoiceConfig) -> None:
         self.config = config
-        self.squares: Doubles = np.full((outcomes, columns + 1), config.first_square, np.float64)
+        self.squares: Floats = np.full((outcomes, columns + 1), config.first_square, np.float32)
         self.squares[:, -1] = 1.0
         self.temperatures: Doubles = np.full(outcomes, config.temperature, np.float64)
         self.figures: Doubles = np.zeros(_FIGURES, np.float64)
@@ -129,7 +131,7 @@ class ChoiceLearning:
 
     def restore(self, changes: ChoiceChanges) -> None:
         """Set all of it."""
-        self.squares = np.array(changes.squares, np.float64).reshape(self.squares.shape)
+        self.squares = np.array(changes.squares, np.float32).reshape(self.squares.shape)
         self.temperatures = np.array(changes.temperatures, np.float64)
         self.figures = np.array(changes.figures, np.float64)
 
@@ -150,7 +152,7 @@ class ChoiceLearning:
         gradient[-1] = temperature * (errors @ order)
         gradient[:-1][~choice.moves] = 0.0
         squares = self.squares[outcome]
-        squares += gradient * gradient
+        squares += np.minimum(gradient * gradient, _MOST_SQUARED)
         step = gradient / np.sqrt(squares)
         head.move(outcome, np.clip(config.rate * step[:-1], -config.max_step, config.max_step))
         least, most = _TEMPERATURES

@@ -4,8 +4,9 @@ What a user had before is chosen from everything, and teaches what having had it
 new to the user is chosen from what is new, and teaches all else. So slates with what users have
 seen and slates without it are both in a good order (the ways that were tried: DECISIONS.md).
 
-Looking at a choice costs about what a slate does. So few are looked at: one in a small step, and of
-a large one as many as fit into a fifth of its time. Which, follows from log sequences alone.
+Looking at a choice costs about what a slate does, and what it taught goes into the frame. So few
+are looked at: one in a small step, of a large one as many as fit into a fifth of its time, and fewer
+more there were: what they teach gets less, too. Which, follows from log sequences alone.
 """
 
 import math
@@ -21,6 +22,7 @@ from services.feed.parameters import Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import Vectors
 from services.feedback.learner.model.choices.learning import Choice
 from services.feedback.learner.model.counter_random import mix
+from services.feedback.learner.model.slate_learning import SlateChanges
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import EventRows
 from services.feedback.learner.model.user_table import NO_ITEM, PastEvent
@@ -31,33 +33,37 @@ _BUDGET_US = 1250.0
 _BUDGET_OF_EVENT_US = 2.4
 _RECENT_EVENTS = 100
 _OF_OWN: Flags = np.array([name.startswith("own_") for name in COLUMNS])
+_ALL_CHOICES = 2000
 _SEED = np.uint64(0x6368_6F69_6365)
 
 
-def choice_step(state: TenantState, columns: EventRows, users: Floats) -> bool:
-    """Learn from some of the events of a step; return whether the head changed.
+def choice_step(state: TenantState, columns: EventRows, users: Floats) -> SlateChanges | None:
+    """Learn from some of the events of a step; return what changed of the head, if anything.
 
     The state is as before the step, but for the users' own events, which are in theirs already.
     users float32 [n, d]: vectors just before each event, zeros without one.
     """
     if state.scorer is None:
-        return False
+        return None
     teaches = ((columns.items != NO_ITEM) & (columns.weights > 0)).nonzero()[0]
     looked_at = [
         choice
-        for index in chosen_events(columns.sequences[teaches], len(state.items)).tolist()
+        for index in chosen_events(
+            columns.sequences[teaches], len(state.items), state.slates.choices.choices
+        ).tolist()
         for choice in _choice_of(state, columns, users, int(teaches[index]))
     ]
     return state.slates.choose(looked_at)
 
 
-def chosen_events(sequences: Ints, items: int) -> Ints:
-    """Return which of the events [n] are looked at, ascending."""
+def chosen_events(sequences: Ints, items: int, choices: int) -> Ints:
+    """Return which of the events [n] are looked at, ascending, after so many `choices`."""
     if not sequences.size:
         return np.zeros(0, np.int64)
     drawn = mix(sequences.astype(np.uint64) ^ _SEED)
     cost = _COST_US + _COST_OF_ITEM_US * items
     expected = _BUDGET_OF_EVENT_US * sequences.size / cost + min(1.0, _BUDGET_US / cost)
+    expected *= math.sqrt(min(1.0, _ALL_CHOICES / max(choices, 1)))
     count = math.floor(expected + float(drawn[-1] >> np.uint64(11)) * 2.0**-53)
     return np.sort(np.argsort(drawn, kind="stable")[:count])
 
