@@ -42,7 +42,7 @@ class ChoiceConfig:
     """
 
     rate: float = 0.025
-    first_square: float = 16.0
+    first_square: float = 64.0
     pull: float = 1e-4
     max_step: float = 0.05
     temperature: float = 4.0
