@@ -52,7 +52,7 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
             training.accumulators = to_bytes(head.accumulators, "<f8")
         if head.choices is not None:
             training.choice_squares = to_bytes(head.choices.squares, "<f4")
-            training.choice_temperatures = to_bytes(head.choices.temperatures, "<f8")
+            training.choice_temperature = head.choices.temperature
             training.choice_figures = to_bytes(head.choices.figures, "<f8")
     for one in changes.calibration:
         wire.learner.calibration.add(
@@ -122,10 +122,9 @@ def _rows(content: bytes, rows: int) -> Doubles | None:
 def _choices_from_wire(wire: pb.HeadTraining) -> ChoiceChanges | None:
     if not wire.choice_squares:
         return None
-    temperatures = np.frombuffer(wire.choice_temperatures, "<f8")
     return ChoiceChanges(
-        np.frombuffer(wire.choice_squares, "<f4").reshape(temperatures.size, -1),
-        temperatures,
+        np.frombuffer(wire.choice_squares, "<f4"),
+        wire.choice_temperature,
         np.frombuffer(wire.choice_figures, "<f8"),
     )
 

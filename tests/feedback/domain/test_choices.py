@@ -132,7 +132,7 @@ def choice_of(chance: np.random.Generator, size: int = 20, taste: int = 2) -> Ch
     features = chance.standard_normal((size, WIDTH)).astype(np.float32)
     chosen = int(features[:, taste].argmax())
     moves = np.ones(WIDTH, np.bool_)
-    return Choice(features, 0.25 * features[:, :1], chosen, np.ones(1, np.bool_), moves)
+    return Choice(features, 0.25 * features[:, :1], chosen, moves)
 
 
 def loss(choice: Choice, head: ScorerHead, temperature: float) -> float:
@@ -147,7 +147,7 @@ def test_a_step_goes_down_the_gradient_of_the_likelihood() -> None:
     """The oracle: differences of the likelihood itself."""
     choice = choice_of(np.random.default_rng(1))
     config = ChoiceConfig(pull=0.0)
-    learning, head = ChoiceLearning(1, WIDTH, config), head_of()
+    learning, head = ChoiceLearning(WIDTH, config), head_of()
     gradient = np.empty(WIDTH)
     for column in range(WIDTH):
         around = []
@@ -165,7 +165,7 @@ def test_a_step_goes_down_the_gradient_of_the_likelihood() -> None:
 
 def test_what_users_go_by_is_learned() -> None:
     chance = np.random.default_rng(2)
-    learning, head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     placed = []
     for _ in range(600):
         choice = choice_of(chance)
@@ -182,7 +182,7 @@ def test_what_users_go_by_is_learned() -> None:
 def test_what_makes_the_order_worse_goes_back() -> None:
     """Weights that somebody else spoiled, as noise may: places say that they do harm."""
     chance = np.random.default_rng(4)
-    learning, head = ChoiceLearning(1, WIDTH, ChoiceConfig(rate=1e-9)), head_of()
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(rate=1e-9)), head_of()
     head.parameters[0, 1:-2] = -2.0
     for _ in range(700):
         choice = choice_of(chance, taste=0)
@@ -196,7 +196,7 @@ def test_what_makes_the_order_worse_goes_back() -> None:
     st.sampled_from([1e-3, 1.0, 1e4, 1e30]),
 )
 def test_whatever_comes_weights_stay_finite_and_bounded(seeds: list[int], scale: float) -> None:
-    learning, head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     for seed in seeds:
         choice = choice_of(np.random.default_rng(seed))
         learning.learn(
@@ -209,7 +209,7 @@ def test_whatever_comes_weights_stay_finite_and_bounded(seeds: list[int], scale:
 
 def test_scores_that_are_no_numbers_teach_nothing() -> None:
     choice = choice_of(np.random.default_rng(5))
-    learning, head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     spoiled = replace(choice, logits=np.full_like(choice.logits, np.nan))
     assert not learning.learn([spoiled], head, WEIGHTS)
     assert not head.parameters[0, 1:].any()
@@ -218,9 +218,9 @@ def test_scores_that_are_no_numbers_teach_nothing() -> None:
 
 def test_state_is_restored_whole() -> None:
     chance = np.random.default_rng(6)
-    one, head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
+    one, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     one.learn([choice_of(chance) for _ in range(20)], head, WEIGHTS)
-    other, other_head = ChoiceLearning(1, WIDTH, ChoiceConfig()), head_of()
+    other, other_head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     changes: ChoiceChanges = one.changes()
     other.restore(changes)
     other_head.restore(head.parameters, head.accumulators, head.slates)

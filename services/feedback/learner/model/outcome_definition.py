@@ -3,24 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from services.feedback.learner.model.attribution_joiner import Labels
 from services.feedback.learner.model.impression import SlateEvent
-
-
-class Happening(Protocol):
-    """An event, as far as it is an outcome: its type, and its value, NaN without one."""
-
-    @property
-    def type(self) -> str:
-        """Name of the type."""
-
-    @property
-    def value(self) -> float:
-        """The value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +19,7 @@ class OutcomeDefinition:
     min_value: float | None = None
     weight: float = 0.0
 
-    def matches(self, event: Happening) -> bool:
+    def matches(self, event: SlateEvent) -> bool:
         """Return whether an event is this outcome."""
         if event.type not in self.event_types:
             return False

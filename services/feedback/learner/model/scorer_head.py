@@ -124,10 +124,10 @@ class ScorerHead:
         self.slates += len(settled)
         return True
 
-    def move(self, outcome: int, step: Doubles) -> None:
-        """Take a step [columns] off the weights of an outcome, within their bounds."""
-        moved = self.parameters[outcome, 1:-2] - step
-        self.parameters[outcome, 1:-2] = np.clip(moved, *_WEIGHT)
+    def move(self, outcomes: Ints, step: Doubles) -> None:
+        """Take a step, [columns] or [n, columns], off the weights of outcomes [n], bounded."""
+        moved = self.parameters[outcomes, 1:-2] - step
+        self.parameters[outcomes, 1:-2] = np.clip(moved, *_WEIGHT)
 
     def blended(
         self,

@@ -130,7 +130,7 @@ class SlateLearning:
     def _begin(self, columns: int) -> None:
         names = self.outcomes.names
         self.head = ScorerHead(self.outcomes.generation_id, names, columns, self.config.head)
-        self.choices = ChoiceLearning(len(names), columns, self.config.choices)
+        self.choices = ChoiceLearning(columns, self.config.choices)
 
     def choose(self, choices: Sequence[Choice]) -> SlateChanges | None:
         """Learn the order from choices; return what changed, None when none taught."""

@@ -1,15 +1,16 @@
 """How the order of candidates is learned from choices: a conditional logit, step by step.
 
-At an event its user would have been shown some candidates, and chose one of them. With u the logit
-of an outcome that the choice is, without place and level,
+At an event its user would have been shown some candidates, and chose one. With u what slates
+go by, the mean of the logits of wanted outcomes by their weights, without place and level,
 
     u = gain z + w . x        P(i is chosen) = exp(T u_i) / sum over candidates j of exp(T u_j)
 
 (conditional logit: McFadden 1974; the same likelihood as a softmax with full cross-entropy over the
-candidates). Each choice is one step of Adagrad (Duchi, Hazan & Singer 2011) on w, from the order of
-the scorer alone (w = 0) on, pulled towards it. w is that of the head (scorer_head.py), which slates
-and what came of them refine; gain, level and place are theirs alone. T is the scale of logits
-against the odds of choices, and is learned beside.
+candidates). Each choice is one step of Adagrad (Duchi, Hazan & Singer 2011), from the order of the
+scorer alone on, pulled towards it. The step is the same for the w of all wanted outcomes: events
+say what users turn to. What tells outcomes apart is for slates and what came of them to say, which
+refine the same head (scorer_head.py); gain, level and place are theirs alone. T is the scale of
+logits against the odds of choices, and is learned beside.
 
 Bounded: a step by `max_step`, w by the head. Guarded: the place that the scorer alone gives to what
 is chosen is noted beside the place that it got, and where learning has made it worse by more than
@@ -23,7 +24,7 @@ import numpy as np
 
 from services.common.arrays import Float32s
 from services.feed.parameters import Floats
-from services.feedback.learner.model.scorer_head import Doubles, ScorerHead
+from services.feedback.learner.model.scorer_head import Doubles, Ints, ScorerHead
 
 _TEMPERATURES = (0.5, 32.0)
 _FIGURES = 5
@@ -57,14 +58,12 @@ class Choice:
     """What would have been shown, and what was chosen.
 
     features float32 [n, columns], logits float32 [n, outcomes]: of candidates. chosen: which of
-    them. is_outcome bool [outcomes]: what the choice is. moves bool [columns]: which weights it
-    teaches.
+    them. moves bool [columns]: which weights it teaches.
     """
 
     features: Float32s
     logits: Float32s
     chosen: int
-    is_outcome: np.ndarray
     moves: np.ndarray
 
 
@@ -73,24 +72,23 @@ class ChoiceChanges:
     """State of learning from choices as it is now: see ChoiceLearning."""
 
     squares: Floats
-    temperatures: Doubles
+    temperature: float
     figures: Doubles
 
 
 class ChoiceLearning:
     """Learns the weights of a head from choices.
 
-    squares float32 [outcomes, columns + 1]: Adagrad's sums, of weights and of log T. temperatures
-    float64 [outcomes]: T. figures float64 [5]: choices so far; then fading sums over choices: how
-    many, of gain of the learned place over the scorer's own, of its square; and times that weights
-    went back.
+    squares float32 [columns + 1]: Adagrad's sums, of weights and of log T. temperature: T. figures
+    float64 [5]: choices so far; then fading sums over choices: how many, of gain of the learned
+    place over the scorer's own, of its square; and times that weights went back.
     """
 
-    def __init__(self, outcomes: int, columns: int, config: ChoiceConfig) -> None:
+    def __init__(self, columns: int, config: ChoiceConfig) -> None:
         self.config = config
-        self.squares: Floats = np.full((outcomes, columns + 1), config.first_square, np.float32)
-        self.squares[:, -1] = 1.0
-        self.temperatures: Doubles = np.full(outcomes, config.temperature, np.float64)
+        self.squares: Floats = np.full(columns + 1, config.first_square, np.float32)
+        self.squares[-1] = 1.0
+        self.temperature = config.temperature
         self.figures: Doubles = np.zeros(_FIGURES, np.float64)
 
     @property
@@ -112,52 +110,51 @@ class ChoiceLearning:
         """Take a step for each choice, in order; return whether there was any.
 
         weights [outcomes]: how outcomes make one score. Choices whose logits are not finite teach
-        nothing.
+        nothing; nor does any where no outcome is wanted.
         """
+        wanted = (weights > 0).nonzero()[0]
         taught = False
         for choice in choices:
-            if not np.isfinite(choice.logits).all():
+            if not wanted.size or not np.isfinite(choice.logits).all():
                 continue
             taught = True
             self._note(choice, head, weights)
-            for outcome in choice.is_outcome.nonzero()[0].tolist():
-                self._step(choice, head, outcome)
-            self._guard(head)
+            self._step(choice, head, wanted, weights[wanted] / weights[wanted].sum())
+            self._guard(head, wanted)
         return taught
 
     def changes(self) -> ChoiceChanges:
         """Return the state as it is now."""
-        return ChoiceChanges(self.squares.copy(), self.temperatures.copy(), self.figures.copy())
+        return ChoiceChanges(self.squares.copy(), self.temperature, self.figures.copy())
 
     def restore(self, changes: ChoiceChanges) -> None:
         """Set all of it."""
-        self.squares = np.array(changes.squares, np.float32).reshape(self.squares.shape)
-        self.temperatures = np.array(changes.temperatures, np.float64)
+        self.squares = np.array(changes.squares, np.float32)
+        self.temperature = changes.temperature
         self.figures = np.array(changes.figures, np.float64)
 
-    def _step(self, choice: Choice, head: ScorerHead, outcome: int) -> None:
-        config, own = self.config, head.parameters[outcome]
-        learned = own[1:-2]
+    def _step(self, choice: Choice, head: ScorerHead, wanted: Ints, shares: Doubles) -> None:
+        config, own = self.config, head.parameters[wanted]
+        learned: Doubles = shares @ own[:, 1:-2]
         features = choice.features.astype(np.float64)
-        order = own[0] * choice.logits[:, outcome] + features @ learned
-        temperature = float(self.temperatures[outcome])
-        odds = temperature * order
+        order = choice.logits[:, wanted] @ (shares * own[:, 0]) + features @ learned
+        odds = self.temperature * order
         odds -= odds.max()
         errors = np.exp(odds)
         errors /= errors.sum()
         errors[choice.chosen] -= 1.0
         gradient = np.empty(learned.size + 1)
-        gradient[:-1] = temperature * (errors @ features)
+        gradient[:-1] = self.temperature * (errors @ features)
         gradient[:-1] += config.pull * config.first_square * learned
-        gradient[-1] = temperature * (errors @ order)
         gradient[:-1][~choice.moves] = 0.0
-        squares = self.squares[outcome]
-        squares += np.minimum(gradient * gradient, _MOST_SQUARED)
-        step = gradient / np.sqrt(squares)
-        head.move(outcome, np.clip(config.rate * step[:-1], -config.max_step, config.max_step))
+        gradient[-1] = self.temperature * (errors @ order)
+        self.squares += np.minimum(gradient * gradient, _MOST_SQUARED)
+        step = gradient / np.sqrt(self.squares)
+        bound = config.max_step
+        head.move(wanted, np.clip(config.rate * step[:-1], -bound, bound))
         least, most = _TEMPERATURES
-        moved = temperature * np.exp(-config.temperature_rate * step[-1])
-        self.temperatures[outcome] = min(max(moved, least), most)
+        moved = self.temperature * np.exp(-config.temperature_rate * step[-1])
+        self.temperature = float(min(max(moved, least), most))
 
     def _note(self, choice: Choice, head: ScorerHead, weights: Doubles) -> None:
         """Count how the choice was placed, with what is learned and without."""
@@ -168,15 +165,14 @@ class ChoiceLearning:
         self.figures[1:4] *= 1.0 - 1.0 / self.config.memory
         self.figures[1:4] += (1.0, gain, gain * gain)
 
-    def _guard(self, head: ScorerHead) -> None:
+    def _guard(self, head: ScorerHead, wanted: Ints) -> None:
         count, gains, squares = self.figures[1:4].tolist()
         if count < self.config.least or gains >= 0.0:
             return
         mean = gains / count
         error = np.sqrt(max(squares / count - mean * mean, 0.0) / count)
         if -mean > self.config.bound * error:
-            for outcome in range(len(head.outcomes)):
-                head.move(outcome, 0.5 * head.parameters[outcome, 1:-2])
+            head.move(wanted, 0.5 * head.parameters[wanted, 1:-2])
             # Judged anew from here on.
             self.figures[1:4] = 0.0
             self.figures[4] += 1.0

@@ -72,14 +72,6 @@ def _choice_of(
     state: TenantState, columns: EventRows, users: Floats, index: int
 ) -> Iterator[Choice]:
     """Yield the choice that an event is, if it is one."""
-    event = columns.events[index]
-    definitions = state.slates.outcomes.definitions
-    is_outcome = np.array(
-        [one.weight > 0 and (not one.event_types or one.matches(event)) for one in definitions],
-        np.bool_,
-    )
-    if not is_outcome.any():
-        return
     item, time_us = int(columns.items[index]), int(columns.times_us[index])
     moment = time_us, int(columns.sequences[index])
     past = [one for one in state.users.past(int(columns.users[index])) if one.moment < moment]
@@ -105,7 +97,7 @@ def _choice_of(
         return
     assert state.scorer is not None
     moves: Flags = np.equal(_OF_OWN, item in had)
-    yield Choice(features, scores_or_nan(state.scorer, features), place, is_outcome, moves)
+    yield Choice(features, scores_or_nan(state.scorer, features), place, moves)
 
 
 def _recent(past: list[PastEvent]) -> np.ndarray:
