@@ -51,6 +51,7 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
         if head.accumulators is not None:
             training.accumulators = to_bytes(head.accumulators, "<f8")
         if head.choices is not None:
+            training.choice_weights = to_bytes(head.choices.weights, "<f8")
             training.choice_squares = to_bytes(head.choices.squares, "<f4")
             training.choice_temperature = head.choices.temperature
             training.choice_figures = to_bytes(head.choices.figures, "<f8")
@@ -123,6 +124,7 @@ def _choices_from_wire(wire: pb.HeadTraining) -> ChoiceChanges | None:
     if not wire.choice_squares:
         return None
     return ChoiceChanges(
+        np.frombuffer(wire.choice_weights, "<f8"),
         np.frombuffer(wire.choice_squares, "<f4"),
         wire.choice_temperature,
         np.frombuffer(wire.choice_figures, "<f8"),

@@ -70,9 +70,9 @@ class SlateLearningMetrics:
             _order(registry, "choices", "Events that the order of slates was learned from."),
             _order(
                 registry, "advantage",
-                "Mean gain of what is chosen in 1 / log2(1 + place) over the scorer alone, fading.",
+                "Mean gain in NDCG@10 by what is learned, over the last thousands of choices.",
             ),
-            _order(registry, "retreats", "Times that the learned order went half of the way back."),
+            _order(registry, "serves", "1 while slates have what is learned, else 0."),
         )  # fmt: skip
         self._figures: dict[tuple[str, ...], _Figures] = {}
         self._bound: dict[str, list[Gauge]] = {}
@@ -107,7 +107,9 @@ class SlateLearningMetrics:
         bound = self._bound.get(tenant)
         if bound is None:
             bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._learned]
-        for gauge, value in zip(bound, (own.choices, own.advantage, own.retreats), strict=True):
+        for gauge, value in zip(
+            bound, (own.choices, own.advantage, float(own.serves)), strict=True
+        ):
             gauge.set(value)
 
     def _size(self, tenant: str, slates: SlateLearning) -> None:

@@ -134,18 +134,18 @@ class ScorerHead:
         logits: npt.NDArray[np.floating],
         features: npt.NDArray[np.floating],
         weights: Doubles,
+        more: Doubles | None = None,
     ) -> Doubles:
         """Return scores [n] of items as slates have them, by weights [outcomes] of outcomes, for
         logits [n, outcomes] of the scorer and features [n, columns].
+
+        more [columns]: what comes to the weights of wanted outcomes.
         """
         own = self.parameters
         learned = features @ own[:, 1:-2].T
+        if more is not None:
+            learned = learned + np.outer(features @ more, weights > 0)
         scores: Doubles = _sigmoid(own[:, 0] * logits + learned + own[:, -2]) @ weights
-        return scores
-
-    def blended_alone(self, logits: npt.NDArray[np.floating], weights: Doubles) -> Doubles:
-        """Return the same without what is learned of the order."""
-        scores: Doubles = _sigmoid(logits + self.parameters[:, -2]) @ weights
         return scores
 
     def restore(self, parameters: Doubles, accumulators: Doubles | None, slates: int) -> None:

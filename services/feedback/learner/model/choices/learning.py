@@ -12,11 +12,13 @@ say what users turn to. What tells outcomes apart is for slates and what came of
 refine the same head (scorer_head.py); gain, level and place are theirs alone. T is the scale of
 logits against the odds of choices, and is learned beside.
 
-Bounded: a step by `max_step`, w by the head. Guarded: the place that the scorer alone gives to what
-is chosen is noted beside the place that it got, and where learning has made it worse by more than
-chance, w goes half of the way back.
+Bounded: a step by `max_step`, what is learned by `most`. Guarded: at each choice the place that it
+has with what is learned is compared with the place without, before it teaches. Only while places
+were better, by more than chance may make them, does the head have what is learned; otherwise it is
+learned on beside it. So on little evidence nobody sees it, and where it does harm it goes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +31,8 @@ from services.feedback.learner.model.scorer_head import Doubles, Ints, ScorerHea
 _TEMPERATURES = (0.5, 32.0)
 _FIGURES = 5
 _MOST_SQUARED = 1e30
+_LEAST_CHOICES = 50
+_PLACES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,21 @@ class ChoiceConfig:
     """Constants of learning from choices.
 
     rate: Adagrad's, in logits. first_square: where its sums of squares begin, > 0. pull: towards
-    the scorer's own order, a choice. max_step: largest move of a weight by one choice.
-    temperature, temperature_rate: where T begins, and Adagrad's rate for its logarithm. memory:
-    choices after which one counts 1/e in the guard. least: choices before it judges, bound: how
-    many standard errors worse is more than chance.
+    the order without, a choice. max_step: largest move of a weight by one choice, most: bound of a
+    weight. temperature, temperature_rate: where T begins, and Adagrad's rate for its logarithm.
+    memory: choices after which one counts 1/e in what is compared. sure: standard errors by which
+    places must be better to be seen.
     """
 
     rate: float = 0.025
     first_square: float = 64.0
     pull: float = 1e-4
     max_step: float = 0.05
+    most: float = 1.5
     temperature: float = 4.0
     temperature_rate: float = 0.02
     memory: float = 2000.0
-    least: float = 100.0
-    bound: float = 2.0
+    sure: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +75,24 @@ class Choice:
 class ChoiceChanges:
     """State of learning from choices as it is now: see ChoiceLearning."""
 
+    weights: Doubles
     squares: Floats
     temperature: float
     figures: Doubles
 
 
 class ChoiceLearning:
-    """Learns the weights of a head from choices.
+    """Learns from choices what is added to the weights of a head's wanted outcomes.
 
-    squares float32 [columns + 1]: Adagrad's sums, of weights and of log T. temperature: T. figures
-    float64 [5]: choices so far; then fading sums over choices: how many, of gain of the learned
-    place over the scorer's own, of its square; and times that weights went back.
+    weights float64 [columns]: what is learned. squares float32 [columns + 1]: Adagrad's sums, of
+    weights and of log T. temperature: T. figures float64 [5]: choices so far; then fading sums
+    over choices: how many, of what NDCG@10 gains by what is learned, of its square; and 1 while
+    the head has it, else 0.
     """
 
     def __init__(self, columns: int, config: ChoiceConfig) -> None:
         self.config = config
+        self.weights: Doubles = np.zeros(columns, np.float64)
         self.squares: Floats = np.full(columns + 1, config.first_square, np.float32)
         self.squares[-1] = 1.0
         self.temperature = config.temperature
@@ -98,13 +105,13 @@ class ChoiceLearning:
 
     @property
     def advantage(self) -> float:
-        """Mean gain in 1 / log2(1 + place) by what was learned, over the last thousands."""
+        """Mean gain in NDCG@10 by what is learned, over the last thousands of choices."""
         return float(self.figures[2] / max(self.figures[1], 1.0))
 
     @property
-    def retreats(self) -> int:
-        """How often weights went back."""
-        return int(self.figures[4])
+    def serves(self) -> bool:
+        """Whether the head has what is learned."""
+        return bool(self.figures[4])
 
     def learn(self, choices: Sequence[Choice], head: ScorerHead, weights: Doubles) -> bool:
         """Take a step for each choice, in order; return whether there was any.
@@ -118,64 +125,69 @@ class ChoiceLearning:
             if not wanted.size or not np.isfinite(choice.logits).all():
                 continue
             taught = True
+            if self.serves:
+                head.move(wanted, self.weights)
             self._note(choice, head, weights)
             self._step(choice, head, wanted, weights[wanted] / weights[wanted].sum())
-            self._guard(head, wanted)
+            if self.serves:
+                head.move(wanted, -self.weights)
         return taught
 
     def changes(self) -> ChoiceChanges:
         """Return the state as it is now."""
-        return ChoiceChanges(self.squares.copy(), self.temperature, self.figures.copy())
+        return ChoiceChanges(
+            self.weights.copy(), self.squares.copy(), self.temperature, self.figures.copy()
+        )
 
     def restore(self, changes: ChoiceChanges) -> None:
         """Set all of it."""
+        self.weights = np.array(changes.weights, np.float64)
         self.squares = np.array(changes.squares, np.float32)
         self.temperature = changes.temperature
         self.figures = np.array(changes.figures, np.float64)
 
     def _step(self, choice: Choice, head: ScorerHead, wanted: Ints, shares: Doubles) -> None:
+        """Learn, given the head without what is learned."""
         config, own = self.config, head.parameters[wanted]
-        learned: Doubles = shares @ own[:, 1:-2]
         features = choice.features.astype(np.float64)
-        order = choice.logits[:, wanted] @ (shares * own[:, 0]) + features @ learned
+        order = choice.logits[:, wanted] @ (shares * own[:, 0])
+        order += features @ (shares @ own[:, 1:-2] + self.weights)
         odds = self.temperature * order
         odds -= odds.max()
         errors = np.exp(odds)
         errors /= errors.sum()
         errors[choice.chosen] -= 1.0
-        gradient = np.empty(learned.size + 1)
+        gradient = np.empty(self.squares.size)
         gradient[:-1] = self.temperature * (errors @ features)
-        gradient[:-1] += config.pull * config.first_square * learned
+        gradient[:-1] += config.pull * config.first_square * self.weights
         gradient[:-1][~choice.moves] = 0.0
         gradient[-1] = self.temperature * (errors @ order)
         self.squares += np.minimum(gradient * gradient, _MOST_SQUARED)
         step = gradient / np.sqrt(self.squares)
         bound = config.max_step
-        head.move(wanted, np.clip(config.rate * step[:-1], -bound, bound))
+        self.weights -= np.clip(config.rate * step[:-1], -bound, bound)
+        np.clip(self.weights, -config.most, config.most, out=self.weights)
         least, most = _TEMPERATURES
         moved = self.temperature * np.exp(-config.temperature_rate * step[-1])
         self.temperature = float(min(max(moved, least), most))
 
     def _note(self, choice: Choice, head: ScorerHead, weights: Doubles) -> None:
-        """Count how the choice was placed, with what is learned and without."""
-        learned = _place(choice.chosen, head.blended(choice.logits, choice.features, weights))
-        alone = _place(choice.chosen, head.blended_alone(choice.logits, weights))
-        gain = float(1.0 / np.log2(1.0 + learned) - 1.0 / np.log2(1.0 + alone))
+        """Compare the places of a choice with what is learned and without, and decide.
+
+        What serves goes when its mean is below 0; what does not, serves when it is sure.
+        """
+        logits, features = choice.logits, choice.features
+        learned = _place(choice.chosen, head.blended(logits, features, weights, self.weights))
+        alone = _place(choice.chosen, head.blended(logits, features, weights))
+        gain = _gain(learned) - _gain(alone)
         self.figures[0] += 1.0
         self.figures[1:4] *= 1.0 - 1.0 / self.config.memory
         self.figures[1:4] += (1.0, gain, gain * gain)
-
-    def _guard(self, head: ScorerHead, wanted: Ints) -> None:
         count, gains, squares = self.figures[1:4].tolist()
-        if count < self.config.least or gains >= 0.0:
-            return
         mean = gains / count
         error = np.sqrt(max(squares / count - mean * mean, 0.0) / count)
-        if -mean > self.config.bound * error:
-            head.move(wanted, 0.5 * head.parameters[wanted, 1:-2])
-            # Judged anew from here on.
-            self.figures[1:4] = 0.0
-            self.figures[4] += 1.0
+        least = 0.0 if self.serves else self.config.sure * error
+        self.figures[4] = float(mean > least and count > _LEAST_CHOICES)
 
 
 def _place(chosen: int, scores: Doubles) -> float:
@@ -183,3 +195,8 @@ def _place(chosen: int, scores: Doubles) -> float:
     own = scores[chosen]
     better = np.count_nonzero(scores > own)
     return float(better + (np.count_nonzero(scores == own) + 1) / 2)
+
+
+def _gain(place: float) -> float:
+    """Return 1 / log2(1 + place) of the first places, and nothing of others: NDCG's."""
+    return 1.0 / math.log2(1.0 + place) if place <= _PLACES else 0.0

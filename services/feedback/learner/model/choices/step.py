@@ -46,6 +46,8 @@ def choice_step(state: TenantState, columns: EventRows, users: Floats) -> SlateC
     if state.scorer is None:
         return None
     teaches = ((columns.items != NO_ITEM) & (columns.weights > 0)).nonzero()[0]
+    # Nobody did anything with some: they may have come just now, and were not there to be shown.
+    teaches = teaches[state.counts[columns.items[teaches]] > 0]
     looked_at = [
         choice
         for index in chosen_events(
