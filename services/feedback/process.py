@@ -22,8 +22,7 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
-from services.common.compiled_core import find_core, say_core
-from services.common.compiled_loops import CompiledLoops
+from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -235,7 +234,7 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     )
 
 
-def _learning(config: FeedbackConfig, compiled: CompiledLoops | None) -> LearningConfig:
+def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> LearningConfig:
     joiner = AttributionConfig(
         settle_us=int(config.settle_seconds * 1e6),
         window_us=int(config.attribution_seconds * 1e6),

@@ -11,9 +11,9 @@ from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.fold_in import FoldInEncoder
 from services.common.logs import logger
 from services.common.onnx_model import ITEM_VECTORS, SCORER
-from services.ranker.domain.features import FEATURES
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer, UnusableScorerError
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.scorer import Scorer, UnusableScorerError
 from services.ranker.frame_applier import UnusableGenerationError
 from services.ranker.metrics import RankerMetrics
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from services.common.arrays import Float32s
 from services.common.logs import logger
-from services.ranker.domain.arrays import Float32s
 from services.ranker.domain.item_index import ItemIndex, Sizes
 from services.ranker.domain.list_training import ListTraining
 from services.ranker.domain.scans import Scans

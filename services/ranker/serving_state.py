@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.common.arrays import Float32s
 from services.feed.progress import Progress
-from services.ranker.domain.arrays import Float32s
 from services.ranker.domain.item_index import digest_of
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.frame_applier import FrameApplier

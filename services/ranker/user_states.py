@@ -9,13 +9,14 @@ import numpy as np
 
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.arrays import Ordinals
 from services.common.logs import logger
 from services.common.position import Position, decode_position
+from services.common.ranking.recent import RECENT
 from services.common.user_key import subject_of
-from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.metrics import RankerMetrics
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2 as pb
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer
 from services.feedback.generations.domain.bootstrap_models import (
     OUTCOMES,
     bootstrap_activation,
@@ -19,9 +21,7 @@ from services.feedback.learner.model.entries import (
     TrainedVectors,
 )
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
-from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.scorer import Scorer
 
 FeaturesOf = Callable[[bytes], Mapping[str, float]]
 """Content features of an item, given its payload."""
@@ -57,8 +57,9 @@ def bootstrap_generation(
         manifest=manifest.SerializeToString(),
         outcomes=tuple(outcomes),
         columns=len(FEATURES),
+        scorer=prior_scorer(),
     )
-    scorer = Scorer(prior_scorer(), FEATURES, OUTCOMES)
+    scorer = Scorer(activation.scorer, FEATURES, OUTCOMES)
     return SystemGeneration(activation, _ranker_side(activation, scorer, ()))
 
 
@@ -92,6 +93,7 @@ def trained_generation(
         regularization=manifest.encoder.regularization,
         outcomes=outcomes,
         columns=len(manifest.scorer_features),
+        scorer=files[SCORER],
     )
     scorer = Scorer(files[SCORER], FEATURES, [one.name for one in outcomes])
     vectors = files.get(ITEM_VECTORS)

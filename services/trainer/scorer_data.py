@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.candidate_features import COLUMNS
+from services.common.ranking.scorer import Scorer
 from services.feedback.generations.domain.bootstrap_models import OUTCOMES
 from services.feedback.learner.model.entries import EmbeddingPut, Kind
 from services.feedback.learner.model.tenant_state import LearningConfig
-from services.ranker.domain.scorer import Scorer
 from services.system.generation import SystemGeneration, bootstrap_generation
 from services.system.history_entries import HistoryEntries
 from services.system.learner import SystemLearner

@@ -11,9 +11,9 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from harken.feedback.v1 import generation_pb2
-from services.ranker.domain.features import FEATURES
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.scorer import Scorer
 
 DIMENSION = 4
 MAX_NORM = 10.0

@@ -13,6 +13,9 @@ from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.history_context import PLACES
+from services.common.ranking.features import FEATURES
+from services.common.ranking.recent import RECENT
+from services.common.ranking.scorer import Scorer
 from services.feed.parameters import PlaceCells, PopularityRows, RuleCells
 from services.ranker.domain.compiled_slates import (
     SLOTS_OF_RANK,
@@ -22,15 +25,13 @@ from services.ranker.domain.compiled_slates import (
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
-from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.scorer import Scorer
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import ALL_FOREVER, read_rule
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.numpy_slates import NumpySlates
 from tests.ranker.compiled import core_or_skip
 from tests.ranker.frames import Changes, frame

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from services.ranker.domain.features import FEATURES
-from services.ranker.domain.popularity import COLUMNS
+from services.common.ranking.features import FEATURES
+from services.common.ranking.popularity import COLUMNS
+from services.common.ranking.recent import RECENT
 from services.ranker.domain.seen_items import SEEN
-from services.ranker.domain.user_state import RECENT
 from tests.ranker.compiled import core_or_skip
 
 CORE = core_or_skip()

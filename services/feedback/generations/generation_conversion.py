@@ -22,6 +22,7 @@ class GenerationFiles:
 
     tower: bytes
     trained: TrainedVectors | None = None
+    scorer: bytes = b""
 
 
 FilesOf = dict[tuple[str, str], GenerationFiles]
@@ -45,6 +46,7 @@ def activation_of(
         regularization=manifest.encoder.regularization,
         outcomes=outcome_definitions(manifest.outcomes),
         columns=len(manifest.scorer_features),
+        scorer=files[manifest.tenant, manifest.generation_id].scorer,
     )
 
 

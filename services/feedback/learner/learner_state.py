@@ -11,7 +11,7 @@ from dataclasses import replace
 from harken.feedback.v1 import generation_pb2
 from harken.internal.feed.v1 import frame_pb2
 from services.common.logs import logger
-from services.common.onnx_model import ITEM_VECTORS, TOWER
+from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.feed.progress import Applied
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.generations.generation_conversion import (
@@ -193,7 +193,9 @@ class LearnerState:
         assert tower is not None
         trained = await self._file(manifest, ITEM_VECTORS)
         self._files[key] = GenerationFiles(
-            tower, None if trained is None else trained_vectors(trained, manifest.dimension)
+            tower,
+            None if trained is None else trained_vectors(trained, manifest.dimension),
+            await self._file(manifest, SCORER) or b"",
         )
 
     async def _file(self, manifest: generation_pb2.GenerationManifest, name: str) -> bytes | None:

@@ -9,9 +9,10 @@ from harken.internal.feed.v1 import frame_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
 from services.feed import parameters_codec as codec
 from services.feed.columns import to_bytes
-from services.feed.parameters import HeadParameters, OutcomeFigures
+from services.feed.parameters import Doubles, HeadParameters, OutcomeFigures
 from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
 from services.feedback.learner.model.calibration import CalibrationSums
+from services.feedback.learner.model.choices.learning import ChoiceChanges
 from services.feedback.learner.model.impression import Impression, SlateEvent
 from services.feedback.learner.model.slate_learning import (
     CalibrationChanges,
@@ -46,7 +47,14 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
             ),
             wire.head,
         )
-        wire.learner.head_training.accumulators = to_bytes(head.accumulators, "<f8")
+        training = wire.learner.head_training
+        if head.accumulators is not None:
+            training.accumulators = to_bytes(head.accumulators, "<f8")
+        if head.choices is not None:
+            training.choice_weights = to_bytes(head.choices.weights, "<f8")
+            training.choice_squares = to_bytes(head.choices.squares, "<f4")
+            training.choice_temperature = head.choices.temperature
+            training.choice_figures = to_bytes(head.choices.figures, "<f8")
     for one in changes.calibration:
         wire.learner.calibration.add(
             surface=one.surface,
@@ -86,8 +94,9 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
             wire.head.generation_id,
             tuple(wire.head.outcomes),
             np.frombuffer(wire.head.parameters, "<f8").reshape(rows, -1),
-            np.frombuffer(learner.head_training.accumulators, "<f8").reshape(rows, -1),
+            _rows(learner.head_training.accumulators, rows),
             wire.head.slates,
+            _choices_from_wire(learner.head_training),
         )
     changes.calibration = [
         CalibrationChanges(
@@ -105,6 +114,21 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
         for one in learner.calibration
     ]
     return changes if changes.anything else None
+
+
+def _rows(content: bytes, rows: int) -> Doubles | None:
+    return np.frombuffer(content, "<f8").reshape(rows, -1) if content else None
+
+
+def _choices_from_wire(wire: pb.HeadTraining) -> ChoiceChanges | None:
+    if not wire.choice_squares:
+        return None
+    return ChoiceChanges(
+        np.frombuffer(wire.choice_weights, "<f8"),
+        np.frombuffer(wire.choice_squares, "<f4"),
+        wire.choice_temperature,
+        np.frombuffer(wire.choice_figures, "<f8"),
+    )
 
 
 def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:

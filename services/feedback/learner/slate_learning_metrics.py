@@ -19,6 +19,10 @@ def _gauge(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
     return Gauge(f"harken_outcome_{figure}", meaning, _LABELS, registry=registry)
 
 
+def _order(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
+    return Gauge(f"harken_order_{figure}", meaning, ["tenant"], registry=registry)
+
+
 class _Figures:
     """Gauges of one surface and outcome."""
 
@@ -62,7 +66,16 @@ class SlateLearningMetrics:
             ["tenant"],
             registry=registry,
         )
+        self._learned = (
+            _order(registry, "choices", "Events that the order of slates was learned from."),
+            _order(
+                registry, "advantage",
+                "Mean gain in NDCG@10 by what is learned, over the last thousands of choices.",
+            ),
+            _order(registry, "serves", "1 while slates have what is learned, else 0."),
+        )  # fmt: skip
         self._figures: dict[tuple[str, ...], _Figures] = {}
+        self._bound: dict[str, list[Gauge]] = {}
         self._sizes: dict[str, tuple[Gauge, Gauge]] = {}
 
     def committed(self, tenant: str, changes: SlateChanges, slates: SlateLearning) -> None:
@@ -71,12 +84,15 @@ class SlateLearningMetrics:
             self._counts[what].inc(count)
         for one in changes.calibration:
             self._set((tenant, one.surface, one.outcome), one.sums)
+        if changes.head is not None:
+            self._order(tenant, slates)
         self._size(tenant, slates)
 
     def loaded(self, tenant: str, slates: SlateLearning) -> None:
         """Say all that is known, after the state was loaded."""
         for (surface, outcome), sums in slates.calibration.items():
             self._set((tenant, surface, outcome), sums.copy())
+        self._order(tenant, slates)
         self._size(tenant, slates)
 
     def _set(self, key: tuple[str, ...], sums: CalibrationSums) -> None:
@@ -85,6 +101,16 @@ class SlateLearningMetrics:
             self._figures[key] = _Figures(self._gauges, key, sums)
         else:
             figures.sums = sums
+
+    def _order(self, tenant: str, slates: SlateLearning) -> None:
+        own = slates.choices
+        bound = self._bound.get(tenant)
+        if bound is None:
+            bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._learned]
+        for gauge, value in zip(
+            bound, (own.choices, own.advantage, float(own.serves)), strict=True
+        ):
+            gauge.set(value)
 
     def _size(self, tenant: str, slates: SlateLearning) -> None:
         bound = self._sizes.get(tenant)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.feed.parameters import CatalogueChanges, ItemFacts
-from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.ranker.domain.category_column import CategoryColumn
 from services.ranker.domain.visibility import Overlay, Visible
 

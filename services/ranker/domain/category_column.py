@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.ranker.domain.arrays import NO_ORDINALS, Int32s, Ordinals, grown
+from services.common.arrays import NO_ORDINALS, Int32s, Ordinals, grown
 
 _NONE = 0
 

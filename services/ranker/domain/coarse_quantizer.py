@@ -8,7 +8,7 @@ half of the spread of scores from biases: nine tenths of the rows to be looked a
 import faiss
 import numpy as np
 
-from services.ranker.domain.arrays import Float32s, Ordinals
+from services.common.arrays import Float32s, Ordinals
 
 TRAINED_ON = 32
 """Vectors a list that training wants."""

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.common.compiled_core import CompiledCore
-from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, keep_categories
 from services.ranker.domain.encoded_slate import EncodedSlate
-from services.ranker.domain.features import FEATURES
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import weights_of
-from services.ranker.domain.scorer import Scorer, scores_or_nan
 from services.ranker.domain.slate import pool_of, rankable
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.ranker.domain.arrays import Bools
+from services.common.arrays import Bools
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
 from services.ranker.domain.tenant_replica import TenantReplica

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from services.common.fold_in import FoldInEncoder
-from services.ranker.domain.scorer import Scorer
+from services.common.ranking.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from services.common.arrays import Bools, Float32s, Float64s, Ordinals, grown
 from services.ranker.domain import plain_scan
-from services.ranker.domain.arrays import Bools, Float32s, Float64s, Ordinals, grown
 from services.ranker.domain.coarse_quantizer import CoarseQuantizer
 from services.ranker.domain.list_training import DEPTH, SAMPLED, ListTraining, Rows, lists_for
 from services.ranker.domain.scans import ExactScans, Lists, Scans

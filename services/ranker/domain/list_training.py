@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.ranker.domain.arrays import Float32s, Float64s, Ordinals, grown
+from services.common.arrays import Float32s, Float64s, Ordinals, grown
 from services.ranker.domain.coarse_quantizer import TRAINED_ON, CoarseQuantizer, trained
 from services.ranker.domain.scans import Lists, Scans
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from services.ranker.domain.arrays import Float64s
+from services.common.arrays import Float64s
 
 NO_OVERRIDES: Mapping[str, float] = MappingProxyType({})
 

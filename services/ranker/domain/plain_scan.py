@@ -7,7 +7,7 @@ the table to be its own.
 
 import numpy as np
 
-from services.ranker.domain.arrays import Bools, Float32s, Float64s, Ordinals
+from services.common.arrays import Bools, Float32s, Float64s, Ordinals
 
 _DENSE = 8
 """With one row of so many eligible, all are multiplied: rows in order are read that much faster."""

@@ -3,9 +3,9 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
-from services.ranker.domain.arrays import Ordinals
+from services.common.arrays import Ordinals
+from services.common.ranking.sources.rules import RuleSource
 from services.ranker.domain.catalogue import Catalogue
-from services.ranker.domain.sources.rules import RuleSource
 
 
 class ReasonCode(Enum):

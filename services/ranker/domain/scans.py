@@ -8,7 +8,7 @@ found. Tables may have more rows than `eligible` has flags: those are not looked
 from collections.abc import Callable
 from typing import Protocol
 
-from services.ranker.domain.arrays import Bools, Float32s, Float64s, Ordinals
+from services.common.arrays import Bools, Float32s, Float64s, Ordinals
 
 
 class ExactScans(Protocol):

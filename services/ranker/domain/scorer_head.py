@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
+from services.common.arrays import Float32s, Float64s
 from services.feed.parameters import HeadParameters, OutcomeFigures
-from services.ranker.domain.arrays import Float32s, Float64s
 
 
 @dataclass(frozen=True, slots=True)

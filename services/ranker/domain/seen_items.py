@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from services.common.arrays import NO_ORDINALS, Int32s, Ordinals
 from services.common.seen_window import SEEN_LENGTH, newest_seen
-from services.ranker.domain.arrays import NO_ORDINALS, Int32s, Ordinals
 from services.ranker.domain.seen_rule import SeenRule
 
 SEEN = np.dtype([("item", np.int32), ("kind", np.int16), ("time", np.int64)])

@@ -5,8 +5,8 @@ from weakref import ref
 
 import numpy as np
 
+from services.common.arrays import Bools, Float32s, Ordinals
 from services.common.fold_in import CompiledEncoder
-from services.ranker.domain.arrays import Bools, Float32s, Ordinals
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
 from services.ranker.domain.user_state import EncodedVector, UserState

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.ranker.domain.arrays import Float32s
+from services.common.arrays import Float32s
 
 MAX_LOGGED = 100
 """Items of a slate that are logged, the first ones."""

@@ -7,23 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.ranker.domain.arrays import Float32s, Float64s, Ordinals
-from services.ranker.domain.candidates import Candidates, beside, gather
+from services.common.arrays import Float32s, Float64s, Ordinals
+from services.common.ranking.candidates import Candidates, beside, gather
+from services.common.ranking.features import features_of
+from services.common.ranking.scorer import scores_or_nan
+from services.common.ranking.signals import Signals
+from services.common.ranking.sources.popularity import PopularitySource
+from services.common.ranking.sources.rules import RuleSource
+from services.common.ranking.sources.source import Source
+from services.common.ranking.sources.vector import VectorSource
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
-from services.ranker.domain.features import features_of
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES, blend, probabilities, weights_of
 from services.ranker.domain.reasons import Reason, reasons_of
-from services.ranker.domain.scorer import scores_or_nan
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.shown_columns import MAX_LOGGED, ShownColumns
-from services.ranker.domain.signals import Signals
-from services.ranker.domain.sources.popularity import PopularitySource
-from services.ranker.domain.sources.rules import RuleSource
-from services.ranker.domain.sources.source import Source
-from services.ranker.domain.sources.vector import VectorSource
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 

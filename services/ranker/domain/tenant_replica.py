@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from services.common.arrays import Bools, Ordinals
 from services.common.fold_in import CompiledEncoder
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.rule_table import RuleTable
 from services.feed.parameters import OutcomeFigures, RefusedParametersError
-from services.ranker.domain.arrays import Bools, Ordinals
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
-from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.rule_table import RuleTable
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache

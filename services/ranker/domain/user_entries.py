@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
+from services.common.arrays import Ordinals
+from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
 from services.feed.entries import EventColumns, EventRow, TenantEntries
-from services.ranker.domain.arrays import Ordinals
 from services.ranker.domain.seen_items import SEEN, SeenKinds
-from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.domain.user_state import PutVector, UserState
 
 OrdinalsOf = Callable[[list[str]], Ordinals]
 

@@ -5,13 +5,11 @@ from weakref import ReferenceType
 
 import numpy as np
 
-from services.ranker.domain.arrays import Bools, Float32s
+from services.common.arrays import Bools, Float32s
+from services.common.ranking.recent import RECENT
 from services.ranker.domain.seen_items import SeenItems
 
 RECENT_LENGTH = 100
-
-RECENT = np.dtype([("item", np.int64), ("weight", np.float32), ("time", np.float64)])
-"""One recent event: item ordinal, learning weight, event time in unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)

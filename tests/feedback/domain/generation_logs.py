@@ -25,7 +25,7 @@ from services.feedback.learner.model.entries import (
     StagedStart,
     TrainedVectors,
 )
-from tests.feedback.domain.learning import DIMENSION, FILES, OUTCOMES, activated, logs
+from tests.feedback.domain.learning import DIMENSION, FILES, OUTCOMES, SCORER, activated, logs
 
 OTHER_DIMENSION = 5
 FIRST, OTHER = f"bootstrap-{DIMENSION}", f"bootstrap-{OTHER_DIMENSION}"
@@ -38,7 +38,7 @@ TRAINED = TrainedVectors(
 ALL_FILES: FilesOf = {
     **FILES,
     **{
-        (tenant, OTHER): GenerationFiles(item_tower(OTHER_DIMENSION), TRAINED)
+        (tenant, OTHER): GenerationFiles(item_tower(OTHER_DIMENSION), TRAINED, SCORER)
         for tenant in ("a", "b")
     },
 }

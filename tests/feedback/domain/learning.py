@@ -13,7 +13,7 @@ from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
 from services.feed.progress import Applied
 from services.feedback.generations.bootstrap import BootstrapBuilder
-from services.feedback.generations.domain.bootstrap_models import item_tower
+from services.feedback.generations.domain.bootstrap_models import item_tower, prior_scorer
 from services.feedback.generations.generation_conversion import (
     FilesOf,
     GenerationFiles,
@@ -43,10 +43,12 @@ from tests.feedback.domain.slates import shown
 
 DIMENSION = 8
 TOWER = item_tower(DIMENSION)
-FILES: FilesOf = {
-    (tenant, f"bootstrap-{DIMENSION}"): GenerationFiles(TOWER) for tenant in ("a", "b")
-}
 OUTCOMES = (OutcomeDefinition("view", frozenset({"view"}), None, 1.0),)
+SCORER = prior_scorer(OUTCOMES)
+FILES: FilesOf = {
+    (tenant, f"bootstrap-{DIMENSION}"): GenerationFiles(TOWER, scorer=SCORER)
+    for tenant in ("a", "b")
+}
 T0_US = 1_700_000_000_000_000
 
 
@@ -193,7 +195,7 @@ def bits(states: States) -> dict[str, Any]:
         arrays = [
             items.exists[:count],
             state.rules.cols[:count], state.rules.vals[:count],
-            state.levels[:count], state.counts[:count],
+            state.levels[:count], state.counts[:count], state.popular.table[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
             users.sequences(people), *state.influence.contents(people),
         ]  # fmt: skip

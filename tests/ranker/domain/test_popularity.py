@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.popularity import Popularity
 from services.feed.parameters import PopularityRows
-from services.ranker.domain.popularity import Popularity
 
 HALF_LIFE = 3600.0
 LEVELS = st.sampled_from([-math.inf, -3.0, 0.0, 0.5, 0.5, 7.25, 1e6])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.rule_table import RuleTable
+from services.common.ranking.sources.rules import RuleSource
 from services.feed.parameters import PopularityRows, RuleCells
-from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.rule_table import RuleTable
-from services.ranker.domain.sources.rules import RuleSource
 
 SIZE = 15
 CELLS = st.lists(

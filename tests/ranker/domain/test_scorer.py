@@ -7,10 +7,10 @@ import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from services.common.onnx_model import SCORER, affine_of, open_session
+from services.common.ranking.features import FEATURES
+from services.common.ranking.scorer import Scorer, UnusableScorerError, scores_or_nan
 from services.feedback.generations.domain.bootstrap_models import prior_scorer
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
-from services.ranker.domain.features import FEATURES
-from services.ranker.domain.scorer import Scorer, UnusableScorerError, scores_or_nan
 from services.trainer import scorer as trained
 from tests.ranker.generations import ADDED, scorer_model
 

@@ -7,11 +7,11 @@ import pytest
 
 from services.common.candidate_features import SIGNALS
 from services.common.history_context import PLACES
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.rule_table import RuleTable
+from services.common.ranking.signals import Signals
+from services.common.ranking.sources.rules import RuleSource
 from services.feed.parameters import PlaceCells, PopularityRows
-from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.rule_table import RuleTable
-from services.ranker.domain.signals import Signals
-from services.ranker.domain.sources.rules import RuleSource
 
 NOW = 100_000.0
 SIZE = 4

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.recent import RECENT
 from services.feed.parameters import CatalogueChanges
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
@@ -18,7 +19,7 @@ from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import ALL_FOREVER, read_rule
 from services.ranker.domain.slate import Slate, make_slate, rank_items
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.domain.user_state import PutVector, UserState
 from tests.ranker.frames import Changes, frame
 from tests.ranker.generations import DIMENSION, generation, manifest
 from tests.ranker.replicas import HALF_LIFE, folded

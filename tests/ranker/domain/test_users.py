@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.recent import RECENT
 from services.feed.entries import Entries
 from services.ranker.domain.entries_window import EntriesWindow
 from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_cache import UserCache
-from services.ranker.domain.user_state import RECENT, PutVector, UserState
+from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from tests.ranker.entries import Told, stretch

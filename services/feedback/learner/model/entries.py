@@ -1,7 +1,7 @@
 """Log entries as the learner sees them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,8 @@ class GenerationActivated:
     """A generation starts to serve: the first of a tenant, or one that was staged.
 
     `tower` are the bytes of its item tower. `outcomes` and `columns` are what its scorer predicts,
-    and from how many features.
+    and from how many features; `scorer` are its bytes, empty where nothing is to be learned from
+    what would have been shown.
     """
 
     generation_id: str
@@ -85,6 +86,7 @@ class GenerationActivated:
     regularization: float
     outcomes: tuple[OutcomeDefinition, ...] = ()
     columns: int = 0
+    scorer: bytes = field(default=b"", repr=False)
 
     @property
     def encoder(self) -> FoldInEncoder:

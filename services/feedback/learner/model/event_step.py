@@ -17,6 +17,7 @@ from services.feed.parameters import (
     VectorRows,
 )
 from services.feedback.learner.model.changes import Changes, SpaceChanges
+from services.feedback.learner.model.choices.step import choice_step
 from services.feedback.learner.model.context_popularity import COLUMNS, add_in_contexts
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
@@ -65,6 +66,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         state, Compared(shared.sequences, shared.items, shared.weights, before, users_before),
         version,
     )  # fmt: skip
+    # What would have been shown comes from the state before it learns.
+    chosen = choice_step(state, shared, users_before[state.active])
     moved = [_learn_vectors(state, space, shared, users_before) for space in spaces]
     known = _Known.of(shared, before)
     cells = state.rules.update_batch(known.items, known.before.items, known.weights)
@@ -77,6 +80,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         state.config.core,
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
+    changes.slates = chosen
     changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
     for column, (space, (rows, item_vectors)) in enumerate(zip(spaces, moved, strict=True), 4):
         own = SpaceChanges(space.generation_id)
@@ -172,10 +176,9 @@ class _Popular(NamedTuple):
 def _learn_popularity(state: TenantState, known: _Known) -> _Popular:
     """Return what changed, by ordinal."""
     rows, levels, counts, cells, place_levels = _counted(state, known)
-    state.levels[rows] = levels
-    state.set_counts(rows, counts)
+    state.set_popular(rows, levels, counts)
     items, places = np.divmod(cells, COLUMNS)
-    state.places[items, places] = place_levels
+    state.set_places(items, places, place_levels)
     return _Popular(rows, levels, counts, PlaceCells(items, places, place_levels))
 
 

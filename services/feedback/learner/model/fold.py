@@ -69,11 +69,10 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         )
     if changes.popularity is not None:
         rows = ordinals[changes.popularity.items]
-        state.levels[rows] = changes.popularity.levels
-        state.set_counts(rows, changes.popularity.counts)
+        state.set_popular(rows, changes.popularity.levels, changes.popularity.counts)
     if changes.context_popularity is not None:
         cells = changes.context_popularity
-        state.places[ordinals[cells.items], cells.places] = cells.levels
+        state.set_places(ordinals[cells.items], cells.places, cells.levels)
     if changes.slates is not None:
         state.slates.fold(changes.slates)
     if changes.recent is not None:

@@ -39,11 +39,12 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
         counted = kind.event.weight > 0 and state.influence.admitted(user, kind.sequence)
         if item != NO_ITEM and counted and state.counts[item] > 0:
             popular.add(item)
-            state.set_counts(np.array([item]), state.counts[[item]] - 1)
-            state.levels[item] = without_event(
-                float(state.levels[item]), float(state.counts[item]),
-                kind.event.time_us / 1e6, kind.event.weight, state.config.popularity,
+            row, left = np.array([item]), state.counts[[item]] - 1
+            level = without_event(
+                float(state.levels[item]), float(left[0]), kind.event.time_us / 1e6,
+                kind.event.weight, state.config.popularity,
             )  # fmt: skip
+            state.set_popular(row, np.array([level]), left)
     return _changes(state, cells, np.array(sorted(popular), np.int64))
 
 

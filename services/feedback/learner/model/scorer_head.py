@@ -124,11 +124,36 @@ class ScorerHead:
         self.slates += len(settled)
         return True
 
-    def restore(self, parameters: Doubles, accumulators: Doubles, slates: int) -> None:
-        """Set all of it."""
+    def move(self, outcomes: Ints, step: Doubles) -> None:
+        """Take a step, [columns] or [n, columns], off the weights of outcomes [n], bounded."""
+        moved = self.parameters[outcomes, 1:-2] - step
+        self.parameters[outcomes, 1:-2] = np.clip(moved, *_WEIGHT)
+
+    def blended(
+        self,
+        logits: npt.NDArray[np.floating],
+        features: npt.NDArray[np.floating],
+        weights: Doubles,
+        more: Doubles | None = None,
+    ) -> Doubles:
+        """Return scores [n] of items as slates have them, by weights [outcomes] of outcomes, for
+        logits [n, outcomes] of the scorer and features [n, columns].
+
+        more [columns]: what comes to the weights of wanted outcomes.
+        """
+        own = self.parameters
+        learned = features @ own[:, 1:-2].T
+        if more is not None:
+            learned = learned + np.outer(features @ more, weights > 0)
+        scores: Doubles = _sigmoid(own[:, 0] * logits + learned + own[:, -2]) @ weights
+        return scores
+
+    def restore(self, parameters: Doubles, accumulators: Doubles | None, slates: int) -> None:
+        """Set all of it; accumulators stay where they are not given."""
         shape = (len(self.outcomes), self.columns + 3)
         self.parameters = np.array(parameters, np.float64).reshape(shape)
-        self.accumulators = np.array(accumulators, np.float64).reshape(shape)
+        if accumulators is not None:
+            self.accumulators = np.array(accumulators, np.float64).reshape(shape)
         self.slates = slates
 
     def _examples(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> _Examples:

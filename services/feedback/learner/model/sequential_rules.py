@@ -4,7 +4,7 @@ Source: Ludewig & Jannach 2018, "Evaluation of session-based recommendation algo
 (arXiv 1803.09587), section "SR": a pair (a, b) with b consumed ``k`` steps after a gains ``1/k``.
 Two changes that were measured: it gains ``1/sqrt(k)``, and the reverse pair (b, a) half of it. So
 one table is half a table of rules and half one of co-occurrences: next to it, an item-kNN of its
-own adds nothing. How a replica scores is in services/ranker/domain/sources/rules.py.
+own adds nothing. How a replica scores is in services/common/ranking/sources/rules.py.
 
 A row keeps at most ``cap`` successors in fixed slots. In a full row a new pair contests the
 weakest slot: it takes it when it is at least as strong, else it wears it down by its gain

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from services.feedback.learner.model.attribution_joiner import (
     AttributionConfig,
     AttributionJoiner,
@@ -17,6 +19,12 @@ from services.feedback.learner.model.calibration import (
     CalibrationSums,
     Doubles,
 )
+from services.feedback.learner.model.choices.learning import (
+    Choice,
+    ChoiceChanges,
+    ChoiceConfig,
+    ChoiceLearning,
+)
 from services.feedback.learner.model.entries import GenerationActivated
 from services.feedback.learner.model.outcome_definition import GenerationOutcomes
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
@@ -28,18 +36,24 @@ class SlateConfig:
 
     joiner: AttributionConfig = field(default_factory=AttributionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    choices: ChoiceConfig = field(default_factory=ChoiceConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
 
 @dataclass(frozen=True, slots=True)
 class HeadChanges:
-    """The head as it is now: parameters, accumulators [outcomes, columns + 3]."""
+    """The head as it is now: parameters, accumulators [outcomes, columns + 3].
+
+    accumulators: None where slates taught nothing. choices: what goes with learning from events;
+    None where they taught nothing.
+    """
 
     generation_id: str
     outcomes: tuple[str, ...]
     parameters: Doubles
-    accumulators: Doubles
+    accumulators: Doubles | None
     slates: int
+    choices: ChoiceChanges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,7 @@ class SlateLearning:
         self.joiner = AttributionJoiner(config.joiner)
         self.calibration = Calibration(config.calibration)
         self.outcomes = outcomes
-        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, config.head)
+        self._begin(columns)
 
     def activate(self, outcomes: GenerationOutcomes, columns: int) -> None:
         """Learn for another generation from now on: its head starts anew.
@@ -111,7 +125,19 @@ class SlateLearning:
         Slates of earlier generations stay, and train nothing.
         """
         self.outcomes = outcomes
-        self.head = ScorerHead(outcomes.generation_id, outcomes.names, columns, self.config.head)
+        self._begin(columns)
+
+    def _begin(self, columns: int) -> None:
+        names = self.outcomes.names
+        self.head = ScorerHead(self.outcomes.generation_id, names, columns, self.config.head)
+        self.choices = ChoiceLearning(columns, self.config.choices)
+
+    def choose(self, choices: Sequence[Choice]) -> SlateChanges | None:
+        """Learn the order from choices; return what changed, None when none taught."""
+        weights = np.array([one.weight for one in self.outcomes.definitions], np.float64)
+        if not self.choices.learn(choices, self.head, weights):
+            return None
+        return SlateChanges(head=self._head_changes(slates=False))
 
     def due(self, now_us: int) -> bool:
         """Return whether a slate settles at this time of the log."""
@@ -132,16 +158,20 @@ class SlateLearning:
             for key in self.calibration.add(self.outcomes.names, usable, late)
         ]
         if self.head.train(usable, late):
-            changes.head = self.head_changes()
+            changes.head = self._head_changes(choices=False)
         return changes, joined
 
-    def head_changes(self) -> HeadChanges:
-        """Return the head as it is now."""
+    def _head_changes(self, *, slates: bool = True, choices: bool = True) -> HeadChanges:
+        """Return the head as it is now, with what goes with learning from slates and choices."""
         head = self.head
         return HeadChanges(
-            head.generation_id, head.outcomes, head.parameters.copy(), head.accumulators.copy(),
+            head.generation_id,
+            head.outcomes,
+            head.parameters.copy(),
+            head.accumulators.copy() if slates else None,
             head.slates,
-        )  # fmt: skip
+            self.choices.changes() if choices else None,
+        )
 
     def contents(self) -> SlateChanges:
         """Return all of it, for a checkpoint."""
@@ -153,7 +183,7 @@ class SlateLearning:
                 tuple(joiner.pending),
                 tuple(joiner.early),
             ),
-            head=self.head_changes(),
+            head=self._head_changes(),
             calibration=[
                 CalibrationChanges(*key, sums.copy()) for key, sums in self.calibration.items()
             ],
@@ -178,5 +208,7 @@ class SlateLearning:
             self.head.restore(
                 changes.head.parameters, changes.head.accumulators, changes.head.slates
             )
+            if changes.head.choices is not None:
+                self.choices.restore(changes.head.choices)
         for one in changes.calibration:
             self.calibration.restore((one.surface, one.outcome), one.sums.copy())

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.common.compiled_loops import CompiledLoops
+from services.common.compiled_core import CompiledCore
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.scorer import Scorer
 from services.feed.parameters import Doubles, Flags, Floats, Ints
+from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig, empty_contexts
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import GenerationActivated
@@ -47,7 +50,7 @@ class LearningConfig:
     """How long a user's new vector may wait to be sent to who shows it."""
     slates: SlateConfig = field(default_factory=SlateConfig)
     shown: ShownStepConfig = field(default_factory=ShownStepConfig)
-    core: CompiledLoops | None = None
+    core: CompiledCore | None = None
 
 
 class TenantState:
@@ -74,6 +77,9 @@ class TenantState:
         self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
         self.events = 0.0
         self.places: Doubles = empty_contexts(self.items.capacity)
+        self.popular = Popularity(config.popularity.half_life_s)
+        self.popular.grow(self.items.capacity)
+        self.candidates = CandidateMaker(config.core)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}
         self.add_space(generation, SpaceStatus(Role.ACTIVE))
@@ -83,6 +89,11 @@ class TenantState:
     def space(self) -> VectorSpace:
         """The vectors that serve."""
         return self.spaces[self.active]
+
+    @property
+    def scorer(self) -> Scorer | None:
+        """The scorer of the generation that serves; None where there is none to learn with."""
+        return self.space.scorer
 
     @property
     def generation(self) -> GenerationActivated:
@@ -139,6 +150,17 @@ class TenantState:
         self.events += float((counts - self.counts[rows]).sum())
         self.counts[rows] = counts
 
+    def set_popular(self, rows: Ints, levels: Doubles, counts: Doubles) -> None:
+        """Replace levels and counts [n] of distinct items."""
+        self.levels[rows] = levels
+        self.set_counts(rows, counts)
+        self.popular.assign(rows, levels, counts)
+
+    def set_places(self, rows: Ints, places: Ints, levels: Doubles) -> None:
+        """Replace levels [n] of items at places."""
+        self.places[rows, places] = levels
+        self.popular.assign_places(rows, places, levels)
+
     def built_spaces(self) -> list[VectorSpace]:
         """Return the spaces that events are folded into, the one that serves first."""
         others = [self.spaces[name] for name in sorted(self.spaces) if name != self.active]
@@ -155,3 +177,4 @@ class TenantState:
             self.levels = np.concatenate([self.levels, empty_levels(more)])
             self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
             self.places = np.concatenate([self.places, empty_contexts(more)])
+            self.popular.grow(capacity)

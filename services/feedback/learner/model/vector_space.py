@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.common.candidate_features import COLUMNS
 from services.common.compiled_loops import CompiledLoops
+from services.common.ranking.scorer import Scorer, UnusableScorerError
 from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.entries import GenerationActivated, StagedStart
 from services.feedback.learner.model.item_step import ItemStepConfig, unit_of
@@ -24,8 +26,8 @@ class VectorSpace:
 
     live: the vectors that are learned. reference: as they were, for the guard; None: there is none.
     bases: float32 [rows, dimension], where items start; biases: float32 [rows]; pinned, trained:
-    [rows]. trained: the base is from a trained file, not from the tower. published: the Gramian
-    that others encode users with.
+    [rows]. trained: the base is from a trained file, not from the tower. scorer: of the generation.
+    published: the Gramian that others encode users with.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class VectorSpace:
         self.status = status
         self.dimension = generation.dimension
         self.tower = ItemTower(generation.tower, generation.content_buckets, generation.dimension)
+        self.scorer = _scorer_of(generation)
         self.start: StagedStart | None = None
         self.live = VectorTable(generation.encoder, self.dimension, capacity, core)
         self.reference: VectorTable | None = None
@@ -133,3 +136,15 @@ class VectorSpace:
         if status.built:
             self.start = None
         self.status = status
+
+
+def _scorer_of(generation: GenerationActivated) -> Scorer | None:
+    """Return its scorer; None without one, and where it takes other features than there are or
+    cannot be used: it has been tried when it was uploaded, and who serves says what it does.
+    """
+    if not generation.scorer or generation.columns != len(COLUMNS):
+        return None
+    try:
+        return Scorer(generation.scorer, COLUMNS, [one.name for one in generation.outcomes])
+    except UnusableScorerError:
+        return None

@@ -320,10 +320,18 @@ class PendingSlate(_message.Message):
     def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ...) -> None: ...
 
 class HeadTraining(_message.Message):
-    __slots__ = ("accumulators",)
+    __slots__ = ("accumulators", "choice_squares", "choice_temperature", "choice_figures", "choice_weights")
     ACCUMULATORS_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_SQUARES_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_FIGURES_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     accumulators: bytes
-    def __init__(self, accumulators: _Optional[bytes] = ...) -> None: ...
+    choice_squares: bytes
+    choice_temperature: float
+    choice_figures: bytes
+    choice_weights: bytes
+    def __init__(self, accumulators: _Optional[bytes] = ..., choice_squares: _Optional[bytes] = ..., choice_temperature: _Optional[float] = ..., choice_figures: _Optional[bytes] = ..., choice_weights: _Optional[bytes] = ...) -> None: ...
 
 class CalibrationSums(_message.Message):
     __slots__ = ("surface", "outcome", "counts", "predicted", "actual")

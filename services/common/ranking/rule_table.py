@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from services.common.arrays import Float32s, Float64s, Int32s, Ordinals, grown
 from services.feed.parameters import RuleCells
-from services.ranker.domain.arrays import Float32s, Float64s, Int32s, Ordinals, grown
 
 FREE = -1
 _SLOTS_AT_ONCE = 8

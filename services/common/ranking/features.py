@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from services.common.arrays import Float32s, Float64s
 from services.common.candidate_features import (
     COLUMNS,
     SIGNALS,
@@ -9,10 +10,9 @@ from services.common.candidate_features import (
     depth,
     feature_matrix,
 )
-from services.ranker.domain.arrays import Float32s, Float64s
-from services.ranker.domain.candidates import Candidates
-from services.ranker.domain.signals import Signals
-from services.ranker.domain.sources.source import NOTHING
+from services.common.ranking.candidates import Candidates
+from services.common.ranking.signals import Signals
+from services.common.ranking.sources.source import NOTHING
 
 FEATURES = COLUMNS
 """Columns that this ranker can make; a generation that wants others is refused."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.common.arrays import Bools, Float64s, Ordinals
+from services.common.ranking.sources.source import NOTHING, Source
 from services.common.runs import distinct
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals
-from services.ranker.domain.sources.source import NOTHING, Source
 
 
 @dataclass(frozen=True, slots=True)

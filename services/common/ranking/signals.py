@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from services.common.arrays import Bools, Float64s, Ordinals
 from services.common.candidate_features import relative_log
 from services.common.history_context import PLACES, place, session_items
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.sources.rules import RuleSource
 from services.common.runs import run_lengths, run_starts
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals
-from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.sources.rules import RuleSource
 
 HISTORY = 30
 """Distinct recent items that a place is counted in: what the learner remembers of a user."""

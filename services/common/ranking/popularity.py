@@ -7,10 +7,10 @@ old, without underflow (forward decay, Cormode et al., ICDE 2009).
 
 import numpy as np
 
+from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.common.history_context import PLACES
 from services.common.runs import distinct
 from services.feed.parameters import PlaceCells, PopularityRows
-from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
@@ -51,9 +51,12 @@ class Popularity:
 
     def fold(self, changes: PopularityRows, ordinals: Ordinals) -> None:
         """Assign rows; `ordinals` translates the indices of the changes."""
-        rows = ordinals[changes.items]
-        self.table[rows, _LEVEL] = changes.levels
-        self.table[rows, _COUNT] = changes.counts
+        self.assign(ordinals[changes.items], changes.levels, changes.counts)
+
+    def assign(self, rows: Ordinals, levels: Float64s, counts: Float64s) -> None:
+        """Set levels and counts of ordinals [n]."""
+        self.table[rows, _LEVEL] = levels
+        self.table[rows, _COUNT] = counts
         fresh = distinct(rows[~self.is_touched[rows]])
         if fresh.size:
             self.is_touched[fresh] = True
@@ -61,7 +64,11 @@ class Popularity:
 
     def fold_places(self, changes: PlaceCells, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
-        self.table[ordinals[changes.items], changes.places] = changes.levels
+        self.assign_places(ordinals[changes.items], changes.places, changes.levels)
+
+    def assign_places(self, rows: Ordinals, places: Ordinals, levels: Float64s) -> None:
+        """Set levels at places [n] of ordinals [n]."""
+        self.table[rows, places] = levels
 
     def places(self, ordinals: Ordinals) -> Float64s:
         """Return what is popular where, [n, 2 * PLACES]: see ContextPopularity; -inf: never."""

@@ -1,7 +1,7 @@
 """Items that many people did something with lately."""
 
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals
-from services.ranker.domain.popularity import Popularity
+from services.common.arrays import Bools, Float64s, Ordinals
+from services.common.ranking.popularity import Popularity
 
 
 class PopularitySource:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from services.ranker.domain.arrays import Bools, Float64s, Ordinals
+from services.common.arrays import Bools, Float64s, Ordinals
 
 NOTHING = float("-inf")
 """Score of an item about which a source has nothing to say."""

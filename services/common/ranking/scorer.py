@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from services.common.arrays import Float32s
 from services.common.onnx_model import (
     INPUTS,
     OUTPUTS,
@@ -13,7 +14,6 @@ from services.common.onnx_model import (
     in_place,
     open_session,
 )
-from services.ranker.domain.arrays import Float32s
 
 ROWS = 256
 """Rows of one run of the model."""

@@ -12,17 +12,17 @@ constants go with those of the learner.
 
 import numpy as np
 
-from services.common.runs import distinct
-from services.common.tied_ranks import tied_ranks
-from services.ranker.domain.arrays import (
+from services.common.arrays import (
     NO_ORDINALS,
     Bools,
     Float64s,
     Ordinals,
 )
-from services.ranker.domain.popularity import Popularity
-from services.ranker.domain.rule_table import RuleTable
-from services.ranker.domain.sources.source import NOTHING
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.rule_table import RuleTable
+from services.common.ranking.sources.source import NOTHING
+from services.common.runs import distinct
+from services.common.tied_ranks import tied_ranks
 
 WINDOW = 20
 _SHRINK = 5.0

@@ -1,10 +1,24 @@
 """Items whose vectors have the largest dot product, bias included, with the user's vector."""
 
+from typing import Protocol
+
 import numpy as np
 
-from services.ranker.domain.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
-from services.ranker.domain.item_index import ItemIndex
-from services.ranker.domain.sources.source import NOTHING
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
+from services.common.ranking.sources.source import NOTHING
+
+
+class VectorIndex(Protocol):
+    """Where the vectors of items are: ordinals below a size, with or without a vector."""
+
+    def search(self, user: Float32s, eligible: Bools, count: int) -> tuple[Ordinals, Float64s]:
+        """Return the best `count` eligible ordinals by vector . user + bias, and their scores."""
+
+    def dots(self, user: Float32s, ordinals: Ordinals) -> Float64s:
+        """Return the scores [n] of given ordinals."""
+
+    def held(self) -> Bools:
+        """Return which ordinals have a vector, a mask."""
 
 
 class VectorSource:
@@ -12,7 +26,7 @@ class VectorSource:
 
     name = "vector"
 
-    def __init__(self, index: ItemIndex, vector: Float32s | None) -> None:
+    def __init__(self, index: VectorIndex, vector: Float32s | None) -> None:
         self._index = index
         self._vector = vector
 

@@ -1,0 +1,113 @@
+"""What a user would have been shown at an event: candidates and features, as rankers make them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
+from services.common.candidate_features import COLUMNS
+from services.common.compiled_core import CompiledCore
+from services.common.ranking.candidates import gather
+from services.common.ranking.features import features_of
+from services.common.ranking.popularity import Popularity
+from services.common.ranking.rule_table import RuleTable
+from services.common.ranking.signals import Signals
+from services.common.ranking.sources.popularity import PopularitySource
+from services.common.ranking.sources.rules import RuleSource
+from services.common.ranking.sources.vector import VectorSource
+
+POOL = 200
+"""Items that each source proposes: as for a slate (services/ranker/domain/slate.py)."""
+_ROOM = 4 * POOL
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors float32 [rows, d] and biases float32 [rows] of items, and which there are."""
+
+    table: Float32s
+    biases: Float32s
+    there: Bools
+    core: CompiledCore | None = None
+
+    def search(self, user: Float32s, eligible: Bools, count: int) -> tuple[Ordinals, Float64s]:
+        """See VectorIndex; of equal scores the lower ordinals."""
+        if self.core is not None:
+            ordinals, scores = self.core.exact_top(user, self.table, self.biases, eligible, count)
+            return ordinals, scores
+        own = eligible.nonzero()[0]
+        scored = (self.table[own] @ user + self.biases[own]).astype(np.float64)
+        best = (-scored).argsort(kind="stable")[:count]
+        return own[best], scored[best]
+
+    def dots(self, user: Float32s, ordinals: Ordinals) -> Float64s:
+        """See VectorIndex."""
+        if self.core is not None:
+            scores: Float64s = self.core.dots(user, self.table, self.biases, ordinals)
+            return scores
+        return (self.table[ordinals] @ user + self.biases[ordinals]).astype(np.float64)
+
+    def held(self) -> Bools:
+        """See VectorIndex."""
+        return self.there
+
+
+@dataclass(slots=True)
+class CandidateMaker:
+    """Makes candidates of one event after the other; with the core, in memory that stays warm."""
+
+    core: CompiledCore | None = None
+    _draft: object = None
+    _ordinals: Ordinals = field(default_factory=lambda: np.empty(_ROOM, np.int64))
+
+    def make(
+        self,
+        rules: RuleTable,
+        popularity: Popularity,
+        vectors: Vectors,
+        user: Float32s | None,
+        recent: np.ndarray,
+        eligible: Bools,
+        now: float,
+    ) -> tuple[Ordinals, Float32s]:
+        """Return ordinals [n], ascending, and features [n, len(COLUMNS)] of a user's candidates.
+
+        user: vector, None without one. recent: of RECENT. eligible: mask [rows]. now: unix seconds.
+        """
+        if self.core is None:
+            return self._by_numpy(rules, popularity, vectors, user, recent, eligible, now)
+        if self._draft is None:
+            self._draft = self.core.SlateDraft()
+        draft = self._draft
+        popularity.refresh_order()
+        nearest = NO_ORDINALS if user is None else vectors.search(user, eligible, POOL)[0]
+        count = draft.gather(  # type: ignore[attr-defined]
+            recent, rules.targets, rules.weights, popularity.table, popularity.order,
+            popularity.touched, popularity.is_touched, eligible, nearest, None, POOL, 1, now,
+            now / popularity.half_life_seconds, self._ordinals,
+        )  # fmt: skip
+        ordinals = self._ordinals[:count].copy()
+        features = np.empty((count, len(COLUMNS)), np.float32)
+        dots = None if user is None else vectors.dots(user, ordinals)
+        held = None if user is None else vectors.there
+        draft.features(dots, held, popularity.table, features)  # type: ignore[attr-defined]
+        return ordinals, features
+
+    def _by_numpy(
+        self,
+        rules: RuleTable,
+        popularity: Popularity,
+        vectors: Vectors,
+        user: Float32s | None,
+        recent: np.ndarray,
+        eligible: Bools,
+        now: float,
+    ) -> tuple[Ordinals, Float32s]:
+        positive = recent[recent["weight"] > 0][::-1]
+        items, times = positive["item"], positive["time"]
+        followed = RuleSource(rules, popularity, items, times)
+        sources = (VectorSource(vectors, user), followed, PopularitySource(popularity, now))
+        candidates = gather(sources, eligible, POOL, 1)
+        signals = Signals(popularity, followed, items, times, now)
+        counts = popularity.counts(candidates.ordinals)
+        return candidates.ordinals, features_of(candidates, signals, counts)

@@ -1,0 +1,277 @@
+"""The order is learned from every event, before it is learned from (truths 4 and 7)."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.candidate_features import COLUMNS
+from services.common.compiled_core import CompiledCore, find_core
+from services.common.ranking.candidates import gather
+from services.common.ranking.features import features_of
+from services.feedback.learner.model.choices.learning import (
+    Choice,
+    ChoiceChanges,
+    ChoiceConfig,
+    ChoiceLearning,
+)
+from services.feedback.learner.model.choices.step import chosen_events
+from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
+from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
+from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
+from services.ranker.domain import slate as ranker_slate
+from services.ranker.domain.eligibility import ItemFilter, eligible_items
+from services.ranker.domain.user_state import UserState
+from services.system.generation import bootstrap_generation, engagement
+from services.system.learner import TENANT, SystemLearner
+from services.system.replica import SystemReplica
+
+ITEMS, USERS, WIDTH = 60, 12, 5
+WEIGHTS = np.ones(1)
+VECTOR = COLUMNS.index("vector_z")
+OWN = [place for place, name in enumerate(COLUMNS) if name.startswith("own_")]
+T0_US = 1_700_000_000_000_000
+CORES = [None, find_core()] if find_core() is not None else [None]
+
+
+def history(chance: np.random.Generator, events: int, again: float) -> list[Kind]:
+    """Items, then events that follow each other; `again`: share on what a user had before."""
+    had: dict[int, list[int]] = {user: [] for user in range(USERS)}
+    kinds: list[Kind] = [ItemUpserted(f"i{n}", b"", {f"tag={n % 5}": 1.0}) for n in range(ITEMS)]
+    for number in range(events):
+        user = int(chance.integers(USERS))
+        own = had[user]
+        if own and chance.random() < again:
+            item = own[int(chance.integers(len(own)))]
+        else:
+            item = (own[-1] + 1) % ITEMS if own and chance.random() < 0.7 else number % ITEMS
+            while item in own:
+                item = (item + 1) % ITEMS
+        own.append(item)
+        at = T0_US + number * 60_000_000
+        kinds.append(Event(f"u{user}".encode(), f"i{item}", "view", float("nan"), at, 1.0))
+    return kinds
+
+
+def view_of(replica: SystemReplica, event: Event, allow_seen: bool) -> dict[str, np.ndarray]:
+    """Return what the ranker makes of a user's candidates just before an event, by item."""
+    tenant, generation = replica._replica, replica.generation
+    user = tenant.users.get(event.user_key) or UserState(0, unknown=True)
+    now = event.time_us / 1e6
+    eligible, _ = eligible_items(tenant, user, ItemFilter(allow_seen=allow_seen), now)
+    view = ranker_slate._view_of(tenant, generation, user, now)
+    found = gather(view.sources, eligible, ranker_slate.POOL, 1)
+    features = features_of(found, view.signals, tenant.popularity.counts(found.ordinals))
+    ids = [tenant.catalogue.item_id(ordinal) for ordinal in found.ordinals.tolist()]
+    return dict(zip(ids, features, strict=True))
+
+
+@pytest.mark.parametrize("core", CORES, ids=["numpy", "core"][: len(CORES)])
+@pytest.mark.parametrize("again", [0.0, 0.4])
+def test_what_is_chosen_from_is_what_a_ranker_would_have_shown(
+    core: CompiledCore | None, again: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oracle is the ranker: the same candidates, and the same features of them."""
+    seen: list[Choice] = []
+    learn = ChoiceLearning.learn
+
+    def spy(own: ChoiceLearning, choices: Any, head: ScorerHead, weights: Any) -> bool:
+        seen.extend(choices)
+        return learn(own, choices, head, weights)
+
+    monkeypatch.setattr(ChoiceLearning, "learn", spy)
+    generation = bootstrap_generation(16, engagement(["view"]))
+    learner = SystemLearner(LearningConfig(core=core))
+    replica = SystemReplica(generation.ranker, USERS, core=core)
+    for step in learner.activate(generation.learner):
+        replica.fold(step)
+    compared = 0
+    had: dict[bytes, set[str]] = {}
+    for number, kind in enumerate(history(np.random.default_rng(3), 150, again)):
+        expected: dict[str, np.ndarray] = {}
+        if isinstance(kind, Event):
+            had.setdefault(kind.user_key, set())
+            repeated = kind.item_id in had[kind.user_key]
+            had[kind.user_key].add(kind.item_id)
+            expected = view_of(replica, kind, repeated)
+        seen.clear()
+        for step in learner.take([kind], T0_US + number * 60_000_000):
+            replica.fold(step)
+        for choice in seen:
+            assert isinstance(kind, Event)
+            assert len(choice.features) == len(expected)
+            assert all(moved == repeated for moved in choice.moves[OWN].tolist())
+            assert all(moved != repeated for moved in np.delete(choice.moves, OWN).tolist())
+            ordered = sorted(expected, key=lambda item: int(item[1:]))
+            assert ordered[choice.chosen] == kind.item_id
+            theirs = np.array([expected[item] for item in ordered])
+            # Rankers encode users by a factor that is sent when it has moved by a twentieth.
+            exact = [not name.startswith("vector") for name in COLUMNS]
+            np.testing.assert_allclose(
+                choice.features[:, exact], theirs[:, exact], rtol=1e-4, atol=1e-4
+            )
+            taste = choice.features[:, VECTOR], theirs[:, VECTOR]
+            assert not taste[1].any() or np.corrcoef(*taste)[0, 1] > 0.97
+            compared += 1
+    assert compared > 80
+    state: TenantState = learner._states[TENANT]
+    assert state.slates.choices.choices == compared
+    own = state.slates.choices.weights[OWN]
+    assert bool(own.any()) is (again > 0)
+
+
+def head_of(columns: int = WIDTH) -> ScorerHead:
+    return ScorerHead("g", ("view",), columns, HeadConfig())
+
+
+def choice_of(chance: np.random.Generator, size: int = 20, taste: int = 2) -> Choice:
+    """A choice of what is largest in one column; the scorer goes by another one."""
+    features = chance.standard_normal((size, WIDTH)).astype(np.float32)
+    chosen = int(features[:, taste].argmax())
+    moves = np.ones(WIDTH, np.bool_)
+    return Choice(features, 0.25 * features[:, :1], chosen, moves)
+
+
+def loss(choice: Choice, head: ScorerHead, temperature: float) -> float:
+    """Return - ln P(chosen), as the docstring of the module has it."""
+    own = head.parameters[0]
+    order = own[0] * choice.logits[:, 0] + choice.features.astype(np.float64) @ own[1:-2]
+    odds = temperature * order
+    return float(np.logaddexp.reduce(odds) - odds[choice.chosen])
+
+
+def test_a_step_goes_down_the_gradient_of_the_likelihood() -> None:
+    """The oracle: differences of the likelihood itself."""
+    choice = choice_of(np.random.default_rng(1))
+    config = ChoiceConfig(pull=0.0)
+    learning, head = ChoiceLearning(WIDTH, config), head_of()
+    gradient = np.empty(WIDTH)
+    for column in range(WIDTH):
+        around = []
+        for nudge in (1e-5, -1e-5):
+            other = head_of()
+            other.parameters[0, 1 + column] += nudge
+            around.append(loss(choice, other, config.temperature))
+        gradient[column] = (around[0] - around[1]) / 2e-5
+    learning.learn([choice], head, WEIGHTS)
+    expected = -config.rate * gradient / np.sqrt(config.first_square + gradient**2)
+    np.testing.assert_allclose(learning.weights, expected, rtol=1e-4, atol=1e-7)
+    # On little evidence slates stay as they are.
+    assert np.array_equal(head.parameters, head_of().parameters)
+
+
+def test_what_users_go_by_is_learned() -> None:
+    chance = np.random.default_rng(2)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    placed = []
+    for _ in range(600):
+        choice = choice_of(chance)
+        scores = head.blended(choice.logits, choice.features, WEIGHTS)
+        placed.append(int((scores > scores[choice.chosen]).sum()))
+        learning.learn([choice], head, WEIGHTS)
+    assert np.mean(placed[:20]) > 3
+    assert np.mean(placed[-200:]) < 0.2
+    assert learning.choices == 600
+    assert learning.serves
+    assert learning.advantage > 0.2
+    np.testing.assert_allclose(head.parameters[0, 1:-2], learning.weights, atol=1e-12)
+
+
+def test_what_makes_the_order_worse_is_not_served() -> None:
+    """Weights that somebody spoiled: places say so, and slates are without them."""
+    chance = np.random.default_rng(4)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(rate=1e-9)), head_of()
+    learning.weights[:] = -1.0
+    learning.figures[4] = 1.0
+    head.move(np.array([0]), -learning.weights)
+    for _ in range(300):
+        learning.learn([choice_of(chance, taste=0)], head, WEIGHTS)
+    assert not learning.serves
+    assert learning.advantage < -0.1
+    np.testing.assert_allclose(head.parameters, head_of().parameters, atol=1e-12)
+
+
+def test_what_slates_teach_stays_beside_what_choices_teach() -> None:
+    """Whether or not choices are served, a head keeps what else it has learned."""
+    chance = np.random.default_rng(8)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    head.parameters[0, 1:-2] = own = chance.normal(0, 0.1, WIDTH)
+    served = set()
+    for _ in range(300):
+        learning.learn([choice_of(chance)], head, WEIGHTS)
+        served.add(learning.serves)
+        more = learning.weights if learning.serves else np.zeros(WIDTH)
+        np.testing.assert_allclose(head.parameters[0, 1:-2], own + more, atol=1e-9)
+    assert served == {False, True}
+
+
+@given(
+    st.lists(st.integers(0, 2**31), min_size=1, max_size=9),
+    st.sampled_from([1e-3, 1.0, 1e4, 1e30]),
+)
+def test_whatever_comes_weights_stay_finite_and_bounded(seeds: list[int], scale: float) -> None:
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    for seed in seeds:
+        choice = choice_of(np.random.default_rng(seed))
+        learning.learn(
+            [replace(choice, features=choice.features * np.float32(scale))], head, WEIGHTS
+        )
+    assert np.isfinite(head.parameters).all()
+    assert np.abs(learning.weights).max() <= 0.05 * len(seeds) + 1e-9
+    assert np.isfinite(learning.squares).all()
+
+
+def test_scores_that_are_no_numbers_teach_nothing() -> None:
+    choice = choice_of(np.random.default_rng(5))
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    spoiled = replace(choice, logits=np.full_like(choice.logits, np.nan))
+    assert not learning.learn([spoiled], head, WEIGHTS)
+    assert not learning.weights.any()
+    assert learning.choices == 0
+
+
+def test_state_is_restored_whole() -> None:
+    chance = np.random.default_rng(6)
+    one, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    one.learn([choice_of(chance) for _ in range(20)], head, WEIGHTS)
+    other, other_head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    changes: ChoiceChanges = one.changes()
+    other.restore(changes)
+    other_head.restore(head.parameters, head.accumulators, head.slates)
+    more = [choice_of(chance) for _ in range(20)]
+    one.learn(more, head, WEIGHTS)
+    other.learn(more, other_head, WEIGHTS)
+    assert np.array_equal(head.parameters, other_head.parameters)
+    assert np.array_equal(one.weights, other.weights)
+    assert np.array_equal(one.figures, other.figures)
+    assert np.array_equal(one.squares, other.squares)
+
+
+@given(
+    st.integers(0, 2**40),
+    st.integers(1, 2000),
+    st.integers(0, 5_000_000),
+    st.integers(0, 10**9),
+)
+def test_few_events_are_looked_at(first: int, events: int, items: int, choices: int) -> None:
+    """Of a large step a share that its time allows, of a small one one at most."""
+    sequences = np.arange(first, first + events)
+    chosen = chosen_events(sequences, items, choices)
+    assert np.array_equal(chosen, np.unique(chosen))
+    assert chosen.size <= min(events, 2 + 2.4 * events / 300)
+    if chosen.size:
+        assert chosen.max() < events
+    assert np.array_equal(chosen, chosen_events(sequences, items, choices))
+
+
+def test_small_steps_of_small_catalogues_are_all_looked_at() -> None:
+    assert all(chosen_events(np.array([n]), 2000, n).size == 1 for n in range(500))
+    # Of a million items about one event in forty.
+    looked_at = sum(chosen_events(np.array([n]), 1_000_000, 0).size for n in range(20_000))
+    assert 300 < looked_at < 700
+    # The more there were, the fewer: after 20,000 about one in three.
+    looked_at = sum(chosen_events(np.array([n]), 2000, 20_000).size for n in range(20_000))
+    assert 5500 < looked_at < 7200
