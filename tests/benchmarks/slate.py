@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.compiled_core import find_core
+from services.common.ranking.recent import RECENT
 from services.feed.entries import Entries
 from services.feed.parameters import PopularityRows, RuleCells
 from services.ranker.domain.compiled_slates import CompiledSlates
@@ -36,7 +37,7 @@ from services.ranker.domain.seen_items import SEEN
 from services.ranker.domain.seen_rule import preset_rule, read_rule
 from services.ranker.domain.similar_items import similar_items
 from services.ranker.domain.tenant_replica import TenantReplica
-from services.ranker.domain.user_state import RECENT, UserState
+from services.ranker.domain.user_state import UserState
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
 from services.ranker.frame_applier import FrameApplier
