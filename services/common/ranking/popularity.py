@@ -5,12 +5,13 @@ on now: level = log2(sum of weight * 2^(event time / half-life)) compares any tw
 old, without underflow (forward decay, Cormode et al., ICDE 2009).
 """
 
+from typing import Protocol
+
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.common.history_context import PLACES
 from services.common.runs import distinct
-from services.feed.parameters import PlaceCells, PopularityRows
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
@@ -18,6 +19,38 @@ _LEVEL = 2 * PLACES
 _COUNT = _LEVEL + 1
 COLUMNS = _COUNT + 1
 """Of a row: a level for each place, the level of all, the count. Two lines of a cache together."""
+
+
+class PopularityChanges(Protocol):
+    """New levels and counts [n] of items, given as indices [n]."""
+
+    @property
+    def items(self) -> Ordinals:
+        """Indices."""
+
+    @property
+    def levels(self) -> Float64s:
+        """Levels."""
+
+    @property
+    def counts(self) -> Float64s:
+        """Counts."""
+
+
+class PlaceChanges(Protocol):
+    """New levels [n] of items, given as indices [n], at places [n]."""
+
+    @property
+    def items(self) -> Ordinals:
+        """Indices."""
+
+    @property
+    def places(self) -> Ordinals:
+        """Places."""
+
+    @property
+    def levels(self) -> Float64s:
+        """Levels."""
 
 
 class Popularity:
@@ -49,7 +82,7 @@ class Popularity:
         self.is_touched = grown(self.is_touched, size, 0)
         self._size = max(size, self._size)
 
-    def fold(self, changes: PopularityRows, ordinals: Ordinals) -> None:
+    def fold(self, changes: PopularityChanges, ordinals: Ordinals) -> None:
         """Assign rows; `ordinals` translates the indices of the changes."""
         self.assign(ordinals[changes.items], changes.levels, changes.counts)
 
@@ -62,7 +95,7 @@ class Popularity:
             self.is_touched[fresh] = True
             self.touched = np.concatenate([self.touched, fresh])
 
-    def fold_places(self, changes: PlaceCells, ordinals: Ordinals) -> None:
+    def fold_places(self, changes: PlaceChanges, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
         self.assign_places(ordinals[changes.items], changes.places, changes.levels)
 

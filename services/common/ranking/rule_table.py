@@ -1,13 +1,34 @@
 """Sequential rules: what users went on to after an item."""
 
+from typing import Protocol
+
 import numpy as np
 
 from services.common.arrays import Float32s, Float64s, Int32s, Ordinals, grown
-from services.feed.parameters import RuleCells
 
 FREE = -1
 _SLOTS_AT_ONCE = 8
 """Room is made for so many slots a row: to make it one by one copies the table each time."""
+
+
+class RuleChanges(Protocol):
+    """New cells [n] of a table: indices of sources, slots, indices of targets, weights."""
+
+    @property
+    def sources(self) -> Ordinals:
+        """Indices of rows."""
+
+    @property
+    def slots(self) -> Ordinals:
+        """Columns."""
+
+    @property
+    def targets(self) -> Ordinals:
+        """Indices of what they lead to."""
+
+    @property
+    def weights(self) -> Float32s:
+        """Weights; 0 frees a cell."""
 
 
 class RuleTable:
@@ -25,7 +46,7 @@ class RuleTable:
         self.targets = grown(self.targets, size, FREE)
         self.weights = grown(self.weights, size, 0)
 
-    def fold(self, changes: RuleCells, ordinals: Ordinals) -> None:
+    def fold(self, changes: RuleChanges, ordinals: Ordinals) -> None:
         """Assign cells; `ordinals` translates the indices of the changes."""
         if changes.slots.size == 0:
             return
