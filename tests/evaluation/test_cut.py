@@ -229,11 +229,12 @@ def test_the_system_takes_part_and_does_not_change_where_it_is_frozen(protocol: 
     assert mean[1] > 2 * mean[0]
 
 
-def test_full_goes_on_learning_in_sessions() -> None:
+def test_full_alone_goes_on_learning_in_sessions() -> None:
     rules = Rules(0.6, protocol=Protocol.SESSION, repeats=Repeats.INCLUDE, resamples=10)
-    plan = Plan(["full", "frozen_params"], rules, dimension=16)
+    plan = Plan(["decayed_popularity", "full", "frozen_params"], rules, dimension=16)
     found = evaluate(events_of(history_of_walks(60, 6)), {}, plan, watcher())
-    full, frozen = found.outcomes.arms
+    popular, full, frozen = found.outcomes.arms
+    assert popular.cost.updated_events == 0
     assert full.cost.updated_events == frozen.cost.updated_events > 0
     assert full.ranks.tolist() != frozen.ranks.tolist()
 
