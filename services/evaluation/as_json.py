@@ -8,7 +8,7 @@ from services.evaluation.evaluate import Evaluation, Plan
 from services.evaluation.summary import ArmSummary, Figures, Ratio, SegmentSummary
 
 
-def as_json(evaluation: Evaluation, plan: Plan, peak_bytes: int) -> dict[str, Any]:
+def as_json(evaluation: Evaluation, plan: Plan) -> dict[str, Any]:
     """Return a JSON object; times in seconds or microseconds as named."""
     rules = plan.rules
     first = rules.cutoffs[0]
@@ -16,7 +16,9 @@ def as_json(evaluation: Evaluation, plan: Plan, peak_bytes: int) -> dict[str, An
     return {
         "protocol": {
             **asdict(rules),
+            "protocol": rules.protocol.value,
             "repeats": rules.repeats.value,
+            "unseen_items": rules.unseen_items.value,
             "statement": rules.statement(),
             "dimension": plan.dimension,
             "slates_logged": plan.slates,
@@ -30,6 +32,7 @@ def as_json(evaluation: Evaluation, plan: Plan, peak_bytes: int) -> dict[str, An
         "not_scored_events": evaluation.outcomes.not_scored,
         "catalogue": evaluation.outcomes.catalogue,
         "arms": {arm.name: _arm(arm) for arm in arms},
+        "published_not_measured_here": [asdict(one) for one in evaluation.published],
         "skipped": evaluation.outcomes.skipped,
         "segments": {part.name: _segment(part) for part in evaluation.summary.segments},
         "staleness": staleness({arm.name: arm.figures[0].ndcg for arm in arms}),
@@ -42,7 +45,7 @@ def as_json(evaluation: Evaluation, plan: Plan, peak_bytes: int) -> dict[str, An
             for name, curve in cumulative_ndcg(evaluation.outcomes, first).items()
         },
         "seconds": evaluation.seconds,
-        "peak_memory_bytes": peak_bytes,
+        "peak_memory_bytes": evaluation.peak_bytes,
     }
 
 
@@ -54,6 +57,8 @@ def _arm(arm: ArmSummary) -> dict[str, Any]:
         "expected_calibration_error": arm.calibration_error,
         "cost": {
             "fit_seconds": arm.cost.fit_seconds,
+            "fit_us_per_event": arm.cost.fit_us(),
+            "fit_memory_bytes": arm.cost.fit_bytes,
             "update_us_per_event": arm.cost.update_us(),
             "rank_us": arm.cost.rank_us(),
         },

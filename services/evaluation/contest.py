@@ -1,14 +1,15 @@
 """The loop of a comparison: rank, then reveal; all arms on the same groups."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from services.evaluation.arm import Arm, Learner, Moment, Ranking
 from services.evaluation.outcomes import ArmCost, ArmOutcome, Outcomes
 from services.evaluation.past import Past
-from services.evaluation.protocol import Repeats, Rules
+from services.evaluation.protocol import Protocol, Repeats, Rules
 from services.system.calibration import Calibration
 from services.system.timeline import Codes, Flags, Ints, Timeline
 
@@ -19,9 +20,9 @@ _NOBODY_SEES = np.zeros(0, np.int32)
 class _Tally:
     """What one arm did so far."""
 
-    def __init__(self, arm: Arm, items: int) -> None:
+    def __init__(self, arm: Arm, items: int, fitted_events: int, fit_bytes: int | None) -> None:
         self.arm = arm
-        self.cost = ArmCost(fit_seconds=arm.fit_seconds)
+        self.cost = ArmCost(arm.fit_seconds, fitted_events, fit_bytes)
         self.ranks: list[np.ndarray] = []
         self.shown = np.zeros(items, np.int64)
         self.novelty = 0.0
@@ -49,8 +50,12 @@ class ProgressiveValidation:
         arms: Sequence[Arm],
         learners: Sequence[Learner],
         clock: Callable[[], float] = time.perf_counter,
+        fit_bytes: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """Compare `arms`, all fitted on the part before the split; `learners` feed them."""
+        """Compare `arms`, all fitted on the part before the split; `learners` feed them.
+
+        fit_bytes: memory that fitting took, of the arms of which it is known.
+        """
         events = timeline.events
         self._timeline = timeline
         self._rules = rules
@@ -71,7 +76,9 @@ class ProgressiveValidation:
         self._known[: timeline.listed] = True
         self._old_users: Flags = np.zeros(len(events.user_ids), np.bool_)
         self._old_users[events.users[: timeline.split]] = True
-        self._tallies = [_Tally(arm, items) for arm in arms]
+        self._tallies = [
+            _Tally(arm, items, timeline.split, fit_bytes.get(arm.name)) for arm in arms
+        ]
         self._scored: list[Ints] = []
         self._young: list[np.ndarray] = []
         self._ranked_groups = 0
@@ -82,7 +89,9 @@ class ProgressiveValidation:
             events = self._timeline.group(number)
             if number % self._rules.every == 0:
                 self._rank(events)
-            self._reveal(events)
+            # Whoever is tested once, among others whose events are of other times, teaches nobody.
+            if self._rules.protocol is not Protocol.LEAVE_ONE_OUT:
+                self._reveal(events)
             progress(number + 1)
         return self._outcomes()
 
@@ -111,6 +120,8 @@ class ProgressiveValidation:
 
     def _to_score(self, user: int, events: Ints) -> Ints:
         events = events[self._positive[events]]
+        if self._rules.protocol is Protocol.SESSION and self._past.items(user).size == 0:
+            return events[:0]
         if self._rules.repeats is Repeats.INCLUDE or events.size == 0:
             return events
         items = self._timeline.events.items[events]

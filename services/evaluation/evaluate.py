@@ -16,18 +16,28 @@ from services.evaluation.arm import Arm, Learner
 from services.evaluation.baselines.registry import BASELINES, BaselineContext, RefusedError
 from services.evaluation.baselines.train_part import TrainPart
 from services.evaluation.contest import ProgressiveValidation
+from services.evaluation.cut import cut_history
+from services.evaluation.memory import MemoryWatch
 from services.evaluation.outcomes import Outcomes
-from services.evaluation.protocol import Rules
+from services.evaluation.protocol import Protocol, Rules
+from services.evaluation.published import Published, published_for, sizes_of
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
-from services.evaluation.system.run import SYSTEM_ARMS, System, system_run
+from services.evaluation.system.run import (
+    FROZEN_PARAMS,
+    FROZEN_STATE,
+    PERIODS,
+    SYSTEM_ARMS,
+    System,
+    system_run,
+)
 from services.evaluation.system.training import read_trained, train_before_split
 from services.evaluation.system.warm_retraining import WARM
 from services.feedback.events.domain.event_types import EventType, preset
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.system.event_weights import event_weights
 from services.system.generation import bootstrap_generation, engagement
-from services.system.timeline import Timeline, make_timeline
+from services.system.timeline import Timeline
 
 _FORECAST_AFTER_SECONDS = 15.0
 ALL_ARMS = (*BASELINES, *SYSTEM_ARMS)
@@ -71,13 +81,20 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that came out. `data`: what the history is, so that figures can be told apart."""
+    """All that came out. `data`: what the history is, so that figures can be told apart.
+
+    split_us: time of the first event of the test part; None where the parts are not divided by a
+    point of time. published: figures of others on the same history. peak_bytes: the most memory
+    that the process held.
+    """
 
     outcomes: Outcomes
     summary: Summary
     data: dict[str, object]
-    split_us: int
+    split_us: int | None
     seconds: dict[str, float]
+    published: tuple[Published, ...]
+    peak_bytes: int
 
 
 def evaluate(
@@ -93,17 +110,24 @@ def evaluate(
     """
     rules = plan.rules
     weights = event_weights(events, plan.types)
-    timeline = make_timeline(events, weights, rules.start, rules.limit, list(contents))
+    if plan.slates and rules.protocol is Protocol.LEAVE_ONE_OUT:
+        raise ValueError("leave-one-out learns nothing in the test part, so it logs no slates")
+    timeline = cut_history(events, weights, rules, list(contents))
     if timeline.groups == 0 or timeline.split == 0:
         raise NothingToCompareError(
-            f"{len(events):,} events leave nothing to compare: --start cuts at {timeline.split:,}"
+            f"{len(events):,} events leave nothing to compare: {timeline.split:,} are training, "
+            f"{timeline.groups:,} groups of events are the test"
         )
+    skipped = left_out(plan.arms, rules.protocol)
+    plan = replace(plan, arms=[name for name in plan.arms if name not in skipped])
+    memory = MemoryWatch()
     seconds: dict[str, float] = {}
     arms: list[Arm] = []
     learners: list[Learner] = []
-    skipped: dict[str, str] = {}
-    _add_peers(timeline, plan, watcher, arms, learners, skipped)
-    with _system(timeline, contents, plan, watcher) as system:
+    _add_peers(timeline, plan, watcher, memory, arms, learners, skipped)
+    with memory.phase(*(name for name in plan.arms if name in SYSTEM_ARMS)):
+        system = _system(timeline, contents, plan, watcher)
+    with system:
         arms += system.arms
         if WARM in plan.arms and not any(arm.name == WARM for arm in arms):
             skipped[WARM] = "needs a trained generation with item vectors: --train"
@@ -113,9 +137,9 @@ def evaluate(
         seconds |= {f"fit {arm.name}": arm.fit_seconds for arm in arms}
         began = time.perf_counter()
         with watcher.bar("test part, in groups", timeline.groups) as show:
-            outcomes = ProgressiveValidation(timeline, rules, arms, learners).run(
-                _forecast(timeline.groups, show, watcher.say)
-            )
+            outcomes = ProgressiveValidation(
+                timeline, rules, arms, learners, fit_bytes=memory.grown
+            ).run(_forecast(timeline.groups, show, watcher.say))
         seconds["test part"] = time.perf_counter() - began
     outcomes = replace(outcomes, skipped=skipped)
     began = time.perf_counter()
@@ -125,9 +149,26 @@ def evaluate(
         outcomes,
         summary,
         data_of(timeline),
-        int(timeline.events.times_us[timeline.split]),
+        int(timeline.events.times_us[timeline.split])
+        if rules.protocol is Protocol.GLOBAL
+        else None,
         seconds,
+        published_for(sizes_of(timeline), rules),
+        memory.peak_bytes(),
     )
+
+
+def left_out(arms: Sequence[str], protocol: Protocol) -> dict[str, str]:
+    """Return the arms that cannot take part in a protocol, and why."""
+    reasons: dict[str, str] = {}
+    if protocol is Protocol.LEAVE_ONE_OUT:
+        why = "leave-one-out learns nothing after training, so it would rank as full does"
+        reasons = dict.fromkeys((FROZEN_PARAMS, FROZEN_STATE, *PERIODS, WARM), why)
+    elif protocol is Protocol.SESSION:
+        blind = "knows nothing of the session that goes on, which this protocol predicts from"
+        reasons = dict.fromkeys((FROZEN_STATE, *PERIODS), blind)
+        reasons[WARM] = "is refitted on test sessions, which session-rec's terms exclude"
+    return {name: reasons[name] for name in arms if name in reasons}
 
 
 def _system(
@@ -189,6 +230,7 @@ def _add_peers(
     timeline: Timeline,
     plan: Plan,
     watcher: Watcher,
+    memory: MemoryWatch,
     arms: list[Arm],
     learners: list[Learner],
     skipped: dict[str, str],
@@ -205,14 +247,15 @@ def _add_peers(
     for name in (name for name in plan.arms if name in BASELINES):
         began = time.perf_counter()
         try:
-            scorer = _fit_peer(name, train, timeline, plan, watcher)
+            with memory.phase(name):
+                scorer = _fit_peer(name, train, timeline, plan, watcher)
         except RefusedError as error:
             skipped[name] = str(error)
             watcher.say(f"{name} is left out: {error}")
             continue
         took = time.perf_counter() - began
         arms.append(ScoreArm(name, scorer, took, max(plan.rules.cutoffs)))
-        if isinstance(scorer, Learner):
+        if isinstance(scorer, Learner) and plan.rules.protocol is Protocol.GLOBAL:
             learners.append(scorer)
 
 
@@ -255,8 +298,8 @@ def data_of(timeline: Timeline) -> dict[str, object]:
         "items": len(timeline.item_ids),
         "items_listed": timeline.listed,
         "types": dict(zip(events.types, counts, strict=True)),
-        "first_us": int(events.times_us[0]),
-        "last_us": int(events.times_us[-1]),
+        "first_us": int(events.times_us.min()),
+        "last_us": int(events.times_us.max()),
         "split_event": timeline.split,
         "rejected": dict(events.rejected),
         "fingerprint": digest.hexdigest(),

@@ -22,13 +22,24 @@ class Segment(NamedTuple):
 
 @dataclass(slots=True)
 class ArmCost:
-    """What an arm took."""
+    """What an arm took, on one core.
+
+    fitted_events: events of training. fit_bytes: the most memory that fitting held at a time,
+    beyond what was held before; None where the system does not say. Arms of the system are fitted
+    together, and each bears the whole.
+    """
 
     fit_seconds: float = 0.0
+    fitted_events: int = 0
+    fit_bytes: int | None = None
     update_seconds: float = 0.0
     updated_events: int = 0
     rank_seconds: float = 0.0
     rankings: int = 0
+
+    def fit_us(self) -> float:
+        """Return microseconds of fitting per event of training."""
+        return 1e6 * self.fit_seconds / max(self.fitted_events, 1)
 
     def update_us(self) -> float:
         """Return microseconds per event learned."""

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from services.evaluation.curves import cumulative_ndcg, staleness
 from services.evaluation.evaluate import Evaluation
 
@@ -46,6 +48,9 @@ def _staleness(axes: Any, evaluation: Evaluation, cutoff: int) -> bool:
 
 
 def _cumulative(axes: Any, evaluation: Evaluation, cutoff: int) -> bool:
+    if (np.diff(evaluation.outcomes.times_us) < 0).any():
+        # Not tested in order of time.
+        return False
     for name, curve in cumulative_ndcg(evaluation.outcomes, cutoff).items():
         times = [datetime.fromtimestamp(time_us / 1e6, UTC) for time_us in curve.times_us.tolist()]
         # Means over the first few events jump, and would set the scale of the rest.

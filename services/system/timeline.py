@@ -1,7 +1,7 @@
 """A history as an evaluation walks through it: split, tie groups, and what users did before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,38 @@ def make_timeline(
         _with_first_items(events, first_items), weights, split, order + split, starts,
         len(first_items),
     )  # fmt: skip
+
+
+def arranged_timeline(
+    events: Events,
+    weights: npt.NDArray[np.float32],
+    training: Ints,
+    test: Ints,
+    first_items: Sequence[str] = (),
+) -> Timeline:
+    """Cut a history into chosen events, which need not be divided by a point of time.
+
+    training: indices of `events`, ascending. test: indices in the order they are tested in, each a
+    group of its own. Events in neither are left out. Times of the result ascend up to the split.
+    """
+    chosen = np.concatenate([training, test])
+    kept = replace(
+        events,
+        users=events.users[chosen],
+        items=events.items[chosen],
+        kinds=events.kinds[chosen],
+        values=events.values[chosen],
+        times_us=events.times_us[chosen],
+    )
+    split = int(training.size)
+    return Timeline(
+        _with_first_items(kept, first_items),
+        weights[chosen],
+        split,
+        np.arange(split, chosen.size, dtype=np.int64),
+        np.arange(test.size + 1, dtype=np.int64),
+        len(first_items),
+    )
 
 
 def tie_order(seconds: Ints, users: Codes) -> tuple[Ints, Ints]:

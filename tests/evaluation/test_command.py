@@ -81,6 +81,36 @@ async def test_sessions_of_clicks_with_repeats_in_milliseconds(tmp_path: Path) -
         assert found["segments"]["new users since the split"]["events"] > 0
 
 
+async def test_sessions_and_last_events_as_papers_take_them(tmp_path: Path) -> None:
+    lines = ["SessionId,ItemId,Timestamp"]
+    for session in range(60):
+        for step in range(4):
+            item = (session * 7 + step) % 25
+            lines.append(f"{session},{item},{1_700_000_000_000 + 60_000 * session + 1000 * step}")
+    (tmp_path / "clicks.csv").write_text("\n".join(lines) + "\n")
+    for protocol, arms, scored, cutoffs, repeats in (
+        # 12 sessions of four events, of which the first is not predicted.
+        ("session", ["v_sknn", "full", "frozen_params"], 36, [20, 10], "include"),
+        ("leave-one-out", ["v_sknn", "full"], 60, [10], "exclude"),
+    ):
+        done = await harken(
+            "evaluate", "clicks.csv", "--protocol", protocol, "--json", "out.json", "--arms",
+            "v_sknn,full,frozen_params,daily", folder=tmp_path, seconds=120,
+        )  # fmt: skip
+        assert done.code == 0, done.errors
+        assert "left out: daily:" in done.output
+        assert "fit µs/event" in done.output
+        found = json.loads((tmp_path / "out.json").read_text())
+        assert list(found["arms"]) == arms
+        assert found["scored_events"] == scored
+        assert found["protocol"]["protocol"] == protocol
+        assert found["protocol"]["repeats"] == repeats
+        assert [one["cutoff"] for one in found["arms"]["full"]["figures"]] == cutoffs
+        assert found["data"]["split_us"] is None
+        assert found["arms"]["v_sknn"]["cost"]["fit_us_per_event"] > 0
+        assert found["arms"]["v_sknn"]["figures"][0]["ndcg"] > 0.3
+
+
 async def test_what_cannot_be_done_is_said_in_a_line(world: Path, tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text("user,item,timestamp\nu,i,1\n")
     for arguments, message in (
@@ -89,6 +119,9 @@ async def test_what_cannot_be_done_is_said_in_a_line(world: Path, tmp_path: Path
         ((str(world / "events.csv.gz"), "--preset", "astrology"), "astrology"),
         ((str(world / "events.csv.gz"), "--cutoffs", "ten"), "--cutoffs"),
         (("one.csv", "--arms", "popularity"), "nothing to compare"),
+        (("one.csv", "--protocol", "leave-one-out"), "nothing to compare"),
+        (("one.csv", "--protocol", "leave-one-out", "--start", "0.5"), "--start"),
+        (("one.csv", "--unseen-items", "keep"), "--protocol session"),
     ):
         done = await harken("evaluate", *arguments, folder=tmp_path)
         assert done.code == 1, arguments

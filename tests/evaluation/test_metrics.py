@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.evaluation.arms import FrozenSlate, rank_in
-from services.evaluation.metrics import MetricSums, ratio
+from services.evaluation.metrics import MetricSums, gains, ratio
 from services.evaluation.percentiles import percentiles
 
 ranks = st.lists(st.one_of(st.none(), st.integers(1, 30)))
@@ -42,6 +43,43 @@ def test_known_values() -> None:
     assert sums.means().mrr == pytest.approx((1 + 1 / 3) / 4)
     with pytest.raises(ValueError, match="ranks begin at 1"):
         sums.add(0)
+
+
+# HR, NDCG and MRR at 10 of one test item, as other libraries printed them, to four places. RecBole
+# 1.2.1: findings/recbole_ranks_seen_items.sh; LensKit 2025.8.1 (Hit, NDCG, RecipRank):
+# findings/lenskit_ndcg_does_not_discount_rank_two.sh.
+RECBOLE = {
+    1: (1, 1.0, 1.0), 2: (1, 0.6309, 0.5), 3: (1, 0.5, 0.3333), 10: (1, 0.2891, 0.1),
+    None: (0, 0.0, 0.0),
+}  # fmt: skip
+LENSKIT = {
+    1: (1, 1.0, 1.0), 2: (1, 1.0, 0.5), 3: (1, 0.6309, 0.3333), 10: (1, 0.301, 0.1),
+    11: (0, 0.0, 0.0),
+}  # fmt: skip
+
+
+def ours(rank: int | None) -> tuple[float, float, float]:
+    sums = MetricSums()
+    sums.add(rank)
+    means = sums.means()
+    by_sums = (means.hit_rate, means.ndcg, means.mrr)
+    by_gains = gains(np.array([np.inf if rank is None else rank], np.float32), 10)[0]
+    assert by_sums == pytest.approx(by_gains.tolist())
+    return by_sums
+
+
+def test_they_are_those_of_recbole() -> None:
+    for rank, printed in RECBOLE.items():
+        assert ours(rank) == pytest.approx(printed, abs=5e-5)
+
+
+def test_ndcg_of_lenskit_gives_every_rank_what_we_give_to_the_rank_before() -> None:
+    for rank, (hit, ndcg, mrr) in LENSKIT.items():
+        found = ours(rank)
+        assert (found[0], found[2]) == pytest.approx((hit, mrr), abs=5e-5)
+        # Beyond the cut-off nothing counts in either.
+        before = ours(max(rank - 1, 1))[1] if rank <= 10 else 0.0
+        assert before == pytest.approx(ndcg, abs=5e-5)
 
 
 def test_ratio_of_nothing_is_none() -> None:

@@ -1,8 +1,6 @@
 """`harken evaluate`: what recommendations are worth, on a history, against what else there is."""
 
 import json
-import resource
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +36,7 @@ from services.evaluation.evaluate import (
     event_types,
 )
 from services.evaluation.plots import PlotsMissingError, write_plots
-from services.evaluation.protocol import Repeats, Rules
+from services.evaluation.protocol import Protocol, Repeats, Rules, UnseenItems
 from services.evaluation.system.training import TrainingError
 
 
@@ -56,19 +54,45 @@ def evaluate_file(
     baselines: Annotated[
         bool, typer.Option(help="Compare with what others would use, too.")
     ] = True,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="global: cut at a point of time, test-then-train. session: next item in each "
+            "session of the last part of time, as session-rec does. leave-one-out: the last event "
+            "of every user, as papers on SASRec and HSTU do."
+        ),
+    ] = Protocol.GLOBAL,
     repeats: Annotated[
-        Repeats, typer.Option(help="Whether items seen before are ranked and scored.")
-    ] = Repeats.EXCLUDE,
+        Repeats | None,
+        typer.Option(
+            help="Whether items seen before are ranked and scored. Default: include under session, "
+            "else exclude.",
+            show_default=False,
+        ),
+    ] = None,
+    unseen_items: Annotated[
+        UnseenItems,
+        typer.Option(help="Events of test sessions on items without one in training."),
+    ] = UnseenItems.DROP,
     start: Annotated[
-        float, typer.Option(help="Where the test part begins: a fraction, or a number of events.")
-    ] = 0.8,
+        float | None,
+        typer.Option(
+            help="Where the test part begins: a fraction, or a number of events. Default: 0.8.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Events of the test part.")] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Rank only every so many groups; all are learned from.")
     ] = 1,
     cutoffs: Annotated[
-        str, typer.Option(help="Cut-offs of the metrics, separated by commas, at most 100.")
-    ] = "10",
+        str | None,
+        typer.Option(
+            help="Cut-offs of the metrics, separated by commas, at most 100. Default: 20,10 under "
+            "session, else 10.",
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="Event types and their weights; unknown types weigh 1.")
     ] = "shopping",
@@ -101,15 +125,17 @@ def evaluate_file(
     reading: Reading,
     mapping: EventMapping,
 ) -> None:
-    """Compare arms on a history, test-then-train in global order of time.
+    """Compare arms on a history: test-then-train in global order of time, or as papers do.
 
     `full` runs the code of the services, event by event, in this process: no suite is needed. The
     same slates come from a running suite by `harken replay`. Baselines see the same events, with
-    fresh history of the user who is about to act; those whose libraries are missing, or that would
-    take too long, are left out by name.
+    fresh history of the user who is about to act; those whose libraries are missing, that would
+    take too long, or that cannot take part in a protocol, are left out by name.
     """
     with clear_failures(), threadpool_limits(1):
-        rules = Rules(start, limit, every, repeats, _cutoffs(cutoffs), seed=seed)
+        rules = _rules(
+            protocol, start, limit, every, repeats, _cutoffs(cutoffs, protocol), seed, unseen_items
+        )
         try:
             types = event_types(preset)
         except ValueError as error:
@@ -123,10 +149,9 @@ def evaluate_file(
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
         except (NothingToCompareError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
-        peak = peak_memory_bytes()
-        output().print(report(found, rules, peak))
+        output().print(report(found, rules))
         if json_file is not None:
-            json_file.write_text(json.dumps(as_json(found, plan, peak), indent=1) + "\n")
+            json_file.write_text(json.dumps(as_json(found, plan), indent=1) + "\n")
         if plots is not None:
             try:
                 written = write_plots(found, plots, rules.cutoffs[0])
@@ -135,10 +160,31 @@ def evaluate_file(
             output().print(f"plots: {', '.join(escape(str(path)) for path in written)}")
 
 
-def peak_memory_bytes() -> int:
-    """Return the largest resident size of this process so far."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
+def _rules(
+    protocol: Protocol,
+    start: float | None,
+    limit: int | None,
+    every: int,
+    repeats: Repeats | None,
+    cutoffs: tuple[int, ...],
+    seed: int,
+    unseen_items: UnseenItems,
+) -> Rules:
+    session = protocol is Protocol.SESSION
+    if start is not None and protocol is Protocol.LEAVE_ONE_OUT:
+        raise CommandError("--start cuts at a time, and --protocol leave-one-out does not")
+    if unseen_items is not UnseenItems.DROP and not session:
+        raise CommandError("--unseen-items is about test sessions: it needs --protocol session")
+    return Rules(
+        start=0.8 if start is None else start,
+        limit=limit,
+        every=every,
+        repeats=repeats or (Repeats.INCLUDE if session else Repeats.EXCLUDE),
+        cutoffs=cutoffs,
+        seed=seed,
+        protocol=protocol,
+        unseen_items=unseen_items,
+    )
 
 
 def _say(text: str) -> None:
@@ -170,7 +216,9 @@ def _arms(given: str | None, baselines: bool, trained: bool) -> list[str]:
     return [name for name in names if baselines or name not in BASELINES]
 
 
-def _cutoffs(text: str) -> tuple[int, ...]:
+def _cutoffs(text: str | None, protocol: Protocol) -> tuple[int, ...]:
+    if text is None:
+        return (20, 10) if protocol is Protocol.SESSION else (10,)
     try:
         found = tuple(int(part) for part in text.split(","))
     except ValueError:

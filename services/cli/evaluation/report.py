@@ -1,6 +1,6 @@
 """A comparison as tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from rich.box import SIMPLE_HEAD
@@ -12,21 +12,28 @@ from services.evaluation.evaluate import Evaluation
 from services.evaluation.intervals import Interval
 from services.evaluation.outcomes import NEW_ITEMS, NEW_USERS, YOUNG_ITEMS
 from services.evaluation.protocol import Rules
+from services.evaluation.published import CUTOFF, Published
 from services.evaluation.summary import Figures, Summary
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {NEW_USERS: "new users", NEW_ITEMS: "new items", YOUNG_ITEMS: "young items"}
 )
+_WORDS = ("arm", "method", "source")
 _PARTS = (
     "Parts, with their events: new users and items had no event before the split; young items had "
     "fewer than 20 events so far; the rest are none of these."
 )
+_COST = (
+    "Cost: fit, per event of training, and the most memory that fitting held beyond what was there "
+    "before; arms of the system are fitted together, and each bears the whole. Then learning an "
+    "event after the split, and making a ranking."
+)
 
 
-def report(evaluation: Evaluation, rules: Rules, peak_bytes: int) -> RenderableType:
+def report(evaluation: Evaluation, rules: Rules) -> RenderableType:
     """Return everything that is shown at the end."""
     outcomes, cutoff = evaluation.outcomes, rules.cutoffs[0]
-    lines = [f"[dim]- {escape(rule)}[/]" for rule in (*rules.statement(), _PARTS)]
+    lines = [f"[dim]- {escape(rule)}[/]" for rule in (*rules.statement(), _PARTS, _COST)]
     lines.append(
         f"{outcomes.users.size:,} events scored in {outcomes.ranked_groups:,} of "
         f"{outcomes.groups:,} groups; {outcomes.not_scored:,} not scored; "
@@ -36,56 +43,80 @@ def report(evaluation: Evaluation, rules: Rules, peak_bytes: int) -> RenderableT
     slowest = sorted(evaluation.seconds.items(), key=lambda pair: -pair[1])[:6]
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest)
     return Group(
-        _arms(evaluation.summary, rules),
+        *(_arms(evaluation.summary, place, at) for place, at in enumerate(rules.cutoffs)),
+        _published(evaluation.published),
         _ratios(evaluation.summary),
         _segments(evaluation.summary, f"NDCG@{cutoff} by part", lambda found: found.ndcg),
         _segments(evaluation.summary, f"HR@{cutoff} by part", lambda found: found.hit_rate),
-        _beyond_accuracy(evaluation.summary),
+        _variety(evaluation.summary),
+        _costs(evaluation.summary),
         *lines,
         *skipped,
-        f"peak memory {peak_bytes / 2**20:,.0f} MiB; {times}",
+        f"peak memory {evaluation.peak_bytes / 2**20:,.0f} MiB; {times}",
     )
 
 
-def _arms(summary: Summary, rules: Rules) -> Table:
-    columns = ["arm"]
-    for cutoff in rules.cutoffs:
-        columns += [f"NDCG@{cutoff}", "95%", f"HR@{cutoff}", f"MRR@{cutoff}"]
-    table = _table("Arms", columns)
-    best = max((arm.figures[0].ndcg for arm in summary.arms), default=0.0)
+def _arms(summary: Summary, place: int, cutoff: int) -> Table:
+    """Return the figures at one cut-off, the first or a later one: wider tables do not fit."""
+    table = _table("Arms", ["arm", f"NDCG@{cutoff}", "95%", f"HR@{cutoff}", f"MRR@{cutoff}"])
+    best = max((arm.figures[place].ndcg for arm in summary.arms), default=0.0)
     for arm in summary.arms:
-        row = [arm.name]
-        for figures in arm.figures:
-            row += [
-                f"{figures.ndcg:.4f}", _interval(figures.ndcg_interval, 4),
-                f"{figures.hit_rate:.4f}", f"{figures.mrr:.4f}",
-            ]  # fmt: skip
-        table.add_row(*row, style="bold" if arm.figures[0].ndcg == best else "")
+        figures = arm.figures[place]
+        table.add_row(
+            arm.name,
+            f"{figures.ndcg:.4f}",
+            _interval(figures.ndcg_interval, 4),
+            f"{figures.hit_rate:.4f}",
+            f"{figures.mrr:.4f}",
+            style="bold" if figures.ndcg == best else "",
+        )
     return table
 
 
-def _beyond_accuracy(summary: Summary) -> Table:
+def _published(figures: Sequence[Published]) -> RenderableType:
+    if not figures:
+        return ""
+    title = f"Published on {figures[0].data}, not measured here"
+    table = _table(title, ["method", f"NDCG@{CUTOFF}", f"HR@{CUTOFF}", "source"])
+    for one in figures:
+        table.add_row(one.method, f"{one.ndcg:.4f}", f"{one.hit_rate:.4f}", escape(one.source))
+    return table
+
+
+def _variety(summary: Summary) -> Table:
     calibrated = any(arm.calibration_error is not None for arm in summary.arms)
-    table = _table(
-        "Variety and cost",
-        ["arm", "coverage", "novelty", *(["ECE"] if calibrated else []),
-         "fit s", "µs/event", "µs/ranking"],
-    )  # fmt: skip
+    table = _table("Variety", ["arm", "coverage", "novelty", *(["ECE"] if calibrated else [])])
     for arm in summary.arms:
         row = [arm.name, f"{arm.coverage:.3f}", f"{arm.novelty:.2f}"]
         if calibrated:
             error = arm.calibration_error
             row.append("-" if error is None else f"{error:.4f}")
-        cost = arm.cost
-        row += [f"{cost.fit_seconds:.1f}", f"{cost.update_us():,.0f}", f"{cost.rank_us():,.0f}"]
         table.add_row(*row)
+    return table
+
+
+def _costs(summary: Summary) -> Table:
+    table = _table(
+        "Cost, one core",
+        ["arm", "fit s", "fit µs/event", "fit MiB", "µs/event", "µs/ranking"],
+    )
+    for arm in summary.arms:
+        cost = arm.cost
+        table.add_row(
+            arm.name,
+            f"{cost.fit_seconds:.1f}",
+            f"{cost.fit_us():,.0f}",
+            "-" if cost.fit_bytes is None else f"{cost.fit_bytes / 2**20:,.0f}",
+            f"{cost.update_us():,.0f}" if cost.updated_events else "-",
+            f"{cost.rank_us():,.0f}",
+        )
     return table
 
 
 def _table(title: str, columns: list[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=True, justify="left" if column == "arm" else "right")
+        table.add_column(column, no_wrap=True, justify="left" if column in _WORDS else "right")
     return table
 
 
