@@ -42,8 +42,9 @@ class Compared:
 
     def said(self, digits: int = 3) -> str:
         """Say it in words."""
-        known = self.interval is not None
-        between = f" [{self.interval.low:.2f}, {self.interval.high:.2f}]" if known else ""
+        between = ""
+        if self.interval is not None:
+            between = f" [{self.interval.low:.2f}, {self.interval.high:.2f}]"
         return f"{self.ratio:.{digits}f}x{between} ({self.value:.4f} over {self.base:.4f})"
 
 

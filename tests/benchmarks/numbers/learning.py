@@ -5,6 +5,7 @@ whether what users had before is ranked.
 """
 
 import argparse
+import itertools
 import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,11 +82,10 @@ def prefixes(outcomes: Outcomes, times_us: np.ndarray, most: int) -> Iterator[tu
     The last one is all there is. Where the prior blend had nothing right yet, nothing is compared.
     """
     most = min(most, times_us.size)
-    lengths = []
-    while not lengths or 2 * lengths[-1] < most:
-        lengths.append(2 * lengths[-1] if lengths else _FIRST_PREFIX)
+    doubling = (_FIRST_PREFIX * 2**power for power in itertools.count())
+    lengths = itertools.takewhile(lambda length: length < most, doubling)
     learned, prior = ranks_of(outcomes, FULL), ranks_of(outcomes, PRIOR_BLEND)
-    for length in (*(each for each in lengths if each < most), most):
+    for length in (*lengths, most):
         within = outcomes.times_us <= times_us[length - 1]
         found = compared(outcomes.users[within], learned[within], prior[within])
         if found.base > 0:
