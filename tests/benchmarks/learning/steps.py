@@ -31,17 +31,22 @@ class _Learner:
         self.version += 1
         step(self.states, entries, self.config, self.version)
 
+    def choices(self) -> int:
+        return sum(state.slates.choices.choices for state in self.states.values())
+
 
 @dataclass(frozen=True, slots=True)
 class StepFigures:
     """By round: events a second of processor time in steps of 1,000; microseconds of a step of
-    one event (medians of a round). With choices, and without.
+    one event (medians of a round). With choices, and without. choices: that taught, with and
+    without.
     """
 
     rates_on: Sequence[float]
     rates_off: Sequence[float]
     single_on: Sequence[float]
     single_off: Sequence[float]
+    choices: tuple[int, int]
 
 
 def steps(
@@ -87,4 +92,7 @@ def steps(
                 single[id(learner)].append(statistics.median(each[id(learner)]))
             say(f"round {number + 1} of {rounds}: {rates[id(on)][-1]:,.0f} events/s with choices, "
                 f"{rates[id(off)][-1]:,.0f} without")  # fmt: skip
-    return StepFigures(rates[id(on)], rates[id(off)], single[id(on)], single[id(off)])
+    return StepFigures(
+        rates[id(on)], rates[id(off)], single[id(on)], single[id(off)],
+        (on.choices(), off.choices()),
+    )  # fmt: skip

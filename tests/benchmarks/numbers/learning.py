@@ -131,7 +131,8 @@ def speed(options: argparse.Namespace) -> Iterator[Number]:
         ">= .80x",
         f"{ratio:.2f}x ({statistics.median(found.rates_on):,.0f} over "
         f"{statistics.median(found.rates_off):,.0f})",
-        ratio >= 0.8, {"ratios": quotients, "on": found.rates_on, "off": found.rates_off},
+        ratio >= 0.8, {"ratios": quotients, "on": found.rates_on, "off": found.rates_off,
+         "choices": found.choices},
     )  # fmt: skip
     on, off = statistics.median(found.single_on), statistics.median(found.single_off)
     yield Number(

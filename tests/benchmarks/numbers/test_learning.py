@@ -151,3 +151,6 @@ def test_learners_with_and_without_choices_are_measured_in_turns() -> None:
     assert [len(one) for one in each] == [2] * 4
     assert min(min(one) for one in each) > 0
     assert len(said) == 2
+    # What is measured is there with it, and is not there without.
+    assert found.choices[0] > 100
+    assert found.choices[1] == 0
