@@ -38,9 +38,9 @@ _START_US = 1_700_000_000_000_000
 class Stream:
     """Log entries, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, items: int = ITEMS) -> None:
         self._chance = np.random.default_rng(0)
-        shares = np.arange(1, ITEMS + 1) ** -0.8
+        shares = np.arange(1, items + 1) ** -0.8
         self._shares = np.cumsum(shares / shares.sum())
         self._sequence = 1
 

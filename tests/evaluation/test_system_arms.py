@@ -15,8 +15,10 @@ from services.evaluation.system.run import SYSTEM_ARMS as ALL_ARMS
 from services.evaluation.system.run import system_run
 from services.evaluation.system.step_buffer import StepBuffer
 from services.evaluation.system.warm_retraining import WARM
+from services.feedback.learner.model.choices.learning import ChoiceConfig
+from services.feedback.learner.model.slate_learning import SlateConfig
 from services.feedback.learner.model.tenant_state import LearningConfig
-from services.system.generation import bootstrap_generation
+from services.system.generation import bootstrap_generation, engagement
 from services.system.learner import SystemStep
 from tests.evaluation.histories import Row, timeline_of
 
@@ -156,3 +158,22 @@ def test_a_buffer_gives_back_what_was_put_in_order() -> None:
                 buffer.add(SystemStep(frame_pb2.Frame(version=number)))
             assert [step.frame.version for step in buffer.drain()] == list(range(5))
             assert list(buffer.drain()) == []
+
+
+def test_the_prior_blend_is_full_whose_choices_teach_nothing() -> None:
+    rows = history(50, groups=120)
+    rules = Rules(start=150, repeats=Repeats.INCLUDE)
+    timeline = timeline_of(rows, rules, ITEMS)
+    generation = bootstrap_generation(16, engagement(["view"]))
+
+    def ranks(config: LearningConfig) -> dict[str, list[float]]:
+        with system_run(
+            timeline, CONTENTS, generation, config, ["full", "prior_blend"], rules
+        ) as system:
+            found = ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
+        return {arm.name: arm.ranks.tolist() for arm in found.arms}
+
+    slates = SlateConfig(choices=ChoiceConfig(rate=0.0))
+    still, learning = ranks(LearningConfig(slates=slates)), ranks(LearningConfig())
+    assert still["full"] == still["prior_blend"] == learning["prior_blend"]
+    assert learning["full"] != learning["prior_blend"]

@@ -1,6 +1,8 @@
 """The system's own arms.
 
 full           everything learns; a slate reflects all that happened before it.
+prior_blend    as full, but candidates are in the order of the generation's scorer alone: nothing
+               that choices and outcomes of slates teach about it, from the first event on.
 frozen_params  fresh user history, but item vectors, rules and popularity as of the split. Items
                that come later start where the item tower puts them.
 frozen_state   slates as of the split, without what the user has seen since.

@@ -23,9 +23,10 @@ from services.system.learner import SystemLearner, SystemStep
 from services.system.replica import SystemReplica
 from services.system.timeline import Ints, Timeline
 
-FULL, FROZEN_PARAMS, FROZEN_STATE = "full", "frozen_params", "frozen_state"
+FULL, PRIOR_BLEND = "full", "prior_blend"
+FROZEN_PARAMS, FROZEN_STATE = "frozen_params", "frozen_state"
 PERIODS: Mapping[str, int] = {"hourly": 3600, "daily": 86_400}
-SYSTEM_ARMS = (FULL, "hourly", "daily", FROZEN_PARAMS, FROZEN_STATE, WARM)
+SYSTEM_ARMS = (FULL, PRIOR_BLEND, "hourly", "daily", FROZEN_PARAMS, FROZEN_STATE, WARM)
 WARM_UP_STEP = 1_000
 """Events in a step before the split, as the learner takes them when it catches up."""
 
@@ -60,15 +61,18 @@ class _Live:
         entries: HistoryEntries,
         timeline: Timeline,
         full: SlateArm | None,
+        prior: SlateArm | None,
         refreshed: Sequence[RefreshedArm],
         slates: bool,
     ) -> None:
         """With `slates`, those of `full` are logged and joined with what came of them."""
-        self.names = tuple(arm.name for arm in refreshed) + ((FULL,) if full is not None else ())
+        fresh = [arm for arm in (full, prior) if arm is not None]
+        self.names = tuple(arm.name for arm in (*refreshed, *fresh))
         self._learner = learner
         self._entries = entries
         self._times_us = timeline.events.times_us
         self._full = full
+        self._prior = prior
         self._refreshed = refreshed
         self._slates = slates
         self._shown = 0
@@ -82,6 +86,9 @@ class _Live:
         if self._full is not None:
             for step in steps:
                 self._full.replica.fold(step)
+        if self._prior is not None:
+            for step in steps:
+                self._prior.replica.fold(without_head(step))
         for arm in self._refreshed:
             arm.offer(steps, now_us)
 
@@ -125,6 +132,17 @@ def without_parameters(step: SystemStep) -> SystemStep:
     return SystemStep(kept, step.entries)
 
 
+def without_head(step: SystemStep) -> SystemStep:
+    """Return a step without what is learned about the order of candidates."""
+    if not any(part.HasField("head") for part in step.frame.tenants):
+        return step
+    kept = frame_pb2.Frame()
+    kept.CopyFrom(step.frame)
+    for part in kept.tenants:
+        part.ClearField("head")
+    return SystemStep(kept, step.entries)
+
+
 def unlearning(config: LearningConfig) -> LearningConfig:
     """Return a config under which events move no item vector."""
     return replace(config, item_step=replace(config.item_step, eta=0.0, pull=0.0))
@@ -157,8 +175,8 @@ def system_run(
     later = () if trained is None else (trained.ranker,)
     replicas = {name: SystemReplica(generation.ranker, users, later, config.core) for name in names}
     for step in _before_split(learner, entries, timeline, generation, trained, progress):
-        for replica in replicas.values():
-            replica.fold(step)
+        for name, replica in replicas.items():
+            replica.fold(without_head(step) if name == PRIOR_BLEND else step)
     fit_seconds = time.perf_counter() - began
     system = System(_arms(timeline, entries.keys, replicas, rules))
     for arm in system.arms:
@@ -174,9 +192,10 @@ def system_run(
             WarmRetraining(copy, entries.copy(), timeline, warm, trained.learner, trained.trained)
         )
     refreshed = [arm for arm in system.arms if isinstance(arm, RefreshedArm)]
-    full = next((a for a in system.arms if a.name == FULL and isinstance(a, SlateArm)), None)
-    if refreshed or full is not None:
-        live = _Live(learner, entries, timeline, full, refreshed, slates)
+    fresh = {arm.name: arm for arm in system.arms if isinstance(arm, SlateArm)}
+    full, prior = fresh.get(FULL), fresh.get(PRIOR_BLEND)
+    if refreshed or full is not None or prior is not None:
+        live = _Live(learner, entries, timeline, full, prior, refreshed, slates)
         system.learners.append(live)
     return system
 
