@@ -1,17 +1,28 @@
 """The history and items of evaluate, train and tune, read as an import reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from services.cli.console import messages
-from services.cli.reading import ItemMapping, Reading, opened_items, say_notes
+from services.cli.reading import (
+    EventMapping,
+    ItemMapping,
+    Reading,
+    opened_events,
+    opened_items,
+    say_notes,
+)
 from services.common.content_features import Content
 from services.dataset.fields.item_fields import read_items
+from services.dataset.history.event_file import read_events
 from services.dataset.history.events import Events
 
+HISTORY: Mapping[str, type] = MappingProxyType({"reading": Reading, "mapping": EventMapping})
+"""Groups of options (see with_options) that say what a history is: of all commands with one."""
 ItemsFile = Annotated[
     list[str] | None,
     typer.Option("--items", help="File of items with their content; may be repeated."),
@@ -19,6 +30,12 @@ ItemsFile = Annotated[
 ItemSeparator = Annotated[
     str | None,
     typer.Option(help="What separates categories and tags: | unless given; ' ' white space."),
+]
+KeepAnyway = Annotated[
+    bool,
+    typer.Option(
+        "--keep-anyway", help="Keep what was trained, also where it is no better than none."
+    ),
 ]
 _ROWS_A_LINE = 1_000_000
 
@@ -35,6 +52,20 @@ class RowsSaid:
         if rows - self._said >= _ROWS_A_LINE:
             self._said = rows
             messages().print(f"[dim]{escape(self._name)}: {rows:,} rows read[/]")
+
+
+def read_history(files: Sequence[str] | None, reading: Reading, mapping: EventMapping) -> Events:
+    """Return the events of a history, in memory, and say what was left out.
+
+    Raises:
+        ColumnError, SourceError: as read_events.
+
+    """
+    with opened_events(files, reading, mapping) as (table, options):
+        events = read_events(table, options, RowsSaid(table.name))
+        say_notes(table)
+    say_left_out(events)
+    return events
 
 
 def say_left_out(events: Events) -> None:

@@ -55,7 +55,8 @@ class Plan:
     arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
     vectors. slates: those of `full` are logged, and what came of them is learned, too. train: the
     system's generation is trained before the split, with the parameters of a file if given;
-    generation: or it is this one, a folder. peer_seconds: a baseline that expects to take longer is
+    generation: or it is this one, a folder. keep_anyway: what is trained serves, even if it is no
+    better than what is learned online. peer_seconds: a baseline that expects to take longer is
     left out.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     train: bool = False
     parameters: Path | None = None
     generation: Path | None = None
+    keep_anyway: bool = False
     peer_seconds: float = 1800.0
     max_items_ease: int = 12_000
 
@@ -179,7 +181,10 @@ def _system(
         return System()
     trained = None
     if plan.train:
-        trained = train_before_split(timeline, contents, plan.types, plan.parameters, watcher.bar)
+        trained = train_before_split(
+            timeline, contents, plan.types, plan.parameters, plan.keep_anyway, watcher.bar,
+            watcher.say,
+        )  # fmt: skip
     elif plan.generation is not None:
         trained = read_trained(plan.generation)
     with watcher.bar(f"system before the split ({', '.join(wanted)})", timeline.split) as show:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.evaluation.intervals import Interval, UserDraws, draw_users
 from services.evaluation.metrics import gains, ratio
 from services.evaluation.outcomes import ArmCost, Outcomes
 from services.evaluation.protocol import Rules
+from services.system.intervals import Interval, UserDraws, draw_users
 
 FULL = "full"
 

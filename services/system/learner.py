@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from harken.internal.feed.v1 import frame_pb2
 from services.feed.entries import TenantEntries
+from services.feed.parameters import Doubles, Floats
 from services.feed.progress import Applied
 from services.feedback.learner.frame_conversion import frame_of
 from services.feedback.learner.model.checkpoint import checkpoint
@@ -82,6 +85,22 @@ class SystemLearner:
             # Every entry of the log takes the work on, a tick too.
             yield from self.take([Nothing()], accepted_at_us)
         yield from self.take([staged.generation], accepted_at_us)
+
+    def order_weights(self) -> Doubles:
+        """Return what is learned of the order [outcomes, columns], which is added to the logits of
+        the scorer that serves.
+        """
+        weights: Doubles = self._states[TENANT].slates.head.parameters[:, 1:-2].copy()
+        return weights
+
+    def vectors(self, item_ids: Sequence[str]) -> Floats:
+        """Return the vectors of items [n, d] as they are now, zero for items that are not there."""
+        state = self._states[TENANT]
+        rows = state.items.ordinals(item_ids)
+        there = rows >= 0
+        found: Floats = np.zeros((rows.size, state.space.dimension), np.float32)
+        found[there] = state.space.vectors[rows[there]]
+        return found
 
     def copy(self, config: LearningConfig) -> Self:
         """Return a learner in the same state that goes its own way, under another config.

@@ -34,6 +34,10 @@ class SystemReplica:
         self._generations = {one.generation_id: one for one in (generation, *later)}
         self._replica = TenantReplica(TENANT, HALF_LIFE_SECONDS, max(max_users, 1), core=core)
 
+    def expect(self, generation: Generation) -> None:
+        """Know of one more generation that may be activated."""
+        self._generations[generation.generation_id] = generation
+
     def fold(self, step: SystemStep) -> None:
         """Take what one step changed, checked as a frame is, and what users did.
 

@@ -5,6 +5,8 @@
     item_tower     content -> base vector: where a new item starts
     sasrec, gru    recent item vectors -> user vector, in the space of the base vectors
     scorer         candidate features -> score per outcome
+    serving        the system over a part of the history, with or without a generation
+    contest        which trained parts are better than none, on the last part of the history
     export         models -> ONNX, verified on real inputs
     generation     all of it as one folder, published through the feedback service
 

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from services.common.norm_bound import within_norm
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.trainer.fold_in_model import FoldIn, FoldInOptions, online_ranks
 from services.trainer.ranking import Quality, quality_of, ranks_of
 from services.trainer.timeline import Floats, Groups, Timeline
-from services.trainer.vector_scale import scaled
+from services.trainer.vector_scale import bounded, scaled
 
 NORMS = (0.25, 0.5, 1.0)
 # Of the ridge, for vectors of median norm 0.5: what it weighs against them goes with their square.
@@ -75,5 +72,5 @@ def scaled_table(
     if start is None:
         return table
     empty = ~table.any(axis=1)
-    table[empty] = within_norm(start[empty] * np.float32(median_norm), max_norm)
+    table[empty] = bounded(start[empty], max_norm, median_norm)
     return table

@@ -7,6 +7,7 @@ tower must not learn from it: `dense` puts the id of nobody in its place.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from services.common.content_features import Content, content_features, hash_features
 from services.trainer.timeline import Floats, Ints
@@ -41,6 +42,11 @@ class ContentMatrix:
 
     def __len__(self) -> int:
         return len(self._id_weights)
+
+    def described(self) -> npt.NDArray[np.bool_]:
+        """Return which items [N] have content beside their ids."""
+        described: npt.NDArray[np.bool_] = np.diff(self._offsets) > 0
+        return described
 
     def dense(self, rows: Ints, generator: np.random.Generator | None = None) -> Floats:
         """Return float32 [n, buckets] of norm 1, with a random id each, or without any."""

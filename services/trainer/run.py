@@ -1,8 +1,12 @@
 """A training run: what `harken train` does, from events to the folder of a generation.
 
-    validation pass   base vectors, tower, scorer (and encoders) from what is before the window,
-                      judged on the window, which also chooses constants
-    final pass        the same from all events, with the constants chosen; exported and written
+The window is the last part of the history. What is trained on all before it chooses constants and
+fits a scorer on its first half; what is trained on all before its second half is judged on that.
+
+    first half     base vectors, tower, constants, scorer (and encoders)
+    second half    each part takes over from the system that learned by itself, which goes on beside
+                   (see contest); what is not better than that is not made
+    final pass     the parts that won, from all events; exported and written
 
 Each part leaves a checkpoint in the work folder, so that an interrupted run goes on.
 """
@@ -10,17 +14,20 @@ Each part leaves a checkpoint in the work folder, so that an interrupted run goe
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from harken.feedback.v1 import generation_pb2 as pb
 from services.common.compiled_core import find_core
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
-from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
+from services.feedback.generations.domain.bootstrap_models import BUCKETS, ENGAGE, item_tower
+from services.feedback.generations.domain.bootstrap_models import ENCODER as ENCODER_OF_BOOTSTRAP
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.generation import SystemGeneration, trained_generation
 from services.trainer.base_vectors import (
     PreviousVectors,
     fit_base_vectors,
@@ -29,6 +36,7 @@ from services.trainer.base_vectors import (
 )
 from services.trainer.constants import Constants, choose_constants, scaled_table, trials
 from services.trainer.content_matrix import ContentMatrix
+from services.trainer.contest import Comparison, Judged, best_of, compared, judged
 from services.trainer.encoder_run import EncoderRun, encoder_run
 from services.trainer.engine import Engine, LocalEngine
 from services.trainer.export import ENCODER, export_tower
@@ -38,12 +46,16 @@ from services.trainer.interactions import Interactions, write_interactions
 from services.trainer.model_card import model_card
 from services.trainer.parameters import Parameters
 from services.trainer.ranking import sample_groups
-from services.trainer.scorer import scorer_model
+from services.trainer.scorer import LinearScorer, bootstrap_scorer, scorer_model, with_learned
 from services.trainer.scorer_run import ScorerRun, scorer_run
+from services.trainer.serving import PART, Serving
 from services.trainer.timeline import Floats, Groups, Timeline
 from services.trainer.tower_run import TowerRun, tower_run
-from services.trainer.training_data import TrainingData
-from services.trainer.vector_scale import scaled
+from services.trainer.training_data import TrainingData, next_second
+from services.trainer.vector_scale import bounded, scaled
+
+_LEAST_DESCRIBED = 20
+"""Items with content and events: fewer teach no tower."""
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """(what, total) -> a block in which the function given takes how much is done."""
@@ -53,7 +65,8 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 class Plan:
     """What to train. buckets: of content. groups: at most so many are ranked for validation.
     encoders: kinds to train beside fold-in. deep: try the deep scorer. warm: start from `previous`
-    rather than rotate onto it. work: folder of checkpoints and interactions.
+    rather than rotate onto it. work: folder of checkpoints and interactions. keep_anyway: write the
+    best that was trained, also where it is no better than what is learned online.
     """
 
     generation_id: str
@@ -69,15 +82,45 @@ class Plan:
     warm: bool = False
     tenant: str = "default"
     trained_through: int = 0
+    keep_anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came out: figures by name, remarks by name, and the card."""
+    """What came out: figures by name, remarks by name, and the card. made: a generation is written;
+    where none is, none was better than what is learned online.
+    """
 
+    made: bool
     metrics: Mapping[str, float]
     notes: Mapping[str, str]
     card: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Where items start. vectors: [N, d] of items with events, zero for others. tower: places the
+    rest; buckets: of content that it takes.
+    """
+
+    vectors: Floats
+    tower: bytes
+    buckets: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Contestant:
+    """Which parts are trained; the others are as the system has them by itself."""
+
+    vectors: bool
+    tower: bool
+    scorer: LinearScorer
+    fitted: bool
+
+    @property
+    def name(self) -> str:
+        parts = {"vectors": self.vectors, "tower": self.tower, "scorer": self.fitted}
+        return " + ".join(name for name, trained in parts.items() if trained)
 
 
 class TrainingRun:
@@ -91,79 +134,203 @@ class TrainingRun:
         self._progress = progress
         self._engine = engine or LocalEngine()
         self._step = ItemStepConfig()
+        self._config = LearningConfig(item_step=self._step, core=find_core())
         self._content = ContentMatrix(data.item_ids, data.contents, plan.buckets)
         self._timeline: Timeline = data.timeline()
+        self._prior = bootstrap_scorer(plan.outcomes)
         self._metrics: dict[str, float] = {}
         self._notes: dict[str, str] = {}
+        if not self._content.described().any():
+            self._notes["tower"] = "not trained: no item has content"
 
     def run(self) -> Trained:
-        """Train, judge, write the folder."""
+        """Train, judge, and write the folder of what is better than none."""
         data, plan = self._data, self._plan
         plan.work.mkdir(parents=True, exist_ok=True)
-        window = data.validation_start < len(data.events)
-        constants = None
-        scorer: ScorerRun | None = None
-        encoder: EncoderRun | None = None
-        epochs = plan.parameters.tower.epochs
-        if window:
-            groups = sample_groups(self._timeline.groups(data.validation_start), plan.groups, 0)
-            vectors = self._base_vectors("validation", data.validation_start)
-            tower = self._tower("validation", vectors, data.validation_start, groups)
-            epochs = tower.epochs
-            constants = self._constants(groups, vectors, tower)
-            table = self._table(vectors, tower, constants.median_norm)
-            scorer = scorer_run(data, table, plan.outcomes, plan.groups, plan.deep,
-                                LearningConfig(item_step=self._step, core=find_core()),
-                                constants.fold_in, self._progress)  # fmt: skip
-            self._note(scorer.metrics, scorer.notes)
-            if plan.encoders:
-                encoder = encoder_run(
-                    data, self._timeline, groups, table, plan.parameters.encoder, plan.encoders,
-                    plan.work, self._progress,
-                )  # fmt: skip
-                self._note(encoder.metrics, encoder.notes)
-        return self._final(constants, scorer, encoder, epochs)
+        events, begin = len(data.events), data.validation_start
+        half = next_second(data.events, max((begin + events) // 2, events - PART))
+        if not begin < half < events:
+            self._notes["better"] = (
+                "not judged: the history has no last part to hold back, or all of it is in one "
+                "second"
+            )
+            online = self._online(events)
+            return self._final(
+                _Contestant(True, self._towers, online, False) if plan.keep_anyway else None,
+                None, None, None, plan.parameters.tower.epochs,
+            )  # fmt: skip
+        groups = sample_groups(self._timeline.groups(begin, half), plan.groups, 0)
+        raw = self._base_vectors("validation", begin)
+        tower = self._tower("validation", raw, begin, groups)
+        epochs = plan.parameters.tower.epochs if tower is None else tower.epochs
+        constants = self._constants(groups, raw, tower)
+        space = self._space(raw, tower, constants)
+        online = self._online(begin)
+        scorer = scorer_run(
+            data, self._made("validation", space, online, constants)[0],
+            self._table(raw, tower, constants.median_norm), online, begin,
+            min(half, begin + PART), plan.outcomes, plan.groups, plan.deep, self._config,
+            self._progress,
+        )  # fmt: skip
+        self._note(scorer.metrics, scorer.notes)
+        encoder = None
+        if plan.encoders:
+            encoder = encoder_run(
+                data, self._timeline, groups, self._table(raw, tower, constants.median_norm),
+                plan.parameters.encoder, plan.encoders, plan.work, self._progress,
+            )  # fmt: skip
+            self._note(encoder.metrics, encoder.notes)
+        chosen = self._contest(half, scorer, constants, epochs)
+        return self._final(chosen, constants, scorer, encoder, epochs)
+
+    @property
+    def _towers(self) -> bool:
+        return bool(self._content.described().any())
+
+    def _online(self, end: int) -> LinearScorer:
+        """Return the scorer with what the system learned by itself up to an event."""
+        dimension = self._plan.parameters.ials.dimension
+        learned = Serving(self._data, end, end, dimension, self._config).learner.order_weights()
+        return with_learned(self._prior, learned[0])
+
+    def _contest(
+        self, half: int, scorer: ScorerRun, constants: Constants, epochs: int
+    ) -> _Contestant | None:
+        """Return the parts that are better than none on events `half` on."""
+        data, plan = self._data, self._plan
+        end = min(len(data.events), half + PART)
+        raw = self._base_vectors("contest", half)
+        tower = self._tower("contest", raw, half, None, epochs)
+        dimension = raw.shape[1]
+        serving = Serving(data, half, half, dimension, self._config)
+        learned = serving.learner.order_weights()[0]
+        kept = _Space(serving.learner.vectors(data.item_ids), item_tower(dimension), BUCKETS)
+        online = with_learned(self._prior, learned)
+        spaces = {
+            (True, True): self._space(raw, tower, constants),
+            (True, False): self._space(raw, None, constants),
+            (False, False): kept,
+        }
+        found: dict[str, Comparison] = {}
+        reached: dict[str, tuple[_Contestant, Judged]] = {}
+        with self._progress("comparison: test-then-train", 6) as show:
+
+            def judge(generation: SystemGeneration | None) -> Judged:
+                return judged(data, generation, half, end, plan.groups, dimension, self._config)
+
+            base = judge(None)
+            show(1)
+
+            def enter(one: _Contestant) -> None:
+                space = spaces[one.vectors, one.tower]
+                own = constants if one.vectors else None
+                result = judge(self._made("contest", space, one.scorer, own)[0])
+                found[one.name] = compared(result, base)
+                reached[one.name] = (one, result)
+                self._notes[f"with {one.name}"] = found[one.name].said()
+
+            enter(_Contestant(True, False, online, False))
+            show(2)
+            if tower is not None:
+                enter(_Contestant(True, True, online, False))
+            show(3)
+            if scorer.scorer is not None:
+                best = reached[max(found, key=lambda name: found[name].gain)][0]
+                enter(replace(best, scorer=scorer.scorer, fitted=True))
+                show(4)
+                enter(_Contestant(False, False, scorer.scorer, True))
+            show(5)
+            alone = compared(judge(self._made("contest", kept, self._prior, None)[0]), base)
+            self._notes["with nothing learned of the order"] = alone.said()
+            show(6)
+        for name, one in found.items():
+            for figure, ratio in one.ratios.items():
+                self._metrics[f"{name.replace(' + ', '_')}_{figure}_ratio"] = ratio.ratio
+        chosen = best_of(found)
+        if chosen is None:
+            self._notes["better"] = "no better generation was found than what is learned online"
+            if not plan.keep_anyway:
+                return None
+            chosen = max(found, key=lambda name: found[name].gain)
+        else:
+            self._notes["better"] = f"{chosen}: {found[chosen].said()}"
+        contestant, result = reached[chosen]
+        # What it learned in the last part goes with it: its head starts anew where it takes over.
+        return replace(contestant, scorer=with_learned(contestant.scorer, result.order[0]))
 
     def _final(
         self,
+        chosen: _Contestant | None,
         constants: Constants | None,
         scorer: ScorerRun | None,
         encoder: EncoderRun | None,
         epochs: int,
     ) -> Trained:
         data, plan = self._data, self._plan
-        fold_in = constants.fold_in if constants else plan.parameters.fold_in or FoldInOptions()
-        norm = constants.median_norm if constants else plan.parameters.median_norm or 0.5
-        raw = self._base_vectors("final", len(data.events))
-        tower = self._tower("final", raw, len(data.events), None, epochs)
+        made = chosen is not None
+        if chosen is not None:
+            events = len(data.events)
+            if chosen.vectors:
+                raw = self._base_vectors("final", events)
+                tower = self._tower("final", raw, events, None, epochs) if chosen.tower else None
+                space = self._space(raw, tower, constants)
+            else:
+                dimension = plan.parameters.ials.dimension
+                learner = Serving(data, events, events, dimension, self._config).learner
+                space = _Space(learner.vectors(data.item_ids), item_tower(dimension), BUCKETS)
+            _, manifest, files = self._made(
+                plan.generation_id, space, chosen.scorer, constants if chosen.vectors else None
+            )
+        card = model_card(plan.generation_id, data, plan.parameters, self._metrics, self._notes)
+        if chosen is not None:
+            extra = {"model_card.md": card.encode()}
+            if encoder is not None:
+                extra[ENCODER] = encoder.model
+            if scorer is not None and scorer.deep_model is not None:
+                extra["deep_scorer.onnx"] = scorer.deep_model
+            write_generation(plan.out, manifest, files, extra)
+        return Trained(made, dict(self._metrics), dict(self._notes), card)
+
+    def _space(self, raw: Floats, tower: TowerRun | None, constants: Constants | None) -> _Space:
+        """Return where items start, with vectors of the length chosen; None: the bootstrap's tower
+        places the rest.
+        """
+        norm = constants.median_norm if constants else self._plan.parameters.median_norm or 0.5
         vectors, factor = scaled(raw, norm, self._step.max_norm)
-        present = np.flatnonzero(vectors.any(axis=1))
-        rows = present if present.size else np.arange(min(data.n_items, 1))
+        if tower is None:
+            return _Space(vectors, item_tower(raw.shape[1]), BUCKETS)
+        rows = np.flatnonzero(self._content.described())[:256]
         exported = export_tower(
-            tower.scaled_model(factor, self._step.max_norm), self._content.dense(rows[:256])
+            tower.scaled_model(factor, self._step.max_norm), self._content.dense(rows)
         )
         self._metrics["tower_export_difference"] = exported.difference
+        return _Space(vectors, exported.model, self._plan.buckets)
+
+    def _made(
+        self, name: str, space: _Space, scorer: LinearScorer, constants: Constants | None
+    ) -> tuple[SystemGeneration, pb.GenerationManifest, dict[str, bytes]]:
+        """Return a generation as the system runs it, its manifest and files."""
+        plan = self._plan
+        fold_in = FoldInOptions(
+            **{one.name: getattr(ENCODER_OF_BOOTSTRAP, one.name) for one in fields(FoldInOptions)}
+        )
+        if constants is not None:
+            fold_in = constants.fold_in
+        present = np.flatnonzero(space.vectors.any(axis=1))
         files = {
-            TOWER: exported.model,
-            SCORER: scorer_model(scorer.scorer) if scorer else prior_scorer(plan.outcomes),
+            TOWER: space.tower,
+            SCORER: scorer_model(scorer),
             ITEM_VECTORS: item_vectors_file(
-                [data.item_ids[row] for row in present.tolist()],
-                vectors[present],
+                [self._data.item_ids[row] for row in present.tolist()],
+                bounded(space.vectors[present], self._step.max_norm),
                 self._step.max_norm,
             ),
         }
         manifest = manifest_of(
-            plan.generation_id, vectors.shape[1], plan.buckets, fold_in, plan.outcomes, files,
+            name, space.vectors.shape[1], space.buckets, fold_in, plan.outcomes, files,
             self._metrics, plan.tenant, plan.trained_through,
         )  # fmt: skip
-        card = model_card(plan.generation_id, data, plan.parameters, self._metrics, self._notes)
-        extra = {"model_card.md": card.encode()}
-        if encoder is not None:
-            extra[ENCODER] = encoder.model
-        if scorer is not None and scorer.deep_model is not None:
-            extra["deep_scorer.onnx"] = scorer.deep_model
-        write_generation(plan.out, manifest, files, extra)
-        return Trained(dict(self._metrics), dict(self._notes), card)
+        return trained_generation(manifest, files), manifest, files
 
     def _interactions(self, name: str, end: int) -> Interactions:
         data = self._data
@@ -194,7 +361,13 @@ class TrainingRun:
 
     def _tower(
         self, name: str, vectors: Floats, end: int, groups: Groups | None, epochs: int | None = None
-    ) -> TowerRun:
+    ) -> TowerRun | None:
+        """Return the tower; None where no item with content has events yet."""
+        described = self._content.described() & (self._data.item_counts(end) > 0)
+        if np.count_nonzero(described) < _LEAST_DESCRIBED:
+            if self._towers:
+                self._notes["tower"] = "not trained: too few items with content have events"
+            return None
         run = tower_run(
             self._data, self._content, vectors, end, self._timeline, groups,
             self._plan.parameters, self._plan.work, name, epochs, self._progress,
@@ -202,12 +375,12 @@ class TrainingRun:
         self._note(run.metrics, {})
         return run
 
-    def _constants(self, groups: Groups, vectors: Floats, tower: TowerRun) -> Constants:
+    def _constants(self, groups: Groups, vectors: Floats, tower: TowerRun | None) -> Constants:
         own = self._plan.parameters
         with self._progress("constants", trials(own.fold_in, own.median_norm)) as show:
             found = choose_constants(
                 self._timeline, groups, vectors, self._step, own.fold_in, own.median_norm,
-                tower.starts, show,
+                None if tower is None else tower.starts, show,
             )  # fmt: skip
         self._note(found.online.as_metrics("online"), {})
         self._note(found.frozen.as_metrics("fold_in"), {})
@@ -217,8 +390,9 @@ class TrainingRun:
         )
         return found
 
-    def _table(self, vectors: Floats, tower: TowerRun, norm: float) -> Floats:
-        return scaled_table(vectors, tower.starts, norm, self._step.max_norm)
+    def _table(self, vectors: Floats, tower: TowerRun | None, norm: float) -> Floats:
+        starts = None if tower is None else tower.starts
+        return scaled_table(vectors, starts, norm, self._step.max_norm)
 
     def _note(self, metrics: Mapping[str, float], notes: Mapping[str, str]) -> None:
         self._metrics |= metrics

@@ -4,9 +4,9 @@ Source of the model: McFadden 1974, "Conditional logit analysis of qualitative c
 candidates x_j one is taken with probability softmax(w . x)_j. Fitted by Newton's method with a
 ridge towards the weights of the bootstrap scorer, so that with little data it stays there.
 
-An outcome's logit is ``slope * (w . x) + offset``: Platt 1999, fitted on groups that did not fit
-w, for the ten best candidates of each, which is what a user would have been shown. Outcomes that
-were hardly seen keep the bootstrap's slope and offset.
+An outcome's logit is ``slope * (w . x) + offset``: the slope is the bootstrap's, the offset fitted
+on groups that did not fit w, for the ten best candidates of each, which is what a user would have
+been shown. Outcomes that were hardly seen keep the bootstrap's offset.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,6 @@ from services.trainer.scorer_data import CandidateGroup
 Doubles = npt.NDArray[np.float64]
 SHOWN = 10
 _LEAST_POSITIVES = 50
-_LEAST_SLOPE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,15 @@ def bootstrap_scorer(outcomes: Sequence[OutcomeDefinition]) -> LinearScorer:
     weights = columns[:, first] / slope
     scale = float(weights @ weights) or 1.0
     return LinearScorer(weights, columns.T @ weights / scale, scores[0])
+
+
+def with_learned(scorer: LinearScorer, learned: Doubles, outcome: int = 0) -> LinearScorer:
+    """Return a scorer in the order of `scorer` with what a head learned on top of it.
+
+    learned: [columns], added to the logit of an outcome that has a slope.
+    """
+    weights = scorer.weights + learned / scorer.slopes[outcome]
+    return LinearScorer(weights, scorer.slopes, scorer.offsets)
 
 
 def fit_conditional_logit(
@@ -129,18 +137,18 @@ def calibrated(
     outcomes: Sequence[OutcomeDefinition],
     prior: LinearScorer,
 ) -> LinearScorer:
-    """Return the scorer with a slope and offset per outcome, fitted on these groups.
+    """Return the scorer with an offset per outcome, fitted on these groups.
 
-    A wanted outcome keeps a positive slope: more promising never counts as less.
+    Slopes stay: learning from choices (services/feedback/learner/model/choices) begins at a scale
+    that fits them, and with others it would take thousands of events to find its own.
     """
     scores, shown = shown_scores(groups, weights)
-    slopes, offsets = prior.slopes.copy(), prior.offsets.copy()
+    offsets = prior.offsets.copy()
     for column, outcome in enumerate(outcomes):
         labels = outcome_labels(groups, shown, outcome)
         if labels.sum() >= _LEAST_POSITIVES and prior.slopes[column] > 0:
-            slope, offsets[column] = platt(scores, labels)
-            slopes[column] = max(slope, _LEAST_SLOPE)
-    return LinearScorer(weights, slopes, offsets)
+            offsets[column] = level(scores * prior.slopes[column], labels)
+    return LinearScorer(weights, prior.slopes, offsets)
 
 
 def calibration_error(
@@ -197,26 +205,23 @@ def outcome_labels(
     return np.concatenate(labels)
 
 
-def platt(scores: Doubles, labels: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return slope and offset of a logistic regression of labels [n] on scores [n].
+def level(scores: Doubles, labels: npt.NDArray[np.bool_]) -> float:
+    """Return the offset of a logistic regression of labels [n] on scores [n] of slope 1.
 
-    Newton's method with a ridge of 1e-3 on the slope; labels smoothed as Platt 1999 does.
+    Newton's method; labels smoothed as Platt 1999 does.
     """
     positives = float(labels.sum())
     negatives = len(labels) - positives
     wanted = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    design = np.stack([scores, np.ones_like(scores)], axis=1)
-    values = np.array([0.0, np.log((positives + 1) / (negatives + 1))])
-    penalty = np.diag([1e-3, 1e-9])
+    offset = float(np.log((positives + 1) / (negatives + 1)) - scores.mean())
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-np.clip(design @ values, -30, 30)))
-        gradient = design.T @ (wanted - chance) - penalty @ values
-        hessian = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        move = np.linalg.solve(hessian, gradient)
-        values = values + np.clip(move, -2, 2)
-        if np.abs(move).max() < 1e-10:
+        chance = 1 / (1 + np.exp(-np.clip(scores + offset, -30, 30)))
+        slope = max(float((chance * (1 - chance)).sum()), 1e-9)
+        move = float((wanted - chance).sum()) / slope
+        offset += min(max(move, -2.0), 2.0)
+        if abs(move) < 1e-10:
             break
-    return float(values[0]), float(values[1])
+    return offset
 
 
 def scorer_model(scorer: LinearScorer) -> bytes:

@@ -8,18 +8,17 @@ import numpy as np
 
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.system.generation import SystemGeneration
 from services.trainer.deep_scorer import train_deep_scorer
 from services.trainer.export import export_deep_scorer
-from services.trainer.fold_in_model import FoldInOptions
 from services.trainer.scorer import (
     LinearScorer,
-    bootstrap_scorer,
     calibrated,
     calibration_error,
     fit_conditional_logit,
     group_quality,
 )
-from services.trainer.scorer_data import WINDOW, CandidateGroup, collect_groups
+from services.trainer.scorer_data import CandidateGroup, collect_groups
 from services.trainer.timeline import NO_ITEM, Floats, Ints
 from services.trainer.training_data import TrainingData
 
@@ -29,9 +28,11 @@ _LEAST_GROUPS = 60
 
 @dataclass(frozen=True, slots=True)
 class ScorerRun:
-    """The scorer to publish, the deep one as ONNX when it won, figures and remarks."""
+    """The scorer fitted, None where none is better than what was learned online; the deep one as
+    ONNX when it won; figures and remarks.
+    """
 
-    scorer: LinearScorer
+    scorer: LinearScorer | None
     deep_model: bytes | None
     metrics: dict[str, float]
     notes: dict[str, str]
@@ -39,45 +40,47 @@ class ScorerRun:
 
 def scorer_run(
     data: TrainingData,
+    generation: SystemGeneration,
     table: Floats,
+    online: LinearScorer,
+    start: int,
+    end: int,
     outcomes: Sequence[OutcomeDefinition],
     at_most: int,
     deep: bool,
     config: LearningConfig,
-    fold_in: FoldInOptions,
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
 ) -> ScorerRun:
-    """Fit on the first half of the window's groups, choose on the next quarter, report on the last.
+    """Fit on the first half of the groups of events `start` to `end`, choose on the next quarter.
 
-    table: [N, d] where items start. The bootstrap's weights stay unless others are better.
+    What is reported is of the last one. generation: serves meanwhile, and has seen none of it.
+    table: [N, d], where its items start. online: what the system learned by itself before: its
+    weights stay unless others are better.
     """
-    prior = bootstrap_scorer(outcomes)
-    window = len(data.events) - data.validation_start
-    with progress("scorer: test-then-train", min(window, WINDOW)) as show:
-        groups = collect_groups(data, table, at_most, config, fold_in, progress=show)
+    with progress("scorer: test-then-train", end - start) as show:
+        groups = collect_groups(data, generation, start, end, at_most, config, show)
     if len(groups) < _LEAST_GROUPS:
-        note = f"kept from the bootstrap: only {len(groups)} groups to fit on"
-        return ScorerRun(prior, None, {}, {"scorer": note})
+        note = f"as learned online: only {len(groups)} groups to fit on"
+        return ScorerRun(None, None, {}, {"scorer": note})
     half, rest = len(groups) // 2, len(groups) - len(groups) // 4
     fit, choose, report = groups[:half], groups[half:rest], groups[rest:]
-    tried = {"prior": prior.weights} | {
-        f"ridge {ridge:g}": fit_conditional_logit(fit, prior.weights, ridge) for ridge in RIDGES
+    tried = {"online": online.weights} | {
+        f"ridge {ridge:g}": fit_conditional_logit(fit, online.weights, ridge) for ridge in RIDGES
     }
     ndcg = {name: _quality(choose, weights) for name, weights in tried.items()}
     best = max(ndcg, key=lambda name: ndcg[name])
     weights = tried[best]
-    scorer = calibrated(choose, weights, outcomes, prior)
+    scorer = calibrated(choose, weights, outcomes, online)
     metrics = group_quality(report, [one.features @ weights for one in report]).as_metrics("scorer")
-    metrics["scorer_prior_ndcg10"] = _quality(report, prior.weights)
+    metrics["scorer_online_ndcg10"] = _quality(report, online.weights)
     for name, error in calibration_error(report, scorer, outcomes).items():
         metrics[f"ece_{name}"] = error
     notes = {"scorer": f"{best} of {', '.join(f'{k} {v:.4f}' for k, v in ndcg.items())} (NDCG@10)"}
     model = None
     if deep:
-        model = _deep(
-            data, table, fit, choose, report, weights, fold_in.length, progress, metrics, notes
-        )
-    return ScorerRun(scorer, model, metrics, notes)
+        length = generation.learner.length
+        model = _deep(data, table, fit, choose, report, weights, length, progress, metrics, notes)
+    return ScorerRun(None if best == "online" else scorer, model, metrics, notes)
 
 
 def _deep(

@@ -80,7 +80,8 @@ def tower_run(
     groups: where placement is judged, with items held out; None: no item is held out, and `epochs`
     are run to the last.
     """
-    counts: Ints = data.item_counts(end)
+    # Items of which nothing is known but their ids teach nothing about content.
+    counts: Ints = np.where(content.described(), data.item_counts(end), 0)
     options = parameters.tower
     share = _HELD_OUT if groups is not None else 0.0
     train, held_out = hold_out(counts, share, options.seed)

@@ -100,10 +100,11 @@ def training_data(
     """Put events and items together; `validation` is the share of events at the end, 0..0.9.
 
     weights: of events [n] as `types` would have it, where they are known already.
-    The window begins where a new second does, so that no tie group is on both sides.
+    The window begins where a new second does, so that no tie group is on both sides; where there
+    is no such place, it is empty.
 
     Raises:
-        TrainingDataError: no events, none that teaches, or nothing left on a side.
+        TrainingDataError: no events, or none that teaches.
 
     """
     if not len(events):
@@ -112,15 +113,27 @@ def training_data(
         weights = event_weights(events, types)
     if not (weights > 0).any():
         raise TrainingDataError("no event has a positive learning weight")
-    start = int(len(events) * (1.0 - validation))
-    times = events.times_us
-    while 0 < start < len(events) and times[start] // 10**6 == times[start - 1] // 10**6:
-        start += 1
-    if start == 0 or (validation > 0 and start == len(events)):
-        raise TrainingDataError("too few events for a validation window: give --validation 0")
+    start = next_second(events, int(len(events) * (1.0 - validation)))
+    if start == 0:
+        start = len(events)
     known = set(events.item_ids)
     ids = [*events.item_ids, *(name for name in items if name not in known)]
     return TrainingData(events, weights, ids, [items.get(name) for name in ids], start)
+
+
+def next_second(events: Events, start: int) -> int:
+    """Return the first event from `start` on that is of another second than the one before it."""
+    start = min(max(start, 0), len(events))
+    if start in (0, len(events)):
+        return start
+    last = int(events.times_us[start - 1]) // 10**6
+    while start < len(events):
+        seconds = np.asarray(events.times_us[start : start + _PART]) // 10**6
+        later = np.flatnonzero(seconds != last)
+        if later.size:
+            return start + int(later[0])
+        start += len(seconds)
+    return len(events)
 
 
 def _hashed(users: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:

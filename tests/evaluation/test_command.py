@@ -136,7 +136,7 @@ async def test_what_cannot_be_done_is_said_in_a_line(world: Path, tmp_path: Path
 async def test_a_generation_is_trained_before_the_split_and_serves_after_it(world: Path) -> None:
     arms = ("--arms", "full,warm_250,frozen_state", "--limit", "300")
     found = {}
-    for name, options in (("plain", ()), ("trained", ("--train",))):
+    for name, options in (("plain", ()), ("trained", ("--train", "--keep-anyway"))):
         done = await harken(
             "evaluate", "events.csv.gz", "--items", "items.csv", *arms, *options,
             "--json", f"{name}.json", folder=world, seconds=300,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.evaluation.intervals import draw_users
 from services.system.calibration import Calibration
+from services.system.intervals import draw_users
 
 
 def test_the_interval_is_that_of_the_normal_approximation_over_users() -> None:

@@ -3,8 +3,18 @@
 import numpy as np
 
 from services.common.content_features import Content
+from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.dataset.history.events import Events
 from services.feedback.events.domain.event_types import EventType
+from services.feedback.generations.domain.bootstrap_models import (
+    BUCKETS,
+    ENGAGE,
+    item_tower,
+    prior_scorer,
+)
+from services.system.generation import SystemGeneration, trained_generation
+from services.trainer.fold_in_model import FoldInOptions
+from services.trainer.generation import item_vectors_file, manifest_of
 from services.trainer.training_data import TrainingData, training_data
 
 TYPES = {"view": EventType(weight=1.0)}
@@ -42,3 +52,16 @@ def tasteful(
         for n in range(items)
     }
     return training_data(history, contents, TYPES, 0.2)
+
+
+def generation_with(vectors: np.ndarray, scorer: bytes | None = None) -> SystemGeneration:
+    """Item n starts at vectors[n]; what is not given is as the bootstrap generation has it."""
+    dimension = vectors.shape[1]
+    names = [f"i{n}" for n in range(len(vectors))]
+    files = {
+        TOWER: item_tower(dimension),
+        SCORER: scorer or prior_scorer(),
+        ITEM_VECTORS: item_vectors_file(names, vectors, 3.0),
+    }
+    manifest = manifest_of("made", dimension, BUCKETS, FoldInOptions(), ENGAGE, files, {})
+    return trained_generation(manifest, files)

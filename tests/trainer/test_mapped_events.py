@@ -7,6 +7,7 @@ import pytest
 
 from services.dataset.history.event_file import read_events
 from services.dataset.table.table import Source, open_table
+from services.feedback.events.domain.event_types import EventType
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.training_data import TrainingDataError, training_data
 from tests.trainer.made import TYPES, events_of, tasteful
@@ -51,5 +52,14 @@ def test_a_sample_holds_whole_users() -> None:
 def test_the_window_begins_with_a_second() -> None:
     events = events_of([0, 0, 0, 0], [0, 1, 2, 3], [1, 5, 5, 9])
     assert training_data(events, {}, TYPES, 0.5).validation_start == 3
-    with pytest.raises(TrainingDataError, match="--validation 0"):
-        training_data(events_of([0, 0], [0, 1], [5, 5]), {}, TYPES, 0.5)
+    for share, seconds in ((0.5, [5, 5]), (0.9, [5, 6]), (0.0, [5, 6])):
+        found = training_data(events_of([0, 0], [0, 1], seconds), {}, TYPES, share)
+        assert found.validation_start == 2, "nothing can be held back"
+
+
+def test_nothing_to_learn_from_is_said() -> None:
+    nothing = EventType(weight=0.0)
+    with pytest.raises(TrainingDataError, match="no event has a positive learning weight"):
+        training_data(events_of([0], [0], [5]), {}, {"view": nothing}, 0.5)
+    with pytest.raises(TrainingDataError, match="no events"):
+        training_data(events_of([0], [0], [5]).head(0), {}, TYPES, 0.5)

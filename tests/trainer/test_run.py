@@ -29,6 +29,7 @@ from services.trainer.tower_options import TowerOptions
 from tests.trainer.made import tasteful
 
 pytest.importorskip("torch", reason="PyTorch is not installed: extra `train`")
+from services.trainer import run
 from services.trainer.run import Plan, TrainingRun
 
 SMALL = Parameters(
@@ -44,7 +45,9 @@ def silent(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def plan_of(folder: Path, **changes: object) -> Plan:
-    plan = Plan("trained-1", folder / "generation", folder / "work", SMALL, buckets=256)
+    plan = Plan(
+        "trained-1", folder / "generation", folder / "work", SMALL, buckets=256, keep_anyway=True
+    )
     return replace(plan, **changes)  # type: ignore[arg-type]
 
 
@@ -116,6 +119,27 @@ def test_without_a_window_it_trains_all_the_same(tmp_path: Path) -> None:
     TrainingRun(replace(data, validation_start=len(data.events)), plan, silent).run()
     manifest, _ = read_generation(plan.out)
     assert manifest.encoder.length > 0
+
+
+def test_what_cannot_be_judged_is_not_made_unless_it_is_asked_for(tmp_path: Path) -> None:
+    data = tasteful()
+    plan = plan_of(tmp_path, keep_anyway=False)
+    trained = TrainingRun(replace(data, validation_start=len(data.events)), plan, silent).run()
+    assert not trained.made
+    assert not plan.out.exists()
+    assert "not judged" in trained.card
+
+
+def test_what_is_no_better_is_not_made_and_the_card_says_by_how_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "best_of", lambda found: None)
+    plan = plan_of(tmp_path, keep_anyway=False)
+    trained = TrainingRun(tasteful(), plan, silent).run()
+    assert not trained.made
+    assert not plan.out.exists()
+    for said in ("no better generation was found", "with vectors + tower: new items", "against"):
+        assert said in trained.card
 
 
 def test_only_a_generation_is_replaced(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from services.trainer.scorer import (
     calibration_error,
     fit_conditional_logit,
     group_quality,
-    platt,
+    level,
     scorer_model,
+    shown_scores,
+    with_learned,
 )
 from services.trainer.scorer_data import CandidateGroup, collect_groups
-from tests.trainer.made import tasteful
+from tests.trainer.made import generation_with, tasteful
 
 
 def chosen(weights: np.ndarray, groups: int, seed: int) -> list[CandidateGroup]:
@@ -82,23 +84,38 @@ def test_the_bootstrap_is_read_back_as_it_is(outcomes: tuple) -> None:
     np.testing.assert_allclose(made, wanted, atol=1e-5)
 
 
-def test_platt_recovers_a_logistic_law() -> None:
+def test_the_level_of_a_logistic_law_is_found() -> None:
     generator = np.random.default_rng(2)
     scores = generator.standard_normal(40_000) * 2
-    labels = generator.random(40_000) < 1 / (1 + np.exp(-(0.7 * scores - 3)))
-    slope, offset = platt(scores, labels)
-    assert slope == pytest.approx(0.7, abs=0.05)
-    assert offset == pytest.approx(-3, abs=0.1)
+    labels = generator.random(40_000) < 1 / (1 + np.exp(-(scores - 3)))
+    assert level(scores, labels) == pytest.approx(-3, abs=0.1)
 
 
-def test_calibrated_probabilities_come_true() -> None:
+def test_what_a_head_learned_is_added_to_the_logits() -> None:
+    """As ScorerHead.logits adds it: scores plus features times what was learned."""
+    generator = np.random.default_rng(3)
+    features = generator.standard_normal((9, len(COLUMNS))).astype(np.float32)
+    learned = generator.standard_normal(len(COLUMNS))
+    prior = bootstrap_scorer(ENGAGE)
+    before, after = (
+        open_session(scorer_model(one)).run([OUTPUTS[SCORER]], {INPUTS[SCORER]: features})[0]
+        for one in (prior, with_learned(prior, learned))
+    )
+    np.testing.assert_allclose(after[:, 0], before[:, 0] + features @ learned, atol=1e-4)
+
+
+def test_calibrated_levels_come_true_and_slopes_stay() -> None:
     groups = chosen(law(), 1500, 4)
     prior = bootstrap_scorer(ENGAGE)
-    any_event = ENGAGE
-    before = calibration_error(groups[750:], prior, any_event)["engage"]
-    scorer = calibrated(groups[:750], law(), any_event, prior)
-    after = calibration_error(groups[750:], scorer, any_event)["engage"]
-    assert after < 0.02 < before
+    before = calibration_error(groups[750:], prior, ENGAGE)["engage"]
+    scorer = calibrated(groups[:750], law(), ENGAGE, prior)
+    after = calibration_error(groups[750:], scorer, ENGAGE)["engage"]
+    assert after < before
+    scores, shown = shown_scores(groups[750:], scorer.weights)
+    chance = 1 / (1 + np.exp(-(scores * scorer.slopes[0] + scorer.offsets[0])))
+    taken = np.mean([np.isin(r, g.taken) for g, r in zip(groups[750:], shown, strict=True)])
+    assert chance.mean() == pytest.approx(taken, abs=0.01)
+    np.testing.assert_array_equal(scorer.slopes, prior.slopes)
 
 
 def test_an_outcome_hardly_seen_keeps_its_prior() -> None:
@@ -122,8 +139,9 @@ def test_what_was_no_candidate_counts_as_missed() -> None:
 def test_recorded_candidates_are_those_of_the_ranker() -> None:
     """Each candidate has its own item; what was taken is told by item, through public functions."""
     data = tasteful(events=800)
-    table = np.eye(8, dtype=np.float32)[np.arange(40) % 4] * 0.5
-    groups = collect_groups(data, table, 50, LearningConfig())
+    generation = generation_with(np.eye(8, dtype=np.float32)[np.arange(40) % 4] * 0.5)
+    start = data.validation_start
+    groups = collect_groups(data, generation, start, len(data.events), 50, LearningConfig())
     assert len(groups) >= 20
     for group in groups:
         assert group.features.shape == (len(group.items), len(COLUMNS))

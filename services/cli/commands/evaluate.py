@@ -13,16 +13,16 @@ from services.cli.console import messages, output
 from services.cli.evaluation.report import report
 from services.cli.failures import CommandError, clear_failures
 from services.cli.history_options import (
+    HISTORY,
     ItemSeparator,
     ItemsFile,
-    RowsSaid,
+    KeepAnyway,
     read_contents,
-    say_left_out,
+    read_history,
 )
 from services.cli.options import with_options
 from services.cli.progress_bar import progress_bar
-from services.cli.reading import EventMapping, Files, Reading, opened_events, say_notes
-from services.dataset.history.event_file import read_events
+from services.cli.reading import EventMapping, Files, Reading
 from services.dataset.history.events import Events
 from services.evaluation.as_json import as_json
 from services.evaluation.baselines.registry import BASELINES
@@ -40,7 +40,7 @@ from services.evaluation.protocol import Protocol, Repeats, Rules, UnseenItems
 from services.evaluation.system.training import TrainingError
 
 
-@with_options(reading=Reading, mapping=EventMapping)
+@with_options(**HISTORY)
 def evaluate_file(
     files: Files = None,
     items: ItemsFile = None,
@@ -103,6 +103,7 @@ def evaluate_file(
     train: Annotated[
         bool, typer.Option("--train", help="Train the system's generation before the split.")
     ] = False,
+    keep_anyway: KeepAnyway = False,
     parameters: Annotated[
         Path | None, typer.Option(help="Parameters of --train, as `harken tune` writes them.")
     ] = None,
@@ -142,8 +143,8 @@ def evaluate_file(
             raise CommandError(str(error)) from None
         names = _arms(arms, baselines, train or generation is not None)
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
-                    60 * peer_minutes)  # fmt: skip
-        events = _read_events(files, reading, mapping)
+                    keep_anyway, 60 * peer_minutes)  # fmt: skip
+        events = _events_of(files, reading, mapping)
         contents = read_contents(items, reading.format_name, separator)
         try:
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
@@ -191,14 +192,11 @@ def _say(text: str) -> None:
     messages().print(f"[dim]{escape(text)}[/]")
 
 
-def _read_events(files: Sequence[str] | None, reading: Reading, mapping: EventMapping) -> Events:
-    with opened_events(files, reading, mapping) as (table, options):
-        events = read_events(table, options, RowsSaid(table.name))
-        say_notes(table)
+def _events_of(files: Sequence[str] | None, reading: Reading, mapping: EventMapping) -> Events:
+    events = read_history(files, reading, mapping)
     kinds = ", ".join(events.types[:8])
     _say(f"{len(events):,} events of {len(events.user_ids):,} users on {len(events.item_ids):,} "
          f"items; types: {kinds}")  # fmt: skip
-    say_left_out(events)
     return events
 
 

@@ -15,7 +15,7 @@ from services.cli.clients import Clients, connect, patiently
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.failures import run as run_async
-from services.cli.history_options import ItemSeparator, ItemsFile
+from services.cli.history_options import HISTORY, ItemSeparator, ItemsFile, KeepAnyway
 from services.cli.options import SuiteOptions, Tenant, with_options
 from services.cli.progress_bar import progress_bar
 from services.cli.reading import EventMapping, Files, Reading
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from services.trainer.run import Trained
 
 _FAULTS = (CheckpointError, EngineError, GenerationError, ParametersError)
+NOT_BETTER = 3
+"""Exit code: no generation was found that is better than what is learned online."""
 _DEFAULT_PUBLISH_SECONDS = 300.0
 
 
-@with_options(reading=Reading, mapping=EventMapping, suite=SuiteOptions)
+@with_options(**HISTORY, suite=SuiteOptions)
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder of the generation.")],
     files: Files = None,
@@ -63,7 +65,7 @@ def train(
     ] = True,
     validation: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of events, the latest, to validate on.")
-    ] = 0.1,
+    ] = 0.2,
     groups: Annotated[
         int, typer.Option(min=100, help="Validate on at most so many groups of events.")
     ] = 4000,
@@ -79,6 +81,7 @@ def train(
     out_of_core: Annotated[
         bool, typer.Option("--out-of-core", help="Keep events on disk: for more than fit memory.")
     ] = False,
+    keep_anyway: KeepAnyway = False,
     publish: Annotated[
         bool, typer.Option("--publish", help="Publish to the suite; it does not serve by that.")
     ] = False,
@@ -91,9 +94,10 @@ def train(
 ) -> None:
     """Train a generation: base vectors, item tower, scorer, and learned encoders where asked.
 
-    Everything is judged on the last part of the history before it is trained on all of it. An
-    interrupted run goes on where it was when the same command is given again. Needs the extra
-    `train`.
+    Each part is judged on the last part of the history, against the system that learns online
+    without it, before it is trained on all of it. Where none is better, none is written, and the
+    exit code is 3. An interrupted run goes on where it was when the same command is given again.
+    Needs the extra `train`.
     """
     with clear_failures():
         endpoints = suite.endpoints() if publish else None
@@ -118,6 +122,7 @@ def train(
                 warm=warm,
                 tenant=tenant,
                 trained_through=trained_through,
+                keep_anyway=keep_anyway,
             )
             trained: Trained = run.TrainingRun(data, plan, progress_bar, open_engine(engine)).run()
         except KeyboardInterrupt:
@@ -126,9 +131,18 @@ def train(
         except (*_FAULTS, ValueError) as error:
             raise CommandError(str(error)) from None
         output().print(_table(trained))
-        output().print(f"generation {plan.generation_id} is in {escape(str(out))}")
         if work is None:
             shutil.rmtree(folder, ignore_errors=True)
+        if not trained.made:
+            card = out.with_name(f"{out.name}.model_card.md")
+            card.write_text(trained.card)
+            messages().print(
+                f"[yellow]no better generation was found than what is learned online: none is "
+                f"written; figures are in {escape(str(card))} (--keep-anyway writes it all the "
+                "same)[/]"
+            )
+            raise typer.Exit(NOT_BETTER)
+        output().print(f"generation {plan.generation_id} is in {escape(str(out))}")
     if endpoints is not None:
 
         async def send() -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from services.cli.commands.train import needs_torch
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
+from services.cli.history_options import HISTORY
 from services.cli.options import with_options
 from services.cli.reading import EventMapping, Files, Reading
 from services.cli.training.inputs import read_training_data
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _SHOWN = 15
 
 
-@with_options(reading=Reading, mapping=EventMapping)
+@with_options(**HISTORY)
 def tune(
     files: Files = None,
     out: Annotated[

@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.evaluation.evaluate import Evaluation
-from services.evaluation.intervals import Interval
 from services.evaluation.outcomes import NEW_ITEMS, NEW_USERS, YOUNG_ITEMS
 from services.evaluation.protocol import Rules
 from services.evaluation.published import CUTOFF, Published
 from services.evaluation.summary import Figures, Summary
+from services.system.intervals import Interval
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {NEW_USERS: "new users", NEW_ITEMS: "new items", YOUNG_ITEMS: "young items"}

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.cli.failures import CommandError
-from services.cli.history_options import RowsSaid, read_contents, say_left_out
+from services.cli.history_options import RowsSaid, read_contents, read_history, say_left_out
 from services.cli.reading import EventMapping, Reading, opened_events, say_notes
-from services.dataset.history.event_file import read_events
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.presets import event_types_of
 from services.trainer.training_data import TrainingData, TrainingDataError, training_data
@@ -37,15 +36,14 @@ def read_training_data(
     except ValueError as error:
         raise CommandError(str(error)) from None
     weights = None
-    with opened_events(files, reading, mapping) as (table, options):
-        progress = RowsSaid(table.name)
-        if mapped is None:
-            events = read_events(table, options, progress)
-        else:
-            events = map_events(table, mapped, options, progress)
+    if mapped is None:
+        events = read_history(files, reading, mapping)
+    else:
+        with opened_events(files, reading, mapping) as (table, options):
+            events = map_events(table, mapped, options, RowsSaid(table.name))
             weights = map_weights(events, types, mapped / "learning_weights.bin")
-        say_notes(table)
-    say_left_out(events)
+            say_notes(table)
+        say_left_out(events)
     content = read_contents(items, reading.format_name, separator)
     try:
         used = events.head(int(len(events) * head))

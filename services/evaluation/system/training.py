@@ -30,9 +30,13 @@ def train_before_split(
     contents: Mapping[str, Content],
     types: Mapping[str, EventType],
     parameters: Path | None,
+    keep_anyway: bool,
     bars: Bars,
-) -> SystemGeneration:
+    say: Callable[[str], None],
+) -> SystemGeneration | None:
     """Return a generation that has seen nothing from the split on, not even names of items.
+
+    None: none was better than what is learned online; with `keep_anyway` there is one all the same.
 
     Raises:
         TrainingError: the extra `train` is missing, or there is too little to train on.
@@ -48,18 +52,21 @@ def train_before_split(
     with tempfile.TemporaryDirectory(prefix="harken-evaluate-") as folder:
         out = Path(folder) / "generation"
         try:
-            data = training_data(events_before_split(timeline), contents, types, validation=0.1)
+            data = training_data(events_before_split(timeline), contents, types, validation=0.2)
             plan = run.Plan(
                 generation_id="trained",
                 out=out,
                 work=Path(folder) / "work",
                 outcomes=engagement(timeline.events.types),
                 parameters=Parameters() if parameters is None else read_parameters(parameters),
+                keep_anyway=keep_anyway,
             )
-            run.TrainingRun(data, plan, bars).run()
+            trained = run.TrainingRun(data, plan, bars).run()
         except (TrainingDataError, ParametersError) as error:
             raise TrainingError(str(error)) from None
-        return trained_generation(*read_generation(out))
+        for name, text in trained.notes.items():
+            say(f"training: {name}: {text}")
+        return trained_generation(*read_generation(out)) if trained.made else None
 
 
 def read_trained(folder: Path) -> SystemGeneration:
