@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from services.evaluation.baselines.registry import BASELINES
 from services.evaluation.evaluate import Evaluation, Plan, Watcher, evaluate, event_types
-from services.evaluation.intervals import Interval, draw_users
 from services.evaluation.metrics import gains, ratio
 from services.evaluation.outcomes import Outcomes
 from services.evaluation.protocol import Rules
 from services.evaluation.system.run import FULL, PRIOR_BLEND
+from services.system.intervals import Interval, draw_users
 from tests.benchmarks.learning.sets import Set, sets_of
 
 HIT_RATE, NDCG = 0, 1
