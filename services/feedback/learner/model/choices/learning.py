@@ -12,10 +12,10 @@ say what users turn to. What tells outcomes apart is for slates and what came of
 refine the same head (scorer_head.py); gain, level and place are theirs alone. T is the scale of
 logits against the odds of choices, and is learned beside.
 
-Bounded: a step by `max_step`, what is learned by `most`. Guarded: at each choice the place that it
-has with what is learned is compared with the place without, before it teaches. Only while places
-were better, by more than chance may make them, does the head have what is learned; otherwise it is
-learned on beside it. So on little evidence nobody sees it, and where it does harm it goes.
+Bounded: a step by `max_step`, what is learned by `most`. Guarded: before a choice teaches, its place
+with what is learned is compared with its place without, by NDCG@10. The head has what is learned
+only once that gains, by more than chance may, and as long as it does; otherwise it is learned on
+beside the head. So on little evidence nobody sees it, and where it does harm it goes.
 """
 
 import math

@@ -5,8 +5,8 @@ new to the user is chosen from what is new, and teaches all else. So slates with
 seen and slates without it are both in a good order (the ways that were tried: DECISIONS.md).
 
 Looking at a choice costs about what a slate does, and what it taught goes into the frame. So few
-looked at: one in a small step, of a large one as many as fit into a fifth of its time, fewer the
-more there were: what they teach gets less, too. Which, follows from log sequences alone.
+are looked at: one in a small step, of a large one as many as fit into a fifth of its time, and less
+the more there were, as they teach less, too. Which, follows from log sequences alone.
 """
 
 import math
