@@ -13,8 +13,8 @@ refine the same head (scorer_head.py); gain, level and place are theirs alone. T
 logits against the odds of choices, and is learned beside.
 
 Bounded: a step by `max_step`, what is learned by `most`. Guarded: before a choice teaches, its
-place with what is learned is compared with its place without, by NDCG@10. The head has what is learned
-only once that gains, by more than chance may, and as long as it does; otherwise it is learned on
+place with what is learned is compared with its place without, by NDCG@10. The head has it only
+once that gains, by more than chance may, and as long as it does; otherwise it is learned on
 beside the head. So on little evidence nobody sees it, and where it does harm it goes.
 """
 
