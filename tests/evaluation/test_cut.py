@@ -175,8 +175,8 @@ def test_whatever_the_protocol_it_is_stated_and_arms_are_left_out_by_name(
         takes_part
         == {
             Protocol.GLOBAL: set(SYSTEM_ARMS),
-            Protocol.SESSION: {"full", "frozen_params"},
-            LOO: {"full"},
+            Protocol.SESSION: {"full", "frozen_params", "prior_blend"},
+            LOO: {"full", "prior_blend"},
         }[protocol]
     )
     assert all(skipped.values())

@@ -17,10 +17,11 @@ def test_a_phase_bears_what_it_held_at_its_peak_and_not_what_others_held() -> No
     with watch.phase("large", "as large"):
         np.ones(200 * MEBIBYTE, np.uint8)
     with watch.phase("small"):
-        np.ones(20 * MEBIBYTE, np.uint8)
+        # Beyond 32 MiB memory always comes from the system anew, whatever was freed before.
+        np.ones(64 * MEBIBYTE, np.uint8)
     assert watch.grown["large"] == watch.grown["as large"]
     assert 190 * MEBIBYTE < watch.grown["large"] < 300 * MEBIBYTE
-    assert 10 * MEBIBYTE < watch.grown["small"] < 100 * MEBIBYTE
+    assert 50 * MEBIBYTE < watch.grown["small"] < 150 * MEBIBYTE
     # Beginning a phase sets the process's own peak back; the largest of all is kept.
     assert watch.peak_bytes() > watch.grown["large"]
 
