@@ -167,7 +167,7 @@ def wrong_lane() -> None:
         learned = max(
             filter(None, (wanted.min_position, wanted.min_learned_position)), default=None
         )
-        wrongly = replace(wanted, min_position=None, min_learned_position=learned)
+        wrongly = wanted._replace(min_position=None, min_learned_position=learned)
         return await reach(self, tenant, wrongly, *given)
 
     _put(EntriesFolder, "apply", late)
