@@ -5,13 +5,13 @@ A process looks for it once, at its start, and hands it to those that can use it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from services.common.compiled_loops import CompiledLoops
 from services.common.logs import logger
+from services.common.ranking.plain_scan import ExactScans
 
 _missing = ""
 try:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logger("compiled_core")
 
 
-class CompiledCore(CompiledLoops, Protocol):
+class CompiledCore(CompiledLoops, ExactScans, Protocol):
     """What the core holds. Every argument that does not fit is an exception, never memory."""
 
     @property
@@ -37,14 +37,6 @@ class CompiledCore(CompiledLoops, Protocol):
     @property
     def VectorLists(self) -> type[_core.VectorLists]:  # noqa: N802
         """Codes of vectors in lists: see services/ranker/domain/scans.py."""
-
-    @property
-    def exact_top(self) -> Callable[..., Any]:
-        """What scores highest of all that is eligible."""
-
-    @property
-    def dots(self) -> Callable[..., Any]:
-        """Scores of given items."""
 
 
 INTERFACE = 3

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ranker.domain import plain_scan
+from services.common.ranking import plain_scan
 
 core = pytest.importorskip(
     "harken_native._core", reason="the compiled core is not installed", exc_type=ImportError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.ranker.domain import plain_scan
+from services.common.ranking import plain_scan
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

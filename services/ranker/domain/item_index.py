@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals, grown
-from services.ranker.domain import plain_scan
+from services.common.ranking import plain_scan
 from services.ranker.domain.coarse_quantizer import CoarseQuantizer
 from services.ranker.domain.list_training import DEPTH, SAMPLED, ListTraining, Rows, lists_for
-from services.ranker.domain.scans import ExactScans, Lists, Scans
+from services.ranker.domain.scans import Lists, Scans
 
 MAX_COUNT = 1000
 _ONE_LIST: Float32s = np.zeros(1, dtype=np.float32)
@@ -95,7 +95,7 @@ class ItemIndex:
         """Grows by one whenever vectors are set."""
         self.assigned = 0
         """How many rows were set so far."""
-        self._exact: ExactScans = plain_scan if scans is None else scans
+        self._exact: plain_scan.ExactScans = plain_scan if scans is None else scans
         self._scans = scans
         self._sizes = sizes
         self._wants_training = wants_training

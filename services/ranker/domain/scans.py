@@ -1,34 +1,13 @@
 """What finds the items that score highest: the compiled core, or a part of it in NumPy.
 
-A score is vector . query + bias, or, where `norms` of the vectors are given, vector . query / norm,
-0 where the norm is 0. Larger is better, equal ones go by ordinal; what has NaN for a score is not
-found. Tables may have more rows than `eligible` has flags: those are not looked at.
+What a score is stands in services/common/ranking/plain_scan.py.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals
-
-
-class ExactScans(Protocol):
-    """A module that looks at all vectors."""
-
-    def exact_top(
-        self,
-        query: Float32s,
-        table: Float32s,
-        biases: Float32s,
-        eligible: Bools,
-        count: int,
-        norms: Float32s | None = None,
-    ) -> tuple[Ordinals, Float64s]:
-        """Return ordinals and scores of the best `count` eligible rows of the table."""
-
-    def dots(
-        self, query: Float32s, table: Float32s, biases: Float32s, ordinals: Ordinals
-    ) -> Float64s:
-        """Return the scores [n] of given rows."""
+from services.common.ranking.plain_scan import ExactScans
 
 
 class Scans(ExactScans, Protocol):

@@ -9,6 +9,7 @@ from services.common.candidate_features import COLUMNS
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.candidates import gather
 from services.common.ranking.features import features_of
+from services.common.ranking.plain_scan import ExactScans
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.signals import Signals
@@ -23,29 +24,23 @@ _ROOM = 4 * POOL
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Vectors float32 [rows, d] and biases float32 [rows] of items, and which there are."""
+    """Vectors float32 [rows, d] and biases float32 [rows] of items, and which there are.
+
+    scans: what looks at them.
+    """
 
     table: Float32s
     biases: Float32s
     there: Bools
-    core: CompiledCore | None = None
+    scans: ExactScans
 
     def search(self, user: Float32s, eligible: Bools, count: int) -> tuple[Ordinals, Float64s]:
         """See VectorIndex; of equal scores the lower ordinals."""
-        if self.core is not None:
-            ordinals, scores = self.core.exact_top(user, self.table, self.biases, eligible, count)
-            return ordinals, scores
-        own = eligible.nonzero()[0]
-        scored = (self.table[own] @ user + self.biases[own]).astype(np.float64)
-        best = (-scored).argsort(kind="stable")[:count]
-        return own[best], scored[best]
+        return self.scans.exact_top(user, self.table, self.biases, eligible, count)
 
     def dots(self, user: Float32s, ordinals: Ordinals) -> Float64s:
         """See VectorIndex."""
-        if self.core is not None:
-            scores: Float64s = self.core.dots(user, self.table, self.biases, ordinals)
-            return scores
-        return (self.table[ordinals] @ user + self.biases[ordinals]).astype(np.float64)
+        return self.scans.dots(user, self.table, self.biases, ordinals)
 
     def held(self) -> Bools:
         """See VectorIndex."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.common.candidate_features import COLUMNS
+from services.common.ranking import plain_scan
 from services.common.ranking.recent import RECENT
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.scorer import scores_or_nan
@@ -87,7 +88,7 @@ def _choice_of(
     ordinals, features = state.candidates.make(
         rules,
         state.popular,
-        Vectors(space.vectors, space.biases, state.items.exists, state.config.core),
+        Vectors(space.vectors, space.biases, state.items.exists, state.config.core or plain_scan),
         user if user.any() else None,
         _recent(past),
         eligible,

@@ -1,9 +1,15 @@
 """Which items score highest, in NumPy: the reference, and what runs without the compiled core.
 
+A score is vector . query + bias, or, where `norms` of the vectors are given, vector . query / norm,
+0 where the norm is 0. Larger is better, equal ones go by ordinal; what has NaN for a score is not
+found. Tables may have more rows than `eligible` has flags: those are not looked at.
+
 Its twin is native/src/scan.cpp. FAISS is not faster at this (d = 128: 117 against 88 us at 10,000
 items, 1,830 against 2,020 at 100,000), takes ties at the end of the list as they come, and wants
 the table to be its own.
 """
+
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +17,26 @@ from services.common.arrays import Bools, Float32s, Float64s, Ordinals
 
 _DENSE = 8
 """With one row of so many eligible, all are multiplied: rows in order are read that much faster."""
+
+
+class ExactScans(Protocol):
+    """A module that looks at all vectors: this one, or the compiled core."""
+
+    def exact_top(
+        self,
+        query: Float32s,
+        table: Float32s,
+        biases: Float32s,
+        eligible: Bools,
+        count: int,
+        norms: Float32s | None = None,
+    ) -> tuple[Ordinals, Float64s]:
+        """Return ordinals and scores of the best `count` eligible rows of the table."""
+
+    def dots(
+        self, query: Float32s, table: Float32s, biases: Float32s, ordinals: Ordinals
+    ) -> Float64s:
+        """Return the scores [n] of given rows."""
 
 
 def exact_top(
