@@ -28,7 +28,6 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.compiled_core import find_core
 from services.common.ranking.recent import RECENT
 from services.feed.entries import Entries
-from services.feed.parameters import PopularityRows, RuleCells
 from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import SlateMaker
@@ -79,15 +78,12 @@ def filled_folder(items: int, rng: np.random.Generator) -> FrameApplier:
     levels = NOW / HALF_LIFE + rng.standard_normal(items) * 4
     replica.popularity.grow(items)
     counts = rng.integers(1, 500, items).astype(float)
-    replica.popularity.fold(PopularityRows(everything, levels, counts), everything)
-    replica.rules.fold(
-        RuleCells(
-            np.repeat(everything, SLOTS),
-            np.tile(np.arange(SLOTS), items),
-            rng.integers(0, items, items * SLOTS),
-            rng.random(items * SLOTS, dtype=np.float32),
-        ),
-        everything,
+    replica.popularity.assign(everything, levels, counts)
+    replica.rules.assign(
+        np.repeat(everything, SLOTS),
+        np.tile(np.arange(SLOTS), items),
+        rng.integers(0, items, items * SLOTS),
+        rng.random(items * SLOTS, dtype=np.float32),
     )
     return folder
 

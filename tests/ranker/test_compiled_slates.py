@@ -16,7 +16,6 @@ from services.common.history_context import PLACES
 from services.common.ranking.features import FEATURES
 from services.common.ranking.recent import RECENT
 from services.common.ranking.scorer import Scorer
-from services.feed.parameters import PlaceCells, PopularityRows, RuleCells
 from services.ranker.domain.compiled_slates import (
     SLOTS_OF_RANK,
     SLOTS_OF_RECOMMEND,
@@ -101,18 +100,14 @@ def replica_of(items: int, chance: np.random.Generator) -> TenantReplica:
     if items > 3:
         changes.deleted = ["item-2"]
     replica = folded([frame(1, changes)]).replicas["default"]
-    everything = np.arange(items)
     if not items:
         return replica
     some = int(items * chance.random() * SLOTS)
-    replica.rules.fold(
-        RuleCells(
-            chance.integers(0, items, some),
-            chance.integers(0, SLOTS, some),
-            chance.integers(0, items, some),
-            chance.integers(0, 3, some).astype(np.float32),
-        ),
-        everything,
+    replica.rules.assign(
+        chance.integers(0, items, some),
+        chance.integers(0, SLOTS, some),
+        chance.integers(0, items, some),
+        chance.integers(0, 3, some).astype(np.float32),
     )
     for _ in range(chance.integers(1, 4)):
         popular = chance.permutation(items)[: chance.integers(0, items + 1)]
@@ -120,15 +115,12 @@ def replica_of(items: int, chance: np.random.Generator) -> TenantReplica:
         levels = NOW / HALF_LIFE + np.round(chance.normal(0, 3, popular.size))
         levels[:1] -= 1000 * (chance.random() < 0.2)
         counts = chance.integers(0, 50, popular.size).astype(float)
-        replica.popularity.fold(PopularityRows(popular, levels, counts), everything)
+        replica.popularity.assign(popular, levels, counts)
         cells = int(popular.size * 2 * chance.random())
-        replica.popularity.fold_places(
-            PlaceCells(
-                chance.integers(0, items, cells),
-                chance.integers(0, 2 * PLACES, cells),
-                NOW / HALF_LIFE + chance.normal(0, 20, cells),
-            ),
-            everything,
+        replica.popularity.assign_places(
+            chance.integers(0, items, cells),
+            chance.integers(0, 2 * PLACES, cells),
+            NOW / HALF_LIFE + chance.normal(0, 20, cells),
         )
     return replica
 
@@ -350,12 +342,11 @@ def test_popularity_that_changed_since_it_was_sorted_counts() -> None:
     chance = np.random.default_rng(2)
     replica = replica_of(600, chance)
     serving = generation()
-    everything = np.arange(600)
     for _ in range(40):
         changed = chance.permutation(600)[: chance.integers(1, 30)]
         levels = NOW / HALF_LIFE + np.round(chance.normal(0, 3, changed.size))
         counts = np.ones(changed.size)
-        replica.popularity.fold(PopularityRows(changed, levels, counts), everything)
+        replica.popularity.assign(changed, levels, counts)
         same(*World(replica, serving, UserState(1), 20, ItemFilter(), NOW, {}).both())
 
 

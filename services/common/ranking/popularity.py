@@ -5,8 +5,6 @@ on now: level = log2(sum of weight * 2^(event time / half-life)) compares any tw
 old, without underflow (forward decay, Cormode et al., ICDE 2009).
 """
 
-from typing import Protocol
-
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
@@ -19,38 +17,6 @@ _LEVEL = 2 * PLACES
 _COUNT = _LEVEL + 1
 COLUMNS = _COUNT + 1
 """Of a row: a level for each place, the level of all, the count. Two lines of a cache together."""
-
-
-class PopularityChanges(Protocol):
-    """New levels and counts [n] of items, given as indices [n]."""
-
-    @property
-    def items(self) -> Ordinals:
-        """Indices."""
-
-    @property
-    def levels(self) -> Float64s:
-        """Levels."""
-
-    @property
-    def counts(self) -> Float64s:
-        """Counts."""
-
-
-class PlaceChanges(Protocol):
-    """New levels [n] of items, given as indices [n], at places [n]."""
-
-    @property
-    def items(self) -> Ordinals:
-        """Indices."""
-
-    @property
-    def places(self) -> Ordinals:
-        """Places."""
-
-    @property
-    def levels(self) -> Float64s:
-        """Levels."""
 
 
 class Popularity:
@@ -82,10 +48,6 @@ class Popularity:
         self.is_touched = grown(self.is_touched, size, 0)
         self._size = max(size, self._size)
 
-    def fold(self, changes: PopularityChanges, ordinals: Ordinals) -> None:
-        """Assign rows; `ordinals` translates the indices of the changes."""
-        self.assign(ordinals[changes.items], changes.levels, changes.counts)
-
     def assign(self, rows: Ordinals, levels: Float64s, counts: Float64s) -> None:
         """Set levels and counts of ordinals [n]."""
         self.table[rows, _LEVEL] = levels
@@ -94,10 +56,6 @@ class Popularity:
         if fresh.size:
             self.is_touched[fresh] = True
             self.touched = np.concatenate([self.touched, fresh])
-
-    def fold_places(self, changes: PlaceChanges, ordinals: Ordinals) -> None:
-        """Assign cells; `ordinals` translates the indices of the changes."""
-        self.assign_places(ordinals[changes.items], changes.places, changes.levels)
 
     def assign_places(self, rows: Ordinals, places: Ordinals, levels: Float64s) -> None:
         """Set levels at places [n] of ordinals [n]."""

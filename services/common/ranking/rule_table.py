@@ -1,7 +1,5 @@
 """Sequential rules: what users went on to after an item."""
 
-from typing import Protocol
-
 import numpy as np
 
 from services.common.arrays import Float32s, Float64s, Int32s, Ordinals, grown
@@ -11,51 +9,31 @@ _SLOTS_AT_ONCE = 8
 """Room is made for so many slots a row: to make it one by one copies the table each time."""
 
 
-class RuleChanges(Protocol):
-    """New cells [n] of a table: indices of sources, slots, indices of targets, weights."""
-
-    @property
-    def sources(self) -> Ordinals:
-        """Indices of rows."""
-
-    @property
-    def slots(self) -> Ordinals:
-        """Columns."""
-
-    @property
-    def targets(self) -> Ordinals:
-        """Indices of what they lead to."""
-
-    @property
-    def weights(self) -> Float32s:
-        """Weights; 0 frees a cell."""
-
-
 class RuleTable:
     """targets int32 [rows, slots] and weights float32 [rows, slots]; a free slot holds -1 and 0.
 
     Both are for reading only, and until the next change.
     """
 
-    def __init__(self) -> None:
-        self.targets: Int32s = np.full((0, 0), FREE, dtype=np.int32)
-        self.weights: Float32s = np.zeros((0, 0), dtype=np.float32)
+    def __init__(self, targets: Int32s | None = None, weights: Float32s | None = None) -> None:
+        """Begin empty, or look at a table that somebody else keeps."""
+        self.targets = np.full((0, 0), FREE, np.int32) if targets is None else targets
+        self.weights = np.zeros((0, 0), np.float32) if weights is None else weights
 
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`."""
         self.targets = grown(self.targets, size, FREE)
         self.weights = grown(self.weights, size, 0)
 
-    def fold(self, changes: RuleChanges, ordinals: Ordinals) -> None:
-        """Assign cells; `ordinals` translates the indices of the changes."""
-        if changes.slots.size == 0:
+    def assign(
+        self, sources: Ordinals, slots: Ordinals, targets: Ordinals, weights: Float32s
+    ) -> None:
+        """Set cells [n]: rows, slots, where they lead, and weights; 0 frees a cell."""
+        if slots.size == 0:
             return
-        self._widen(int(changes.slots.max()) + 1)
-        rows = ordinals[changes.sources]
-        self.targets[rows, changes.slots] = np.where(
-            changes.weights == 0, FREE, ordinals[changes.targets]
-        )
-        self.weights[rows, changes.slots] = changes.weights
+        self._widen(int(slots.max()) + 1)
+        self.targets[sources, slots] = np.where(weights == 0, FREE, targets)
+        self.weights[sources, slots] = weights
 
     def _widen(self, slots: int) -> None:
         rows, held = self.targets.shape

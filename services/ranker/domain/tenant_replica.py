@@ -132,11 +132,16 @@ class TenantReplica:
         for name, factor in changes.factors.items():
             self.spaces[name].set_factor(factor)
         if changes.rules is not None:
-            self.rules.fold(changes.rules, ordinals)
+            cells = changes.rules
+            self.rules.assign(
+                ordinals[cells.sources], cells.slots, ordinals[cells.targets], cells.weights
+            )
         if changes.popularity is not None:
-            self.popularity.fold(changes.popularity, ordinals)
+            levels = changes.popularity
+            self.popularity.assign(ordinals[levels.items], levels.levels, levels.counts)
         if changes.context_popularity is not None:
-            self.popularity.fold_places(changes.context_popularity, ordinals)
+            there = changes.context_popularity
+            self.popularity.assign_places(ordinals[there.items], there.places, there.levels)
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.ranking.popularity import Popularity
-from services.feed.parameters import PopularityRows
 
 HALF_LIFE = 3600.0
 LEVELS = st.sampled_from([-math.inf, -3.0, 0.0, 0.5, 0.5, 7.25, 1e6])
@@ -40,7 +39,7 @@ def test_top_is_a_sort_of_all(
     for rows in updates:
         items = np.array([row[0] for row in rows])
         levels = np.array([row[1] for row in rows])
-        popularity.fold(PopularityRows(items, levels, np.ones(len(rows))), np.arange(size))
+        popularity.assign(items, levels, np.ones(len(rows)))
         truth.update(rows)
         eligible = rng.random(size) < 0.6
 
@@ -55,8 +54,7 @@ def test_a_level_fades_by_one_per_half_life() -> None:
     popularity.grow(3)
     # Item 1: weight 8 at time 0; item 2: weight 1 two half-lives later.
     levels = np.array([3.0, 0.0 + 2.0])
-    popularity.fold(PopularityRows(np.array([0, 1]), levels, np.array([4.0, 1.0])),
-                    np.array([1, 2]))  # fmt: skip
+    popularity.assign(np.array([1, 2]), levels, np.array([4.0, 1.0]))
     now = 2 * HALF_LIFE
     assert popularity.levels(np.array([1, 2, 0]), now).tolist() == [1.0, 0.0, -math.inf]
     assert popularity.counts(np.array([1, 2, 0])).tolist() == [4.0, 1.0, 0.0]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.sources.rules import RuleSource
-from services.feed.parameters import PopularityRows, RuleCells
 
 SIZE = 15
 CELLS = st.lists(
@@ -34,9 +33,7 @@ def table_of(rounds: list[list[tuple[int, int, int, float]]]) -> RuleTable:
             np.array([cell[place] for cell in cells]) for place in range(4)
         )
         if cells:
-            rules.fold(
-                RuleCells(sources, slots, targets, weights.astype(np.float32)), np.arange(SIZE)
-            )
+            rules.assign(sources, slots, targets, weights.astype(np.float32))
     return rules
 
 
@@ -59,7 +56,7 @@ def test_rules_follow_their_formula(
     popularity = Popularity(1.0)
     popularity.grow(SIZE)
     everything = np.arange(SIZE)
-    popularity.fold(PopularityRows(everything, np.zeros(SIZE), np.array(counts, float)), everything)
+    popularity.assign(everything, np.zeros(SIZE), np.array(counts, float))
     cell_of: dict[tuple[int, int], tuple[int, float]] = {}
     for cells in rounds:
         cell_of.update({(row, slot): (target, weight) for row, slot, target, weight in cells})

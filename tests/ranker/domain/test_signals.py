@@ -11,7 +11,6 @@ from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.signals import Signals
 from services.common.ranking.sources.rules import RuleSource
-from services.feed.parameters import PlaceCells, PopularityRows
 
 NOW = 100_000.0
 SIZE = 4
@@ -21,9 +20,9 @@ EVERY = np.arange(SIZE)
 def popularity(cells: dict[tuple[int, int], float]) -> Popularity:
     found = Popularity(1.0)
     found.grow(SIZE)
-    found.fold(PopularityRows(EVERY, np.zeros(SIZE), np.ones(SIZE)), EVERY)
+    found.assign(EVERY, np.zeros(SIZE), np.ones(SIZE))
     items, places = (np.array([cell[kind] for cell in cells], np.int64) for kind in range(2))
-    found.fold_places(PlaceCells(items, places, np.array(list(cells.values()))), EVERY)
+    found.assign_places(items, places, np.array(list(cells.values())))
     return found
 
 

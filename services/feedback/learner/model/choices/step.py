@@ -82,11 +82,9 @@ def _choice_of(
     eligible: Flags = state.items.exists.copy()
     if item not in had:
         eligible[list(had)] = False
-    rules = RuleTable()
-    rules.targets, rules.weights = state.rules.cols, state.rules.vals
     space, user = state.space, users[index]
     ordinals, features = state.candidates.make(
-        rules,
+        RuleTable(state.rules.cols, state.rules.vals),
         state.popular,
         Vectors(space.vectors, space.biases, state.items.exists, state.config.core or plain_scan),
         user if user.any() else None,
