@@ -9,6 +9,9 @@ from services.common.arrays import Bools, Float64s, Ordinals
 from services.common.ranking.sources.source import NOTHING, Source
 from services.common.runs import distinct
 
+POOL = 200
+"""Items that each source proposes, but for slates that want more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:

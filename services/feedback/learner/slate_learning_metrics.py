@@ -19,8 +19,8 @@ def _gauge(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
     return Gauge(f"harken_outcome_{figure}", meaning, _LABELS, registry=registry)
 
 
-def _order(registry: CollectorRegistry, figure: str, meaning: str) -> Gauge:
-    return Gauge(f"harken_order_{figure}", meaning, ["tenant"], registry=registry)
+def _of_tenant(registry: CollectorRegistry, name: str, meaning: str) -> Gauge:
+    return Gauge(name, meaning, ["tenant"], registry=registry)
 
 
 class _Figures:
@@ -56,27 +56,26 @@ class SlateLearningMetrics:
             registry=registry,
         )  # fmt: skip
         self._counts = {what: joined.labels(what) for what in _COUNTED}
-        self._pending = Gauge(
-            "harken_joiner_slates", "Slates within the attribution window.", ["tenant"],
-            registry=registry,
-        )  # fmt: skip
-        self._bytes = Gauge(
-            "harken_joiner_bytes",
-            "Bytes of the slates within the attribution window.",
-            ["tenant"],
-            registry=registry,
-        )
-        self._learned = (
-            _order(registry, "choices", "Events that the order of slates was learned from."),
-            _order(
-                registry, "advantage",
+        self._of_tenants = (
+            _of_tenant(registry, "harken_joiner_slates", "Slates within the attribution window."),
+            _of_tenant(
+                registry, "harken_joiner_bytes",
+                "Bytes of the slates within the attribution window.",
+            ),
+            _of_tenant(
+                registry, "harken_order_choices",
+                "Events that the order of slates was learned from.",
+            ),
+            _of_tenant(
+                registry, "harken_order_advantage",
                 "Mean gain in NDCG@10 by what is learned, over the last thousands of choices.",
             ),
-            _order(registry, "serves", "1 while slates have what is learned, else 0."),
+            _of_tenant(
+                registry, "harken_order_serves", "1 while slates have what is learned, else 0."
+            ),
         )  # fmt: skip
         self._figures: dict[tuple[str, ...], _Figures] = {}
         self._bound: dict[str, list[Gauge]] = {}
-        self._sizes: dict[str, tuple[Gauge, Gauge]] = {}
 
     def committed(self, tenant: str, changes: SlateChanges, slates: SlateLearning) -> None:
         """Say what a step changed, once it is committed."""
@@ -84,16 +83,13 @@ class SlateLearningMetrics:
             self._counts[what].inc(count)
         for one in changes.calibration:
             self._set((tenant, one.surface, one.outcome), one.sums)
-        if changes.head is not None:
-            self._order(tenant, slates)
-        self._size(tenant, slates)
+        self._state(tenant, slates)
 
     def loaded(self, tenant: str, slates: SlateLearning) -> None:
         """Say all that is known, after the state was loaded."""
         for (surface, outcome), sums in slates.calibration.items():
             self._set((tenant, surface, outcome), sums.copy())
-        self._order(tenant, slates)
-        self._size(tenant, slates)
+        self._state(tenant, slates)
 
     def _set(self, key: tuple[str, ...], sums: CalibrationSums) -> None:
         figures = self._figures.get(key)
@@ -102,20 +98,14 @@ class SlateLearningMetrics:
         else:
             figures.sums = sums
 
-    def _order(self, tenant: str, slates: SlateLearning) -> None:
-        own = slates.choices
+    def _state(self, tenant: str, slates: SlateLearning) -> None:
+        joiner, choices = slates.joiner, slates.choices
         bound = self._bound.get(tenant)
         if bound is None:
-            bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._learned]
-        for gauge, value in zip(
-            bound, (own.choices, own.advantage, float(own.serves)), strict=True
-        ):
+            bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._of_tenants]
+        figures = (
+            len(joiner), joiner.held_bytes, choices.choices, choices.advantage,
+            float(choices.serves),
+        )  # fmt: skip
+        for gauge, value in zip(bound, figures, strict=True):
             gauge.set(value)
-
-    def _size(self, tenant: str, slates: SlateLearning) -> None:
-        bound = self._sizes.get(tenant)
-        if bound is None:
-            bound = self._sizes[tenant] = (self._pending.labels(tenant), self._bytes.labels(tenant))
-        pending, held_bytes = bound
-        pending.set(len(slates.joiner))
-        held_bytes.set(slates.joiner.held_bytes)

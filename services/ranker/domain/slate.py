@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.common.arrays import Float32s, Float64s, Ordinals
-from services.common.ranking.candidates import Candidates, beside, gather
+from services.common.ranking.candidates import POOL, Candidates, beside, gather
 from services.common.ranking.features import features_of
 from services.common.ranking.scorer import scores_or_nan
 from services.common.ranking.signals import Signals
@@ -28,7 +28,6 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 POLICY = "greedy-1"
-POOL = 200
 MAX_POOL = 1000
 _RANK = attrgetter("rank")
 

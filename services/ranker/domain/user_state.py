@@ -6,10 +6,8 @@ from weakref import ReferenceType
 import numpy as np
 
 from services.common.arrays import Bools, Float32s
-from services.common.ranking.recent import RECENT
+from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.ranker.domain.seen_items import SeenItems
-
-RECENT_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)

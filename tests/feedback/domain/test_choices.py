@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.common.candidate_features import COLUMNS
 from services.common.compiled_core import CompiledCore, find_core
-from services.common.ranking.candidates import gather
+from services.common.ranking.candidates import POOL, gather
 from services.common.ranking.features import features_of
 from services.feedback.learner.model.choices.learning import (
     Choice,
@@ -63,7 +63,7 @@ def view_of(replica: SystemReplica, event: Event, allow_seen: bool) -> dict[str,
     now = event.time_us / 1e6
     eligible, _ = eligible_items(tenant, user, ItemFilter(allow_seen=allow_seen), now)
     view = ranker_slate._view_of(tenant, generation, user, now)
-    found = gather(view.sources, eligible, ranker_slate.POOL, 1)
+    found = gather(view.sources, eligible, POOL, 1)
     features = features_of(found, view.signals, tenant.popularity.counts(found.ordinals))
     ids = [tenant.catalogue.item_id(ordinal) for ordinal in found.ordinals.tolist()]
     return dict(zip(ids, features, strict=True))

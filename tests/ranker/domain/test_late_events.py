@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.ranking.recent import RECENT
+from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.profile.domain.behaviour import recent_of
 from services.profile.domain.changes import UserEvent
 from services.profile.domain.history_codec import records_of, tail_history
 from services.ranker.domain.seen_items import SEEN
-from services.ranker.domain.user_state import RECENT_LENGTH, UserState
+from services.ranker.domain.user_state import UserState
 
 FIRST_US = 1_700_000_000_000_000
 

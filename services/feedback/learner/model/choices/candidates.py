@@ -7,7 +7,7 @@ import numpy as np
 from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.common.candidate_features import COLUMNS
 from services.common.compiled_core import CompiledCore
-from services.common.ranking.candidates import gather
+from services.common.ranking.candidates import POOL, gather
 from services.common.ranking.features import features_of
 from services.common.ranking.plain_scan import ExactScans
 from services.common.ranking.popularity import Popularity
@@ -17,8 +17,6 @@ from services.common.ranking.sources.popularity import PopularitySource
 from services.common.ranking.sources.rules import RuleSource
 from services.common.ranking.sources.vector import VectorSource
 
-POOL = 200
-"""Items that each source proposes: as for a slate (services/ranker/domain/slate.py)."""
 _ROOM = 4 * POOL
 
 

@@ -10,15 +10,14 @@ the more there were, as they teach less, too. Which, follows from log sequences 
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from services.common.candidate_features import COLUMNS
 from services.common.ranking import plain_scan
-from services.common.ranking.recent import RECENT
+from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.ranking.rule_table import RuleTable
-from services.common.ranking.scorer import scores_or_nan
+from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.feed.parameters import Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import Vectors
 from services.feedback.learner.model.choices.learning import Choice
@@ -32,7 +31,6 @@ _COST_US = 300.0
 _COST_OF_ITEM_US = 0.05
 _BUDGET_US = 1250.0
 _BUDGET_OF_EVENT_US = 2.4
-_RECENT_EVENTS = 100
 _OF_OWN: Flags = np.array([name.startswith("own_") for name in COLUMNS])
 _ALL_CHOICES = 2000
 _SEED = np.uint64(0x6368_6F69_6365)
@@ -49,14 +47,11 @@ def choice_step(state: TenantState, columns: EventRows, users: Floats) -> SlateC
     teaches = ((columns.items != NO_ITEM) & (columns.weights > 0)).nonzero()[0]
     # Nobody did anything with some: they may have come just now, and were not there to be shown.
     teaches = teaches[state.counts[columns.items[teaches]] > 0]
-    looked_at = [
-        choice
-        for index in chosen_events(
-            columns.sequences[teaches], len(state.items), state.slates.choices.choices
-        ).tolist()
-        for choice in _choice_of(state, columns, users, int(teaches[index]))
+    looked_at = teaches[
+        chosen_events(columns.sequences[teaches], len(state.items), state.slates.choices.choices)
     ]
-    return state.slates.choose(looked_at)
+    found = (_choice_of(state, state.scorer, columns, users, index) for index in looked_at.tolist())
+    return state.slates.choose([choice for choice in found if choice is not None])
 
 
 def chosen_events(sequences: Ints, items: int, choices: int) -> Ints:
@@ -72,9 +67,9 @@ def chosen_events(sequences: Ints, items: int, choices: int) -> Ints:
 
 
 def _choice_of(
-    state: TenantState, columns: EventRows, users: Floats, index: int
-) -> Iterator[Choice]:
-    """Yield the choice that an event is, if it is one."""
+    state: TenantState, scorer: Scorer, columns: EventRows, users: Floats, index: int
+) -> Choice | None:
+    """Return the choice that an event is; None where no source would have shown what was taken."""
     item, time_us = int(columns.items[index]), int(columns.times_us[index])
     moment = time_us, int(columns.sequences[index])
     past = [one for one in state.users.past(int(columns.users[index])) if one.moment < moment]
@@ -94,15 +89,13 @@ def _choice_of(
     )
     place = int(ordinals.searchsorted(item))
     if ordinals.size < 2 or place == ordinals.size or ordinals[place] != item:
-        # No source would have shown it: that says nothing about their order.
-        return
-    assert state.scorer is not None
+        return None
     moves: Flags = np.equal(_OF_OWN, item in had)
-    yield Choice(features, scores_or_nan(state.scorer, features), place, moves)
+    return Choice(features, scores_or_nan(scorer, features), place, moves)
 
 
 def _recent(past: list[PastEvent]) -> np.ndarray:
-    recent = np.empty(min(len(past), _RECENT_EVENTS), RECENT)
-    for row, one in enumerate(past[-_RECENT_EVENTS:]):
+    recent = np.empty(min(len(past), RECENT_LENGTH), RECENT)
+    for row, one in enumerate(past[-RECENT_LENGTH:]):
         recent[row] = one.item, one.weight, one.time_us / 1e6
     return recent
