@@ -734,22 +734,13 @@ class VectorLists {
             }
             one.with.sign_passes(signs[turn_of(number, b)].query, front.signs(), weights, reaches,
                                  one.contenders.least(), pass);
-            for (size_t at = 0; at < rows; at += 8) {
-                uint64_t any;
-                std::memcpy(&any, pass + at, 8);
-                if (any == 0) continue;
-                for (size_t r = at; r < std::min(at + 8, rows); r++) {
-                    const size_t ordinal = front.ordinals[r];
-                    if (!pass[r] || ordinal >= one.asked.size || !one.asked.eligible[ordinal]) {
-                        continue;
-                    }
-                    const char *codes = reinterpret_cast<const char *>(block.codes());
-                    for (size_t byte = 0; byte < stride_; byte += 64) {
-                        __builtin_prefetch(codes + r * stride_ + byte);
-                    }
-                    one.waiting.emplace_back(list.blocks[b], r);
+            each_passed(front, pass, rows, one.asked, [&](size_t r) {
+                const char *codes = reinterpret_cast<const char *>(block.codes());
+                for (size_t byte = 0; byte < stride_; byte += 64) {
+                    __builtin_prefetch(codes + r * stride_ + byte);
                 }
-            }
+                one.waiting.emplace_back(list.blocks[b], r);
+            });
             if (one.waiting.size() >= WAITING) one.look_at_waiting(*this);
         }
         return seen;
@@ -772,20 +763,28 @@ class VectorLists {
             } else {
                 may_reach(block, rows, dots, one.codes, one.contenders.least(), pass);
             }
-            for (size_t at = 0; at < rows; at += 8) {
-                uint64_t any;
-                std::memcpy(&any, pass + at, 8);
-                if (any == 0) continue;
-                for (size_t r = at; r < std::min(at + 8, rows); r++) {
-                    const size_t ordinal = front.ordinals[r];
-                    if (!pass[r] || ordinal >= asked.size || !asked.eligible[ordinal]) continue;
-                    const Bounded found =
-                        bounds(list.blocks[b], r, dots[r], one.codes, asked.norms != nullptr);
-                    if (found.upper >= one.contenders.least()) one.contenders.add(found);
-                }
-            }
+            each_passed(front, pass, rows, asked, [&](size_t r) {
+                const Bounded found =
+                    bounds(list.blocks[b], r, dots[r], one.codes, asked.norms != nullptr);
+                if (found.upper >= one.contenders.least()) one.contenders.add(found);
+            });
         }
         return seen;
+    }
+
+    // Call `look` with each row of a block that passes and is eligible; `pass` holds BLOCK flags.
+    template <typename Look>
+    static void each_passed(const Front &front, const bool *pass, size_t rows,
+                            const Question &asked, const Look &look) {
+        for (size_t at = 0; at < rows; at += 8) {
+            uint64_t any;
+            std::memcpy(&any, pass + at, 8);
+            if (any == 0) continue;
+            for (size_t r = at; r < std::min(at + 8, rows); r++) {
+                const size_t ordinal = front.ordinals[r];
+                if (pass[r] && ordinal < asked.size && asked.eligible[ordinal]) look(r);
+            }
+        }
     }
 
     // The upper one of `bounds` for many rows, without a branch: what is unknown passes.
