@@ -1,8 +1,8 @@
 """Ports for processes that must know each other before they are started."""
 
 import os
-import random
 import socket
+from random import SystemRandom
 
 _RANGE = range(20_000, 32_000)
 """Below the range from which systems take ports of outgoing connections, so that a port stays
@@ -22,7 +22,8 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     found: list[int] = []
     begin = os.getpid() * _OWN % len(_RANGE)
     own = _RANGE[begin : begin + _OWN]
-    for port in (*random.sample(own, len(own)), *random.sample(_RANGE, len(_RANGE))):
+    chance = SystemRandom()
+    for port in (*chance.sample(own, len(own)), *chance.sample(_RANGE, len(_RANGE))):
         if len(found) == count:
             return found
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -1,10 +1,9 @@
 """When to call again: google.rpc.RetryInfo of a call that was shed, and how our clients obey it."""
 
-import random
-
 import grpc
 from google.rpc import error_details_pb2
 
+from services.common.jitter import jittered
 from services.common.status import received_status
 
 MOST_SECONDS = 30.0
@@ -34,7 +33,7 @@ def pause_seconds(error: grpc.RpcError) -> float | None:
     told = _UNTOLD_SECONDS if hides_the_status(error) else retry_seconds_of(error)
     if told is None:
         return None
-    return min(max(told, 0.0), MOST_SECONDS) * random.uniform(1.0, 1.0 + _JITTER)
+    return jittered(min(max(told, 0.0), MOST_SECONDS), 1.0, 1.0 + _JITTER)
 
 
 def hides_the_status(error: grpc.RpcError) -> bool:

@@ -1,12 +1,13 @@
 """What clients of both lanes do alike: read a stream, read ahead of it, and try again."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
+
+from services.common.jitter import jittered
 
 SILENCE_SECONDS = 5.0
 """The server sends something every second; a stream silent for longer is dead."""
@@ -99,7 +100,7 @@ class Backoff:
         """Wait after a stream that lasted for so long."""
         if lasted_seconds > _LASTING_SECONDS:
             self._seconds = _FIRST_PAUSE_SECONDS
-        await asyncio.sleep(self._seconds * random.uniform(0.5, 1.0))
+        await asyncio.sleep(jittered(self._seconds))
         self._seconds = min(self._seconds * 2, _MAX_PAUSE_SECONDS)
 
 

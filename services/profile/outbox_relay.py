@@ -1,7 +1,6 @@
 """Delivers facts about users from the outbox to the log, at least once."""
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import Collection, Sequence
@@ -12,6 +11,7 @@ import grpc
 from harken.internal.facts.v1 import user_fact_service_pb2 as pb
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
+from services.common.jitter import jittered
 from services.common.logs import logger
 from services.common.retry_info import pause_seconds
 from services.common.status import violations_of
@@ -101,7 +101,7 @@ class OutboxRelay:
         except grpc.aio.AioRpcError as error:
             self._metrics.outbox_failures.labels(error.code().name).inc()
             backoff = self._backoffs.setdefault(tenant, _Backoff())
-            own = backoff.pause * random.uniform(0.5, 1.0)
+            own = jittered(backoff.pause)
             backoff.until = time.monotonic() + (pause_seconds(error) or own)
             backoff.pause = min(backoff.pause * 2, MAX_BACKOFF_SECONDS)
             _log.warning(

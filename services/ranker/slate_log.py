@@ -6,10 +6,10 @@ Logging never blocks or slows an answer: what does not fit is dropped and counte
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from dataclasses import dataclass
+from random import Random
 from typing import NamedTuple
 
 import grpc
@@ -113,12 +113,13 @@ class SlateLog:
         self._metrics = metrics
         self._bounds = bounds
         self._waiting: deque[ServedSlate] = deque()
+        self._chance = Random()
         self._wake = asyncio.Event()
 
     def wanted(self) -> bool:
         """Return whether the next slate is one of those to be logged."""
         share = self._bounds.value.share
-        return share >= 1 or random.random() < share
+        return share >= 1 or self._chance.random() < share
 
     def offer(self, slate: ServedSlate) -> None:
         """Log a slate soon; drop it when too many are waiting, or it is too large to send."""

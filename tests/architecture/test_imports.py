@@ -143,3 +143,12 @@ def test_serving_needs_no_pytorch() -> None:
     for folder in (*SERVICES, "common", "feed"):
         for path in files(folder):
             assert not any(starts_with(name, "torch") for name in imports(path)), path
+
+
+def test_chance_is_drawn_from_an_instance() -> None:
+    """The module's own generator is state that all of a process share: no global state."""
+    for path in files("."):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "random":
+                assert {alias.name for alias in node.names} <= {"Random", "SystemRandom"}, path
+            assert not (isinstance(node, ast.Import) and node.names[0].name == "random"), path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -15,6 +14,7 @@ import grpc
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
 from services.cli.clients import is_retryable
 from services.cli.failures import CommandError
+from services.common.jitter import jittered
 from services.common.retry_info import hides_the_status, pause_seconds
 
 WINDOW = 4
@@ -90,7 +90,7 @@ class EventStream(Generic[ChunkT]):
                 raise broken or CommandError("the service keeps ending the stream")
             backoff = 0.1 if self._last_answer > last_answer else min(backoff * 2, _MAX_BACKOFF)
             told = None if broken is None else pause_seconds(broken)
-            await asyncio.sleep(told or backoff * random.uniform(0.5, 1.0))
+            await asyncio.sleep(told or jittered(backoff))
 
     def _done(self) -> bool:
         return self._exhausted and not self._unanswered
