@@ -142,9 +142,7 @@ def update_rules(
     reverse: float,
 ) -> tuple[Int32s, Int32s, Int32s, Floats]: ...
 def count_events(
-    levels: Doubles,
-    counts: Doubles,
-    places: Doubles,
+    table: Doubles,
     events_before: float,
     items: Ints,
     weights: Floats,
@@ -153,7 +151,8 @@ def count_events(
     before_times_us: Ints,
     half_life_s: float,
     half_life_events: float,
-) -> tuple[Ints, Doubles, Doubles, Ints, Doubles]: ...
+    trend_events: float,
+) -> tuple[Ints, Doubles, Doubles, Doubles, Ints, Doubles]: ...
 def record_events(
     table_items: Ints,
     table_weights: Floats,

@@ -12,29 +12,31 @@ namespace harken {
 namespace {
 
 constexpr std::size_t PLACES = 7;
-constexpr std::size_t CELLS = 2 * PLACES;  // first the places in the history, then in the session
+// Columns of a row of popularity, as in services/common/ranking/popularity.py: levels by place in the
+// history, by place in the session, of all; the count; the level that fades fast.
+constexpr std::size_t LEVEL = 2 * PLACES, COUNT = LEVEL + 1, TREND = COUNT + 1, COLUMNS = TREND + 1;
 constexpr std::int64_t SESSION_GAP_US = 30LL * 60 * 1'000'000;
 
 struct Levels {
-    std::vector<std::int64_t> rows;
-    std::vector<double> levels, counts;
+    std::vector<std::int64_t> cells;
+    std::vector<double> levels, events;
 };
 
-// New levels of rows whose events have these exponents, log2 of what each adds; of rows without
-// events the level is minus infinity.
+// New levels of the cells whose events have these exponents, log2 of what each adds, and how many
+// events they are; of cells without events the level is minus infinity.
 Levels raised(std::vector<Keyed<double>>& exponents, const double* held) {
     sort_by_key(exponents);
     Levels found;
     for (std::size_t first = 0, end = 0; first < exponents.size(); first = end) {
-        const std::uint64_t row = exponents[first].key;
-        double peak = held[row];
-        for (; end < exponents.size() && exponents[end].key == row; end++)
+        const std::uint64_t cell = exponents[first].key;
+        double peak = held[cell];
+        for (; end < exponents.size() && exponents[end].key == cell; end++)
             peak = std::max(peak, exponents[end].value);
         double added = 0;
         for (std::size_t i = first; i < end; i++) added += std::exp2(exponents[i].value - peak);
-        found.rows.push_back(static_cast<std::int64_t>(row));
-        found.levels.push_back(peak + std::log2(std::exp2(held[row] - peak) + added));
-        found.counts.push_back(static_cast<double>(end - first));
+        found.cells.push_back(static_cast<std::int64_t>(cell));
+        found.levels.push_back(peak + std::log2(std::exp2(held[cell] - peak) + added));
+        found.events.push_back(static_cast<double>(end - first));
     }
     return found;
 }
@@ -64,60 +66,63 @@ std::size_t session_items(const std::int64_t* items, const std::int64_t* times_u
     return count;
 }
 
-nb::tuple count_events(Vector<const double> levels, Vector<const double> counts,
-                       Matrix<const double> places, double events_before,
+nb::tuple count_events(Matrix<const double> table, double events_before,
                        Vector<const std::int64_t> items, Vector<const float> weights,
                        Vector<const std::int64_t> times_us, Matrix<const std::int64_t> before_items,
                        Matrix<const std::int64_t> before_times_us, double half_life_s,
-                       double half_life_events) {
-    const std::size_t n = items.shape(0), rows = levels.shape(0), length = before_items.shape(1);
-    expect(counts.shape(0) == rows && places.shape(0) == rows && places.shape(1) == CELLS,
-           "levels, counts and places are not of the same rows");
+                       double half_life_events, double trend_events) {
+    const std::size_t n = items.shape(0), rows = table.shape(0), length = before_items.shape(1);
+    expect(table.shape(1) == COLUMNS, "the table has other columns");
     expect(weights.shape(0) == n && times_us.shape(0) == n && before_items.shape(0) == n &&
                before_times_us.shape(0) == n && before_times_us.shape(1) == length,
            "columns of events differ in length");
-    Levels by_time, by_place;
+    Levels by_time, by_place, by_trend;
     {
         OthersRun others(n);
-        std::vector<Keyed<double>> in_time, in_place;
+        std::vector<Keyed<double>> in_time, in_place, in_trend;
         in_time.reserve(n);
+        in_trend.reserve(n);
         in_place.reserve(2 * n);
         double clock = events_before;
         for (std::size_t event = 0; event < n; event++) {
             const double weight = weights.data()[event];
             if (!(weight > 0)) continue;
-            const std::uint64_t row = row_of(items.data()[event], rows);
+            const std::uint64_t row = row_of(items.data()[event], rows) * COLUMNS;
             const std::int64_t* recent = before_items.data() + event * length;
             const std::int64_t now_us = times_us.data()[event];
             const std::size_t session = session_items(
                 recent, before_times_us.data() + event * length, length, now_us);
             const double weight_exponent = std::log2(weight);
             in_time.push_back(
-                {row, static_cast<double>(now_us) / 1e6 / half_life_s + weight_exponent});
+                {row + LEVEL, static_cast<double>(now_us) / 1e6 / half_life_s + weight_exponent});
             clock += 1;
             const double exponent = clock / half_life_events + weight_exponent;
-            in_place.push_back({row * CELLS + place_after(held_items(recent, length)), exponent});
-            in_place.push_back({row * CELLS + PLACES + place_after(session), exponent});
+            in_place.push_back({row + place_after(held_items(recent, length)), exponent});
+            in_place.push_back({row + PLACES + place_after(session), exponent});
+            in_trend.push_back({row + TREND, clock / trend_events + weight_exponent});
         }
-        by_time = raised(in_time, levels.data());
-        for (std::size_t i = 0; i < by_time.rows.size(); i++)
-            by_time.counts[i] += counts.data()[by_time.rows[i]];
-        by_place = raised(in_place, places.data());
+        by_time = raised(in_time, table.data());
+        for (std::size_t i = 0; i < by_time.cells.size(); i++) {
+            std::int64_t& cell = by_time.cells[i];
+            by_time.events[i] += table.data()[cell - LEVEL + COUNT];
+            cell /= COLUMNS;
+        }
+        by_place = raised(in_place, table.data());
+        by_trend = raised(in_trend, table.data());
     }
-    return nb::make_tuple(as_array(std::move(by_time.rows)), as_array(std::move(by_time.levels)),
-                          as_array(std::move(by_time.counts)), as_array(std::move(by_place.rows)),
-                          as_array(std::move(by_place.levels)));
+    return nb::make_tuple(as_array(std::move(by_time.cells)), as_array(std::move(by_time.levels)),
+                          as_array(std::move(by_time.events)), as_array(std::move(by_trend.levels)),
+                          as_array(std::move(by_place.cells)), as_array(std::move(by_place.levels)));
 }
 
 }  // namespace
 
 void register_popularity(nb::module_& m) {
-    m.def("count_events", &count_events, nb::arg("levels").noconvert(),
-          nb::arg("counts").noconvert(), nb::arg("places").noconvert(), nb::arg("events_before"),
+    m.def("count_events", &count_events, nb::arg("table").noconvert(), nb::arg("events_before"),
           nb::arg("items").noconvert(), nb::arg("weights").noconvert(),
           nb::arg("times_us").noconvert(), nb::arg("before_items").noconvert(),
           nb::arg("before_times_us").noconvert(), nb::arg("half_life_s"),
-          nb::arg("half_life_events"));
+          nb::arg("half_life_events"), nb::arg("trend_events"));
 }
 
 }  // namespace harken

@@ -18,14 +18,17 @@ namespace harken {
 namespace {
 
 enum Source { VECTOR, RULES, POPULARITY, SOURCES };
-enum Signal { RULES_LOG = SOURCES, LAST, POSITION, SESSION, RECENT, OWN_COUNT, OWN_RECENCY, SCORED };
+enum Signal { RULES_LOG = SOURCES, LAST, POSITION, SESSION, RECENT, OWN_COUNT, OWN_RECENCY, TREND, SCORED };
+constexpr int FIRST_SCORED = TREND, LATER = SCORED - FIRST_SCORED; // later ones have the last columns
 constexpr std::array<std::string_view, SOURCES> SOURCE_NAMES{"vector", "rules", "popularity"};
 // Of features: listed, reciprocal of the rank, z, z by depth, and the count.
-constexpr int IN = 0, RR = SOURCES, Z = 2 * SOURCES, ZD = Z + SCORED, LOG_COUNT = ZD + SCORED;
-constexpr int COLUMNS = LOG_COUNT + 1;
+constexpr int IN = 0, RR = SOURCES, Z = 2 * SOURCES, ZD = Z + FIRST_SCORED, LOG_COUNT = ZD + FIRST_SCORED;
+constexpr int LATER_Z = LOG_COUNT + 1, LATER_ZD = LATER_Z + LATER, COLUMNS = LATER_ZD + LATER;
 
-// Columns of a row of popularity: levels by place in the history, by place in the session, of all.
-constexpr int PLACES = 7, LEVEL = 2 * PLACES, COUNT = LEVEL + 1, POPULAR_COLUMNS = COUNT + 1;
+// Columns of a row of popularity: levels by place in the history, by place in the session, of all,
+// the count, and the level that fades fast.
+constexpr int PLACES = 7, LEVEL = 2 * PLACES, COUNT = LEVEL + 1, FAST = COUNT + 1;
+constexpr int POPULAR_COLUMNS = FAST + 1;
 
 constexpr int WINDOW = 20, HISTORY = 30;
 constexpr double SHRINK = 5.0, MIDDLE_DEPTH = 5.0, DEPTH_SCALE = 3.0, LEAST_SHARE = 0.01;
@@ -33,7 +36,7 @@ constexpr double SHARE_OF_ALL = 1e-3, FLOOR_LOG2 = 30.0;
 constexpr std::int64_t SESSION_GAP_US = 30LL * 60 * 1'000'000;
 constexpr std::int64_t MAX_LOGGED = 100;
 // Columns of a head beside those of the features: gain first, bias and place last.
-constexpr int HEAD_COLUMNS = COLUMNS + 3;
+constexpr int HEAD_EXTRAS = 3;
 enum ReasonCode { FOLLOWS = 1, TASTE = 2, POPULAR = 3 }; // as in slate.proto
 
 constexpr double NOTHING = -std::numeric_limits<double>::infinity();
@@ -364,6 +367,7 @@ private:
     std::array<std::vector<Proposal>, SOURCES> proposed_;
     OrdinalSet chosen_;
     std::int64_t count_ = 0; // of candidates
+    std::int64_t width_ = COLUMNS; // features that the generation takes: the first ones
     std::vector<std::int64_t> ordinals_;
     std::vector<std::int32_t> followed_; // number among the rules' targets, -1: none
     std::vector<char> usual_, asked_;    // empty: all are
@@ -406,6 +410,7 @@ std::int64_t Draft::gather(nb::handle recent, nb::handle targets, nb::handle wei
     for (std::int64_t ordinal : ordinals_) {
         __builtin_prefetch(popularity.data() + ordinal * POPULAR_COLUMNS);
         __builtin_prefetch(popularity.data() + ordinal * POPULAR_COLUMNS + 8);
+        __builtin_prefetch(popularity.data() + ordinal * POPULAR_COLUMNS + FAST);
     }
     View<std::int64_t> room(into, "into", {ANY});
     if (room.length() < count_) refuse("into", "has no room for all candidates");
@@ -512,8 +517,11 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
     stage_ = GATHERED;
     View<const double> popularity(popular, "popular", {ANY, POPULAR_COLUMNS});
     if (popularity.length() < size_) out_of_range("popular", size_, popularity.length());
-    View<float> room(into, "into", {ANY, COLUMNS});
+    View<float> room(into, "into", {ANY, ANY});
     if (room.length() < count_) refuse("into", "has no room for all candidates");
+    width_ = room.length(1);
+    if (width_ > COLUMNS) refuse("into", "has more columns than there are features");
+    std::array<float, COLUMNS> all;
     for (auto &scores : scores_) scores.resize(count_);
     if (dots.is_none()) {
         std::fill(scores_[VECTOR].begin(), scores_[VECTOR].end(), NOTHING);
@@ -545,7 +553,7 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
     for (std::int64_t rank = reciprocal_.size(); rank <= most; ++rank)
         reciprocal_.push_back(1.0 / std::log2(static_cast<double>(rank) + 1.0));
     for (std::int64_t at = 0; at < count_; ++at) {
-        float *to = room.data() + at * COLUMNS;
+        float *to = all.data();
         for (int source = 0; source < SOURCES; ++source) {
             std::int32_t rank = ranks_[source][at];
             to[IN + source] = rank > 0 ? 1.0F : 0.0F;
@@ -553,11 +561,13 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
         }
         for (int which = 0; which < SCORED; ++which) {
             double z = table_[which * count_ + at];
-            to[Z + which] = static_cast<float>(z);
-            to[ZD + which] = static_cast<float>(z * depth);
+            int later = which - FIRST_SCORED;
+            to[later < 0 ? Z + which : LATER_Z + later] = static_cast<float>(z);
+            to[later < 0 ? ZD + which : LATER_ZD + later] = static_cast<float>(z * depth);
         }
         double events = popularity[ordinals_[at] * POPULAR_COLUMNS + COUNT];
         to[LOG_COUNT] = static_cast<float>(std::log2(1.0 + events));
+        std::copy_n(to, width_, room.data() + at * width_);
     }
     stage_ = READY;
 }
@@ -593,6 +603,8 @@ void Draft::write_signals(const View<const double> &popular) {
         last[at] = followed_[at] >= 0 ? rules_.last_scores[followed_[at]] : 0.0;
     relative_log(last, last);
     write_popular(popular);
+    for (std::int64_t at = 0; at < count_; ++at)
+        row(TREND)[at] = popular[ordinals_[at] * POPULAR_COLUMNS + FAST];
     std::fill(row(OWN_COUNT), row(OWN_RECENCY) + count_, 0.0);
     for (std::size_t own = 0; own < history_.own.size(); ++own) {
         if (!chosen_.has(history_.own[own])) continue;
@@ -729,11 +741,11 @@ void Draft::score(const View<const float> &raw, const View<const double> &weight
         for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome) {
             double logit = raw[at * outcomes_ + outcome];
             if (head != nullptr) {
-                const double *learned = head + outcome * HEAD_COLUMNS;
+                const double *learned = head + outcome * (width_ + HEAD_EXTRAS);
                 double sum = 0.0;
-                for (int column = 0; column < COLUMNS; ++column)
-                    sum += static_cast<double>(features[at * COLUMNS + column]) * learned[1 + column];
-                logit = learned[0] * logit + sum + learned[1 + COLUMNS];
+                for (std::int64_t column = 0; column < width_; ++column)
+                    sum += static_cast<double>(features[at * width_ + column]) * learned[1 + column];
+                logit = learned[0] * logit + sum + learned[1 + width_];
             }
             logits_[at * outcomes_ + outcome] = logit;
             score += probability(logit) * weights[outcome];
@@ -750,7 +762,7 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
     View<const double> blend(weights, "weights", {ANY});
     outcomes_ = blend.length();
     View<const float> scores(raw, "raw", {count_, outcomes_});
-    View<const float> seen(features, "features", {ANY, COLUMNS});
+    View<const float> seen(features, "features", {ANY, width_});
     if (seen.length() < count_) out_of_range("features", count_, seen.length());
     View<const bool> listed(nameable, "nameable", {ANY});
     if (listed.length() < size_) out_of_range("nameable", size_, listed.length());
@@ -762,7 +774,7 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
     const double *learned = nullptr;
     std::optional<View<const double>> parameters;
     if (!head.is_none()) {
-        parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, HEAD_COLUMNS});
+        parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, width_ + HEAD_EXTRAS});
         learned = parameters->data();
     }
     score(scores, blend, learned, seen.data());
@@ -869,7 +881,7 @@ void Draft::write_logged(nb::handle item_ids, const View<const float> &raw, cons
         double place = std::log2(1.0 + static_cast<double>(slot));
         for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome) {
             double logit = logits_[order_[slot].ordinal * outcomes_ + outcome];
-            if (head != nullptr) logit += place * head[outcome * HEAD_COLUMNS + HEAD_COLUMNS - 1];
+            if (head != nullptr) logit += place * head[(outcome + 1) * (width_ + HEAD_EXTRAS) - 1];
             column_[slot * outcomes_ + outcome] = static_cast<float>(probability(logit));
         }
     }
@@ -879,9 +891,9 @@ void Draft::write_logged(nb::handle item_ids, const View<const float> &raw, cons
                     column_.data() + slot * outcomes_);
     write(12, shown * outcomes_);
     if (shown == 0) return;
-    log_.header(13, shown * COLUMNS * sizeof(float));
+    log_.header(13, shown * width_ * sizeof(float));
     for (std::int64_t slot = 0; slot < shown; ++slot)
-        log_.raw(features + order_[slot].ordinal * COLUMNS, COLUMNS * sizeof(float));
+        log_.raw(features + order_[slot].ordinal * width_, width_ * sizeof(float));
 }
 
 // Write into `into` [size] which items are servable, held, not excluded and not hidden by events.
@@ -926,14 +938,14 @@ nb::tuple eligible_items(nb::handle servable, nb::handle held, nb::handle exclud
 
 // features[row] . weights[outcome]: sums side by side, so that none waits for the one before, and of
 // each row alone, so that a candidate has the same score whoever stands beside it.
-float weighed(const float *features, const float *weights) {
+float weighed(const float *features, const float *weights, std::int64_t columns) {
     constexpr int WIDTH = 4;
     float lanes[WIDTH] = {};
-    int column = 0;
-    for (; column + WIDTH <= COLUMNS; column += WIDTH)
+    std::int64_t column = 0;
+    for (; column + WIDTH <= columns; column += WIDTH)
         for (int lane = 0; lane < WIDTH; ++lane)
             lanes[lane] += features[column + lane] * weights[column + lane];
-    for (int lane = 0; column < COLUMNS; ++column, ++lane)
+    for (int lane = 0; column < columns; ++column, ++lane)
         lanes[lane] += features[column] * weights[column];
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }
@@ -942,14 +954,15 @@ float weighed(const float *features, const float *weights) {
 void affine(nb::handle features, nb::handle weights, nb::handle offsets, nb::handle into) {
     View<const float> offset(offsets, "offsets", {ANY});
     std::int64_t outcomes = offset.length();
-    View<const float> weight(weights, "weights", {outcomes, COLUMNS});
+    View<const float> weight(weights, "weights", {outcomes, ANY});
+    std::int64_t columns = weight.length(1);
     View<float> scores(into, "into", {ANY, outcomes});
     std::int64_t count = scores.length();
-    View<const float> rows(features, "features", {count, COLUMNS});
+    View<const float> rows(features, "features", {count, columns});
     for (std::int64_t row = 0; row < count; ++row)
         for (std::int64_t outcome = 0; outcome < outcomes; ++outcome)
             scores[row * outcomes + outcome] =
-                weighed(rows.data() + row * COLUMNS, weight.data() + outcome * COLUMNS) +
+                weighed(rows.data() + row * columns, weight.data() + outcome * columns, columns) +
                 offset[outcome];
 }
 

@@ -20,6 +20,7 @@ relative (z, the best) is relative to them, and the others are seen as if they s
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,19 +31,31 @@ SIGNALS = ("rules_log", "last", "position", "session", "recent", "own_count", "o
 position, session: log2 of what is popular at the user's place in his history, in his session.
 recent: log2 of what was popular in the latest events of all users.
 own_count, own_recency: how often, and how lately, the user himself had the candidate."""
+LATER_SIGNALS = ("trend",)
+"""Signals that came later: their columns are the last ones, so that older ones stay where they are.
+trend: log2 of what was popular in the last hundreds of events of all users."""
 COLUMNS: tuple[str, ...] = (
     *(f"{source}_in" for source in SOURCES),
     *(f"{source}_rr" for source in SOURCES),
     *(f"{name}_z" for name in (*SOURCES, *SIGNALS)),
     *(f"{name}_zd" for name in (*SOURCES, *SIGNALS)),
     "log_count",
+    *(f"{name}_z" for name in LATER_SIGNALS),
+    *(f"{name}_zd" for name in LATER_SIGNALS),
 )
+OLDEST_COLUMNS = len(COLUMNS) - 2 * len(LATER_SIGNALS)
+"""So many first columns a generation has at least: those that were there before later signals."""
 _SCORED = len(SOURCES) + len(SIGNALS)
 _MIDDLE_DEPTH = 5.0
 _DEPTH_SCALE = 3.0
 _LEAST_SHARE = 0.01
 _FLOOR_LOG2 = 30.0
 """Half-lives below the best: where some candidates have no events, less counts as this."""
+
+
+def are_first_columns(names: Sequence[str]) -> bool:
+    """Return whether these are columns from the first one on, with all of the oldest."""
+    return len(names) >= OLDEST_COLUMNS and tuple(names) == COLUMNS[: len(names)]
 
 
 def depth(history: int) -> float:
@@ -70,9 +83,9 @@ def feature_matrix(
     """float32 [c, len(COLUMNS)], all finite.
 
     ranks: [sources, c], where a source lists candidates, from 1; 0: it does not. table: [sources +
-    signals, c], the hydrated score of every candidate (vector: dot product; rules: 0 where no rule;
-    popularity, position, session, recent: log2 level, minus infinity without events); it is
-    changed. counts: [c] events. user_depth: `depth` of the user.
+    signals + later signals, c], the hydrated score of every candidate (vector: dot product; rules:
+    0 where no rule; popularity, position, session, recent, trend: log2 level, minus infinity
+    without events); it is changed. counts: [c] events. user_depth: `depth` of the user.
     """
     rows = np.zeros((len(COLUMNS), ranks.shape[1]))
     first, sources = 2 * len(SOURCES), len(SOURCES)
@@ -80,10 +93,14 @@ def feature_matrix(
     rows[:sources] = listed
     np.divide(1.0, np.log2(ranks + 1.0, where=listed, out=rows[sources:first]), where=listed,
               out=rows[sources:first])  # fmt: skip
-    standardised = rows[first : first + _SCORED]
+    standardised = np.empty_like(table)
     _standardise(_floored(table, among), standardised, among)
-    np.multiply(standardised, user_depth, out=rows[first + _SCORED : -1])
-    rows[-1] = np.log2(1.0 + counts)
+    rows[first : first + _SCORED] = standardised[:_SCORED]
+    np.multiply(standardised[:_SCORED], user_depth, out=rows[first + _SCORED : OLDEST_COLUMNS - 1])
+    rows[OLDEST_COLUMNS - 1] = np.log2(1.0 + counts)
+    later = rows[OLDEST_COLUMNS:].reshape(2, len(LATER_SIGNALS), -1)
+    later[0] = standardised[_SCORED:]
+    np.multiply(standardised[_SCORED:], user_depth, out=later[1])
     return rows.T.astype(np.float32, order="C")
 
 

@@ -66,9 +66,7 @@ class CompiledLoops(CompiledEncoder, Protocol):
 
     def count_events(
         self,
-        levels: Doubles,
-        counts: Doubles,
-        places: Doubles,
+        table: Doubles,
         events_before: float,
         items: Ints,
         weights: Floats,
@@ -77,7 +75,8 @@ class CompiledLoops(CompiledEncoder, Protocol):
         before_times_us: Ints,
         half_life_s: float,
         half_life_events: float,
-    ) -> tuple[Ints, Doubles, Doubles, Ints, Doubles]:
+        trend_events: float,
+    ) -> tuple[Ints, Doubles, Doubles, Doubles, Ints, Doubles]:
         """Do what `add_events`, `add_counts` and `add_in_contexts` do; levels within 1e-6.
 
         Returns rows, their levels and counts; cells and their levels.

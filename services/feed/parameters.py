@@ -96,6 +96,14 @@ class PopularityRows:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendRows:
+    """New levels [n] of what is popular just now; see frame.proto."""
+
+    items: Ints
+    levels: Doubles
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceCells:
     """New levels of what is popular at places in a history, each [n]; see frame.proto."""
 
@@ -113,6 +121,7 @@ class ColumnSections:
     rules: RuleCells | None = None
     popularity: PopularityRows | None = None
     context_popularity: PlaceCells | None = None
+    trends: TrendRows | None = None
 
 
 class OutcomeFigures(NamedTuple):

@@ -39,6 +39,7 @@ from services.feed.parameters import (
     PopularityRows,
     RefusedParametersError,
     RuleCells,
+    TrendRows,
     UserVectors,
     VectorRollback,
     VectorRows,
@@ -241,6 +242,10 @@ def _check_popularity(rows: PopularityRows) -> None:
     _check_levels("popularity.levels", rows.levels)
 
 
+def _check_trends(rows: TrendRows) -> None:
+    _check_levels("trends.levels", rows.levels)
+
+
 def _check_places(cells: PlaceCells) -> None:
     _check_levels("context_popularity.levels", cells.levels)
 
@@ -270,6 +275,14 @@ COLUMNS: Mapping[str, ColumnSection] = MappingProxyType(
             ("items", "places"),
             {"places": 2 * PLACES},
             _check_places,
+        ),
+        "trends": ColumnSection(
+            TrendRows,
+            pb.SECTION_POPULARITY,
+            {"items": ITEMS, "levels": "<f8"},
+            ("items",),
+            {},
+            _check_trends,
         ),
     }
 )

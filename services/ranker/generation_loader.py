@@ -8,6 +8,7 @@ import grpc
 
 from harken.feedback.v1 import generation_pb2, generation_service_pb2_grpc
 from harken.feedback.v1 import generation_service_pb2 as pb
+from services.common.candidate_features import are_first_columns
 from services.common.fold_in import FoldInEncoder
 from services.common.logs import logger
 from services.common.onnx_model import ITEM_VECTORS, SCORER
@@ -54,7 +55,7 @@ class GenerationLoader:
 
     async def _load(self, tenant: str, manifest: generation_pb2.GenerationManifest) -> Generation:
         features = tuple(manifest.scorer_features)
-        if features != FEATURES:
+        if not are_first_columns(features):
             raise UnusableGenerationError(
                 f"generation {manifest.generation_id!r} wants features {features}, "
                 f"this ranker makes {FEATURES}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harken.feedback.v1 import generation_pb2 as pb
+from services.common.candidate_features import are_first_columns
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
 from services.common.ranking.features import FEATURES
 from services.common.ranking.scorer import Scorer
@@ -77,7 +78,8 @@ def trained_generation(
         ValueError: its scorer wants other features than there are.
 
     """
-    if tuple(manifest.scorer_features) != tuple(FEATURES):
+    features = tuple(manifest.scorer_features)
+    if not are_first_columns(features):
         raise ValueError(f"{manifest.generation_id} wants other features than this version makes")
     outcomes = tuple(_outcome(one) for one in manifest.outcomes)
     activation = GenerationActivated(
@@ -92,10 +94,10 @@ def trained_generation(
         alpha=manifest.encoder.alpha,
         regularization=manifest.encoder.regularization,
         outcomes=outcomes,
-        columns=len(manifest.scorer_features),
+        columns=len(features),
         scorer=files[SCORER],
     )
-    scorer = Scorer(files[SCORER], FEATURES, [one.name for one in outcomes])
+    scorer = Scorer(files[SCORER], features, [one.name for one in outcomes])
     vectors = files.get(ITEM_VECTORS)
     return SystemGeneration(
         activation,

@@ -34,7 +34,7 @@ def features(
         for rank, ordinal in enumerate(lists.get(source, ()), 1):
             row[cand.tolist().index(ordinal)] = rank
     silent = np.zeros(cand.size)
-    table = [scores.get(name, silent) for name in (*cf.SOURCES, *cf.SIGNALS)]
+    table = [scores.get(name, silent) for name in (*cf.SOURCES, *cf.SIGNALS, *cf.LATER_SIGNALS)]
     return cf.feature_matrix(ranks, np.array(table, np.float64), counts, depth)
 
 
@@ -67,6 +67,16 @@ def test_candidate_features(seed: int, n: int) -> None:
         want = (scores[cand] - scores[cand].mean()) / scores[cand].std()
         np.testing.assert_allclose(col["vector_z"], want, atol=1e-5)
         np.testing.assert_allclose(col["vector_zd"], -1.5 * want, atol=1e-5)
+
+
+def test_columns_of_older_generations_are_the_first_ones() -> None:
+    """A generation names the columns it takes: those of the first release stay where they were."""
+    assert cf.COLUMNS[: cf.OLDEST_COLUMNS][-1] == "log_count"
+    assert cf.are_first_columns(cf.COLUMNS)
+    assert cf.are_first_columns(cf.COLUMNS[: cf.OLDEST_COLUMNS])
+    assert not cf.are_first_columns(cf.COLUMNS[: cf.OLDEST_COLUMNS - 1])
+    assert not cf.are_first_columns((*cf.COLUMNS, "more"))
+    assert not cf.are_first_columns(cf.COLUMNS[::-1])
 
 
 def test_depth_tells_newcomers_from_regulars() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.common.ranking.popularity import COLUMNS as POPULAR_COLUMNS
+
 core = pytest.importorskip("harken_native._core", reason="the compiled core is not installed")
 
 N, ROWS, D, LENGTH, CAP = 3, 10, 4, 5, 6
@@ -77,10 +79,10 @@ CALLS = [
     Call(
         "count_events",
         lambda: {
-            "levels": _doubles(ROWS), "counts": _doubles(ROWS), "places": _doubles(ROWS, 14),
-            "events_before": 0.0, "items": _ints(N), "weights": _floats(N), "times_us": _ints(N),
+            "table": _doubles(ROWS, POPULAR_COLUMNS), "events_before": 0.0,
+            "items": _ints(N), "weights": _floats(N), "times_us": _ints(N),
             "before_items": _ints(N, LENGTH), "before_times_us": _ints(N, LENGTH),
-            "half_life_s": 1.0, "half_life_events": 1.0,
+            "half_life_s": 1.0, "half_life_events": 1.0, "trend_events": 1.0,
         },
         {"items": ROWS},
     ),
@@ -146,8 +148,9 @@ each_axis = pytest.mark.parametrize(
         for call in CALLS
         for name in _arrays(call)
         for axis in range(call.arguments()[name].ndim)
-        # A history may be longer than the window, or shorter.
-        if (call.name, name, axis) != ("update_rules", "histories", 1)
+        # A history may be longer than the window, or shorter, and a table of more rows.
+        if (call.name, name, axis)
+        not in (("update_rules", "histories", 1), ("count_events", "table", 0))
     ],
 )
 

@@ -7,17 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.common.ranking.popularity import COUNT, LEVEL, TREND, Popularity
 from services.common.runs import distinct
 from services.feedback.learner.model.context_popularity import (
     ContextConfig,
     add_in_contexts,
-    empty_contexts,
 )
 from services.feedback.learner.model.popularity import (
     PopularityConfig,
     add_counts,
     add_events,
-    empty_levels,
 )
 from services.feedback.learner.model.progressive_validation import ComparisonConfig, contest
 from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
@@ -86,29 +85,36 @@ def test_rules_of_a_large_batch_have_the_same_bits() -> None:
 @given(seeds, st.integers(1, 8), st.lists(st.integers(0, 50), min_size=1, max_size=4))
 def test_popularity_is_that_of_numpy(seed: int, rows: int, batches: list[int]) -> None:
     chance = np.random.default_rng(seed)
-    time, place = PopularityConfig(), ContextConfig(half_life_events=20.0)
-    levels, counts, places = empty_levels(rows), np.zeros(rows), empty_contexts(rows)
+    time, place = PopularityConfig(), ContextConfig(half_life_events=20.0, trend_events=3.0)
+    popular = Popularity(time.half_life_s)
+    popular.grow(rows)
+    table = popular.table
     for n in batches:
         items, weights = chance.integers(0, rows, n), chance.choice(WEIGHTS, n)
         before = _histories(chance, n, 40, rows)
         times_us = 10**15 + chance.integers(-(10**12), 10**12, n)
+        events = float(table[:, COUNT].sum())
         got = core.count_events(
-            levels, counts, places, float(counts.sum()), items, weights, times_us, before.items,
-            before.times_us, time.half_life_s, place.half_life_events,
+            table, events, items, weights, times_us, before.items, before.times_us,
+            time.half_life_s, place.half_life_events, place.trend_events,
         )  # fmt: skip
-        rows_touched, new_levels = add_events(levels, items, times_us / 1e6, weights, time)
-        _, new_counts = add_counts(counts, items, weights)
+        rows_touched, new_levels = add_events(table[:, LEVEL], items, times_us / 1e6, weights, time)
+        _, new_counts = add_counts(table[:, COUNT], items, weights)
+        clock, trend = events + (weights > 0).cumsum(), PopularityConfig(place.trend_events)
+        _, new_trends = add_events(table[:, TREND], items, clock, weights, trend)
         cells, place_levels = add_in_contexts(
-            places, float(counts.sum()), items, weights, before, times_us, place
+            table, events, items, weights, before, times_us, place
         )
         assert got[0].tolist() == rows_touched.tolist()
         assert got[2].tolist() == new_counts.tolist()
-        assert got[3].tolist() == cells.tolist()
+        assert got[4].tolist() == cells.tolist()
         # Levels are exponents of two: a part in 10^12 of them.
         np.testing.assert_allclose(got[1], new_levels, rtol=1e-12, atol=1e-9)
-        np.testing.assert_allclose(got[4], place_levels, rtol=1e-12, atol=1e-9)
-        levels[rows_touched], counts[rows_touched] = new_levels, new_counts
-        places.ravel()[cells] = place_levels
+        np.testing.assert_allclose(got[3], new_trends, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(got[5], place_levels, rtol=1e-12, atol=1e-9)
+        popular.assign(rows_touched, new_levels, new_counts)
+        popular.assign_trends(rows_touched, new_trends)
+        table.ravel()[cells] = place_levels
 
 
 @many

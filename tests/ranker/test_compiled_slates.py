@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
+from services.common.candidate_features import OLDEST_COLUMNS
 from services.common.history_context import PLACES
 from services.common.ranking.features import FEATURES
 from services.common.ranking.recent import RECENT
@@ -50,10 +51,13 @@ class Weighing:
 
     affine = None
 
-    def __init__(self, outcomes: int, missing: float, seed: int) -> None:
+    def __init__(
+        self, outcomes: int, missing: float, seed: int, columns: int = len(FEATURES)
+    ) -> None:
+        self.features = FEATURES[:columns]
         self.outcomes = tuple(f"outcome-{n}" for n in range(outcomes))
         self._missing = missing
-        self._weights = np.random.default_rng(seed).normal(0, 0.3, (len(FEATURES), outcomes))
+        self._weights = np.random.default_rng(seed).normal(0, 0.3, (columns, outcomes))
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         scores = (features.astype(np.float64) @ self._weights).astype(np.float32)
@@ -116,6 +120,7 @@ def replica_of(items: int, chance: np.random.Generator) -> TenantReplica:
         levels[:1] -= 1000 * (chance.random() < 0.2)
         counts = chance.integers(0, 50, popular.size).astype(float)
         replica.popularity.assign(popular, levels, counts)
+        replica.popularity.assign_trends(popular, chance.normal(0, 20, popular.size))
         cells = int(popular.size * 2 * chance.random())
         replica.popularity.assign_places(
             chance.integers(0, items, cells),
@@ -156,11 +161,12 @@ def worlds(draw: st.DrawFn) -> World:
     outcomes = draw(st.integers(1, 3))
     missing = draw(st.sampled_from([0.0, 0.0, 0.2, 1.0]))
     kind = draw(st.sampled_from([Weighing, Weighing, Weighing, Failing]))
-    scorer = kind(outcomes, missing, draw(st.integers(0, 100)))
+    columns = draw(st.sampled_from([OLDEST_COLUMNS, len(FEATURES)]))
+    scorer = kind(outcomes, missing, draw(st.integers(0, 100)), columns)
     own_weights = draw(st.sampled_from([(), (1.0, -2.0, 0.5)[:outcomes]]))
     serving = Generation("g1", DIMENSION, 10.0, scorer, weights=own_weights)  # type: ignore[arg-type]
     if draw(st.booleans()):
-        parameters = chance.normal(0, 0.2, (outcomes, len(FEATURES) + 3))
+        parameters = chance.normal(0, 0.2, (outcomes, columns + 3))
         replica.head = ScorerHead(draw(st.sampled_from(["g1", "g0"])), parameters)
     events = draw(st.sampled_from([0, 1, 5, 40, 100]))
     every = [f"item-{n}" for n in range(items)]

@@ -5,6 +5,7 @@ import numpy as np
 from services.common.arrays import Float32s, Float64s
 from services.common.candidate_features import (
     COLUMNS,
+    LATER_SIGNALS,
     SIGNALS,
     SOURCES,
     depth,
@@ -18,10 +19,15 @@ FEATURES = COLUMNS
 """Columns that this ranker can make; a generation that wants others is refused."""
 
 
-def features_of(candidates: Candidates, signals: Signals, counts: Float64s) -> Float32s:
-    """Return features [n, len(FEATURES)], all finite; `counts` [n] are events per candidate."""
+def features_of(
+    candidates: Candidates, signals: Signals, counts: Float64s, columns: int
+) -> Float32s:
+    """Return the first `columns` features [n, columns], all finite.
+
+    `counts` [n] are events per candidate.
+    """
     sources = len(SOURCES)
-    table = np.empty((sources + len(SIGNALS), candidates.ordinals.size))
+    table = np.empty((sources + len(SIGNALS) + len(LATER_SIGNALS), candidates.ordinals.size))
     scores = table[:sources]
     np.copyto(scores, candidates.scores)
     # Levels of popularity stay: where there is none is for the features to say.
@@ -29,4 +35,5 @@ def features_of(candidates: Candidates, signals: Signals, counts: Float64s) -> F
     said[said == NOTHING] = 0.0
     among = candidates.usual
     signals.write(candidates.ordinals, scores[SOURCES.index("rules")], table[sources:], among)
-    return feature_matrix(candidates.ranks, table, counts, depth(signals.history), among)
+    features = feature_matrix(candidates.ranks, table, counts, depth(signals.history), among)
+    return np.ascontiguousarray(features[:, :columns])

@@ -13,10 +13,11 @@ from services.common.runs import distinct
 
 _TOUCHED_FLOOR = 64
 _TOUCHED_SHARE = 32
-_LEVEL = 2 * PLACES
-_COUNT = _LEVEL + 1
-COLUMNS = _COUNT + 1
-"""Of a row: a level for each place, the level of all, the count. Two lines of a cache together."""
+LEVEL = 2 * PLACES
+COUNT = LEVEL + 1
+TREND = COUNT + 1
+COLUMNS = TREND + 1
+"""Of a row: a level for each place, the level of all, the count, and the level that fades fast."""
 
 
 class Popularity:
@@ -44,14 +45,14 @@ class Popularity:
         """Make room for ordinals below `size`; new ones have no popularity."""
         held = self.table.shape[0]
         self.table = grown(self.table, size, -np.inf)
-        self.table[held:, _COUNT] = 0.0
+        self.table[held:, COUNT] = 0.0
         self.is_touched = grown(self.is_touched, size, 0)
         self._size = max(size, self._size)
 
     def assign(self, rows: Ordinals, levels: Float64s, counts: Float64s) -> None:
         """Set levels and counts of ordinals [n]."""
-        self.table[rows, _LEVEL] = levels
-        self.table[rows, _COUNT] = counts
+        self.table[rows, LEVEL] = levels
+        self.table[rows, COUNT] = counts
         fresh = distinct(rows[~self.is_touched[rows]])
         if fresh.size:
             self.is_touched[fresh] = True
@@ -61,19 +62,28 @@ class Popularity:
         """Set levels at places [n] of ordinals [n]."""
         self.table[rows, places] = levels
 
+    def assign_trends(self, rows: Ordinals, levels: Float64s) -> None:
+        """Set levels of what is popular just now, of ordinals [n]."""
+        self.table[rows, TREND] = levels
+
     def places(self, ordinals: Ordinals) -> Float64s:
         """Return what is popular where, [n, 2 * PLACES]: see ContextPopularity; -inf: never."""
-        places: Float64s = self.table[ordinals, :_LEVEL]
+        places: Float64s = self.table[ordinals, :LEVEL]
         return places
+
+    def trends(self, ordinals: Ordinals) -> Float64s:
+        """Return levels of what is popular just now; -inf: never."""
+        trends: Float64s = self.table[ordinals, TREND]
+        return trends
 
     def counts(self, ordinals: Ordinals) -> Float64s:
         """Return how many positive events items had, undecayed."""
-        counts: Float64s = self.table[ordinals, _COUNT]
+        counts: Float64s = self.table[ordinals, COUNT]
         return counts
 
     def levels(self, ordinals: Ordinals, now: float) -> Float64s:
         """Return log2 of the decayed sums at `now` (unix seconds); -inf for never popular."""
-        levels: Float64s = self.table[ordinals, _LEVEL] - now / self.half_life_seconds
+        levels: Float64s = self.table[ordinals, LEVEL] - now / self.half_life_seconds
         return levels
 
     def top(self, eligible: Bools, count: int) -> Ordinals:
@@ -86,7 +96,7 @@ class Popularity:
         untouched = eligible.copy()
         untouched[touched] = False
         found = np.concatenate([self._first(untouched, count), touched[eligible[touched]]])
-        levels = self.table[found, _LEVEL]
+        levels = self.table[found, LEVEL]
         order = np.lexsort((found, -levels))[:count]
         best: Ordinals = found[order[levels[order] > -np.inf]]
         return best
@@ -107,7 +117,7 @@ class Popularity:
         """Sort all items when many levels changed."""
         if self.touched.size <= _TOUCHED_FLOOR + self._size // _TOUCHED_SHARE:
             return
-        levels = self.table[: self._size, _LEVEL]
+        levels = self.table[: self._size, LEVEL]
         ever = np.flatnonzero(levels > -np.inf)
         # Ordinals ascend, and the sort is stable, so equal levels stay in order of ordinal.
         self.order = ever[np.argsort(-levels[ever], kind="stable")]

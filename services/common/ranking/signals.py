@@ -49,14 +49,15 @@ class Signals:
     def write(
         self, ordinals: Ordinals, rule_scores: Float64s, into: Float64s, among: Bools | None = None
     ) -> None:
-        """Write scores of candidates into `into` [SIGNALS, n]; rule_scores [n] >= 0.
+        """Write scores of candidates into `into` [all signals, n], later ones last.
 
-        `among` as in candidate_features.
+        rule_scores [n] >= 0. `among` as in candidate_features.
         """
         into[0] = relative_log(rule_scores, among)
         into[1] = relative_log(self._rules.scores_of_last(ordinals), among)
         self._write_popular(ordinals, into[2:5])
         self._write_own(ordinals, into[5:7])
+        into[7] = self._popularity.trends(ordinals)
 
     def _write_popular(self, ordinals: Ordinals, into: Float64s) -> None:
         """Write position, session and recent."""

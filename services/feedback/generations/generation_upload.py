@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
-from services.common.candidate_features import COLUMNS
+from services.common.candidate_features import COLUMNS, OLDEST_COLUMNS, are_first_columns
 from services.common.onnx_model import INPUTS, ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
 from services.feedback.generations.model_trial import trial_fault, vectors_trial_fault
@@ -135,14 +135,17 @@ def _check_manifest(checks: Checks, manifest: generation_pb2.GenerationManifest)
 
 def _features_fault(names: Sequence[str]) -> str | None:
     """Return where names of features differ from the columns that rankers make, or None."""
-    if tuple(names) == COLUMNS:
+    if are_first_columns(names):
         return None
-    if len(names) == len(COLUMNS):
-        index = next(k for k, column in enumerate(COLUMNS) if names[k] != column)
+    if OLDEST_COLUMNS <= len(names) <= len(COLUMNS):
+        index = next(k for k, name in enumerate(names) if name != COLUMNS[k])
         wrong = f"{names[index][:40]!r} stands where they have {COLUMNS[index]!r}"
     else:
         wrong = f"there are {len(names)}"
-    return f"must be the {len(COLUMNS)} columns that rankers make, in their order: {wrong}"
+    return (
+        f"must be the {len(COLUMNS)} columns that rankers make, in their order, or at least the "
+        f"first {OLDEST_COLUMNS}: {wrong}"
+    )
 
 
 def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) -> None:

@@ -37,7 +37,7 @@ class CompiledSlates:
         # Memory of the slate before is warm.
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
         self._eligible: Bools = np.empty(0, np.bool_)
-        self._features = np.zeros((_ROOM, len(FEATURES)), np.float32)
+        self._features = np.zeros(_ROOM * len(FEATURES), np.float32)
         self._scored: Float32s = np.empty((_ROOM, 1), np.float32)
 
     def recommend(
@@ -113,7 +113,8 @@ class CompiledSlates:
             now / popularity.half_life_seconds,
             self._ordinals,
         )
-        features = self._features[:candidates]
+        columns = len(generation.scorer.features)
+        features = self._features[: candidates * columns].reshape(candidates, columns)
         if vector is None:
             draft.features(None, None, popularity.table, features)
         else:
@@ -121,7 +122,7 @@ class CompiledSlates:
             draft.features(dots, held, popularity.table, features)
         head = replica.head
         learned = head is not None and head.generation_id == generation.generation_id
-        slots, items, finite, columns = draft.finish(
+        slots, items, finite, shown = draft.finish(
             self._scores(generation.scorer, features),
             self._weights_of(generation, overrides),
             head.parameters if head is not None and learned else None,
@@ -137,7 +138,7 @@ class CompiledSlates:
             degradations.append(Degradation.VECTOR_OF_OTHER_GENERATION)
         if not finite:
             degradations.append(Degradation.SCORER_NOT_FINITE)
-        return EncodedSlate(slots, items, drops, tuple(degradations), columns or b"")
+        return EncodedSlate(slots, items, drops, tuple(degradations), shown or b"")
 
     def _scores(self, scorer: Scorer, features: Float32s) -> Float32s:
         """As `scores_or_nan`; a matrix is multiplied here, a tenth of what it takes the runtime."""

@@ -190,7 +190,7 @@ def _score(
 ) -> _Scored:
     """Return scores: outcomes by weight."""
     counts = replica.popularity.counts(candidates.ordinals)
-    features = features_of(candidates, view.signals, counts)
+    features = features_of(candidates, view.signals, counts, len(generation.scorer.features))
     raw = scores_or_nan(generation.scorer, features)
     head = replica.head
     if head is not None and head.generation_id != generation.generation_id:

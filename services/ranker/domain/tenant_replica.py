@@ -142,6 +142,9 @@ class TenantReplica:
         if changes.context_popularity is not None:
             there = changes.context_popularity
             self.popularity.assign_places(ordinals[there.items], there.places, there.levels)
+        if changes.trends is not None:
+            fast = changes.trends
+            self.popularity.assign_trends(ordinals[fast.items], fast.levels)
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)

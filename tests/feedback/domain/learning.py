@@ -195,7 +195,7 @@ def bits(states: States) -> dict[str, Any]:
         arrays = [
             items.exists[:count],
             state.rules.cols[:count], state.rules.vals[:count],
-            state.levels[:count], state.counts[:count], state.popular.table[:count],
+            state.popular.table[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
             users.sequences(people), *state.influence.contents(people),
         ]  # fmt: skip

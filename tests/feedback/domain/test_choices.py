@@ -64,7 +64,8 @@ def view_of(replica: SystemReplica, event: Event, allow_seen: bool) -> dict[str,
     eligible, _ = eligible_items(tenant, user, ItemFilter(allow_seen=allow_seen), now)
     view = ranker_slate._view_of(tenant, generation, user, now)
     found = gather(view.sources, eligible, POOL, 1)
-    features = features_of(found, view.signals, tenant.popularity.counts(found.ordinals))
+    counts = tenant.popularity.counts(found.ordinals)
+    features = features_of(found, view.signals, counts, len(COLUMNS))
     ids = [tenant.catalogue.item_id(ordinal) for ordinal in found.ordinals.tolist()]
     return dict(zip(ids, features, strict=True))
 

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from services.common.history_context import PLACES, place, session_items
 from services.feedback.learner.model.context_popularity import (
-    COLUMNS,
     ContextConfig,
     add_in_contexts,
-    empty_contexts,
 )
 from services.feedback.learner.model.user_table import Histories
 
+COLUMNS = 2 * PLACES
 LENGTH = 6
 HALF_LIFE = 5.0
 _event = st.tuples(
@@ -48,7 +47,8 @@ def test_places_are_as_named(items: int) -> None:
 @given(st.lists(st.lists(_event, max_size=5), max_size=4))
 def test_levels_are_faded_sums(steps: list[list[tuple[int, float, list[int]]]]) -> None:
     now_us = 10**15
-    levels = empty_contexts(4)
+    # Wider than it need be: as a table that holds more has it.
+    levels = np.full((4, COLUMNS + 3), -np.inf)
     sums: dict[tuple[int, int], float] = defaultdict(float)
     clock = 0
     for step in steps:
@@ -69,7 +69,7 @@ def test_levels_are_faded_sums(steps: list[list[tuple[int, float, list[int]]]]) 
             np.full(len(step), now_us),
             ContextConfig(HALF_LIFE),
         )
-        levels[np.divmod(cells, COLUMNS)] = new
+        levels[np.divmod(cells, COLUMNS + 3)] = new
         for item, weight, gaps in step:
             if weight > 0:
                 clock += 1

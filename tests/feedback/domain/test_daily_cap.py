@@ -103,8 +103,7 @@ def _shared(state: TenantState) -> list[list[float]]:
     return [
         # How many are encoded together shows in their last bits.
         state.space.vectors[:8].round(5).tolist(),
-        state.counts[:8].tolist(), state.levels[:8].tolist(),
-        state.places[:8].tolist(), rules.cols[:8].tolist(), rules.vals[:8].tolist(),
+        state.popular.table[:8].tolist(), rules.cols[:8].tolist(), rules.vals[:8].tolist(),
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from services.common.candidate_features import SIGNALS
+from services.common.candidate_features import LATER_SIGNALS, SIGNALS
 from services.common.history_context import PLACES
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
@@ -31,9 +31,10 @@ def signals(popular: Popularity, latest: list[int], times: list[float]) -> dict[
     rules.grow(SIZE)
     items, seconds = np.array(latest, np.int64), np.array(times)
     source = RuleSource(rules, popular, items, seconds)
-    table = np.full((len(SIGNALS), SIZE), np.nan)
+    names = (*SIGNALS, *LATER_SIGNALS)
+    table = np.full((len(names), SIZE), np.nan)
     Signals(popular, source, items, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
-    return dict(zip(SIGNALS, table, strict=True))
+    return dict(zip(names, table, strict=True))
 
 
 def test_popular_is_what_others_did_at_the_same_place() -> None:
@@ -59,4 +60,11 @@ def test_own_items_count_how_often_and_how_lately() -> None:
 
 def test_nobody_did_anything() -> None:
     found = signals(popularity({}), [], [])
+    assert np.isneginf(found.pop("trend")).all()
     assert all(not values.any() for values in found.values())
+
+
+def test_what_is_popular_just_now_is_told_apart() -> None:
+    popular = popularity({(0, 0): 3.0})
+    popular.assign_trends(np.array([1, 2]), np.array([7.0, 8.5]))
+    assert signals(popular, [], [])["trend"].tolist() == [-math.inf, 7.0, 8.5, -math.inf]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.features import FEATURES
 from services.common.ranking.recent import RECENT
 from services.feed.parameters import CatalogueChanges
 from services.ranker.domain.degradation import Degradation
@@ -356,6 +357,7 @@ def test_scores_that_are_not_numbers_come_last_and_are_said() -> None:
 
 
 class _Odd:
+    features = FEATURES
     outcomes = ("positive",)
 
     def scores(self, features: np.ndarray) -> np.ndarray:

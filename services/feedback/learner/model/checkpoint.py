@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.common.ranking.popularity import LEVEL, TREND
 from services.feed.parameters import (
     Ints,
     PlaceCells,
     PopularityRows,
     RuleCells,
+    TrendRows,
     VectorRollback,
     VectorRows,
 )
@@ -87,8 +89,10 @@ def _items(state: TenantState) -> Iterator[Changes]:
         sources, places = rows[slots[:, 0]], slots[:, 1].astype(np.int64)
         targets = state.rules.cols[sources, places].astype(np.int64)
         popular = rows[np.isfinite(state.levels[rows])]
-        held = np.argwhere(np.isfinite(state.places[rows]))
+        table = state.popular.table
+        held = np.argwhere(np.isfinite(table[rows, :LEVEL]))
         placed, at = rows[held[:, 0]], held[:, 1]
+        trending = rows[np.isfinite(table[rows, TREND])]
         dictionary = ItemDictionary(state.items, [rows, targets])
         yield Changes(
             state.tenant,
@@ -103,7 +107,8 @@ def _items(state: TenantState) -> Iterator[Changes]:
             popularity=PopularityRows(
                 dictionary.indices(popular), state.levels[popular], state.counts[popular]
             ),
-            context_popularity=PlaceCells(dictionary.indices(placed), at, state.places[placed, at]),
+            context_popularity=PlaceCells(dictionary.indices(placed), at, table[placed, at]),
+            trends=TrendRows(dictionary.indices(trending), table[trending, TREND]),
         )
 
 

@@ -14,20 +14,16 @@ from services.feed.parameters import Doubles, Floats, Ints
 from services.feedback.learner.model.popularity import PopularityConfig, add_events
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
-COLUMNS = 2 * PLACES
-"""First the places in the history, then those in the session."""
-
 
 @dataclass(frozen=True, slots=True)
 class ContextConfig:
-    """half_life_events: events of the tenant after which an event counts half, > 0."""
+    """half_life_events: events of the tenant after which an event counts half at its place.
+
+    trend_events: those after which it counts half for what is popular just now. Both > 0.
+    """
 
     half_life_events: float = 8_000.0
-
-
-def empty_contexts(n_items: int) -> Doubles:
-    """Levels [n_items, COLUMNS] of items without events: minus infinity."""
-    return np.full((n_items, COLUMNS), -np.inf, np.float64)
+    trend_events: float = 500.0
 
 
 def add_in_contexts(
@@ -41,9 +37,10 @@ def add_in_contexts(
 ) -> tuple[Ints, Doubles]:
     """New levels of the cells that a batch touches; ``levels`` itself is left as it is.
 
-    levels: [N, COLUMNS]. events_before: of positive weight, before the batch. items, weights,
+    levels: [N, width], the first places in the history, then those in the session; width is at
+    least their number. events_before: of positive weight, before the batch. items, weights,
     times_us: [n]; before: histories just before each. Events of weight <= 0 count nothing.
-    Returns (cells ascending, item * COLUMNS + place, and their levels).
+    Returns (cells ascending, item * width + place, and their levels).
     """
     held = before.items != NO_ITEM
     counts = np.empty((items.size, 2), np.int64)
@@ -51,7 +48,7 @@ def add_in_contexts(
     counts[:, 1] = session_items(before.times_us, held, times_us)
     cells = place(counts)
     cells[:, 1] += PLACES
-    cells += (items * COLUMNS)[:, np.newaxis]
+    cells += (items * levels.shape[1])[:, np.newaxis]
     clock = events_before + (weights > 0).cumsum()
     return add_events(
         levels.ravel(),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.common.ranking.popularity import COLUMNS, TREND
 from services.feed.parameters import (
     Doubles,
     Flags,
@@ -14,15 +15,16 @@ from services.feed.parameters import (
     PlaceCells,
     PopularityRows,
     RuleCells,
+    TrendRows,
     VectorRows,
 )
 from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.choices.step import choice_step
-from services.feedback.learner.model.context_popularity import COLUMNS, add_in_contexts
+from services.feedback.learner.model.context_popularity import add_in_contexts
 from services.feedback.learner.model.entries import LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.item_step import POOL, bpr_step, draw_negatives
-from services.feedback.learner.model.popularity import add_counts, add_events
+from services.feedback.learner.model.popularity import PopularityConfig, add_counts, add_events
 from services.feedback.learner.model.space_comparisons import Compared, compare
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import EventRows, record_events
@@ -105,6 +107,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         )
     if popular.rows.size:
         changes.popularity = PopularityRows(dictionary.column(2), popular.levels, popular.counts)
+        changes.trends = TrendRows(dictionary.column(2), popular.trends)
         changes.context_popularity = PlaceCells(
             dictionary.column(3), popular.places.places, popular.places.levels
         )
@@ -165,37 +168,48 @@ def _item_vectors(
 
 
 class _Popular(NamedTuple):
-    """What events made of popularity: rows of items with levels and counts, and cells of places."""
+    """What events made of popularity: rows of items with levels, counts and trends, and cells of
+    places.
+    """
 
     rows: Ints
     levels: Doubles
     counts: Doubles
+    trends: Doubles
     places: PlaceCells
 
 
 def _learn_popularity(state: TenantState, known: _Known) -> _Popular:
     """Return what changed, by ordinal."""
-    rows, levels, counts, cells, place_levels = _counted(state, known)
+    rows, levels, counts, trends, cells, place_levels = _counted(state, known)
     state.set_popular(rows, levels, counts)
+    state.popular.assign_trends(rows, trends)
     items, places = np.divmod(cells, COLUMNS)
-    state.set_places(items, places, place_levels)
-    return _Popular(rows, levels, counts, PlaceCells(items, places, place_levels))
+    state.popular.assign_places(items, places, place_levels)
+    return _Popular(rows, levels, counts, trends, PlaceCells(items, places, place_levels))
 
 
-def _counted(state: TenantState, known: _Known) -> tuple[Ints, Doubles, Doubles, Ints, Doubles]:
+def _counted(
+    state: TenantState, known: _Known
+) -> tuple[Ints, Doubles, Doubles, Doubles, Ints, Doubles]:
     config, core = state.config, state.config.core
+    table = state.popular.table
     if core is not None:
         return core.count_events(
-            state.levels, state.counts, state.places, state.events, known.items, known.weights,
-            known.times_us, known.before.items, known.before.times_us,
-            config.popularity.half_life_s, config.places.half_life_events,
+            table, state.events, known.items, known.weights, known.times_us, known.before.items,
+            known.before.times_us, config.popularity.half_life_s, config.places.half_life_events,
+            config.places.trend_events,
         )  # fmt: skip
     rows, levels = add_events(
         state.levels, known.items, known.times_us / 1e6, known.weights, config.popularity
     )
     _, counts = add_counts(state.counts, known.items, known.weights)
     cells, place_levels = add_in_contexts(
-        state.places, state.events, known.items, known.weights, known.before, known.times_us,
+        table, state.events, known.items, known.weights, known.before, known.times_us,
         config.places,
     )  # fmt: skip
-    return rows, levels, counts, cells, place_levels
+    _, trends = add_events(
+        table[:, TREND], known.items, state.events + (known.weights > 0).cumsum(), known.weights,
+        PopularityConfig(config.places.trend_events),
+    )  # fmt: skip
+    return rows, levels, counts, trends, cells, place_levels

@@ -72,7 +72,9 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         state.set_popular(rows, changes.popularity.levels, changes.popularity.counts)
     if changes.context_popularity is not None:
         cells = changes.context_popularity
-        state.set_places(ordinals[cells.items], cells.places, cells.levels)
+        state.popular.assign_places(ordinals[cells.items], cells.places, cells.levels)
+    if changes.trends is not None:
+        state.popular.assign_trends(ordinals[changes.trends.items], changes.trends.levels)
     if changes.slates is not None:
         state.slates.fold(changes.slates)
     if changes.recent is not None:

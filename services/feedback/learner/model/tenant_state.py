@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.common.compiled_core import CompiledCore
-from services.common.ranking.popularity import Popularity
+from services.common.ranking.popularity import COUNT, LEVEL, Popularity
 from services.common.ranking.scorer import Scorer
 from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import CandidateMaker
-from services.feedback.learner.model.context_popularity import ContextConfig, empty_contexts
+from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import GenerationActivated
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
-from services.feedback.learner.model.popularity import PopularityConfig, empty_levels
+from services.feedback.learner.model.popularity import PopularityConfig
 from services.feedback.learner.model.progressive_validation import ComparisonConfig
 from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
 from services.feedback.learner.model.shown_step import ShownStepConfig
@@ -73,10 +73,7 @@ class TenantState:
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules, config.core)
-        self.levels: Doubles = empty_levels(self.items.capacity)
-        self.counts: Doubles = np.zeros(self.items.capacity, np.float64)
         self.events = 0.0
-        self.places: Doubles = empty_contexts(self.items.capacity)
         self.popular = Popularity(config.popularity.half_life_s)
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
@@ -89,6 +86,18 @@ class TenantState:
     def space(self) -> VectorSpace:
         """The vectors that serve."""
         return self.spaces[self.active]
+
+    @property
+    def levels(self) -> Doubles:
+        """Popularity of items by ordinal, see popularity.py: a view."""
+        levels: Doubles = self.popular.table[:, LEVEL]
+        return levels
+
+    @property
+    def counts(self) -> Doubles:
+        """Events of positive weight of items by ordinal: a view."""
+        counts: Doubles = self.popular.table[:, COUNT]
+        return counts
 
     @property
     def scorer(self) -> Scorer | None:
@@ -145,21 +154,12 @@ class TenantState:
         self.touched.difference_update(rows.tolist())
         return rows
 
-    def set_counts(self, rows: Ints, counts: Doubles) -> None:
-        """Replace counts [n] of distinct items, and keep up their sum: exact, they are whole."""
-        self.events += float((counts - self.counts[rows]).sum())
-        self.counts[rows] = counts
-
     def set_popular(self, rows: Ints, levels: Doubles, counts: Doubles) -> None:
-        """Replace levels and counts [n] of distinct items."""
-        self.levels[rows] = levels
-        self.set_counts(rows, counts)
+        """Replace levels and counts [n] of distinct items, and keep up the sum of counts: exact,
+        they are whole.
+        """
+        self.events += float((counts - self.counts[rows]).sum())
         self.popular.assign(rows, levels, counts)
-
-    def set_places(self, rows: Ints, places: Ints, levels: Doubles) -> None:
-        """Replace levels [n] of items at places."""
-        self.places[rows, places] = levels
-        self.popular.assign_places(rows, places, levels)
 
     def built_spaces(self) -> list[VectorSpace]:
         """Return the spaces that events are folded into, the one that serves first."""
@@ -172,9 +172,5 @@ class TenantState:
         self.rules.grow(capacity)
         for space in self.spaces.values():
             space.grow(capacity)
-        more = capacity - self.levels.shape[0]
-        if more > 0:
-            self.levels = np.concatenate([self.levels, empty_levels(more)])
-            self.counts = np.concatenate([self.counts, np.zeros(more, np.float64)])
-            self.places = np.concatenate([self.places, empty_contexts(more)])
+        if capacity > self.popular.size:
             self.popular.grow(capacity)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.common.candidate_features import COLUMNS
+from services.common.candidate_features import COLUMNS, OLDEST_COLUMNS
 from services.common.compiled_loops import CompiledLoops
 from services.common.ranking.scorer import Scorer, UnusableScorerError
 from services.feed.parameters import Doubles, Flags, Floats, Ints
@@ -142,9 +142,10 @@ def _scorer_of(generation: GenerationActivated) -> Scorer | None:
     """Return its scorer; None without one, and where it takes other features than there are or
     cannot be used: it has been tried when it was uploaded, and who serves says what it does.
     """
-    if not generation.scorer or generation.columns != len(COLUMNS):
+    features = COLUMNS[: generation.columns]
+    if not generation.scorer or not OLDEST_COLUMNS <= generation.columns <= len(COLUMNS):
         return None
     try:
-        return Scorer(generation.scorer, COLUMNS, [one.name for one in generation.outcomes])
+        return Scorer(generation.scorer, features, [one.name for one in generation.outcomes])
     except UnusableScorerError:
         return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
-from services.common.candidate_features import COLUMNS
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.candidates import POOL, gather
 from services.common.ranking.features import features_of
@@ -62,13 +61,14 @@ class CandidateMaker:
         recent: np.ndarray,
         eligible: Bools,
         now: float,
+        columns: int,
     ) -> tuple[Ordinals, Float32s]:
-        """Return ordinals [n], ascending, and features [n, len(COLUMNS)] of a user's candidates.
+        """Return ordinals [n], ascending, and features [n, columns] of a user's candidates.
 
         user: vector, None without one. recent: of RECENT. eligible: mask [rows]. now: unix seconds.
         """
         if self.core is None:
-            return self._by_numpy(rules, popularity, vectors, user, recent, eligible, now)
+            return self._by_numpy(rules, popularity, vectors, user, recent, eligible, now, columns)
         if self._draft is None:
             self._draft = self.core.SlateDraft()
         draft = self._draft
@@ -80,7 +80,7 @@ class CandidateMaker:
             now / popularity.half_life_seconds, self._ordinals,
         )  # fmt: skip
         ordinals = self._ordinals[:count].copy()
-        features = np.empty((count, len(COLUMNS)), np.float32)
+        features = np.empty((count, columns), np.float32)
         dots = None if user is None else vectors.dots(user, ordinals)
         held = None if user is None else vectors.there
         draft.features(dots, held, popularity.table, features)  # type: ignore[attr-defined]
@@ -95,6 +95,7 @@ class CandidateMaker:
         recent: np.ndarray,
         eligible: Bools,
         now: float,
+        columns: int,
     ) -> tuple[Ordinals, Float32s]:
         positive = recent[recent["weight"] > 0][::-1]
         items, times = positive["item"], positive["time"]
@@ -103,4 +104,4 @@ class CandidateMaker:
         candidates = gather(sources, eligible, POOL, 1)
         signals = Signals(popularity, followed, items, times, now)
         counts = popularity.counts(candidates.ordinals)
-        return candidates.ordinals, features_of(candidates, signals, counts)
+        return candidates.ordinals, features_of(candidates, signals, counts, columns)

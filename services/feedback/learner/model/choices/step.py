@@ -86,11 +86,12 @@ def _choice_of(
         _recent(past),
         eligible,
         time_us / 1e6,
+        len(scorer.features),
     )
     place = int(ordinals.searchsorted(item))
     if ordinals.size < 2 or place == ordinals.size or ordinals[place] != item:
         return None
-    moves: Flags = np.equal(_OF_OWN, item in had)
+    moves: Flags = np.equal(_OF_OWN[: len(scorer.features)], item in had)
     return Choice(features, scores_or_nan(scorer, features), place, moves)
 
 

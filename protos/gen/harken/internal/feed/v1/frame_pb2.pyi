@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "trends", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class TenantChanges(_message.Message):
     POPULARITY_FIELD_NUMBER: _ClassVar[int]
     LEARNER_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_POPULARITY_FIELD_NUMBER: _ClassVar[int]
+    TRENDS_FIELD_NUMBER: _ClassVar[int]
     STAGED_FIELD_NUMBER: _ClassVar[int]
     RETIRED_GENERATION_IDS_FIELD_NUMBER: _ClassVar[int]
     OTHER_ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +73,7 @@ class TenantChanges(_message.Message):
     popularity: Popularity
     learner: LearnerState
     context_popularity: ContextPopularity
+    trends: Trends
     staged: _generation_pb2.GenerationManifest
     retired_generation_ids: _containers.RepeatedScalarFieldContainer[str]
     other_item_vectors: _containers.RepeatedCompositeFieldContainer[ItemVectors]
@@ -79,7 +81,7 @@ class TenantChanges(_message.Message):
     head: ScorerHead
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
     users: LearnedUserVectors
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., trends: _Optional[_Union[Trends, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
 
 class EncoderFactor(_message.Message):
     __slots__ = ("generation_id", "factor")
@@ -162,6 +164,14 @@ class ContextPopularity(_message.Message):
     places: _containers.RepeatedScalarFieldContainer[int]
     levels: bytes
     def __init__(self, items: _Optional[_Iterable[int]] = ..., places: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ...) -> None: ...
+
+class Trends(_message.Message):
+    __slots__ = ("items", "levels")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedScalarFieldContainer[int]
+    levels: bytes
+    def __init__(self, items: _Optional[_Iterable[int]] = ..., levels: _Optional[bytes] = ...) -> None: ...
 
 class LearnedUserVectors(_message.Message):
     __slots__ = ("user_keys", "generation_id", "vectors")
