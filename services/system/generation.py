@@ -14,6 +14,7 @@ from services.feedback.generations.domain.bootstrap_models import (
     bootstrap_activation,
     prior_scorer,
 )
+from services.feedback.generations.outcome_conversion import outcome_definitions
 from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationStaged,
@@ -79,7 +80,7 @@ def trained_generation(
     """
     if tuple(manifest.scorer_features) != tuple(FEATURES):
         raise ValueError(f"{manifest.generation_id} wants other features than this version makes")
-    outcomes = tuple(_outcome(one) for one in manifest.outcomes)
+    outcomes = outcome_definitions(manifest.outcomes)
     activation = GenerationActivated(
         generation_id=manifest.generation_id,
         manifest=manifest.SerializeToString(),
@@ -115,11 +116,6 @@ def _ranker_side(
         activation.encoder,
         tuple(weights),
     )
-
-
-def _outcome(outcome: pb.Outcome) -> OutcomeDefinition:
-    least = outcome.min_value if outcome.HasField("min_value") else None
-    return OutcomeDefinition(outcome.name, frozenset(outcome.event_types), least, outcome.weight)
 
 
 def _vectors(content: bytes, dimension: int) -> TrainedVectors:

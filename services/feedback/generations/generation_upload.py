@@ -18,6 +18,10 @@ _MAX_CHUNK_BYTES = 1024 * 1024
 _MAX_MANIFEST_BYTES = 256 * 1024
 _MAX_MODEL_BYTES = 64 * 1024 * 1024
 _MAX_WEIGHT = 1000
+_DAY_US = 86_400_000_000
+_LEAST_AFTER_US = 60_000_000
+_MOST_AFTER_US = 29 * _DAY_US
+_MOST_UNTIL_US = 30 * _DAY_US
 _MAX_BUCKETS = 65536
 _MAX_NORM = 1000.0
 _LEAST_RIDGE = 0.9999e-9
@@ -161,6 +165,16 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
             checks.fail(f"{field}.min_value", "must be finite")
         if not abs(one.weight) <= _MAX_WEIGHT:
             checks.fail(f"{field}.weight", f"must be -{_MAX_WEIGHT} to {_MAX_WEIGHT}")
+        if one.HasField("return_window"):
+            _check_return_window(checks, f"{field}.return_window", one.return_window)
+
+
+def _check_return_window(checks: Checks, field: str, window: generation_pb2.ReturnWindow) -> None:
+    after, until = window.after.ToMicroseconds(), window.until.ToMicroseconds()
+    if not _LEAST_AFTER_US <= after <= _MOST_AFTER_US:
+        checks.fail(f"{field}.after", "must be 1 minute to 29 days")
+    if not after < until <= _MOST_UNTIL_US:
+        checks.fail(f"{field}.until", "must be above after, and at most 30 days")
 
 
 async def _file_fault(

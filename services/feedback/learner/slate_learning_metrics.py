@@ -11,7 +11,8 @@ from services.feedback.learner.model.slate_learning import SlateChanges, SlateLe
 _LABELS = ("tenant", "surface", "outcome")
 _COUNTED = (
     "slate", "settled", "joined", "late", "early", "foreign", "unknown_slate", "duplicate",
-    "evicted", "too_late", "too_many_of_user",
+    "evicted", "too_late", "too_many_of_user", "awaited", "returned", "return_known",
+    "return_refused", "return_gave_way",
 )  # fmt: skip
 
 
@@ -63,6 +64,14 @@ class SlateLearningMetrics:
                 "Bytes of the slates within the attribution window.",
             ),
             _of_tenant(
+                registry, "harken_joiner_awaited",
+                "Slates that wait for whether their user comes back.",
+            ),
+            _of_tenant(
+                registry, "harken_joiner_awaited_bytes",
+                "Bytes of the slates that wait for whether their user comes back.",
+            ),
+            _of_tenant(
                 registry, "harken_order_choices",
                 "Events that the order of slates was learned from.",
             ),
@@ -104,7 +113,8 @@ class SlateLearningMetrics:
         if bound is None:
             bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._of_tenants]
         figures = (
-            len(joiner), joiner.held_bytes, choices.choices, choices.advantage,
+            len(joiner), joiner.held_bytes, len(joiner.returns), joiner.returns.held_bytes,
+            choices.choices, choices.advantage,
             float(choices.serves),
         )  # fmt: skip
         for gauge, value in zip(bound, figures, strict=True):

@@ -11,18 +11,18 @@ from services.feedback.learner.model.attribution_joiner import (
     AttributionJoiner,
     Joined,
     JoinerItem,
-    PendingSlate,
 )
 from services.feedback.learner.model.calibration import Calibration, CalibrationConfig
+from services.feedback.learner.model.pending_slate import PendingSlate
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
-from tests.feedback.domain.slates import GENERATION, OUTCOMES, clicked, shown
+from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 ITEMS = ("a", "b", "c", "d", "e")
 COLUMNS = 3
 
 
 def head(**fields: float) -> ScorerHead:
-    return ScorerHead(GENERATION, OUTCOMES.names, COLUMNS, HeadConfig(**fields))
+    return ScorerHead(OUTCOMES, COLUMNS, HeadConfig(**fields))
 
 
 def settled(
@@ -165,7 +165,7 @@ def test_calibration_is_the_binned_error() -> None:
     calibration = Calibration(CalibrationConfig(half_life=1e12))
     chance = np.random.default_rng(2)
     slates = settled(chance, 40, [["a"] if n % 3 else [] for n in range(40)])
-    keys = calibration.add(OUTCOMES.names, slates, Joined().late)
+    keys = calibration.add(OUTCOMES, slates, Joined().late)
     assert keys == [("", "click"), ("", "buy")]
     predicted = np.concatenate([one.slate.probabilities[:, 0] for one in slates])
     actual = np.concatenate([one.labels[:, 0] for one in slates])

@@ -6,26 +6,47 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.feedback.learner.model.attribution_joiner import Labels
-from services.feedback.learner.model.impression import SlateEvent
+from services.feedback.learner.model.impression import SlateEvent, Visit
+from services.feedback.learner.model.pending_slate import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnWindow:
+    """When a user counts as having come back: from `after_us` to before `until_us` microseconds
+    after the slate was logged, 0 < after_us < until_us.
+    """
+
+    after_us: int
+    until_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDefinition:
-    """An outcome: events of these types; with `min_value`, only those with at least this value."""
+    """An outcome: events of these types; with `min_value`, only those with at least this value.
+
+    returns: makes it a delayed outcome, that the user took the item and then came back with such
+    an event, whatever it is of; without types, with any.
+    """
 
     name: str
     event_types: frozenset[str]
     min_value: float | None = None
     weight: float = 0.0
+    returns: ReturnWindow | None = None
 
     def matches(self, event: SlateEvent) -> bool:
-        """Return whether an event is this outcome."""
-        if event.type not in self.event_types:
-            return False
+        """Return whether an event is this outcome; no event by itself is a delayed one."""
+        return self.returns is None and event.type in self.event_types and self._enough(event.value)
+
+    def is_return(self, visit: Visit) -> bool:
+        """Return whether a user comes back with this event, if it is in time."""
+        known = not self.event_types or visit.type in self.event_types
+        return known and self._enough(visit.value)
+
+    def _enough(self, value: float) -> bool:
         if self.min_value is None:
             return True
-        return not math.isnan(event.value) and event.value >= self.min_value
+        return not math.isnan(value) and value >= self.min_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +60,11 @@ class GenerationOutcomes:
     def names(self) -> tuple[str, ...]:
         """Names of the outcomes."""
         return tuple(one.name for one in self.definitions)
+
+    @property
+    def delayed(self) -> Labels:
+        """Which of the outcomes [outcomes] are delayed."""
+        return np.array([one.returns is not None for one in self.definitions], np.bool_)
 
     def labels_of(self, event: SlateEvent) -> Labels:
         """Return which outcomes [outcomes] an event is."""
