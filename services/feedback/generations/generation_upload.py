@@ -19,7 +19,7 @@ _MAX_MANIFEST_BYTES = 256 * 1024
 _MAX_MODEL_BYTES = 64 * 1024 * 1024
 _MAX_WEIGHT = 1000
 _DAY_US = 86_400_000_000
-_LEAST_AFTER_US = 60_000_000
+_LEAST_AFTER_US = 1_000_000
 _MOST_AFTER_US = 29 * _DAY_US
 _MOST_UNTIL_US = 30 * _DAY_US
 _MAX_BUCKETS = 65536
@@ -172,7 +172,7 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
 def _check_return_window(checks: Checks, field: str, window: generation_pb2.ReturnWindow) -> None:
     after, until = window.after.ToMicroseconds(), window.until.ToMicroseconds()
     if not _LEAST_AFTER_US <= after <= _MOST_AFTER_US:
-        checks.fail(f"{field}.after", "must be 1 minute to 29 days")
+        checks.fail(f"{field}.after", "must be 1 second to 29 days")
     if not after < until <= _MOST_UNTIL_US:
         checks.fail(f"{field}.until", "must be above after, and at most 30 days")
 

@@ -45,7 +45,7 @@ DIMENSION = 8
 TOWER = item_tower(DIMENSION)
 OUTCOMES = (
     OutcomeDefinition("view", frozenset({"view"}), None, 1.0),
-    OutcomeDefinition("return", frozenset(), None, 2.0, ReturnWindow(4_000_000, 30_000_000)),
+    OutcomeDefinition("return", frozenset(), None, 2.0, ReturnWindow(1_000_000, 20_000_000)),
 )
 SCORER = prior_scorer(OUTCOMES)
 FILES: FilesOf = {
@@ -93,7 +93,7 @@ _events = st.builds(
     st.integers(0, 5),
     _items,
     st.sampled_from([1.0, 1.0, 1.0, 0.5, 2.0, 0.0, -1.0]),
-    st.integers(0, 40),
+    st.sampled_from([*range(0, 40, 3), *range(40, 140, 2)]),
     st.sampled_from(["", "", "s1", "s2", "s3"]),
 )  # fmt: skip
 _slates = st.builds(
