@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harken.internal.feed.v1 import frame_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.ranking.scorer import Scorer
 from services.feedback.generations.domain.bootstrap_models import prior_scorer
@@ -20,6 +21,7 @@ from services.feedback.learner.model.attribution_joiner import (
     Joined,
     JoinerItem,
 )
+from services.feedback.learner.model.entries import Event, LogEntry
 from services.feedback.learner.model.impression import Impression, SlateEvent, Visit
 from services.feedback.learner.model.outcome_definition import (
     GenerationOutcomes,
@@ -29,7 +31,14 @@ from services.feedback.learner.model.outcome_definition import (
 from services.feedback.learner.model.pending_slate import PendingSlate
 from services.feedback.learner.model.returns import ReturnsConfig
 from services.feedback.learner.model.scorer_head import DelayedLesson, HeadConfig, ScorerHead
-from services.feedback.learner.model.slate_learning import SlateConfig, SlateLearning
+from services.feedback.learner.model.slate_learning import (
+    JoinerChanges,
+    SlateChanges,
+    SlateConfig,
+    SlateLearning,
+)
+from services.feedback.learner.model.slate_step import joiner_items
+from services.feedback.learner.slate_frames import slates_from_wire, slates_to_wire
 from tests.feedback.domain.slates import GENERATION, clicked, shown
 
 SECOND = 1_000_000
@@ -299,6 +308,66 @@ def test_what_waits_takes_no_more_than_it_is_counted_for() -> None:
     assert 1_000 < len(joiner.returns) < 4_000
     assert joiner.returns.held_bytes <= 8 * 1024 * 1024
     assert taken < joiner.returns.held_bytes < 2 * taken
+
+
+@pytest.mark.parametrize(
+    ("passed_us", "back"),
+    [(10 * SECOND - 1, False), (10 * SECOND, True), (25 * SECOND - 1, True), (25 * SECOND, False)],
+)
+def test_a_window_is_kept_to_the_microsecond_and_a_visit_counts_once(
+    passed_us: int, back: bool
+) -> None:
+    joiner = joiner_of()
+    slate = slate_of("s", b"u:1")
+    taken = clicked("s", "b")
+    joiner.take([JoinerItem(SECOND, slate), JoinerItem(2 * SECOND, taken)], 2 * SECOND, OUTCOMES)
+    # It is told late, when the slate is not: as of an event in a batch.
+    visits = [
+        JoinerItem(24 * SECOND, Visit(b"u:1", kind, float("nan"), SECOND + passed_us))
+        for kind in ("look", "click")
+    ]
+    joined = joiner.take(visits, 24 * SECOND, OUTCOMES)
+    assert joined.mattered == visits[:back]
+    assert joined.counts["returned"] == back
+    assert not joiner.due(26 * SECOND - 1)
+    assert joiner.due(26 * SECOND)
+    [known] = joiner.take([], 26 * SECOND, OUTCOMES).known
+    assert known.labels.tolist() == [False, back, False]
+
+
+def test_events_of_users_that_slates_wait_for_are_visits_at_the_earlier_of_their_times() -> None:
+    joiner = joiner_of()
+    joiner.take([JoinerItem(SECOND, slate_of("s", b"u:1"))], SECOND, OUTCOMES)
+    entries = [
+        LogEntry(number, "a", 50 * SECOND, kind)
+        for number, kind in enumerate(
+            [Event(b"u:1", "x", "play", 4.0, 40 * SECOND, 1.0, "s"),
+             Event(b"u:1", "x", "play", 4.0, 60 * SECOND, 1.0),
+             Event(b"u:2", "x", "play", 4.0, 60 * SECOND, 1.0),
+             slate_of("t", b"u:2"),
+             Event(b"u:2", "x", "look", 4.0, 49 * SECOND, 1.0)]
+        )
+    ]  # fmt: skip
+    items = joiner_items(entries, joiner.returns)
+    assert [item.kind for item in items if isinstance(item.kind, Visit)] == [
+        Visit(b"u:1", "play", 4.0, 40 * SECOND),
+        Visit(b"u:1", "play", 4.0, 50 * SECOND),
+        Visit(b"u:2", "look", 4.0, 49 * SECOND),
+    ]
+    assert [type(item.kind) for item in items] == [SlateEvent, Visit, Visit, Impression, Visit]
+    joiner.returns.expect(OUTCOMES.definitions[:1], keep=True)
+    kinds = [type(item.kind) for item in joiner_items(entries, joiner.returns)]
+    assert kinds == [SlateEvent, Impression]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0, 2.5])
+def test_visits_survive_the_wire(value: float) -> None:
+    item = JoinerItem(7, Visit(b"u:1", "play", value, 5))
+    wire = frame_pb2.TenantChanges()
+    slates_to_wire(SlateChanges(JoinerChanges(9, (item,))), wire)
+    changes = slates_from_wire(wire, {})
+    assert changes is not None
+    assert repr(changes.input) == repr(JoinerChanges(9, (item,)))
 
 
 def test_slates_of_an_earlier_generation_teach_by_what_the_scorer_of_now_says() -> None:
