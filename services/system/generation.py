@@ -14,14 +14,13 @@ from services.feedback.generations.domain.bootstrap_models import (
     bootstrap_activation,
     prior_scorer,
 )
-from services.feedback.generations.outcome_conversion import outcome_definitions
 from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationStaged,
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
 from services.ranker.domain.generation import Generation
 
 FeaturesOf = Callable[[bytes], Mapping[str, float]]
@@ -80,7 +79,7 @@ def trained_generation(
     """
     if tuple(manifest.scorer_features) != tuple(FEATURES):
         raise ValueError(f"{manifest.generation_id} wants other features than this version makes")
-    outcomes = outcome_definitions(manifest.outcomes)
+    outcomes = tuple(_outcome(one) for one in manifest.outcomes)
     activation = GenerationActivated(
         generation_id=manifest.generation_id,
         manifest=manifest.SerializeToString(),
@@ -116,6 +115,16 @@ def _ranker_side(
         activation.encoder,
         tuple(weights),
     )
+
+
+def _outcome(outcome: pb.Outcome) -> OutcomeDefinition:
+    least = outcome.min_value if outcome.HasField("min_value") else None
+    window = None
+    if outcome.HasField("return_window"):
+        ends = outcome.return_window.after, outcome.return_window.until
+        window = ReturnWindow(*(end.ToMicroseconds() for end in ends))
+    kinds = frozenset(outcome.event_types)
+    return OutcomeDefinition(outcome.name, kinds, least, outcome.weight, window)
 
 
 def _vectors(content: bytes, dimension: int) -> TrainedVectors:

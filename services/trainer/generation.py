@@ -13,7 +13,6 @@ from harken.feedback.v1 import generation_service_pb2 as service_pb
 from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import ITEM_VECTORS
 from services.feedback.generations.domain.trained_vectors_check import vectors_fault
-from services.feedback.generations.outcome_conversion import outcome_message
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 from services.trainer.fold_in_model import FoldInOptions
@@ -74,7 +73,7 @@ def manifest_of(
             regularization=fold_in.regularization,
         ),
         scorer_features=COLUMNS,
-        outcomes=[outcome_message(one) for one in outcomes],
+        outcomes=[_outcome(one) for one in outcomes],
         content_buckets=buckets,
         trained_through_sequence=trained_through,
         files=[
@@ -134,3 +133,15 @@ def upload(
         for begin in range(0, len(data), _CHUNK_BYTES):
             chunk = service_pb.FileChunk(name=name, data=data[begin : begin + _CHUNK_BYTES])
             yield service_pb.PublishGenerationRequest(chunk=chunk)
+
+
+def _outcome(outcome: OutcomeDefinition) -> pb.Outcome:
+    message = pb.Outcome(
+        name=outcome.name, event_types=sorted(outcome.event_types), weight=outcome.weight
+    )
+    if outcome.min_value is not None:
+        message.min_value = outcome.min_value
+    if outcome.returns is not None:
+        message.return_window.after.FromMicroseconds(outcome.returns.after_us)
+        message.return_window.until.FromMicroseconds(outcome.returns.until_us)
+    return message

@@ -12,16 +12,13 @@ from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import INPUTS, ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
 from services.feedback.generations.model_trial import trial_fault, vectors_trial_fault
+from services.feedback.generations.outcome_conversion import return_window
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
 _MAX_MANIFEST_BYTES = 256 * 1024
 _MAX_MODEL_BYTES = 64 * 1024 * 1024
 _MAX_WEIGHT = 1000
-_DAY_US = 86_400_000_000
-_LEAST_AFTER_US = 1_000_000
-_MOST_AFTER_US = 29 * _DAY_US
-_MOST_UNTIL_US = 30 * _DAY_US
 _MAX_BUCKETS = 65536
 _MAX_NORM = 1000.0
 _LEAST_RIDGE = 0.9999e-9
@@ -170,11 +167,8 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
 
 
 def _check_return_window(checks: Checks, field: str, window: generation_pb2.ReturnWindow) -> None:
-    after, until = window.after.ToMicroseconds(), window.until.ToMicroseconds()
-    if not _LEAST_AFTER_US <= after <= _MOST_AFTER_US:
-        checks.fail(f"{field}.after", "must be 1 second to 29 days")
-    if not after < until <= _MOST_UNTIL_US:
-        checks.fail(f"{field}.until", "must be above after, and at most 30 days")
+    for name, fault in return_window(window).faults():
+        checks.fail(f"{field}.{name}", fault)
 
 
 async def _file_fault(

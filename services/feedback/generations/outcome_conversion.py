@@ -27,11 +27,12 @@ def outcome_definitions(messages: Iterable[pb.Outcome]) -> tuple[OutcomeDefiniti
             frozenset(one.event_types),
             one.min_value if one.HasField("min_value") else None,
             one.weight,
-            _window(one.return_window) if one.HasField("return_window") else None,
+            return_window(one.return_window) if one.HasField("return_window") else None,
         )
         for one in messages
     )
 
 
-def _window(window: pb.ReturnWindow) -> ReturnWindow:
+def return_window(window: pb.ReturnWindow) -> ReturnWindow:
+    """Return a window, whether it is one that is allowed or not."""
     return ReturnWindow(window.after.ToMicroseconds(), window.until.ToMicroseconds())

@@ -53,7 +53,7 @@ class SlateLearningMetrics:
             _gauge(registry, "ece", "Expected calibration error, 0 to 1."),
         )
         joined = Counter(
-            "harken_joiner", "Slates and events that name one, by what became of them.", ["what"],
+            "harken_joiner", "Slates and events of their users, by what became of them.", ["what"],
             registry=registry,
         )  # fmt: skip
         self._counts = {what: joined.labels(what) for what in _COUNTED}

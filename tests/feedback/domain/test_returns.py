@@ -21,7 +21,7 @@ from services.feedback.learner.model.attribution_joiner import (
     Joined,
     JoinerItem,
 )
-from services.feedback.learner.model.entries import Event, LogEntry
+from services.feedback.learner.model.entries import Event, Kind, LogEntry
 from services.feedback.learner.model.impression import Impression, SlateEvent, Visit
 from services.feedback.learner.model.outcome_definition import (
     GenerationOutcomes,
@@ -166,7 +166,8 @@ _steps = st.lists(
 def timed(steps: list) -> list[tuple[list[JoinerItem], int]]:
     """Steps as the joiner gets them; the time of acceptance goes back a little at times."""
     now = 1_000 * SECOND
-    timed_steps, users = [], []
+    timed_steps = []
+    users: list[bytes] = []
     for drawn, pause in steps:
         items = []
         for wait, (kind, first, second, third) in drawn:
@@ -338,16 +339,14 @@ def test_a_window_is_kept_to_the_microsecond_and_a_visit_counts_once(
 def test_events_of_users_that_slates_wait_for_are_visits_at_the_earlier_of_their_times() -> None:
     joiner = joiner_of()
     joiner.take([JoinerItem(SECOND, slate_of("s", b"u:1"))], SECOND, OUTCOMES)
-    entries = [
-        LogEntry(number, "a", 50 * SECOND, kind)
-        for number, kind in enumerate(
-            [Event(b"u:1", "x", "play", 4.0, 40 * SECOND, 1.0, "s"),
-             Event(b"u:1", "x", "play", 4.0, 60 * SECOND, 1.0),
-             Event(b"u:2", "x", "play", 4.0, 60 * SECOND, 1.0),
-             slate_of("t", b"u:2"),
-             Event(b"u:2", "x", "look", 4.0, 49 * SECOND, 1.0)]
-        )
-    ]  # fmt: skip
+    kinds: list[Kind] = [
+        Event(b"u:1", "x", "play", 4.0, 40 * SECOND, 1.0, "s"),
+        Event(b"u:1", "x", "play", 4.0, 60 * SECOND, 1.0),
+        Event(b"u:2", "x", "play", 4.0, 60 * SECOND, 1.0),
+        slate_of("t", b"u:2"),
+        Event(b"u:2", "x", "look", 4.0, 49 * SECOND, 1.0),
+    ]
+    entries = [LogEntry(number, "a", 50 * SECOND, kind) for number, kind in enumerate(kinds)]
     items = joiner_items(entries, joiner.returns)
     assert [item.kind for item in items if isinstance(item.kind, Visit)] == [
         Visit(b"u:1", "play", 4.0, 40 * SECOND),
@@ -356,8 +355,8 @@ def test_events_of_users_that_slates_wait_for_are_visits_at_the_earlier_of_their
     ]
     assert [type(item.kind) for item in items] == [SlateEvent, Visit, Visit, Impression, Visit]
     joiner.returns.expect(OUTCOMES.definitions[:1], keep=True)
-    kinds = [type(item.kind) for item in joiner_items(entries, joiner.returns)]
-    assert kinds == [SlateEvent, Impression]
+    left = [type(item.kind) for item in joiner_items(entries, joiner.returns)]
+    assert left == [SlateEvent, Impression]
 
 
 @pytest.mark.parametrize("value", [float("nan"), 0.0, 2.5])

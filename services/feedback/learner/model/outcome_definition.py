@@ -1,13 +1,18 @@
 """What counts as an outcome of a slate's item."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from services.feedback.learner.model.impression import SlateEvent, Visit
 from services.feedback.learner.model.pending_slate import Labels
+
+_DAY_US = 86_400_000_000
+_LEAST_AFTER_US = 1_000_000
+_MOST_AFTER_US = 29 * _DAY_US
+_MOST_UNTIL_US = 30 * _DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,13 @@ class ReturnWindow:
 
     after_us: int
     until_us: int
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with its ends, by name: after, until."""
+        if not _LEAST_AFTER_US <= self.after_us <= _MOST_AFTER_US:
+            yield "after", "must be 1 second to 29 days"
+        if not self.after_us < self.until_us <= _MOST_UNTIL_US:
+            yield "until", "must be above after, and at most 30 days"
 
 
 @dataclass(frozen=True, slots=True)
