@@ -104,14 +104,13 @@ class Calibration:
         """
         touched: dict[_Key, None] = {}
         names, delayed = outcomes.names, outcomes.delayed.tolist()
-        for return_ in known:
-            slate = return_.pending.slate
-            key = (self._surface(slate.surface), return_.outcome)
+        for back, [fresh] in zip(known, _tables_of_known(known), strict=True):
+            slate = back.pending.slate
+            key = (self._surface(slate.surface), back.outcome)
             touched[key] = None
-            predicted = slate.probabilities[:, return_.column].astype(np.float64)
             table = self._of(key).table
             table *= 0.5 ** (len(slate.item_ids) / self.config.half_life)
-            table += _tables(predicted[:, None], return_.labels[:, None], [predicted.size])[0, 0]
+            table += fresh
         for pending, tables in zip(settled, _tables_of(settled, len(names)), strict=True):
             surface = self._surface(pending.slate.surface)
             fade = 0.5 ** (len(pending.slate.item_ids) / self.config.half_life)
@@ -155,6 +154,16 @@ def _tables_of(settled: Sequence[PendingSlate], outcomes: int) -> Doubles:
     actual = np.concatenate([pending.labels for pending in settled])
     lengths = [len(pending.slate.item_ids) for pending in settled]
     return _tables(predicted.astype(np.float64), actual, lengths)
+
+
+def _tables_of_known(known: Sequence[KnownReturn]) -> Doubles:
+    """Return the sums of each delayed outcome by itself, [known, 1, 3, BINS]."""
+    if not known:
+        return np.zeros((0, 1, 3, BINS))
+    predicted = np.concatenate([one.pending.slate.probabilities[:, one.column] for one in known])
+    actual = np.concatenate([one.labels for one in known])
+    lengths = [one.labels.size for one in known]
+    return _tables(predicted.astype(np.float64)[:, None], actual[:, None], lengths)
 
 
 def _tables(predicted: Doubles, actual: Labels, lengths: Sequence[int]) -> Doubles:
