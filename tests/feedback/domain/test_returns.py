@@ -273,6 +273,16 @@ def test_what_mattered_and_a_restart_come_to_the_same(steps: list, restart: int)
         assert state_of(folded) == state_of(joiner)
 
 
+def test_a_slate_that_is_logged_again_much_later_changes_nothing() -> None:
+    joiner = joiner_of()
+    for at in (1, 20):
+        joiner.take([JoinerItem(at * SECOND, slate_of("s", b"u:1"))], at * SECOND, OUTCOMES)
+    assert len(joiner.returns) == 1
+    joined = joiner.take([], 100 * SECOND, OUTCOMES)
+    assert [one.pending.accepted_at_us for one in joined.known] == [SECOND, SECOND]
+    assert joiner.returns.held_bytes == 0
+
+
 def test_too_many_leave_a_fair_sample_of_their_times() -> None:
     """What stays does not depend on when it came, and what was dropped leaves nothing behind."""
     config = replace(CONFIG, returns=ReturnsConfig(max_slates=400, max_slates_per_user=2))
@@ -462,4 +472,6 @@ def test_another_generation_goes_on_with_the_delayed_outcomes_that_both_have(
     joiner.returns.expect(after, keep)
     joined = joiner.take([], 100 * SECOND, replace(OUTCOMES, generation_id="next"))
     assert len(joined.known) == kept
+    order = [one.name for one in after if one.returns is not None]
+    assert [one.outcome for one in joined.known] == order[:kept]
     assert all(OUTCOMES.names[one.column] == one.outcome for one in joined.known)

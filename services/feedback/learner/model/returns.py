@@ -98,9 +98,8 @@ class Returns:
             if not keep or not self._goes_on(name, before[name].definition):
                 for pending in list(self._open[name].values()):
                     self._forget(name, pending)
-                del self._open[name]
-        for name in self._expected:
-            self._open.setdefault(name, OrderedDict())
+        # In the order in which a restart would have them.
+        self._open = {name: self._open.get(name, OrderedDict()) for name in self._expected}
 
     def _goes_on(self, name: str, before: OutcomeDefinition) -> bool:
         now = self._expected.get(name)
@@ -112,9 +111,10 @@ class Returns:
 
     def admit(self, pending: PendingSlate, counts: Counter[str]) -> None:
         """Let a new slate wait for all that is expected; another one may have to give way."""
-        if not self._expected or pending.slate.outcomes != self._outcomes:
+        slate = pending.slate
+        if not self._expected or slate.outcomes != self._outcomes or slate.slate_id in self._slates:
             return
-        if len(self._of_user.get(pending.slate.user_key, ())) >= self.config.max_slates_per_user:
+        if len(self._of_user.get(slate.user_key, ())) >= self.config.max_slates_per_user:
             counts["return_refused"] += 1
             return
         pending.awaited = {
