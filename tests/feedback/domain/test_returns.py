@@ -444,7 +444,8 @@ def test_what_brings_users_back_comes_first_though_bait_is_taken_more() -> None:
         due = [one for one in visits if one[0] <= now]
         visits = [one for one in visits if one[0] > now]
         come = [JoinerItem(at, Visit(who, "play", float("nan"), at)) for at, who in due]
-        own.learn([*come, *(JoinerItem(now, one) for one in (slate, *clicks))], now, None)
+        told = [JoinerItem(now, slate), *(JoinerItem(now, one) for one in clicks)]
+        own.learn([*come, *told], now, None)
         if chance.random() < (0.6 if (taken & good).any() else 0.02):
             visits.append((now + int(chance.integers(13, 35)) * 60 * minute, user))
     of_click, of_return = own.head.parameters[:, 1]
