@@ -129,6 +129,11 @@ class FeedbackConfig(ServiceSettings):
     pending_slates: int = Field(
         20_000, ge=1, description="slates within the attribution window, held per tenant"
     )
+    awaited_slates: int = Field(
+        20_000,
+        ge=1,
+        description="slates that wait for whether their user comes back, held per tenant",
+    )
     user_daily_events: int = Field(
         1000, ge=1, description="events of one user and day that may move what users share"
     )

@@ -66,6 +66,7 @@ from services.feedback.learner.learner_metrics import LearnerMetrics
 from services.feedback.learner.learner_state import LearnerState
 from services.feedback.learner.learner_store import LearnerStore
 from services.feedback.learner.model.attribution_joiner import AttributionConfig
+from services.feedback.learner.model.returns import ReturnsConfig
 from services.feedback.learner.model.shown_step import ShownStepConfig
 from services.feedback.learner.model.slate_learning import SlateConfig
 from services.feedback.learner.model.tenant_state import LearningConfig
@@ -239,6 +240,7 @@ def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> Learning
         settle_us=int(config.settle_seconds * 1e6),
         window_us=int(config.attribution_seconds * 1e6),
         max_slates=config.pending_slates,
+        returns=ReturnsConfig(max_slates=config.awaited_slates),
     )
     return LearningConfig(
         comparison=config.comparison(),

@@ -21,7 +21,7 @@ from services.feedback.learner.model.entries import (
     StagedStart,
     TrainedVectors,
 )
-from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
 from services.ranker.domain.generation import Generation
 
 FeaturesOf = Callable[[bytes], Mapping[str, float]]
@@ -121,7 +121,12 @@ def _ranker_side(
 
 def _outcome(outcome: pb.Outcome) -> OutcomeDefinition:
     least = outcome.min_value if outcome.HasField("min_value") else None
-    return OutcomeDefinition(outcome.name, frozenset(outcome.event_types), least, outcome.weight)
+    window = None
+    if outcome.HasField("return_window"):
+        ends = outcome.return_window.after, outcome.return_window.until
+        window = ReturnWindow(*(end.ToMicroseconds() for end in ends))
+    kinds = frozenset(outcome.event_types)
+    return OutcomeDefinition(outcome.name, kinds, least, outcome.weight, window)
 
 
 def _vectors(content: bytes, dimension: int) -> TrainedVectors:

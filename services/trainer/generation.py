@@ -141,4 +141,7 @@ def _outcome(outcome: OutcomeDefinition) -> pb.Outcome:
     )
     if outcome.min_value is not None:
         message.min_value = outcome.min_value
+    if outcome.returns is not None:
+        message.return_window.after.FromMicroseconds(outcome.returns.after_us)
+        message.return_window.until.FromMicroseconds(outcome.returns.until_us)
     return message

@@ -190,8 +190,8 @@ def outcome_labels(
 ) -> npt.NDArray[np.bool_]:
     """Return whether each shown candidate became the outcome, by event type.
 
-    An outcome without event types is any event. Values are not looked at, so outcomes with a
-    least value are taken as never observed here.
+    An outcome without event types is any event. Values are not looked at, nor what comes later,
+    so outcomes with a least value and delayed ones are taken as never observed here.
     """
     labels = [np.zeros(0, np.bool_)]
     for group, rows in zip(groups, shown, strict=True):
@@ -199,6 +199,7 @@ def outcome_labels(
             row
             for row, kind in zip(group.taken.tolist(), group.types, strict=True)
             if outcome.min_value is None
+            and outcome.returns is None
             and (not outcome.event_types or kind in outcome.event_types)
         ]
         labels.append(np.isin(rows, matches))

@@ -12,6 +12,7 @@ from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
 from services.common.candidate_features import COLUMNS
 from services.feedback.generations.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
+from services.feedback.generations.outcome_conversion import outcome_definitions, outcome_message
 from tests.faults import fault_of, fields_of, violations_of
 from tests.feedback.conftest import Client
 
@@ -114,6 +115,27 @@ async def test_the_feature_that_is_wrong_is_named(client: Client) -> None:
         assert said.endswith(wrong)
 
 
+DAY = 86_400_000_000
+AFTER, UNTIL = (f"manifest.outcomes[0].return_window.{name}" for name in ("after", "until"))
+
+
+def delayed(**window_us: float) -> generation_pb2.Outcome:
+    outcome = generation_pb2.Outcome(name="back", weight=1)
+    outcome.return_window.SetInParent()
+    for name, value in window_us.items():
+        getattr(outcome.return_window, name).FromMicroseconds(int(value))
+    return outcome
+
+
+async def test_windows_of_delayed_outcomes_are_kept_to_the_microsecond(client: Client) -> None:
+    for name, after, until in (("least", 1e6, 1e6 + 1), ("most", 29 * DAY, 30 * DAY)):
+        one = delayed(after=after, until=until)
+        await publish(client, manifest(name, outcomes=[one]))
+        described, _ = await download(client, name)
+        assert list(described.outcomes) == [one]
+        assert list(map(outcome_message, outcome_definitions([one]))) == [one]
+
+
 BAD = {
     "id": (manifest("Not An Id"), None, {"manifest.generation_id"}),
     "dimension": (manifest("bad", dimension=0), None, {"manifest.dimension"}),
@@ -149,6 +171,16 @@ BAD = {
         {"manifest.files[1]"},
     ),
     "another shape": (manifest("bad", dimension=9), None, {"manifest.files[0]"}),
+    "no window": (manifest("bad", outcomes=[delayed()]), None, {AFTER, UNTIL}),
+    "at once": (manifest("bad", outcomes=[delayed(after=999_999, until=9e6)]), None, {AFTER}),
+    "never": (
+        manifest("bad", outcomes=[delayed(after=29 * DAY + 1, until=0)]),
+        None,
+        {AFTER, UNTIL},
+    ),
+    "no time": (manifest("bad", outcomes=[delayed(after=DAY, until=DAY)]), None, {UNTIL}),
+    "before": (manifest("bad", outcomes=[delayed(after=-DAY, until=DAY)]), None, {AFTER}),
+    "too long": (manifest("bad", outcomes=[delayed(after=DAY, until=30 * DAY + 1)]), None, {UNTIL}),
 }
 
 

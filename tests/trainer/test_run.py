@@ -12,7 +12,6 @@ import pytest
 
 from harken.feedback.v1 import generation_pb2 as pb
 from services.common.onnx_model import ITEM_VECTORS, SCORER, TOWER
-from services.feedback.generations.domain.preset_outcomes import preset_outcomes
 from services.feedback.generations.generation_upload import GenerationUpload
 from services.trainer.encoder_options import EncoderOptions
 from services.trainer.generation import (
@@ -30,6 +29,7 @@ from tests.trainer.made import tasteful
 
 pytest.importorskip("torch", reason="PyTorch is not installed: extra `train`")
 from services.trainer import run
+from services.trainer.presets import outcomes_of, return_window
 from services.trainer.run import Plan, TrainingRun
 
 SMALL = Parameters(
@@ -53,7 +53,8 @@ def plan_of(folder: Path, **changes: object) -> Plan:
 
 async def test_the_feedback_service_takes_what_is_written(tmp_path: Path) -> None:
     data = tasteful()
-    plan = plan_of(tmp_path, encoders=("gru",), deep=True, outcomes=preset_outcomes("shopping"))
+    outcomes = outcomes_of("shopping", engage=False, returns=return_window("12-36"))
+    plan = plan_of(tmp_path, encoders=("gru",), deep=True, outcomes=outcomes)
     trained = TrainingRun(data, plan, silent).run()
     manifest, files = read_generation(plan.out)
     received = GenerationUpload()
@@ -64,7 +65,9 @@ async def test_the_feedback_service_takes_what_is_written(tmp_path: Path) -> Non
     stored, contents = await received.finish()
     assert stored.generation_id == "trained-1"
     assert set(contents) == {TOWER, SCORER, ITEM_VECTORS}
-    assert [one.name for one in stored.outcomes] == ["click", "purchase", "hide"]
+    assert [one.name for one in stored.outcomes] == ["click", "purchase", "hide", "return"]
+    assert stored.outcomes[3].return_window.after.ToSeconds() == 12 * 3600
+    assert stored.outcomes[3].return_window.until.ToSeconds() == 36 * 3600
     vectors = pb.ItemVectorFile.FromString(contents[ITEM_VECTORS])
     assert list(vectors.item_ids) == [f"i{n}" for n in range(40)]
     assert set(trained.metrics) == set(stored.metrics)

@@ -8,6 +8,7 @@ from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
 from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
 from services.feedback.generations.domain.preset_outcomes import preset_outcomes
 from services.feedback.learner.model.tenant_state import LearningConfig
+from services.trainer.presets import outcomes_of, return_window
 from services.trainer.scorer import (
     bootstrap_scorer,
     calibrated,
@@ -126,6 +127,29 @@ def test_an_outcome_hardly_seen_keeps_its_prior() -> None:
     click, purchase = names.index("click"), names.index("purchase")
     assert scorer.offsets[click] != prior.offsets[click], "views are clicks of this preset"
     assert scorer.offsets[purchase] == prior.offsets[purchase]
+
+
+def test_a_delayed_outcome_keeps_its_prior() -> None:
+    """Every event of the history is of its types, and yet nobody looks who came back."""
+    outcomes = outcomes_of("shopping", engage=True, returns=return_window("12-36"))
+    prior = bootstrap_scorer(outcomes)
+    scorer = calibrated(chosen(law(), 300, 6), law(), outcomes, prior)
+    assert scorer.offsets[0] != prior.offsets[0]
+    assert scorer.offsets[1] == prior.offsets[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [("12-36", (12.0, 36.0)), ("0.5-1.25", (0.5, 1.25)), ("0-1", None), ("36-36", None),
+     ("12", None), ("12-36h", None), ("-1-2", None), ("1-721", None), ("1e1-20", None)],
+)  # fmt: skip
+def test_windows_are_hours_within_bounds(text: str, window: tuple[float, float] | None) -> None:
+    if window is None:
+        with pytest.raises(ValueError, match=text):
+            return_window(text)
+    else:
+        read = return_window(text)
+        assert (read.after_us / 3.6e9, read.until_us / 3.6e9) == window
 
 
 def test_what_was_no_candidate_counts_as_missed() -> None:

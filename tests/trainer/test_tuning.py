@@ -86,6 +86,10 @@ async def test_options_of_encoders_are_tuned_as_well(tmp_path: Path) -> None:
         (["train", "events.csv", "--out", "g", "--preset", "zoo"], "no preset 'zoo'"),
         (["train", "events.csv", "--out", "g", "--engine", "spark"], "no engine 'spark'"),
         (["train", "events.csv", "--out", "g", "--parameters", "x.toml"], "x.toml"),
+        (
+            ["train", "events.csv", "--out", "g", "--returns", "36-12"],
+            "--returns: '36-12': its end",
+        ),
         (["tune", "events.csv", "--encoder", "lstm", "--trials", "1"], "no encoder 'lstm'"),
     ],
 )

@@ -63,6 +63,14 @@ def train(
     engage: Annotated[
         bool, typer.Option("--engage/--outcomes", help="One outcome for all, or the preset's.")
     ] = True,
+    returns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM-UNTIL",
+            help="One more outcome: who takes an item and comes back within these hours after"
+            " it was shown. 12-36 is the next day.",
+        ),
+    ] = None,
     validation: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of events, the latest, to validate on.")
     ] = 0.2,
@@ -101,6 +109,10 @@ def train(
     """
     with clear_failures():
         endpoints = suite.endpoints() if publish else None
+        try:
+            window = presets.return_window(returns) if returns else None
+        except ValueError as error:
+            raise CommandError(f"--returns: {error}") from None
         folder = work or out.with_name(f"{out.name}.work")
         mapped = folder / "events" if out_of_core else None
         data = read_training_data(
@@ -114,7 +126,7 @@ def train(
                 out=out,
                 work=folder,
                 parameters=read_parameters(parameters) if parameters else Parameters(),
-                outcomes=presets.outcomes_of(preset, engage),
+                outcomes=presets.outcomes_of(preset, engage, window),
                 groups=groups,
                 encoders=[one.strip() for one in encoders.split(",") if one.strip()],
                 deep=deep,

@@ -12,6 +12,7 @@ from services.common.candidate_features import COLUMNS, OLDEST_COLUMNS, are_firs
 from services.common.onnx_model import INPUTS, ITEM_VECTORS, SCORER, TOWER
 from services.common.validation import Checks
 from services.feedback.generations.model_trial import trial_fault, vectors_trial_fault
+from services.feedback.generations.outcome_conversion import return_window
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _MAX_CHUNK_BYTES = 1024 * 1024
@@ -164,6 +165,13 @@ def _check_outcomes(checks: Checks, outcomes: Sequence[generation_pb2.Outcome]) 
             checks.fail(f"{field}.min_value", "must be finite")
         if not abs(one.weight) <= _MAX_WEIGHT:
             checks.fail(f"{field}.weight", f"must be -{_MAX_WEIGHT} to {_MAX_WEIGHT}")
+        if one.HasField("return_window"):
+            _check_return_window(checks, f"{field}.return_window", one.return_window)
+
+
+def _check_return_window(checks: Checks, field: str, window: generation_pb2.ReturnWindow) -> None:
+    for name, fault in return_window(window).faults():
+        checks.fail(f"{field}.{name}", fault)
 
 
 async def _file_fault(

@@ -10,10 +10,11 @@ from harken.internal.log.v1 import entry_pb2
 from services.feed import parameters_codec as codec
 from services.feed.columns import to_bytes
 from services.feed.parameters import Doubles, HeadParameters, OutcomeFigures
-from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
+from services.feedback.learner.model.attribution_joiner import JoinerItem
 from services.feedback.learner.model.calibration import CalibrationSums
 from services.feedback.learner.model.choices.learning import ChoiceChanges
-from services.feedback.learner.model.impression import Impression, SlateEvent
+from services.feedback.learner.model.impression import Impression, SlateEvent, Visit
+from services.feedback.learner.model.pending_slate import AwaitedReturn, PendingSlate
 from services.feedback.learner.model.slate_learning import (
     CalibrationChanges,
     HeadChanges,
@@ -140,6 +141,13 @@ def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:
         else:
             wire.slate = logged_again(kind).SerializeToString()
         return
+    if isinstance(kind, Visit):
+        wire.visit.user_key = kind.user_key
+        wire.visit.type = kind.type
+        if not math.isnan(kind.value):
+            wire.visit.value = kind.value
+        wire.visit.time_us = kind.time_us
+        return
     wire.event.slate_id = kind.slate_id
     wire.event.user_key = kind.user_key
     wire.event.item_id = kind.item_id
@@ -159,6 +167,8 @@ def _items_from_wire(items: Iterable[pb.JoinerItem], slates: SlatesOf) -> Iterat
                     yield JoinerItem(wire.accepted_at_us, slate)
             case "slate":
                 yield JoinerItem(wire.accepted_at_us, _slate(wire.slate))
+            case "visit":
+                yield JoinerItem(wire.accepted_at_us, _visit(wire.visit))
             case _:
                 yield JoinerItem(wire.accepted_at_us, _event(wire.event))
 
@@ -172,6 +182,11 @@ def _event(event: pb.SlateEvent) -> SlateEvent:
         event.value if event.HasField("value") else math.nan,
         event.weight,
     )
+
+
+def _visit(visit: pb.Visit) -> Visit:
+    value = visit.value if visit.HasField("value") else math.nan
+    return Visit(visit.user_key, visit.type, value, visit.time_us)
 
 
 def _slate(content: bytes) -> Impression:
@@ -191,6 +206,8 @@ def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
                 labels=np.flatnonzero(pending.labels).tolist(),
                 taken=np.flatnonzero(pending.taken).tolist(),
                 settled=pending.settled,
+                awaited=_awaited_to_wire(pending),
+                attributed=pending.attributed,
             )
         else:
             state.slates.add(
@@ -199,10 +216,23 @@ def _contents_to_wire(contents: JoinerContents) -> pb.JoinerState:
                 labels=to_bytes(pending.labels, "u1"),
                 taken=to_bytes(pending.taken, "u1"),
                 settled=pending.settled,
+                awaited=_awaited_to_wire(pending),
+                attributed=pending.attributed,
             )
     for item in contents.early:
         _item_to_wire(item, state.early.add())
     return state
+
+
+def _awaited_to_wire(pending: PendingSlate) -> list[pb.AwaitedReturn]:
+    return [
+        pb.AwaitedReturn(outcome=name, column=one.column, returned=one.returned)
+        for name, one in pending.awaited.items()
+    ]
+
+
+def _awaited_from_wire(wire: Iterable[pb.AwaitedReturn]) -> dict[str, AwaitedReturn]:
+    return {one.outcome: AwaitedReturn(one.column, one.returned) for one in wire}
 
 
 def _contents_from_wire(wire: pb.JoinerState, slates: SlatesOf) -> JoinerContents:
@@ -225,7 +255,15 @@ def _logged_pending(wire: pb.LoggedPendingSlate, slates: SlatesOf) -> PendingSla
     labels.flat[list(wire.labels)] = True
     taken = np.zeros(len(slate.item_ids), np.bool_)
     taken[list(wire.taken)] = True
-    return PendingSlate(slate, wire.accepted_at_us, labels, taken, wire.settled)
+    return PendingSlate(
+        slate,
+        wire.accepted_at_us,
+        labels,
+        taken,
+        wire.settled,
+        wire.attributed,
+        _awaited_from_wire(wire.awaited),
+    )
 
 
 def _pending(wire: pb.PendingSlate) -> PendingSlate:
@@ -239,4 +277,6 @@ def _pending(wire: pb.PendingSlate) -> PendingSlate:
         labels.reshape(items, labels.size // items),
         np.frombuffer(wire.taken, "u1").astype(np.bool_),
         wire.settled,
+        wire.attributed,
+        _awaited_from_wire(wire.awaited),
     )

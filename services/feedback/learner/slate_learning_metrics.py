@@ -11,7 +11,8 @@ from services.feedback.learner.model.slate_learning import SlateChanges, SlateLe
 _LABELS = ("tenant", "surface", "outcome")
 _COUNTED = (
     "slate", "settled", "joined", "late", "early", "foreign", "unknown_slate", "duplicate",
-    "evicted", "too_late", "too_many_of_user",
+    "evicted", "too_late", "too_many_of_user", "awaited", "returned", "return_known",
+    "return_refused", "return_gave_way",
 )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ class SlateLearningMetrics:
             _gauge(registry, "ece", "Expected calibration error, 0 to 1."),
         )
         joined = Counter(
-            "harken_joiner", "Slates and events that name one, by what became of them.", ["what"],
+            "harken_joiner", "Slates and events of their users, by what became of them.", ["what"],
             registry=registry,
         )  # fmt: skip
         self._counts = {what: joined.labels(what) for what in _COUNTED}
@@ -61,6 +62,14 @@ class SlateLearningMetrics:
             _of_tenant(
                 registry, "harken_joiner_bytes",
                 "Bytes of the slates within the attribution window.",
+            ),
+            _of_tenant(
+                registry, "harken_joiner_awaited",
+                "Slates that wait for whether their user comes back.",
+            ),
+            _of_tenant(
+                registry, "harken_joiner_awaited_bytes",
+                "Bytes of the slates that wait for whether their user comes back.",
             ),
             _of_tenant(
                 registry, "harken_order_choices",
@@ -104,7 +113,8 @@ class SlateLearningMetrics:
         if bound is None:
             bound = self._bound[tenant] = [gauge.labels(tenant) for gauge in self._of_tenants]
         figures = (
-            len(joiner), joiner.held_bytes, choices.choices, choices.advantage,
+            len(joiner), joiner.held_bytes, len(joiner.returns), joiner.returns.held_bytes,
+            choices.choices, choices.advantage,
             float(choices.serves),
         )  # fmt: skip
         for gauge, value in zip(bound, figures, strict=True):

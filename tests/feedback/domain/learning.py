@@ -33,7 +33,7 @@ from services.feedback.learner.model.entries import (
     Nothing,
 )
 from services.feedback.learner.model.impression import Impression
-from services.feedback.learner.model.outcome_definition import OutcomeDefinition
+from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
 from services.feedback.learner.model.step import States
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.vector_space import VectorSpace
@@ -43,7 +43,10 @@ from tests.feedback.domain.slates import shown
 
 DIMENSION = 8
 TOWER = item_tower(DIMENSION)
-OUTCOMES = (OutcomeDefinition("view", frozenset({"view"}), None, 1.0),)
+OUTCOMES = (
+    OutcomeDefinition("view", frozenset({"view"}), None, 1.0),
+    OutcomeDefinition("return", frozenset(), None, 2.0, ReturnWindow(1_000_000, 20_000_000)),
+)
 SCORER = prior_scorer(OUTCOMES)
 FILES: FilesOf = {
     (tenant, f"bootstrap-{DIMENSION}"): GenerationFiles(TOWER, scorer=SCORER)
@@ -71,7 +74,7 @@ def _slate(slate_id: str, user: bytes, items: list[str], seed: int, other: bool)
         user,
         generation_id="other" if other and seed == 0 else f"bootstrap-{DIMENSION}",
         surface="home" if seed % 2 else "",
-        logits=chance.standard_normal((5, 1)).astype(np.float32),
+        logits=chance.standard_normal((5, len(OUTCOMES))).astype(np.float32),
         features=chance.standard_normal((5, len(COLUMNS))).astype(np.float32),
     )
 
@@ -90,7 +93,7 @@ _events = st.builds(
     st.integers(0, 5),
     _items,
     st.sampled_from([1.0, 1.0, 1.0, 0.5, 2.0, 0.0, -1.0]),
-    st.integers(0, 40),
+    st.sampled_from([*range(0, 40, 3), *range(40, 140, 2)]),
     st.sampled_from(["", "", "s1", "s2", "s3"]),
 )  # fmt: skip
 _slates = st.builds(

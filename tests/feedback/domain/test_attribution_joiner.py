@@ -13,9 +13,9 @@ from services.feedback.learner.model.attribution_joiner import (
     AttributionConfig,
     AttributionJoiner,
     JoinerItem,
-    PendingSlate,
 )
 from services.feedback.learner.model.impression import Impression, SlateEvent
+from services.feedback.learner.model.pending_slate import PendingSlate
 from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 SECOND = 1_000_000
@@ -120,6 +120,7 @@ class Naive:
                 self.add(item.kind, item.accepted_at_us)
                 continue
             event = item.kind
+            assert isinstance(event, SlateEvent)
             found = [h for h in self.held if h.slate.slate_id == event.slate_id]
             if found:
                 self.attribute(event, found[0])

@@ -20,6 +20,7 @@ from services.feedback.learner.model.choices.learning import (
 )
 from services.feedback.learner.model.choices.step import chosen_events
 from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
+from services.feedback.learner.model.outcome_definition import GenerationOutcomes
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.ranker.domain import slate as ranker_slate
@@ -125,7 +126,7 @@ def test_what_is_chosen_from_is_what_a_ranker_would_have_shown(
 
 
 def head_of(columns: int = WIDTH) -> ScorerHead:
-    return ScorerHead("g", ("view",), columns, HeadConfig())
+    return ScorerHead(GenerationOutcomes("g", engagement(["view"])), columns, HeadConfig())
 
 
 def choice_of(chance: np.random.Generator, size: int = 20, taste: int = 2) -> Choice:

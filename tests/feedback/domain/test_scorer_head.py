@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,18 +12,20 @@ from services.feedback.learner.model.attribution_joiner import (
     AttributionJoiner,
     Joined,
     JoinerItem,
-    PendingSlate,
 )
 from services.feedback.learner.model.calibration import Calibration, CalibrationConfig
-from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
-from tests.feedback.domain.slates import GENERATION, OUTCOMES, clicked, shown
+from services.feedback.learner.model.outcome_definition import ReturnWindow
+from services.feedback.learner.model.pending_slate import PendingSlate
+from services.feedback.learner.model.returns import KnownReturn
+from services.feedback.learner.model.scorer_head import DelayedLesson, HeadConfig, ScorerHead
+from tests.feedback.domain.slates import OUTCOMES, clicked, shown
 
 ITEMS = ("a", "b", "c", "d", "e")
 COLUMNS = 3
 
 
 def head(**fields: float) -> ScorerHead:
-    return ScorerHead(GENERATION, OUTCOMES.names, COLUMNS, HeadConfig(**fields))
+    return ScorerHead(OUTCOMES, COLUMNS, HeadConfig(**fields))
 
 
 def settled(
@@ -165,7 +168,7 @@ def test_calibration_is_the_binned_error() -> None:
     calibration = Calibration(CalibrationConfig(half_life=1e12))
     chance = np.random.default_rng(2)
     slates = settled(chance, 40, [["a"] if n % 3 else [] for n in range(40)])
-    keys = calibration.add(OUTCOMES.names, slates, Joined().late)
+    keys = calibration.add(OUTCOMES, slates, Joined().late)
     assert keys == [("", "click"), ("", "buy")]
     predicted = np.concatenate([one.slate.probabilities[:, 0] for one in slates])
     actual = np.concatenate([one.labels[:, 0] for one in slates])
@@ -180,3 +183,58 @@ def test_calibration_is_the_binned_error() -> None:
     assert mean == pytest.approx(predicted.mean(), abs=1e-6)
     assert came_true == pytest.approx(actual.mean())
     assert ece == pytest.approx(error, abs=1e-6)
+
+
+DELAYED = replace(
+    OUTCOMES,
+    definitions=(
+        OUTCOMES.definitions[0],
+        replace(OUTCOMES.definitions[1], returns=ReturnWindow(5_000_000, 9_000_000)),
+    ),
+)
+
+
+def test_a_delayed_outcome_learns_once_it_is_known_what_any_outcome_learns() -> None:
+    """Bit by bit: the head of an outcome does not know when it came true."""
+    chance = np.random.default_rng(12)
+    slates = settled(chance, 9, [["a"], [], ["b", "c"], ["e"], [], ["a"], ["d"], [], []])
+    for pending in slates:
+        pending.labels[:, 1] = pending.taken & (chance.random(5) < 0.5)
+    for pending in slates[:2]:
+        pending.labels[2, 1] = True
+    whole, later = head(), ScorerHead(DELAYED, COLUMNS, HeadConfig())
+    for at in (slates[:5], slates[5:]):
+        whole.train(at, [])
+        known = []
+        for pending in at:
+            first, second = pending.copy(), pending.copy()
+            first.labels[:, 1] = second.labels[:, 0] = False
+            later.train([first], [])
+            known.append(DelayedLesson(second, 1))
+        assert not later.train([], [])
+        before = later.parameters[0].copy()
+        later.train([], [], known)
+        assert later.parameters[0].tobytes() == before.tobytes()
+        assert later.parameters[1].tobytes() == whole.parameters[1].tobytes()
+        assert later.accumulators[1].tobytes() == whole.accumulators[1].tobytes()
+    assert np.abs(later.parameters[1, 1:-2]).max() > 0.01
+    assert later.slates == whole.slates == 9
+
+
+def test_a_delayed_outcome_says_nothing_before_it_is_known() -> None:
+    """Neither the level nor the order, nor what was predicted against what came true."""
+    slates = settled(np.random.default_rng(4), 30, [["a"]] * 30)
+    own = ScorerHead(DELAYED, COLUMNS, HeadConfig())
+    start = own.parameters.copy()
+    own.train(slates, [])
+    assert np.array_equal(own.parameters[1], start[1])
+    assert (own.parameters[0] != start[0]).any()
+    calibration = Calibration(CalibrationConfig(half_life=1e12))
+    assert calibration.add(DELAYED, slates, []) == [("", "click")]
+    known = [KnownReturn(one, "buy", 1, one.taken) for one in slates]
+    assert calibration.add(DELAYED, [], [], known) == [("", "buy")]
+    examples, predicted, actual, _ = calibration.sums(("", "buy")).figures()
+    served = np.concatenate([one.slate.probabilities[:, 1] for one in slates])
+    assert examples == pytest.approx(150)
+    assert predicted == pytest.approx(served.mean(), abs=1e-6)
+    assert actual == pytest.approx(0.2)

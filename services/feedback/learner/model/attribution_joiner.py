@@ -7,6 +7,8 @@ A slate waits for `settle_us`, then it settles: what became of its items goes to
 Until `window_us` has passed, an event may still add an outcome: it is late, and corrects. An event
 may come before its slate, as rankers send slates after they have answered: it waits, too.
 
+Delayed outcomes are known later than that, and wait in `returns`.
+
 What is held is bounded in number and in bytes, in all and per user. A slate that has to give way,
 or whose time is over, settles with what is known of it; a slate too many of one user is refused.
 """
@@ -17,11 +19,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from services.feedback.learner.model.impression import Impression, SlateEvent
-
-Labels = npt.NDArray[np.bool_]
+from services.feedback.learner.model.impression import Impression, SlateEvent, Visit
+from services.feedback.learner.model.pending_slate import Labels, PendingSlate
+from services.feedback.learner.model.returns import KnownReturn, Returns, ReturnsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class AttributionConfig:
     max_bytes: int = 64 * 1024 * 1024
     max_slates_per_user: int = 50
     max_early: int = 2_000
+    returns: ReturnsConfig = field(default_factory=ReturnsConfig)
 
 
 class OutcomeRules(Protocol):
@@ -53,18 +55,7 @@ class JoinerItem:
     """A slate or an event, with the time of its acceptance."""
 
     accepted_at_us: int
-    kind: Impression | SlateEvent
-
-
-@dataclass(slots=True, eq=False)
-class PendingSlate:
-    """A slate within the window. labels [items, outcomes]; taken [items]: a positive event."""
-
-    slate: Impression
-    accepted_at_us: int
-    labels: Labels
-    taken: Labels
-    settled: bool = False
+    kind: Impression | SlateEvent | Visit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +69,16 @@ class LateOutcome:
 
 @dataclass(slots=True)
 class Joined:
-    """What a step made of slates and events. `counts`: by what became of them, for metrics."""
+    """What a step made of slates and events. `counts`: by what became of them, for metrics.
 
+    mattered: what has to be taken again, in order, to come to the same: visits that made nothing
+    come true are left out.
+    """
+
+    mattered: list[JoinerItem] = field(default_factory=list)
     settled: list[PendingSlate] = field(default_factory=list)
     late: list[LateOutcome] = field(default_factory=list)
+    known: list[KnownReturn] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -93,6 +90,7 @@ class AttributionJoiner:
         self.now_us = 0
         self.evicted_served_at_us = 0
         self.held_bytes = 0
+        self.returns = Returns(config.returns)
         self._pending: OrderedDict[str, PendingSlate] = OrderedDict()
         self._unsettled: deque[PendingSlate] = deque()
         self._per_user: Counter[bytes] = Counter()
@@ -108,12 +106,25 @@ class AttributionJoiner:
         return self._pending.values()
 
     @property
+    def held(self) -> list[PendingSlate]:
+        """Slates within the window and those that wait for their user, in log order.
+
+        Those that only wait come first: slates leave the window in log order.
+        """
+        return [*(one for one in self.returns.slates if one.attributed), *self._pending.values()]
+
+    @property
     def early(self) -> list[JoinerItem]:
         """Events that wait for their slate, by the first event of each slate."""
         return [item for items in self._early.values() for item in items]
 
     def due(self, now_us: int) -> bool:
-        """Return whether a slate settles at `now_us` without anything else happening."""
+        """Return whether a slate settles, or a delayed outcome of one is known, at `now_us`
+        without anything else happening.
+        """
+        return self._settles(now_us) or self.returns.due(now_us)
+
+    def _settles(self, now_us: int) -> bool:
         if not self._unsettled:
             return False
         return self._unsettled[0].accepted_at_us + self.config.settle_us <= now_us
@@ -122,19 +133,29 @@ class AttributionJoiner:
         """Take what a step brings, in log order; `now_us` is the time of the log after it."""
         joined = Joined()
         for item in items:
-            self._advance(item.accepted_at_us, joined)
-            if isinstance(item.kind, Impression):
-                self._add(item.kind, item.accepted_at_us, rules, joined)
+            if isinstance(item.kind, Visit):
+                # It moves no time on: what it does not make come true need not be taken again.
+                if not self.returns.visit(item.kind):
+                    continue
+                joined.counts["returned"] += 1
             else:
-                self._event(item.kind, item.accepted_at_us, rules, joined)
+                self._advance(item.accepted_at_us, joined)
+                if isinstance(item.kind, Impression):
+                    self._add(item.kind, item.accepted_at_us, rules, joined)
+                else:
+                    self._event(item.kind, item.accepted_at_us, rules, joined)
+            joined.mattered.append(item)
         self._advance(now_us, joined)
-        while self.due(self.now_us):
+        while self._settles(self.now_us):
             self._settle(self._unsettled[0], joined)
         return joined
 
     def restore(self, pending: PendingSlate) -> None:
         """Hold a slate again, as a checkpoint says; in log order."""
-        self._hold(pending)
+        if not pending.attributed:
+            self._hold(pending)
+        if pending.awaited:
+            self.returns.hold(pending)
 
     def restore_early(self, item: JoinerItem) -> None:
         """Hold an event again, as a checkpoint says; in the order of `early`."""
@@ -155,6 +176,10 @@ class AttributionJoiner:
             if items[0].accepted_at_us + self.config.early_us > self.now_us:
                 break
             self._drop_early(slate_id, joined)
+        known = self.returns.known(self.now_us)
+        if known:
+            joined.counts["return_known"] += len(known)
+            joined.known += known
 
     def _add(
         self, slate: Impression, accepted_at_us: int, rules: OutcomeRules, joined: Joined
@@ -172,6 +197,8 @@ class AttributionJoiner:
             np.zeros(items, np.bool_),
         )
         self._hold(pending)
+        if scored:
+            self.returns.admit(pending, joined.counts)
         for item in self._early.pop(slate.slate_id, []):
             self._early_count -= 1
             if isinstance(item.kind, SlateEvent):
@@ -238,9 +265,10 @@ class AttributionJoiner:
             self._unsettled.append(pending)
 
     def _let_go(self, pending: PendingSlate, joined: Joined) -> None:
-        """Forget the oldest slate; it settles now if it has not."""
+        """Let the oldest slate out of the window; it settles now if it has not."""
         if not pending.settled:
             self._settle(pending, joined)
+        pending.attributed = True
         user = pending.slate.user_key
         del self._pending[pending.slate.slate_id]
         self._per_user[user] -= 1

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.attribution_joiner import LateOutcome, PendingSlate
+from services.feedback.learner.model.attribution_joiner import LateOutcome
+from services.feedback.learner.model.outcome_definition import GenerationOutcomes
+from services.feedback.learner.model.pending_slate import Labels, PendingSlate
+from services.feedback.learner.model.returns import KnownReturn
 
 BINS = 10
 Doubles = npt.NDArray[np.float64]
@@ -89,19 +92,31 @@ class Calibration:
 
     def add(
         self,
-        outcomes: Sequence[str],
+        outcomes: GenerationOutcomes,
         settled: Sequence[PendingSlate],
         late: Sequence[LateOutcome],
+        known: Sequence[KnownReturn] = (),
     ) -> list[_Key]:
         """Count what became of predictions; return the keys whose sums changed.
 
-        A late outcome turns the example that was counted as not come true.
+        A late outcome turns the example that was counted as not come true. Delayed outcomes
+        count once they are `known`, whichever generation made the prediction.
         """
         touched: dict[_Key, None] = {}
-        for pending, tables in zip(settled, _tables(settled, len(outcomes)), strict=True):
+        names, delayed = outcomes.names, outcomes.delayed.tolist()
+        for back, [fresh] in zip(known, _tables_of_known(known), strict=True):
+            slate = back.pending.slate
+            key = (self._surface(slate.surface), back.outcome)
+            touched[key] = None
+            table = self._of(key).table
+            table *= 0.5 ** (len(slate.item_ids) / self.config.half_life)
+            table += fresh
+        for pending, tables in zip(settled, _tables_of(settled, len(names)), strict=True):
             surface = self._surface(pending.slate.surface)
             fade = 0.5 ** (len(pending.slate.item_ids) / self.config.half_life)
-            for outcome, fresh in zip(outcomes, tables, strict=True):
+            for outcome, fresh, later in zip(names, tables, delayed, strict=True):
+                if later:
+                    continue
                 key = (surface, outcome)
                 touched[key] = None
                 table = self._of(key).table
@@ -110,7 +125,7 @@ class Calibration:
         for one in late:
             surface = self._surface(one.pending.slate.surface)
             for column in np.flatnonzero(one.labels).tolist():
-                key = (surface, outcomes[column])
+                key = (surface, names[column])
                 touched[key] = None
                 served = float(one.pending.slate.probabilities[one.place, column])
                 self._of(key).actual[_bin(served)] += 1.0
@@ -131,22 +146,37 @@ class Calibration:
         return sums
 
 
-def _tables(settled: Sequence[PendingSlate], outcomes: int) -> Doubles:
+def _tables_of(settled: Sequence[PendingSlate], outcomes: int) -> Doubles:
     """Return the sums of each slate by itself, [slates, outcomes, 3, BINS]."""
-    tables = np.zeros((len(settled), outcomes, 3, BINS))
     if not settled:
-        return tables
-    lengths = [len(pending.slate.item_ids) for pending in settled]
+        return np.zeros((0, outcomes, 3, BINS))
     predicted = np.concatenate([pending.slate.probabilities for pending in settled])
-    predicted = predicted.astype(np.float64)
     actual = np.concatenate([pending.labels for pending in settled])
+    lengths = [len(pending.slate.item_ids) for pending in settled]
+    return _tables(predicted.astype(np.float64), actual, lengths)
+
+
+def _tables_of_known(known: Sequence[KnownReturn]) -> Doubles:
+    """Return the sums of each delayed outcome by itself, [known, 1, 3, BINS]."""
+    if not known:
+        return np.zeros((0, 1, 3, BINS))
+    predicted = np.concatenate([one.pending.slate.probabilities[:, one.column] for one in known])
+    actual = np.concatenate([one.labels for one in known])
+    lengths = [one.labels.size for one in known]
+    return _tables(predicted.astype(np.float64)[:, None], actual[:, None], lengths)
+
+
+def _tables(predicted: Doubles, actual: Labels, lengths: Sequence[int]) -> Doubles:
+    """Return the sums [slates, outcomes, 3, BINS] of examples [n, outcomes]; n: of all slates."""
+    slates, outcomes = len(lengths), predicted.shape[1]
+    tables = np.zeros((slates, outcomes, 3, BINS))
     # Where in a row of all tables each example counts.
     cells = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
     cells += np.arange(outcomes) * BINS
-    cells += (np.arange(len(settled)) * (outcomes * BINS)).repeat(lengths)[:, None]
+    cells += (np.arange(slates) * (outcomes * BINS)).repeat(lengths)[:, None]
     for row, weights in enumerate((None, predicted.ravel(), actual.ravel())):
-        sums = np.bincount(cells.ravel(), weights, len(settled) * outcomes * BINS)
-        tables[:, :, row] = sums.reshape(len(settled), outcomes, BINS)
+        sums = np.bincount(cells.ravel(), weights, slates * outcomes * BINS)
+        tables[:, :, row] = sums.reshape(slates, outcomes, BINS)
     return tables
 
 

@@ -1,4 +1,4 @@
-"""A slate as it was shown, and an event that names one."""
+"""A slate as it was shown, an event that names one, and one that shows that its user is back."""
 
 from dataclasses import dataclass
 
@@ -90,3 +90,16 @@ class SlateEvent:
     type: str
     value: float
     weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An event as delayed outcomes see it. `value` is NaN when absent.
+
+    time_us: of the event, or when it was accepted if that is earlier.
+    """
+
+    user_key: bytes
+    type: str
+    value: float
+    time_us: int

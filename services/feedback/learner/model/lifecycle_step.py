@@ -125,9 +125,11 @@ def fold_lifecycle(state: TenantState, changes: Changes) -> None:
 
 
 def _serve(state: TenantState, generation_id: str) -> None:
+    before = state.scorer
     state.active = generation_id
-    generation = state.generation
-    state.slates.activate(outcomes_of(generation), generation.columns)
+    generation, scorer = state.generation, state.scorer
+    same = before is not None and scorer is not None and before.features == scorer.features
+    state.slates.activate(outcomes_of(generation), generation.columns, same)
     # What backends set was in the space of the generation that served.
     state.users.pinned[:] = False
 

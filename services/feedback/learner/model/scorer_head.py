@@ -18,6 +18,7 @@ Steps are Adagrad's (Duchi, Hazan & Singer 2011), with the squares of each user'
 so that a large step learns about as much as many small ones. L2 pulls towards the start. An
 outcome that comes after its slate has trained corrects it: the pairs that it wins are learned, and
 for the level the positive example takes the place of the negative one (the gradients differ by -1).
+A delayed outcome is learned once it is known, and left out of its slate before.
 
 Influence is bounded: the gradient of a slate and of a user per step by `clip`, a step by `max_step`
 per parameter, parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
@@ -29,8 +30,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.attribution_joiner import Labels, LateOutcome, PendingSlate
+from services.feedback.learner.model.attribution_joiner import LateOutcome
 from services.feedback.learner.model.impression import Impression
+from services.feedback.learner.model.outcome_definition import GenerationOutcomes
+from services.feedback.learner.model.pending_slate import Labels, PendingSlate
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -55,6 +58,16 @@ class HeadConfig:
     first_square: float = 0.1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DelayedLesson:
+    """A slate of which one delayed outcome, that of `column`, is known; its labels of others are
+    all false.
+    """
+
+    pending: PendingSlate
+    column: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Examples:
     """Examples of a step: gradients [n, outcomes, columns + 3]; where slates begin in them, and
@@ -72,11 +85,10 @@ class ScorerHead:
     parameters, accumulators: float64 [outcomes, columns + 3], columns gain, weights, bias, place.
     """
 
-    def __init__(
-        self, generation_id: str, outcomes: Sequence[str], columns: int, config: HeadConfig
-    ) -> None:
-        self.generation_id = generation_id
-        self.outcomes = tuple(outcomes)
+    def __init__(self, outcomes: GenerationOutcomes, columns: int, config: HeadConfig) -> None:
+        self.generation_id = outcomes.generation_id
+        self.outcomes = outcomes.names
+        self._delayed = outcomes.delayed
         self.columns = columns
         self.config = config
         shape = (len(self.outcomes), columns + 3)
@@ -99,13 +111,20 @@ class ScorerHead:
             and slate.width == self.columns
         )
 
-    def train(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> bool:
+    def train(
+        self,
+        settled: Sequence[PendingSlate],
+        late: Sequence[LateOutcome],
+        delayed: Sequence[DelayedLesson] = (),
+    ) -> bool:
         """Take one step; return whether anything could teach."""
         settled = [pending for pending in settled if self.fits(pending)]
         late = [one for one in late if self.fits(one.pending)]
-        if not settled and not late:
+        delayed = [one for one in delayed if self.fits(one.pending)]
+        if not settled and not late and not delayed:
             return False
-        examples = self._examples(settled, late)
+        teaches = self._teaches(len(settled), delayed)
+        examples = self._examples([*settled, *(one.pending for one in delayed)], late, teaches)
         per_user = self._clipped(np.add.reduceat(examples.gradients, examples.starts, axis=0))
         number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
         if len(number_of) < len(examples.users):
@@ -115,7 +134,7 @@ class ScorerHead:
             np.add.at(per_user, owner, per_slate)
             per_user = self._clipped(per_user)
 
-        pull = self.config.l2 * len(settled) * (self.parameters - self._start)
+        pull = self.config.l2 * teaches.sum(axis=0)[:, None] * (self.parameters - self._start)
         self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
         step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
         bound = self.config.max_step
@@ -156,7 +175,17 @@ class ScorerHead:
             self.accumulators = np.array(accumulators, np.float64).reshape(shape)
         self.slates = slates
 
-    def _examples(self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome]) -> _Examples:
+    def _teaches(self, settled: int, delayed: Sequence[DelayedLesson]) -> Labels:
+        """Return which outcomes each slate teaches, [slates, outcomes]: settled, then delayed."""
+        teaches = np.zeros((settled + len(delayed), len(self.outcomes)), np.bool_)
+        teaches[:settled] = ~self._delayed
+        for row, one in enumerate(delayed, settled):
+            teaches[row, one.column] = True
+        return teaches
+
+    def _examples(
+        self, settled: Sequence[PendingSlate], late: Sequence[LateOutcome], teaches: Labels
+    ) -> _Examples:
         pendings = [*settled, *(one.pending for one in late)]
         lengths = np.array([pending.labels.shape[0] for pending in pendings])
         inputs = _inputs([pending.slate for pending in pendings], lengths)
@@ -167,6 +196,8 @@ class ScorerHead:
         level = np.where(won, -1.0, 0.0)
         shown = sum(pending.labels.shape[0] for pending in settled)
         level[:shown] += _sigmoid(logits[:shown])
+        if self._delayed.any():
+            level[:shown] *= teaches.repeat(lengths[: len(settled)], axis=0)
         gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
         gradients[:, :, -2] = level
         return _Examples(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.feedback.learner.model.attribution_joiner import PendingSlate
 from services.feedback.learner.model.item_step import ItemStepConfig, move_items
+from services.feedback.learner.model.pending_slate import PendingSlate
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

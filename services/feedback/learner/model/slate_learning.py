@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from services.common.arrays import Float32s
+from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.feedback.learner.model.attribution_joiner import (
     AttributionConfig,
     AttributionJoiner,
     Joined,
     JoinerItem,
-    PendingSlate,
 )
 from services.feedback.learner.model.calibration import (
     Calibration,
@@ -26,8 +27,11 @@ from services.feedback.learner.model.choices.learning import (
     ChoiceLearning,
 )
 from services.feedback.learner.model.entries import GenerationActivated
+from services.feedback.learner.model.impression import columns_of
 from services.feedback.learner.model.outcome_definition import GenerationOutcomes
-from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
+from services.feedback.learner.model.pending_slate import PendingSlate
+from services.feedback.learner.model.returns import KnownReturn
+from services.feedback.learner.model.scorer_head import DelayedLesson, HeadConfig, ScorerHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +121,20 @@ class SlateLearning:
         self.joiner = AttributionJoiner(config.joiner)
         self.calibration = Calibration(config.calibration)
         self.outcomes = outcomes
-        self._begin(columns)
+        self._begin(columns, same_features=False)
 
-    def activate(self, outcomes: GenerationOutcomes, columns: int) -> None:
+    def activate(self, outcomes: GenerationOutcomes, columns: int, same_features: bool) -> None:
         """Learn for another generation from now on: its head starts anew.
 
-        Slates of earlier generations stay, and train nothing.
+        Slates of earlier generations stay, and train nothing, but for delayed outcomes that both
+        have, where the scorers have the same features: generations come more often than users.
         """
         self.outcomes = outcomes
-        self._begin(columns)
+        self._begin(columns, same_features)
 
-    def _begin(self, columns: int) -> None:
-        names = self.outcomes.names
-        self.head = ScorerHead(self.outcomes.generation_id, names, columns, self.config.head)
+    def _begin(self, columns: int, same_features: bool) -> None:
+        self.joiner.returns.expect(self.outcomes.definitions, keep=same_features)
+        self.head = ScorerHead(self.outcomes, columns, self.config.head)
         self.choices = ChoiceLearning(columns, self.config.choices)
 
     def choose(self, choices: Sequence[Choice]) -> SlateChanges | None:
@@ -140,26 +145,53 @@ class SlateLearning:
         return SlateChanges(head=self._head_changes(slates=False))
 
     def due(self, now_us: int) -> bool:
-        """Return whether a slate settles at this time of the log."""
+        """Return whether a slate settles, or more of one is known, at this time of the log."""
         return self.joiner.due(now_us)
 
-    def learn(self, items: Sequence[JoinerItem], now_us: int) -> tuple[SlateChanges, Joined]:
-        """Take the slates and the events that name one; return what changed, and what settled."""
+    def learn(
+        self, items: Sequence[JoinerItem], now_us: int, scorer: Scorer | None
+    ) -> tuple[SlateChanges, Joined]:
+        """Take the slates and the events that name one; return what changed, and what settled.
+
+        scorer: of the generation that serves.
+        """
         joined = self.joiner.take(items, now_us, self.outcomes)
         changes = SlateChanges(counts=joined.counts)
-        if not items and not joined.settled:
+        if not items and not joined.settled and not joined.known:
             return changes, joined
-        changes.input = JoinerChanges(now_us, tuple(items))
+        changes.input = JoinerChanges(now_us, tuple(joined.mattered))
         # Before the head moves: what was predicted is in the slates.
         usable = [pending for pending in joined.settled if self.head.fits(pending)]
         late = [one for one in joined.late if self.head.fits(one.pending)]
         changes.calibration = [
             CalibrationChanges(*key, self.calibration.sums(key).copy())
-            for key in self.calibration.add(self.outcomes.names, usable, late)
+            for key in self.calibration.add(self.outcomes, usable, late, joined.known)
         ]
-        if self.head.train(usable, late):
+        if self.head.train(usable, late, self._lessons(joined.known, scorer)):
             changes.head = self._head_changes(choices=False)
         return changes, joined
+
+    def _lessons(self, known: Sequence[KnownReturn], scorer: Scorer | None) -> list[DelayedLesson]:
+        """Return what delayed outcomes teach; slates of earlier generations are scored anew."""
+        names, own = self.outcomes.names, self.outcomes.generation_id
+        anew = [one for one in known if one.pending.slate.generation_id != own]
+        logits = _scored(anew, scorer) if anew and scorer is not None else {}
+        lessons = []
+        for one in known:
+            slate, column = one.pending.slate, names.index(one.outcome)
+            if slate.generation_id != own:
+                if slate.slate_id not in logits:
+                    continue
+                scores = logits[slate.slate_id]
+                columns = columns_of(
+                    slate.propensities, np.zeros_like(scores), scores, slate.features
+                )
+                slate = replace(slate, generation_id=own, outcomes=len(names), columns=columns)
+            labels = np.zeros((len(slate.item_ids), len(names)), np.bool_)
+            labels[:, column] = one.labels
+            pending = PendingSlate(slate, one.pending.accepted_at_us, labels, one.pending.taken)
+            lessons.append(DelayedLesson(pending, column))
+        return lessons
 
     def _head_changes(self, *, slates: bool = True, choices: bool = True) -> HeadChanges:
         """Return the head as it is now, with what goes with learning from slates and choices."""
@@ -180,7 +212,7 @@ class SlateLearning:
             contents=JoinerContents(
                 joiner.now_us,
                 joiner.evicted_served_at_us,
-                tuple(joiner.pending),
+                tuple(joiner.held),
                 tuple(joiner.early),
             ),
             head=self._head_changes(),
@@ -199,9 +231,7 @@ class SlateLearning:
             self.joiner.evicted_served_at_us = part.evicted_served_at_us
             for pending in part.slates:
                 # A copy: what becomes of it here is not for others to see.
-                self.joiner.restore(
-                    replace(pending, labels=pending.labels.copy(), taken=pending.taken.copy())
-                )
+                self.joiner.restore(pending.copy())
             for item in part.early:
                 self.joiner.restore_early(item)
         if changes.head is not None and changes.head.generation_id == self.head.generation_id:
@@ -212,3 +242,15 @@ class SlateLearning:
                 self.choices.restore(changes.head.choices)
         for one in changes.calibration:
             self.calibration.restore((one.surface, one.outcome), one.sums.copy())
+
+
+def _scored(known: Sequence[KnownReturn], scorer: Scorer) -> dict[str, Float32s]:
+    """Return by slate what the scorer says of its items [items, outcomes], where that is finite."""
+    slates = {one.pending.slate.slate_id: one.pending.slate for one in known}
+    usable = [slate for slate in slates.values() if slate.width == len(scorer.features)]
+    if not usable:
+        return {}
+    scores = scores_or_nan(scorer, np.concatenate([slate.features for slate in usable]))
+    ends = np.cumsum([len(slate.item_ids) for slate in usable])[:-1]
+    parts = zip(usable, np.split(scores, ends), strict=True)
+    return {slate.slate_id: part for slate, part in parts if np.isfinite(part).all()}

@@ -5,38 +5,51 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.feed.parameters import VectorRows
-from services.feedback.learner.model.attribution_joiner import JoinerItem, PendingSlate
+from services.feedback.learner.model.attribution_joiner import JoinerItem
 from services.feedback.learner.model.changes import Changes, SpaceChanges
 from services.feedback.learner.model.entries import Event, LogEntry
-from services.feedback.learner.model.impression import Impression, SlateEvent
+from services.feedback.learner.model.impression import Impression, SlateEvent, Visit
 from services.feedback.learner.model.item_dictionary import ItemDictionary
+from services.feedback.learner.model.pending_slate import PendingSlate
+from services.feedback.learner.model.returns import Returns
 from services.feedback.learner.model.shown_step import passed_pairs, shown_step
 from services.feedback.learner.model.tenant_state import TenantState
 
 
-def joiner_items(entries: Sequence[LogEntry]) -> list[JoinerItem]:
-    """Return the slates, and the events that name one, in log order."""
+def joiner_items(entries: Sequence[LogEntry], returns: Returns) -> list[JoinerItem]:
+    """Return the slates, the events that name one, and those of users that slates wait for, in log
+    order.
+    """
     items = []
+    shown_to: set[bytes] = set()
     for entry in entries:
         kind = entry.kind
         if isinstance(kind, Impression):
+            shown_to.add(kind.user_key)
             items.append(JoinerItem(entry.accepted_at_us, kind))
-        elif isinstance(kind, Event) and kind.slate_id:
-            event = SlateEvent(
-                kind.slate_id, kind.user_key, kind.item_id, kind.type, kind.value, kind.weight
-            )
-            items.append(JoinerItem(entry.accepted_at_us, event))
+        elif isinstance(kind, Event):
+            user = kind.user_key
+            if kind.slate_id:
+                event = SlateEvent(
+                    kind.slate_id, user, kind.item_id, kind.type, kind.value, kind.weight
+                )
+                items.append(JoinerItem(entry.accepted_at_us, event))
+            if returns.expected and (returns.awaits(user) or user in shown_to):
+                time_us = min(kind.time_us, entry.accepted_at_us)
+                visit = Visit(user, kind.type, kind.value, time_us)
+                items.append(JoinerItem(entry.accepted_at_us, visit))
     return items
 
 
-def slate_step(state: TenantState, items: Sequence[JoinerItem], now_us: int) -> Changes | None:
+def slate_step(state: TenantState, entries: Sequence[LogEntry], now_us: int) -> Changes | None:
     """Learn from slates up to `now_us`, the time of the log; return what changed, if anything.
 
     It comes after the step of the events, and sees the items as that left them.
     """
+    items = joiner_items(entries, state.slates.joiner.returns)
     if not items and not state.slates.due(now_us):
         return None
-    learned, joined = state.slates.learn(items, now_us)
+    learned, joined = state.slates.learn(items, now_us, state.scorer)
     changes = _passed_over(state, joined.settled)
     changes.slates = learned
     return changes

@@ -27,11 +27,7 @@ from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.lifecycle_step import activate, first_of, retire, stage
 from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
-from services.feedback.learner.model.slate_step import (
-    head_is_finite,
-    joiner_items,
-    slate_step,
-)
+from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.feedback.learner.model.user_step import vectors_to_send
 
@@ -142,8 +138,7 @@ def _learn_from_slates(states: States, entries: Sequence[LogEntry]) -> list[Chan
     for entry in entries:
         by_tenant.setdefault(entry.tenant, []).append(entry)
     learned = [
-        slate_step(states[tenant], joiner_items(by_tenant.get(tenant, ())), now_us)
-        for tenant in sorted(states)
+        slate_step(states[tenant], by_tenant.get(tenant, ()), now_us) for tenant in sorted(states)
     ]
     return [changes for changes in learned if changes is not None]
 

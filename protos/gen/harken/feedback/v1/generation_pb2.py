@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#harken/feedback/v1/generation.proto\x12\x12harken.feedback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n\x12GenerationManifest\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\r\x12\x10\n\x08max_norm\x18\x04 \x01(\x02\x12,\n\x07\x65ncoder\x18\x05 \x01(\x0b\x32\x1b.harken.feedback.v1.Encoder\x12\x17\n\x0fscorer_features\x18\x06 \x03(\t\x12\x17\n\x0f\x63ontent_buckets\x18\x08 \x01(\r\x12 \n\x18trained_through_sequence\x18\t \x01(\x04\x12\x30\n\x0cpublish_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x66iles\x18\x0b \x03(\x0b\x32\".harken.feedback.v1.GenerationFile\x12\x44\n\x07metrics\x18\x0c \x03(\x0b\x32\x33.harken.feedback.v1.GenerationManifest.MetricsEntry\x12-\n\x08outcomes\x18\r \x03(\x0b\x32\x1b.harken.feedback.v1.Outcome\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01J\x04\x08\x07\x10\x08\"b\n\x07Outcome\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x02 \x03(\t\x12\x16\n\tmin_value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x02\x42\x0c\n\n_min_value\"C\n\x0eItemVectorFile\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62iases\x18\x03 \x01(\x0c\"<\n\x0eGenerationFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\"~\n\x07\x45ncoder\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.harken.feedback.v1.EncoderKind\x12\x0e\n\x06length\x18\x02 \x01(\r\x12\r\n\x05\x64\x65\x63\x61y\x18\x03 \x01(\x02\x12\r\n\x05\x61lpha\x18\x04 \x01(\x02\x12\x16\n\x0eregularization\x18\x05 \x01(\x02\"\x82\x01\n\x0eOutcomeFigures\x12\x0f\n\x07surface\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x01\x12\x11\n\tpredicted\x18\x04 \x01(\x01\x12\x0e\n\x06\x61\x63tual\x18\x05 \x01(\x01\x12\x19\n\x11\x63\x61libration_error\x18\x06 \x01(\x01*E\n\x0b\x45ncoderKind\x12\x1c\n\x18\x45NCODER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NCODER_KIND_FOLD_IN\x10\x01*\xc9\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGENERATION_STATE_PUBLISHED\x10\x01\x12\x1b\n\x17GENERATION_STATE_ACTIVE\x10\x02\x12\x1b\n\x17GENERATION_STATE_STAGED\x10\x03\x12\x1c\n\x18GENERATION_STATE_STANDBY\x10\x04\x12\x1c\n\x18GENERATION_STATE_RETIRED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#harken/feedback/v1/generation.proto\x12\x12harken.feedback.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n\x12GenerationManifest\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x11\n\tdimension\x18\x03 \x01(\r\x12\x10\n\x08max_norm\x18\x04 \x01(\x02\x12,\n\x07\x65ncoder\x18\x05 \x01(\x0b\x32\x1b.harken.feedback.v1.Encoder\x12\x17\n\x0fscorer_features\x18\x06 \x03(\t\x12\x17\n\x0f\x63ontent_buckets\x18\x08 \x01(\r\x12 \n\x18trained_through_sequence\x18\t \x01(\x04\x12\x30\n\x0cpublish_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x66iles\x18\x0b \x03(\x0b\x32\".harken.feedback.v1.GenerationFile\x12\x44\n\x07metrics\x18\x0c \x03(\x0b\x32\x33.harken.feedback.v1.GenerationManifest.MetricsEntry\x12-\n\x08outcomes\x18\r \x03(\x0b\x32\x1b.harken.feedback.v1.Outcome\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01J\x04\x08\x07\x10\x08\"\x9b\x01\n\x07Outcome\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x02 \x03(\t\x12\x16\n\tmin_value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x02\x12\x37\n\rreturn_window\x18\x05 \x01(\x0b\x32 .harken.feedback.v1.ReturnWindowB\x0c\n\n_min_value\"b\n\x0cReturnWindow\x12(\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05until\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x0eItemVectorFile\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62iases\x18\x03 \x01(\x0c\"<\n\x0eGenerationFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\"~\n\x07\x45ncoder\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.harken.feedback.v1.EncoderKind\x12\x0e\n\x06length\x18\x02 \x01(\r\x12\r\n\x05\x64\x65\x63\x61y\x18\x03 \x01(\x02\x12\r\n\x05\x61lpha\x18\x04 \x01(\x02\x12\x16\n\x0eregularization\x18\x05 \x01(\x02\"\x82\x01\n\x0eOutcomeFigures\x12\x0f\n\x07surface\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x01\x12\x11\n\tpredicted\x18\x04 \x01(\x01\x12\x0e\n\x06\x61\x63tual\x18\x05 \x01(\x01\x12\x19\n\x11\x63\x61libration_error\x18\x06 \x01(\x01*E\n\x0b\x45ncoderKind\x12\x1c\n\x18\x45NCODER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NCODER_KIND_FOLD_IN\x10\x01*\xc9\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGENERATION_STATE_PUBLISHED\x10\x01\x12\x1b\n\x17GENERATION_STATE_ACTIVE\x10\x02\x12\x1b\n\x17GENERATION_STATE_STAGED\x10\x03\x12\x1c\n\x18GENERATION_STATE_STANDBY\x10\x04\x12\x1c\n\x18GENERATION_STATE_RETIRED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +35,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATIONMANIFEST_METRICSENTRY']._loaded_options = None
   _globals['_GENERATIONMANIFEST_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_ENCODERKIND']._serialized_start=1085
-  _globals['_ENCODERKIND']._serialized_end=1154
-  _globals['_GENERATIONSTATE']._serialized_start=1157
-  _globals['_GENERATIONSTATE']._serialized_end=1358
-  _globals['_GENERATIONMANIFEST']._serialized_start=93
-  _globals['_GENERATIONMANIFEST']._serialized_end=591
-  _globals['_GENERATIONMANIFEST_METRICSENTRY']._serialized_start=539
-  _globals['_GENERATIONMANIFEST_METRICSENTRY']._serialized_end=585
-  _globals['_OUTCOME']._serialized_start=593
-  _globals['_OUTCOME']._serialized_end=691
-  _globals['_ITEMVECTORFILE']._serialized_start=693
-  _globals['_ITEMVECTORFILE']._serialized_end=760
-  _globals['_GENERATIONFILE']._serialized_start=762
-  _globals['_GENERATIONFILE']._serialized_end=822
-  _globals['_ENCODER']._serialized_start=824
-  _globals['_ENCODER']._serialized_end=950
-  _globals['_OUTCOMEFIGURES']._serialized_start=953
-  _globals['_OUTCOMEFIGURES']._serialized_end=1083
+  _globals['_ENCODERKIND']._serialized_start=1275
+  _globals['_ENCODERKIND']._serialized_end=1344
+  _globals['_GENERATIONSTATE']._serialized_start=1347
+  _globals['_GENERATIONSTATE']._serialized_end=1548
+  _globals['_GENERATIONMANIFEST']._serialized_start=125
+  _globals['_GENERATIONMANIFEST']._serialized_end=623
+  _globals['_GENERATIONMANIFEST_METRICSENTRY']._serialized_start=571
+  _globals['_GENERATIONMANIFEST_METRICSENTRY']._serialized_end=617
+  _globals['_OUTCOME']._serialized_start=626
+  _globals['_OUTCOME']._serialized_end=781
+  _globals['_RETURNWINDOW']._serialized_start=783
+  _globals['_RETURNWINDOW']._serialized_end=881
+  _globals['_ITEMVECTORFILE']._serialized_start=883
+  _globals['_ITEMVECTORFILE']._serialized_end=950
+  _globals['_GENERATIONFILE']._serialized_start=952
+  _globals['_GENERATIONFILE']._serialized_end=1012
+  _globals['_ENCODER']._serialized_start=1014
+  _globals['_ENCODER']._serialized_end=1140
+  _globals['_OUTCOMEFIGURES']._serialized_start=1143
+  _globals['_OUTCOMEFIGURES']._serialized_end=1273
 # @@protoc_insertion_point(module_scope)

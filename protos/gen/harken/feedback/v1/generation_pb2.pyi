@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -65,16 +66,26 @@ class GenerationManifest(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., tenant: _Optional[str] = ..., dimension: _Optional[int] = ..., max_norm: _Optional[float] = ..., encoder: _Optional[_Union[Encoder, _Mapping]] = ..., scorer_features: _Optional[_Iterable[str]] = ..., content_buckets: _Optional[int] = ..., trained_through_sequence: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., files: _Optional[_Iterable[_Union[GenerationFile, _Mapping]]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("name", "event_types", "min_value", "weight")
+    __slots__ = ("name", "event_types", "min_value", "weight", "return_window")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     MIN_VALUE_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RETURN_WINDOW_FIELD_NUMBER: _ClassVar[int]
     name: str
     event_types: _containers.RepeatedScalarFieldContainer[str]
     min_value: float
     weight: float
-    def __init__(self, name: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., min_value: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
+    return_window: ReturnWindow
+    def __init__(self, name: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., min_value: _Optional[float] = ..., weight: _Optional[float] = ..., return_window: _Optional[_Union[ReturnWindow, _Mapping]] = ...) -> None: ...
+
+class ReturnWindow(_message.Message):
+    __slots__ = ("after", "until")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    after: _duration_pb2.Duration
+    until: _duration_pb2.Duration
+    def __init__(self, after: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., until: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ItemVectorFile(_message.Message):
     __slots__ = ("item_ids", "vectors", "biases")

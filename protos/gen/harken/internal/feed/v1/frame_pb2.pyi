@@ -258,16 +258,30 @@ class JoinerInput(_message.Message):
     def __init__(self, now_us: _Optional[int] = ..., items: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ...) -> None: ...
 
 class JoinerItem(_message.Message):
-    __slots__ = ("accepted_at_us", "slate", "event", "slate_sequence")
+    __slots__ = ("accepted_at_us", "slate", "event", "slate_sequence", "visit")
     ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
     SLATE_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     SLATE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    VISIT_FIELD_NUMBER: _ClassVar[int]
     accepted_at_us: int
     slate: bytes
     event: SlateEvent
     slate_sequence: int
-    def __init__(self, accepted_at_us: _Optional[int] = ..., slate: _Optional[bytes] = ..., event: _Optional[_Union[SlateEvent, _Mapping]] = ..., slate_sequence: _Optional[int] = ...) -> None: ...
+    visit: Visit
+    def __init__(self, accepted_at_us: _Optional[int] = ..., slate: _Optional[bytes] = ..., event: _Optional[_Union[SlateEvent, _Mapping]] = ..., slate_sequence: _Optional[int] = ..., visit: _Optional[_Union[Visit, _Mapping]] = ...) -> None: ...
+
+class Visit(_message.Message):
+    __slots__ = ("user_key", "type", "value", "time_us")
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    TIME_US_FIELD_NUMBER: _ClassVar[int]
+    user_key: bytes
+    type: str
+    value: float
+    time_us: int
+    def __init__(self, user_key: _Optional[bytes] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., time_us: _Optional[int] = ...) -> None: ...
 
 class SlateEvent(_message.Message):
     __slots__ = ("slate_id", "user_key", "item_id", "type", "value", "weight")
@@ -300,34 +314,52 @@ class JoinerState(_message.Message):
     def __init__(self, now_us: _Optional[int] = ..., slates: _Optional[_Iterable[_Union[PendingSlate, _Mapping]]] = ..., early: _Optional[_Iterable[_Union[JoinerItem, _Mapping]]] = ..., evicted_served_at_us: _Optional[int] = ..., logged_slates: _Optional[_Iterable[_Union[LoggedPendingSlate, _Mapping]]] = ...) -> None: ...
 
 class LoggedPendingSlate(_message.Message):
-    __slots__ = ("sequence", "accepted_at_us", "outcomes", "labels", "taken", "settled")
+    __slots__ = ("sequence", "accepted_at_us", "outcomes", "labels", "taken", "settled", "awaited", "attributed")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
+    AWAITED_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     accepted_at_us: int
     outcomes: int
     labels: _containers.RepeatedScalarFieldContainer[int]
     taken: _containers.RepeatedScalarFieldContainer[int]
     settled: bool
-    def __init__(self, sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., outcomes: _Optional[int] = ..., labels: _Optional[_Iterable[int]] = ..., taken: _Optional[_Iterable[int]] = ..., settled: bool = ...) -> None: ...
+    awaited: _containers.RepeatedCompositeFieldContainer[AwaitedReturn]
+    attributed: bool
+    def __init__(self, sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., outcomes: _Optional[int] = ..., labels: _Optional[_Iterable[int]] = ..., taken: _Optional[_Iterable[int]] = ..., settled: bool = ..., awaited: _Optional[_Iterable[_Union[AwaitedReturn, _Mapping]]] = ..., attributed: bool = ...) -> None: ...
+
+class AwaitedReturn(_message.Message):
+    __slots__ = ("outcome", "column", "returned")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    outcome: str
+    column: int
+    returned: bool
+    def __init__(self, outcome: _Optional[str] = ..., column: _Optional[int] = ..., returned: bool = ...) -> None: ...
 
 class PendingSlate(_message.Message):
-    __slots__ = ("slate", "accepted_at_us", "labels", "taken", "settled")
+    __slots__ = ("slate", "accepted_at_us", "labels", "taken", "settled", "awaited", "attributed")
     SLATE_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_US_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
+    AWAITED_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTED_FIELD_NUMBER: _ClassVar[int]
     slate: bytes
     accepted_at_us: int
     labels: bytes
     taken: bytes
     settled: bool
-    def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ...) -> None: ...
+    awaited: _containers.RepeatedCompositeFieldContainer[AwaitedReturn]
+    attributed: bool
+    def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ..., awaited: _Optional[_Iterable[_Union[AwaitedReturn, _Mapping]]] = ..., attributed: bool = ...) -> None: ...
 
 class HeadTraining(_message.Message):
     __slots__ = ("accumulators", "choice_squares", "choice_temperature", "choice_figures", "choice_weights")
