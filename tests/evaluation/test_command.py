@@ -116,6 +116,8 @@ async def test_what_cannot_be_done_is_said_in_a_line(world: Path, tmp_path: Path
     for arguments, message in (
         (("nowhere.csv",), "there is no file"),
         ((str(world / "events.csv.gz"), "--arms", "psychic"), "no arm 'psychic'"),
+        ((str(world / "events.csv.gz"), "--beside", "psychic"), "no baseline 'psychic'"),
+        (("one.csv", "--beside", "v_sknn", "--protocol", "session"), "protocol global"),
         ((str(world / "events.csv.gz"), "--preset", "astrology"), "astrology"),
         ((str(world / "events.csv.gz"), "--cutoffs", "ten"), "--cutoffs"),
         (("one.csv", "--arms", "popularity"), "nothing to compare"),
