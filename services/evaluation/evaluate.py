@@ -24,7 +24,7 @@ from services.evaluation.published import Published, published_for, sizes_of
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
 from services.evaluation.system.arms import SlateArm
-from services.evaluation.system.beside import BesideArm
+from services.evaluation.system.beside import NOTHING_BESIDE, BesideArm
 from services.evaluation.system.run import (
     FROZEN_PARAMS,
     FROZEN_STATE,
@@ -283,12 +283,9 @@ def _beside_full(
     full = [arm for arm in system.arms if isinstance(arm, SlateArm) and arm.name == FULL]
     known = np.zeros(len(timeline.item_ids), np.bool_)
     known[timeline.events.items[: timeline.split][timeline.weights[: timeline.split] > 0]] = True
-    return [
-        BesideArm(name, arm, peers[name], known)
-        for arm in full
-        for name in plan.beside
-        if name in peers
-    ]
+    beside: dict[str, Scorer | None] = {NOTHING_BESIDE: None} if plan.beside else {}
+    beside |= {name: peers[name] for name in plan.beside if name in peers}
+    return [BesideArm(name, arm, scorer, known) for arm in full for name, scorer in beside.items()]
 
 
 def _fit_peer(

@@ -221,7 +221,7 @@ def _arms(given: str | None, baselines: bool, trained: bool) -> list[str]:
 
 
 def _beside(given: str) -> list[str]:
-    names = [name.strip() for name in given.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise CommandError(f"no baseline {unknown[0]!r}; there are: {', '.join(BASELINES)}")

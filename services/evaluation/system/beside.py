@@ -6,10 +6,11 @@ are learned, for what the features of a source are (services/common/candidate_fe
     in, rr    whether it lists the candidate, and 1 / log2(1 + rank) in its list
     z, zd     its score, standardised over the candidates, and the same times the user's depth
 
-They come on top of what `full` makes of the candidates, from nothing on, by the learner's own
-conditional logit (services/feedback/learner/model/choices/learning.py), with its constants and its
-guard: a choice a ranked group, and the weights show only while they gain. Until then the arm ranks
-as `full` does. The baseline stays as it was fitted, unless it learns by itself.
+They are learned together with those of all other columns, on top of what `full` makes of the
+candidates by then, from nothing on, by the learner's own conditional logit and its constants
+(services/feedback/learner/model/choices/learning.py): a choice a ranked group, without its guard.
+That alone makes another order than that of `full`, so what a baseline is worth shows against the
+arm with nothing beside. A baseline stays as it was fitted, unless it learns by itself.
 """
 
 from dataclasses import replace
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
-from services.common.candidate_features import depth
+from services.common.candidate_features import COLUMNS, depth
 from services.common.ranking.candidates import Candidates, gather
 from services.common.ranking.sources.source import NOTHING
 from services.evaluation.arm import Moment, Ranking
@@ -30,24 +31,28 @@ from services.ranker.domain.eligibility import ItemFilter, eligible_items
 from services.ranker.domain.slate import View, pool_of, score, view_of
 from services.system.timeline import Flags
 
-_COLUMNS = 4
-_EVERY: Flags = np.ones(_COLUMNS, np.bool_)
+NOTHING_BESIDE = "nothing"
+_MORE = 4
+_MOVES: Flags = np.array([not name.startswith("own_") for name in COLUMNS] + [True] * _MORE)
 _WEIGHTS = np.ones(1)
 
 
 class BesideArm(SlateArm):
     """An arm that ranks as `full` and one more source would, over the replica of `full`."""
 
-    def __init__(self, name: str, full: SlateArm, scorer: Scorer, known: Flags) -> None:
-        """`known` [items]: what the baseline has seen, and so can say something about."""
+    def __init__(self, name: str, full: SlateArm, scorer: Scorer | None, known: Flags) -> None:
+        """`known` [items]: what the baseline has seen, and so can say something about. Without a
+        scorer nothing is beside.
+        """
         super().__init__(
             f"{full.name}+{name}", full.replica, full.keys, full.item_ids, full.count,
             full.allow_seen,
         )  # fmt: skip
+        self.fit_seconds = full.fit_seconds
         self._scorer = scorer
         self._known = known
-        self._head = ScorerHead("", ("order",), _COLUMNS, HeadConfig())
-        self.learning = ChoiceLearning(_COLUMNS, ChoiceConfig())
+        self._head = ScorerHead("", ("order",), _MOVES.size, HeadConfig())
+        self.learning = ChoiceLearning(_MOVES.size, ChoiceConfig())
         self._code_at: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
     def rank(self, moment: Moment) -> Ranking:
@@ -62,22 +67,19 @@ class BesideArm(SlateArm):
         scored = score(tenant, generation, view, own, {})
         weights = np.maximum(generation.outcome_weights(), 0.0)
         order = (scored.logits @ (weights / max(weights.sum(), 1e-12))).astype(np.float32)
-        codes, features = self._code_at[candidates.ordinals], _features(candidates, view)
-        if self.learning.serves:
-            blended = self._head.blended(order[:, np.newaxis], features, _WEIGHTS)
-            shown = codes[(-blended).argsort(kind="stable")][: self.count]
-            ranking = ranking_of(shown.astype(np.int32), moment)
-        else:
-            ranking = ranking_of(self._slate(moment, ()), moment)
+        codes = self._code_at[candidates.ordinals]
+        features = np.concatenate([scored.features, _features(candidates, view)], axis=1)
+        blended = order + features @ self.learning.weights
+        shown = codes[(-blended).argsort(kind="stable")][: self.count]
         # What the user had is chosen again for other reasons than what a source says.
         new = ~np.isin(codes, moment.items)
         for target in moment.targets.tolist():
             place = np.flatnonzero(codes[new] == target)
             if place.size:
-                choice = Choice(features[new], order[new, np.newaxis], int(place[0]), _EVERY)
+                choice = Choice(features[new], order[new, np.newaxis], int(place[0]), _MOVES)
                 self.learning.learn([choice], self._head, _WEIGHTS)
                 break
-        return ranking
+        return ranking_of(shown.astype(np.int32), moment)
 
     def _scores(self, moment: Moment, size: int) -> Float64s | None:
         """Return what the baseline says of each ordinal, NOTHING of an item that it has not seen;
@@ -88,7 +90,7 @@ class BesideArm(SlateArm):
             new = range(self._code_at.size, size)
             more = [self.code_of[catalogue.item_id(ordinal)] for ordinal in new]
             self._code_at = np.concatenate([self._code_at, np.array(more, np.int64)])
-        if moment.items.size == 0:
+        if self._scorer is None or moment.items.size == 0:
             return None
         said = self._scorer.scores(moment.items, moment.times_us, moment.time_us)
         sayable = self._known & ~np.isnan(said)
@@ -118,9 +120,9 @@ class _Beside:
 
 
 def _features(candidates: Candidates, view: View) -> npt.NDArray[np.float32]:
-    """Return float32 [n, _COLUMNS] of the last source."""
+    """Return float32 [n, _MORE] of the last source."""
     scores, ranks = candidates.scores[-1], candidates.ranks[-1]
-    rows = np.zeros((scores.size, _COLUMNS), np.float32)
+    rows = np.zeros((scores.size, _MORE), np.float32)
     listed = ranks > 0
     rows[:, 0] = listed
     rows[listed, 1] = 1.0 / np.log2(1.0 + ranks[listed])
