@@ -23,9 +23,12 @@ from services.evaluation.protocol import Protocol, Rules
 from services.evaluation.published import Published, published_for, sizes_of
 from services.evaluation.score_arm import ScoreArm, Scorer
 from services.evaluation.summary import Summary, summarise
+from services.evaluation.system.arms import SlateArm
+from services.evaluation.system.beside import NOTHING_BESIDE, BesideArm
 from services.evaluation.system.run import (
     FROZEN_PARAMS,
     FROZEN_STATE,
+    FULL,
     PERIODS,
     SYSTEM_ARMS,
     System,
@@ -53,7 +56,8 @@ class Plan:
     """What is compared, and how.
 
     arms: names of ALL_ARMS. types: event types with their weights. dimension: of the system's
-    vectors. slates: those of `full` are logged, and what came of them is learned, too. train: the
+    vectors. beside: baselines that stand beside the sources of `full`, each in an arm of its own.
+    slates: those of `full` are logged, and what came of them is learned, too. train: the
     system's generation is trained before the split, with the parameters of a file if given;
     generation: or it is this one, a folder. keep_anyway: what is trained serves, even if it is no
     better than what is learned online. peer_seconds: a baseline that expects to take longer is
@@ -69,6 +73,7 @@ class Plan:
     parameters: Path | None = None
     generation: Path | None = None
     keep_anyway: bool = False
+    beside: Sequence[str] = ()
     peer_seconds: float = 1800.0
     max_items_ease: int = 12_000
 
@@ -114,6 +119,8 @@ def evaluate(
     weights = event_weights(events, plan.types)
     if plan.slates and rules.protocol is Protocol.LEAVE_ONE_OUT:
         raise ValueError("leave-one-out learns nothing in the test part, so it logs no slates")
+    if plan.beside and (FULL not in plan.arms or rules.protocol is not Protocol.GLOBAL):
+        raise ValueError("a baseline stands beside the arm full, where it learns: protocol global")
     timeline = cut_history(events, weights, rules, list(contents))
     if timeline.groups == 0 or timeline.split == 0:
         raise NothingToCompareError(
@@ -126,11 +133,12 @@ def evaluate(
     seconds: dict[str, float] = {}
     arms: list[Arm] = []
     learners: list[Learner] = []
-    _add_peers(timeline, plan, watcher, memory, arms, learners, skipped)
+    peers = _add_peers(timeline, plan, watcher, memory, arms, learners, skipped)
     with memory.phase(*(name for name in plan.arms if name in SYSTEM_ARMS)):
         system = _system(timeline, contents, plan, watcher)
     with system:
         arms += system.arms
+        arms += _beside_full(system, timeline, plan, peers)
         if WARM in plan.arms and not any(arm.name == WARM for arm in arms):
             skipped[WARM] = "needs a trained generation with item vectors: --train"
         learners += system.learners
@@ -239,7 +247,8 @@ def _add_peers(
     arms: list[Arm],
     learners: list[Learner],
     skipped: dict[str, str],
-) -> None:
+) -> dict[str, Scorer]:
+    """Add the baselines that take part; return these and those beside `full`, by name."""
     events = timeline.events
     positive = np.flatnonzero(timeline.weights[: timeline.split] > 0)
     train = TrainPart(
@@ -249,7 +258,8 @@ def _add_peers(
         len(events.user_ids),
         len(timeline.item_ids),
     )
-    for name in (name for name in plan.arms if name in BASELINES):
+    found: dict[str, Scorer] = {}
+    for name in dict.fromkeys((*(one for one in plan.arms if one in BASELINES), *plan.beside)):
         began = time.perf_counter()
         try:
             with memory.phase(name):
@@ -259,9 +269,23 @@ def _add_peers(
             watcher.say(f"{name} is left out: {error}")
             continue
         took = time.perf_counter() - began
-        arms.append(ScoreArm(name, scorer, took, max(plan.rules.cutoffs)))
+        found[name] = scorer
+        if name in plan.arms:
+            arms.append(ScoreArm(name, scorer, took, max(plan.rules.cutoffs)))
         if isinstance(scorer, Learner) and plan.rules.protocol is Protocol.GLOBAL:
             learners.append(scorer)
+    return found
+
+
+def _beside_full(
+    system: System, timeline: Timeline, plan: Plan, peers: Mapping[str, Scorer]
+) -> list[Arm]:
+    full = [arm for arm in system.arms if isinstance(arm, SlateArm) and arm.name == FULL]
+    known = np.zeros(len(timeline.item_ids), np.bool_)
+    known[timeline.events.items[: timeline.split][timeline.weights[: timeline.split] > 0]] = True
+    beside: dict[str, Scorer | None] = {NOTHING_BESIDE: None} if plan.beside else {}
+    beside |= {name: peers[name] for name in plan.beside if name in peers}
+    return [BesideArm(name, arm, scorer, known) for arm in full for name, scorer in beside.items()]
 
 
 def _fit_peer(

@@ -96,9 +96,18 @@ class SystemReplica:
             LookupError: no generation serves yet.
 
         """
-        user = self._replica.users.get(user_key) or UserState(0, unknown=True)
         wanted = ItemFilter(excluded_item_ids=tuple(excluded), allow_seen=allow_seen)
+        user = self.user(user_key)
         return make_slate(self._replica, self.generation, user, count, wanted, now)
+
+    def user(self, user_key: bytes) -> UserState:
+        """Return the state of a user; one nobody knows has an empty state."""
+        return self._replica.users.get(user_key) or UserState(0, unknown=True)
+
+    @property
+    def tenant(self) -> TenantReplica:
+        """Return what slates are made from."""
+        return self._replica
 
     @property
     def generation(self) -> Generation:

@@ -60,6 +60,16 @@ async def test_the_same_seed_gives_the_same_figures(world: Path) -> None:
     assert figures[0] == figures[1]
 
 
+async def test_a_baseline_stands_beside_full_without_an_arm_of_its_own(world: Path) -> None:
+    done = await harken(
+        "evaluate", "events.csv.gz", "--arms", "full", "--beside", "v_sknn,v_sknn", "--limit", "60",
+        "--json", "beside.json", folder=world, seconds=120,
+    )  # fmt: skip
+    assert done.code == 0, done.errors
+    arms = json.loads((world / "beside.json").read_text())["arms"]
+    assert list(arms) == ["full", "full+nothing", "full+v_sknn"]
+
+
 async def test_sessions_of_clicks_with_repeats_in_milliseconds(tmp_path: Path) -> None:
     lines = ["SessionId,ItemId,Timestamp"]
     for session in range(80):
@@ -116,6 +126,8 @@ async def test_what_cannot_be_done_is_said_in_a_line(world: Path, tmp_path: Path
     for arguments, message in (
         (("nowhere.csv",), "there is no file"),
         ((str(world / "events.csv.gz"), "--arms", "psychic"), "no arm 'psychic'"),
+        ((str(world / "events.csv.gz"), "--beside", "psychic"), "no baseline 'psychic'"),
+        (("one.csv", "--beside", "v_sknn", "--protocol", "session"), "protocol global"),
         ((str(world / "events.csv.gz"), "--preset", "astrology"), "astrology"),
         ((str(world / "events.csv.gz"), "--cutoffs", "ten"), "--cutoffs"),
         (("one.csv", "--arms", "popularity"), "nothing to compare"),

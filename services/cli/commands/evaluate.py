@@ -114,6 +114,12 @@ def evaluate_file(
     dimension: Annotated[
         int, typer.Option(min=8, max=1024, help="Of the system's vectors when nothing is trained.")
     ] = 128,
+    beside: Annotated[
+        str,
+        typer.Option(
+            help="Baselines, separated by commas, that full is also tried with as one more source."
+        ),
+    ] = "",
     peer_minutes: Annotated[
         float, typer.Option(min=0.1, help="A baseline that expects to take longer is left out.")
     ] = 30.0,
@@ -143,7 +149,7 @@ def evaluate_file(
             raise CommandError(str(error)) from None
         names = _arms(arms, baselines, train or generation is not None)
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
-                    keep_anyway, 60 * peer_minutes)  # fmt: skip
+                    keep_anyway, _beside(beside), 60 * peer_minutes)  # fmt: skip
         events = _events_of(files, reading, mapping)
         contents = read_contents(items, reading.format_name, separator)
         try:
@@ -212,6 +218,14 @@ def _arms(given: str | None, baselines: bool, trained: bool) -> list[str]:
     if unknown:
         raise CommandError(f"no arm {unknown[0]!r}; there are: {', '.join(ALL_ARMS)}")
     return [name for name in names if baselines or name not in BASELINES]
+
+
+def _beside(given: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise CommandError(f"no baseline {unknown[0]!r}; there are: {', '.join(BASELINES)}")
+    return names
 
 
 def _cutoffs(text: str | None, protocol: Protocol) -> tuple[int, ...]:

@@ -50,11 +50,11 @@ class SlateArm:
         self.name = name
         self.fit_seconds = 0.0
         self.replica = replica
-        self._keys = keys
-        self._item_ids = item_ids
-        self._code_of: Mapping[str, int] = {item: code for code, item in enumerate(item_ids)}
-        self._count = count
-        self._allow_seen = allow_seen
+        self.keys = keys
+        self.item_ids = item_ids
+        self.code_of: Mapping[str, int] = {item: code for code, item in enumerate(item_ids)}
+        self.count = count
+        self.allow_seen = allow_seen
         self._shown: Served | None = None
 
     def rank(self, moment: Moment) -> Ranking:
@@ -75,15 +75,15 @@ class SlateArm:
 
     def _make(self, moment: Moment, excluded: Sequence[str]) -> Slate:
         return self.replica.make_slate(
-            self._keys[moment.user],
-            self._count,
+            self.keys[moment.user],
+            self.count,
             moment.time_us / 1e6,
-            self._allow_seen,
+            self.allow_seen,
             excluded,
         )
 
     def _codes(self, slate: Slate) -> Codes:
-        return np.array([self._code_of[slot.item_id] for slot in slate.slots], np.int32)
+        return np.array([self.code_of[slot.item_id] for slot in slate.slots], np.int32)
 
 
 class RefreshedArm(SlateArm):
@@ -118,7 +118,7 @@ class RefreshedArm(SlateArm):
     def rank(self, moment: Moment) -> Ranking:
         """See Arm."""
         self._advance(moment.time_us)
-        excluded = [self._item_ids[item] for item in moment.seen.tolist()]
+        excluded = [self.item_ids[item] for item in moment.seen.tolist()]
         return ranking_of(self._slate(moment, excluded), moment)
 
     def _advance(self, time_us: int) -> None:
@@ -158,7 +158,7 @@ class FrozenStateArm(SlateArm):
         if slate is None:
             at_split = replace(moment, time_us=self._split_us)
             slate = self._slates[user] = self._slate(at_split, ())
-        left = slate if self._allow_seen else slate[~np.isin(slate, moment.seen)]
+        left = slate if self.allow_seen else slate[~np.isin(slate, moment.seen)]
         return ranking_of(left[: self._cut], moment)
 
 

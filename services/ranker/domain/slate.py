@@ -75,9 +75,9 @@ def make_slate(
     Deterministic: the same state, user and time give the same slate.
     """
     eligible, drops = eligible_items(replica, user, wanted, now)
-    view = _view_of(replica, generation, user, now)
+    view = view_of(replica, generation, user, now)
     candidates = gather(view.sources, eligible, pool_of(count), count)
-    scored = _score(replica, generation, view, candidates, weights)
+    scored = score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)[:count]
     slots = _slots(replica, view, candidates, scored.scores, best)
     return Slate(slots, drops, _degradations(view, scored.scores), scored.shown(best))
@@ -100,11 +100,11 @@ def rank_items(
     unknown, deleted, expired and unavailable items.
     """
     asked, unranked = rankable(replica.catalogue, item_ids, now)
-    view = _view_of(replica, generation, user, now)
+    view = view_of(replica, generation, user, now)
     eligible, drops = eligible_items(replica, user, wanted, now)
     usual = gather(view.sources, eligible, pool_of(count), count)
     candidates = beside(view.sources, usual, asked, pool_of(count))
-    scored = _score(replica, generation, view, candidates, weights)
+    scored = score(replica, generation, view, candidates, weights)
     best = _best_first(scored.scores)
     best = best[np.isin(candidates.ordinals[best], asked)]
     slots = _slots(replica, view, candidates, scored.scores, best)
@@ -129,7 +129,7 @@ def rankable(
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class View:
     """What one user looks like to the sources."""
 
     vector: VectorSource
@@ -140,16 +140,18 @@ class _View:
 
     @property
     def sources(self) -> tuple[Source, ...]:
+        """Return what proposes items."""
         return (self.vector, self.rules, self.popularity)
 
 
-def _view_of(replica: TenantReplica, generation: Generation, user: UserState, now: float) -> _View:
+def view_of(replica: TenantReplica, generation: Generation, user: UserState, now: float) -> View:
+    """Return what a user looks like to the sources at `now` (unix seconds)."""
     space = replica.spaces[generation.generation_id]
     vector = space.user_vector(user, replica.catalogue.listed())
     positive = user.recent[user.recent["weight"] > 0][::-1]
     items, times = positive["item"], positive["time"]
     rules = RuleSource(replica.rules, replica.popularity, items, times)
-    return _View(
+    return View(
         VectorSource(space.index, vector),
         rules,
         PopularitySource(replica.popularity, now),
@@ -159,7 +161,7 @@ def _view_of(replica: TenantReplica, generation: Generation, user: UserState, no
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
+class Scored:
     """Scores [n] that the order follows, and what they came from."""
 
     scores: Float64s
@@ -181,13 +183,13 @@ class _Scored:
         )
 
 
-def _score(
+def score(
     replica: TenantReplica,
     generation: Generation,
-    view: _View,
+    view: View,
     candidates: Candidates,
     overrides: Mapping[str, float],
-) -> _Scored:
+) -> Scored:
     """Return scores: outcomes by weight."""
     counts = replica.popularity.counts(candidates.ordinals)
     features = features_of(candidates, view.signals, counts, len(generation.scorer.features))
@@ -198,7 +200,7 @@ def _score(
     logits = raw.astype(np.float64) if head is None else head.logits(raw, features)
     outcomes = generation.scorer.outcomes
     weights = weights_of(outcomes, generation.outcome_weights(), overrides)
-    return _Scored(blend(logits, weights), features, raw, logits, head)
+    return Scored(blend(logits, weights), features, raw, logits, head)
 
 
 def _best_first(scores: Float64s) -> Ordinals:
@@ -209,7 +211,7 @@ def _best_first(scores: Float64s) -> Ordinals:
 
 def _slots(
     replica: TenantReplica,
-    view: _View,
+    view: View,
     candidates: Candidates,
     scores: Float64s,
     best: Ordinals,
@@ -246,7 +248,7 @@ def _source_scores(
     ]
 
 
-def _degradations(view: _View, scores: Float64s) -> tuple[Degradation, ...]:
+def _degradations(view: View, scores: Float64s) -> tuple[Degradation, ...]:
     found = []
     if view.other_generation:
         found.append(Degradation.VECTOR_OF_OTHER_GENERATION)
