@@ -231,5 +231,4 @@ def _primal(
         right += weighted.sum(axis=1)
     diagonal = np.arange(dimension)
     system[:, diagonal, diagonal] += spread
-    solved: Doubles = np.linalg.solve(system, right[:, :, None])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(system, right[:, :, None])[:, :, 0], np.float64)

@@ -23,8 +23,10 @@ so that a large step learns about as much as many small ones. L2 pulls towards t
 outcome that comes after its slate has trained corrects it: the pairs that it wins are learned, and
 for the level the positive example takes the place of the negative one (the gradients differ by -1).
 
-Influence is bounded: the gradient of a slate and of a user per step by `clip`, a step by `max_step`
-per parameter, parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
+Influence is bounded: the gradient of a slate and of a user per step by `clip`, those of level and
+slope by themselves (slates of which something was taken have the longer gradient of what orders:
+one bound for all would take from the level on one side only), a step by `max_step` per parameter,
+parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
 """
 
 from collections.abc import Sequence
@@ -62,11 +64,13 @@ class HeadConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """Examples of a step: gradients [n, outcomes, columns + 3], and of slopes [n, outcomes, 1];
-    where slates begin in them, and whose they are, [slates].
+    """Examples of a step: gradients [n, outcomes, columns + 3], of levels and of slopes
+    [n, outcomes, 1], the first without levels; where slates begin in them, and whose they are,
+    [slates].
     """
 
     gradients: Doubles
+    of_levels: Doubles
     of_slopes: Doubles
     starts: Ints
     users: list[bytes]
@@ -118,13 +122,13 @@ class ScorerHead:
         bound = self.config.max_step
 
         per_user = self._per_user(examples, examples.gradients)
+        per_user[:, :, -2:-1] = self._per_user(examples, examples.of_levels)
         pull = self.config.l2 * len(settled) * (self.parameters - self._start)
         self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
         step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
         moved = self.parameters - np.minimum(np.maximum(step, -bound), bound)
         self.parameters = np.minimum(np.maximum(moved, self._least), self._most)
 
-        # By themselves: a slope's gradient takes nothing of the bound of what orders.
         slopes = self._per_user(examples, examples.of_slopes)[:, :, 0]
         pull = self.config.l2 * len(settled) * (self.slopes - 1.0)
         self.slope_squares += (slopes * slopes).sum(axis=0)
@@ -188,9 +192,10 @@ class ScorerHead:
         shown = sum(pending.labels.shape[0] for pending in settled)
         level[:shown] += _sigmoid((logits + (self.slopes - 1.0) * order)[:shown])
         gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
-        gradients[:, :, -2] = level
+        gradients[:, :, -2] = 0.0
         return _Examples(
             gradients,
+            level[:, :, None],
             (level * order)[:, :, None],
             lengths.cumsum() - lengths,
             [pending.slate.user_key for pending in pendings],
