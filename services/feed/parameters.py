@@ -139,12 +139,14 @@ class OutcomeFigures(NamedTuple):
 class HeadParameters:
     """The head of the scorer of a generation: float64 [outcomes, columns + 3].
 
-    slates: how many it has learned from. figures: predicted against actual, where it changed.
+    slopes: float64 [outcomes], of logits by orders. slates: how many it has learned from. figures:
+    predicted against actual, where it changed.
     """
 
     generation_id: str
     outcomes: tuple[str, ...]
     parameters: Doubles
+    slopes: Doubles
     slates: int = 0
     figures: tuple[OutcomeFigures, ...] = ()
 

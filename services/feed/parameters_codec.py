@@ -322,6 +322,7 @@ def write_head(head: HeadParameters, wire: pb.ScorerHead) -> None:
     wire.generation_id = head.generation_id
     wire.outcomes.extend(head.outcomes)
     wire.parameters = to_bytes(head.parameters, "<f8")
+    wire.slopes = to_bytes(head.slopes, "<f8")
     wire.slates = head.slates
     for one in head.figures:
         wire.figures.add(**one._asdict())
@@ -332,10 +333,15 @@ def read_head(wire: pb.ScorerHead) -> HeadParameters:
     parameters = np.frombuffer(wire.parameters, "<f8")
     if not wire.outcomes:
         raise ValueError("a head without outcomes")
+    outcomes = len(wire.outcomes)
+    slopes = np.frombuffer(wire.slopes, "<f8") if wire.slopes else np.ones(outcomes)
+    if slopes.shape != (outcomes,) or not (slopes > 0).all():
+        raise ValueError(f"a head of {outcomes} outcomes with slopes {slopes.tolist()}")
     return HeadParameters(
         wire.generation_id,
         tuple(wire.outcomes),
-        parameters.reshape(len(wire.outcomes), -1),
+        parameters.reshape(outcomes, -1),
+        slopes,
         wire.slates,
         tuple(
             OutcomeFigures(

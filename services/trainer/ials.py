@@ -29,6 +29,8 @@ Doubles = npt.NDArray[np.float64]
 _BLOCK_ROWS = 4096
 _BLOCK_ENTRIES = 1 << 18
 _BATCH_CELLS = 1 << 22
+_AT_ONCE = 1 << 11
+"""Entries of a long row that are looked at together: what everybody has is no more in memory."""
 _INIT_STD = 0.1
 
 
@@ -156,10 +158,9 @@ def solve_block(side: _Side, bounds: tuple[int, int]) -> tuple[int, Floats]:
     )
     for members, length in _alike(counts):
         padded, weights = _padded(block, members, length)
-        entries = np.asarray(side.rotated[padded], np.float64)
         spread = side.alpha * side.eigenvalues[None, :] + ridge[members][:, None]
         solve = _dual if length < dimension else _primal
-        solved[members] = solve(entries, weights, spread)
+        solved[members] = solve(side.rotated, padded, weights, spread)
     return start, (solved @ side.rotation.T).astype(np.float32)
 
 
@@ -197,8 +198,13 @@ def _padded(
     return columns.astype(np.int64), np.where(inside, block.weights[place], 0.0)
 
 
-def _dual(entries: Doubles, weights: Doubles, spread: Doubles) -> Doubles:
-    """x = D B^T S (I + S B D B^T S)^-1 S 1 for B = entries [n, l, d], S = W^1/2, D = 1/spread."""
+def _dual(
+    rotated: Floats, columns: npt.NDArray[np.int64], weights: Doubles, spread: Doubles
+) -> Doubles:
+    """x = D B^T S (I + S B D B^T S)^-1 S 1 for B = rotated[columns] [n, l, d], S = W^1/2,
+    D = 1/spread.
+    """
+    entries = np.asarray(rotated[columns], np.float64)
     root = np.sqrt(weights)
     scaled = entries * root[:, :, None]
     shrunk = scaled / spread[:, None, :]
@@ -210,12 +216,19 @@ def _dual(entries: Doubles, weights: Doubles, spread: Doubles) -> Doubles:
     return solved
 
 
-def _primal(entries: Doubles, weights: Doubles, spread: Doubles) -> Doubles:
-    """x = (B^T W B + 1/D)^-1 B^T W 1."""
-    weighted = entries * weights[:, :, None]
-    system = weighted.transpose(0, 2, 1) @ entries
-    diagonal = np.arange(system.shape[1])
+def _primal(
+    rotated: Floats, columns: npt.NDArray[np.int64], weights: Doubles, spread: Doubles
+) -> Doubles:
+    """x = (B^T W B + 1/D)^-1 B^T W 1 for B = rotated[columns] [n, l, d]."""
+    rows, dimension = spread.shape
+    system = np.zeros((rows, dimension, dimension))
+    right = np.zeros((rows, dimension))
+    for begin in range(0, columns.shape[1], _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        entries = np.asarray(rotated[columns[:, part]], np.float64)
+        weighted = entries * weights[:, part, None]
+        system += weighted.transpose(0, 2, 1) @ entries
+        right += weighted.sum(axis=1)
+    diagonal = np.arange(dimension)
     system[:, diagonal, diagonal] += spread
-    right = weighted.sum(axis=1)
-    solved: Doubles = np.linalg.solve(system, right[:, :, None])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(system, right[:, :, None])[:, :, 0], np.float64)

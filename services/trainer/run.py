@@ -54,6 +54,11 @@ from services.trainer.tower_run import TowerRun, tower_run
 from services.trainer.training_data import TrainingData, next_second
 from services.trainer.vector_scale import bounded, scaled
 
+_SEQUENCES = 20_000_000
+"""Events, at most, whose sequences learned encoders are trained on."""
+_SCORES = 400_000_000
+"""Scores that one look at the groups of a window costs, at most: each group ranks all items."""
+_LEAST_GROUPS = 500
 _LEAST_DESCRIBED = 20
 """Items with content and events: fewer teach no tower."""
 
@@ -63,10 +68,11 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train. buckets: of content. groups: at most so many are ranked for validation.
-    encoders: kinds to train beside fold-in. deep: try the deep scorer. warm: start from `previous`
-    rather than rotate onto it. work: folder of checkpoints and interactions. keep_anyway: write the
-    best that was trained, also where it is no better than what is learned online.
+    """What to train. buckets: of content. groups: at most so many are ranked for validation, and
+    less where items are many. encoders: kinds to train beside fold-in. deep: try the deep scorer.
+    warm: start from `previous` rather than rotate onto it. work: folder of checkpoints and
+    interactions. keep_anyway: write the best that was trained, also where it is no better than what
+    is learned online.
     """
 
     generation_id: str
@@ -136,7 +142,8 @@ class TrainingRun:
         self._step = ItemStepConfig()
         self._config = LearningConfig(item_step=self._step, core=find_core())
         self._content = ContentMatrix(data.item_ids, data.contents, plan.buckets)
-        self._timeline: Timeline = data.timeline()
+        self._timeline: Timeline = data.timeline(_SEQUENCES) if plan.encoders else data.timeline()
+        self._groups = min(plan.groups, max(_SCORES // max(data.n_items, 1), _LEAST_GROUPS))
         self._prior = bootstrap_scorer(plan.outcomes)
         self._metrics: dict[str, float] = {}
         self._notes: dict[str, str] = {}
@@ -159,7 +166,9 @@ class TrainingRun:
                 _Contestant(True, self._towers, online, False) if plan.keep_anyway else None,
                 None, None, None, plan.parameters.tower.epochs,
             )  # fmt: skip
-        groups = sample_groups(self._timeline.groups(begin, half), plan.groups, 0)
+        if self._groups < plan.groups:
+            self._notes["groups"] = f"{self._groups:,}: more take long with so many items"
+        groups = sample_groups(self._timeline.groups(begin, half), self._groups, 0)
         raw = self._base_vectors("validation", begin)
         tower = self._tower("validation", raw, begin, groups)
         epochs = plan.parameters.tower.epochs if tower is None else tower.epochs
@@ -169,7 +178,7 @@ class TrainingRun:
         scorer = scorer_run(
             data, self._made("validation", space, online, constants)[0],
             self._table(raw, tower, constants.median_norm), online, begin,
-            min(half, begin + PART), plan.outcomes, plan.groups, plan.deep, self._config,
+            min(half, begin + PART), plan.outcomes, self._groups, plan.deep, self._config,
             self._progress,
         )  # fmt: skip
         self._note(scorer.metrics, scorer.notes)
@@ -216,7 +225,7 @@ class TrainingRun:
         with self._progress("comparison: test-then-train", 6) as show:
 
             def judge(generation: SystemGeneration | None) -> Judged:
-                return judged(data, generation, half, end, plan.groups, dimension, self._config)
+                return judged(data, generation, half, end, self._groups, dimension, self._config)
 
             base = judge(None)
             show(1)

@@ -19,7 +19,7 @@ from services.trainer.scorer import (
     group_quality,
 )
 from services.trainer.scorer_data import CandidateGroup, collect_groups
-from services.trainer.timeline import NO_ITEM, Floats, Ints
+from services.trainer.timeline import Floats, Ints
 from services.trainer.training_data import TrainingData
 
 RIDGES = (10.0, 100.0, 1000.0)
@@ -120,17 +120,12 @@ def _recent_items(
     data: TrainingData, groups: Sequence[CandidateGroup], length: int
 ) -> dict[int, Ints]:
     """Return the recent items [length] before each group's first event, NO_ITEM in front."""
-    timeline = data.timeline()
-    place_of = {int(event): place for place, event in enumerate(timeline.global_order)}
-    found: dict[int, Ints] = {}
-    for group in groups:
-        place = place_of.get(group.event)
-        if place is None:
-            found[group.event] = np.full(length, NO_ITEM, np.int64)
-        else:
-            items = timeline.histories(np.array([place]), length).items[0]
-            found[group.event] = np.ascontiguousarray(items[::-1])
-    return found
+    events = [group.event for group in groups]
+    timeline = data.timeline_of(events)
+    by_event = np.argsort(timeline.global_order)
+    places = by_event[np.searchsorted(timeline.global_order, events, sorter=by_event)]
+    items = timeline.histories(places, length).items
+    return dict(zip(events, np.ascontiguousarray(items[:, ::-1]), strict=True))
 
 
 def _quality(groups: Sequence[CandidateGroup], weights: np.ndarray) -> float:

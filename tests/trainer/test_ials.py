@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.trainer import ials
 from services.trainer.base_vectors import fit_base_vectors
 from services.trainer.engine import EngineError, LocalEngine, RayEngine, open_engine
 from services.trainer.ials import IalsOptions, first_vectors, train_ials
@@ -48,9 +49,13 @@ def naive_half(matrix: np.ndarray, fixed: np.ndarray, options: IalsOptions, alph
     return solved
 
 
-# Rows with fewer entries than dimensions are solved in another form than rows with more.
-@pytest.mark.parametrize("dimension", [4, 64])
-def test_it_solves_the_normal_equations(tmp_path: Path, dimension: int) -> None:
+# Rows with fewer entries than dimensions are solved in another form than rows with more, and long
+# ones a part at a time.
+@pytest.mark.parametrize(("dimension", "at_once"), [(4, 1 << 11), (64, 1 << 11), (4, 3)])
+def test_it_solves_the_normal_equations(
+    tmp_path: Path, dimension: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ials, "_AT_ONCE", at_once)
     interactions = made(tmp_path / "rows")
     options = IalsOptions(dimension, sweeps=3, alpha=0.3, regularization=0.02)
     found = train_ials(interactions, options, tmp_path / "users")

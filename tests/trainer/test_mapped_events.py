@@ -49,6 +49,15 @@ def test_a_sample_holds_whole_users() -> None:
     assert len(part) < 2 * 400
 
 
+def test_the_users_of_some_events_are_whole() -> None:
+    data = tasteful()
+    whole, part = data.timeline(), data.timeline_of([7, 900, 901])
+    users = np.unique(data.events.users[[7, 900, 901]])
+    of_them = np.isin(whole.users, users)
+    np.testing.assert_array_equal(part.items, whole.items[of_them])
+    np.testing.assert_array_equal(part.global_order, whole.global_order[of_them])
+
+
 def test_the_window_begins_with_a_second() -> None:
     events = events_of([0, 0, 0, 0], [0, 1, 2, 3], [1, 5, 5, 9])
     assert training_data(events, {}, TYPES, 0.5).validation_start == 3

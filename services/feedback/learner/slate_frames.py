@@ -44,11 +44,14 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
         )
         codec.write_head(
             HeadParameters(
-                head.generation_id, head.outcomes, head.parameters, head.slates, figures
+                head.generation_id, head.outcomes, head.parameters, head.slopes, head.slates,
+                figures,
             ),
             wire.head,
-        )
+        )  # fmt: skip
         training = wire.learner.head_training
+        if head.slope_squares is not None:
+            training.slope_squares = to_bytes(head.slope_squares, "<f8")
         if head.accumulators is not None:
             training.accumulators = to_bytes(head.accumulators, "<f8")
         if head.choices is not None:
@@ -90,14 +93,17 @@ def slates_from_wire(wire: pb.TenantChanges, slates: SlatesOf) -> SlateChanges |
     if learner.HasField("joiner"):
         changes.contents = _contents_from_wire(learner.joiner, slates)
     if wire.HasField("head"):
-        rows = max(1, len(wire.head.outcomes))
+        head, training = codec.read_head(wire.head), learner.head_training
+        squares = training.slope_squares
         changes.head = HeadChanges(
-            wire.head.generation_id,
-            tuple(wire.head.outcomes),
-            np.frombuffer(wire.head.parameters, "<f8").reshape(rows, -1),
-            _rows(learner.head_training.accumulators, rows),
-            wire.head.slates,
-            _choices_from_wire(learner.head_training),
+            head.generation_id,
+            head.outcomes,
+            head.parameters,
+            _rows(training.accumulators, len(head.outcomes)),
+            head.slopes,
+            np.frombuffer(squares, "<f8") if squares else None,
+            head.slates,
+            _choices_from_wire(training),
         )
     changes.calibration = [
         CalibrationChanges(

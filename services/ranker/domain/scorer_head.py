@@ -16,7 +16,8 @@ from services.feed.parameters import HeadParameters, OutcomeFigures
 class ScorerHead:
     """Parameters [outcomes, columns + 3] for one generation: gain, weights, bias, place.
 
-    slates: how many it has learned from. figures: predicted against actual, where it changed.
+    Gain and weights are those of logits: times the slope. slates: how many it has learned from.
+    figures: predicted against actual, where it changed.
     """
 
     generation_id: str
@@ -27,7 +28,9 @@ class ScorerHead:
     @classmethod
     def of(cls, learned: HeadParameters) -> Self:
         """Return the head of what was learned."""
-        return cls(learned.generation_id, learned.parameters, learned.slates, learned.figures)
+        parameters = learned.parameters.copy()
+        parameters[:, :-2] *= learned.slopes[:, None]
+        return cls(learned.generation_id, parameters, learned.slates, learned.figures)
 
     def logits(self, scores: Float32s, features: Float32s) -> Float64s:
         """Return logits [n, outcomes] for scores [n, outcomes] and features [n, columns].

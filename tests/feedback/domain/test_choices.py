@@ -242,7 +242,7 @@ def test_state_is_restored_whole() -> None:
     other, other_head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
     changes: ChoiceChanges = one.changes()
     other.restore(changes)
-    other_head.restore(head.parameters, head.accumulators, head.slates)
+    other_head.restore(head.parameters, head.accumulators, head.slopes, None, head.slates)
     more = [choice_of(chance) for _ in range(20)]
     one.learn(more, head, WEIGHTS)
     other.learn(more, other_head, WEIGHTS)

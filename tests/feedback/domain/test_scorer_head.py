@@ -44,10 +44,10 @@ def settled(
     return joiner.take(items, 10, OUTCOMES).settled
 
 
-def logit_of(theta: np.ndarray, z: float, x: np.ndarray, place: int) -> float:
+def order_of(theta: np.ndarray, z: float, x: np.ndarray) -> float:
     """What scorer_head.py states, for one example and outcome."""
     weights = sum(float(w) * float(v) for w, v in zip(theta[1:-2], x, strict=True))
-    return float(theta[0] * z + weights + theta[-2] + theta[-1] * math.log2(1 + place))
+    return float(theta[0] * z + weights)
 
 
 def test_one_step_is_the_plain_loop() -> None:
@@ -56,18 +56,24 @@ def test_one_step_is_the_plain_loop() -> None:
     own = head(clip=0.9, rate=0.1, l2=0.01)
     for _ in range(4):
         theta, squares = own.parameters.copy(), own.accumulators.copy()
-        total = np.zeros_like(theta)
+        slope, slope_squares = own.slopes.copy(), own.slope_squares.copy()
+        total, slope_total = np.zeros_like(theta), np.zeros_like(slope)
         for pending in slates:
             gradient = np.zeros_like(theta)
+            slope_gradient = np.zeros_like(slope)
             for outcome in range(2):
                 inputs, logits = [], []
                 for place in range(5):
                     x = pending.slate.features[place]
                     z = float(pending.slate.logits[place, outcome])
-                    logits.append(logit_of(theta[outcome], z, x, place))
+                    order = order_of(theta[outcome], z, x)
+                    by_place = theta[outcome, -1] * math.log2(1 + place)
+                    logits.append(order + by_place)
                     inputs.append(np.array([z, *x, 0, math.log2(1 + place)]))
-                    error = 1 / (1 + math.exp(-logits[-1])) - pending.labels[place, outcome]
+                    logit = slope[outcome] * order + theta[outcome, -2] + by_place
+                    error = 1 / (1 + math.exp(-logit)) - pending.labels[place, outcome]
                     gradient[outcome, -2] += error
+                    slope_gradient[outcome] += error * order
                 winners = [n for n in range(5) if pending.labels[n, outcome]]
                 losers = [n for n in range(5) if n not in winners]
                 for i in winners:
@@ -75,16 +81,25 @@ def test_one_step_is_the_plain_loop() -> None:
                         share = 1 / (1 + math.exp(logits[i] - logits[j])) / len(losers)
                         gradient[outcome] -= share * (inputs[i] - inputs[j])
             for outcome in range(2):
+                level = gradient[outcome, -2]
+                gradient[outcome, -2] = 0.0
                 norm = float(np.linalg.norm(gradient[outcome]))
                 gradient[outcome] *= min(1.0, 0.9 / max(norm, 1e-12))
+                gradient[outcome, -2] = max(-0.9, min(0.9, level))
             total += gradient
             squares += gradient**2
+            slope_gradient *= np.minimum(1.0, 0.9 / np.abs(slope_gradient))
+            slope_total += slope_gradient
+            slope_squares += slope_gradient**2
         start = np.zeros_like(theta)
         start[:, 0] = 1
         step = 0.1 * (total + 0.01 * 7 * (theta - start)) / np.sqrt(squares)
         expected = theta - np.clip(step, -0.5, 0.5)
         expected[:, 0] = np.clip(expected[:, 0], 0.25, 4)
         assert own.train(slates, [])
+        slope_step = 0.1 * (slope_total + 0.01 * 7 * (slope - 1)) / np.sqrt(slope_squares)
+        np.testing.assert_allclose(own.slopes, slope - slope_step, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(own.slope_squares, slope_squares, rtol=0, atol=1e-9)
         np.testing.assert_allclose(own.parameters, expected, rtol=0, atol=1e-9)
         np.testing.assert_allclose(own.accumulators, squares, rtol=0, atol=1e-9)
 
@@ -160,7 +175,34 @@ def test_slates_of_another_generation_and_one_noisy_user_teach_nothing_much() ->
     single.train(one, [])
     # 500 slates of one user move no parameter further than the step of one user can.
     assert by_noisy <= 0.05 * (2.0 / math.sqrt(0.1 + 4.0)) + 0.05 + 1e-9
-    assert (own.accumulators - 0.1).sum(axis=1).max() <= 4.0 + 1e-9
+    squares = own.accumulators - 0.1
+    assert squares[:, -2].max() <= 4.0 + 1e-9
+    assert np.delete(squares, -2, axis=1).sum(axis=1).max() <= 4.0 + 1e-9
+    assert np.abs(own.slopes - 1.0).max() <= 0.05 * 2.0 / math.sqrt(0.1)
+    assert (own.slope_squares - 0.1).max() <= 4.0 + 1e-9
+
+
+def test_an_order_that_is_too_sure_of_itself_is_not_believed() -> None:
+    """Choices made the order steep; what it is worth, slates say, and the order stays."""
+    chance = np.random.default_rng(7)
+    own = head()
+    predicted, came_true = [], []
+    for number in range(400):
+        slates = settled(chance, 10)
+        for pending in slates:
+            order = 3.0 * pending.slate.logits[:, 0].astype(np.float64)
+            pending.labels[:, 0] = chance.random(5) < 1 / (1 + np.exp(2.0 - 0.4 * order))
+            own.parameters[0, :-2] = [3.0, 0.0, 0.0, 0.0]
+            if number > 300:
+                sure = own.slopes[0] * order + own.parameters[0, -2]
+                predicted.append(1 / (1 + np.exp(-sure)))
+                came_true.append(pending.labels[:, 0])
+        own.train(slates, [])
+    assert own.slopes[0] == pytest.approx(0.4, abs=0.05)
+    found, actual = np.concatenate(predicted), np.concatenate(came_true)
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0)):
+        inside = (found >= low) & (found < high)
+        assert found[inside].mean() == pytest.approx(actual[inside].mean(), abs=0.03)
 
 
 def test_calibration_is_the_binned_error() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.feed.parameters import HeadParameters
 from services.ranker.domain.outcome_blend import blend, probabilities
 from services.ranker.domain.scorer_head import ScorerHead
 
@@ -41,3 +42,18 @@ def test_what_was_learned_turns_the_order_and_the_place_does_not() -> None:
     expected = [5.5, 3.5 - 1.0, 1.5 - np.log2(3.0)]
     np.testing.assert_allclose(shown[:, 0], expected)
     assert probabilities(shown).shape == (3, 1)
+
+
+def test_a_slope_makes_logits_flatter_and_leaves_level_place_and_order() -> None:
+    parameters = np.array([[1.0, 0.5, 3.0, -0.5, -1.0]])
+    scores = np.array([[2.0], [1.0], [0.0]], np.float32)
+    features = np.array([[5, 0], [5, 1], [5, 2]], np.float32)
+    learned = HeadParameters("g", ("click",), parameters, np.array([0.5]))
+    head = ScorerHead.of(learned)
+    logits = head.logits(scores, features)
+    assert logits[:, 0].tolist() == [4.5 / 2 - 0.5, 6.5 / 2 - 0.5, 8.5 / 2 - 0.5]
+    plain = ScorerHead("g", parameters).logits(scores, features)
+    assert np.argsort(logits[:, 0]).tolist() == np.argsort(plain[:, 0]).tolist()
+    moved = head.at_places(logits) - logits
+    np.testing.assert_allclose(moved[:, 0], -np.log2(1.0 + np.arange(3)))
+    assert (learned.parameters == parameters).all()

@@ -2,17 +2,21 @@
 
 For features x and the scorer's logit z of an outcome, shown at place p (from 0):
 
-    logit = gain z + w . x + bias + v log2(1 + p)
+    order = gain z + w . x        logit = slope order + bias + v log2(1 + p)
 
-gain starts at 1, all else at 0: an untrained head changes nothing. The place term takes up what
-a place does by itself (a shallow tower beside the model: Zhao et al. 2019, "Recommending what
+gain and slope start at 1, all else at 0: an untrained head changes nothing. The place term takes up
+what a place does by itself (a shallow tower beside the model: Zhao et al. 2019, "Recommending what
 video to watch next", RecSys; Guo et al. 2019, "PAL", RecSys); orders leave it out.
 
 What orders (gain, w, v) learns from pairs of one slate: given that exactly one of two items was
-taken, it was i with probability sigmoid(logit_i - logit_j), whatever the level (conditional
-likelihood of the logistic model: Rasch 1960; Cox & Snell 1989, section 2.1). So a slate of which
-nothing was taken says nothing about the order, and that ten good items were shown and left does not
-turn weights against what made them good. The level (bias) learns from all items by logistic loss.
+taken, it was i with probability sigmoid(u_i - u_j), u = order + v log2(1 + p), whatever the level
+(conditional likelihood of the logistic model: Rasch 1960; Cox & Snell 1989, section 2.1). So a
+slate of which nothing was taken says nothing about the order, and that ten good items were shown
+and left does not turn weights against what made them good.
+
+What makes probabilities of orders (slope, bias) learns from all items by logistic loss (Platt 1999,
+"Probabilistic outputs for support vector machines"): the best of many by a score are not as good as
+they scored, and odds among a few items, or among candidates, are not odds against nothing.
 
 Steps are Adagrad's (Duchi, Hazan & Singer 2011), with the squares of each user's gradient summed,
 so that a large step learns about as much as many small ones. L2 pulls towards the start. An
@@ -20,8 +24,10 @@ outcome that comes after its slate has trained corrects it: the pairs that it wi
 for the level the positive example takes the place of the negative one (the gradients differ by -1).
 A delayed outcome is learned once it is known, and left out of its slate before.
 
-Influence is bounded: the gradient of a slate and of a user per step by `clip`, a step by `max_step`
-per parameter, parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
+Influence is bounded: the gradient of a slate and of a user per step by `clip`, those of level and
+slope by themselves (slates of which something was taken have the longer gradient of what orders:
+one bound for all would take from the level on one side only), a step by `max_step` per parameter,
+parameters by fixed bounds; how many slates of a user count is bounded by the joiner.
 """
 
 from collections.abc import Sequence
@@ -41,6 +47,7 @@ _GAIN = (0.25, 4.0)
 _WEIGHT = (-3.0, 3.0)
 _BIAS = (-20.0, 20.0)
 _PLACE = (-5.0, 5.0)
+_SLOPE = (0.1, 4.0)
 _BOUNDED = (_GAIN, _WEIGHT, _BIAS, _PLACE)
 
 
@@ -70,11 +77,14 @@ class DelayedLesson:
 
 @dataclass(frozen=True, slots=True)
 class _Examples:
-    """Examples of a step: gradients [n, outcomes, columns + 3]; where slates begin in them, and
-    whose they are, [slates].
+    """Examples of a step: gradients [n, outcomes, columns + 3], of levels and of slopes
+    [n, outcomes, 1], the first without levels; where slates begin in them, and whose they are,
+    [slates].
     """
 
     gradients: Doubles
+    of_levels: Doubles
+    of_slopes: Doubles
     starts: Ints
     users: list[bytes]
 
@@ -83,6 +93,7 @@ class ScorerHead:
     """Head of one generation's scorer. Changed only by `train` and `restore`.
 
     parameters, accumulators: float64 [outcomes, columns + 3], columns gain, weights, bias, place.
+    slopes, slope_squares: float64 [outcomes], the latter their accumulators.
     """
 
     def __init__(self, outcomes: GenerationOutcomes, columns: int, config: HeadConfig) -> None:
@@ -99,6 +110,8 @@ class ScorerHead:
         self._most = np.array([high for _, high in _BOUNDED]).repeat(widths)
         self.parameters: Doubles = self._start.copy()
         self.accumulators: Doubles = np.full(shape, config.first_square, np.float64)
+        self.slopes: Doubles = np.ones(len(self.outcomes), np.float64)
+        self.slope_squares: Doubles = np.full(len(self.outcomes), config.first_square, np.float64)
         self.slates = 0
 
     def fits(self, pending: PendingSlate) -> bool:
@@ -125,21 +138,22 @@ class ScorerHead:
             return False
         teaches = self._teaches(len(settled), delayed)
         examples = self._examples([*settled, *(one.pending for one in delayed)], late, teaches)
-        per_user = self._clipped(np.add.reduceat(examples.gradients, examples.starts, axis=0))
-        number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
-        if len(number_of) < len(examples.users):
-            per_slate = per_user
-            owner = np.array([number_of[user] for user in examples.users], np.int64)
-            per_user = np.zeros((len(number_of), *self.parameters.shape))
-            np.add.at(per_user, owner, per_slate)
-            per_user = self._clipped(per_user)
+        taught = teaches.sum(axis=0)
+        bound = self.config.max_step
 
-        pull = self.config.l2 * teaches.sum(axis=0)[:, None] * (self.parameters - self._start)
+        per_user = self._per_user(examples, examples.gradients)
+        per_user[:, :, -2:-1] = self._per_user(examples, examples.of_levels)
+        pull = self.config.l2 * taught[:, None] * (self.parameters - self._start)
         self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
         step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
-        bound = self.config.max_step
         moved = self.parameters - np.minimum(np.maximum(step, -bound), bound)
         self.parameters = np.minimum(np.maximum(moved, self._least), self._most)
+
+        slopes = self._per_user(examples, examples.of_slopes)[:, :, 0]
+        pull = self.config.l2 * taught * (self.slopes - 1.0)
+        self.slope_squares += (slopes * slopes).sum(axis=0)
+        step = self.config.rate * (slopes.sum(axis=0) + pull) / np.sqrt(self.slope_squares)
+        self.slopes = np.clip(self.slopes - np.clip(step, -bound, bound), *_SLOPE)
         self.slates += len(settled)
         return True
 
@@ -161,18 +175,28 @@ class ScorerHead:
         more [columns]: what comes to the weights of wanted outcomes.
         """
         own = self.parameters
-        learned = features @ own[:, 1:-2].T
+        order = own[:, 0] * logits + features @ own[:, 1:-2].T
         if more is not None:
-            learned = learned + np.outer(features @ more, weights > 0)
-        scores: Doubles = _sigmoid(own[:, 0] * logits + learned + own[:, -2]) @ weights
+            order = order + np.outer(features @ more, weights > 0)
+        scores: Doubles = _sigmoid(self.slopes * order + own[:, -2]) @ weights
         return scores
 
-    def restore(self, parameters: Doubles, accumulators: Doubles | None, slates: int) -> None:
+    def restore(
+        self,
+        parameters: Doubles,
+        accumulators: Doubles | None,
+        slopes: Doubles,
+        slope_squares: Doubles | None,
+        slates: int,
+    ) -> None:
         """Set all of it; accumulators stay where they are not given."""
         shape = (len(self.outcomes), self.columns + 3)
         self.parameters = np.array(parameters, np.float64).reshape(shape)
         if accumulators is not None:
             self.accumulators = np.array(accumulators, np.float64).reshape(shape)
+        self.slopes = np.array(slopes, np.float64).reshape(self.slopes.shape)
+        if slope_squares is not None:
+            self.slope_squares = np.array(slope_squares, np.float64).reshape(self.slopes.shape)
         self.slates = slates
 
     def _teaches(self, settled: int, delayed: Sequence[DelayedLesson]) -> Labels:
@@ -190,21 +214,36 @@ class ScorerHead:
         lengths = np.array([pending.labels.shape[0] for pending in pendings])
         inputs = _inputs([pending.slate for pending in pendings], lengths)
         logits = np.vecdot(inputs, self.parameters)
+        order = np.vecdot(inputs[:, :, :-2], self.parameters[:, :-2])
         won = np.concatenate([pending.labels for pending in settled] + [_late(o) for o in late])
         # Whoever was taken by now loses against nobody.
         taken = np.concatenate([pending.labels for pending in pendings]) if late else won
         level = np.where(won, -1.0, 0.0)
         shown = sum(pending.labels.shape[0] for pending in settled)
-        level[:shown] += _sigmoid(logits[:shown])
+        level[:shown] += _sigmoid((logits + (self.slopes - 1.0) * order)[:shown])
         if self._delayed.any():
             level[:shown] *= teaches.repeat(lengths[: len(settled)], axis=0)
         gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
-        gradients[:, :, -2] = level
+        gradients[:, :, -2] = 0.0
         return _Examples(
             gradients,
+            level[:, :, None],
+            (level * order)[:, :, None],
             lengths.cumsum() - lengths,
             [pending.slate.user_key for pending in pendings],
         )
+
+    def _per_user(self, examples: _Examples, gradients: Doubles) -> Doubles:
+        """Return the sums [users, outcomes, parameters] of examples' gradients, all bounded."""
+        per_user = self._clipped(np.add.reduceat(gradients, examples.starts, axis=0))
+        number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
+        if len(number_of) < len(examples.users):
+            per_slate = per_user
+            owner = np.array([number_of[user] for user in examples.users], np.int64)
+            per_user = np.zeros((len(number_of), *gradients.shape[1:]))
+            np.add.at(per_user, owner, per_slate)
+            per_user = self._clipped(per_user)
+        return per_user
 
     def _clipped(self, gradients: Doubles) -> Doubles:
         """Return gradients [n, outcomes, parameters], each outcome's shortened to the bound."""

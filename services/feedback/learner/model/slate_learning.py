@@ -48,14 +48,16 @@ class SlateConfig:
 class HeadChanges:
     """The head as it is now: parameters, accumulators [outcomes, columns + 3].
 
-    accumulators: None where slates taught nothing. choices: what goes with learning from events;
-    None where they taught nothing.
+    slopes [outcomes], and slope_squares, their accumulators. Accumulators: None where slates taught
+    nothing. choices: what goes with learning from events; None where they taught nothing.
     """
 
     generation_id: str
     outcomes: tuple[str, ...]
     parameters: Doubles
     accumulators: Doubles | None
+    slopes: Doubles
+    slope_squares: Doubles | None
     slates: int
     choices: ChoiceChanges | None = None
 
@@ -201,6 +203,8 @@ class SlateLearning:
             head.outcomes,
             head.parameters.copy(),
             head.accumulators.copy() if slates else None,
+            head.slopes.copy(),
+            head.slope_squares.copy() if slates else None,
             head.slates,
             self.choices.changes() if choices else None,
         )
@@ -236,8 +240,9 @@ class SlateLearning:
                 self.joiner.restore_early(item)
         if changes.head is not None and changes.head.generation_id == self.head.generation_id:
             self.head.restore(
-                changes.head.parameters, changes.head.accumulators, changes.head.slates
-            )
+                changes.head.parameters, changes.head.accumulators, changes.head.slopes,
+                changes.head.slope_squares, changes.head.slates,
+            )  # fmt: skip
             if changes.head.choices is not None:
                 self.choices.restore(changes.head.choices)
         for one in changes.calibration:

@@ -99,4 +99,6 @@ def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes
 def head_is_finite(changes: Changes) -> bool:
     """Return whether the head, if it changed, is finite."""
     head = None if changes.slates is None else changes.slates.head
-    return head is None or bool(np.isfinite(head.parameters).all())
+    return head is None or bool(
+        np.isfinite(head.parameters).all() and np.isfinite(head.slopes).all()
+    )

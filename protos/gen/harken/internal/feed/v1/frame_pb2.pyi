@@ -184,18 +184,20 @@ class LearnedUserVectors(_message.Message):
     def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., generation_id: _Optional[str] = ..., vectors: _Optional[bytes] = ...) -> None: ...
 
 class ScorerHead(_message.Message):
-    __slots__ = ("generation_id", "outcomes", "parameters", "slates", "figures")
+    __slots__ = ("generation_id", "outcomes", "parameters", "slates", "figures", "slopes")
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SLATES_FIELD_NUMBER: _ClassVar[int]
     FIGURES_FIELD_NUMBER: _ClassVar[int]
+    SLOPES_FIELD_NUMBER: _ClassVar[int]
     generation_id: str
     outcomes: _containers.RepeatedScalarFieldContainer[str]
     parameters: bytes
     slates: int
     figures: _containers.RepeatedCompositeFieldContainer[_generation_pb2.OutcomeFigures]
-    def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ...) -> None: ...
+    slopes: bytes
+    def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ..., slopes: _Optional[bytes] = ...) -> None: ...
 
 class LearnerState(_message.Message):
     __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "joiner_input", "joiner", "head_training", "calibration")
@@ -362,18 +364,20 @@ class PendingSlate(_message.Message):
     def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ..., awaited: _Optional[_Iterable[_Union[AwaitedReturn, _Mapping]]] = ..., attributed: bool = ...) -> None: ...
 
 class HeadTraining(_message.Message):
-    __slots__ = ("accumulators", "choice_squares", "choice_temperature", "choice_figures", "choice_weights")
+    __slots__ = ("accumulators", "choice_squares", "choice_temperature", "choice_figures", "choice_weights", "slope_squares")
     ACCUMULATORS_FIELD_NUMBER: _ClassVar[int]
     CHOICE_SQUARES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIGURES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SLOPE_SQUARES_FIELD_NUMBER: _ClassVar[int]
     accumulators: bytes
     choice_squares: bytes
     choice_temperature: float
     choice_figures: bytes
     choice_weights: bytes
-    def __init__(self, accumulators: _Optional[bytes] = ..., choice_squares: _Optional[bytes] = ..., choice_temperature: _Optional[float] = ..., choice_figures: _Optional[bytes] = ..., choice_weights: _Optional[bytes] = ...) -> None: ...
+    slope_squares: bytes
+    def __init__(self, accumulators: _Optional[bytes] = ..., choice_squares: _Optional[bytes] = ..., choice_temperature: _Optional[float] = ..., choice_figures: _Optional[bytes] = ..., choice_weights: _Optional[bytes] = ..., slope_squares: _Optional[bytes] = ...) -> None: ...
 
 class CalibrationSums(_message.Message):
     __slots__ = ("surface", "outcome", "counts", "predicted", "actual")
