@@ -48,12 +48,17 @@ def words(text: str) -> Iterator[str]:
         yield "".join(run)
 
 
+def item_feature(item_id: str) -> str:
+    """Return the name of the feature that only this item has."""
+    return f"item={item_id}"
+
+
 def content_features(content: Content) -> dict[str, float]:
     """Return features by canonical name, such as "category=Comedy" or "title=toy".
 
     A number counts by its three leading digits: near values share a feature.
     """
-    features = {f"item={content.item_id}": _ID_WEIGHT}
+    features = {item_feature(content.item_id): _ID_WEIGHT}
     features.update((f"category={name}", _CATEGORY_WEIGHT) for name in content.categories)
     features.update((f"tag={name}", _TAG_WEIGHT) for name in content.tags)
     features.update((f"title={word}", _TITLE_WEIGHT) for word in words(content.title))

@@ -1,6 +1,6 @@
 """Generations as the system starts with them: the learner's side and the ranker's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from services.feedback.generations.domain.bootstrap_models import (
     prior_scorer,
 )
 from services.feedback.learner.model.entries import (
+    FeaturesOf,
     GenerationActivated,
     GenerationStaged,
     StagedStart,
@@ -23,9 +24,6 @@ from services.feedback.learner.model.entries import (
 )
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
 from services.ranker.domain.generation import Generation
-
-FeaturesOf = Callable[[bytes], Mapping[str, float]]
-"""Content features of an item, given its payload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
-"""Neighbours of items: those that share rare features, or that the same users took.
+"""Neighbours of items: those that share rare features.
 
 An edge between two items weighs ``sum_f 1 / log2(2 + items with f)`` over the features that both
-have, features of very many items left out; or it is given. Rows keep their strongest edges and are
-normalised to sum 1. Neighbours serve the item tower as a smoothed target: an item with few events
+have, features of very many items left out. Rows keep their strongest edges and are normalised to
+sum 1. Neighbours serve the item tower as a smoothed target: an item with few events
 is drawn towards its neighbours.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,17 +52,6 @@ def graph_of_features(
             for other in items:
                 if one != other:
                     edges[one][other] += weight
-    return _strongest(edges, strongest)
-
-
-def graph_of_pairs(
-    pairs: Iterable[tuple[int, int, float]], items: int, strongest: int = 20
-) -> ItemGraph:
-    """Return the graph of given edges (one, other, weight > 0), taken in both directions."""
-    edges: list[dict[int, float]] = [defaultdict(float) for _ in range(items)]
-    for one, other, weight in pairs:
-        edges[one][other] += weight
-        edges[other][one] += weight
     return _strongest(edges, strongest)
 
 

@@ -73,7 +73,7 @@ class Serving:
         self._entries = HistoryEntries(self._timeline, contents)
         events = self._timeline.events
         first_generation = bootstrap_generation(dimension, engagement(events.types))
-        self.learner = SystemLearner(config)
+        self.learner = SystemLearner(replace(config, features_of=self._entries.features_of))
         self._replica = SystemReplica(
             first_generation.ranker, len(events.user_ids), core=config.core
         )

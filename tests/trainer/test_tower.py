@@ -12,7 +12,7 @@ from services.common.content_features import Content, content_features, hash_fea
 from services.common.onnx_model import INPUTS, OUTPUTS, TOWER, open_session
 from services.trainer.checkpoint import Checkpoint
 from services.trainer.content_matrix import ContentMatrix
-from services.trainer.item_graph import graph_of_features, graph_of_pairs
+from services.trainer.item_graph import graph_of_features
 from services.trainer.tower_options import TowerOptions
 
 pytest.importorskip("torch", reason="PyTorch is not installed: extra `train`")
@@ -152,10 +152,12 @@ def test_neighbours_share_rare_features() -> None:
     np.testing.assert_allclose(
         graph.averages(vectors), [[0, 1, 0, 0], [1, 0, 0, 0], [0] * 4, [0] * 4]
     )
-    given = graph_of_pairs([(0, 2, 3.0), (0, 3, 1.0)], 4).averages(vectors)
-    np.testing.assert_allclose(given[0], [0, 0, 0.75, 0.25])
-    # An item without a vector is no neighbour.
+    # An item without a vector is no neighbour; of several, what is rarer weighs more.
+    rows = [{"a": 1.0, "b": 1.0}, {"a": 1.0}, {"a": 1.0}, {"b": 1.0}]
+    rare, common = 1 / np.log2(2 + 2), 1 / np.log2(2 + 3)
+    share = np.array([0, common, common, rare]) / (2 * common + rare)
+    graph = graph_of_features(rows)
+    np.testing.assert_allclose(graph.averages(vectors)[0], share, rtol=1e-6)
     vectors[2] = 0
-    np.testing.assert_allclose(
-        graph_of_pairs([(0, 2, 3.0), (0, 3, 1.0)], 4).averages(vectors)[0], [0, 0, 0, 1]
-    )
+    share[2] = 0
+    np.testing.assert_allclose(graph.averages(vectors)[0], share / share.sum(), rtol=1e-6)

@@ -167,8 +167,9 @@ def system_run(
     One learner and, per arm, one replica: replicas follow the same changes up to the split.
     """
     began = time.perf_counter()
-    learner = SystemLearner(config)
     entries = HistoryEntries(timeline, contents)
+    config = replace(config, features_of=entries.features_of)
+    learner = SystemLearner(config)
     users = len(timeline.events.user_ids)
     can_refit = trained is not None and trained.trained is not None
     names = [n for n in SYSTEM_ARMS if n in wanted and (n != WARM or can_refit)]

@@ -105,15 +105,18 @@ class TrainedVectors:
     biases: Vector
 
 
+FeaturesOf = Callable[[bytes], Mapping[str, float]]
+"""Content features of an item, given its payload."""
+
+
 @dataclass(frozen=True, slots=True)
 class StagedStart:
     """Where the items of a staged generation start.
 
-    features_of: the content features of an item, given its payload; for items without a trained
-    vector.
+    features_of: for items without a trained vector.
     """
 
-    features_of: Callable[[bytes], Mapping[str, float]]
+    features_of: FeaturesOf
     trained: TrainedVectors | None
 
 

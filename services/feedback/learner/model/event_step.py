@@ -18,7 +18,7 @@ from services.feed.parameters import (
     TrendRows,
     VectorRows,
 )
-from services.feedback.learner.model.changes import Changes, SpaceChanges
+from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
 from services.feedback.learner.model.choices.step import choice_step
 from services.feedback.learner.model.context_popularity import add_in_contexts
 from services.feedback.learner.model.entries import LogEntry
@@ -30,6 +30,7 @@ from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import EventRows, record_events
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 from services.feedback.learner.model.vector_space import VectorSpace
+from services.feedback.learner.model.young_items import Alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,12 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     )  # fmt: skip
     # What would have been shown comes from the state before it learns.
     chosen = choice_step(state, shared, users_before[state.active])
-    moved = [_learn_vectors(state, space, shared, users_before) for space in spaces]
+    alike = _alike(state, shared.sequences)
+    moved = [
+        state.young.with_young(space, alike, *_learn_vectors(state, space, shared, users_before),
+                   state.config.item_step)
+        for space in spaces
+    ]  # fmt: skip
     known = _Known.of(shared, before)
     cells = state.rules.update_batch(known.items, known.before.items, known.weights)
     popular = _learn_popularity(state, known)
@@ -78,21 +84,25 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     dictionary = ItemDictionary(
         state.items,
         [cells.rows.astype(np.int64), cells.cols.astype(np.int64), popular.rows,
-         popular.places.items, *(rows for rows, _ in moved)],
+         popular.places.items, *(one.rows for one in moved)],
         state.config.core,
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
     changes.slates = chosen
     changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
-    for column, (space, (rows, item_vectors)) in enumerate(zip(spaces, moved, strict=True), 4):
+    for column, (space, move) in enumerate(zip(spaces, moved, strict=True), 4):
         own = SpaceChanges(space.generation_id)
-        if rows.size:
-            space.learn(rows, item_vectors)
+        if move.based.size:
+            trained = np.zeros(move.based.size, np.bool_)
+            space.set_bases(move.based, move.bases, trained)
+            own.bases = BaseChanges(dictionary.indices(move.based), move.bases, trained)
+        if move.rows.size:
+            space.learn(move.rows, move.vectors)
             own.vectors = VectorRows(
                 dictionary.column(column),
-                item_vectors,
-                space.biases[rows],
-                space.pinned[rows],
+                move.vectors,
+                space.biases[move.rows],
+                space.pinned[move.rows],
                 learned=True,
                 unit=space.unit(state.config.item_step),
             )
@@ -122,6 +132,14 @@ def _shared(columns: EventRows, admitted: Flags) -> EventRows:
     if kept.all():
         return columns
     return replace(columns, items=np.where(kept, columns.items, NO_ITEM))
+
+
+def _alike(state: TenantState, sequences: Ints) -> Alike | None:
+    """Return what young items are placed by after this step; None: they are not, this time."""
+    # Where events move no vector, nothing that follows from events does.
+    if state.config.item_step.eta <= 0:
+        return None
+    return state.young.alike(state.items, state.levels, state.counts, sequences)
 
 
 def _learn_vectors(

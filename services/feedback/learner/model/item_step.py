@@ -158,9 +158,14 @@ def _bounded(
     drift = (moved - base) * keep
     size = _norms(drift)
     vectors = base + drift * np.minimum(1.0, config.max_drift / np.maximum(size, 1e-12))
+    return within_grid(vectors, config.max_norm)
+
+
+def within_grid(vectors: npt.NDArray[np.float32], max_norm: float) -> npt.NDArray[np.float32]:
+    """Return vectors [n, d] within a norm, as events leave them (see unit_of)."""
     norm = _norms(vectors)
-    bounded = vectors * np.minimum(1.0, config.max_norm / np.maximum(norm, 1e-12))
-    return _on_grid(bounded.astype(np.float32), config.max_norm)
+    bounded = vectors * np.minimum(1.0, max_norm / np.maximum(norm, 1e-12))
+    return _on_grid(bounded.astype(np.float32), max_norm)
 
 
 def unit_of(max_norm: float) -> np.float32:

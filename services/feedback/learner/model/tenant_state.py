@@ -11,7 +11,7 @@ from services.feed.parameters import Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
-from services.feedback.learner.model.entries import GenerationActivated
+from services.feedback.learner.model.entries import FeaturesOf, GenerationActivated
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
 from services.feedback.learner.model.popularity import PopularityConfig
@@ -26,6 +26,7 @@ from services.feedback.learner.model.slate_learning import (
 from services.feedback.learner.model.space_status import Role, SpaceStatus
 from services.feedback.learner.model.user_table import NO_ITEM, Histories, UserTable
 from services.feedback.learner.model.vector_space import VectorSpace
+from services.feedback.learner.model.young_items import YoungConfig, YoungItems
 
 _SENT_AT_ONCE = 1000
 
@@ -34,7 +35,8 @@ _SENT_AT_ONCE = 1000
 class LearningConfig:
     """Constants of online learning that do not belong to a generation.
 
-    core: runs the hot loops, where it is installed; NumPy does by default.
+    core: runs the hot loops, where it is installed; NumPy does by default. features_of: what young
+    items start by (young_items.py); None: they start where the tower puts them, and stay there.
     """
 
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
@@ -50,7 +52,9 @@ class LearningConfig:
     """How long a user's new vector may wait to be sent to who shows it."""
     slates: SlateConfig = field(default_factory=SlateConfig)
     shown: ShownStepConfig = field(default_factory=ShownStepConfig)
+    young: YoungConfig = field(default_factory=YoungConfig)
     core: CompiledCore | None = None
+    features_of: FeaturesOf | None = None
 
 
 class TenantState:
@@ -77,6 +81,7 @@ class TenantState:
         self.popular = Popularity(config.popularity.half_life_s)
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
+        self.young = YoungItems(config.young, config.features_of)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}
         self.add_space(generation, SpaceStatus(Role.ACTIVE))
