@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
-from services.common.candidate_features import COLUMNS, depth
+from services.common.candidate_features import depth
 from services.common.ranking.candidates import Candidates, gather
 from services.common.ranking.sources.source import NOTHING
 from services.evaluation.arm import Moment, Ranking
 from services.evaluation.score_arm import Scorer
 from services.evaluation.system.arms import SlateArm, ranking_of
 from services.feedback.learner.model.choices.learning import Choice, ChoiceConfig, ChoiceLearning
+from services.feedback.learner.model.outcome_definition import GenerationOutcomes, OutcomeDefinition
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
 from services.ranker.domain.eligibility import ItemFilter, eligible_items
 from services.ranker.domain.slate import View, pool_of, score, view_of
@@ -33,8 +34,8 @@ from services.system.timeline import Flags
 
 NOTHING_BESIDE = "nothing"
 _MORE = 4
-_MOVES: Flags = np.array([not name.startswith("own_") for name in COLUMNS] + [True] * _MORE)
 _WEIGHTS = np.ones(1)
+_OUTCOMES = GenerationOutcomes("", (OutcomeDefinition("order", frozenset(), None, 1.0),))
 
 
 class BesideArm(SlateArm):
@@ -51,8 +52,10 @@ class BesideArm(SlateArm):
         self.fit_seconds = full.fit_seconds
         self._scorer = scorer
         self._known = known
-        self._head = ScorerHead("", ("order",), _MOVES.size, HeadConfig())
-        self.learning = ChoiceLearning(_MOVES.size, ChoiceConfig())
+        own = full.replica.generation.scorer.features
+        self._moves: Flags = np.array([not one.startswith("own_") for one in own] + [True] * _MORE)
+        self._head = ScorerHead(_OUTCOMES, self._moves.size, HeadConfig())
+        self.learning = ChoiceLearning(self._moves.size, ChoiceConfig())
         self._code_at: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
     def rank(self, moment: Moment) -> Ranking:
@@ -76,7 +79,7 @@ class BesideArm(SlateArm):
         for target in moment.targets.tolist():
             place = np.flatnonzero(codes[new] == target)
             if place.size:
-                choice = Choice(features[new], order[new, np.newaxis], int(place[0]), _MOVES)
+                choice = Choice(features[new], order[new, np.newaxis], int(place[0]), self._moves)
                 self.learning.learn([choice], self._head, _WEIGHTS)
                 break
         return ranking_of(shown.astype(np.int32), moment)
