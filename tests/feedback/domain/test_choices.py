@@ -63,7 +63,7 @@ def view_of(replica: SystemReplica, event: Event, allow_seen: bool) -> dict[str,
     user = tenant.users.get(event.user_key) or UserState(0, unknown=True)
     now = event.time_us / 1e6
     eligible, _ = eligible_items(tenant, user, ItemFilter(allow_seen=allow_seen), now)
-    view = ranker_slate._view_of(tenant, generation, user, now)
+    view = ranker_slate.view_of(tenant, generation, user, now)
     found = gather(view.sources, eligible, POOL, 1)
     counts = tenant.popularity.counts(found.ordinals)
     features = features_of(found, view.signals, counts, len(COLUMNS))
