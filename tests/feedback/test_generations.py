@@ -10,7 +10,7 @@ import pytest
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
-from services.common.candidate_features import COLUMNS
+from services.common.candidate_features import COLUMNS, OLDEST_COLUMNS
 from services.feedback.generations.domain.bootstrap_models import BUCKETS, item_tower, prior_scorer
 from services.feedback.generations.outcome_conversion import outcome_definitions, outcome_message
 from tests.faults import fault_of, fields_of, violations_of
@@ -106,7 +106,7 @@ async def test_the_feature_that_is_wrong_is_named(client: Client) -> None:
     swapped = [COLUMNS[0], COLUMNS[2], COLUMNS[1], *COLUMNS[3:]]
     for names, wrong in (
         (swapped, f"'{COLUMNS[2]}' stands where they have '{COLUMNS[1]}'"),
-        (COLUMNS[:-1], f"there are {len(COLUMNS) - 1}"),
+        (COLUMNS[: OLDEST_COLUMNS - 1], f"there are {OLDEST_COLUMNS - 1}"),
     ):
         ((field, said),) = await violations_of(
             publish(client, manifest("bad", scorer_features=names))

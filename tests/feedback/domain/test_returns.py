@@ -433,7 +433,8 @@ def test_what_brings_users_back_comes_first_though_bait_is_taken_more() -> None:
         features = good[:, None].astype(np.float32)
         logits = np.full((10, 2), -2, np.float32)
         served = own.head.parameters
-        shown_at = served[:, 0] * logits + features @ served[:, 1:-2].T + served[:, -2]
+        order = served[:, 0] * logits + features @ served[:, 1:-2].T
+        shown_at = own.head.slopes * order + served[:, -2]
         shown_at = shown_at + np.log2(1 + np.arange(10.0))[:, None] * served[:, -1]
         slate = shown(
             f"s{number}", [f"i{n}" for n in range(10)], user, served_at_us=now + 1, logits=logits,

@@ -58,6 +58,15 @@ def test_one_step_is_the_plain_loop() -> None:
         theta, squares = own.parameters.copy(), own.accumulators.copy()
         slope, slope_squares = own.slopes.copy(), own.slope_squares.copy()
         total, slope_total = np.zeros_like(theta), np.zeros_like(slope)
+        # All slates have five items.
+        middle = [
+            float(np.mean([
+                order_of(theta[outcome], float(one.slate.logits[place, outcome]),
+                         one.slate.features[place])
+                for one in slates for place in range(5)
+            ]))
+            for outcome in range(2)
+        ]  # fmt: skip
         for pending in slates:
             gradient = np.zeros_like(theta)
             slope_gradient = np.zeros_like(slope)
@@ -73,7 +82,7 @@ def test_one_step_is_the_plain_loop() -> None:
                     logit = slope[outcome] * order + theta[outcome, -2] + by_place
                     error = 1 / (1 + math.exp(-logit)) - pending.labels[place, outcome]
                     gradient[outcome, -2] += error
-                    slope_gradient[outcome] += error * order
+                    slope_gradient[outcome] += error * (order - middle[outcome])
                 winners = [n for n in range(5) if pending.labels[n, outcome]]
                 losers = [n for n in range(5) if n not in winners]
                 for i in winners:
@@ -98,6 +107,8 @@ def test_one_step_is_the_plain_loop() -> None:
         expected[:, 0] = np.clip(expected[:, 0], 0.25, 4)
         assert own.train(slates, [])
         slope_step = 0.1 * (slope_total + 0.01 * 7 * (slope - 1)) / np.sqrt(slope_squares)
+        # The logit at the middle order is for the level to move.
+        expected[:, -2] += slope_step * middle
         np.testing.assert_allclose(own.slopes, slope - slope_step, rtol=0, atol=1e-9)
         np.testing.assert_allclose(own.slope_squares, slope_squares, rtol=0, atol=1e-9)
         np.testing.assert_allclose(own.parameters, expected, rtol=0, atol=1e-9)

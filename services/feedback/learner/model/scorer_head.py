@@ -16,7 +16,9 @@ and left does not turn weights against what made them good.
 
 What makes probabilities of orders (slope, bias) learns from all items by logistic loss (Platt 1999,
 "Probabilistic outputs for support vector machines"): the best of many by a score are not as good as
-they scored, and odds among a few items, or among candidates, are not odds against nothing.
+they scored, and odds among a few items, or among candidates, are not odds against nothing. The slope
+turns about the mean order of a step's items, where it leaves the logit to the level: both would
+else learn one mistake twice.
 
 Steps are Adagrad's (Duchi, Hazan & Singer 2011), with the squares of each user's gradient summed,
 so that a large step learns about as much as many small ones. L2 pulls towards the start. An
@@ -78,13 +80,14 @@ class DelayedLesson:
 @dataclass(frozen=True, slots=True)
 class _Examples:
     """Examples of a step: gradients [n, outcomes, columns + 3], of levels and of slopes
-    [n, outcomes, 1], the first without levels; where slates begin in them, and whose they are,
-    [slates].
+    [n, outcomes, 1], the first without levels; the mean order [outcomes] about which slopes turn;
+    where slates begin in them, and whose they are, [slates].
     """
 
     gradients: Doubles
     of_levels: Doubles
     of_slopes: Doubles
+    middles: Doubles
     starts: Ints
     users: list[bytes]
 
@@ -153,7 +156,11 @@ class ScorerHead:
         pull = self.config.l2 * taught * (self.slopes - 1.0)
         self.slope_squares += (slopes * slopes).sum(axis=0)
         step = self.config.rate * (slopes.sum(axis=0) + pull) / np.sqrt(self.slope_squares)
-        self.slopes = np.clip(self.slopes - np.clip(step, -bound, bound), *_SLOPE)
+        turned = np.clip(self.slopes - np.clip(step, -bound, bound), *_SLOPE)
+        # About the mean order: what slopes do there is for levels to do.
+        self.parameters[:, -2] -= (turned - self.slopes) * examples.middles
+        self.parameters[:, -2] = np.clip(self.parameters[:, -2], *_BIAS)
+        self.slopes = turned
         self.slates += len(settled)
         return True
 
@@ -223,12 +230,14 @@ class ScorerHead:
         level[:shown] += _sigmoid((logits + (self.slopes - 1.0) * order)[:shown])
         if self._delayed.any():
             level[:shown] *= teaches.repeat(lengths[: len(settled)], axis=0)
+        middles = order.mean(axis=0)
         gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
         gradients[:, :, -2] = 0.0
         return _Examples(
             gradients,
             level[:, :, None],
-            (level * order)[:, :, None],
+            (level * (order - middles))[:, :, None],
+            middles,
             lengths.cumsum() - lengths,
             [pending.slate.user_key for pending in pendings],
         )
