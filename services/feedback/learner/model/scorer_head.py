@@ -16,9 +16,9 @@ and left does not turn weights against what made them good.
 
 What makes probabilities of orders (slope, bias) learns from all items by logistic loss (Platt 1999,
 "Probabilistic outputs for support vector machines"): the best of many by a score are not as good as
-they scored, and odds among a few items, or among candidates, are not odds against nothing. The slope
-turns about the mean order of a step's items, where it leaves the logit to the level: both would
-else learn one mistake twice.
+they scored, and odds among a few items, or among candidates, are not odds against nothing. The
+slope turns about the mean order of a step's items, where it leaves the logit to the level: else
+both would learn one mistake twice.
 
 Steps are Adagrad's (Duchi, Hazan & Singer 2011), with the squares of each user's gradient summed,
 so that a large step learns about as much as many small ones. L2 pulls towards the start. An
