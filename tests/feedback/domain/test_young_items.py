@@ -234,3 +234,40 @@ def test_where_events_move_nothing_items_stay_where_they_started() -> None:
     starts = plain["a"].space.bases[:7]
     assert not np.array_equal(moved["a"].space.bases[:7], starts)
     np.testing.assert_array_equal(still["a"].space.bases[:7], starts)
+
+
+def test_an_upsert_that_changes_no_content_moves_nothing() -> None:
+    """Prices and availability come daily: who was placed by content is not sent back by them."""
+    states: States = {}
+    log = _entries([3, 4, 5, 6] * 4)
+    for _ in _stepwise(states, log, 1, OFTEN):
+        pass
+    space = states["a"].space
+    bases, vectors = space.bases[:7].copy(), space.vectors[:7].copy()
+    again: list[Kind] = []
+    for number, title in enumerate(TITLES):
+        item = item_pb2.Item(item_id=f"i{number}", title=title, available=False)
+        payload = item.SerializeToString()
+        again.append(ItemUpserted(f"i{number}", payload, features_of_payload(payload)))
+    more = [LogEntry(log[-1].sequence + n, "a", log[-1].accepted_at_us + n, kind)
+            for n, kind in enumerate(again, 1)]  # fmt: skip
+    step(states, more, OFTEN, 1000)
+    np.testing.assert_array_equal(space.bases[:7], bases)
+    np.testing.assert_array_equal(space.vectors[:7], vectors)
+
+
+def test_content_that_changed_moves_a_placed_item_by_what_the_tower_says() -> None:
+    states: States = {}
+    log = _entries([3, 4, 5, 6] * 4)
+    for _ in _stepwise(states, log, 1, OFTEN):
+        pass
+    space = states["a"].space
+    base, vector = space.bases[2].copy(), space.vectors[2].copy()
+    payload = item_pb2.Item(item_id="i2", title="heat").SerializeToString()
+    features = features_of_payload(payload)
+    held = features_of_payload(states["a"].items.payloads[2])
+    before, after = space.tower.vectors([held, features])
+    kind = ItemUpserted("i2", payload, features)
+    step(states, [LogEntry(log[-1].sequence + 1, "a", log[-1].accepted_at_us + 1, kind)], OFTEN, 99)
+    np.testing.assert_allclose(space.bases[2] - base, after - before, atol=1e-5)
+    np.testing.assert_allclose(space.vectors[2] - vector, after - before, atol=1e-5)

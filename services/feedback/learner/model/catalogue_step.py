@@ -19,6 +19,8 @@ from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import pin_users
 from services.feedback.learner.model.vector_space import VectorSpace
 
+_ROUNDING = 1e-5
+
 
 @dataclass(slots=True)
 class _Row:
@@ -38,12 +40,15 @@ class _Draft:
     rows: dict[int, _Row] = field(default_factory=dict)
     bases: dict[int, tuple[Floats, bool]] = field(default_factory=dict)
 
-    def upsert(self, ordinal: int, existed: bool, start: Floats) -> None:
+    def upsert(
+        self, ordinal: int, existed: bool, start: Floats, features_before: dict[str, float] | None
+    ) -> None:
         """A new item starts where the tower puts it.
 
         When the content of an item changes, what it learned since its start stays: it moves by as
         much as its start moved. One that starts from a trained vector stays where it is: behaviour
-        says more about it than content does.
+        says more about it than content does. One that was placed by what became of items of like
+        content moves by as much as the tower's start did; features_before: None: not known.
         """
         space = self.space
         if space.status.placed <= ordinal < space.status.to_place:
@@ -53,6 +58,8 @@ class _Draft:
         )
         if existed and trained:
             return
+        if existed and features_before is not None:
+            start = self._start_after(start, old_start, features_before)
         self.bases[ordinal] = (start, False)
         if not existed:
             self.rows[ordinal] = _Row(start, 0.0, False)
@@ -61,6 +68,17 @@ class _Draft:
         if not row.pinned:
             moved = row.vector + (start - old_start)
             row.vector = within_norm(moved[np.newaxis], space.generation.max_norm)[0]
+
+    def _start_after(
+        self, start: Floats, old_start: Floats, features_before: dict[str, float]
+    ) -> Floats:
+        """Return where an item starts now that the tower says `start`."""
+        [before] = _starts(self.space, [features_before])
+        # It was the tower's, rounding aside.
+        if np.allclose(old_start, before, rtol=0.0, atol=_ROUNDING):
+            return start
+        placed = (old_start + (start - before))[np.newaxis]
+        return within_norm(placed, self.space.generation.max_norm)[0]
 
     def delete(self, ordinal: int) -> None:
         """The vector of an item that is gone is zero."""
@@ -96,10 +114,12 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             case ItemUpserted():
                 known = state.items.ordinal(kind.item_id)
                 existed = known >= 0 and bool(state.items.exists[known])
+                before = _features_before(state, known) if existed else None
                 ordinal = state.items.upsert(kind.item_id, kind.item)
                 state.fit_items()
-                for draft in drafts.values():
-                    draft.upsert(ordinal, existed, draft.starts[number])
+                # What is not content, as prices and availability, moves nothing.
+                for draft in drafts.values() if before != kind.features else ():
+                    draft.upsert(ordinal, existed, draft.starts[number], before)
                 number += 1
                 upserted[kind.item_id] = kind.item
                 deleted.pop(kind.item_id, None)
@@ -120,6 +140,12 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
                 pass
     pin_users(state, users)
     return _changes(state, list(drafts.values()), upserted, list(deleted))
+
+
+def _features_before(state: TenantState, ordinal: int) -> dict[str, float] | None:
+    """Return the content features that an item has; None where nobody knows."""
+    features_of = state.config.features_of
+    return None if features_of is None else dict(features_of(state.items.payloads[ordinal]))
 
 
 def _starts(space: VectorSpace, features: Sequence[dict[str, float]]) -> Floats:
