@@ -98,9 +98,9 @@ async def test_a_snapshot_is_compared_with_all_rankers_and_damage_is_found(
         await caller.upsert(*catalogue())
         number = 0
         while not await admin.fetchval("SELECT count(*) FROM feedback.checkpoints"):
-            one = event(f"e{number}", f"u{number % 5}", f"space-{number % 20 * 3}")
+            again = event(f"e{number}", f"u{number % 5}", f"space-{number % 20 * 3}")
             # One after the other: what is learned after the checkpoint may say all vectors again.
-            await caller.slate("u1", await caller.record(one))
+            await caller.slate("u1", await caller.record(again))
             number += 1
         # Frames after it, which move vectors further.
         last = b""

@@ -78,7 +78,8 @@ class _Draft:
         if np.allclose(old_start, before, rtol=0.0, atol=_ROUNDING):
             return start
         placed = (old_start + (start - before))[np.newaxis]
-        return within_norm(placed, self.space.generation.max_norm)[0]
+        bounded: Floats = within_norm(placed, self.space.generation.max_norm)[0]
+        return bounded
 
     def delete(self, ordinal: int) -> None:
         """The vector of an item that is gone is zero."""
