@@ -11,11 +11,19 @@ from services.feed.progress import Applied
 from services.feedback.learner.frame_conversion import changes_of, frame_of
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.checkpoint import checkpoint
-from services.feedback.learner.model.entries import LogEntry
+from services.feedback.learner.model.entries import LogEntry, Nothing
 from services.feedback.learner.model.fold import fold
 from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
-from tests.feedback.domain.learning import FILES, activated, bits, digest, logs, slates_of
+from tests.feedback.domain.learning import (
+    FILES,
+    T0_US,
+    activated,
+    bits,
+    digest,
+    logs,
+    slates_of,
+)
 
 CONFIG = LearningConfig(daily_events=4)
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
@@ -164,3 +172,13 @@ def test_the_gramian_is_that_of_the_vectors_and_vectors_are_bounded(
         assert np.linalg.norm(vectors, axis=1).max() <= state.generation.max_norm * (1 + 1e-6)
         gone = ~state.items.exists[: len(state.items)]
         assert not state.space.vectors[: len(state.items)][gone].any()
+
+
+def test_a_checkpoint_of_a_tenant_without_items_survives_the_wire() -> None:
+    log = activated([LogEntry(11, "a", T0_US, Nothing())])
+    live: States = {}
+    learn(live, log, [])
+    restored: States = {}
+    for chunk in checkpoint(live):
+        fold(restored, changes_of(through_wire([chunk], live), FILES, {}), CONFIG)
+    assert bits(restored) == bits(live)

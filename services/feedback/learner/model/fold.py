@@ -85,7 +85,8 @@ def _fold_space(space: VectorSpace, changes: SpaceChanges, ordinals: Ints) -> No
     if changes.bases is not None:
         bases = changes.bases
         space.set_bases(ordinals[bases.items], bases.vectors, bases.trained)
-    if changes.vectors is not None:
+    # Of nobody the wire has no dimension: the checkpoint of a tenant without items.
+    if changes.vectors is not None and changes.vectors.items.size:
         part = changes.vectors
         if part.learned:
             space.learn(ordinals[part.items], part.vectors)
