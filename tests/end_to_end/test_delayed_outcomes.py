@@ -17,7 +17,8 @@ from tests.end_to_end.test_slates import head_of, metrics
 from tests.end_to_end.trained_generation import PLAY, files_of, manifest_of, upload_of
 from tests.waiting import until
 
-AFTER_US, UNTIL_US = 1_000_000, 15_000_000
+AFTER_US, UNTIL_US = 1_000_000, 45_000_000
+# Long enough for a loaded machine to kill and start feedback within it.
 BACK = OutcomeDefinition("back", frozenset({"play"}), None, 1.0, ReturnWindow(AFTER_US, UNTIL_US))
 USERS = 60
 COUNT = 10
@@ -114,7 +115,7 @@ async def test_who_comes_back_teaches_the_head_across_restarts_and_generations(
             examples = {one.outcome: one.examples for one in outcomes}
             return examples.get("back", 0.0) > (USERS - 1) * COUNT
 
-        await until(known, "what became of all slates", 60)
+        await until(known, "what became of all slates", 120)
         outcomes = (await caller.state()).tenants[0].outcomes
         [figures_of_back] = [one for one in outcomes if one.outcome == "back"]
         true = await came_true(admin)
