@@ -108,20 +108,15 @@ class Calibration:
             slate = back.pending.slate
             key = (self._surface(slate.surface), back.outcome)
             touched[key] = None
-            table = self._of(key).table
-            table *= 0.5 ** (len(slate.item_ids) / self.config.half_life)
-            table += fresh
+            self._count(key, len(slate.item_ids), fresh)
         for pending, tables in zip(settled, _tables_of(settled, len(names)), strict=True):
             surface = self._surface(pending.slate.surface)
-            fade = 0.5 ** (len(pending.slate.item_ids) / self.config.half_life)
             for outcome, fresh, later in zip(names, tables, delayed, strict=True):
                 if later:
                     continue
                 key = (surface, outcome)
                 touched[key] = None
-                table = self._of(key).table
-                table *= fade
-                table += fresh
+                self._count(key, len(pending.slate.item_ids), fresh)
         for one in late:
             surface = self._surface(one.pending.slate.surface)
             for column in np.flatnonzero(one.labels).tolist():
@@ -130,6 +125,12 @@ class Calibration:
                 served = float(one.pending.slate.probabilities[one.place, column])
                 self._of(key).actual[_bin(served)] += 1.0
         return list(touched)
+
+    def _count(self, key: _Key, examples: int, fresh: Doubles) -> None:
+        """Add the sums [3, BINS] of so many examples; what was before fades by them."""
+        table = self._of(key).table
+        table *= 0.5 ** (examples / self.config.half_life)
+        table += fresh
 
     def _surface(self, surface: str) -> str:
         if surface not in self._surfaces:
