@@ -81,7 +81,7 @@ class DelayedLesson:
 class _Examples:
     """Examples of a step: gradients [n, outcomes, columns + 3], of levels and of slopes
     [n, outcomes, 1], the first without levels; the mean order [outcomes] about which slopes turn;
-    where slates begin in them, and whose they are, [slates].
+    where slates begin in them, and whose they are, [slates], as numbers below `users`.
     """
 
     gradients: Doubles
@@ -89,7 +89,19 @@ class _Examples:
     of_slopes: Doubles
     middles: Doubles
     starts: Ints
-    users: list[bytes]
+    owners: Ints
+    users: int
+
+    def per_user(self, gradients: Doubles, clip: float) -> Doubles:
+        """Return the sums [users, outcomes, parameters] of examples' gradients [n, outcomes,
+        parameters], bounded by slate and by user.
+        """
+        per_slate = _clipped(np.add.reduceat(gradients, self.starts, axis=0), clip)
+        if self.users == self.owners.size:
+            return per_slate
+        sums = np.zeros((self.users, *gradients.shape[1:]))
+        np.add.at(sums, self.owners, per_slate)
+        return _clipped(sums, clip)
 
 
 class ScorerHead:
@@ -142,17 +154,17 @@ class ScorerHead:
         teaches = self._teaches(len(settled), delayed)
         examples = self._examples([*settled, *(one.pending for one in delayed)], late, teaches)
         taught = teaches.sum(axis=0)
-        bound = self.config.max_step
+        bound, clip = self.config.max_step, self.config.clip
 
-        per_user = self._per_user(examples, examples.gradients)
-        per_user[:, :, -2:-1] = self._per_user(examples, examples.of_levels)
+        per_user = examples.per_user(examples.gradients, clip)
+        per_user[:, :, -2:-1] = examples.per_user(examples.of_levels, clip)
         pull = self.config.l2 * taught[:, None] * (self.parameters - self._start)
         self.accumulators += np.einsum("uop,uop->op", per_user, per_user)
         step = self.config.rate * (per_user.sum(axis=0) + pull) / np.sqrt(self.accumulators)
         moved = self.parameters - np.minimum(np.maximum(step, -bound), bound)
         self.parameters = np.minimum(np.maximum(moved, self._least), self._most)
 
-        slopes = self._per_user(examples, examples.of_slopes)[:, :, 0]
+        slopes = examples.per_user(examples.of_slopes, clip)[:, :, 0]
         pull = self.config.l2 * taught * (self.slopes - 1.0)
         self.slope_squares += (slopes * slopes).sum(axis=0)
         step = self.config.rate * (slopes.sum(axis=0) + pull) / np.sqrt(self.slope_squares)
@@ -231,6 +243,8 @@ class ScorerHead:
         if self._delayed.any():
             level[:shown] *= teaches.repeat(lengths[: len(settled)], axis=0)
         middles = order.mean(axis=0)
+        users = [pending.slate.user_key for pending in pendings]
+        number_of = {user: number for number, user in enumerate(dict.fromkeys(users))}
         gradients = pair_errors(logits, won, ~taken, lengths)[:, :, None] * inputs
         gradients[:, :, -2] = 0.0
         return _Examples(
@@ -239,27 +253,17 @@ class ScorerHead:
             (level * (order - middles))[:, :, None],
             middles,
             lengths.cumsum() - lengths,
-            [pending.slate.user_key for pending in pendings],
+            np.array([number_of[user] for user in users], np.int64),
+            len(number_of),
         )
 
-    def _per_user(self, examples: _Examples, gradients: Doubles) -> Doubles:
-        """Return the sums [users, outcomes, parameters] of examples' gradients, all bounded."""
-        per_user = self._clipped(np.add.reduceat(gradients, examples.starts, axis=0))
-        number_of = {user: number for number, user in enumerate(dict.fromkeys(examples.users))}
-        if len(number_of) < len(examples.users):
-            per_slate = per_user
-            owner = np.array([number_of[user] for user in examples.users], np.int64)
-            per_user = np.zeros((len(number_of), *gradients.shape[1:]))
-            np.add.at(per_user, owner, per_slate)
-            per_user = self._clipped(per_user)
-        return per_user
 
-    def _clipped(self, gradients: Doubles) -> Doubles:
-        """Return gradients [n, outcomes, parameters], each outcome's shortened to the bound."""
-        norms = np.sqrt(np.vecdot(gradients, gradients))
-        shrink = np.minimum(1.0, self.config.clip / np.maximum(norms, 1e-12))
-        clipped: Doubles = gradients * shrink[:, :, None]
-        return clipped
+def _clipped(gradients: Doubles, clip: float) -> Doubles:
+    """Return gradients [n, outcomes, parameters], each outcome's shortened to the bound."""
+    norms = np.sqrt(np.vecdot(gradients, gradients))
+    shrink = np.minimum(1.0, clip / np.maximum(norms, 1e-12))
+    clipped: Doubles = gradients * shrink[:, :, None]
+    return clipped
 
 
 def pair_errors(logits: Doubles, won: Labels, lost: Labels, lengths: Ints) -> Doubles:
