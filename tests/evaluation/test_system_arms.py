@@ -173,7 +173,7 @@ def test_the_prior_blend_is_full_whose_choices_teach_nothing() -> None:
             found = ProgressiveValidation(timeline, rules, system.arms, system.learners).run()
         return {arm.name: arm.ranks.tolist() for arm in found.arms}
 
-    slates = SlateConfig(choices=ChoiceConfig(rate=0.0))
+    slates = SlateConfig(choices=ChoiceConfig(max_step=0.0))
     still, learning = ranks(LearningConfig(slates=slates)), ranks(LearningConfig())
     assert still["full"] == still["prior_blend"] == learning["prior_blend"]
     assert learning["full"] != learning["prior_blend"]

@@ -145,24 +145,48 @@ def loss(choice: Choice, head: ScorerHead, temperature: float) -> float:
     return float(np.logaddexp.reduce(odds) - odds[choice.chosen])
 
 
-def test_a_step_goes_down_the_gradient_of_the_likelihood() -> None:
-    """The oracle: differences of the likelihood itself."""
+def test_a_step_is_newtons_on_the_likelihood_beside_the_prior() -> None:
+    """The oracle: differences of what is minimised itself, over weights times T, and T."""
     choice = choice_of(np.random.default_rng(1))
-    config = ChoiceConfig(pull=0.0)
+    config = ChoiceConfig(memory=1e12, max_step=9.0)
     learning, head = ChoiceLearning(WIDTH, config), head_of()
-    gradient = np.empty(WIDTH)
-    for column in range(WIDTH):
-        around = []
-        for nudge in (1e-5, -1e-5):
-            other = head_of()
-            other.parameters[0, 1 + column] += nudge
-            around.append(loss(choice, other, config.temperature))
-        gradient[column] = (around[0] - around[1]) / 2e-5
+    prior = np.append(np.full(WIDTH, config.precision), config.temperature_precision)
+    start = np.append(np.zeros(WIDTH), config.temperature)
+
+    def minimised(at: np.ndarray) -> float:
+        other = head_of()
+        other.parameters[0, 1:-2] += at[:-1] / at[-1]
+        return loss(choice, other, at[-1]) + float(prior @ (at - start) ** 2) / 2
+
+    size, nudge = WIDTH + 1, 1e-3
+    gradient, curvature = np.empty(size), np.empty((size, size))
+    nudges = nudge * np.eye(size)
+    for one in range(size):
+        gradient[one] = minimised(start + nudges[one]) - minimised(start - nudges[one])
+        for two in range(size):
+            signs = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
+            curvature[one, two] = sum(
+                a * b * minimised(start + a * nudges[one] + b * nudges[two]) for a, b in signs
+            )
     learning.learn([choice], head, WEIGHTS)
-    expected = -config.rate * gradient / np.sqrt(config.first_square + gradient**2)
-    np.testing.assert_allclose(learning.weights, expected, rtol=1e-4, atol=1e-7)
+    expected = start - np.linalg.solve(curvature / (4 * nudge**2), gradient / (2 * nudge))
+    assert learning.temperature == pytest.approx(expected[-1], rel=1e-3)
+    np.testing.assert_allclose(learning.weights, expected[:-1] / expected[-1], rtol=2e-3, atol=1e-6)
     # On little evidence slates stay as they are.
     assert np.array_equal(head.parameters, head_of().parameters)
+
+
+def test_what_choices_told_fades_back_to_the_prior() -> None:
+    chance = np.random.default_rng(12)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(memory=20.0)), head_of()
+    learning.learn([choice_of(chance) for _ in range(200)], head, WEIGHTS)
+    told = np.abs(learning.weights).max()
+    silent = [replace(one, features=one.features * 0, logits=one.logits * 0)
+              for one in (choice_of(chance) for _ in range(400))]  # fmt: skip
+    learning.learn(silent, head, WEIGHTS)
+    assert np.abs(learning.weights).max() < 0.05 * told
+    known = np.diag(learning.precisions)[:-1]
+    np.testing.assert_allclose(known, ChoiceConfig().precision, rtol=0.05)
 
 
 def test_what_users_go_by_is_learned() -> None:
@@ -185,7 +209,7 @@ def test_what_users_go_by_is_learned() -> None:
 def test_what_makes_the_order_worse_is_not_served() -> None:
     """Weights that somebody spoiled: places say so, and slates are without them."""
     chance = np.random.default_rng(4)
-    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(rate=1e-9)), head_of()
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(max_step=0.0)), head_of()
     learning.weights[:] = -1.0
     learning.figures[4] = 1.0
     head.move(np.array([0]), -learning.weights)
@@ -222,8 +246,8 @@ def test_whatever_comes_weights_stay_finite_and_bounded(seeds: list[int], scale:
             [replace(choice, features=choice.features * np.float32(scale))], head, WEIGHTS
         )
     assert np.isfinite(head.parameters).all()
-    assert np.abs(learning.weights).max() <= 0.05 * len(seeds) + 1e-9
-    assert np.isfinite(learning.squares).all()
+    assert np.abs(learning.weights).max() <= 0.1 * len(seeds) + 1e-9
+    assert np.linalg.eigvalsh(learning.precisions).min() > 0
 
 
 def test_scores_that_are_no_numbers_teach_nothing() -> None:
@@ -249,7 +273,19 @@ def test_state_is_restored_whole() -> None:
     assert np.array_equal(head.parameters, other_head.parameters)
     assert np.array_equal(one.weights, other.weights)
     assert np.array_equal(one.figures, other.figures)
-    assert np.array_equal(one.squares, other.squares)
+    assert np.array_equal(one.precisions, other.precisions)
+
+
+def test_state_without_precisions_keeps_what_was_learned() -> None:
+    """As an earlier version wrote it: what is known begins anew with the prior."""
+    chance = np.random.default_rng(7)
+    one, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    one.learn([choice_of(chance) for _ in range(20)], head, WEIGHTS)
+    other = ChoiceLearning(WIDTH, ChoiceConfig())
+    other.restore(replace(one.changes(), precisions=None))
+    assert np.array_equal(one.weights, other.weights)
+    begun = np.append(np.full(WIDTH, other.config.precision), other.config.temperature_precision)
+    assert np.array_equal(other.precisions, np.diag(begun).astype(np.float32))
 
 
 @given(

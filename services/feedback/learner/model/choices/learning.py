@@ -6,11 +6,19 @@ go by, the mean of the logits of wanted outcomes by their weights, without place
     u = gain z + w . x        P(i is chosen) = exp(T u_i) / sum over candidates j of exp(T u_j)
 
 (conditional logit: McFadden 1974; the same likelihood as a softmax with full cross-entropy over the
-candidates). Each choice is one step of Adagrad (Duchi, Hazan & Singer 2011), from the order of the
-scorer alone on, pulled towards it. The step is the same for the w of all wanted outcomes: events
-say what users turn to. What tells outcomes apart is for slates and what came of them to say, which
-refine the same head (scorer_head.py); gain, level and place are theirs alone. T is the scale of
-logits against the odds of choices, and is learned beside.
+candidates), which is a logit of the features and of u without what is learned, whose coefficients
+are T w and T. Each choice is one Newton step on it: with x_i these columns, A what is known of the
+coefficients (a precision, begun with a prior around no w and the first T) and m the expectation
+over the candidates by P,
+
+    A <- A + sum over j of P_j (x_j - m) (x_j - m)'         T w, T <- T w, T + A^-1 (x_i - m)
+
+(online Laplace approximation: Spiegelhalter & Lauritzen 1990). Columns of a feature for newcomers
+and for regulars, or of what is popular by several half-lives, say nearly the same: steps by column,
+as Adagrad's, take several times the choices. What choices told fades, as users change, back to the
+prior. The step is the same for the w of all wanted outcomes: events say what users turn to. What
+tells outcomes apart is for slates and what came of them to say, which refine the same head
+(scorer_head.py); gain, level and place are theirs alone.
 
 Bounded: a step by `max_step`, what is learned by `most`. Guarded: before a choice teaches, its
 place with what is learned is compared with its place without, by NDCG@10. The head has it only
@@ -29,8 +37,9 @@ from services.feed.parameters import Floats
 from services.feedback.learner.model.scorer_head import Doubles, Ints, ScorerHead
 
 _TEMPERATURES = (0.5, 32.0)
+_FASTER = 1.25
 _FIGURES = 5
-_MOST_SQUARED = 1e30
+_LARGEST = 100.0
 _LEAST_CHOICES = 50
 _PLACES = 10
 
@@ -39,20 +48,17 @@ _PLACES = 10
 class ChoiceConfig:
     """Constants of learning from choices.
 
-    rate: Adagrad's, in logits. first_square: where its sums of squares begin, > 0. pull: towards
-    the order without, a choice. max_step: largest move of a weight by one choice, most: bound of a
-    weight. temperature, temperature_rate: where T begins, and Adagrad's rate for its logarithm.
-    memory: choices after which one counts 1/e in what is compared. sure: standard errors by which
-    places must be better to be seen.
+    precision, temperature_precision: of the prior, of T w around 0 and of T around `temperature`.
+    max_step: largest move of a weight by one choice, most: bound of a weight. memory: choices
+    after which one counts 1/e, in what is learned and in what is compared. sure: standard errors
+    by which places must be better to be seen.
     """
 
-    rate: float = 0.025
-    first_square: float = 64.0
-    pull: float = 1e-4
-    max_step: float = 0.05
-    most: float = 1.5
+    precision: float = 6.0
     temperature: float = 4.0
-    temperature_rate: float = 0.02
+    temperature_precision: float = 1.0
+    max_step: float = 0.1
+    most: float = 3.0
     memory: float = 2000.0
     sure: float = 2.0
 
@@ -73,10 +79,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceChanges:
-    """State of learning from choices as it is now: see ChoiceLearning."""
+    """State of learning from choices as it is now: see ChoiceLearning.
+
+    precisions: None where an earlier version wrote it, which kept none: they begin anew.
+    """
 
     weights: Doubles
-    squares: Floats
+    precisions: Floats | None
     temperature: float
     figures: Doubles
 
@@ -84,17 +93,17 @@ class ChoiceChanges:
 class ChoiceLearning:
     """Learns from choices what is added to the weights of a head's wanted outcomes.
 
-    weights float64 [columns]: what is learned. squares float32 [columns + 1]: Adagrad's sums, of
-    weights and of log T. temperature: T. figures float64 [5]: choices so far; then fading sums
-    over choices: how many, of what NDCG@10 gains by what is learned, of its square; and 1 while
-    the head has it, else 0.
+    weights float64 [columns]: what is learned. precisions float32 [columns + 1, columns + 1],
+    symmetric: A, of T w and of T. temperature: T. figures float64 [5]: choices so far; then fading
+    sums over choices: how many, of what NDCG@10 gains by what is learned, of its square; and 1
+    while the head has it, else 0.
     """
 
     def __init__(self, columns: int, config: ChoiceConfig) -> None:
         self.config = config
         self.weights: Doubles = np.zeros(columns, np.float64)
-        self.squares: Floats = np.full(columns + 1, config.first_square, np.float32)
-        self.squares[-1] = 1.0
+        self._prior = np.append(np.full(columns, config.precision), config.temperature_precision)
+        self.precisions: Floats = np.diag(self._prior).astype(np.float32)
         self.temperature = config.temperature
         self.figures: Doubles = np.zeros(_FIGURES, np.float64)
 
@@ -136,13 +145,14 @@ class ChoiceLearning:
     def changes(self) -> ChoiceChanges:
         """Return the state as it is now."""
         return ChoiceChanges(
-            self.weights.copy(), self.squares.copy(), self.temperature, self.figures.copy()
+            self.weights.copy(), self.precisions.copy(), self.temperature, self.figures.copy()
         )
 
     def restore(self, changes: ChoiceChanges) -> None:
         """Set all of it."""
         self.weights = np.array(changes.weights, np.float64)
-        self.squares = np.array(changes.squares, np.float32)
+        if changes.precisions is not None:
+            self.precisions = np.array(changes.precisions, np.float32)
         self.temperature = changes.temperature
         self.figures = np.array(changes.figures, np.float64)
 
@@ -150,26 +160,33 @@ class ChoiceLearning:
         """Learn, given the head without what is learned."""
         config, own = self.config, head.parameters[wanted]
         features = choice.features.astype(np.float64)
-        order = choice.logits[:, wanted] @ (shares * own[:, 0])
-        order += features @ (shares @ own[:, 1:-2] + self.weights)
-        odds = self.temperature * order
+        order = choice.logits[:, wanted] @ (shares * own[:, 0]) + features @ (shares @ own[:, 1:-2])
+        odds = self.temperature * (order + features @ self.weights)
         odds -= odds.max()
-        errors = np.exp(odds)
-        errors /= errors.sum()
-        errors[choice.chosen] -= 1.0
-        gradient = np.empty(self.squares.size)
-        gradient[:-1] = self.temperature * (errors @ features)
-        gradient[:-1] += config.pull * config.first_square * self.weights
-        gradient[:-1][~choice.moves] = 0.0
-        gradient[-1] = self.temperature * (errors @ order)
-        self.squares += np.minimum(gradient * gradient, _MOST_SQUARED)
-        step = gradient / np.sqrt(self.squares)
-        bound = config.max_step
-        self.weights -= np.clip(config.rate * step[:-1], -bound, bound)
+        chances = np.exp(odds)
+        chances /= chances.sum()
+        order -= chances @ order
+        moves = np.append(choice.moves, True).nonzero()[0]
+        columns = np.column_stack([features[:, choice.moves], order])
+        np.clip(columns, -_LARGEST, _LARGEST, out=columns)
+        expected = chances @ columns
+        columns -= expected
+        kept, block, prior = 1.0 - 1.0 / config.memory, np.ix_(moves, moves), self._prior[moves]
+        precisions = (columns * chances[:, np.newaxis]).T @ columns + kept * self.precisions[block]
+        precisions[np.diag_indices_from(precisions)] += (1.0 - kept) * prior
+        self.precisions[block] = precisions
+        learned = self.temperature * np.append(self.weights, 1.0)[moves]
+        beyond = learned.copy()
+        beyond[-1] -= config.temperature
+        gradient = columns[choice.chosen] - (1.0 - kept) * prior * beyond
+        learned += np.linalg.solve(precisions, gradient)
+        least, most = self.temperature / _FASTER, self.temperature * _FASTER
+        self.temperature = float(np.clip(np.clip(learned[-1], least, most), *_TEMPERATURES))
+        step = learned[:-1] / self.temperature - self.weights[choice.moves]
+        largest = float(np.abs(step).max(initial=0.0))
+        step *= min(1.0, config.max_step / largest) if largest > 0 else 0.0
+        self.weights[choice.moves] += step
         np.clip(self.weights, -config.most, config.most, out=self.weights)
-        least, most = _TEMPERATURES
-        moved = self.temperature * np.exp(-config.temperature_rate * step[-1])
-        self.temperature = float(min(max(moved, least), most))
 
     def _note(self, choice: Choice, head: ScorerHead, weights: Doubles) -> None:
         """Compare the places of a choice with what is learned and without, and decide.

@@ -364,20 +364,20 @@ class PendingSlate(_message.Message):
     def __init__(self, slate: _Optional[bytes] = ..., accepted_at_us: _Optional[int] = ..., labels: _Optional[bytes] = ..., taken: _Optional[bytes] = ..., settled: bool = ..., awaited: _Optional[_Iterable[_Union[AwaitedReturn, _Mapping]]] = ..., attributed: bool = ...) -> None: ...
 
 class HeadTraining(_message.Message):
-    __slots__ = ("accumulators", "choice_squares", "choice_temperature", "choice_figures", "choice_weights", "slope_squares")
+    __slots__ = ("accumulators", "choice_temperature", "choice_figures", "choice_weights", "slope_squares", "choice_precisions")
     ACCUMULATORS_FIELD_NUMBER: _ClassVar[int]
-    CHOICE_SQUARES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIGURES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     SLOPE_SQUARES_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_PRECISIONS_FIELD_NUMBER: _ClassVar[int]
     accumulators: bytes
-    choice_squares: bytes
     choice_temperature: float
     choice_figures: bytes
     choice_weights: bytes
     slope_squares: bytes
-    def __init__(self, accumulators: _Optional[bytes] = ..., choice_squares: _Optional[bytes] = ..., choice_temperature: _Optional[float] = ..., choice_figures: _Optional[bytes] = ..., choice_weights: _Optional[bytes] = ..., slope_squares: _Optional[bytes] = ...) -> None: ...
+    choice_precisions: bytes
+    def __init__(self, accumulators: _Optional[bytes] = ..., choice_temperature: _Optional[float] = ..., choice_figures: _Optional[bytes] = ..., choice_weights: _Optional[bytes] = ..., slope_squares: _Optional[bytes] = ..., choice_precisions: _Optional[bytes] = ...) -> None: ...
 
 class CalibrationSums(_message.Message):
     __slots__ = ("surface", "outcome", "counts", "predicted", "actual")
