@@ -140,6 +140,7 @@ def update_rules(
     weights: Floats,
     window: int,
     reverse: float,
+    again: float,
 ) -> tuple[Int32s, Int32s, Int32s, Floats]: ...
 def count_events(
     table: Doubles,

@@ -119,22 +119,25 @@ void prefetch(const std::int32_t* columns, const float* values, std::size_t row,
 }
 
 // Returns gains by pair, row * rows + column: forward w / sqrt(k), the rest in reverse, in the order
-// in which they are summed.
+// in which they are summed. An item that comes again: again * w, with what came since.
 std::vector<Keyed<double>> gains_of(const std::int64_t* items, const std::int64_t* histories,
                                     const float* weights, std::size_t n, std::size_t columns,
-                                    std::size_t window, std::size_t rows, double reverse) {
+                                    std::size_t window, std::size_t rows, double reverse,
+                                    double again) {
     std::vector<double> distance(window);
     for (std::size_t k = 0; k < window; k++) distance[k] = std::sqrt(static_cast<double>(k + 1));
     std::vector<Keyed<double>> gains;
     gains.reserve(2 * n * window);
     for (const bool forward : {true, false})
         for (std::size_t event = 0; event < n; event++) {
-            const double weight = weights[event];
-            if (!(weight > 0)) continue;
+            if (!(weights[event] > 0)) continue;
             const std::uint64_t after = row_of(items[event], rows);
-            for (std::size_t k = 0; k < window; k++) {
-                const std::int64_t recent = histories[event * columns + k];
-                if (recent == NO_ITEM || recent == items[event]) continue;
+            const std::int64_t* own = histories + event * columns;
+            const auto since = static_cast<std::size_t>(std::find(own, own + columns, items[event]) - own);
+            const double weight = weights[event] * (since < columns ? again : 1.0);
+            for (std::size_t k = 0; k < std::min(window, since); k++) {
+                const std::int64_t recent = own[k];
+                if (recent == NO_ITEM) continue;
                 const std::uint64_t before = row_of(recent, rows);
                 const double gain = weight / distance[k];
                 if (!(gain > 0)) continue;
@@ -165,7 +168,8 @@ std::vector<Keyed<Pair>> pairs_of(const std::vector<Keyed<double>>& gains, std::
 
 nb::tuple update_rules(Matrix<std::int32_t> columns, Matrix<float> values,
                        Vector<const std::int64_t> items, Matrix<const std::int64_t> histories,
-                       Vector<const float> weights, std::size_t window, double reverse) {
+                       Vector<const float> weights, std::size_t window, double reverse,
+                       double again) {
     const std::size_t n = items.shape(0), rows = columns.shape(0), cap = columns.shape(1);
     expect(values.shape(0) == rows && values.shape(1) == cap, "columns and values differ in shape");
     expect(weights.shape(0) == n && histories.shape(0) == n, "columns of events differ in length");
@@ -176,7 +180,7 @@ nb::tuple update_rules(Matrix<std::int32_t> columns, Matrix<float> values,
     {
         OthersRun others(n);
         auto gains = gains_of(items.data(), histories.data(), weights.data(), n, histories.shape(1),
-                              window, rows, reverse);
+                              window, rows, reverse, again);
         sort_by_key(gains);
         const auto keyed = pairs_of(gains, rows);
         std::vector<Pair> pairs;
@@ -214,7 +218,7 @@ void register_rules(nb::module_& m) {
     m.def("update_rules", &update_rules, nb::arg("columns").noconvert(),
           nb::arg("values").noconvert(), nb::arg("items").noconvert(),
           nb::arg("histories").noconvert(), nb::arg("weights").noconvert(), nb::arg("window"),
-          nb::arg("reverse"));
+          nb::arg("reverse"), nb::arg("again"));
 }
 
 }  // namespace harken

@@ -18,12 +18,13 @@ namespace harken {
 namespace {
 
 enum Source { VECTOR, RULES, POPULARITY, SOURCES };
-enum Signal { RULES_LOG = SOURCES, LAST, POSITION, SESSION, RECENT, OWN_COUNT, OWN_RECENCY, TREND, SCORED };
+enum Signal { RULES_LOG = SOURCES, LAST, POSITION, SESSION, RECENT, OWN_COUNT, OWN_RECENCY, TREND, HISTORY_LOG,
+              SCORED };
 constexpr int FIRST_SCORED = TREND, LATER = SCORED - FIRST_SCORED; // later ones have the last columns
 constexpr std::array<std::string_view, SOURCES> SOURCE_NAMES{"vector", "rules", "popularity"};
 // Of features: listed, reciprocal of the rank, z, z by depth, and the count.
 constexpr int IN = 0, RR = SOURCES, Z = 2 * SOURCES, ZD = Z + FIRST_SCORED, LOG_COUNT = ZD + FIRST_SCORED;
-constexpr int LATER_Z = LOG_COUNT + 1, LATER_ZD = LATER_Z + LATER, COLUMNS = LATER_ZD + LATER;
+constexpr int LATER_Z = LOG_COUNT + 1, COLUMNS = LATER_Z + 2 * LATER; // z and z by depth of each
 
 // Columns of a row of popularity: levels by place in the history, by place in the session, of all,
 // the count, and the level that fades fast.
@@ -31,7 +32,7 @@ constexpr int PLACES = 7, LEVEL = 2 * PLACES, COUNT = LEVEL + 1, FAST = COUNT + 
 constexpr int POPULAR_COLUMNS = FAST + 1;
 
 constexpr int WINDOW = 20, HISTORY = 30;
-constexpr double SHRINK = 5.0, MIDDLE_DEPTH = 5.0, DEPTH_SCALE = 3.0, LEAST_SHARE = 0.01;
+constexpr double SHRINK = 5.0, HISTORY_SHRINK = 20.0, MIDDLE_DEPTH = 5.0, DEPTH_SCALE = 3.0, LEAST_SHARE = 0.01;
 constexpr double SHARE_OF_ALL = 1e-3, FLOOR_LOG2 = 30.0;
 constexpr std::int64_t SESSION_GAP_US = 30LL * 60 * 1'000'000;
 constexpr std::int64_t MAX_LOGGED = 100;
@@ -172,6 +173,8 @@ public:
     std::vector<std::int64_t> own;       // distinct items
     std::vector<std::int32_t> own_first; // where each comes first
     std::vector<std::int32_t> own_count;
+    std::vector<std::int64_t> latest;    // distinct items, latest first
+    std::vector<double> latest_times;
     std::int64_t length = 0; // distinct items, HISTORY at most
     int place = 0, session_place = 0;
 
@@ -204,9 +207,15 @@ public:
         order_ = own_first;
         std::sort(order_.begin(), order_.end());
         length = std::min<std::int64_t>(HISTORY, order_.size());
+        latest.clear();
+        latest_times.clear();
+        for (std::int32_t at : order_) {
+            latest.push_back(items[at]);
+            latest_times.push_back(times[at]);
+        }
         std::int64_t later = microseconds(now), session = 0;
         for (; session < length; ++session) {
-            std::int64_t then = microseconds(times[order_[session]]);
+            std::int64_t then = microseconds(latest_times[session]);
             if (minus(later, then) > SESSION_GAP_US) break;
             later = then;
         }
@@ -214,11 +223,11 @@ public:
         session_place = PLACES + place_after(session);
     }
 
-    // Return the rank of each of the first `count`, from 1; items of one time share their mean.
+    // Return the rank of each of the latest `count`, from 1; items of one time share their mean.
     void ranks(std::size_t count, std::vector<double> &into) const {
         into.clear();
         for (std::size_t first = 0, next; first < count; first = next) {
-            for (next = first + 1; next < times.size() && times[next] == times[first];) ++next;
+            for (next = first + 1; next < latest.size() && latest_times[next] == latest_times[first];) ++next;
             double shared = static_cast<double>(next - first);
             auto mean = static_cast<double>(static_cast<float>(first + (shared + 1) / 2));
             for (std::size_t at = first; at < next && at < count; ++at) into.push_back(mean);
@@ -233,19 +242,19 @@ private:
 class FollowedRules {
 public:
     Numbering targets;
-    std::vector<double> scores, last_scores; // by number of the target
+    std::vector<double> scores, last_scores, history_scores; // by number of the target
 
     void follow(const History &history, const View<const std::int32_t> &table,
                 const View<const float> &weights, const View<const double> &popular,
                 std::int64_t size) {
         std::int64_t slots = table.length(1);
-        std::size_t steps = std::min<std::size_t>(WINDOW, history.items.size());
-        latest_.assign(history.items.begin(), history.items.begin() + steps);
+        std::size_t steps = std::min<std::size_t>(WINDOW, history.latest.size());
+        latest_.assign(history.latest.begin(), history.latest.begin() + steps);
         history.ranks(steps, ranks_);
         // What happened at one time has no order: all of it is last.
         std::size_t last = 0;
         for (std::size_t step = 0; step < steps; ++step)
-            last += history.times[step] == history.times[0];
+            last += history.latest_times[step] == history.latest_times[0];
         for (std::int64_t item : latest_)
             for (std::int64_t at = 0; at < slots; at += 16) {
                 __builtin_prefetch(table.data() + item * slots + at);
@@ -254,12 +263,13 @@ public:
         targets.reset(steps * slots);
         totals_.assign(steps * slots, 0.0);
         last_totals_.assign(steps * slots, 0.0);
+        even_totals_.assign(steps * slots, 0.0);
         rules_.clear();
         rules_.reserve(steps * slots);
         for (std::size_t step = 0; step < steps; ++step) {
             std::int64_t item = latest_[step];
             double frequency = std::sqrt(popular[item * POPULAR_COLUMNS + COUNT] + SHRINK);
-            double factor = 1.0 / (ranks_[step] * frequency);
+            double factor = 1.0 / (ranks_[step] * frequency), even = 1.0 / frequency;
             const std::int32_t *target = table.data() + item * slots;
             const float *weight = weights.data() + item * slots;
             for (std::int64_t slot = 0; slot < slots; ++slot) {
@@ -269,6 +279,7 @@ public:
                 double gain = static_cast<double>(weight[slot]) * factor;
                 rules_.push_back({number, static_cast<std::int32_t>(step), gain});
                 totals_[number] += gain;
+                even_totals_[number] += static_cast<double>(weight[slot]) * even;
                 if (step < last) last_totals_[number] += gain;
             }
         }
@@ -276,11 +287,14 @@ public:
             __builtin_prefetch(popular.data() + target * std::int64_t{POPULAR_COLUMNS} + COUNT);
         scores.resize(targets.members.size());
         last_scores.resize(targets.members.size());
+        history_scores.resize(targets.members.size());
         for (std::size_t number = 0; number < scores.size(); ++number) {
             std::int64_t target = targets.members[number];
-            double norm = std::sqrt(popular[target * POPULAR_COLUMNS + COUNT] + SHRINK);
+            double events = popular[target * POPULAR_COLUMNS + COUNT];
+            double norm = std::sqrt(events + SHRINK);
             scores[number] = totals_[number] / norm;
             last_scores[number] = last_totals_[number] / norm;
+            history_scores[number] = even_totals_[number] / std::sqrt(events + HISTORY_SHRINK);
         }
     }
 
@@ -316,7 +330,7 @@ private:
         double gain;
     };
     std::vector<std::int64_t> latest_;
-    std::vector<double> ranks_, totals_, last_totals_, gains_;
+    std::vector<double> ranks_, totals_, last_totals_, even_totals_, gains_;
     std::vector<Rule> rules_;
     std::vector<std::int32_t> row_of_;
 };
@@ -561,9 +575,9 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
         }
         for (int which = 0; which < SCORED; ++which) {
             double z = table_[which * count_ + at];
-            int later = which - FIRST_SCORED;
-            to[later < 0 ? Z + which : LATER_Z + later] = static_cast<float>(z);
-            to[later < 0 ? ZD + which : LATER_ZD + later] = static_cast<float>(z * depth);
+            int later = LATER_Z + 2 * (which - FIRST_SCORED);
+            to[which < FIRST_SCORED ? Z + which : later] = static_cast<float>(z);
+            to[which < FIRST_SCORED ? ZD + which : later + 1] = static_cast<float>(z * depth);
         }
         double events = popularity[ordinals_[at] * POPULAR_COLUMNS + COUNT];
         to[LOG_COUNT] = static_cast<float>(std::log2(1.0 + events));
@@ -602,6 +616,10 @@ void Draft::write_signals(const View<const double> &popular) {
     for (std::int64_t at = 0; at < count_; ++at)
         last[at] = followed_[at] >= 0 ? rules_.last_scores[followed_[at]] : 0.0;
     relative_log(last, last);
+    double *all = row(HISTORY_LOG);
+    for (std::int64_t at = 0; at < count_; ++at)
+        all[at] = followed_[at] >= 0 ? rules_.history_scores[followed_[at]] : 0.0;
+    relative_log(all, all);
     write_popular(popular);
     for (std::int64_t at = 0; at < count_; ++at)
         row(TREND)[at] = popular[ordinals_[at] * POPULAR_COLUMNS + FAST];

@@ -31,17 +31,17 @@ SIGNALS = ("rules_log", "last", "position", "session", "recent", "own_count", "o
 position, session: log2 of what is popular at the user's place in his history, in his session.
 recent: log2 of what was popular in the latest events of all users.
 own_count, own_recency: how often, and how lately, the user himself had the candidate."""
-LATER_SIGNALS = ("trend",)
+LATER_SIGNALS = ("trend", "history")
 """Signals that came later: their columns are the last ones, so that older ones stay where they are.
-trend: log2 of what was popular in the last hundreds of events of all users."""
+trend: log2 of what was popular in the last hundreds of events of all users.
+history: `relative_log` of the rules' score where all recent items count alike."""
 COLUMNS: tuple[str, ...] = (
     *(f"{source}_in" for source in SOURCES),
     *(f"{source}_rr" for source in SOURCES),
     *(f"{name}_z" for name in (*SOURCES, *SIGNALS)),
     *(f"{name}_zd" for name in (*SOURCES, *SIGNALS)),
     "log_count",
-    *(f"{name}_z" for name in LATER_SIGNALS),
-    *(f"{name}_zd" for name in LATER_SIGNALS),
+    *(f"{name}_{form}" for name in LATER_SIGNALS for form in ("z", "zd")),
 )
 OLDEST_COLUMNS = len(COLUMNS) - 2 * len(LATER_SIGNALS)
 """So many first columns a generation has at least: those that were there before later signals."""
@@ -98,9 +98,8 @@ def feature_matrix(
     rows[first : first + _SCORED] = standardised[:_SCORED]
     np.multiply(standardised[:_SCORED], user_depth, out=rows[first + _SCORED : OLDEST_COLUMNS - 1])
     rows[OLDEST_COLUMNS - 1] = np.log2(1.0 + counts)
-    later = rows[OLDEST_COLUMNS:].reshape(2, len(LATER_SIGNALS), -1)
-    later[0] = standardised[_SCORED:]
-    np.multiply(standardised[_SCORED:], user_depth, out=later[1])
+    rows[OLDEST_COLUMNS::2] = standardised[_SCORED:]
+    np.multiply(standardised[_SCORED:], user_depth, out=rows[OLDEST_COLUMNS + 1 :: 2])
     return rows.T.astype(np.float32, order="C")
 
 

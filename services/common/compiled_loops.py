@@ -61,6 +61,7 @@ class CompiledLoops(CompiledEncoder, Protocol):
         weights: Floats,
         window: int,
         reverse: float,
+        again: float,
     ) -> tuple[Int32s, Int32s, Int32s, Floats]:
         """Do what `RuleTable.update_batch` does, to the bit."""
 

@@ -71,7 +71,7 @@ CALLS = [
         lambda: {
             "columns": np.full((ROWS, CAP), -1, np.int32), "values": _floats(ROWS, CAP),
             "items": _ints(N), "histories": _ints(N, LENGTH) + 1, "weights": _floats(N),
-            "window": 4, "reverse": 0.5,
+            "window": 4, "reverse": 0.5, "again": 0.5,
         },
         {"items": ROWS, "histories": ROWS},
         written=("columns", "values"),

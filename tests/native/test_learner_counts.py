@@ -51,7 +51,8 @@ def test_rules_have_the_same_bits(
 ) -> None:
     """Few rows, so that pairs repeat within a batch, and full rows, whose slots are contested."""
     chance = np.random.default_rng(seed)
-    config = RuleConfig(cap, window, reverse=float(chance.choice([0, 0.5, 1])))
+    reverse, again = chance.choice([0, 0.5, 1], 2).tolist()
+    config = RuleConfig(cap, window, reverse, again)
     compiled, numpy = RuleTable(rows, config, core), RuleTable(rows, config)
     for n in batches:
         items = chance.integers(0, rows, n)

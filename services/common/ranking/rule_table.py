@@ -45,16 +45,14 @@ class RuleTable:
         targets[:, :held], weights[:, :held] = self.targets, self.weights
         self.targets, self.weights = targets, weights
 
-    def successors(
-        self, sources: Ordinals, factors: Float64s
-    ) -> tuple[Ordinals, Ordinals, Float64s]:
-        """Return the rules that begin at `sources` [k], their weights times `factors` [k].
+    def successors(self, sources: Ordinals) -> tuple[Ordinals, Ordinals, Float64s]:
+        """Return the rules that begin at `sources` [k].
 
-        As three columns: index into `sources`, target ordinal, weighted rule.
+        As three columns: index into `sources`, target ordinal, weight.
         """
         slots = self.targets.shape[1]
         targets = self.targets[sources].ravel()
         filled = np.flatnonzero(targets >= 0)
-        weights = (self.weights[sources] * factors[:, np.newaxis]).ravel()
+        weights = self.weights[sources].ravel()
         steps = filled // slots if slots else filled
-        return steps, targets[filled].astype(np.int64), weights[filled]
+        return steps, targets[filled].astype(np.int64), weights[filled].astype(np.float64)

@@ -58,6 +58,7 @@ class Signals:
         self._write_popular(ordinals, into[2:5])
         self._write_own(ordinals, into[5:7])
         into[7] = self._popularity.trends(ordinals)
+        into[8] = relative_log(self._rules.scores_of_history(ordinals), among)
 
     def _write_popular(self, ordinals: Ordinals, into: Float64s) -> None:
         """Write position, session and recent."""

@@ -40,10 +40,12 @@ def test_roomy_rules_equal_a_dict_whatever_the_steps(seed: int, sizes: list[int]
     for n in sizes:
         pos, hist, weights = rule_events(rng, n, items, 4)
         for i, h, w in zip(pos.tolist(), hist.tolist(), weights.tolist(), strict=True):
-            for k, a in enumerate(h[:4], start=1):
-                if a >= 0 and a != i and w > 0:
-                    want[a, i] = want.get((a, i), 0) + w / k**0.5
-                    want[i, a] = want.get((i, a), 0) + 0.5 * w / k**0.5
+            since = h[: h.index(i)] if i in h else h
+            gain = 0.5 * w if i in h else w
+            for k, a in enumerate(since[:4], start=1):
+                if a >= 0 and w > 0:
+                    want[a, i] = want.get((a, i), 0) + gain / k**0.5
+                    want[i, a] = want.get((i, a), 0) + 0.5 * gain / k**0.5
         replica.assign(table.update_batch(pos, hist, weights))
     got = {
         (a, int(table.cols[a, s])): float(table.vals[a, s])

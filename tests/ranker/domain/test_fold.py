@@ -92,7 +92,7 @@ def state_of(replica: TenantReplica) -> ReplicaState:
     catalogue = replica.catalogue
     everything = np.arange(catalogue.size)
     names = [catalogue.item_id(ordinal) for ordinal in range(catalogue.size)]
-    steps, targets, weights = replica.rules.successors(everything, np.ones(catalogue.size))
+    steps, targets, weights = replica.rules.successors(everything)
     levels = replica.popularity.levels(everything, 0.0)
     return (
         None if replica.generation is None else replica.generation.generation_id,

@@ -67,16 +67,21 @@ def test_rules_follow_their_formula(
 
     truth: dict[int, float] = defaultdict(float)
     last: dict[int, float] = defaultdict(float)
+    alike: dict[int, float] = defaultdict(float)
     shares: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for step, item in enumerate(latest[:20]):
-        tied = [place + 1 for place, time in enumerate(times) if time == times[step]]
+    # Each item once, where it was last.
+    distinct = list(dict.fromkeys(latest))
+    when = [times[latest.index(item)] for item in distinct]
+    for step, item in enumerate(distinct[:20]):
+        tied = [place + 1 for place, time in enumerate(when) if time == when[step]]
         rank = sum(tied) / len(tied)
         for (row, _), (target, weight) in cell_of.items():
             if row == item and weight > 0:
                 share = weight / rank / math.sqrt(counts[item] + 5)
                 truth[target] += share / math.sqrt(counts[target] + 5)
-                if times[step] == times[0]:
+                if when[step] == when[0]:
                     last[target] += share / math.sqrt(counts[target] + 5)
+                alike[target] += weight / math.sqrt((counts[item] + 5) * (counts[target] + 20))
                 shares[target][step] += share
 
     source = RuleSource(
@@ -86,13 +91,15 @@ def test_rules_follow_their_formula(
     because = source.because(everything, np.array(nameable))
     of_last = source.scores_of_last(everything)
     assert of_last == pytest.approx([last[item] for item in range(SIZE)], rel=1e-6)
+    of_history = source.scores_of_history(everything)
+    assert of_history == pytest.approx([alike[item] for item in range(SIZE)], rel=1e-6)
     for item in range(SIZE):
         if item in truth:
             assert math.isclose(scores[item], truth[item], rel_tol=1e-6)
-            named = {s: v for s, v in shares[item].items() if nameable[latest[s]]}
+            named = {s: v for s, v in shares[item].items() if nameable[distinct[s]]}
             assert (because[item] == -1) == (not named)
             assert not named or any(
-                latest[step] == because[item]
+                distinct[step] == because[item]
                 for step, share in named.items()
                 if math.isclose(share, max(named.values()), rel_tol=1e-6)
             )

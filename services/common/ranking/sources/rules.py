@@ -1,13 +1,15 @@
 """Items that users went on to after what this user did last.
 
-With h_1 the user's latest item of positive weight, h_2 the one before, and so on, and n the count
-of positive events of an item:
+With h_1 the user's latest item of positive weight, h_2 the latest other one, and so on, and n the
+count of positive events of an item:
 
     score(i) = sum over k = 1..20 of weight(h_k -> i) / rank_k / sqrt((n(h_k) + 5) (n(i) + 5))
 
 rank_k is k; items of one event time share their mean rank, as their order says nothing. Sequential
 rules, Ludewig & Jannach 2018 (arXiv 1803.09587), under a shrunk cosine (Sarwar et al. 2001); the
-constants go with those of the learner.
+constants go with those of the learner. Where what somebody did last says no more than what he did
+before, that order harms: the score of the history has no rank_k, and n(i) + 20, as so much is
+summed that what has hardly any events comes out on top.
 """
 
 import numpy as np
@@ -26,12 +28,14 @@ from services.common.tied_ranks import tied_ranks
 
 WINDOW = 20
 _SHRINK = 5.0
+_HISTORY_SHRINK = 20.0
 
 
 class RuleSource:
     """Proposes what follows the user's latest items.
 
-    `latest` holds their ordinals, latest first, `times` the event times; the first 20 count.
+    `latest` holds their ordinals, latest first, `times` the event times; the first 20 different
+    ones count.
     """
 
     name = "rules"
@@ -39,12 +43,16 @@ class RuleSource:
     def __init__(
         self, rules: RuleTable, popularity: Popularity, latest: Ordinals, times: Float64s
     ) -> None:
-        self._latest = latest[:WINDOW]
+        first = np.sort(np.unique(latest, return_index=True)[1])
+        self._latest, times = latest[first[:WINDOW]], times[first]
         frequency = np.sqrt(popularity.counts(self._latest) + _SHRINK)
-        factors = 1.0 / (_ranks(times)[:WINDOW] * frequency)
-        self._steps, targets, self._weights = rules.successors(self._latest, factors)
+        self._steps, targets, weights = rules.successors(self._latest)
+        by_rank = 1.0 / (_ranks(times)[:WINDOW] * frequency)
+        self._weights: Float64s = weights * by_rank[self._steps]
+        self._even: Float64s = weights * (1.0 / frequency)[self._steps]
         self._targets, self._columns = _distinct(targets, popularity.size)
-        self._norms: Float64s = np.sqrt(popularity.counts(self._targets) + _SHRINK)
+        self._counts = popularity.counts(self._targets)
+        self._norms: Float64s = np.sqrt(self._counts + _SHRINK)
         self._scores = self._summed(self._steps.size)
         # What happened at one time has no order: all of it is last.
         self._last = int(np.count_nonzero(times[:WINDOW] == times[:1]))
@@ -74,6 +82,13 @@ class RuleSource:
         # Rules come step by step, the latest first.
         own = int(self._steps.searchsorted(self._last))
         scores = self._scores if own == self._steps.size else self._summed(own)
+        places, there = self._find(ordinals)
+        return _where(there, scores, places, 0.0)
+
+    def scores_of_history(self, ordinals: Ordinals) -> Float64s:
+        """Return the scores of given items where all recent items count alike; 0 for none."""
+        totals = np.bincount(self._columns, self._even, minlength=self._targets.size)
+        scores: Float64s = totals / np.sqrt(self._counts + _HISTORY_SHRINK)
         places, there = self._find(ordinals)
         return _where(there, scores, places, 0.0)
 

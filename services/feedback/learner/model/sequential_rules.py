@@ -2,9 +2,10 @@
 
 Source: Ludewig & Jannach 2018, "Evaluation of session-based recommendation algorithms"
 (arXiv 1803.09587), section "SR": a pair (a, b) with b consumed ``k`` steps after a gains ``1/k``.
-Two changes that were measured: it gains ``1/sqrt(k)``, and the reverse pair (b, a) half of it. So
-one table is half a table of rules and half one of co-occurrences: next to it, an item-kNN of its
-own adds nothing. How a replica scores is in services/common/ranking/sources/rules.py.
+Changes that were measured: it gains ``1/sqrt(k)``, and the reverse pair (b, a) half of it, so one
+table is half a table of rules and half one of co-occurrences. An item that comes again gains half,
+and only with what came since: who does the same every day would say it every day, louder than all
+others together. How a replica scores is in services/common/ranking/sources/rules.py.
 
 A row keeps at most ``cap`` successors in fixed slots. In a full row a new pair contests the
 weakest slot: it takes it when it is at least as strong, else it wears it down by its gain
@@ -35,11 +36,13 @@ class RuleConfig:
     cap: successors kept per item, > 0.
     window: how many latest items of a user an event is paired with, > 0.
     reverse: share of a gain that the reverse pair gets, 0..1.
+    again: share of a gain that is left where the user had the item among what is remembered.
     """
 
     cap: int = 256
     window: int = 20
     reverse: float = 0.5
+    again: float = 0.5
 
 
 class ChangedCells(NamedTuple):
@@ -105,7 +108,7 @@ class RuleTable:
                 *self._core.update_rules(
                     self.cols, self.vals, np.asarray(items, np.int64),
                     np.asarray(histories, np.int64), np.asarray(weights, np.float32),
-                    self.config.window, self.config.reverse,
+                    self.config.window, self.config.reverse, self.config.again,
                 )
             )  # fmt: skip
         rows, cols, gains = pair_gains(items, histories, weights, self.n_items, self.config)
@@ -223,14 +226,15 @@ def pair_gains(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Sum the gains of a batch per (row, col): forward ``w/sqrt(k)``, the rest in reverse.
 
-    Self-pairs (a repeated item) are left out.
+    An item that comes again, ``again * w``, with what came since.
     """
     recent = np.asarray(histories[:, : config.window], dtype=np.int64)
     target = np.asarray(items, dtype=np.int64).repeat(recent.shape[1]).reshape(recent.shape)
-    gain = np.asarray(weights, dtype=np.float64)[:, None] / np.sqrt(
-        np.arange(1, recent.shape[1] + 1)
-    )
-    used = (recent >= 0) & (recent != target) & (gain > 0)
+    had = np.asarray(histories) == np.asarray(items)[:, None]
+    weight = np.asarray(weights, dtype=np.float64) * np.where(had.any(axis=1), config.again, 1.0)
+    gain = weight[:, None] / np.sqrt(np.arange(1, recent.shape[1] + 1))
+    since = ~np.logical_or.accumulate(had, axis=1)[:, : config.window]
+    used = (recent >= 0) & since & (gain > 0)
     before, after, forward = recent[used], target[used], gain[used]
     keys = np.concatenate([before * n_items + after, after * n_items + before])
     pair, inverse = grouped(keys)
