@@ -24,7 +24,8 @@ constexpr int FIRST_SCORED = TREND, LATER = SCORED - FIRST_SCORED; // later ones
 constexpr std::array<std::string_view, SOURCES> SOURCE_NAMES{"vector", "rules", "popularity"};
 // Of features: listed, reciprocal of the rank, z, z by depth, and the count.
 constexpr int IN = 0, RR = SOURCES, Z = 2 * SOURCES, ZD = Z + FIRST_SCORED, LOG_COUNT = ZD + FIRST_SCORED;
-constexpr int LATER_Z = LOG_COUNT + 1, COLUMNS = LATER_Z + 2 * LATER; // z and z by depth of each
+constexpr int LATER_Z = LOG_COUNT + 1, YOUNG = LATER_Z + 2 * LATER; // z and z by depth of each
+constexpr int YOUNG_VECTOR = YOUNG + 1, COLUMNS = YOUNG_VECTOR + 1;
 
 // Columns of a row of popularity: levels by place in the history, by place in the session, of all,
 // the count, and the level that fades fast.
@@ -33,7 +34,7 @@ constexpr int POPULAR_COLUMNS = FAST + 1;
 
 constexpr int WINDOW = 20, HISTORY = 30;
 constexpr double SHRINK = 5.0, HISTORY_SHRINK = 20.0, MIDDLE_DEPTH = 5.0, DEPTH_SCALE = 3.0, LEAST_SHARE = 0.01;
-constexpr double SHARE_OF_ALL = 1e-3, FLOOR_LOG2 = 30.0;
+constexpr double SHARE_OF_ALL = 1e-3, FLOOR_LOG2 = 30.0, YOUNG_EVENTS = 5.0;
 constexpr std::int64_t SESSION_GAP_US = 30LL * 60 * 1'000'000;
 constexpr std::int64_t MAX_LOGGED = 100;
 // Columns of a head beside those of the features: gain first, bias and place last.
@@ -581,6 +582,9 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
         }
         double events = popularity[ordinals_[at] * POPULAR_COLUMNS + COUNT];
         to[LOG_COUNT] = static_cast<float>(std::log2(1.0 + events));
+        double young = YOUNG_EVENTS / (YOUNG_EVENTS + events);
+        to[YOUNG] = static_cast<float>(young);
+        to[YOUNG_VECTOR] = static_cast<float>(young * table_[VECTOR * count_ + at]);
         std::copy_n(to, width_, room.data() + at * width_);
     }
     stage_ = READY;

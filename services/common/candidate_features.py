@@ -13,7 +13,9 @@ and per source and per signal (which scores candidates but lists none):
     <name>_zd     the same times `depth` of the user's history: newcomers lean on other things
                   than regulars do
 
-and ``log_count``: log2(1 + events of the item). Ranks follow the order of the list given.
+and of the item ``log_count``: log2(1 + events), and ``young``: 5 / (5 + events), which is 1 before
+its first event; ``young_vector``: young times vector_z, as the vectors of young items are where
+their content puts them. Ranks follow the order of the list given.
 
 Where `among` [c] is given, only the candidates that it marks are those of the request: what is
 relative (z, the best) is relative to them, and the others are seen as if they stood beside them.
@@ -42,13 +44,17 @@ COLUMNS: tuple[str, ...] = (
     *(f"{name}_zd" for name in (*SOURCES, *SIGNALS)),
     "log_count",
     *(f"{name}_{form}" for name in LATER_SIGNALS for form in ("z", "zd")),
+    "young",
+    "young_vector",
 )
-OLDEST_COLUMNS = len(COLUMNS) - 2 * len(LATER_SIGNALS)
-"""So many first columns a generation has at least: those that were there before later signals."""
+OLDEST_COLUMNS = COLUMNS.index("log_count") + 1
+"""So many first columns a generation has at least: those that were there before later ones."""
+_YOUNG = COLUMNS.index("young")
 _SCORED = len(SOURCES) + len(SIGNALS)
 _MIDDLE_DEPTH = 5.0
 _DEPTH_SCALE = 3.0
 _LEAST_SHARE = 0.01
+_YOUNG_EVENTS = 5.0
 _FLOOR_LOG2 = 30.0
 """Half-lives below the best: where some candidates have no events, less counts as this."""
 
@@ -98,8 +104,10 @@ def feature_matrix(
     rows[first : first + _SCORED] = standardised[:_SCORED]
     np.multiply(standardised[:_SCORED], user_depth, out=rows[first + _SCORED : OLDEST_COLUMNS - 1])
     rows[OLDEST_COLUMNS - 1] = np.log2(1.0 + counts)
-    rows[OLDEST_COLUMNS::2] = standardised[_SCORED:]
-    np.multiply(standardised[_SCORED:], user_depth, out=rows[OLDEST_COLUMNS + 1 :: 2])
+    rows[OLDEST_COLUMNS:_YOUNG:2] = standardised[_SCORED:]
+    np.multiply(standardised[_SCORED:], user_depth, out=rows[OLDEST_COLUMNS + 1 : _YOUNG : 2])
+    rows[_YOUNG] = _YOUNG_EVENTS / (_YOUNG_EVENTS + counts)
+    np.multiply(rows[_YOUNG], standardised[SOURCES.index("vector")], out=rows[_YOUNG + 1])
     return rows.T.astype(np.float32, order="C")
 
 

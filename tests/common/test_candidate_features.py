@@ -52,8 +52,10 @@ def test_candidate_features(seed: int, n: int) -> None:
         "popularity": top(ordinals, levels, 5),
     }
     cand = np.array(sorted(set(np.concatenate(list(lists.values())).tolist())), np.int64)
-    hydrated = {"vector": scores[cand], "popularity": levels[cand]}
-    x = features(cand, lists, hydrated, np.ones(cand.size), -1.5)
+    hydrated = dict.fromkeys(("vector", "history"), scores[cand])
+    hydrated["popularity"] = levels[cand]
+    counts = rng.integers(0, 30, cand.size).astype(np.float64)
+    x = features(cand, lists, hydrated, counts, -1.5)
     assert x.shape == (cand.size, len(cf.COLUMNS))
     assert np.isfinite(x).all()
     col = {name: x[:, k] for k, name in enumerate(cf.COLUMNS)}
@@ -63,10 +65,15 @@ def test_candidate_features(seed: int, n: int) -> None:
         for rank, i in enumerate(listed):
             got = col[f"{source}_rr"][np.searchsorted(cand, i)]
             assert got == pytest.approx(1 / math.log2(rank + 2), rel=1e-5)
+    np.testing.assert_allclose(col["young"], [5 / (5 + count) for count in counts], atol=1e-6)
+    assert not col["trend_z"].any()
+    assert not col["trend_zd"].any()
     if cand.size and np.ptp(scores[cand]) > 0:
         want = (scores[cand] - scores[cand].mean()) / scores[cand].std()
-        np.testing.assert_allclose(col["vector_z"], want, atol=1e-5)
-        np.testing.assert_allclose(col["vector_zd"], -1.5 * want, atol=1e-5)
+        for name in ("vector", "history"):
+            np.testing.assert_allclose(col[f"{name}_z"], want, atol=1e-5)
+            np.testing.assert_allclose(col[f"{name}_zd"], -1.5 * want, atol=1e-5)
+        np.testing.assert_allclose(col["young_vector"], col["young"] * want, atol=1e-5)
 
 
 def test_columns_of_older_generations_are_the_first_ones() -> None:

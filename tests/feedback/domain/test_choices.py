@@ -111,7 +111,7 @@ def test_what_is_chosen_from_is_what_a_ranker_would_have_shown(
             assert ordered[choice.chosen] == kind.item_id
             theirs = np.array([expected[item] for item in ordered])
             # Rankers encode users by a factor that is sent when it has moved by a twentieth.
-            exact = [not name.startswith("vector") for name in COLUMNS]
+            exact = ["vector" not in name for name in COLUMNS]
             np.testing.assert_allclose(
                 choice.features[:, exact], theirs[:, exact], rtol=1e-4, atol=1e-4
             )
