@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A 95% interval."""
+    """An interval, of 95% where nothing else is said."""
 
     low: float
     high: float
@@ -39,12 +39,12 @@ class UserDraws:
         there = self.counts > 0
         return _interval(self.sums[there, column] / self.counts[there])
 
-    def ratio(self, column: int, base: int) -> Interval | None:
+    def ratio(self, column: int, base: int, percent: float = 95.0) -> Interval | None:
         """Return the interval of the ratio of two columns' means; None where the base is 0."""
         there = self.sums[:, base] > 0
         if np.count_nonzero(there) < 0.9 * there.size:
             return None
-        return _interval(self.sums[there, column] / self.sums[there, base])
+        return _interval(self.sums[there, column] / self.sums[there, base], percent)
 
 
 def draw_users(
@@ -71,8 +71,8 @@ def draw_users(
     return UserDraws(drawn[:, :-1], drawn[:, -1])
 
 
-def _interval(values: Doubles) -> Interval | None:
+def _interval(values: Doubles, percent: float = 95.0) -> Interval | None:
     if values.size == 0:
         return None
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(values, [(100 - percent) / 2, (100 + percent) / 2])
     return Interval(float(low), float(high))

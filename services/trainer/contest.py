@@ -8,8 +8,11 @@ Two figures, both NDCG@10 an event, because both kinds of slates are served:
     new   of events on items new to the user, in slates without what the user had
     all   of all events, in slates with all items; only where users come back to items
 
-A contestant is better when no figure is lower and, by the 95% interval over users of its ratio, one
-is higher. Intervals are paired: all contestants see the same events.
+A contestant is better when no figure is lower, over all events nor over the later half of them, and
+by the 99% interval over users of its ratio, one is higher. What takes over is often ahead at first,
+and what learns online comes up to it: made check-ins had 1.34x in the first half and .99x in the
+second. The best of several is chosen by some figure of several: 95% would be wrong too often.
+Intervals are paired: all contestants see the same events.
 """
 
 import math
@@ -30,11 +33,12 @@ FIGURES = ("new", "all")
 CUTOFF = 10
 _RESAMPLES = 1000
 _LEAST_REPEATS = 0.01
+_PERCENT = 99.0
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one contestant reached.
+    """What one contestant reached, in order of time.
 
     users: [n] of the events looked at. gains: [n, figures] NDCG of each, NaN where it is not of the
     figure. order: [outcomes, columns], what was learned of the order by the end.
@@ -47,19 +51,22 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One figure of a contestant and of what it was held against."""
+    """One figure of a contestant over that of what it was held against.
+
+    value, base: both, over all events. late: their ratio over the later half of the events.
+    interval: of the ratio, 99%.
+    """
 
     value: float
     base: float
     events: int
     interval: Interval | None
+    late: float
 
     @property
     def ratio(self) -> float:
-        """Value over base; 1 where both are 0, so that nothing is told apart."""
-        if self.base > 0:
-            return self.value / self.base
-        return 1.0 if self.value == 0 else math.inf
+        """Value over base."""
+        return _over(self.value, self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,9 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        """No figure is lower, and one is higher by more than chance."""
+        """No figure is lower, nor becomes it, and one is higher by more than chance."""
         found = self.ratios.values()
-        return all(one.ratio >= 1.0 for one in found) and any(
+        return all(min(one.ratio, one.late) >= 1.0 for one in found) and any(
             one.interval is not None and one.interval.low > 1.0 for one in found
         )
 
@@ -87,6 +94,7 @@ class Comparison:
         return "; ".join(
             f"{name} items {one.value:.4f} against {one.base:.4f}, {one.ratio:.3f}x"
             + (f" [{one.interval.low:.3f}, {one.interval.high:.3f}]" if one.interval else "")
+            + f", later half {one.late:.3f}x"
             for name, one in self.ratios.items()
         )
 
@@ -130,6 +138,7 @@ def compared(contestant: Judged, base: Judged, seed: int = 0) -> Comparison:
     """Return the comparison of two that saw the same events."""
     ratios: dict[str, Ratio] = {}
     repeated = np.isnan(base.gains[:, 0])
+    later = np.arange(len(base.users)) >= len(base.users) // 2
     for column, name in enumerate(FIGURES):
         rows = ~np.isnan(base.gains[:, column])
         if not rows.any() or (name == "all" and repeated.mean() < _LEAST_REPEATS):
@@ -137,7 +146,8 @@ def compared(contestant: Judged, base: Judged, seed: int = 0) -> Comparison:
         both = np.stack([contestant.gains[rows, column], base.gains[rows, column]], axis=1)
         draws = draw_users(base.users[rows], both, _RESAMPLES, seed)
         value, held = both.mean(axis=0).tolist()
-        ratios[name] = Ratio(value, held, int(rows.sum()), draws.ratio(0, 1))
+        late = _over(*both[later[rows]].sum(axis=0).tolist())
+        ratios[name] = Ratio(value, held, int(rows.sum()), draws.ratio(0, 1, _PERCENT), late)
     return Comparison(ratios)
 
 
@@ -145,6 +155,13 @@ def best_of(found: Mapping[str, Comparison]) -> str | None:
     """Return the name of the best contestant among those that are better; None: none is."""
     better = [name for name, one in found.items() if one.better]
     return max(better, key=lambda name: found[name].gain) if better else None
+
+
+def _over(value: float, base: float) -> float:
+    """Return value over base; 1 where both are 0, so that nothing is told apart."""
+    if base > 0:
+        return value / base
+    return 1.0 if value == 0 else math.inf
 
 
 def _gain(slate: Sequence[str], item: str) -> float:

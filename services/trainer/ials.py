@@ -72,10 +72,10 @@ class _Side:
 def first_vectors(items: int, options: IalsOptions) -> Floats:
     """Return item vectors [items, d] to start from: Gaussian of norm about 0.1."""
     generator = np.random.Generator(np.random.Philox(key=options.seed))
-    start = generator.standard_normal((items, options.dimension)) * (
-        _INIT_STD / np.sqrt(options.dimension)
-    )
-    first: Floats = start.astype(np.float32)
+    first: Floats = np.empty((items, options.dimension), np.float32)
+    for begin in range(0, items, _BLOCK_ROWS):
+        part = first[begin : begin + _BLOCK_ROWS]
+        part[:] = generator.standard_normal(part.shape) * (_INIT_STD / np.sqrt(options.dimension))
     return first
 
 

@@ -15,7 +15,7 @@ _PROTOCOL = (
     "constants and fitted the scorer, so its figures flatter a little. Lines that begin with "
     "'with' are of the second half, which nothing of what is judged had seen: NDCG@10 of slates of "
     "the ranker after a generation with these parts trained took over, against the system that "
-    "went on by itself, with 95% intervals over users. What is published was trained on "
+    "went on by itself, with 99% intervals over users. What is published was trained on "
     "the whole range."
 )
 _LIMITS = (

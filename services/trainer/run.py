@@ -129,6 +129,16 @@ class _Contestant:
         return " + ".join(name for name, trained in parts.items() if trained)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What the first half of the window decided. epochs: of the tower."""
+
+    constants: Constants
+    scorer: ScorerRun
+    encoder: EncoderRun | None
+    epochs: int
+
+
 class TrainingRun:
     """One run over one data set."""
 
@@ -161,25 +171,33 @@ class TrainingRun:
                 "not judged: the history has no last part to hold back, or all of it is in one "
                 "second"
             )
-            online = self._online(events)
+            online = self._kept(events)[1]
             return self._final(
                 _Contestant(True, self._towers, online, False) if plan.keep_anyway else None,
                 None, None, None, plan.parameters.tower.epochs,
             )  # fmt: skip
         if self._groups < plan.groups:
             self._notes["groups"] = f"{self._groups:,}: more take long with so many items"
+        fitted = self._fit(begin, half)
+        chosen = self._contest(half, fitted)
+        return self._final(chosen, fitted.constants, fitted.scorer, fitted.encoder, fitted.epochs)
+
+    def _fit(self, begin: int, half: int) -> _Fitted:
+        """Choose constants and fit a scorer on events `begin` to `half`, by what is trained on all
+        before. Its tables are gone when it is done: items can be many.
+        """
+        data, plan = self._data, self._plan
         groups = sample_groups(self._timeline.groups(begin, half), self._groups, 0)
         raw = self._base_vectors("validation", begin)
         tower = self._tower("validation", raw, begin, groups)
         epochs = plan.parameters.tower.epochs if tower is None else tower.epochs
         constants = self._constants(groups, raw, tower)
-        space = self._space(raw, tower, constants)
-        online = self._online(begin)
+        online = self._kept(begin)[1]
+        made = self._made("validation", self._space(raw, tower, constants), online, constants)[0]
         scorer = scorer_run(
-            data, self._made("validation", space, online, constants)[0],
-            self._table(raw, tower, constants.median_norm), online, begin,
-            min(half, begin + PART), plan.outcomes, self._groups, plan.deep, self._config,
-            self._progress,
+            data, made,
+            self._table(raw, tower, constants.median_norm) if plan.deep else None, online, begin,
+            min(half, begin + PART), plan.outcomes, self._groups, self._config, self._progress,
         )  # fmt: skip
         self._note(scorer.metrics, scorer.notes)
         encoder = None
@@ -189,37 +207,42 @@ class TrainingRun:
                 plan.parameters.encoder, plan.encoders, plan.work, self._progress,
             )  # fmt: skip
             self._note(encoder.metrics, encoder.notes)
-        chosen = self._contest(half, scorer, constants, epochs)
-        return self._final(chosen, constants, scorer, encoder, epochs)
+        return _Fitted(constants, scorer, encoder, epochs)
 
     @property
     def _towers(self) -> bool:
         return bool(self._content.described().any())
 
-    def _online(self, end: int) -> LinearScorer:
-        """Return the scorer with what the system learned by itself up to an event."""
-        dimension = self._plan.parameters.ials.dimension
-        learned = Serving(self._data, end, end, dimension, self._config).learner.order_weights()
-        return with_learned(self._prior, learned[0])
+    def _kept(self, end: int) -> tuple[_Space, LinearScorer]:
+        """Return where items are, and the scorer, when the system learned by itself up to an event.
 
-    def _contest(
-        self, half: int, scorer: ScorerRun, constants: Constants, epochs: int
-    ) -> _Contestant | None:
+        Of its items: those that it forgot or never had start anew.
+        """
+        dimension = self._plan.parameters.ials.dimension
+        learner = Serving(self._data, end, end, dimension, self._config).learner
+        space = _Space(learner.vectors(self._data.item_ids), item_tower(dimension), BUCKETS)
+        return space, with_learned(self._prior, learner.order_weights()[0])
+
+    def _trained(self, half: int, fitted: _Fitted) -> Mapping[tuple[bool, bool], _Space]:
+        """Return what events before `half` teach, by (vectors, tower): with the tower and, as it
+        is without one, with that of the bootstrap.
+        """
+        raw = self._base_vectors("contest", half)
+        tower = self._tower("contest", raw, half, None, fitted.epochs)
+        space = self._space(raw, tower, fitted.constants)
+        if tower is None:
+            return {(True, False): space}
+        plain = replace(space, tower=item_tower(raw.shape[1]), buckets=BUCKETS)
+        return {(True, False): plain, (True, True): space}
+
+    def _contest(self, half: int, fitted: _Fitted) -> _Contestant | None:
         """Return the parts that are better than none on events `half` on."""
         data, plan = self._data, self._plan
+        constants, scorer = fitted.constants, fitted.scorer
         end = min(len(data.events), half + PART)
-        raw = self._base_vectors("contest", half)
-        tower = self._tower("contest", raw, half, None, epochs)
-        dimension = raw.shape[1]
-        serving = Serving(data, half, half, dimension, self._config)
-        learned = serving.learner.order_weights()[0]
-        kept = _Space(serving.learner.vectors(data.item_ids), item_tower(dimension), BUCKETS)
-        online = with_learned(self._prior, learned)
-        spaces = {
-            (True, True): self._space(raw, tower, constants),
-            (True, False): self._space(raw, None, constants),
-            (False, False): kept,
-        }
+        kept, online = self._kept(half)
+        spaces = {(False, False): kept, **self._trained(half, fitted)}
+        dimension = plan.parameters.ials.dimension
         found: dict[str, Comparison] = {}
         reached: dict[str, tuple[_Contestant, Judged]] = {}
         with self._progress("comparison: test-then-train", 6) as show:
@@ -240,7 +263,7 @@ class TrainingRun:
 
             enter(_Contestant(True, False, online, False))
             show(2)
-            if tower is not None:
+            if (True, True) in spaces:
                 enter(_Contestant(True, True, online, False))
             show(3)
             if scorer.scorer is not None:
@@ -284,9 +307,7 @@ class TrainingRun:
                 tower = self._tower("final", raw, events, None, epochs) if chosen.tower else None
                 space = self._space(raw, tower, constants)
             else:
-                dimension = plan.parameters.ials.dimension
-                learner = Serving(data, events, events, dimension, self._config).learner
-                space = _Space(learner.vectors(data.item_ids), item_tower(dimension), BUCKETS)
+                space = self._kept(events)[0]
             _, manifest, files = self._made(
                 plan.generation_id, space, chosen.scorer, constants if chosen.vectors else None
             )

@@ -41,21 +41,20 @@ class ScorerRun:
 def scorer_run(
     data: TrainingData,
     generation: SystemGeneration,
-    table: Floats,
+    table: Floats | None,
     online: LinearScorer,
     start: int,
     end: int,
     outcomes: Sequence[OutcomeDefinition],
     at_most: int,
-    deep: bool,
     config: LearningConfig,
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]],
 ) -> ScorerRun:
     """Fit on the first half of the groups of events `start` to `end`, choose on the next quarter.
 
     What is reported is of the last one. generation: serves meanwhile, and has seen none of it.
-    table: [N, d], where its items start. online: what the system learned by itself before: its
-    weights stay unless others are better.
+    table: [N, d], where its items start: then the deep scorer is tried, too. online: what the
+    system learned by itself before: its weights stay unless others are better.
     """
     with progress("scorer: test-then-train", end - start) as show:
         groups = collect_groups(data, generation, start, end, at_most, config, show)
@@ -77,7 +76,7 @@ def scorer_run(
         metrics[f"ece_{name}"] = error
     notes = {"scorer": f"{best} of {', '.join(f'{k} {v:.4f}' for k, v in ndcg.items())} (NDCG@10)"}
     model = None
-    if deep:
+    if table is not None:
         length = generation.learner.length
         model = _deep(data, table, fit, choose, report, weights, length, progress, metrics, notes)
     return ScorerRun(None if best == "online" else scorer, model, metrics, notes)

@@ -24,6 +24,11 @@ WARM_UP = 200_000
 """Events that are learned from before a part that is looked at, at most."""
 PART = 200_000
 """Events of such a part, at most."""
+KNOWN = 100_000
+"""Items from before that are there from the beginning, at most: each costs 4 KB or more, and those
+that nothing happened to for so long are hardly shown. With those that events bring, a part has at
+most half a million.
+"""
 _STEP = 1000
 
 
@@ -60,13 +65,10 @@ class Serving:
     ) -> None:
         """Let the bootstrap generation learn up to `start`; of that, the last `warm_up` events."""
         begin = max(start - warm_up, 0)
-        # Items that only events name come with their first event: before, nobody knows of them.
-        known = np.array([one is not None for one in data.contents], np.bool_)
-        for first in range(0, begin, PART):
-            known[data.events.items[first : min(first + PART, begin)]] = True
+        known = known_items(data, begin, KNOWN)
         self._timeline = make_timeline(
             data.events.slice(begin, end), data.weights[begin:end], start - begin,
-            first_items=[data.item_ids[row] for row in np.flatnonzero(known).tolist()],
+            first_items=[data.item_ids[row] for row in known.tolist()],
         )  # fmt: skip
         self._begin = begin
         contents = {one.item_id: one for one in data.contents if one is not None}
@@ -159,3 +161,20 @@ class Serving:
     def _fold(self, steps: Iterator[SystemStep] | Sequence[SystemStep]) -> None:
         for step in steps:
             self._replica.fold(step)
+
+
+def known_items(data: TrainingData, begin: int, at_most: int) -> Ints:
+    """Return the items [k] that are known before event `begin`, ascending: those with content, and
+    those that had an event. Items that only events name come with their first event.
+
+    Of more than `at_most`: those that had most events, of as many those that came last.
+    """
+    counts = np.zeros(data.n_items, np.int64)
+    for first in range(0, begin, PART):
+        part = data.events.items[first : min(first + PART, begin)]
+        counts += np.bincount(part, minlength=data.n_items)
+    described = np.array([one is not None for one in data.contents], np.bool_)
+    known: Ints = np.flatnonzero(described | (counts > 0))
+    if known.size > at_most:
+        known = np.sort(known[np.argsort(counts[known], kind="stable")[-at_most:]])
+    return known

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from services.feedback.generations.domain.trained_vectors_check import vectors_fault
+from services.trainer import ials, vector_scale
 from services.trainer.constants import scaled_table
 from services.trainer.engine import LocalEngine
 from services.trainer.ials import IalsOptions, train_ials
@@ -76,3 +77,24 @@ def test_what_a_tower_makes_is_taken(content: np.ndarray, factor: float) -> None
     tower = ScaledTower(ItemTowerModel(16, 4, TowerOptions(hidden=8)), factor, MAX_NORM).eval()
     with torch.no_grad():
         assert refused(tower(torch.from_numpy(content)).numpy()) is None
+
+
+def test_parts_of_rows_come_to_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(2).standard_normal((11, 4)).astype(np.float32)
+    vectors[3] = 0
+    whole, factor = scaled(vectors, 0.5, 0.6)
+    monkeypatch.setattr(vector_scale, "_ROWS", 3)
+    parts, same = scaled(vectors, 0.5, 0.6)
+    assert same == factor
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_first_vectors_are_one_stream_however_many_are_drawn_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that a seed gives what it always gave."""
+    options = IalsOptions(dimension=4, seed=7)
+    drawn = np.random.Generator(np.random.Philox(key=7)).standard_normal((11, 4))
+    monkeypatch.setattr(ials, "_BLOCK_ROWS", 3)
+    found = ials.first_vectors(11, options)
+    np.testing.assert_array_equal(found, (drawn * (0.1 / 2.0)).astype(np.float32))
