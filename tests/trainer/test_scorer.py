@@ -39,7 +39,7 @@ def chosen(weights: np.ndarray, groups: int, seed: int) -> list[CandidateGroup]:
 
 
 def law() -> np.ndarray:
-    return np.random.default_rng(5).standard_normal(len(COLUMNS)) * 0.8
+    return np.random.default_rng(5).standard_normal(len(COLUMNS)) * 0.5
 
 
 def test_it_finds_the_weights_that_made_the_choices() -> None:
