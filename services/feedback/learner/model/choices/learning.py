@@ -176,9 +176,9 @@ class ChoiceLearning:
         expected = chances @ columns
         columns -= expected
         kept, block, prior = 1.0 - 1.0 / config.memory, np.ix_(moves, moves), self._prior[moves]
-        told = np.triu((columns * chances[:, np.newaxis]).T @ columns)
+        spread = np.triu((columns * chances[:, np.newaxis]).T @ columns)
         # Above and below the diagonal the same to the bit: frames hold one of them.
-        precisions = told + np.triu(told, 1).T + kept * self.precisions[block]
+        precisions = spread + np.triu(spread, 1).T + kept * self.precisions[block]
         diagonal = np.diag_indices_from(precisions)
         precisions[diagonal] += (1.0 - kept) * prior
         self.precisions[block] = precisions
@@ -187,9 +187,15 @@ class ChoiceLearning:
         beyond = learned.copy()
         beyond[-1] -= config.temperature
         gradient = columns[choice.chosen] - (1.0 - kept) * prior * beyond
-        learned += np.linalg.solve(precisions, gradient)
+        told = np.linalg.solve(precisions, gradient)
         least, most = self.temperature / _FASTER, self.temperature * _FASTER
-        self.temperature = float(np.clip(np.clip(learned[-1], least, most), *_TEMPERATURES))
+        bounded = float(np.clip(np.clip(learned[-1] + told[-1], least, most), *_TEMPERATURES))
+        if bounded != learned[-1] + told[-1]:
+            # Weights go with the temperature that there is, not with the one that there would be.
+            gradient[:-1] -= precisions[:-1, -1] * (bounded - learned[-1])
+            told[:-1] = np.linalg.solve(precisions[:-1, :-1], gradient[:-1])
+        learned += told
+        self.temperature = bounded
         step = learned[:-1] / self.temperature - self.weights[choice.moves]
         largest = float(np.abs(step).max(initial=0.0))
         step *= min(1.0, config.max_step / largest) if largest > 0 else 0.0
