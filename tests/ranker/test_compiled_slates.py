@@ -161,7 +161,7 @@ def worlds(draw: st.DrawFn) -> World:
     outcomes = draw(st.integers(1, 3))
     missing = draw(st.sampled_from([0.0, 0.0, 0.2, 1.0]))
     kind = draw(st.sampled_from([Weighing, Weighing, Weighing, Failing]))
-    columns = draw(st.sampled_from([OLDEST_COLUMNS, len(FEATURES)]))
+    columns = draw(st.integers(OLDEST_COLUMNS, len(FEATURES)))
     scorer = kind(outcomes, missing, draw(st.integers(0, 100)), columns)
     own_weights = draw(st.sampled_from([(), (1.0, -2.0, 0.5)[:outcomes]]))
     serving = Generation("g1", DIMENSION, 10.0, scorer, weights=own_weights)  # type: ignore[arg-type]

@@ -250,6 +250,43 @@ def test_whatever_comes_weights_stay_finite_and_bounded(seeds: list[int], scale:
     assert np.linalg.eigvalsh(learning.precisions).min() > 0
 
 
+def test_an_order_that_is_far_too_sure_of_itself_is_put_right() -> None:
+    """T has bounds: where it would leave them, weights are the best beside the T that there is."""
+    chance = np.random.default_rng(0)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    for _ in range(1500):
+        one = choice_of(chance, 50)
+        odds = 3 * one.features[:, 0] + 3 * one.features[:, 2] + chance.gumbel(size=50)
+        choice = replace(one, logits=20 * one.features[:, :1], chosen=int(odds.argmax()))
+        learning.learn([choice], head, WEIGHTS)
+    assert learning.advantage > 0.08
+    # What is left of the order, as near as bounds let it come, weighs no more than what is chosen.
+    assert learning.weights[0] == pytest.approx(-3.0)
+    assert learning.weights[2] > 2.0
+
+
+def test_columns_that_say_the_same_for_ever_leave_weights_where_they_are() -> None:
+    """Choices that take turns teach nothing; what rounding leaves of their precision neither."""
+    chance = np.random.default_rng(9)
+    learning, head = ChoiceLearning(len(COLUMNS), ChoiceConfig()), head_of(len(COLUMNS))
+    row = 30 * chance.uniform(0.5, 1, len(COLUMNS))
+    features = np.stack([row, -row]).astype(np.float32)
+    moves, logits = np.ones(len(COLUMNS), np.bool_), np.zeros((2, 1), np.float32)
+    for turn in range(4000):
+        learning.learn([Choice(features, logits, turn % 2, moves)], head, WEIGHTS)
+        assert np.abs(learning.weights).max() < 0.01, turn
+
+
+def test_what_is_known_of_two_columns_is_the_same_either_way() -> None:
+    """Truth 4: frames hold one half of it, so whoever folds them would have another state."""
+    chance = np.random.default_rng(10)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
+    # As wide as it is added up: to float32 nearly all differences are rounded away, but not all.
+    learning.precisions = learning.precisions.astype(np.float64)
+    learning.learn([choice_of(chance) for _ in range(50)], head, WEIGHTS)
+    assert np.array_equal(learning.precisions, learning.precisions.T)
+
+
 def test_scores_that_are_no_numbers_teach_nothing() -> None:
     choice = choice_of(np.random.default_rng(5))
     learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()
