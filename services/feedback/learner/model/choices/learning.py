@@ -60,7 +60,7 @@ class ChoiceConfig:
 
     precision: float = 6.0
     temperature: float = 4.0
-    temperature_precision: float = 1.0
+    temperature_precision: float = 30.0
     max_step: float = 0.1
     most: float = 3.0
     memory: float = 2000.0
