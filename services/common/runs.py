@@ -36,6 +36,14 @@ def distinct(values: npt.NDArray[Integer]) -> npt.NDArray[Integer]:
     return ordered[run_starts(ordered)]
 
 
+def firsts(values: npt.NDArray[Integer]) -> tuple[npt.NDArray[Integer], Ints, Ints]:
+    """Return the different values [m], ascending, where each is first, and how often it comes."""
+    order = values.argsort(kind="stable")
+    ordered = values[order]
+    starts = run_starts(ordered)
+    return ordered[starts], order[starts], run_lengths(starts, values.size)
+
+
 def grouped(values: npt.NDArray[Integer]) -> tuple[npt.NDArray[Integer], Ints]:
     """Return the different values [m], ascending, and which of them each of the values [n] is."""
     order = values.argsort(kind="stable")

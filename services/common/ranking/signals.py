@@ -7,7 +7,6 @@ from services.common.candidate_features import relative_log
 from services.common.history_context import PLACES, place, session_items
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.sources.rules import RuleSource
-from services.common.runs import run_lengths, run_starts
 
 HISTORY = 30
 """Distinct recent items that a place is counted in: what the learner remembers of a user."""
@@ -18,24 +17,15 @@ _SHARE_OF_ALL = 1e-3
 class Signals:
     """Signals of one user at one time.
 
-    latest: ordinals of recent events of positive weight, latest first, times: theirs, unix seconds.
+    times: of the events that the rules follow, latest first, unix seconds.
     """
 
     def __init__(
-        self,
-        popularity: Popularity,
-        rules: RuleSource,
-        latest: Ordinals,
-        times: Float64s,
-        now: float,
+        self, popularity: Popularity, rules: RuleSource, times: Float64s, now: float
     ) -> None:
         self._popularity = popularity
         self._rules = rules
-        order = latest.argsort(kind="stable")
-        ascending = latest[order]
-        starts = run_starts(ascending)
-        self._own_items, self._own_first = ascending[starts], order[starts]
-        self._own_counts = run_lengths(starts, latest.size)
+        self._own_items, self._own_first, self._own_counts = rules.own
         distinct = np.sort(self._own_first)[:HISTORY]
         self.history = int(distinct.size)
         in_session = session_items(

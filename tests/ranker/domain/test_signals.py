@@ -33,7 +33,7 @@ def signals(popular: Popularity, latest: list[int], times: list[float]) -> dict[
     source = RuleSource(rules, popular, items, seconds)
     names = (*SIGNALS, *LATER_SIGNALS)
     table = np.full((len(names), SIZE), np.nan)
-    Signals(popular, source, items, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
+    Signals(popular, source, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
     return dict(zip(names, table, strict=True))
 
 

@@ -23,7 +23,7 @@ from services.common.arrays import (
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.sources.source import NOTHING
-from services.common.runs import distinct
+from services.common.runs import distinct, firsts
 from services.common.tied_ranks import tied_ranks
 
 WINDOW = 20
@@ -35,7 +35,7 @@ class RuleSource:
     """Proposes what follows the user's latest items.
 
     `latest` holds their ordinals, latest first, `times` the event times; the first 20 different
-    ones count.
+    ones count. `own`: the different ones of all of `latest`, as `firsts` has them.
     """
 
     name = "rules"
@@ -43,7 +43,8 @@ class RuleSource:
     def __init__(
         self, rules: RuleTable, popularity: Popularity, latest: Ordinals, times: Float64s
     ) -> None:
-        first = np.sort(np.unique(latest, return_index=True)[1])
+        self.own = firsts(latest)
+        first = np.sort(self.own[1])
         self._latest, times = latest[first[:WINDOW]], times[first]
         frequency = np.sqrt(popularity.counts(self._latest) + _SHRINK)
         self._steps, targets, weights = rules.successors(self._latest)

@@ -102,6 +102,6 @@ class CandidateMaker:
         followed = RuleSource(rules, popularity, items, times)
         sources = (VectorSource(vectors, user), followed, PopularitySource(popularity, now))
         candidates = gather(sources, eligible, POOL, 1)
-        signals = Signals(popularity, followed, items, times, now)
+        signals = Signals(popularity, followed, times, now)
         counts = popularity.counts(candidates.ordinals)
         return candidates.ordinals, features_of(candidates, signals, counts, columns)
