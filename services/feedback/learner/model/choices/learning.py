@@ -31,9 +31,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from services.common.arrays import Float32s
-from services.feed.parameters import Floats
+from services.feed.parameters import Flags, Floats
 from services.feedback.learner.model.scorer_head import Doubles, Ints, ScorerHead
 
 _TEMPERATURES = (0.5, 32.0)
@@ -170,37 +171,48 @@ class ChoiceLearning:
         chances = np.exp(odds)
         chances /= chances.sum()
         order -= chances @ order
-        moves = np.append(choice.moves, True).nonzero()[0]
         columns = np.column_stack([features[:, choice.moves], order])
         np.clip(columns, -_LARGEST, _LARGEST, out=columns)
-        expected = chances @ columns
-        columns -= expected
-        kept, block, prior = 1.0 - 1.0 / config.memory, np.ix_(moves, moves), self._prior[moves]
-        spread = np.triu((columns * chances[:, np.newaxis]).T @ columns)
-        # Above and below the diagonal the same to the bit: frames hold one of them.
-        precisions = spread + np.triu(spread, 1).T + kept * self.precisions[block]
-        diagonal = np.diag_indices_from(precisions)
-        precisions[diagonal] += (1.0 - kept) * prior
-        self.precisions[block] = precisions
-        precisions[diagonal] *= 1.0 + _ROUNDED
-        learned = self.temperature * np.append(self.weights, 1.0)[moves]
-        beyond = learned.copy()
+        columns -= chances @ columns
+        moves, fades = np.append(choice.moves, True), 1.0 / config.memory
+        beyond = self.temperature * np.append(self.weights, 1.0)[moves]
         beyond[-1] -= config.temperature
-        gradient = columns[choice.chosen] - (1.0 - kept) * prior * beyond
-        told = np.linalg.solve(precisions, gradient)
-        least, most = self.temperature / _FASTER, self.temperature * _FASTER
-        bounded = float(np.clip(np.clip(learned[-1] + told[-1], least, most), *_TEMPERATURES))
-        if bounded != learned[-1] + told[-1]:
-            # Weights go with the temperature that there is, not with the one that there would be.
-            gradient[:-1] -= precisions[:-1, -1] * (bounded - learned[-1])
-            told[:-1] = np.linalg.solve(precisions[:-1, :-1], gradient[:-1])
-        learned += told
-        self.temperature = bounded
-        step = learned[:-1] / self.temperature - self.weights[choice.moves]
+        gradient = columns[choice.chosen] - fades * self._prior[moves] * beyond
+        told, self.temperature = self._solved(self._known(columns, chances, moves, fades), gradient)
+        step = (beyond[:-1] + told) / self.temperature - self.weights[choice.moves]
         largest = float(np.abs(step).max(initial=0.0))
-        step *= min(1.0, config.max_step / largest) if largest > 0 else 0.0
+        if largest > config.max_step:
+            step *= config.max_step / largest
         self.weights[choice.moves] += step
         np.clip(self.weights, -config.most, config.most, out=self.weights)
+
+    def _known(self, columns: Doubles, chances: Doubles, moves: Flags, fades: float) -> Doubles:
+        """Add what a choice tells to A; return A of the coefficients [m] that it moves.
+
+        columns [n, m]: of its candidates, less what is expected of them.
+        """
+        spread = np.triu((columns * chances[:, np.newaxis]).T @ columns)
+        block = np.ix_(moves, moves)
+        # Above and below the diagonal the same to the bit: frames hold one of them.
+        precisions: Doubles = spread + np.triu(spread, 1).T + (1.0 - fades) * self.precisions[block]
+        diagonal = np.diag_indices_from(precisions)
+        precisions[diagonal] += fades * self._prior[moves]
+        self.precisions[block] = precisions
+        precisions[diagonal] *= 1.0 + _ROUNDED
+        return precisions
+
+    def _solved(
+        self, precisions: Doubles, gradient: Doubles
+    ) -> tuple[npt.NDArray[np.floating], float]:
+        """Return by how much T w moves, and the new T, which stays within its bounds."""
+        told = np.linalg.solve(precisions, gradient)
+        free, now = self.temperature + told[-1], self.temperature
+        bounded = float(np.clip(np.clip(free, now / _FASTER, now * _FASTER), *_TEMPERATURES))
+        if bounded == free:
+            return told[:-1], bounded
+        # Weights go with the temperature that there is, not with the one that there would be.
+        beside = gradient[:-1] - precisions[:-1, -1] * (bounded - now)
+        return np.linalg.solve(precisions[:-1, :-1], beside), bounded
 
     def _note(self, choice: Choice, head: ScorerHead, weights: Doubles) -> None:
         """Compare the places of a choice with what is learned and without, and decide.
