@@ -361,6 +361,7 @@ private:
     void rank_beside();
     void write_signals(const View<const double> &popular);
     void write_popular(const View<const double> &popular);
+    void write_followed(const std::vector<double> &scores, double *into) const;
     void relative_log(const double *scores, double *into) const;
     void floor_levels(double *row) const;
     void standardise(double *row) const;
@@ -616,14 +617,8 @@ void Draft::rank_beside() {
 
 void Draft::write_signals(const View<const double> &popular) {
     relative_log(row(RULES), row(RULES_LOG));
-    double *last = row(LAST);
-    for (std::int64_t at = 0; at < count_; ++at)
-        last[at] = followed_[at] >= 0 ? rules_.last_scores[followed_[at]] : 0.0;
-    relative_log(last, last);
-    double *all = row(HISTORY_LOG);
-    for (std::int64_t at = 0; at < count_; ++at)
-        all[at] = followed_[at] >= 0 ? rules_.history_scores[followed_[at]] : 0.0;
-    relative_log(all, all);
+    write_followed(rules_.last_scores, row(LAST));
+    write_followed(rules_.history_scores, row(HISTORY_LOG));
     write_popular(popular);
     for (std::int64_t at = 0; at < count_; ++at)
         row(TREND)[at] = popular[ordinals_[at] * POPULAR_COLUMNS + FAST];
@@ -634,6 +629,13 @@ void Draft::write_signals(const View<const double> &popular) {
         row(OWN_COUNT)[at] = std::log2(1.0 + history_.own_count[own]);
         row(OWN_RECENCY)[at] = 1.0 / (1.0 + history_.own_first[own]);
     }
+}
+
+// Write the relative logarithm of scores by number of the rules' target; 0 where no rule leads.
+void Draft::write_followed(const std::vector<double> &scores, double *into) const {
+    for (std::int64_t at = 0; at < count_; ++at)
+        into[at] = followed_[at] >= 0 ? scores[followed_[at]] : 0.0;
+    relative_log(into, into);
 }
 
 // Write log(score / best + 0.01) of scores >= 0; zeros when none is positive.
