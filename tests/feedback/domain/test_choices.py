@@ -234,6 +234,17 @@ def test_what_slates_teach_stays_beside_what_choices_teach() -> None:
     assert served == {False, True}
 
 
+def test_what_slates_taught_survives_where_both_together_are_beyond_the_bound() -> None:
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(max_step=0.0)), head_of()
+    learning.weights[:], learning.figures[4] = 2.5, 1.0
+    head.parameters[0, 1:-2] = 1.0 + learning.weights
+    chance = np.random.default_rng(4)
+    for _ in range(300):
+        learning.learn([choice_of(chance, taste=0)], head, WEIGHTS)
+    assert not learning.serves
+    np.testing.assert_allclose(head.parameters[0, 1:-2], 1.0, atol=1e-12)
+
+
 @given(
     st.lists(st.integers(0, 2**31), min_size=1, max_size=9),
     st.sampled_from([1e-3, 1.0, 1e4, 1e30]),
@@ -350,3 +361,29 @@ def test_small_steps_of_small_catalogues_are_all_looked_at() -> None:
     # The more there were, the fewer: after 20,000 about one in three.
     looked_at = sum(chosen_events(np.array([n]), 2000, 20_000).size for n in range(20_000))
     assert 5500 < looked_at < 7200
+
+
+@pytest.mark.parametrize("together", [1, 40])
+def test_one_user_teaches_the_order_by_the_first_hundred_events_of_a_day(together: int) -> None:
+    """Whether they come one by one or many at once: nobody alone says what the order is for all."""
+    chance = np.random.default_rng(5)
+    learner = SystemLearner(LearningConfig())
+    list(learner.activate(bootstrap_generation(16, engagement(["view"])).learner))
+    items: list[Kind] = [ItemUpserted(f"i{n}", b"", {}) for n in range(ITEMS)]
+    list(learner.take(items, T0_US))
+    events = [
+        Event(b"u", f"i{item}", "view", float("nan"), T0_US + number * 1_000_000, 1.0)
+        for number, item in enumerate(chance.integers(0, ITEMS, 700).tolist())
+    ]
+
+    def choices_after(kinds: list[Event]) -> int:
+        for begin in range(0, len(kinds), together):
+            list(learner.take(kinds[begin : begin + together], T0_US))
+        return learner._states[TENANT].slates.choices.choices
+
+    first = choices_after(events[:100])
+    assert first >= (40 if together == 1 else 1)
+    assert choices_after(events[100:]) == first
+    next_day = [replace(one, time_us=one.time_us + 86_400_000_000) for one in events]
+    assert first < choices_after(next_day[:100]) <= first + 100
+    assert choices_after(next_day[100:]) <= first + 100

@@ -177,9 +177,11 @@ class ScorerHead:
         return True
 
     def move(self, outcomes: Ints, step: Doubles) -> None:
-        """Take a step, [columns] or [n, columns], off the weights of outcomes [n], bounded."""
-        moved = self.parameters[outcomes, 1:-2] - step
-        self.parameters[outcomes, 1:-2] = np.clip(moved, *_WEIGHT)
+        """Take a step, [columns] or [n, columns], off the weights of outcomes [n].
+
+        Not bounded, so that the opposite step gives back what was there. `train` bounds the whole.
+        """
+        self.parameters[outcomes, 1:-2] -= step
 
     def blended(
         self,

@@ -6,7 +6,8 @@ seen and slates without it are both in a good order (the ways that were tried: D
 
 Looking at a choice costs about what a slate does, and what it taught goes into the frame. So few
 are looked at: one in a small step, of a large one as many as fit into a fifth of its time, and less
-the more there were, as they teach less, too. Which, follows from log sequences alone.
+the more there were, as they teach less, too. Which, follows from log sequences alone. Of one user
+only the first ones of a day are: nobody alone says what the order is for all.
 """
 
 import math
@@ -18,6 +19,7 @@ from services.common.ranking import plain_scan
 from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.scorer import Scorer, scores_or_nan
+from services.common.runs import run_lengths, run_starts
 from services.feed.parameters import Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import Vectors
 from services.feedback.learner.model.choices.learning import Choice
@@ -33,6 +35,7 @@ _BUDGET_US = 1250.0
 _BUDGET_OF_EVENT_US = 2.4
 _OF_OWN: Flags = np.array([name.startswith("own_") for name in COLUMNS])
 _ALL_CHOICES = 2000
+_DAILY_OF_USER = 100
 _SEED = np.uint64(0x6368_6F69_6365)
 
 
@@ -45,6 +48,8 @@ def choice_step(state: TenantState, columns: EventRows, users: Floats) -> SlateC
     if state.scorer is None:
         return None
     teaches = ((columns.items != NO_ITEM) & (columns.weights > 0)).nonzero()[0]
+    _, so_far = state.influence.contents(columns.users[teaches])
+    teaches = teaches[so_far - _still_to_come(columns.users[teaches]) <= _DAILY_OF_USER]
     # Nobody did anything with some: they may have come just now, and were not there to be shown.
     teaches = teaches[state.counts[columns.items[teaches]] > 0]
     looked_at = teaches[
@@ -64,6 +69,16 @@ def chosen_events(sequences: Ints, items: int, choices: int) -> Ints:
     expected *= math.sqrt(min(1.0, _ALL_CHOICES / max(choices, 1)))
     count = math.floor(expected + float(drawn[-1] >> np.uint64(11)) * 2.0**-53)
     return np.sort(np.argsort(drawn, kind="stable")[:count])
+
+
+def _still_to_come(users: Ints) -> Ints:
+    """Return how many of the events [n] that come after each are of the same user, of users [n]."""
+    order = users.argsort(kind="stable")
+    starts = run_starts(users[order])
+    lengths = run_lengths(starts, users.size)
+    left = np.empty(users.size, np.int64)
+    left[order] = (starts + lengths).repeat(lengths) - 1 - np.arange(users.size)
+    return left
 
 
 def _choice_of(
