@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dharken/feedback/v1/item.proto\x12\x12harken.feedback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x02\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x36\n\x07numbers\x18\x06 \x03(\x0b\x32%.harken.feedback.v1.Item.NumbersEntry\x12\x16\n\tavailable\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0c\n\n_availableb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dharken/feedback/v1/item.proto\x12\x12harken.feedback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x03\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x36\n\x07numbers\x18\x06 \x03(\x0b\x32%.harken.feedback.v1.Item.NumbersEntry\x12\x16\n\tavailable\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x0b \x01(\t\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0c\n\n_availableb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM_NUMBERSENTRY']._loaded_options = None
   _globals['_ITEM_NUMBERSENTRY']._serialized_options = b'8\001'
   _globals['_ITEM']._serialized_start=87
-  _globals['_ITEM']._serialized_end=470
-  _globals['_ITEM_NUMBERSENTRY']._serialized_start=410
-  _globals['_ITEM_NUMBERSENTRY']._serialized_end=456
+  _globals['_ITEM']._serialized_end=485
+  _globals['_ITEM_NUMBERSENTRY']._serialized_start=425
+  _globals['_ITEM_NUMBERSENTRY']._serialized_end=471
 # @@protoc_insertion_point(module_scope)

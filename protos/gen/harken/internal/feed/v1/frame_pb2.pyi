@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "trends", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "trends", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users", "documents")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class TenantChanges(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FACTORS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     activated: _generation_pb2.GenerationManifest
@@ -81,7 +82,20 @@ class TenantChanges(_message.Message):
     head: ScorerHead
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
     users: LearnedUserVectors
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., trends: _Optional[_Union[Trends, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ...) -> None: ...
+    documents: _containers.RepeatedCompositeFieldContainer[Document]
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., trends: _Optional[_Union[Trends, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...
+
+class Document(_message.Message):
+    __slots__ = ("kind", "name", "revision", "body")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    revision: int
+    body: bytes
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., revision: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class EncoderFactor(_message.Message):
     __slots__ = ("generation_id", "factor")

@@ -1,6 +1,7 @@
 from google.protobuf import struct_pb2 as _struct_pb2
 from harken.feedback.v1 import generation_pb2 as _generation_pb2
 from harken.feedback.v1 import item_pb2 as _item_pb2
+from harken.internal.slates.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -9,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Entry(_message.Message):
-    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted")
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
     ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +22,7 @@ class Entry(_message.Message):
     GENERATION_RETIRED_FIELD_NUMBER: _ClassVar[int]
     SLATE_FIELD_NUMBER: _ClassVar[int]
     EVENT_RETRACTED_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     event: LoggedEvent
     item_upserted: _item_pb2.Item
     item_deleted: str
@@ -32,7 +34,8 @@ class Entry(_message.Message):
     generation_retired: GenerationRetired
     slate: LoggedSlate
     event_retracted: LoggedRetraction
-    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ...) -> None: ...
+    document: LoggedDocument
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
@@ -94,7 +97,7 @@ class Tick(_message.Message):
     def __init__(self) -> None: ...
 
 class LoggedSlate(_message.Message):
-    __slots__ = ("slate_id", "user_key", "surface", "served_sequence", "generation_id", "policy", "seed", "served_at_us", "item_ids", "propensities", "probabilities", "logits", "features")
+    __slots__ = ("slate_id", "user_key", "surface", "served_sequence", "generation_id", "policy", "seed", "served_at_us", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +111,8 @@ class LoggedSlate(_message.Message):
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     LOGITS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EXPOSURES_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     user_key: bytes
     surface: str
@@ -121,7 +126,9 @@ class LoggedSlate(_message.Message):
     probabilities: bytes
     logits: bytes
     features: bytes
-    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., served_sequence: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., served_at_us: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ...) -> None: ...
+    exposures: _containers.RepeatedCompositeFieldContainer[_decision_pb2.SlateExposure]
+    decision: _decision_pb2.SlateDecision
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., served_sequence: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., served_at_us: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ...) -> None: ...
 
 class LoggedRetraction(_message.Message):
     __slots__ = ("event", "event_sequence", "event_accepted_at_us")
@@ -148,3 +155,15 @@ class GenerationRetired(_message.Message):
     generation_id: str
     reason: str
     def __init__(self, generation_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class LoggedDocument(_message.Message):
+    __slots__ = ("kind", "name", "revision", "body")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    revision: int
+    body: bytes
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., revision: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...

@@ -1,5 +1,6 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.internal.slates.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -51,7 +52,7 @@ class RecordSlatesResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[SlateResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ServedSlate(_message.Message):
-    __slots__ = ("slate_id", "subject", "surface", "served_position", "generation_id", "policy", "seed", "serve_time", "item_ids", "propensities", "probabilities", "logits", "features")
+    __slots__ = ("slate_id", "subject", "surface", "served_position", "generation_id", "policy", "seed", "serve_time", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +66,8 @@ class ServedSlate(_message.Message):
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     LOGITS_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EXPOSURES_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     subject: _subject_pb2.Subject
     surface: str
@@ -78,7 +81,9 @@ class ServedSlate(_message.Message):
     probabilities: bytes
     logits: bytes
     features: bytes
-    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., served_position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ...) -> None: ...
+    exposures: _containers.RepeatedCompositeFieldContainer[_decision_pb2.SlateExposure]
+    decision: _decision_pb2.SlateDecision
+    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., served_position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ...) -> None: ...
 
 class SlateResult(_message.Message):
     __slots__ = ("ordinal", "outcome", "reason", "detail")

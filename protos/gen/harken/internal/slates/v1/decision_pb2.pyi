@@ -1,0 +1,33 @@
+from harken.feedback.v1 import surface_pb2 as _surface_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SlateDecision(_message.Message):
+    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "probabilities", "barred")
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    EXPLORATION_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_IDS_FIELD_NUMBER: _ClassVar[int]
+    UTILITIES_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    BARRED_FIELD_NUMBER: _ClassVar[int]
+    surface_revision: int
+    exploration: _surface_pb2.Exploration
+    candidate_ids: _containers.RepeatedScalarFieldContainer[str]
+    utilities: bytes
+    probabilities: bytes
+    barred: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., barred: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SlateExposure(_message.Message):
+    __slots__ = ("experiment", "variant", "revision")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    variant: str
+    revision: int
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
