@@ -92,13 +92,24 @@ class SlateDraft:
         count: int,
         field: int,
         logged: bool,
+        places: Ordinals | None = None,
+        propensities: Doubles | None = None,
+        beside: list[bytes] | None = None,
     ) -> tuple[bytes, int, bool, bytes | None]:
         """Return the best `count` as slots on the wire, how many they are, whether all scores are
         numbers, and, when `logged`, what is logged of them: fields 9 to 13 of ServedSlate.
 
+        places [slots]: the candidates that are the slate, in order, instead of the best.
+        propensities [slots]: default 1. beside [slots]: more fields of each slot, on the wire.
+
         raw [candidates, outcomes], weights [outcomes], head [outcomes, SLATE_COLUMNS + 3].
         field: number of the slots in their answer.
         """
+
+    def weigh(
+        self, raw: Floats, weights: Doubles, head: Doubles | None, features: Floats, into: Doubles
+    ) -> None:
+        """Write the scores [candidates] that `finish` orders by. Arguments: as there."""
 
 def encode_users(
     table: Floats,

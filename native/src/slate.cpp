@@ -346,9 +346,11 @@ public:
                         nb::handle asked, std::int64_t pool, std::int64_t wanted, double now,
                         double level_now, nb::handle into);
     void features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle into);
+    void weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
+               nb::handle into);
     nb::tuple finish(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                      nb::handle item_ids, nb::handle nameable, std::int64_t count, int field,
-                     bool logged);
+                     bool logged, nb::handle places, nb::handle propensities, nb::handle beside);
 
 private:
     enum Stage { EMPTY, GATHERED, READY };
@@ -367,7 +369,9 @@ private:
     void standardise(double *row) const;
     void score(const View<const float> &raw, const View<const double> &weights,
                const double *head, const float *features);
-    void write_slots(nb::handle item_ids, const View<const bool> &nameable, int field);
+    bool take(const View<const std::int64_t> &places);
+    void write_slots(nb::handle item_ids, const View<const bool> &nameable, int field,
+                     nb::handle beside);
     void write_logged(nb::handle item_ids, const View<const float> &raw, const double *head,
                       const float *features);
 
@@ -395,6 +399,7 @@ private:
     std::int64_t outcomes_ = 0;
     std::vector<double> logits_;
     std::vector<Proposal> order_; // places, best first
+    std::vector<double> chances_; // of the slots; empty: all are sure
     std::vector<std::int64_t> items_, because_;
     std::vector<float> column_;
     Wire slots_, log_;
@@ -779,9 +784,43 @@ void Draft::score(const View<const float> &raw, const View<const double> &weight
     }
 }
 
+// Write the scores of all candidates, that `finish` orders by, into `into`.
+void Draft::weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
+                  nb::handle into) {
+    if (stage_ != READY) throw std::logic_error("features come first");
+    View<const double> blend(weights, "weights", {ANY});
+    outcomes_ = blend.length();
+    View<const float> scores(raw, "raw", {count_, outcomes_});
+    View<const float> seen(features, "features", {ANY, width_});
+    if (seen.length() < count_) out_of_range("features", count_, seen.length());
+    View<double> room(into, "into", {count_});
+    const double *learned = nullptr;
+    std::optional<View<const double>> parameters;
+    if (!head.is_none()) {
+        parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, width_ + HEAD_EXTRAS});
+        learned = parameters->data();
+    }
+    score(scores, blend, learned, seen.data());
+    for (std::int64_t at = 0; at < count_; ++at) room[at] = order_[at].score;
+}
+
+// Make the candidates at these places the order; return whether all their scores are numbers.
+bool Draft::take(const View<const std::int64_t> &places) {
+    std::vector<Proposal> all;
+    all.swap(order_);
+    bool finite = true;
+    for (std::int64_t at = 0; at < places.length(); ++at) {
+        check_ordinal("places", places[at], count_);
+        order_.push_back(all[places[at]]);
+        finite = finite && !std::isnan(order_.back().score);
+    }
+    return finite;
+}
+
 nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                         nb::handle item_ids, nb::handle nameable, std::int64_t count, int field,
-                        bool logged) {
+                        bool logged, nb::handle places, nb::handle propensities,
+                        nb::handle beside) {
     if (stage_ != READY) throw std::logic_error("features come first");
     View<const double> blend(weights, "weights", {ANY});
     outcomes_ = blend.length();
@@ -801,22 +840,42 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
         parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, width_ + HEAD_EXTRAS});
         learned = parameters->data();
     }
+    std::optional<View<const std::int64_t>> chosen;
+    if (!places.is_none()) chosen.emplace(places, "places", std::initializer_list<std::int64_t>{ANY});
+    std::int64_t slots = chosen ? chosen->length() : count;
+    chances_.clear();
+    if (!propensities.is_none()) {
+        View<const double> chances(propensities, "propensities", {slots});
+        chances_.assign(chances.data(), chances.data() + slots);
+    }
+    if (!beside.is_none()) {
+        if (!PyList_CheckExact(beside.ptr())) throw nb::type_error("beside: must be a list");
+        if (PyList_GET_SIZE(beside.ptr()) != slots) refuse("beside", "must have one for each slot");
+        for (Py_ssize_t at = 0; at < slots; ++at)
+            if (!PyBytes_CheckExact(PyList_GET_ITEM(beside.ptr(), at)))
+                throw nb::type_error("beside: must be of bytes");
+    }
     score(scores, blend, learned, seen.data());
-    if (!asked_.empty())
-        order_.erase(std::remove_if(order_.begin(), order_.end(),
-                                    [this](const Proposal &one) { return !asked_[one.ordinal]; }),
-                     order_.end());
-    bool finite = std::none_of(order_.begin(), order_.end(),
-                               [](const Proposal &one) { return std::isnan(one.score); });
-    keep_best(order_, count);
-    write_slots(item_ids, listed, field);
-    const std::string &slots = slots_.bytes();
+    bool finite = true;
+    if (chosen) {
+        finite = take(*chosen);
+    } else {
+        if (!asked_.empty())
+            order_.erase(std::remove_if(order_.begin(), order_.end(),
+                                        [this](const Proposal &one) { return !asked_[one.ordinal]; }),
+                         order_.end());
+        finite = std::none_of(order_.begin(), order_.end(),
+                              [](const Proposal &one) { return std::isnan(one.score); });
+        keep_best(order_, count);
+    }
+    write_slots(item_ids, listed, field, beside);
+    const std::string &written = slots_.bytes();
     nb::object columns = nb::none();
     if (logged) {
         write_logged(item_ids, scores, learned, seen.data());
         columns = nb::bytes(log_.bytes().data(), log_.bytes().size());
     }
-    return nb::make_tuple(nb::bytes(slots.data(), slots.size()), order_.size(), finite, columns);
+    return nb::make_tuple(nb::bytes(written.data(), written.size()), order_.size(), finite, columns);
 }
 
 std::string_view id_of(nb::handle item_ids, std::int64_t ordinal) {
@@ -827,7 +886,8 @@ std::string_view id_of(nb::handle item_ids, std::int64_t ordinal) {
 }
 
 // Slots as elements of field `field` of an answer.
-void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, int field) {
+void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, int field,
+                        nb::handle beside) {
     items_.clear();
     for (const Proposal &one : order_) items_.push_back(ordinals_[one.ordinal]);
     rules_.because(items_, nameable, because_);
@@ -865,9 +925,15 @@ void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, i
         }
         std::string_view item_id = id_of(item_ids, items_[slot]);
         std::uint64_t reason_size = 2 + (because.empty() ? 0 : field_size(because.size()));
-        double score = order_[slot].score;
+        double score = order_[slot].score, chance = slot < chances_.size() ? chances_[slot] : 1.0;
+        std::string_view more;
+        if (!beside.is_none()) {
+            PyObject *bytes = PyList_GET_ITEM(beside.ptr(), slot);
+            more = {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+        }
         slots_.header(field, (item_id.empty() ? 0 : field_size(item_id.size())) +
-                             (Wire::written(score) ? 9 : 0) + sources_size + field_size(reason_size) + 9);
+                             (Wire::written(score) ? 9 : 0) + sources_size + field_size(reason_size) +
+                             (Wire::written(chance) ? 9 : 0) + more.size());
         slots_.text(1, item_id);
         slots_.real(2, score);
         for (int place = 0; place < proposed; ++place) {
@@ -880,7 +946,8 @@ void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, i
         slots_.header(4, reason_size);
         slots_.number(1, reason);
         slots_.text(2, because);
-        slots_.real(5, 1.0);
+        slots_.real(5, chance);
+        slots_.raw(more.data(), more.size());
     }
 }
 
@@ -900,6 +967,8 @@ void Draft::write_logged(nb::handle item_ids, const View<const float> &raw, cons
         log_.raw(column_.data(), values * sizeof(float));
     };
     column_.assign(std::max<std::int64_t>(shown * outcomes_, shown), 1.0F);
+    std::transform(chances_.begin(), chances_.begin() + std::min<std::int64_t>(shown, chances_.size()),
+                   column_.begin(), [](double chance) { return static_cast<float>(chance); });
     write(10, shown);
     for (std::int64_t slot = 0; slot < shown; ++slot) {
         double place = std::log2(1.0 + static_cast<double>(slot));
@@ -1010,7 +1079,10 @@ void register_slate(nb::module_ &m) {
              nb::arg("popular"), nb::arg("into"))
         .def("finish", &Draft::finish, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
              nb::arg("features"), nb::arg("item_ids"), nb::arg("nameable"), nb::arg("count"),
-             nb::arg("field"), nb::arg("logged"));
+             nb::arg("field"), nb::arg("logged"), nb::arg("places").none() = nb::none(),
+             nb::arg("propensities").none() = nb::none(), nb::arg("beside").none() = nb::none())
+        .def("weigh", &Draft::weigh, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
+             nb::arg("features"), nb::arg("into"));
 }
 
 } // namespace harken
