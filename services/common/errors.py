@@ -7,6 +7,7 @@ HarkenError
 ├── MissingResourceError     what was named does not exist
 ├── AlreadyExistsError       the name is taken by something else
 ├── EtagMismatchError        the resource changed meanwhile
+├── TooManyError             there are as many of a kind as may be
 ├── WrongGenerationError     vectors of another generation than the active one
 ├── AlreadyActiveError       the generation serves already
 ├── AnotherStagedError       another generation is staged
@@ -94,6 +95,13 @@ class EtagMismatchError(HarkenError):
 
     reason = "ETAG_MISMATCH"
     code = grpc.StatusCode.ABORTED
+
+
+class TooManyError(HarkenError):
+    """There are as many of a kind as there may be: one must go before another comes."""
+
+    reason = "TOO_MANY"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class WrongGenerationError(HarkenError):

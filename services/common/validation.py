@@ -21,7 +21,7 @@ MIN_TIME_US, MAX_TIME_US = _YEAR_1 * 1_000_000, _YEAR_9999 * 1_000_000 + 999_999
 MAX_VIOLATIONS = 20
 """Faults that are named in an answer; of the others there is a count."""
 _MAX_TEXT = 200
-_TENANT = re.compile(r"[a-z0-9_-]{1,64}")
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 def id_fault(value: str, max_bytes: int = MAX_ID_BYTES) -> str | None:
@@ -75,9 +75,19 @@ class Checks:
 
     def tenant(self, tenant: str) -> str:
         """Return the tenant, `default` when empty."""
-        if tenant and not _TENANT.fullmatch(tenant):
-            self.fail("tenant", "must be 1 to 64 of [a-z0-9_-]")
+        if tenant:
+            self.name("tenant", tenant)
         return tenant or DEFAULT_TENANT
+
+    def name(self, field: str, name: str) -> None:
+        """Check a name that people give: 1 to 64 of [a-z0-9_-]."""
+        if not _NAME.fullmatch(name):
+            self.fail(field, "must be 1 to 64 of [a-z0-9_-]")
+
+    def between(self, field: str, value: float, smallest: float, largest: float) -> None:
+        """Check a number that must be within bounds, both included; NaN is not."""
+        if not smallest <= value <= largest:
+            self.fail(field, f"must be {smallest:,} to {largest:,}, is {value:,}")
 
     def shard(self, field: str, shard: int) -> None:
         """Fail unless the shard is ours: today there is one."""

@@ -46,6 +46,22 @@ class CatalogueChanges:
     deleted: tuple[str, ...] = ()
 
 
+class Document(NamedTuple):
+    """What is configured by name, as it is now. kind: "surface" or "experiment". revision: from 1.
+    body: the message of its kind, serialized; empty: it is gone.
+    """
+
+    kind: str
+    name: str
+    revision: int
+    body: bytes
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is found by."""
+        return self.kind, self.name
+
+
 @dataclass(frozen=True, slots=True)
 class VectorRows:
     """New vectors of items: items [n]; vectors [n, d]; biases [n]; pinned [n].

@@ -5,7 +5,7 @@ One section after the other: how it is written, read and checked. A rejected upd
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ from services.feed.parameters import (
     MAX_SLOTS,
     CatalogueChanges,
     ColumnSections,
+    Document,
     Doubles,
     Floats,
     HeadParameters,
@@ -74,6 +75,29 @@ def check_catalogue(changes: CatalogueChanges) -> None:
             refuse("an item without id")
         if math.isnan(item.expires_at):
             refuse(f"expire time of item {item.item_id!r} is not a number")
+
+
+# What is configured by name.
+
+
+def write_documents(documents: Iterable[Document], wire: pb.TenantChanges) -> None:
+    """Write documents."""
+    for one in documents:
+        wire.documents.add(**one._asdict())
+
+
+def read_documents(wire: pb.TenantChanges) -> tuple[Document, ...]:
+    """Return the documents that changed."""
+    return tuple(Document(one.kind, one.name, one.revision, one.body) for one in wire.documents)
+
+
+def check_documents(documents: Iterable[Document]) -> None:
+    """Raise RefusedParametersError when something is wrong. Any kind is right: a newer feedback
+    may know more of them.
+    """
+    for one in documents:
+        if not (one.kind and one.name and one.revision):
+            refuse(f"a document without kind, name or revision: {one[:3]}")
 
 
 # Item vectors, and what user vectors are encoded with.

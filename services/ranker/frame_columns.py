@@ -29,6 +29,7 @@ def tenant_changes(
             staged=staged,
             retired=tuple(changes.retired_generation_ids),
             catalogue=codec.read_catalogue(changes.catalogue),
+            documents=codec.read_documents(changes),
             vectors={
                 part.generation_id: codec.read_vectors(part) for part in codec.all_vectors(changes)
             },
@@ -57,6 +58,7 @@ def check_changes(
     """
     item_count = len(changes.item_ids)
     codec.check_catalogue(changes.catalogue)
+    codec.check_documents(changes.documents)
     for name, rows in changes.vectors.items():
         own = _built("item vectors", name, built)
         codec.check_vectors(rows, item_count, own.dimension, own.max_norm)

@@ -83,6 +83,8 @@ class PlainFold:
                     whole[row * width : (row + 1) * width],
                     vectors.biases[row * 4 : row * 4 + 4], vectors.pinned[row],
                 )  # fmt: skip
+        for put in part.documents:
+            rows[name, "document", put.kind, put.name] = (put.revision, put.body)
         weights = struct.unpack(f"<{len(part.rules.sources)}f", part.rules.weights)
         for cell, weight in enumerate(weights):
             rules = part.rules

@@ -25,6 +25,7 @@ class Changes:
     vectors: list[tuple[str, Sequence[float], float]] = field(default_factory=list)
     rules: list[tuple[str, int, str, float]] = field(default_factory=list)
     popular: list[tuple[str, float, float]] = field(default_factory=list)
+    documents: list[tuple[str, str, int, bytes]] = field(default_factory=list)
     factors: list[tuple[str, Sequence[Sequence[float]]]] = field(default_factory=list)
 
     def item(
@@ -56,6 +57,10 @@ class Changes:
 
     def factor(self, rows: Sequence[Sequence[float]], generation_id: str = "g1") -> Self:
         self.factors.append((generation_id, rows))
+        return self
+
+    def document(self, kind: str, name: str, revision: int, body: bytes) -> Self:
+        self.documents.append((kind, name, revision, body))
         return self
 
     def message(self) -> frame_pb2.TenantChanges:
@@ -90,6 +95,8 @@ class Changes:
             changes.popularity.items.extend(index(row[0]) for row in self.popular)
             changes.popularity.levels = np.array([row[1] for row in self.popular], "<f8").tobytes()
             changes.popularity.counts = np.array([row[2] for row in self.popular], "<f8").tobytes()
+        for kind, name, revision, body in self.documents:
+            changes.documents.add(kind=kind, name=name, revision=revision, body=body)
         for generation_id, rows in self.factors:
             changes.encoder_factors.add(generation_id=generation_id, factor=_floats(rows))
         changes.item_ids.extend(ids)

@@ -1,8 +1,6 @@
 """The catalogue in PostgreSQL: each change is a row and a log entry in one transaction."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,16 +9,14 @@ import asyncpg
 from harken.feedback.v1 import item_pb2
 from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, session, store_faults
-from services.common.errors import OverloadedError
 from services.common.position import Position
 from services.feedback.catalogue.item_conversion import merge_fault, merged
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.log.log_store import NewEntry, append_entries
+from services.feedback.log.tenant_turns import TenantTurns
 
 _PAGE_BYTES = 3 * 1024 * 1024
 """Of a page, so that it passes the 4 MiB that clients take by default."""
-
-_MAX_WAITING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +36,7 @@ class CatalogStore:
     def __init__(self, pool: asyncpg.Pool, directory: ItemDirectory) -> None:
         self._pool = pool
         self._directory = directory
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._waiting = 0
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, tenant: str) -> AsyncIterator[None]:
-        """Wait for one's turn at a tenant's catalogue without holding a connection.
-
-        Raises:
-            OverloadedError: too many wait already.
-
-        """
-        if self._waiting >= _MAX_WAITING:
-            raise OverloadedError(f"{self._waiting} catalogue changes are waiting", 1.0)
-        self._waiting += 1
-        try:
-            async with self._turns.setdefault(tenant, asyncio.Lock()):
-                yield
-        finally:
-            self._waiting -= 1
+        self._turns = TenantTurns("catalogue changes")
 
     async def upsert(
         self, tenant: str, items: Sequence[item_pb2.Item], paths: Set[str]
@@ -68,7 +46,7 @@ class CatalogStore:
         Return what became of each, and the position when anything changed.
         """
         async with (
-            self._turn(tenant),
+            self._turns.turn(tenant),
             session(self._pool) as connection,
             connection.transaction(),
         ):
@@ -119,7 +97,7 @@ class CatalogStore:
     ) -> tuple[set[str], Position | None]:
         """Delete items; return the ids that existed, and the position when any did."""
         async with (
-            self._turn(tenant),
+            self._turns.turn(tenant),
             session(self._pool) as connection,
             connection.transaction(),
         ):

@@ -82,6 +82,8 @@ class _Merge:
         """Merge parts, given in order."""
         self._ordinals = [self._indices(part.item_ids) for part in parts]
         self._catalogue(parts)
+        documents = {(one.kind, one.name): one for part in parts for one in part.documents}
+        self._result.documents.extend(documents.values())
         self._vectors(parts)
         self._columns(parts)
         self._users(parts)

@@ -11,7 +11,7 @@ def _columns(section: frame_pb2.Section) -> tuple[str, ...]:
 
 
 _FIELDS_OF_SECTION = {
-    frame_pb2.SECTION_CATALOGUE: ("catalogue",),
+    frame_pb2.SECTION_CATALOGUE: ("catalogue", "documents"),
     frame_pb2.SECTION_GENERATIONS: (
         "activated", "staged", "retired_generation_ids", "vector_rollback",
     ),

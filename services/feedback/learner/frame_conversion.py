@@ -48,6 +48,7 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
             for item_id, payload in changes.upserted
         )
         wire.catalogue.deleted_item_ids.extend(changes.deleted)
+    codec.write_documents(changes.documents, wire)
     for space in changes.spaces:
         space_to_wire(space, changes.active, wire)
     codec.write_columns(changes, wire)
@@ -107,6 +108,7 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
         tenant=wire.tenant,
         item_ids=list(wire.item_ids),
         retired=list(wire.retired_generation_ids),
+        documents=list(codec.read_documents(wire)),
         **codec.read_columns(wire),
     )
     if wire.HasField("activated"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from harken.internal.log.v1 import entry_pb2
 from services.common.content_features import content_features
+from services.feed.parameters import Document
 from services.feedback.catalogue.item_conversion import content_of
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.learner.model.entries import (
@@ -69,6 +70,9 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
             return staging_of(staged.manifest, files, staged.now)
         case "generation_retired":
             return GenerationRetired(entry.generation_retired.generation_id)
+        case "document":
+            one = entry.document
+            return Document(one.kind, one.name, one.revision, one.body)
         case _:
             return Nothing()
 

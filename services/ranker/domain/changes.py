@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from services.feed.parameters import (
     CatalogueChanges,
     ColumnSections,
+    Document,
     Floats,
     VectorRollback,
     VectorRows,
@@ -28,6 +29,7 @@ class TenantChanges(ColumnSections):
     staged: Generation | None = None
     retired: tuple[str, ...] = ()
     catalogue: CatalogueChanges = field(default_factory=CatalogueChanges)
+    documents: tuple[Document, ...] = ()
     vectors: Mapping[str, VectorRows] = field(default_factory=dict)
     factors: Mapping[str, Floats] = field(default_factory=dict)
     rollback: VectorRollback | None = None

@@ -5,19 +5,14 @@ A rule is written as a mapping of event types to "forever", "never" or a duratio
 but events of negative weight do for ever: they say that the item is not wanted.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-FOREVER_US = 2**63 - 1
-NEVER_US = -(2**63)
-ANY = "*"
+from services.common.seen_period import ANY_TYPE, FOREVER_US, NEVER_US, seen_period_us
+
+ANY = ANY_TYPE
 """All types that a rule does not name; all surfaces that the rules do not."""
-_WORDS = MappingProxyType({"forever": FOREVER_US, "never": NEVER_US})
-_SECONDS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400})
-_DURATION = re.compile(r"([0-9]{1,10})([smhdw])")
-_MAX_SECONDS = 100 * 365 * 86_400
 
 WrittenRule = Mapping[str, str]
 
@@ -72,7 +67,7 @@ def read_rule(written: WrittenRule) -> SeenRule:
     by_type = {}
     for event_type, text in written.items():
         try:
-            by_type[event_type] = _duration_us(text)
+            by_type[event_type] = seen_period_us(text)
         except ValueError as error:
             raise ValueError(f"{event_type!r} {error}") from None
     others = by_type.pop(ANY, NEVER_US)
@@ -120,18 +115,3 @@ def preset_rule(name: str) -> WrittenRule:
 
 PRESETS = ("shopping", "media", "social_feed", "education", "finance")
 """Names of the presets."""
-
-
-def _duration_us(text: str) -> int:
-    word = _WORDS.get(text)
-    if word is not None:
-        return word
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            "is neither forever, never, nor a number with s, m, h, d or w, such as 30d"
-        )
-    seconds = int(found[1]) * _SECONDS[found[2]]
-    if seconds > _MAX_SECONDS:
-        raise ValueError("is longer than 100 years: say forever")
-    return seconds * 1_000_000 if seconds else NEVER_US

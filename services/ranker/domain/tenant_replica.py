@@ -8,7 +8,7 @@ from services.common.arrays import Bools, Ordinals
 from services.common.fold_in import CompiledEncoder
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
-from services.feed.parameters import OutcomeFigures, RefusedParametersError
+from services.feed.parameters import Document, OutcomeFigures, RefusedParametersError
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
@@ -21,6 +21,9 @@ from services.ranker.domain.visibility import Overlay
 
 class TenantReplica:
     """One tenant's catalogue, vectors, rules, popularity and cached users.
+
+    `documents` are surfaces and experiments as configured, by kind and name: each is replaced as a
+    whole, so what was made of one is good while it is the same object.
 
     `spaces` holds each generation that is built; `active` names the one that serves. `unserved`
     names one that should serve instead and cannot, else it is empty; `outlived`: those that are
@@ -50,6 +53,7 @@ class TenantReplica:
         self.head: ScorerHead | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue(overlay)
+        self.documents: dict[tuple[str, str], Document] = {}
         self._new_index = new_index
         self._core = core
         self._no_index = ItemIndex(1)
@@ -124,6 +128,11 @@ class TenantReplica:
             rollback = changes.rollback
             self.spaces[rollback.generation_id].vector_rollbacks = rollback.count
         self.catalogue.fold(changes.catalogue)
+        for document in changes.documents:
+            if document.body:
+                self.documents[document.key] = document
+            else:
+                self.documents.pop(document.key, None)
         ordinals = self.ordinals(changes.item_ids)
         for name, rows in changes.vectors.items():
             if rows.items.size:

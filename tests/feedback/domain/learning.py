@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harken.feedback.v1 import generation_pb2
 from services.common.candidate_features import COLUMNS
 from services.common.content_features import Content, content_features
+from services.feed.parameters import Document
 from services.feed.progress import Applied
 from services.feedback.generations.bootstrap import BootstrapBuilder
 from services.feedback.generations.domain.bootstrap_models import item_tower, prior_scorer
@@ -123,6 +124,13 @@ _puts = st.builds(
     _vectors,
     st.booleans(),
 )
+_documents = st.builds(
+    Document,
+    st.sampled_from(["surface", "surface", "experiment"]),
+    st.sampled_from(["home", "basket"]),
+    st.integers(1, 9),
+    st.sampled_from([b"one", b"two", b""]),
+)
 _kinds = st.one_of(
     _events,
     _events,
@@ -131,6 +139,7 @@ _kinds = st.one_of(
     st.builds(_upserted, _items, _titles),
     st.builds(lambda number: ItemDeleted(f"i{number}"), _items),
     _puts,
+    _documents,
     st.just(Nothing()),
     _slates,
     _slates,
@@ -208,7 +217,7 @@ def bits(states: States) -> dict[str, Any]:
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
             [tuple(state.influence.beyond(row)) for row in people.tolist()],
             _slate_bits(state), sorted(state.touched),
-            bool(state.touched) and state.touched_since_us,
+            bool(state.touched) and state.touched_since_us, sorted(state.documents.items()),
         )  # fmt: skip
     return result
 

@@ -32,6 +32,7 @@ class Model:
     vectors: dict[str, bytes] = field(default_factory=dict)
     levels: dict[str, float] = field(default_factory=dict)
     rules: dict[tuple[str, int], tuple[str, float]] = field(default_factory=dict)
+    documents: dict[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
 
     def fold(self, changes: Changes) -> None:
         if changes.activated is not None:
@@ -43,6 +44,11 @@ class Model:
             self.vectors[item_id] = np.array([*values, bias], "<f4").tobytes()
         self.levels.update((item_id, level) for item_id, level, _ in changes.popular)
         self.rules.update(((row, slot), (to, weight)) for row, slot, to, weight in changes.rules)
+        for kind, name, revision, body in changes.documents:
+            self.documents[kind, name] = revision, body
+
+    def configured(self) -> dict[tuple[str, str], tuple[int, bytes]]:
+        return {key: one for key, one in self.documents.items() if one[1]}
 
     def digest(self) -> bytes:
         there = sorted(self.listed & set(self.vectors))
@@ -50,6 +56,12 @@ class Model:
 
 
 ID = st.sampled_from(IDS)
+DOCUMENT = st.tuples(
+    st.sampled_from(["surface", "experiment", "of a newer release"]),
+    st.sampled_from(["home", "basket"]),
+    st.integers(1, 9),
+    st.sampled_from([b"one", b"two", b""]),
+)
 VECTOR = st.lists(st.integers(-2, 2).map(float), min_size=DIMENSION, max_size=DIMENSION)
 
 
@@ -74,12 +86,17 @@ def histories(draw: st.DrawFn) -> list[Changes]:
             changes.rule(row, slot, to, float(draw(st.integers(0, 3))))
         for item_id, level in draw(st.lists(st.tuples(ID, st.floats(-9, 9)), max_size=3)):
             changes.popularity(item_id, level)
+        for document in draw(st.lists(DOCUMENT, max_size=3)):
+            changes.document(*document)
         history.append(changes)
     return history
 
 
-ReplicaState = tuple[str | None, bytes, set[str], dict[str, float], list[tuple[str, str, float]]]
-"""Generation, digest, listed items, levels of popularity, rules."""
+ReplicaState = tuple[
+    str | None, bytes, set[str], dict[str, float], list[tuple[str, str, float]],
+    dict[tuple[str, str], tuple[int, bytes]],
+]  # fmt: skip
+"""Generation, digest, listed items, levels of popularity, rules, documents."""
 
 
 def digest(replica: TenantReplica) -> bytes:
@@ -103,6 +120,7 @@ def state_of(replica: TenantReplica) -> ReplicaState:
             (names[step], names[target], weight)
             for step, target, weight in zip(steps, targets, weights, strict=True)
         ),
+        {key: (one.revision, one.body) for key, one in replica.documents.items()},
     )
 
 
@@ -116,12 +134,13 @@ def test_state_is_the_fold_of_the_frames(history: list[Changes]) -> None:
     for changes in history:
         model.fold(changes)
     folder = folded(frames_of(history))
-    generation_id, found, listed, levels, rules = state_of(folder.replicas["default"])
+    generation_id, found, listed, levels, rules, documents = state_of(folder.replicas["default"])
     assert generation_id == model.generation_id
     assert found == model.digest()
     assert listed == model.listed
     assert levels == model.levels
     assert rules == sorted((row, to, w) for (row, _), (to, w) in model.rules.items() if w > 0)
+    assert documents == model.configured()
     assert folder.progress.applied == Applied(1, len(history), len(history))
 
 
@@ -136,6 +155,7 @@ def snapshot_of(history: Sequence[Changes], version: int, pieces: int) -> list[f
     levels: dict[str, float] = {}
     rules: dict[tuple[str, int], tuple[str, float]] = {}
     items: set[str] = set()
+    documents: dict[tuple[str, str], tuple[int, bytes]] = {}
     activated = history[0].activated
     for changes in history:
         if changes.activated is not None:
@@ -145,6 +165,7 @@ def snapshot_of(history: Sequence[Changes], version: int, pieces: int) -> list[f
         vectors.update((item_id, (values, bias)) for item_id, values, bias in changes.vectors)
         levels.update((item_id, level) for item_id, level, _ in changes.popular)
         rules.update(((row, slot), (to, weight)) for row, slot, to, weight in changes.rules)
+        documents.update((one[:2], one[2:]) for one in changes.documents)
     assert activated is not None
     chunks = [Changes(generation_id=activated.generation_id) for _ in range(pieces)]
     chunks[0].activated = activated
@@ -156,6 +177,9 @@ def snapshot_of(history: Sequence[Changes], version: int, pieces: int) -> list[f
         chunks[place % pieces].popularity(item_id, level)
     for (row, slot), (to, weight) in rules.items():
         chunks[-1].rule(row, slot, to, weight)
+    for place, (key, (revision, body)) in enumerate(documents.items()):
+        if body:
+            chunks[place % pieces].document(*key, revision, body)
     made = [frame(version, changes) for changes in chunks]
     for chunk in made:
         chunk.after_version = 0
@@ -190,6 +214,7 @@ def good_changes() -> Changes:
         .vector("a", [1, 0, 0, 0]).vector("b", [0, 1, 0, 0], 0.5)
         .rule("a", 0, "b", 1.0)
         .popularity("a", 2.0)
+        .document("surface", "home", 1, b"one")
     )  # fmt: skip
 
 
@@ -200,6 +225,7 @@ def tamper(change: Callable[[frame_pb2.TenantChanges], None]) -> frame_pb2.Frame
         .vector("a", [9, 0, 0, 0]).vector("new", [1, 1, 1, 1])
         .rule("a", 0, "new", 5.0)
         .popularity("a", 9.0)
+        .document("surface", "home", 2, b"two")
         .factor(np.eye(DIMENSION).tolist())
     )  # fmt: skip
     made = frame(
@@ -255,6 +281,10 @@ def other_generation(changes: frame_pb2.TenantChanges) -> None:
     changes.item_vectors.generation_id = "g2"
 
 
+def empty_document(field: str) -> Callable[[frame_pb2.TenantChanges], None]:
+    return lambda changes: changes.documents[0].ClearField(field)
+
+
 def no_item_id(changes: frame_pb2.TenantChanges) -> None:
     changes.catalogue.items[0].item_id = ""
 
@@ -291,6 +321,9 @@ def no_item_id(changes: frame_pb2.TenantChanges) -> None:
         factor(np.ones(15)),
         factor(np.ones(16), "g2"),
         no_item_id,
+        empty_document("kind"),
+        empty_document("name"),
+        empty_document("revision"),
     ],
 )
 def test_a_refused_frame_changes_nothing(

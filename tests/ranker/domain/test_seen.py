@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common import seen_window
+from services.common.seen_period import FOREVER_US, NEVER_US
 from services.feedback.events.domain import event_types
 from services.profile.domain.behaviour import seen_pairs_of
 from services.profile.domain.changes import UserEvent
@@ -21,8 +22,6 @@ from services.ranker.domain import seen_items
 from services.ranker.domain.seen_items import SEEN, SeenItems, SeenKinds
 from services.ranker.domain.seen_rule import (
     ALL_FOREVER,
-    FOREVER_US,
-    NEVER_US,
     PRESETS,
     SeenRule,
     preset_rule,

@@ -1,4 +1,4 @@
-"""Catalogue changes and vectors that a backend sets."""
+"""Catalogue changes, vectors that a backend sets, and what is configured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.common.norm_bound import within_norm
-from services.feed.parameters import Floats, VectorRows
+from services.feed.parameters import Document, Floats, VectorRows
 from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
@@ -99,7 +99,7 @@ class _Draft:
 
 
 def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
-    """Apply upserts, deletions and embeddings in order; return what changed."""
+    """Apply upserts, deletions, embeddings and documents in order; return what changed."""
     kinds = [entry.kind for entry in entries]
     features = [kind.features for kind in kinds if isinstance(kind, ItemUpserted)]
     drafts = {
@@ -109,6 +109,7 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     deleted: dict[str, None] = {}
     upserted: dict[str, bytes] = {}
     users: list[EmbeddingPut] = []
+    documents: dict[tuple[str, str], Document] = {}
     number = 0
     for kind in kinds:
         match kind:
@@ -137,10 +138,15 @@ def catalogue_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
                         drafts[kind.generation_id].rows[ordinal] = row
                 else:
                     users.append(kind)
+            case Document():
+                state.set_document(kind)
+                documents[kind.key] = kind
             case _:
                 pass
     pin_users(state, users)
-    return _changes(state, list(drafts.values()), upserted, list(deleted))
+    changes = _changes(state, list(drafts.values()), upserted, list(deleted))
+    changes.documents.extend(documents.values())
+    return changes
 
 
 def _features_before(state: TenantState, ordinal: int) -> dict[str, float] | None:

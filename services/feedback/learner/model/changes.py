@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.feed.parameters import (
     ColumnSections,
+    Document,
     Doubles,
     Flags,
     Floats,
@@ -121,6 +122,7 @@ class Changes(ColumnSections):
     deleted: list[str] = field(default_factory=list)
     spaces: list[SpaceChanges] = field(default_factory=list)
     rollback: VectorRollback | None = None
+    documents: list[Document] = field(default_factory=list)
     users: UserVectors | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None

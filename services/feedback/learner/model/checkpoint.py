@@ -49,6 +49,7 @@ def checkpoint(states: States) -> Iterator[Changes]:
     for tenant in sorted(states):
         state = states[tenant]
         yield from _catalogue(state)
+        yield from _documents(state)
         yield from _items(state)
         for name in sorted(state.spaces):
             yield from _space(state, state.spaces[name])
@@ -67,6 +68,14 @@ def _catalogue(state: TenantState) -> Iterator[Changes]:
             deleted=[state.items.ids[row] for row in rows if not state.items.exists[row]],
         )
         activated = None
+
+
+def _documents(state: TenantState) -> Iterator[Changes]:
+    documents = [state.documents[key] for key in sorted(state.documents)]
+    for rows in _runs([len(one.body) + 64 for one in documents]):
+        yield Changes(
+            state.tenant, active=state.active, documents=documents[rows.start : rows.stop]
+        )
 
 
 def _runs(sizes: list[int]) -> Iterator[range]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.fold_in import FoldInEncoder
+from services.feed.parameters import Document
 from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition
 
@@ -154,6 +155,7 @@ Kind = (
     | GenerationActivated
     | GenerationStaged
     | GenerationRetired
+    | Document
     | Nothing
 )
 

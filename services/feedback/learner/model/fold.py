@@ -53,6 +53,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         items.upsert(item_id, payload)
     for item_id in changes.deleted:
         items.delete(item_id)
+    for document in changes.documents:
+        state.set_document(document)
     state.fit_items()
     ordinals = items.ordinals(changes.item_ids)
     for part in changes.spaces:

@@ -7,7 +7,7 @@ import numpy as np
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.popularity import COUNT, LEVEL, Popularity
 from services.common.ranking.scorer import Scorer
-from services.feed.parameters import Doubles, Flags, Floats, Ints
+from services.feed.parameters import Document, Doubles, Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
@@ -62,6 +62,7 @@ class TenantState:
 
     `spaces` holds the vectors of each generation that follows the events: the one that serves
     (`active`), and at most one that is staged or on standby. `events`: the sum of `counts`.
+    `documents`: what is configured, by kind and name.
     `touched`: rows of users whose vector has become another one since it was sent, the first of
     them at `touched_since_us`.
     """
@@ -72,6 +73,7 @@ class TenantState:
         self.tenant = tenant
         self.config = config
         self.items = ItemTable()
+        self.documents: dict[tuple[str, str], Document] = {}
         self.users = UserTable(generation.length, config.core)
         self.influence = DailyCap(config.daily_events, config.core)
         self.touched: set[int] = set()
@@ -113,6 +115,13 @@ class TenantState:
     def generation(self) -> GenerationActivated:
         """The generation that serves."""
         return self.space.generation
+
+    def set_document(self, document: Document) -> None:
+        """Keep a document as it is now; one without a body is forgotten."""
+        if document.body:
+            self.documents[document.key] = document
+        else:
+            self.documents.pop(document.key, None)
 
     def add_space(self, generation: GenerationActivated, status: SpaceStatus) -> VectorSpace:
         """Begin to keep vectors of a generation."""

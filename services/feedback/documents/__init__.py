@@ -1,0 +1,1 @@
+"""What is configured by name and versioned: surfaces, experiments."""
