@@ -32,17 +32,18 @@ class GreedyDpp:
 
     def take(self, item: int) -> None:
         """Let an item stand; it takes O(n (d + items that stand))."""
-        row = self._likeness.with_all(item)
-        row += 1.0
-        row *= (1.0 - OWN) / 2.0
+        half = (1.0 - OWN) / 2.0
+        row = self._likeness.with_all(item, half)
+        row += half
         row[item] = 1.0
-        above = self._rows[: self._taken]
         if self._taken:
+            above = self._rows[: self._taken]
             row -= above[:, item] @ above
         row *= 1.0 / np.sqrt(self._left[item])
         self._rows[self._taken] = row
         self._taken += 1
-        self._left -= row * row
+        row *= row
+        self._left -= row
 
     def lowered(self) -> Float32s:
         """Return [n] >= 0, what to take from utilities; of items that stand any number."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from services.common.arrays import Bools, Float64s, Ordinals
+from services.common.arrays import Ordinals
 from services.ranker.domain.selection.journal import Journal
 from services.ranker.domain.selection.pins import Pinned
 from services.ranker.domain.selection.plan import Boost, Plan
@@ -15,14 +15,16 @@ Effects = list[list[Applied]]
 
 
 def effects_of(
-    plan: Plan, journal: Journal, pinned: Mapping[int, Pinned], utilities: Float64s, shown: Ordinals
+    plan: Plan, journal: Journal, pinned: Mapping[int, Pinned], shown: Ordinals
 ) -> tuple[tuple[Applied, ...], ...]:
     """Return effects at each of the places as shown [k], in the order of the plan."""
     effects: Effects = [[] for _ in shown]
     _note_boosts(plan, journal, effects)
     for place, (_, rule) in pinned.items():
         effects[place].append(Applied(rule, "pinned"))
-    _note_limits(plan, journal, pinned, utilities, effects)
+    for place, kept_away in enumerate(journal.kept_away):
+        for rule, count in kept_away:
+            effects[place].append(Applied(rule, f"capped out {count} above"))
     _note_minimums(plan, journal, effects)
     if plan.sorts:
         effects = _sorted(plan, journal, shown, effects)
@@ -40,44 +42,12 @@ def _boosted(boost: Boost) -> str:
     return f"{'boosted' if boost.factor >= 1 else 'buried'} x{boost.factor:g}"
 
 
-def _note_limits(
-    plan: Plan,
-    journal: Journal,
-    pinned: Mapping[int, Pinned],
-    utilities: Float64s,
-    effects: Effects,
-) -> None:
-    """Note how many items that would have come before it a limit kept from a place."""
-    rules = [*(rule.rule for rule in plan.at_most), *(rule.rule for rule in plan.caps)]
-    if not rules or not journal.closed.any():
-        return
-    rows = np.arange(journal.places.size)[:, None]
-    effective = utilities[None, :]
-    if journal.lowered is not None:
-        effective = effective - journal.lowered
-    own = np.take_along_axis(effective, journal.places[:, None], axis=1)
-    stands_at = np.full(utilities.size, journal.places.size)
-    stands_at[journal.places] = rows[:, 0]
-    stands_at[[item for item, _ in pinned.values()]] = -1
-    better = (effective > own) & (stands_at > rows)
-    counts = _true_in_rows(better & journal.closed)
-    for number, place in np.argwhere(counts).tolist():
-        if place not in pinned:
-            above = f"capped out {counts[number, place]} above"
-            effects[place].append(Applied(rules[number], above))
-
-
-def _true_in_rows(of: Bools) -> Ordinals:
-    """Return how many are true along the last axis."""
-    counts: Ordinals = np.bitwise_count(np.packbits(of, axis=-1)).sum(axis=-1, dtype=np.int64)
-    return counts
-
-
 def _note_minimums(plan: Plan, journal: Journal, effects: Effects) -> None:
     if not plan.at_least:
         return
-    for place in np.flatnonzero(journal.passed).tolist():
-        item = journal.places[place]
+    for place, item in enumerate(journal.places.tolist()):
+        if not journal.passed[place]:
+            continue
         for rule in plan.at_least:
             if rule.items[item]:
                 effects[place].append(Applied(rule.rule, "lifted above better ones"))

@@ -3,7 +3,6 @@
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals
-from services.ranker.domain.selection.limits import Limits
 from services.ranker.domain.selection.selection import Bits, Float16s
 
 
@@ -12,37 +11,30 @@ class Journal:
 
     places: int64 [k]; propensities: float64 [k]; allowed: bool [k, n], which candidates could stand
     at a place; lowered: float16 [k, n], what diversity took from utilities, None: nothing.
-    closed: bool [limits, k, n], what each limit barred at each place.
-    passed: bool [k], whether a place went to what there is to be at least, before what was better.
+    kept_away: of each place, which limits kept away how many that would have come before its item.
+    passed: of each place, whether what there is to be at least went before what was better.
     """
 
-    def __init__(self, size: int, places: int, limits: Limits, lowers: bool) -> None:
-        self._limits = limits
+    def __init__(self, size: int, places: int, *, lowers: bool) -> None:
         self.places: Ordinals = np.empty(places, dtype=np.int64)
         self.propensities: Float64s = np.ones(places)
         self.allowed: Bools = np.zeros((places, size), dtype=np.bool_)
         self.lowered: Float16s | None = None
         if lowers:
             self.lowered = np.zeros((places, size), dtype=np.float16)
-        self.closed: Bools = np.zeros((len(limits.all), places, size), dtype=np.bool_)
-        self.passed: Bools = np.zeros(places, dtype=np.bool_)
+        self.kept_away: list[list[tuple[str, int]]] = [[] for _ in range(places)]
+        self.passed = [False] * places
 
     def pinned(self, place: int, item: int) -> None:
         """Note that a pin decided a place: no other item could stand there."""
         self.places[place] = item
         self.allowed[place, item] = True
 
-    def decided(
-        self, place: int, item: int, propensity: float, allowed: Bools, passed: bool
-    ) -> None:
-        """Note how a place was decided, before its item counts for limits."""
+    def decided(self, place: int, item: int, propensity: float, allowed: Bools) -> None:
+        """Note how a place was decided."""
         self.places[place] = item
         self.propensities[place] = propensity
         self.allowed[place] = allowed
-        self.passed[place] = passed
-        for number, limit in enumerate(self._limits.all):
-            if limit.closed is not None:
-                self.closed[number, place] = limit.closed
 
     def lower(self, place: int, lowered: Float32s) -> Float64s:
         """Note what diversity takes from utilities [n], and return it as it is noted."""

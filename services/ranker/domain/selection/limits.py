@@ -4,10 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from services.common.arrays import Bools, Ordinals
 from services.ranker.domain.selection.plan import AtMost, Cap
 from services.ranker.domain.selection.selection import Lost
+
+_FEW = 8
+"""Up to so many, one comparison after the other is faster than looking values up."""
 
 
 class Limit(Protocol):
@@ -75,8 +79,7 @@ class _CapLimit:
     def _close(self, codes: Sequence[int]) -> bool:
         if not codes:
             return False
-        values = self._cap.codes
-        held = values == codes[0] if len(codes) == 1 else np.isin(values, codes)
+        held = equal_to_any(self._cap.codes, codes)
         if self._cap.starts is not None:
             if self._holders is None:
                 self._holders = np.repeat(np.arange(self._size), np.diff(self._cap.starts))
@@ -85,6 +88,16 @@ class _CapLimit:
             held = items
         self.closed = held if self.closed is None else self.closed | held
         return True
+
+
+def equal_to_any(values: npt.NDArray[np.integer], wanted: Sequence[int]) -> Bools:
+    """Return which values are among those wanted, of which there are some."""
+    if len(wanted) > _FEW:
+        return np.isin(values, wanted)
+    equal: Bools = values == wanted[0]
+    for one in wanted[1:]:
+        equal |= values == one
+    return equal
 
 
 class Limits:
@@ -97,17 +110,16 @@ class Limits:
         )
         self.lost: dict[str, Lost] = {}
         self._closed: Bools | None = None
-        self._combine()
+        for limit in self.all:
+            self._close(limit)
 
     def take(self, item: int, why: str) -> None:
         """Count an item; `why` it is taken is why a rule that bars it yields."""
-        changed = False
         for limit in self.all:
             if limit.closed is not None and limit.closed[item]:
                 self.lost.setdefault(limit.rule, Lost(limit.rule, why))
-            changed |= limit.take(item)
-        if changed:
-            self._combine()
+            if limit.take(item):
+                self._close(limit)
 
     def allowed(self, free: Bools) -> Bools:
         """Return which of the free candidates [n], of which there are some, may be taken.
@@ -127,7 +139,17 @@ class Limits:
                     free = allowed
         return free
 
-    def _combine(self) -> None:
-        closed = [limit.closed for limit in self.all if limit.closed is not None]
-        if closed:
-            self._closed = np.logical_or.reduce(closed) if len(closed) > 1 else closed[0]
+    def kept_away(self, better: Bools) -> list[tuple[str, int]]:
+        """Return the rules that bar some of the candidates [n] now, and how many."""
+        found = []
+        for limit in self.all:
+            if limit.closed is not None:
+                count = int(np.count_nonzero(limit.closed & better))
+                if count:
+                    found.append((limit.rule, count))
+        return found
+
+    def _close(self, limit: Limit) -> None:
+        # What a limit bars it goes on barring.
+        if limit.closed is not None:
+            self._closed = limit.closed if self._closed is None else self._closed | limit.closed

@@ -1,16 +1,20 @@
 """At least so many of some items: when a place has to be kept for them."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 
 from services.common.arrays import Bools, Ordinals
+from services.ranker.domain.selection.limits import equal_to_any
 from services.ranker.domain.selection.plan import AtLeast
 from services.ranker.domain.selection.selection import Lost
 
 _ROUNDING = 1e-9
 """0.1 * 30 is a little above 3, and means 3."""
+
+_MANY = 6
+"""With more rules whose items are missing than that, a place is kept for any of them."""
 
 
 class Minimums:
@@ -25,7 +29,6 @@ class Minimums:
         self._wanted = [max(rule.count, ceil(rule.share * places - _ROUNDING)) for rule in rules]
         self._missing = list(self._wanted)
         self._total = sum(self._wanted)
-        self._kinds: Ordinals | None = None
 
     def take(self, item: int) -> None:
         """Count an item."""
@@ -42,14 +45,13 @@ class Minimums:
         """
         if self._total < places:
             return allowed
-        kinds = self._kinds_of_items()
-        found, counts = np.unique(kinds[allowed], return_counts=True)
-        stock = dict(zip(found.tolist(), counts.tolist(), strict=True))
-        missing = _affordable(self._missing, stock, places)
-        if _places_for(missing, stock) < places:
-            return allowed
-        helpful = [kind for kind in stock if _helps(kind, missing, stock, places)]
-        return allowed & np.isin(kinds, helpful)
+        rules = [number for number, count in enumerate(self._missing) if count > 0]
+        if 1 < len(rules) <= _MANY:
+            return self._narrowed_by(rules, allowed, places)
+        items = np.logical_or.reduce([self.rules[number].items for number in rules])
+        narrowed: Bools = allowed & items
+        # Less than the places left: what there is of them fits in below, too.
+        return narrowed if np.count_nonzero(narrowed) >= places else allowed
 
     def lost(self) -> list[Lost]:
         """Return the rules of which something is missing."""
@@ -59,25 +61,34 @@ class Minimums:
             if missing > 0
         ]
 
-    def _kinds_of_items(self) -> Ordinals:
-        """Return [n] numbers with bit r for rule r: items of one kind do the same for all rules."""
-        if self._kinds is None:
-            self._kinds = np.zeros(self.rules[0].items.size, dtype=np.int64)
-            for number, rule in enumerate(self.rules):
-                self._kinds |= rule.items.astype(np.int64) << number
-        return self._kinds
+    def _narrowed_by(self, rules: Sequence[int], allowed: Bools, places: int) -> Bools:
+        # Items of one kind do the same for all the rules: one bit for each that it counts for.
+        kinds: Ordinals = np.zeros(allowed.size, dtype=np.int64)
+        for bit, number in enumerate(rules):
+            kinds += self.rules[number].items.astype(np.int64) << bit
+        counts = np.bincount(kinds[allowed], minlength=1 << len(rules)).tolist()
+        stock = {kind: count for kind, count in enumerate(counts) if kind and count}
+        missing = _affordable([self._missing[number] for number in rules], stock, places)
+        if _places_for(missing, stock) < places:
+            return allowed
+        helpful = [kind for kind in stock if _helps(kind, missing, stock, places)]
+        return allowed & equal_to_any(kinds, helpful)
 
 
 def _affordable(wanted: Sequence[int], stock: Mapping[int, int], places: int) -> list[int]:
     """Return how many of each rule fit into the places, those of rules named first first."""
+    if _places_for(wanted, stock) <= places:
+        return list(wanted)
     missing = [0] * len(wanted)
     for number, count in enumerate(wanted):
-        for fewer in range(count, 0, -1):
-            missing[number] = fewer
+        fits, does_not = 0, min(count, places) + 1
+        while does_not - fits > 1:
+            missing[number] = (fits + does_not) // 2
             if _places_for(missing, stock) <= places:
-                break
-        else:
-            missing[number] = 0
+                fits = missing[number]
+            else:
+                does_not = missing[number]
+        missing[number] = fits
     return missing
 
 
@@ -95,16 +106,16 @@ def _places_for(missing: Sequence[int], stock: Mapping[int, int]) -> float:
     """
     missing, stock = list(missing), dict(stock)
     taken = 0
-    while True:
-        wanted = sum(1 << rule for rule, count in enumerate(missing) if count > 0)
-        if not wanted:
-            return taken
-        kind = max(stock, key=lambda kind: (kind & wanted).bit_count() if stock[kind] > 0 else 0)
+    while wanted := sum(1 << rule for rule, count in enumerate(missing) if count > 0):
+        kind = max(stock, key=lambda kind: (kind & wanted).bit_count(), default=0)
         counts_for = [rule for rule in range(len(missing)) if kind & wanted & 1 << rule]
-        if stock[kind] <= 0 or not counts_for:
-            return float("inf")
+        if not counts_for:
+            return inf
         times = min(stock[kind], *(missing[rule] for rule in counts_for))
         stock[kind] -= times
+        if not stock[kind]:
+            del stock[kind]
         taken += times
         for rule in counts_for:
             missing[rule] -= times
+    return taken

@@ -31,8 +31,10 @@ def pinned_items(
     for pin in pins:
         if pin.place >= places:
             lost.append(Lost(pin.rule, f"the slate ends at slot {places}"))
-        elif pin.place in at:
-            lost.append(Lost(pin.rule, f"the slot is that of {at[pin.place].rule}"))
+        elif (other := at.get(pin.place)) is not None:
+            if pin.items[other.item]:
+                continue
+            lost.append(Lost(pin.rule, f"the slot is that of {other.rule}"))
         elif not pin.items.any():
             lost.append(Lost(pin.rule, "none of its items may be shown"))
         elif not (eligible := pin.items & left).any():

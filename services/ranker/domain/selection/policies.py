@@ -85,7 +85,7 @@ class PlackettLuce:
 
     def weights(self, utilities: Float64s, deviations: Float64s | None) -> Float64s:
         """Return exp(utility / temperature), of the best 1."""
-        weights: Float64s = utilities - np.maximum.reduce(utilities)
+        weights: Float64s = utilities - utilities[utilities.argmax()]
         weights *= 1.0 / self.temperature
         np.exp(weights, out=weights)
         return weights

@@ -39,7 +39,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     minimums = Minimums(plan.at_least, places)
     spread, lost_diversity = spread_of(plan.diversity, pool, places)
     explorer, lost_exploration = explorer_of(plan, pool, places, seed)
-    journal = Journal(pool.size, places, limits, lowers=spread is not None)
+    journal = Journal(pool.size, places, lowers=spread is not None)
 
     free = np.ones(pool.size, dtype=np.bool_)
 
@@ -57,17 +57,21 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         if place in pinned:
             journal.pinned(place, pinned[place].item)
             continue
-        effective = utilities
+        worth = utilities
         if spread is not None:
-            effective = utilities - journal.lower(place, spread.lowered())
+            worth = utilities - journal.lower(place, spread.lowered())
         within = limits.allowed(free)
         allowed = minimums.narrowed(within, left)
-        masked = np.where(allowed, effective, -np.inf)
-        item, propensity = int(masked.argmax()), 1.0
+        of_allowed = worth.copy()
+        np.putmask(of_allowed, ~allowed, -np.inf)
+        item, propensity = int(of_allowed.argmax()), 1.0
         if explorer is not None:
-            item, propensity = explorer.draw(place, masked)
-        passed = allowed is not within and bool((effective[within] > effective[item]).any())
-        journal.decided(place, item, propensity, allowed, passed)
+            item, propensity = explorer.draw(place, of_allowed)
+        journal.decided(place, item, propensity, allowed)
+        if within is not free:
+            journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
+        if allowed is not within:
+            journal.passed[place] = bool((worth[within] > worth[item]).any())
         take(item, _BY_NEED)
         left -= 1
         if spread is not None and left:
@@ -77,7 +81,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     return Selection(
         places=shown,
         propensities=journal.propensities,
-        applied=effects_of(plan, journal, pinned, utilities, shown),
+        applied=effects_of(plan, journal, pinned, shown),
         lost=(*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),
         utilities=logged,
         lowered=journal.lowered,
