@@ -1,0 +1,27 @@
+"""Diversity by maximal marginal relevance."""
+
+import numpy as np
+
+from services.common.arrays import Float32s
+from services.ranker.domain.selection.likeness import Likeness
+
+
+class MaximalMarginalRelevance:
+    """What an item is worth less its likeness to the nearest that stands.
+
+    Carbonell and Goldstein 1998: (1 - strength) u_i - strength max_j cosine_ij, which orders as
+    u_i - power * max_j cosine_ij does, power = strength / (1 - strength).
+    """
+
+    def __init__(self, likeness: Likeness, size: int, power: float) -> None:
+        self._likeness = likeness
+        self._power = power
+        self._nearest: Float32s = np.full(size, -1.0, dtype=np.float32)
+
+    def take(self, item: int) -> None:
+        """Let an item stand; it takes O(n d)."""
+        np.maximum(self._nearest, self._likeness.with_all(item), out=self._nearest)
+
+    def lowered(self) -> Float32s:
+        """Return [n] >= 0, what to take from utilities; the same from all while none stands."""
+        return (self._nearest + np.float32(1.0)) * np.float32(self._power)

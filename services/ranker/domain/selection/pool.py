@@ -1,0 +1,42 @@
+"""Items that a slate may hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.common.arrays import Bools, Float32s, Float64s
+
+LOWEST = -1e6
+"""Utility of an item that has none (NaN): it comes after all that have one."""
+HIGHEST = 1e3
+"""Bound of utilities: beyond it, log odds say nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Candidates [n] that gates, exclusions and filters left.
+
+    utilities: float64 [n], log odds of what the order follows; NaN comes last.
+    vectors: float32 [n, d], of any length; diversity compares them by their cosine. A vector of
+        zeros is like none.
+    new: bool [n], which ones the share of new items is for; None: no item.
+    draws: float64 [m, n], utilities as drawn m times by how sure they are; for Thompson sampling.
+    """
+
+    utilities: Float64s
+    vectors: Float32s | None = None
+    new: Bools | None = None
+    draws: Float64s | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the number of candidates."""
+        return self.utilities.size
+
+
+def bounded(utilities: Float64s) -> Float64s:
+    """Return a copy of utilities of any shape without NaN, within -HIGHEST..HIGHEST or LOWEST."""
+    bounded = np.minimum(utilities, HIGHEST)
+    np.maximum(bounded, -HIGHEST, out=bounded)
+    bounded[np.isnan(bounded)] = LOWEST
+    return bounded

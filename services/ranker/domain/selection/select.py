@@ -1,0 +1,89 @@
+"""How a slate is selected."""
+
+import numpy as np
+
+from services.ranker.domain.selection.boosts import boosted
+from services.ranker.domain.selection.diversity import spread_of
+from services.ranker.domain.selection.effects import effects_of
+from services.ranker.domain.selection.exploring import explorer_of
+from services.ranker.domain.selection.journal import Journal
+from services.ranker.domain.selection.limits import Limits
+from services.ranker.domain.selection.minimums import Minimums
+from services.ranker.domain.selection.pins import pinned_items
+from services.ranker.domain.selection.plan import Plan
+from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.selection import Selection
+from services.ranker.domain.selection.sorting import sorted_places
+
+_BY_PIN = "a pin goes first"
+_BY_NEED = "nothing else was left"
+
+
+def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
+    """Return a slate of min(count, candidates) places, one decided after the other.
+
+    Pins go before limits (at most, caps), these before what there is to be at least, that before
+    boosts, and these before diversity. No rule leaves a place empty: it yields, and is in `lost`.
+    What pins put into the slate counts from the first place on: for limits, minimums and diversity.
+    A sort moves items when all are chosen. It says where they stand, so it goes before exploration.
+
+    seed: 0..2^64 - 1; the same pool, plan, count and seed give the same slate. Without exploration
+    it has no effect, and without rules and diversity either the slate is the best first, equal ones
+    in the order of the pool.
+    """
+    places = min(count, pool.size)
+    logged = boosted(pool, plan.boosts)
+    utilities = logged.astype(np.float64)
+    pinned, lost = pinned_items(plan.pins, utilities, places)
+    limits = Limits(plan.at_most, plan.caps, pool.size)
+    minimums = Minimums(plan.at_least, places)
+    spread, lost_diversity = spread_of(plan.diversity, pool, places)
+    explorer, lost_exploration = explorer_of(plan, pool, places, seed)
+    journal = Journal(pool.size, places, lowers=spread is not None)
+
+    free = np.ones(pool.size, dtype=np.bool_)
+
+    def take(item: int, why: str) -> None:
+        free[item] = False
+        limits.take(item, why)
+        minimums.take(item)
+
+    for item, _ in pinned.values():
+        take(item, _BY_PIN)
+        if spread is not None:
+            spread.take(item)
+    left = places - len(pinned)
+    for place in range(places):
+        if place in pinned:
+            journal.pinned(place, pinned[place].item)
+            continue
+        worth = utilities
+        if spread is not None:
+            worth = utilities - journal.lower(place, spread.lowered())
+        within = limits.allowed(free)
+        allowed = minimums.narrowed(within, left)
+        of_allowed = worth.copy()
+        np.putmask(of_allowed, ~allowed, -np.inf)
+        item, propensity = int(of_allowed.argmax()), 1.0
+        if explorer is not None:
+            item, propensity = explorer.draw(place, of_allowed)
+        journal.decided(place, item, propensity, allowed)
+        if within is not free:
+            journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
+        if allowed is not within:
+            journal.passed[place] = bool((worth[within] > worth[item]).any())
+        take(item, _BY_NEED)
+        left -= 1
+        if spread is not None and left:
+            spread.take(item)
+
+    shown = sorted_places(journal.places, pinned, utilities, plan.sorts)
+    return Selection(
+        places=shown,
+        propensities=journal.propensities,
+        applied=effects_of(plan, journal, pinned, shown),
+        lost=(*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),
+        utilities=logged,
+        lowered=journal.lowered,
+        barred=journal.barred(),
+    )

@@ -1,0 +1,50 @@
+"""What was selected, and what rules did to it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from services.common.arrays import Float32s, Float64s, Ordinals
+
+Float16s = npt.NDArray[np.float16]
+Bits = npt.NDArray[np.uint8]
+
+
+class Applied(NamedTuple):
+    """What a rule did to a place, in words, such as "pinned" or "boosted x2"."""
+
+    rule: str
+    effect: str
+
+
+class Lost(NamedTuple):
+    """A rule that had to yield, or "diversity" or "exploration", and why, in words."""
+
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A slate of k places, and all it takes to decide it again by someone else.
+
+    places: int64 [k], which candidate stands there, each once.
+    propensities: float64 [k] in 0..1 (above 0), the probability of the item at its place given the
+        items above it and those that are pinned; of a pinned item 1.
+    applied: of each place, in the order of the plan.
+    lost: each rule once.
+    utilities: float32 [n], bounded, after boosts: what was decided by, as exactly.
+    lowered: float16 [k, n], what diversity took from them at each place, as exactly; None: nothing.
+    barred: uint8 [k, ceil(n / 8)], one bit for each candidate that could not stand at a place, the
+        first candidate the lowest bit of the first byte; bits after the last are 0.
+    """
+
+    places: Ordinals
+    propensities: Float64s
+    applied: tuple[tuple[Applied, ...], ...]
+    lost: tuple[Lost, ...]
+    utilities: Float32s
+    lowered: Float16s | None
+    barred: Bits
