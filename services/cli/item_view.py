@@ -1,6 +1,6 @@
 """Items of the catalogue for people: tables, and lines of JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,14 +20,19 @@ def item_json(item: item_pb2.Item) -> str:
     return json_line(_JSON_COLUMNS, (*item_row(item), item.update_time.ToJsonString()))
 
 
-def item_table(items: Iterable[item_pb2.Item], now: Timestamp) -> Table:
-    """Return items as a table, one a row."""
-    table = Table("item", "title", "categories", "state", "published", box=SIMPLE_HEAD)
+def item_table(items: Sequence[item_pb2.Item], now: Timestamp) -> Table:
+    """Return items as a table, one a row; owners where any has one."""
+    owned = any(item.owner for item in items)
+    owner_column = ("owner",) if owned else ()
+    table = Table(
+        "item", "title", "categories", *owner_column, "state", "published", box=SIMPLE_HEAD
+    )
     for item in items:
         table.add_row(
             id_text(item.item_id),
             plain_text(item.title),
             plain_text(", ".join(item.categories)),
+            *([plain_text(item.owner)] if owned else ()),
             _state(item, now),
             _day(item.publish_time) if item.HasField("publish_time") else "",
         )
@@ -44,6 +49,7 @@ def item_fields(item: item_pb2.Item, now: Timestamp) -> Table:
         ("categories", plain_text(", ".join(item.categories))),
         ("tags", plain_text(", ".join(item.tags))),
         *((f"number {name}", Text(f"{item.numbers[name]}")) for name in sorted(item.numbers)),
+        ("owner", plain_text(item.owner)),
         ("state", _state(item, now)),
         ("published", _moment(item, "publish_time")),
         ("expires", _moment(item, "expire_time")),

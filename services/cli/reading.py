@@ -193,6 +193,9 @@ class ItemMapping:
     expire_column: Annotated[
         str | None, typer.Option(help="Column of times from which on an item is not shown.")
     ] = None
+    owner_column: Annotated[
+        str | None, typer.Option(help="Column of whom items belong to: sellers, authors.")
+    ] = None
     number: Annotated[
         list[str] | None,
         typer.Option(help="Column of numbers; may be repeated. Default: year, price and such."),
@@ -221,7 +224,8 @@ class ItemMapping:
         given = ItemOptions(
             self.item_column, self.title_column, self.description_column, self.categories_column,
             self.tags_column, self.available_column, self.publish_column, self.expire_column,
-            self.number, preset.separator if self.separator is None else self.separator,
+            self.owner_column, self.number,
+            preset.separator if self.separator is None else self.separator,
         )  # fmt: skip
         times = time_options(self.time_zone, self.time_format, preset.times)
         return replace(

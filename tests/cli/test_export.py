@@ -37,7 +37,7 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 ITEM_COLUMNS = (
     "item", "title", "description", "categories", "tags", "numbers", "available", "expire_time",
-    "publish_time",
+    "publish_time", "owner",
 )  # fmt: skip
 
 SLOW = settings(
@@ -245,6 +245,7 @@ _items = st.builds(
     available=st.none() | st.booleans(),
     expire_time=_item_times,
     publish_time=_item_times,
+    owner=st.just("") | odd_ids,
 )
 
 
@@ -256,6 +257,7 @@ def item_of(row: dict[str, str]) -> item_pb2.Item:
         categories=json.loads(row["categories"]),
         tags=json.loads(row["tags"]),
         numbers={name: float(number) for name, number in json.loads(row["numbers"]).items()},
+        owner=row["owner"],
     )
     if row["available"]:
         item.available = {"true": True, "false": False}[row["available"]]
@@ -351,7 +353,7 @@ async def filled(clients: Clients, tenant: str) -> None:
     """A tenant with one of each."""
     item = item_pb2.Item(
         item_id="i,1", title="Ø\r\n", categories=["a|b", "c"], numbers={"year": 1995, "x": -0.0},
-        available=False,
+        available=False, owner="Ø, shop",
     )  # fmt: skip
     item.publish_time.FromNanoseconds(1_700_000_000_123_456_789)
     await upsert(clients, tenant, [item, item_pb2.Item(item_id="i2")])
@@ -411,11 +413,12 @@ async def test_the_command_writes_the_format_that_the_name_says(
         "item": "i,1", "title": "Ø\r\n", "description": None, "categories": ["a|b", "c"],
         "tags": [], "numbers": {"x": -0.0, "year": 1995.0}, "available": False,
         "expire_time": None, "publish_time": "2023-11-14T22:13:20.123456789Z",
+        "owner": "Ø, shop",
     }  # fmt: skip
     assert math.copysign(1, first["numbers"]["x"]) == -1
     assert second == {
         "item": "i2", "title": None, "description": None, "categories": [], "tags": [],
-        "numbers": {}, "available": None, "expire_time": None,
+        "numbers": {}, "available": None, "expire_time": None, "owner": None,
     }  # fmt: skip
     assert await run("u.jsonl", "--kind", "users") == "1 users\n"
     (user,) = map(json.loads, (tmp_path / "u.jsonl").read_text().splitlines())

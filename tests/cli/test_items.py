@@ -52,7 +52,7 @@ def films() -> list[item_pb2.Item]:
     return [
         item_pb2.Item(
             item_id="a1", title="Ålesund [film]", description="Two\nlines", categories=["x", "y"],
-            tags=["t"], numbers={"year": 1995.0, "price": 2.5},
+            tags=["t"], numbers={"year": 1995.0, "price": 2.5}, owner="Åse",
             publish_time=Timestamp(seconds=1_700_000_000, nanos=123_456_789),
         ),
         item_pb2.Item(item_id="b ", title="Trailing", available=False),
@@ -85,6 +85,8 @@ async def test_list_has_ids_beside_titles_and_says_when_there_are_more(
         ["item", "title"], ["a1", "Ålesund [film]"], ['"b "', "Trailing"],
         ["c", "expired 1970-01-01"], ["d", "\\x1b[31mred"],
     ]  # fmt: skip
+    assert cells(done.output)[0] == ["item", "title", "categories", "owner", "state", "published"]
+    assert cells(done.output)[1][2:4] == ["x, y", "Åse"]
     assert [line[-2] for line in cells(done.output)[1:]] == [
         "shown", "hidden", "expired 1970-01-01", "shown until 2096-10-02",
     ]  # fmt: skip
@@ -124,6 +126,7 @@ async def test_show_says_everything_and_names_what_is_missing(
     said = {name.strip(): text.strip() for name, text in fields.items()}
     assert said["description"] == "Two\\nlines"
     assert said["categories"] == "x, y"
+    assert said["owner"] == "Åse"
     assert (said["number year"], said["number price"]) == ("1995.0", "2.5")
     assert said["published"].endswith("Z")
     assert '"b "' in done.output

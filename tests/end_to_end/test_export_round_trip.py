@@ -64,6 +64,7 @@ async def fill(clients: Clients, tenant: str) -> bytes:
         item_pb2.Item(
             item_id=f"i {n}", title=f'  "{n}", of\nmany ', categories=[f"c|{n % 3}", "a,b"],
             tags=["[x]"], numbers={"Year": 1990.0 + n, "year": 0.1, "a.b": -0.0},
+            owner=f" of {n % 2}" if n % 3 else "",
         )
         for n in range(12)
     ]  # fmt: skip

@@ -81,6 +81,23 @@ async def test_a_mask_writes_only_its_fields(client: Client) -> None:
     assert (await get(client, "mask-2")).items[0].title == "All"
 
 
+async def test_an_owner_is_written_by_mask_and_cleared(client: Client) -> None:
+    await upsert(client, item_pb2.Item(item_id="owned", title="T", owner="Åse's shop"))
+    assert (await listed(client, "owned")).owner == "Åse's shop"
+    other = item_pb2.Item(item_id="owned", title="U", owner="o" * 128)
+    await upsert(client, other, paths=("title",))
+    assert (await listed(client, "owned")).owner == "Åse's shop"
+    await upsert(client, item_pb2.Item(item_id="owned", owner="o" * 128), paths=("owner",))
+    changed = await listed(client, "owned")
+    assert (changed.owner, changed.title) == ("o" * 128, "U")
+    longer = item_pb2.Item(item_id="owned", owner="o" * 129)
+    (result,) = (await upsert(client, longer, paths=("title",))).results
+    assert (result.outcome, result.field) == (REJECTED, "owner")
+    await upsert(client, item_pb2.Item(item_id="owned"), paths=("owner",))
+    cleared = await listed(client, "owned")
+    assert (cleared.owner, cleared.title) == ("", "U")
+
+
 async def test_a_mask_of_many_paths_costs_no_more_than_there_are_numbers(client: Client) -> None:
     """Truth 13: 1,000 items times 1,000 paths are not a million pieces of work."""
     paths = ["numbers.kept", "numbers.gone", *(f"numbers.{n}" for n in range(998))]
@@ -199,6 +216,7 @@ BAD_ITEMS = {
     "categories": item_pb2.Item(item_id="bad", categories=["x"] * 33),
     "tags": item_pb2.Item(item_id="bad", tags=[""]),
     "numbers": item_pb2.Item(item_id="bad", numbers={"x": float("inf")}),
+    "owner": item_pb2.Item(item_id="bad", owner="a\nb"),
 }
 
 

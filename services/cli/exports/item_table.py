@@ -7,7 +7,7 @@ COLUMNS = (
     Column("item"), Column("title"), Column("description"), Column("categories", Kind.TEXTS),
     Column("tags", Kind.TEXTS), Column("numbers", Kind.JSON), Column("available", Kind.TRUTH),
     # As text: times of items have nanoseconds.
-    Column("expire_time"), Column("publish_time"),
+    Column("expire_time"), Column("publish_time"), Column("owner"),
 )  # fmt: skip
 
 
@@ -23,4 +23,5 @@ def item_row(item: item_pb2.Item) -> Row:
         item.available if item.HasField("available") else None,
         item.expire_time.ToJsonString() if item.HasField("expire_time") else None,
         item.publish_time.ToJsonString() if item.HasField("publish_time") else None,
+        item.owner or None,
     )

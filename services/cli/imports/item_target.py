@@ -87,6 +87,7 @@ def item_of(row: ItemRow) -> item_pb2.Item:
         categories=content.categories,
         tags=content.tags,
         numbers=content.numbers,
+        owner=row.owner,
     )
     if row.available is not None:
         item.available = row.available

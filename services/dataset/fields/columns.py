@@ -28,6 +28,7 @@ SYNONYMS: Mapping[str, Sequence[str]] = MappingProxyType(
         "available": ("available", "in_stock", "availability", "stock", "stock_count", "inventory"),
         "publish_time": ("publish_time", "published_at", "publish_date", "creation_timestamp"),
         "expire_time": ("expire_time", "expires_at", "expiration_time"),
+        "owner": ("owner", "owner_id", "seller", "seller_id"),
     }
 )  # fmt: skip
 """What a field is called in files, most likely first. Compared in lower case."""

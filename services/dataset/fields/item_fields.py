@@ -30,8 +30,9 @@ from services.dataset.values.cells import (
 from services.dataset.values.times import TimeOptions, TimeReader
 
 EXPORT_COLUMNS = ("item", "title", "description", "categories", "tags", "numbers", "available",
-                  "expire_time", "publish_time")  # fmt: skip
-"""Of `harken export --kind items`: texts of such a file are taken as they are."""
+                  "expire_time", "publish_time", "owner")  # fmt: skip
+"""Of `harken export --kind items`: texts of such a file are taken as they are. Exports of earlier
+versions have no owner."""
 _YEAR = re.compile(r"(19\d\d|20\d\d)(?:-(\d\d))?", re.ASCII)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
@@ -52,6 +53,7 @@ class ItemOptions:
     available: str | None = None
     publish_time: str | None = None
     expire_time: str | None = None
+    owner: str | None = None
     numbers: Sequence[str] | None = None
     separator: str = "|"
     times: TimeOptions = field(default_factory=TimeOptions)
@@ -75,6 +77,7 @@ class ItemFields:
     available: str | None
     publish_time: str | None
     expire_time: str | None
+    owner: str | None
     numbers: Sequence[str]
     all_numbers: str | None
     strict_numbers: bool
@@ -89,7 +92,7 @@ class ItemRow:
     """An item as a row says it: of its fields those named in `given`, the others are as they were.
 
     `given` has "title", "description", "categories", "tags", "available", "publish_time",
-    "expire_time", "numbers" for all numbers, and "numbers.<name>" for one. Times are unix
+    "expire_time", "owner", "numbers" for all numbers, and "numbers.<name>" for one. Times are unix
     nanoseconds. `block` and `index`: where the row stands.
     """
 
@@ -97,6 +100,7 @@ class ItemRow:
     available: bool | None
     publish_time_ns: int | None
     expire_time_ns: int | None
+    owner: str
     given: tuple[str, ...]
     block: Block
     index: int
@@ -113,7 +117,7 @@ def item_fields(table: Columns, options: ItemOptions) -> ItemFields:
         ColumnError: there is no column of ids, or a column given is not there, or one is twice.
 
     """
-    exact = set(table.columns) == set(EXPORT_COLUMNS)
+    exact = {*table.columns, "owner"} == set(EXPORT_COLUMNS)
     wanted = [name.strip().lower() for name in options.numbers or NUMBER_COLUMNS]
     for name in options.numbers or ():
         find_column("item", table, name)
@@ -126,6 +130,7 @@ def item_fields(table: Columns, options: ItemOptions) -> ItemFields:
         available=find_column("available", table, options.available),
         publish_time=find_column("publish_time", table, options.publish_time),
         expire_time=find_column("expire_time", table, options.expire_time),
+        owner=find_column("owner", table, options.owner),
         numbers=[name for name in wanted if table.has(name)],
         all_numbers="numbers" if exact else None,
         strict_numbers=options.numbers is not None,
@@ -139,8 +144,8 @@ def item_fields(table: Columns, options: ItemOptions) -> ItemFields:
 def unused_columns(table: Columns, fields: ItemFields) -> Sequence[str]:
     """Return the columns that become no field of an item."""
     used = {fields.item, fields.title, fields.description, fields.categories, fields.tags,
-            fields.available, fields.publish_time, fields.expire_time, fields.all_numbers,
-            *fields.numbers} - {None}  # fmt: skip
+            fields.available, fields.publish_time, fields.expire_time, fields.owner,
+            fields.all_numbers, *fields.numbers} - {None}  # fmt: skip
     return [
         name
         for name in table.columns
@@ -209,6 +214,7 @@ class ItemReader:
             available = truth_of(cell(fields.available, "available"))
             publish = self._time(cell(fields.publish_time, "publish_time"))
             expire = self._time(cell(fields.expire_time, "expire_time"))
+            owner = text(fields.owner, "owner")
         except _CellError as error:
             return _faulty(block, index, error.found)
         except RowFaultError as error:
@@ -216,7 +222,7 @@ class ItemReader:
         if publish is None and "publish_time" in given:
             # Once set it can be changed, not removed.
             given.remove("publish_time")
-        return ItemRow(content, available, publish, expire, tuple(given), block, index)
+        return ItemRow(content, available, publish, expire, owner, tuple(given), block, index)
 
     def _item_id(self, block: Block, index: int) -> str:
         found = block.column(self._fields.item)[index]

@@ -13,7 +13,7 @@ from services.common.validation import Checks, id_fault, time_fault
 
 ALL_PATHS = (
     "title", "description", "categories", "tags", "numbers", "available", "expire_time",
-    "publish_time",
+    "publish_time", "owner",
 )  # fmt: skip
 _MAX_TITLE_BYTES = 512
 _MAX_DESCRIPTION_BYTES = 8 * 1024
@@ -62,7 +62,8 @@ def item_fault(item: item_pb2.Item) -> tuple[str, str] | None:
         wrong_time = time_fault(time) if item.HasField(field) else None
         if wrong_time:
             return field, f"{field} {wrong_time}"
-    return None
+    wrong_owner = id_fault(item.owner) if item.owner else None
+    return None if wrong_owner is None else ("owner", f"owner {wrong_owner}")
 
 
 def merge_fault(item: item_pb2.Item) -> tuple[str, str] | None:

@@ -36,14 +36,16 @@ def test_lists_numbers_truth_and_times(tmp_path: Path) -> None:
         tmp_path / "i.jsonl",
         json.dumps({"id": 7, "title": "T", "genres": "a|b", "tags": ["x"], "year": "1999",
                     "rank": "3", "stock": 0, "published_at": "2023-10-01",
-                    "expire_time": 1696156200}),
+                    "expire_time": 1696156200, "seller": " Bo "}),
     )  # fmt: skip
     assert row.content == Content("7", "T", "", ("a", "b"), ("x",), {"year": 1999.0})
     assert row.available is False
     assert row.publish_time_ns == 1_696_118_400 * 10**9
     assert row.expire_time_ns == 1_696_156_200 * 10**9
+    assert row.owner == "Bo"
     assert set(row.given) == {
         "title", "categories", "tags", "available", "publish_time", "expire_time", "numbers.year",
+        "owner",
     }  # fmt: skip
 
 
@@ -128,13 +130,23 @@ def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
         + "\n"
         + (
             '" a ", T ,,"[""x|y"", ""z""]",[],"{""price"": 9.5, ""n"": 1}",true,,'
-            "2023-10-01T10:30:00.123456789Z\n"
+            "2023-10-01T10:30:00.123456789Z, o \n"
         )
     )
     row = one(tmp_path / "i.csv", text)
+    assert row.owner == " o "
     assert row.content == Content(" a ", " T ", "", ("x|y", "z"), (), {"price": 9.5, "n": 1.0})
     assert row.publish_time_ns == 1_696_156_200_123_456_789
     assert "numbers" in row.given
+
+
+def test_an_export_without_owners_is_taken_as_it_is_too(tmp_path: Path) -> None:
+    """As versions before owners wrote them: whom items belong to stays as it was."""
+    columns = [name for name in EXPORT_COLUMNS if name != "owner"]
+    row = one(tmp_path / "i.csv", ",".join(columns) + '\n" a ", T ,,[],[],{},true,,\n')
+    assert row.content.item_id == " a "
+    assert "numbers" in row.given
+    assert "owner" not in row.given
 
 
 def test_of_rows_of_one_item_the_last_counts_in_what_it_says(tmp_path: Path) -> None:
