@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview", "as_of", "min_learned_position")
+    __slots__ = ("tenant", "subject", "surface", "count", "filter", "excluded_item_ids", "min_position", "wait_budget", "strict", "preview", "as_of", "min_learned_position", "context", "non_personal", "own_items_of", "candidates", "page_token", "explain", "seed")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,13 @@ class RecommendRequest(_message.Message):
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    NON_PERSONAL_FIELD_NUMBER: _ClassVar[int]
+    OWN_ITEMS_OF_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     surface: str
@@ -36,10 +43,42 @@ class RecommendRequest(_message.Message):
     preview: bool
     as_of: _timestamp_pb2.Timestamp
     min_learned_position: bytes
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ...) -> None: ...
+    context: Context
+    non_personal: bool
+    own_items_of: str
+    candidates: _containers.RepeatedCompositeFieldContainer[GivenCandidate]
+    page_token: str
+    explain: bool
+    seed: int
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., preview: bool = ..., as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., non_personal: bool = ..., own_items_of: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[GivenCandidate, _Mapping]]] = ..., page_token: _Optional[str] = ..., explain: bool = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Context(_message.Message):
+    __slots__ = ("values", "onboarding_item_ids", "query_item_id")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    ONBOARDING_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.ScalarMap[str, str]
+    onboarding_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    query_item_id: str
+    def __init__(self, values: _Optional[_Mapping[str, str]] = ..., onboarding_item_ids: _Optional[_Iterable[str]] = ..., query_item_id: _Optional[str] = ...) -> None: ...
+
+class GivenCandidate(_message.Message):
+    __slots__ = ("item_id", "prior")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    prior: float
+    def __init__(self, item_id: _Optional[str] = ..., prior: _Optional[float] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +90,11 @@ class RecommendResponse(_message.Message):
     UNKNOWN_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOST_RULES_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FAILED_SOURCES_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
@@ -62,7 +106,12 @@ class RecommendResponse(_message.Message):
     unknown_subject: bool
     unknown_categories: _containers.RepeatedScalarFieldContainer[str]
     learned_position: bytes
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ...) -> None: ...
+    surface_revision: int
+    lost_rules: _containers.RepeatedCompositeFieldContainer[_slate_pb2.LostRule]
+    seed: int
+    next_page_token: str
+    failed_sources: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
     __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter", "min_learned_position")

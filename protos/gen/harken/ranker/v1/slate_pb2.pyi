@@ -37,18 +37,60 @@ DEGRADATION_SCORER_NOT_FINITE: Degradation
 DEGRADATION_GENERATION_UNUSABLE: Degradation
 
 class Slot(_message.Message):
-    __slots__ = ("item_id", "score", "sources", "reason", "propensity")
+    __slots__ = ("item_id", "score", "sources", "reason", "propensity", "applied_rules", "explanation")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_RULES_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     score: float
     sources: _containers.RepeatedCompositeFieldContainer[SourceScore]
     reason: Reason
     propensity: float
-    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ..., propensity: _Optional[float] = ...) -> None: ...
+    applied_rules: _containers.RepeatedCompositeFieldContainer[AppliedRule]
+    explanation: Explanation
+    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ..., propensity: _Optional[float] = ..., applied_rules: _Optional[_Iterable[_Union[AppliedRule, _Mapping]]] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+
+class AppliedRule(_message.Message):
+    __slots__ = ("rule", "effect")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    effect: str
+    def __init__(self, rule: _Optional[str] = ..., effect: _Optional[str] = ...) -> None: ...
+
+class LostRule(_message.Message):
+    __slots__ = ("rule", "why")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    why: str
+    def __init__(self, rule: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules")
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    MOST_IMPORTANT_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    PLACE_WITHOUT_RULES_FIELD_NUMBER: _ClassVar[int]
+    contributions: _containers.RepeatedCompositeFieldContainer[Contribution]
+    rest: float
+    most_important_item_id: str
+    place_without_rules: int
+    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., rest: _Optional[float] = ..., most_important_item_id: _Optional[str] = ..., place_without_rules: _Optional[int] = ...) -> None: ...
+
+class Contribution(_message.Message):
+    __slots__ = ("feature", "value", "contribution")
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    feature: str
+    value: float
+    contribution: float
+    def __init__(self, feature: _Optional[str] = ..., value: _Optional[float] = ..., contribution: _Optional[float] = ...) -> None: ...
 
 class SourceScore(_message.Message):
     __slots__ = ("source", "score", "rank")
@@ -69,25 +111,35 @@ class Reason(_message.Message):
     def __init__(self, code: _Optional[_Union[ReasonCode, str]] = ..., because_item_id: _Optional[str] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("categories", "excluded_categories", "allow_seen", "seen_by_any_event")
+    __slots__ = ("categories", "excluded_categories", "allow_seen", "seen_by_any_event", "expression")
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     ALLOW_SEEN_FIELD_NUMBER: _ClassVar[int]
     SEEN_BY_ANY_EVENT_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
     categories: _containers.RepeatedScalarFieldContainer[str]
     excluded_categories: _containers.RepeatedScalarFieldContainer[str]
     allow_seen: bool
     seen_by_any_event: bool
-    def __init__(self, categories: _Optional[_Iterable[str]] = ..., excluded_categories: _Optional[_Iterable[str]] = ..., allow_seen: bool = ..., seen_by_any_event: bool = ...) -> None: ...
+    expression: str
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., excluded_categories: _Optional[_Iterable[str]] = ..., allow_seen: bool = ..., seen_by_any_event: bool = ..., expression: _Optional[str] = ...) -> None: ...
 
 class Drops(_message.Message):
-    __slots__ = ("seen", "excluded", "unavailable", "category")
+    __slots__ = ("seen", "excluded", "unavailable", "category", "gate", "own", "expression", "shown")
     SEEN_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_FIELD_NUMBER: _ClassVar[int]
     UNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
     seen: int
     excluded: int
     unavailable: int
     category: int
-    def __init__(self, seen: _Optional[int] = ..., excluded: _Optional[int] = ..., unavailable: _Optional[int] = ..., category: _Optional[int] = ...) -> None: ...
+    gate: int
+    own: int
+    expression: int
+    shown: int
+    def __init__(self, seen: _Optional[int] = ..., excluded: _Optional[int] = ..., unavailable: _Optional[int] = ..., category: _Optional[int] = ..., gate: _Optional[int] = ..., own: _Optional[int] = ..., expression: _Optional[int] = ..., shown: _Optional[int] = ...) -> None: ...
