@@ -106,6 +106,9 @@ class SlateDraft:
         field: number of the slots in their answer.
         """
 
+    def ranks(self, into: npt.NDArray[np.int32]) -> None:
+        """Write the ranks [3, candidates] in vector, rules and popularity, from 1; 0: not listed."""
+
     def weigh(
         self, raw: Floats, weights: Doubles, head: Doubles | None, features: Floats, into: Doubles
     ) -> None:

@@ -346,6 +346,7 @@ public:
                         nb::handle asked, std::int64_t pool, std::int64_t wanted, double now,
                         double level_now, nb::handle into);
     void features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle into);
+    void ranks(nb::handle into) const;
     void weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                nb::handle into);
     nb::tuple finish(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
@@ -784,6 +785,14 @@ void Draft::score(const View<const float> &raw, const View<const double> &weight
     }
 }
 
+// Write the rank of candidates in each source, from 1, 0 where it does not list them.
+void Draft::ranks(nb::handle into) const {
+    if (stage_ == EMPTY) throw std::logic_error("nothing was gathered");
+    View<std::int32_t> room(into, "into", {SOURCES, count_});
+    for (int source = 0; source < SOURCES; ++source)
+        std::copy(ranks_[source].begin(), ranks_[source].end(), room.data() + source * count_);
+}
+
 // Write the scores of all candidates, that `finish` orders by, into `into`.
 void Draft::weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                   nb::handle into) {
@@ -1081,6 +1090,7 @@ void register_slate(nb::module_ &m) {
              nb::arg("features"), nb::arg("item_ids"), nb::arg("nameable"), nb::arg("count"),
              nb::arg("field"), nb::arg("logged"), nb::arg("places").none() = nb::none(),
              nb::arg("propensities").none() = nb::none(), nb::arg("beside").none() = nb::none())
+        .def("ranks", &Draft::ranks, nb::arg("into"))
         .def("weigh", &Draft::weigh, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
              nb::arg("features"), nb::arg("into"));
 }

@@ -87,6 +87,7 @@ async def serve(
             EntriesMetrics(registry, PipelineLatency(registry, tracer)),
             subscriber,
             from_newest=True,
+            user_facts=True,
         )
         frames_client = FeedClient(
             feedback,

@@ -84,6 +84,10 @@ def put_drops(message: slate_pb2.Drops, drops: Drops) -> None:
     message.excluded = drops.excluded
     message.unavailable = drops.unavailable
     message.category = drops.category
+    message.gate = drops.gate
+    message.own = drops.own
+    message.expression = drops.expression
+    message.shown = drops.shown
 
 
 def filter_of(

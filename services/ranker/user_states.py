@@ -13,6 +13,7 @@ from services.common.arrays import Ordinals
 from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
+from services.common.user_attributes import attributes_of
 from services.common.user_key import subject_of
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -229,6 +230,7 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> U
         _recent(state, replica),
         _seen(result.profile, replica),
         _put(state) if state.vector_set else None,
+        attributes=attributes_of(result.profile.attributes),
     )
 
 

@@ -4,16 +4,26 @@ The core does what lies between retrieval and scorer, and after it. It touches l
 makes no objects, as most of a slate's time goes into reaching both.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Int32s, Ordinals
+from services.common.candidate_features import SOURCES
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.features import FEATURES
 from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.ranker.domain.degradation import Degradation
-from services.ranker.domain.eligibility import Drops, ItemFilter, keep_categories
+from services.ranker.domain.eligibility import (
+    Drops,
+    ItemFilter,
+    keep_categories,
+    keep_wanted,
+)
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import weights_of
@@ -21,11 +31,62 @@ from services.ranker.domain.slate import pool_of, rankable
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
+if TYPE_CHECKING:
+    from harken_native import _core
+
 SLOTS_OF_RECOMMEND = 2
 SLOTS_OF_RANK = 1
 """Numbers of the field `slots` in RecommendResponse and in RankResponse."""
 _ROOM = 8192
 """More than there can be candidates: three sources of a thousand, as many to fill up or to rank."""
+
+
+@dataclass(slots=True)
+class CompiledDraft:
+    """Candidates of one slate, weighed; good until its maker begins the next one. See Draft."""
+
+    _draft: _core.SlateDraft
+    ordinals: Ordinals
+    features: Float32s
+    raw: Float32s
+    weights: Float64s
+    head: Float64s | None
+    _item_ids: list[str]
+    _listed: Bools
+    _other_generation: bool
+
+    def scores(self) -> Float64s:
+        """See Draft."""
+        into = np.empty(self.ordinals.size)
+        self._draft.weigh(self.raw, self.weights, self.head, self.features, into)
+        return into
+
+    def ranks(self) -> Int32s:
+        """See Draft."""
+        into = np.empty((len(SOURCES), self.ordinals.size), np.int32)
+        self._draft.ranks(into)
+        return into
+
+    def finished(
+        self,
+        count: int,
+        field: int,
+        logged: bool,
+        places: Ordinals | None = None,
+        propensities: Float64s | None = None,
+        beside: list[bytes] | None = None,
+    ) -> EncodedSlate:
+        """See Draft; without places: the best `count`."""
+        slots, items, finite, shown = self._draft.finish(
+            self.raw, self.weights, self.head, self.features, self._item_ids, self._listed, count,
+            field, logged, places, propensities, beside,
+        )  # fmt: skip
+        degradations = []
+        if self._other_generation:
+            degradations.append(Degradation.VECTOR_OF_OTHER_GENERATION)
+        if not finite:
+            degradations.append(Degradation.SCORER_NOT_FINITE)
+        return EncodedSlate(slots, items, Drops(), tuple(degradations), shown or b"")
 
 
 class CompiledSlates:
@@ -87,11 +148,41 @@ class CompiledSlates:
         field: int,
         logged: bool,
     ) -> EncodedSlate:
+        eligible, drops = self.eligible(replica, generation, user, wanted, now)
+        drafted = self.draft(
+            replica, generation, user, eligible, asked, count, now, overrides
+        )
+        slate = drafted.finished(count if asked is None else asked.size, field, logged)
+        return slate._replace(drops=drops)
+
+    def eligible(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        wanted: ItemFilter,
+        now: float,
+    ) -> tuple[Bools, Drops]:
+        """See Drafts."""
+        index = replica.spaces[generation.generation_id].index
+        serving = index.held() if replica.index is index else replica.index.held()
+        return self._chosen_from(replica, serving, user, wanted, now)
+
+    def draft(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        eligible: Bools,
+        others: Ordinals | None,
+        count: int,
+        now: float,
+        overrides: Mapping[str, float],
+    ) -> CompiledDraft:
+        """See Drafts."""
         draft, catalogue, popularity = self._draft, replica.catalogue, replica.popularity
         space = replica.spaces[generation.generation_id]
-        index, held = space.index, space.index.held()
-        serving = held if replica.index is index else replica.index.held()
-        eligible, drops = self._chosen_from(replica, serving, user, wanted, now)
+        index = space.index
         listed = catalogue.listed()
         vector = space.user_vector(user, listed)
         pool = pool_of(count)
@@ -106,7 +197,7 @@ class CompiledSlates:
             popularity.is_touched,
             eligible,
             NO_ORDINALS if vector is None else index.search(vector, eligible, pool)[0],
-            asked,
+            others,
             pool,
             count,
             now,
@@ -119,26 +210,20 @@ class CompiledSlates:
             draft.features(None, None, popularity.table, features)
         else:
             dots = index.dots(vector, self._ordinals[:candidates])
-            draft.features(dots, held, popularity.table, features)
+            draft.features(dots, index.held(), popularity.table, features)
         head = replica.head
         learned = head is not None and head.generation_id == generation.generation_id
-        slots, items, finite, shown = draft.finish(
+        return CompiledDraft(
+            draft,
+            self._ordinals[:candidates],
+            features,
             self._scores(generation.scorer, features),
             self._weights_of(generation, overrides),
             head.parameters if head is not None and learned else None,
-            features,
             catalogue.item_ids(),
             listed,
-            count if asked is None else asked.size,
-            field,
-            logged,
+            vector is None and user.put is not None,
         )
-        degradations = []
-        if vector is None and user.put is not None:
-            degradations.append(Degradation.VECTOR_OF_OTHER_GENERATION)
-        if not finite:
-            degradations.append(Degradation.SCORER_NOT_FINITE)
-        return EncodedSlate(slots, items, drops, tuple(degradations), shown or b"")
 
     def _scores(self, scorer: Scorer, features: Float32s) -> Float32s:
         """As `scores_or_nan`; a matrix is multiplied here, a tenth of what it takes the runtime."""
@@ -184,9 +269,10 @@ class CompiledSlates:
         if wanted.categories or wanted.excluded_categories:
             keep_categories(catalogue, eligible, wanted)
             in_category = int(np.count_nonzero(eligible))
-        return eligible, Drops(
+        drops = Drops(
             unavailable=catalogue.unservable_count(now),
             excluded=there - without_excluded,
             seen=without_excluded - left,
             category=left - in_category,
         )
+        return eligible, keep_wanted(catalogue, eligible, wanted, drops)

@@ -7,34 +7,55 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.common.arrays import Bools
+from services.common.arrays import NO_ORDINALS, Bools, Ordinals
+from services.common.expressions.expression import Expression
+from services.common.expressions.request import Request
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 
+NOTHING_ASKED = Request()
+
+
 class ItemFilter(NamedTuple):
-    """What a caller wants left out. Empty `categories`: all. `seen_rule`: what counts as seen."""
+    """What a surface and a caller want left out. Empty `categories`: all. `seen_rule`: what counts
+    as seen. `gates`, `expression`: what holds for items that stay, given `request`. `owner`: whose
+    items are left out. `shown`: items that the last slates had.
+    """
 
     categories: tuple[str, ...] = ()
     excluded_categories: tuple[str, ...] = ()
     excluded_item_ids: tuple[str, ...] = ()
     allow_seen: bool = False
     seen_rule: SeenRule = ALL_FOREVER
+    gates: tuple[Expression, ...] = ()
+    owner: str = ""
+    expression: Expression | None = None
+    shown: Ordinals = NO_ORDINALS
+    request: Request = NOTHING_ASKED
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but ids, what is seen and categories is looked at."""
+        return not (self.gates or self.owner or self.expression or self.shown.size)
 
 
 class Drops(NamedTuple):
     """How many items of the catalogue each filter dropped.
 
-    Filters run in the order unavailable, excluded, seen, category; an item counts where it is
-    dropped first.
+    Filters run in the order of slate.proto; an item counts where it is dropped first.
     """
 
     unavailable: int = 0
     excluded: int = 0
     seen: int = 0
     category: int = 0
+    gate: int = 0
+    own: int = 0
+    expression: int = 0
+    shown: int = 0
 
 
 def eligible_items(
@@ -51,12 +72,42 @@ def eligible_items(
     remaining.append(int(np.count_nonzero(eligible)))
     keep_categories(catalogue, eligible, wanted)
     remaining.append(int(np.count_nonzero(eligible)))
-    return eligible, Drops(
+    drops = Drops(
         unavailable=catalogue.unservable_count(now),
         excluded=remaining[0] - remaining[1],
         seen=remaining[1] - remaining[2],
         category=remaining[2] - remaining[3],
     )
+    return eligible, keep_wanted(catalogue, eligible, wanted, drops)
+
+
+def keep_wanted(catalogue: Catalogue, eligible: Bools, wanted: ItemFilter, drops: Drops) -> Drops:
+    """Clear from `eligible` what gates, owner, expression and the last slates leave out.
+
+    Return `drops` with what was dropped.
+    """
+    if wanted.is_plain:
+        return drops
+    left = [int(np.count_nonzero(eligible))]
+
+    def count() -> None:
+        left.append(int(np.count_nonzero(eligible)))
+
+    for gate in wanted.gates:
+        eligible &= catalogue.mask(gate, wanted.request)
+    count()
+    if wanted.owner:
+        eligible &= ~catalogue.owned_by(wanted.owner)
+    count()
+    if wanted.expression is not None:
+        eligible &= catalogue.mask(wanted.expression, wanted.request)
+    count()
+    eligible[wanted.shown] = False
+    count()
+    gate, own, expression, shown = (
+        before - after for before, after in zip(left, left[1:], strict=False)
+    )
+    return drops._replace(gate=gate, own=own, expression=expression, shown=shown)
 
 
 def unknown_categories(catalogue: Catalogue, wanted: ItemFilter) -> list[str]:

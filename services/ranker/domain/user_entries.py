@@ -7,6 +7,7 @@ import numpy as np
 from services.common.arrays import Ordinals
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
+from services.common.user_attributes import encoded_attributes
 from services.feed.entries import EventColumns, EventRow, TenantEntries
 from services.ranker.domain.seen_items import SEEN, SeenKinds
 from services.ranker.domain.user_state import PutVector, UserState
@@ -52,6 +53,10 @@ class UserEntries:
             self._add_events(states, ordinals, kinds)
         if entries.vectors:
             self._set_vectors(states, before)
+        for fact in entries.facts:
+            # Profile's answer may be newer than these; then newer ones follow at once.
+            if fact.user in states:
+                states[fact.user].attributes = encoded_attributes(fact.attributes)
         return lost
 
     def _add_event(

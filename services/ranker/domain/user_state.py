@@ -7,6 +7,7 @@ import numpy as np
 
 from services.common.arrays import Bools, Float32s
 from services.common.ranking.recent import RECENT, RECENT_LENGTH
+from services.common.user_attributes import NO_ATTRIBUTES, Attributes
 from services.ranker.domain.seen_items import SeenItems
 
 
@@ -46,9 +47,10 @@ class UserState:
     `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
     later in the log comes later. So an event that comes late takes the place of its time, or none.
     `put`: the vector that a backend set, while it stands. `encoded`: the last that was made.
+    `attributes`: as they are now.
     """
 
-    __slots__ = ("_history", "encoded", "put", "recent", "seen", "sequence", "unknown")
+    __slots__ = ("_history", "attributes", "encoded", "put", "recent", "seen", "sequence", "unknown")
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class UserState:
         seen: np.ndarray | None = None,
         put: PutVector | None = None,
         unknown: bool = False,
+        attributes: Attributes = NO_ATTRIBUTES,
     ) -> None:
         """Start from what the owner of users answered; `seen`, of SEEN, is oldest first.
 
@@ -66,6 +69,7 @@ class UserState:
         self.recent = np.empty(0, RECENT) if recent is None else _by_time(recent)[-RECENT_LENGTH:]
         self.put = put
         self.unknown = unknown
+        self.attributes = attributes
         self.seen = SeenItems(seen)
         self.encoded: EncodedVector | None = None
         self._history: np.ndarray | None = None

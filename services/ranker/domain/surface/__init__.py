@@ -1,0 +1,1 @@
+"""Slates as the configuration of a surface shapes them."""

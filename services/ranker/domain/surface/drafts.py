@@ -1,0 +1,82 @@
+"""Candidates of a slate, weighed, of which somebody else chooses."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from services.common.arrays import Bools, Float32s, Float64s, Int32s, Ordinals
+from services.ranker.domain.eligibility import Drops, ItemFilter
+from services.ranker.domain.encoded_slate import EncodedSlate
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import UserState
+
+
+class Draft(Protocol):
+    """One slate's candidates [n], good until the next draft is begun.
+
+    ordinals int64 [n], ascending. features float32 [n, columns]. weights float64 [outcomes]. head
+    float64 [outcomes, columns + 3], None: as trained.
+    """
+
+    @property
+    def ordinals(self) -> Ordinals:
+        """Return the items."""
+
+    @property
+    def features(self) -> Float32s:
+        """Return what the scorer saw."""
+
+    @property
+    def weights(self) -> Float64s:
+        """Return the weights of outcomes."""
+
+    @property
+    def head(self) -> Float64s | None:
+        """Return what was learned online."""
+
+    def scores(self) -> Float64s:
+        """Return scores [n], the sum over outcomes of weight * probability."""
+
+    def ranks(self) -> Int32s:
+        """Return ranks [sources, n] in candidate_features.SOURCES, from 1; 0: not proposed."""
+
+    def finished(
+        self,
+        count: int,
+        field: int,
+        logged: bool,
+        places: Ordinals | None = None,
+        propensities: Float64s | None = None,
+        beside: list[bytes] | None = None,
+    ) -> EncodedSlate:
+        """Return candidates at `places` [k] as slots of field `field`, without drops.
+
+        propensities [k]. beside [k]: more fields of each slot, on the wire.
+        """
+
+
+class Drafts(Protocol):
+    """Makes drafts, as `slate.make_slate` does."""
+
+    def eligible(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        wanted: ItemFilter,
+        now: float,
+    ) -> tuple[Bools, Drops]:
+        """Return the mask [size] of items that a slate may hold, and what was dropped."""
+
+    def draft(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        eligible: Bools,
+        others: Ordinals | None,
+        count: int,
+        now: float,
+        overrides: Mapping[str, float],
+    ) -> Draft:
+        """Return what the sources propose, and `others` as if they stood beside it."""

@@ -1,0 +1,202 @@
+"""How a slate of a surface is made: one function, stage by stage.
+
+filters -> candidates (the sources of every slate, and those that the surface or the caller asks
+for) -> scorer -> selector (rules, diversity, exploration). Which slots that makes on the wire, and
+why each is there, is for others to say.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
+from services.common.runs import distinct
+from services.ranker.domain.eligibility import Drops, ItemFilter
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.select import select
+from services.ranker.domain.selection.selection import Selection
+from services.ranker.domain.surface.configured import Source, Surface
+from services.ranker.domain.surface.drafts import Draft, Drafts
+from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
+from services.ranker.domain.surface.sources.new_items import new_items
+from services.ranker.domain.surface.sources.similar import similar
+from services.ranker.domain.surface.sources.trending import trending
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import UserState
+
+BASE = ("vector", "rules", "popularity")
+TRENDING, NEW, SIMILAR, GIVEN = "trending", "new", "similar", "given"
+SOURCES = (*BASE, TRENDING, NEW, SIMILAR, GIVEN)
+"""All sources that there are, by the names that surfaces call them."""
+_NOT_ASKED_FOR = Source(quota=0)
+_CLOSEST = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one request wants of a surface's slate.
+
+    given: the caller's candidates [m], ordinals, each once, with priors [m]. last_slates: what the
+    user was shown on this surface, newest first. seed: 0..2^64 - 1.
+    """
+
+    count: int
+    filter: ItemFilter
+    now: float
+    seed: int
+    given: Ordinals = NO_ORDINALS
+    priors: Float64s | None = None
+    last_slates: Sequence[Ordinals] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A slate that was selected of a draft.
+
+    proposed: what each other source proposed, best first. failed: sources that took too long.
+    """
+
+    draft: Draft
+    selection: Selection
+    drops: Drops
+    proposed: Mapping[str, Ordinals]
+    failed: tuple[str, ...]
+    scores: Float64s
+
+
+def shaped_slate(
+    drafts: Drafts,
+    replica: TenantReplica,
+    generation: Generation,
+    user: UserState,
+    surface: Surface,
+    wish: Wish,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Shaped:
+    """Return the slate of a surface for a user. `clock`: seconds, for the limits of sources."""
+    request = wish.filter.request
+    eligible, drops = drafts.eligible(replica, generation, user, wish.filter, wish.now)
+    rules = rules_on(surface, request)
+    proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, clock)
+    others = distinct(
+        np.concatenate(
+            [wanted_by_rules(replica, rules, request, eligible), *proposed.values()]
+        )
+    )
+    draft = drafts.draft(
+        replica, generation, user, eligible, others if others.size else None,
+        wish.count, wish.now, surface.outcome_weights,
+    )  # fmt: skip
+    ordinals = draft.ordinals
+    scores = draft.scores()
+    utilities = log_odds(scores, draft.weights)
+    _weigh_sources(surface, draft, proposed, ordinals, utilities)
+    _add_priors(wish, ordinals, utilities)
+    plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
+    pool = Pool(
+        utilities,
+        replica.spaces[generation.generation_id].index.vectors(ordinals)
+        if surface.diversity is not None and surface.diversity.strength > 0
+        else None,
+        replica.popularity.counts(ordinals) < surface.new_item_events
+        if surface.exploration.new_share > 0
+        else None,
+    )
+    selection = select(pool, plan, wish.count, wish.seed)
+    return Shaped(draft, selection, drops, proposed, failed, scores)
+
+
+def log_odds(scores: Float64s, weights: Float64s) -> Float64s:
+    """Return scores [n] as log odds: where between the least and the most that weights [outcomes]
+    allow.
+    """
+    least, most = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
+    if most <= least:
+        return np.where(np.isnan(scores), np.nan, 0.0)
+    share = np.clip((scores - least) / (most - least), _CLOSEST, 1.0 - _CLOSEST)
+    odds: Float64s = np.log(share / (1.0 - share))
+    return odds
+
+
+def latest_items(user: UserState) -> Ordinals:
+    """Return the items of a user's positive events, latest first, each as often as it comes."""
+    latest: Ordinals = user.recent["item"][user.recent["weight"] > 0][::-1]
+    return latest
+
+
+def _proposed(
+    replica: TenantReplica,
+    generation: Generation,
+    user: UserState,
+    surface: Surface,
+    wish: Wish,
+    eligible: Bools,
+    clock: Callable[[], float],
+) -> tuple[dict[str, Ordinals], tuple[str, ...]]:
+    """Return what sources beside those of every slate propose, and which of them are too late."""
+    latest = latest_items(user)
+    index = replica.spaces[generation.generation_id].index
+    now_us = round(wish.now * 1e6)
+    by_name: dict[str, Callable[[int], Ordinals]] = {
+        TRENDING: lambda quota: trending(replica, latest, eligible, quota),
+        NEW: lambda quota: new_items(replica, eligible, quota, surface.new_item_events, now_us),
+        SIMILAR: lambda quota: similar(index, latest, eligible, quota),
+    }
+    proposed: dict[str, Ordinals] = {}
+    failed: list[str] = []
+    for name, source in by_name.items():
+        setting = surface.sources.get(name, _NOT_ASKED_FOR)
+        quota = 50 if setting.quota is None else setting.quota
+        if quota == 0:
+            continue
+        began = clock()
+        found = source(quota)
+        if setting.limit_seconds is not None and clock() - began > setting.limit_seconds:
+            failed.append(name)
+        else:
+            proposed[name] = found
+    if wish.given.size and surface.sources.get(GIVEN, Source()).quota != 0:
+        proposed[GIVEN] = wish.given[eligible[wish.given]]
+    return proposed, tuple(failed)
+
+
+def _weigh_sources(
+    surface: Surface,
+    draft: Draft,
+    proposed: Mapping[str, Ordinals],
+    ordinals: Ordinals,
+    utilities: Float64s,
+) -> None:
+    """Apply quotas of the sources of every slate, and weights of what one source alone proposed.
+
+    What is beyond all quotas comes last; it stays, so that no slate is short for it.
+    """
+    if not surface.sources:
+        return
+    ranks = draft.ranks()
+    lists = np.zeros((len(BASE) + len(proposed), ordinals.size), np.bool_)
+    weights = np.ones(lists.shape[0])
+    for row, name in enumerate(BASE):
+        setting = surface.sources.get(name, Source())
+        quota = np.iinfo(np.int32).max if setting.quota is None else setting.quota
+        lists[row] = (ranks[row] > 0) & (ranks[row] <= quota)
+        weights[row] = setting.weight
+    for row, (name, found) in enumerate(proposed.items(), len(BASE)):
+        lists[row, ordinals.searchsorted(found)] = True
+        weights[row] = surface.sources.get(name, Source()).weight
+    times = lists.sum(axis=0)
+    alone = times == 1
+    utilities[alone] += np.log(weights)[lists[:, alone].argmax(axis=0)]
+    utilities[(times == 0) & ranks.any(axis=0)] = np.nan
+
+
+def _add_priors(wish: Wish, ordinals: Ordinals, utilities: Float64s) -> None:
+    if wish.priors is None or not wish.given.size:
+        return
+    places = ordinals.searchsorted(wish.given)
+    there = places < ordinals.size
+    there[there] = ordinals[places[there]] == wish.given[there]
+    utilities[places[there]] += wish.priors[there]

@@ -1,0 +1,1 @@
+"""Sources of candidates that surfaces ask for, beside those that every slate has."""

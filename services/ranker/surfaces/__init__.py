@@ -1,0 +1,1 @@
+"""Configuration of surfaces as rankers apply it."""
