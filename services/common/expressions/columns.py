@@ -16,7 +16,7 @@ class Texts(NamedTuple):
     codes: Int32s
     """[n], places in `values`, each below their number; -1: the item has none."""
     values: Sequence[str]
-    """The texts by code, each once. Codes that no item has do no harm."""
+    """The texts by code, each once (quickest as `Interned`). Codes that no item has do no harm."""
 
 
 class TextLists(NamedTuple):
@@ -27,7 +27,7 @@ class TextLists(NamedTuple):
     codes: Int32s
     """[starts[-1]] at least, places in `values`, in the order of each list."""
     values: Sequence[str]
-    """The texts by code, each once. Codes that no item has do no harm."""
+    """The texts by code, each once (quickest as `Interned`). Codes that no item has do no harm."""
 
 
 class Numbers(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.common.expressions.interned import Interned
 from services.feed.parameters import CatalogueChanges, ItemFacts
 from services.ranker.domain.item_fields.category_column import CategoryColumn
 from services.ranker.domain.item_fields.item_fields import ItemFields
@@ -27,7 +28,7 @@ class Catalogue:
         self._ordinal_of: dict[str, int] = {}
         self._ids: list[str] = []
         self._categories = CategoryColumn()
-        self.fields = ItemFields(self._ids, self._categories)
+        self.fields = ItemFields(Interned(self._ids, self._ordinal_of), self._categories)
         """What expressions read of items; changed by frames alone, not by newer entries."""
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)

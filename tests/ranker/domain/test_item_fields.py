@@ -89,6 +89,9 @@ def texts_of(column: Texts, size: int) -> list[str]:
     assert len(column.codes) == size
     used = {column.values[code] for code in column.codes if code >= 0}
     assert len(used) == len({code for code in column.codes.tolist() if code >= 0})
+    # Expressions look texts up: each is where `index` says.
+    for code in {code for code in column.codes.tolist() if code >= 0}:
+        assert column.values.index(column.values[code]) == code
     return ["" if code < 0 else column.values[code] for code in column.codes]
 
 

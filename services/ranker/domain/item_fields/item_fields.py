@@ -1,6 +1,6 @@
 """The fields of all items of a catalogue, as columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class ItemFields:
     there once; times are to the microsecond. Columns are good until the next change.
     """
 
-    def __init__(self, ids: list[str], categories: CategoryColumn) -> None:
+    def __init__(self, ids: Sequence[str], categories: CategoryColumn) -> None:
         """`ids` by ordinal, each once, and their categories: the owner changes them, and says so by
         `added` and `assign`.
         """

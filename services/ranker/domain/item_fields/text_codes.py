@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from services.common.expressions.interned import Interned
+
 
 class TextCodes:
     """Gives each text a code while it has uses; codes of texts without any are given again."""
@@ -11,11 +13,8 @@ class TextCodes:
         self._uses: list[int] = []
         self._code_of: dict[str, int] = {}
         self._free: list[int] = []
-
-    @property
-    def values(self) -> Sequence[str]:
-        """The texts by code, "" where a code is free: shared, not to be changed."""
-        return self._values
+        self.values: Sequence[str] = Interned(self._values, self._code_of)
+        """The texts by code, "" where a code is free: it follows what is taken and dropped."""
 
     def find(self, text: str) -> int | None:
         """Return the code of a text, or None when nobody uses it."""
