@@ -4,8 +4,8 @@
 that folding the same changes gives the same state everywhere.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -27,15 +27,25 @@ class RefusedParametersError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """What filters need to know about an item.
-
-    expires_at: unix seconds from which on it is in no slate; infinity when it never expires.
+    """What rankers know about an item. Categories and tags are each there once; times are unix
+    microseconds, None: there is none.
     """
 
     item_id: str
     categories: tuple[str, ...] = ()
     available: bool = True
-    expires_at: float = float("inf")
+    expire_time_us: int | None = None
+    title: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    publish_time_us: int | None = None
+    update_time_us: int | None = None
+
+    @property
+    def expires_at(self) -> float:
+        """Unix seconds from which on it is in no slate; infinity when it never expires."""
+        return float("inf") if self.expire_time_us is None else self.expire_time_us / 1e6
 
 
 @dataclass(frozen=True, slots=True)

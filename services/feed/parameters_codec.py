@@ -11,11 +11,13 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
 from services.common.history_context import PLACES
 from services.common.norm_slack import NORM_SLACK
+from services.common.validation import MAX_TIME_US, MIN_TIME_US
 from services.feed.columns import (
     MAX_BITS,
     bits_of,
@@ -46,7 +48,7 @@ from services.feed.parameters import (
     VectorRows,
 )
 
-_NEVER = float("inf")
+_NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 
 
 # The catalogue.
@@ -62,10 +64,18 @@ def _facts(item: item_pb2.Item) -> ItemFacts:
         item.item_id,
         tuple(dict.fromkeys(item.categories)),
         item.available if item.HasField("available") else True,
-        item.expire_time.seconds + item.expire_time.nanos / 1e9
-        if item.HasField("expire_time")
-        else _NEVER,
+        _us(item.expire_time) if item.HasField("expire_time") else None,
+        item.title,
+        item.owner,
+        tuple(dict.fromkeys(item.tags)),
+        dict(item.numbers) if item.numbers else _NO_NUMBERS,
+        _us(item.publish_time) if item.HasField("publish_time") else None,
+        _us(item.update_time) if item.HasField("update_time") else None,
     )
+
+
+def _us(time: Timestamp) -> int:
+    return time.seconds * 1_000_000 + time.nanos // 1000
 
 
 def check_catalogue(changes: CatalogueChanges) -> None:
@@ -73,8 +83,11 @@ def check_catalogue(changes: CatalogueChanges) -> None:
     for item in changes.upserted:
         if not item.item_id:
             refuse("an item without id")
-        if math.isnan(item.expires_at):
-            refuse(f"expire time of item {item.item_id!r} is not a number")
+        if not all(map(math.isfinite, item.numbers.values())):
+            refuse(f"a number of item {item.item_id!r} is not finite")
+        for time in (item.expire_time_us, item.publish_time_us, item.update_time_us):
+            if time is not None and not MIN_TIME_US <= time <= MAX_TIME_US:
+                refuse(f"a time of item {item.item_id!r} is not in the years 1 to 9999")
 
 
 # What is configured by name.

@@ -5,9 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.common.expressions.interned import Interned
+from services.common.expressions.expression import Expression
+from services.common.expressions.mask_cache import MaskCache
+from services.common.expressions.request import Request
 from services.feed.parameters import CatalogueChanges, ItemFacts
-from services.ranker.domain.category_column import CategoryColumn
+from services.ranker.domain.item_fields.category_column import CategoryColumn
+from services.ranker.domain.item_fields.item_fields import ItemFields
 from services.ranker.domain.visibility import Overlay, Visible
+
+_NOTHING = ItemFacts("")
 
 
 class Catalogue:
@@ -24,6 +31,9 @@ class Catalogue:
         self._ordinal_of: dict[str, int] = {}
         self._ids: list[str] = []
         self._categories = CategoryColumn()
+        self.fields = ItemFields(Interned(self._ids, self._ordinal_of), self._categories)
+        """What expressions read of items; changed by frames alone, not by newer entries."""
+        self._masks = MaskCache()
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)
         self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
@@ -77,6 +87,7 @@ class Catalogue:
             self._listed = grown(self._listed, ordinal + 1, 0)
             self._available = grown(self._available, ordinal + 1, 0)
             self._expires_at = grown(self._expires_at, ordinal + 1, np.inf)
+            self.fields.added()
             self._forget_servable()
         return ordinal
 
@@ -84,26 +95,41 @@ class Catalogue:
         """Assign what changed."""
         if not changes.upserted and not changes.deleted:
             return
-        for item in changes.upserted:
-            self._upsert(item)
-        for item_id in changes.deleted:
-            self._delete(item_id)
+        fields = {self._upsert(item): item for item in changes.upserted}
+        fields |= dict.fromkeys(map(self._delete, changes.deleted), _NOTHING)
+        self.fields.assign(fields)
         self.revision += 1
         self._forget_servable()
 
-    def _upsert(self, item: ItemFacts) -> None:
+    def _upsert(self, item: ItemFacts) -> int:
         ordinal = self._take(item.item_id)
         self.catalogued_count += not self._listed[ordinal]
         self._listed[ordinal] = True
         self._available[ordinal] = item.available
         self._expires_at[ordinal] = item.expires_at
         self._categories.set(ordinal, item.categories)
+        return ordinal
 
-    def _delete(self, item_id: str) -> None:
+    def _delete(self, item_id: str) -> int:
         ordinal = self._take(item_id)
         self.catalogued_count -= bool(self._listed[ordinal])
         self._listed[ordinal] = False
         self._categories.set(ordinal, ())
+        return ordinal
+
+    def mask(self, expression: Expression, request: Request) -> Bools:
+        """Return the mask [size] of items for which an expression holds: not to be changed."""
+        return self._masks.mask(expression, self.fields, request)
+
+    def owned_by(self, owner: str) -> Bools:
+        """Return the mask [size] of the items of an owner."""
+        owners = self.fields.text("owner")
+        try:
+            code = owners.values.index(owner)
+        except ValueError:
+            return np.zeros(self.size, np.bool_)
+        owned: Bools = owners.codes == code
+        return owned
 
     def members(self, category: str) -> Ordinals:
         """Return the ordinals of the items in a category, ascending."""

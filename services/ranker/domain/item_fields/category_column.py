@@ -3,6 +3,10 @@
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Int32s, Ordinals, grown
+from services.common.expressions.columns import TextLists
+from services.ranker.domain.item_fields.packed_rows import PackedRows
+from services.ranker.domain.item_fields.text_codes import TextCodes
+from services.ranker.domain.item_fields.text_lists import KeptLists
 
 _NONE = 0
 
@@ -20,6 +24,10 @@ class CategoryColumn:
         self._holding: dict[str, set[int]] = {}
         """Combinations with a category."""
         self._members: dict[str, Ordinals] = {}
+        self._texts = TextCodes()
+        self._codes = PackedRows(np.int32)
+        """Codes of the categories of combinations."""
+        self._lists = KeptLists(self._gathered)
 
     def grow(self, size: int) -> None:
         """Make room for ordinals below `size`; new ones are in no category."""
@@ -34,6 +42,7 @@ class CategoryColumn:
         for category in (*self._combinations[before], *categories):
             self._members.pop(category, None)
         after = self._number(categories)
+        self._lists.note([ordinal])
         self._numbers[ordinal] = after
         self._items_of[after] += 1
         self._items_of[before] -= 1
@@ -53,6 +62,16 @@ class CategoryColumn:
             self._members[category] = members
         return members
 
+    def lists(self) -> TextLists:
+        """Return the categories of all items, each in the order in which it has them."""
+        return TextLists(*self._lists.lists(self._size), self._texts.values)
+
+    def _gathered(self, items: Ordinals) -> tuple[Ordinals, Int32s]:
+        return self._codes.gathered(self._numbers[items])
+
+    def _set_codes(self, number: int, codes: list[int]) -> None:
+        self._codes.assign(np.array([number]), np.array([len(codes)]), np.array(codes, np.int32))
+
     def _number(self, categories: tuple[str, ...]) -> int:
         number = self._number_of.get(categories)
         if number is None:
@@ -66,6 +85,7 @@ class CategoryColumn:
             self._number_of[categories] = number
             for category in categories:
                 self._holding.setdefault(category, set()).add(number)
+            self._set_codes(number, self._texts.take(categories))
         return number
 
     def _drop(self, number: int) -> None:
@@ -76,5 +96,7 @@ class CategoryColumn:
             if not holding:
                 del self._holding[category]
         del self._number_of[self._combinations[number]]
+        self._texts.drop(self._codes.gathered(np.array([number]))[1].tolist())
+        self._set_codes(number, [])
         self._combinations[number] = ()
         self._free.append(number)

@@ -1,0 +1,1 @@
+"""Fields of items as columns, which expressions over items read."""
