@@ -11,6 +11,12 @@ return {
     ["/v1/get-items"] = "harken.feedback.v1.GetItemsRequest",
     ["/v1/list-items"] = "harken.feedback.v1.ListItemsRequest",
     ["/v1/put-embeddings"] = "harken.feedback.v1.PutEmbeddingsRequest",
+    ["/v1/put-surface"] = "harken.feedback.v1.PutSurfaceRequest",
+    ["/v1/get-surface"] = "harken.feedback.v1.GetSurfaceRequest",
+    ["/v1/list-surfaces"] = "harken.feedback.v1.ListSurfacesRequest",
+    ["/v1/list-surface-revisions"] = "harken.feedback.v1.ListSurfaceRevisionsRequest",
+    ["/v1/rollback-surface"] = "harken.feedback.v1.RollbackSurfaceRequest",
+    ["/v1/delete-surface"] = "harken.feedback.v1.DeleteSurfaceRequest",
     ["/v1/get-profile"] = "harken.profile.v1.GetProfileRequest",
     ["/v1/update-profile"] = "harken.profile.v1.UpdateProfileRequest",
   },
@@ -81,6 +87,40 @@ return {
       { "generationId", "generation_id", "one", "string" },
       { "embeddings", "embeddings", "list", "message", "harken.feedback.v1.Embedding" },
     },
+    ["harken.feedback.v1.PutSurfaceRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "surface", "surface", "one", "message", "harken.feedback.v1.Surface" },
+      { "validateOnly", "validate_only", "one", "bool" },
+    },
+    ["harken.feedback.v1.GetSurfaceRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "name", "name", "one", "string" },
+      { "revision", "revision", "one", "integer" },
+    },
+    ["harken.feedback.v1.ListSurfacesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "pageSize", "page_size", "one", "integer" },
+      { "pageToken", "page_token", "one", "string" },
+    },
+    ["harken.feedback.v1.ListSurfaceRevisionsRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "name", "name", "one", "string" },
+      { "pageSize", "page_size", "one", "integer" },
+      { "pageToken", "page_token", "one", "string" },
+    },
+    ["harken.feedback.v1.RollbackSurfaceRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "name", "name", "one", "string" },
+      { "revision", "revision", "one", "integer" },
+      { "etag", "etag", "one", "string" },
+      { "note", "note", "one", "string" },
+    },
+    ["harken.feedback.v1.DeleteSurfaceRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "name", "name", "one", "string" },
+      { "etag", "etag", "one", "string" },
+      { "note", "note", "one", "string" },
+    },
     ["harken.profile.v1.GetProfileRequest"] = {
       { "tenant", "tenant", "one", "string" },
       { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
@@ -135,6 +175,14 @@ return {
       { "bias", "bias", "one", "number" },
       { "pinned", "pinned", "one", "bool" },
     },
+    ["harken.feedback.v1.Surface"] = {
+      { "name", "name", "one", "string" },
+      { "config", "config", "one", "message", "harken.feedback.v1.SurfaceConfig" },
+      { "note", "note", "one", "string" },
+      { "revision", "revision", "one", "integer" },
+      { "etag", "etag", "one", "string" },
+      { "updateTime", "update_time", "one", "string" },
+    },
     ["harken.profile.v1.Profile"] = {
       { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
       { "attributes", "attributes", "one", "object" },
@@ -144,6 +192,16 @@ return {
       { "counters", "counters", "one", "message", "harken.profile.v1.Counters" },
       { "seenItemIds", "seen_item_ids", "list", "string" },
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
+    },
+    ["harken.feedback.v1.SurfaceConfig"] = {
+      { "outcomeWeights", "outcome_weights", "map", "number" },
+      { "gates", "gates", "list", "message", "harken.feedback.v1.Gate" },
+      { "seen", "seen", "map", "string" },
+      { "notInLastSlates", "not_in_last_slates", "one", "integer" },
+      { "sources", "sources", "list", "message", "harken.feedback.v1.SourceSetting" },
+      { "rules", "rules", "list", "message", "harken.feedback.v1.Rule" },
+      { "diversity", "diversity", "one", "message", "harken.feedback.v1.Diversity" },
+      { "exploration", "exploration", "one", "message", "harken.feedback.v1.Exploration" },
     },
     ["harken.profile.v1.UserState"] = {
       { "recent", "recent", "list", "message", "harken.profile.v1.RecentEvent" },
@@ -166,6 +224,38 @@ return {
       { "pairKinds", "pair_kinds", "list", "integer" },
       { "pairTimesUs", "pair_times_us", "list", "integer" },
     },
+    ["harken.feedback.v1.Gate"] = {
+      { "name", "name", "one", "string" },
+      { "keep", "keep", "one", "string" },
+    },
+    ["harken.feedback.v1.SourceSetting"] = {
+      { "source", "source", "one", "string" },
+      { "quota", "quota", "one", "integer" },
+      { "weight", "weight", "one", "number" },
+      { "timeLimit", "time_limit", "one", "string" },
+    },
+    ["harken.feedback.v1.Rule"] = {
+      { "name", "name", "one", "string" },
+      { "when", "when", "one", "string" },
+      { "boost", "boost", "one", "message", "harken.feedback.v1.Boost" },
+      { "pin", "pin", "one", "message", "harken.feedback.v1.Pin" },
+      { "atLeast", "at_least", "one", "message", "harken.feedback.v1.Number" },
+      { "atMost", "at_most", "one", "message", "harken.feedback.v1.Number" },
+      { "share", "share", "one", "message", "harken.feedback.v1.Share" },
+      { "cap", "cap", "one", "message", "harken.feedback.v1.Cap" },
+      { "sort", "sort", "one", "message", "harken.feedback.v1.Sort" },
+    },
+    ["harken.feedback.v1.Diversity"] = {
+      { "method", "method", "one", "enum", { METHOD_UNSPECIFIED = 0, METHOD_DPP = 1, METHOD_MMR = 2 } },
+      { "strength", "strength", "one", "number" },
+    },
+    ["harken.feedback.v1.Exploration"] = {
+      { "epsilon", "epsilon", "one", "number" },
+      { "plackettLuceTemperature", "plackett_luce_temperature", "one", "number" },
+      { "thompsonScale", "thompson_scale", "one", "number" },
+      { "newItemShare", "new_item_share", "one", "number" },
+      { "newItemEvents", "new_item_events", "one", "integer" },
+    },
     ["harken.profile.v1.RecentEvent"] = {
       { "itemId", "item_id", "one", "string" },
       { "type", "type", "one", "string" },
@@ -176,6 +266,32 @@ return {
     ["harken.profile.v1.SeenKind"] = {
       { "type", "type", "one", "string" },
       { "negative", "negative", "one", "bool" },
+    },
+    ["harken.feedback.v1.Boost"] = {
+      { "items", "items", "one", "string" },
+      { "factor", "factor", "one", "number" },
+    },
+    ["harken.feedback.v1.Pin"] = {
+      { "itemId", "item_id", "one", "string" },
+      { "items", "items", "one", "string" },
+      { "slot", "slot", "one", "integer" },
+    },
+    ["harken.feedback.v1.Number"] = {
+      { "items", "items", "one", "string" },
+      { "count", "count", "one", "integer" },
+    },
+    ["harken.feedback.v1.Share"] = {
+      { "items", "items", "one", "string" },
+      { "share", "share", "one", "number" },
+    },
+    ["harken.feedback.v1.Cap"] = {
+      { "attribute", "attribute", "one", "string" },
+      { "most", "most", "one", "integer" },
+      { "lastSlates", "last_slates", "one", "integer" },
+    },
+    ["harken.feedback.v1.Sort"] = {
+      { "by", "by", "one", "string" },
+      { "ascending", "ascending", "one", "bool" },
     },
   },
 }

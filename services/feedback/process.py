@@ -17,11 +17,13 @@ from harken.feedback.v1 import (
     embedding_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
+    surface_service_pb2_grpc,
 )
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
+from services.common.candidate_features import SOURCES
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
@@ -37,6 +39,7 @@ from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.catalogue.item_recorder import ItemRecorder
 from services.feedback.catalogue.servicer import CatalogServicer
 from services.feedback.config import FeedbackConfig, Role
+from services.feedback.documents.document_store import DocumentStore
 from services.feedback.embeddings.embedding_recorder import EmbeddingRecorder
 from services.feedback.embeddings.embedding_store import EmbeddingStore
 from services.feedback.embeddings.servicer import EmbeddingServicer
@@ -77,6 +80,7 @@ from services.feedback.log.log_reader import LogReader
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.servicer import SlateServicer
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
+from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
 
@@ -84,6 +88,7 @@ SCHEMA = "feedback"
 _WRITING = (
     "harken.feedback.v1.FeedbackService",
     "harken.feedback.v1.CatalogService",
+    "harken.feedback.v1.SurfaceService",
     "harken.internal.facts.v1.UserFactService",
     "harken.internal.slates.v1.SlateService",
 )
@@ -294,7 +299,7 @@ def _add_writing(
     directory: ItemDirectory,
     flusher: EventFlusher,
 ) -> None:
-    """Add what takes events, items and user facts."""
+    """Add what takes events, items, surfaces and user facts."""
     bulk = BulkWork()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
@@ -317,6 +322,9 @@ def _add_writing(
     catalogue = CatalogStore(shared.pool, directory)
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         CatalogServicer(tenants, catalogue, ItemRecorder(tenants, catalogue)), server.grpc
+    )
+    surface_service_pb2_grpc.add_SurfaceServiceServicer_to_server(
+        SurfaceServicer(tenants, DocumentStore(shared.pool, "surface"), SOURCES), server.grpc
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc

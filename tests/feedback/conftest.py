@@ -22,6 +22,7 @@ from harken.feedback.v1 import (
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     item_pb2,
+    surface_service_pb2_grpc,
 )
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
@@ -50,6 +51,7 @@ class Client:
     slates: Any = field(init=False)
     generation: Any = field(init=False)
     user_fact: Any = field(init=False)
+    surface: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(self.channel)
@@ -58,6 +60,7 @@ class Client:
         self.feed = feed_service_pb2_grpc.FeedServiceStub(self.channel)
         self.slates = slate_service_pb2_grpc.SlateServiceStub(self.channel)
         self.generation = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
+        self.surface = surface_service_pb2_grpc.SurfaceServiceStub(self.channel)
         self.user_fact = user_fact_service_pb2_grpc.UserFactServiceStub(self.channel)
 
     async def upsert(self, count: int, tenant: str = "", prefix: str = "i") -> None:

@@ -14,6 +14,7 @@ from harken.feedback.v1 import (
     embedding_service_pb2,
     feedback_service_pb2,
     generation_service_pb2,
+    surface_service_pb2,
 )
 from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.profile.v1 import profile_service_pb2
@@ -23,7 +24,7 @@ from tests.faults import fields_of
 FILES = {
     "feedback": (
         catalog_service_pb2, embedding_service_pb2, feedback_service_pb2, generation_service_pb2,
-        user_fact_service_pb2,
+        surface_service_pb2, user_fact_service_pb2,
     ),
     "profile": (profile_service_pb2,),
     "ranker": (ranker_service_pb2,),

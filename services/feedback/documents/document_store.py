@@ -47,14 +47,21 @@ class DocumentStore:
             session(self._pool) as connection,
             connection.transaction(),
         ):
+            await self._take_turn(connection, tenant)
             newest = await self._newest(connection, tenant, name)
-            serves = newest is not None and not newest.deleted
             if newest is not None and (newest.body, newest.note) == (body, note):
                 return newest, None
-            _check_etag(self._kind, name, newest if serves else None, etag)
-            if not serves:
-                await self._check_room(connection, tenant)
+            await self._check(connection, tenant, name, newest, etag)
             return await self._append(connection, tenant, newest, (name, body, note))
+
+    async def check_put(
+        self, tenant: str, name: str, body: bytes, note: str = "", etag: str = ""
+    ) -> None:
+        """Raise what `put` would raise now, and change nothing."""
+        async with session(self._pool) as connection:
+            newest = await self._newest(connection, tenant, name)
+            if newest is None or (newest.body, newest.note) != (body, note):
+                await self._check(connection, tenant, name, newest, etag)
 
     async def delete(
         self, tenant: str, name: str, note: str = "", etag: str = ""
@@ -71,6 +78,7 @@ class DocumentStore:
             session(self._pool) as connection,
             connection.transaction(),
         ):
+            await self._take_turn(connection, tenant)
             newest = await self._newest(connection, tenant, name)
             if newest is None or newest.deleted:
                 raise self._missing(name)
@@ -132,19 +140,33 @@ class DocumentStore:
             raise self._missing(name)
         return _page(rows, size)
 
+    async def _take_turn(self, connection: Connection, tenant: str) -> None:
+        """Let nobody else change documents of the tenant until commit, so that rows and log agree
+        on their order.
+        """
+        await connection.execute("SELECT take_turn('documents/' || $1)", tenant)
+
     async def _newest(
         self, connection: Connection, tenant: str, name: str
     ) -> StoredDocument | None:
-        """Return the newest revision. Nobody else changes documents of the tenant until commit, so
-        that rows and log agree on their order.
-        """
-        await connection.execute("SELECT take_turn('documents/' || $1)", tenant)
         row = await connection.fetchrow(
             f"{_ROWS} AND name = $3 AND newest", tenant, self._kind, name
         )
         return None if row is None else StoredDocument(*row)
 
-    async def _check_room(self, connection: Connection, tenant: str) -> None:
+    async def _check(
+        self,
+        connection: Connection,
+        tenant: str,
+        name: str,
+        newest: StoredDocument | None,
+        etag: str,
+    ) -> None:
+        """Raise what is wrong with putting a revision after the newest."""
+        serves = None if newest is None or newest.deleted else newest
+        _check_etag(self._kind, name, serves, etag)
+        if serves is not None:
+            return
         count = await connection.fetchval(
             "SELECT count(*) FROM documents"
             " WHERE tenant = $1 AND kind = $2 AND newest AND body <> ''",

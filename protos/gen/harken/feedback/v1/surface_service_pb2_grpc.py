@@ -84,7 +84,7 @@ class SurfaceServiceServicer(object):
     def PutSurface(self, request, context):
         """Puts a revision. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
         ABORTED with reason ETAG_MISMATCH (etag given, and another revision serves),
-        RESOURCE_EXHAUSTED (more than 1000 surfaces). The same configuration and
+        RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 surfaces). The same configuration and
         note as what serves changes nothing, and answers it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,15 +92,16 @@ class SurfaceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSurface(self, request, context):
-        """Returns what serves, or a revision of before. Fails with INVALID_ARGUMENT,
-        NOT_FOUND.
+        """Returns what serves, or a revision of before; a deletion has no config.
+        Fails with INVALID_ARGUMENT, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSurfaces(self, request, context):
-        """Lists what serves, by name. Fails with INVALID_ARGUMENT.
+        """Lists what serves, by name. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
+        tenant).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +117,8 @@ class SurfaceServiceServicer(object):
 
     def RollbackSurface(self, request, context):
         """Puts the configuration of an earlier revision again, as a new revision.
-        Fails as PutSurface does.
+        Fails as PutSurface does; faults of what is not right any more are within
+        `revision.config`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

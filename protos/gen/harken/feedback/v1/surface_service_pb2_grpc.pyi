@@ -33,7 +33,7 @@ class SurfaceServiceStub:
     ]
     """Puts a revision. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
     ABORTED with reason ETAG_MISMATCH (etag given, and another revision serves),
-    RESOURCE_EXHAUSTED (more than 1000 surfaces). The same configuration and
+    RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 surfaces). The same configuration and
     note as what serves changes nothing, and answers it.
     """
 
@@ -41,15 +41,17 @@ class SurfaceServiceStub:
         harken.feedback.v1.surface_service_pb2.GetSurfaceRequest,
         harken.feedback.v1.surface_service_pb2.GetSurfaceResponse,
     ]
-    """Returns what serves, or a revision of before. Fails with INVALID_ARGUMENT,
-    NOT_FOUND.
+    """Returns what serves, or a revision of before; a deletion has no config.
+    Fails with INVALID_ARGUMENT, NOT_FOUND.
     """
 
     ListSurfaces: grpc.UnaryUnaryMultiCallable[
         harken.feedback.v1.surface_service_pb2.ListSurfacesRequest,
         harken.feedback.v1.surface_service_pb2.ListSurfacesResponse,
     ]
-    """Lists what serves, by name. Fails with INVALID_ARGUMENT."""
+    """Lists what serves, by name. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
+    tenant).
+    """
 
     ListSurfaceRevisions: grpc.UnaryUnaryMultiCallable[
         harken.feedback.v1.surface_service_pb2.ListSurfaceRevisionsRequest,
@@ -64,7 +66,8 @@ class SurfaceServiceStub:
         harken.feedback.v1.surface_service_pb2.RollbackSurfaceResponse,
     ]
     """Puts the configuration of an earlier revision again, as a new revision.
-    Fails as PutSurface does.
+    Fails as PutSurface does; faults of what is not right any more are within
+    `revision.config`.
     """
 
     DeleteSurface: grpc.UnaryUnaryMultiCallable[
@@ -90,7 +93,7 @@ class SurfaceServiceAsyncStub:
     ]
     """Puts a revision. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
     ABORTED with reason ETAG_MISMATCH (etag given, and another revision serves),
-    RESOURCE_EXHAUSTED (more than 1000 surfaces). The same configuration and
+    RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 surfaces). The same configuration and
     note as what serves changes nothing, and answers it.
     """
 
@@ -98,15 +101,17 @@ class SurfaceServiceAsyncStub:
         harken.feedback.v1.surface_service_pb2.GetSurfaceRequest,
         harken.feedback.v1.surface_service_pb2.GetSurfaceResponse,
     ]
-    """Returns what serves, or a revision of before. Fails with INVALID_ARGUMENT,
-    NOT_FOUND.
+    """Returns what serves, or a revision of before; a deletion has no config.
+    Fails with INVALID_ARGUMENT, NOT_FOUND.
     """
 
     ListSurfaces: grpc.aio.UnaryUnaryMultiCallable[
         harken.feedback.v1.surface_service_pb2.ListSurfacesRequest,
         harken.feedback.v1.surface_service_pb2.ListSurfacesResponse,
     ]
-    """Lists what serves, by name. Fails with INVALID_ARGUMENT."""
+    """Lists what serves, by name. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
+    tenant).
+    """
 
     ListSurfaceRevisions: grpc.aio.UnaryUnaryMultiCallable[
         harken.feedback.v1.surface_service_pb2.ListSurfaceRevisionsRequest,
@@ -121,7 +126,8 @@ class SurfaceServiceAsyncStub:
         harken.feedback.v1.surface_service_pb2.RollbackSurfaceResponse,
     ]
     """Puts the configuration of an earlier revision again, as a new revision.
-    Fails as PutSurface does.
+    Fails as PutSurface does; faults of what is not right any more are within
+    `revision.config`.
     """
 
     DeleteSurface: grpc.aio.UnaryUnaryMultiCallable[
@@ -149,7 +155,7 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.PutSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.PutSurfaceResponse]]:
         """Puts a revision. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant),
         ABORTED with reason ETAG_MISMATCH (etag given, and another revision serves),
-        RESOURCE_EXHAUSTED (more than 1000 surfaces). The same configuration and
+        RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 surfaces). The same configuration and
         note as what serves changes nothing, and answers it.
         """
 
@@ -159,8 +165,8 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
         request: harken.feedback.v1.surface_service_pb2.GetSurfaceRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.GetSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.GetSurfaceResponse]]:
-        """Returns what serves, or a revision of before. Fails with INVALID_ARGUMENT,
-        NOT_FOUND.
+        """Returns what serves, or a revision of before; a deletion has no config.
+        Fails with INVALID_ARGUMENT, NOT_FOUND.
         """
 
     @abc.abstractmethod
@@ -169,7 +175,9 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
         request: harken.feedback.v1.surface_service_pb2.ListSurfacesRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.ListSurfacesResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.ListSurfacesResponse]]:
-        """Lists what serves, by name. Fails with INVALID_ARGUMENT."""
+        """Lists what serves, by name. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown
+        tenant).
+        """
 
     @abc.abstractmethod
     def ListSurfaceRevisions(
@@ -188,7 +196,8 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.RollbackSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.RollbackSurfaceResponse]]:
         """Puts the configuration of an earlier revision again, as a new revision.
-        Fails as PutSurface does.
+        Fails as PutSurface does; faults of what is not right any more are within
+        `revision.config`.
         """
 
     @abc.abstractmethod

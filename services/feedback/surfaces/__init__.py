@@ -1,0 +1,1 @@
+"""Configuration of surfaces, in and out."""

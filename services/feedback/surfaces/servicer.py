@@ -1,0 +1,127 @@
+"""SurfaceService: how slates of surfaces are made."""
+
+from collections.abc import Collection
+
+import grpc
+
+from harken.feedback.v1 import surface_service_pb2 as pb
+from harken.feedback.v1 import surface_service_pb2_grpc
+from services.common.page_token import decode_page_token, encode_page_token
+from services.common.position import token_of
+from services.common.validation import Checks
+from services.feedback.documents.document_store import DocumentStore
+from services.feedback.log.tenant_registry import TenantRegistry
+from services.feedback.surfaces.surface_checks import (
+    check_note,
+    check_revision,
+    check_surface,
+    revision_of_token,
+)
+from services.feedback.surfaces.surface_conversion import surface_of
+from services.feedback.surfaces.surface_keeper import SurfaceKeeper
+
+_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
+_DEFAULT_REVISIONS, _MAX_REVISIONS = 20, 100
+
+
+class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
+    """Keeps surfaces."""
+
+    def __init__(
+        self, tenants: TenantRegistry, store: DocumentStore, sources: Collection[str]
+    ) -> None:
+        """`sources`: names of the sources of candidates that there are."""
+        self._tenants = tenants
+        self._store = store
+        self._sources = sources
+        self._keeper = SurfaceKeeper(store, sources)
+
+    async def PutSurface(  # noqa: N802
+        self, request: pb.PutSurfaceRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PutSurfaceResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        check_surface(checks, request.surface, self._sources)
+        checks.done()
+        await self._tenants.require(tenant)
+        if request.validate_only:
+            tried = await self._keeper.try_put(tenant, request.surface)
+            return pb.PutSurfaceResponse(surface=tried)
+        surface, position = await self._keeper.put(tenant, request.surface)
+        return pb.PutSurfaceResponse(surface=surface, position=token_of(position))
+
+    async def GetSurface(  # noqa: N802
+        self, request: pb.GetSurfaceRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetSurfaceResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        check_revision(checks, request.revision)
+        checks.done()
+        await self._tenants.require(tenant)
+        document = await self._store.get(tenant, request.name, request.revision)
+        return pb.GetSurfaceResponse(surface=surface_of(document))
+
+    async def ListSurfaces(  # noqa: N802
+        self, request: pb.ListSurfacesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListSurfacesResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        size = checks.number("page_size", request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
+        after_name = decode_page_token(checks, request.page_token)
+        checks.done()
+        await self._tenants.require(tenant)
+        documents, more = await self._store.page(tenant, after_name, size)
+        return pb.ListSurfacesResponse(
+            surfaces=map(surface_of, documents),
+            next_page_token=encode_page_token(documents[-1].name) if more else "",
+        )
+
+    async def ListSurfaceRevisions(  # noqa: N802
+        self, request: pb.ListSurfaceRevisionsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListSurfaceRevisionsResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        size = checks.number("page_size", request.page_size, _DEFAULT_REVISIONS, _MAX_REVISIONS)
+        before = revision_of_token(checks, request.page_token)
+        checks.done()
+        await self._tenants.require(tenant)
+        documents, more = await self._store.revisions(tenant, request.name, before, size)
+        return pb.ListSurfaceRevisionsResponse(
+            revisions=map(surface_of, documents),
+            next_page_token=encode_page_token(str(documents[-1].revision)) if more else "",
+        )
+
+    async def RollbackSurface(  # noqa: N802
+        self, request: pb.RollbackSurfaceRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RollbackSurfaceResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        check_revision(checks, request.revision, required=True)
+        check_note(checks, "note", request.note)
+        checks.done()
+        await self._tenants.require(tenant)
+        surface, position = await self._keeper.roll_back(
+            tenant, request.name, request.revision, request.etag, request.note
+        )
+        return pb.RollbackSurfaceResponse(surface=surface, position=token_of(position))
+
+    async def DeleteSurface(  # noqa: N802
+        self, request: pb.DeleteSurfaceRequest, context: grpc.aio.ServicerContext
+    ) -> pb.DeleteSurfaceResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        check_note(checks, "note", request.note)
+        checks.done()
+        await self._tenants.require(tenant)
+        _, position = await self._store.delete(tenant, request.name, request.note, request.etag)
+        return pb.DeleteSurfaceResponse(position=token_of(position))

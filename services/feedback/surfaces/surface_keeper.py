@@ -1,0 +1,69 @@
+"""Puts configurations of surfaces, and puts them back."""
+
+from collections.abc import Collection
+
+from harken.feedback.v1 import surface_pb2
+from services.common.errors import FieldViolation, InvalidRequestError
+from services.common.position import Position
+from services.common.surfaces.config_checks import check_config
+from services.common.validation import Checks
+from services.feedback.documents.document_store import DocumentStore
+from services.feedback.surfaces.surface_conversion import body_of, surface_of
+
+
+class SurfaceKeeper:
+    """Changes surfaces of tenants that exist."""
+
+    def __init__(self, store: DocumentStore, sources: Collection[str]) -> None:
+        """`sources`: names of the sources of candidates that there are."""
+        self._store = store
+        self._sources = sources
+
+    async def put(
+        self, tenant: str, surface: surface_pb2.Surface
+    ) -> tuple[surface_pb2.Surface, Position | None]:
+        """Put a surface that was checked; return it as it serves, and its position if it is new.
+
+        Raises:
+            EtagMismatchError, TooManyError: as DocumentStore.put.
+
+        """
+        stored, position = await self._store.put(
+            tenant, surface.name, body_of(surface.name, surface.config), surface.note, surface.etag
+        )
+        return surface_of(stored), position
+
+    async def try_put(self, tenant: str, surface: surface_pb2.Surface) -> surface_pb2.Surface:
+        """Return a surface that was checked as `put` would put it, without what is output only.
+
+        Raises:
+            EtagMismatchError, TooManyError: `put` would.
+
+        """
+        body = body_of(surface.name, surface.config)
+        await self._store.check_put(tenant, surface.name, body, surface.note, surface.etag)
+        tried = surface_pb2.Surface.FromString(body)
+        tried.note = surface.note
+        return tried
+
+    async def roll_back(
+        self, tenant: str, name: str, revision: int, etag: str, note: str
+    ) -> tuple[surface_pb2.Surface, Position | None]:
+        """Put the configuration of an earlier revision again; return as `put` does.
+
+        Raises:
+            InvalidRequestError: it is a deletion, or what was right then is not any more.
+            MissingResourceError: there is no such revision.
+            EtagMismatchError, TooManyError: as DocumentStore.put.
+
+        """
+        old = await self._store.get(tenant, name, revision)
+        if old.deleted:
+            what = f"{revision} is a deletion: there is nothing to go back to"
+            raise InvalidRequestError([FieldViolation("revision", what)])
+        config = surface_pb2.Surface.FromString(old.body).config
+        checks = Checks()
+        check_config(checks, "revision.config", config, self._sources)
+        checks.done()
+        stored, position = await self._store.put(tenant, name, old.body, note, etag)
+        return surface_of(stored), position
