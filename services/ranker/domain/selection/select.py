@@ -57,9 +57,8 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         if place in pinned:
             journal.pinned(place, pinned[place].item)
             continue
-        worth = utilities
-        if spread is not None:
-            worth = utilities - journal.lower(place, spread.lowered())
+        lowered = None if spread is None else spread.lowered()
+        worth = utilities if lowered is None else utilities - lowered
         within = limits.allowed(free)
         allowed = minimums.narrowed(within, left)
         of_allowed = worth.copy()
@@ -67,7 +66,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         item, propensity = int(of_allowed.argmax()), 1.0
         if explorer is not None:
             item, propensity = explorer.draw(place, of_allowed)
-        journal.decided(place, item, propensity, allowed)
+        journal.decided(place, item, propensity, allowed, lowered)
         if within is not free:
             journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
         if allowed is not within:

@@ -65,14 +65,14 @@ def test_propensities_follow_from_what_is_logged(
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_slates_are_as_likely_as_the_rules_say(scenario: Scenario) -> None:
-    """Against all slates there can be; diversity is noted in half precision."""
+    """Against all slates there can be; diversity is of single precision."""
     expected = slates(scenario.wishes)
     assert sum(map(prod, expected.values())) == pytest.approx(1)
     drawn: Counter[tuple[int, ...]] = Counter()
     for seed in range(DRAWS):
         selection = select(scenario.pool, scenario.plan, scenario.wishes.places, seed)
         slate = tuple(selection.places.tolist())
-        precision = 1e-9 if selection.lowered is None else 2e-3
+        precision = 1e-9 if selection.lowered is None else 1e-4
         assert selection.propensities.tolist() == pytest.approx(expected[slate], rel=precision)
         assert selection.lost == ()
         drawn[slate] += 1
