@@ -12,6 +12,7 @@ from services.ranker.domain.selection.minimums import Minimums
 from services.ranker.domain.selection.pins import pinned_items
 from services.ranker.domain.selection.plan import Plan
 from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.reserve import Reserve
 from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.selection.sorting import sorted_places
 
@@ -37,6 +38,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     pinned, lost = pinned_items(plan.pins, utilities, places)
     limits = Limits(plan.at_most, plan.caps, pool.size)
     minimums = Minimums(plan.at_least, places)
+    reserve = Reserve(limits, minimums)
     spread, lost_diversity = spread_of(plan.diversity, pool, places)
     explorer, lost_exploration = explorer_of(plan, pool, places, seed)
     journal = Journal(pool.size, places, lowers=spread is not None)
@@ -60,7 +62,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         lowered = None if spread is None else spread.lowered()
         worth = utilities if lowered is None else utilities - lowered
         within = limits.allowed(free)
-        allowed = minimums.narrowed(within, left)
+        allowed = minimums.narrowed(reserve.narrowed(within), left)
         of_allowed = worth.copy()
         np.putmask(of_allowed, ~allowed, -np.inf)
         item, propensity = int(of_allowed.argmax()), 1.0

@@ -100,7 +100,7 @@ def test_items_are_less_alike_the_more_it_is_turned_up(method: Method, chance: b
     for strength in STRENGTHS:
         plan = Plan(diversity=Diversity(strength, method), exploration=exploration)
         alike = []
-        for seed in range(300):
+        for seed in range(250):
             pool = pool_of(seed)
             assert pool.vectors is not None
             of_all = likeness(pool.vectors)
