@@ -1,5 +1,7 @@
 """Diversity by a determinantal point process, one item after the other."""
 
+from math import sqrt
+
 import numpy as np
 
 from services.common.arrays import Float32s
@@ -39,7 +41,7 @@ class GreedyDpp:
         if self._taken:
             above = self._rows[: self._taken]
             row -= above[:, item] @ above
-        row *= 1.0 / np.sqrt(self._left[item])
+        row *= 1.0 / sqrt(self._left[item])
         self._rows[self._taken] = row
         self._taken += 1
         row *= row

@@ -3,14 +3,14 @@
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals
-from services.ranker.domain.selection.selection import Bits, Float16s
+from services.ranker.domain.selection.selection import Bits
 
 
 class Journal:
     """Rows of a slate of k places from n candidates, written place by place.
 
     places: int64 [k]; propensities: float64 [k]; allowed: bool [k, n], which candidates could stand
-    at a place; lowered: float16 [k, n], what diversity took from utilities, None: nothing.
+    at a place; lowered: float32 [k, n], what diversity took from utilities, None: nothing.
     kept_away: of each place, which limits kept away how many that would have come before its item.
     passed: of each place, whether what there is to be at least went before what was better.
     """
@@ -19,9 +19,9 @@ class Journal:
         self.places: Ordinals = np.empty(places, dtype=np.int64)
         self.propensities: Float64s = np.ones(places)
         self.allowed: Bools = np.zeros((places, size), dtype=np.bool_)
-        self.lowered: Float16s | None = None
+        self.lowered: Float32s | None = None
         if lowers:
-            self.lowered = np.zeros((places, size), dtype=np.float16)
+            self.lowered = np.zeros((places, size), dtype=np.float32)
         self.kept_away: list[list[tuple[str, int]]] = [[] for _ in range(places)]
         self.passed = [False] * places
 
@@ -30,19 +30,15 @@ class Journal:
         self.places[place] = item
         self.allowed[place, item] = True
 
-    def decided(self, place: int, item: int, propensity: float, allowed: Bools) -> None:
+    def decided(
+        self, place: int, item: int, propensity: float, allowed: Bools, lowered: Float32s | None
+    ) -> None:
         """Note how a place was decided."""
         self.places[place] = item
         self.propensities[place] = propensity
         self.allowed[place] = allowed
-
-    def lower(self, place: int, lowered: Float32s) -> Float64s:
-        """Note what diversity takes from utilities [n], and return it as it is noted."""
-        if self.lowered is None:
-            raise ValueError("nothing was to be lowered")
-        self.lowered[place] = lowered
-        noted: Float64s = self.lowered[place].astype(np.float64)
-        return noted
+        if self.lowered is not None and lowered is not None:
+            self.lowered[place] = lowered
 
     def barred(self) -> Bits:
         """Return uint8 [k, ceil(n / 8)], a bit for each candidate that could not stand there."""

@@ -1,6 +1,7 @@
 """Rules that bar items: at most so many of some, or of those with one value of an attribute."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 from services.common.arrays import Bools, Ordinals
 from services.ranker.domain.selection.plan import AtMost, Cap
 from services.ranker.domain.selection.selection import Lost
+
+Codes = npt.NDArray[np.int32]
 
 _FEW = 8
 """Up to so many, one comparison after the other is faster than looking values up."""
@@ -27,6 +30,15 @@ class Limit(Protocol):
         """Return which candidates [n] it bars now; None: none. A new array when that changes."""
         ...
 
+    @property
+    def codes(self) -> Codes | None:
+        """Return the value of each candidate [n], -1 is none; None: they may have several."""
+        ...
+
+    def room(self, code: int) -> int:
+        """Return how many more items with a value >= 0 there may be."""
+        ...
+
     def take(self, item: int) -> bool:
         """Count an item; return whether more are barred now."""
         ...
@@ -38,6 +50,13 @@ class _AtMostLimit:
         self._items = at_most.items
         self._left = at_most.count
         self.closed = at_most.items if self._left <= 0 else None
+
+    @cached_property
+    def codes(self) -> Codes | None:
+        return self._items.astype(np.int32) - 1
+
+    def room(self, code: int) -> int:
+        return max(self._left, 0)
 
     def take(self, item: int) -> bool:
         if not self._items[item]:
@@ -58,6 +77,13 @@ class _CapLimit:
         self._holders: Ordinals | None = None
         self.closed: Bools | None = None
         self._close([code for code, count in self._counts.items() if count >= cap.most])
+
+    @property
+    def codes(self) -> Codes | None:
+        return self._cap.codes if self._cap.starts is None else None
+
+    def room(self, code: int) -> int:
+        return max(self._cap.most - self._counts.get(code, 0), 0)
 
     def take(self, item: int) -> bool:
         full = []

@@ -38,6 +38,10 @@ class Minimums:
                     self._missing[number] -= 1
                     self._total -= 1
 
+    def missing(self, number: int) -> int:
+        """Return how many items of a rule are still to come."""
+        return self._missing[number]
+
     def narrowed(self, allowed: Bools, places: int) -> Bools:
         """Return which of the candidates [n] may be taken, so that the rest still has its places.
 

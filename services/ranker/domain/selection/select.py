@@ -12,6 +12,7 @@ from services.ranker.domain.selection.minimums import Minimums
 from services.ranker.domain.selection.pins import pinned_items
 from services.ranker.domain.selection.plan import Plan
 from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.reserve import Reserve
 from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.selection.sorting import sorted_places
 
@@ -37,6 +38,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     pinned, lost = pinned_items(plan.pins, utilities, places)
     limits = Limits(plan.at_most, plan.caps, pool.size)
     minimums = Minimums(plan.at_least, places)
+    reserve = Reserve(limits, minimums)
     spread, lost_diversity = spread_of(plan.diversity, pool, places)
     explorer, lost_exploration = explorer_of(plan, pool, places, seed)
     journal = Journal(pool.size, places, lowers=spread is not None)
@@ -57,17 +59,16 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         if place in pinned:
             journal.pinned(place, pinned[place].item)
             continue
-        worth = utilities
-        if spread is not None:
-            worth = utilities - journal.lower(place, spread.lowered())
+        lowered = None if spread is None else spread.lowered()
+        worth = utilities if lowered is None else utilities - lowered
         within = limits.allowed(free)
-        allowed = minimums.narrowed(within, left)
+        allowed = minimums.narrowed(reserve.narrowed(within), left)
         of_allowed = worth.copy()
         np.putmask(of_allowed, ~allowed, -np.inf)
         item, propensity = int(of_allowed.argmax()), 1.0
         if explorer is not None:
             item, propensity = explorer.draw(place, of_allowed)
-        journal.decided(place, item, propensity, allowed)
+        journal.decided(place, item, propensity, allowed, lowered)
         if within is not free:
             journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
         if allowed is not within:

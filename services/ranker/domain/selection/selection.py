@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from services.common.arrays import Float32s, Float64s, Ordinals
 
-Float16s = npt.NDArray[np.float16]
 Bits = npt.NDArray[np.uint8]
 
 
@@ -36,7 +35,7 @@ class Selection:
     applied: of each place, in the order of the plan.
     lost: each rule once.
     utilities: float32 [n], bounded, after boosts: what was decided by, as exactly.
-    lowered: float16 [k, n], what diversity took from them at each place, as exactly; None: nothing.
+    lowered: float32 [k, n], what diversity took from them at each place, as exactly; None: nothing.
     barred: uint8 [k, ceil(n / 8)], one bit for each candidate that could not stand at a place, the
         first candidate the lowest bit of the first byte; bits after the last are 0.
     """
@@ -46,5 +45,5 @@ class Selection:
     applied: tuple[tuple[Applied, ...], ...]
     lost: tuple[Lost, ...]
     utilities: Float32s
-    lowered: Float16s | None
+    lowered: Float32s | None
     barred: Bits

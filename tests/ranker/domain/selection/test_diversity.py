@@ -69,8 +69,7 @@ def test_each_place_goes_to_the_largest_gain_of_the_determinant(
             for one in range(pool.size)
             if one not in above
         }
-        # Half precision: 2^-11 of what is taken, at most power * 4.7.
-        assert worth[item] >= max(worth.values()) - 2 * (2**-11 + 1e-4) * power * 4.7
+        assert worth[item] >= max(worth.values()) - 1e-4 * power
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 0.9), st.integers(1, 20))
@@ -90,7 +89,7 @@ def test_marginal_relevance_takes_the_cosine_of_the_nearest(
             for one in range(pool.size)
             if one not in above
         }
-        assert worth[item] >= max(worth.values()) - 2 * 2**-10
+        assert worth[item] >= max(worth.values()) - 1e-5
 
 
 @METHODS
@@ -101,7 +100,7 @@ def test_items_are_less_alike_the_more_it_is_turned_up(method: Method, chance: b
     for strength in STRENGTHS:
         plan = Plan(diversity=Diversity(strength, method), exploration=exploration)
         alike = []
-        for seed in range(300):
+        for seed in range(250):
             pool = pool_of(seed)
             assert pool.vectors is not None
             of_all = likeness(pool.vectors)

@@ -21,7 +21,7 @@ from tests.ranker.domain.selection.logged import propensities_of
 from tests.ranker.domain.selection.plans import SEED, pools_and_plans
 from tests.ranker.domain.selection.scenarios import SCENARIOS, Scenario
 
-DRAWS = 6000
+DRAWS = 4000
 
 
 def named(policy: Policy) -> tuple[str, float]:
@@ -65,14 +65,14 @@ def test_propensities_follow_from_what_is_logged(
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_slates_are_as_likely_as_the_rules_say(scenario: Scenario) -> None:
-    """Against all slates there can be; diversity is noted in half precision."""
+    """Against all slates there can be; diversity is of single precision."""
     expected = slates(scenario.wishes)
     assert sum(map(prod, expected.values())) == pytest.approx(1)
     drawn: Counter[tuple[int, ...]] = Counter()
     for seed in range(DRAWS):
         selection = select(scenario.pool, scenario.plan, scenario.wishes.places, seed)
         slate = tuple(selection.places.tolist())
-        precision = 1e-9 if selection.lowered is None else 2e-3
+        precision = 1e-9 if selection.lowered is None else 1e-4
         assert selection.propensities.tolist() == pytest.approx(expected[slate], rel=precision)
         assert selection.lost == ()
         drawn[slate] += 1
@@ -81,12 +81,12 @@ def test_slates_are_as_likely_as_the_rules_say(scenario: Scenario) -> None:
 
 
 def test_a_wrong_likelihood_is_seen() -> None:
-    """The check above is worth something: a temperature that is 5% off is caught by it."""
+    """The check above is worth something: a temperature that is 10% off is caught by it."""
     expected = slates(SCENARIOS["Plackett-Luce"].wishes)
     pool = SCENARIOS["Plackett-Luce"].pool
-    plan = Plan(exploration=Exploration(PlackettLuce(0.84)))
-    drawn = Counter(tuple(select(pool, plan, 3, seed).places.tolist()) for seed in range(40_000))
-    chances = {slate: 40_000 * prod(chance) for slate, chance in expected.items()}
+    plan = Plan(exploration=Exploration(PlackettLuce(0.88)))
+    drawn = Counter(tuple(select(pool, plan, 3, seed).places.tolist()) for seed in range(20_000))
+    chances = {slate: 20_000 * prod(chance) for slate, chance in expected.items()}
     assert p_value(drawn, chances) < 1e-3
 
 

@@ -291,3 +291,38 @@ def test_what_has_no_utility_comes_last_whatever_it_is_worth_to_others() -> None
     selection = select(of(float("nan"), -999, float("-inf"), float("inf")), Plan(), 4)
     assert selection.places.tolist() == [3, 1, 2, 0]
     assert selection.utilities[0] == LOWEST
+
+
+def test_a_cap_is_not_used_up_by_others_while_a_promise_needs_it() -> None:
+    """Two items of a seller are promised, who may have two; the seller's others are better."""
+    sellers = np.array([0, 0, 0, 1, 0, 0], dtype=np.int32)
+    plan = Plan(
+        caps=(Cap("seller", sellers, 2),), at_least=(AtLeast("promised", some(6, 4, 5), 2),)
+    )
+    selection = select(of(6, 5, 4, 3, 2, 1), plan, 3)
+    assert selection.places.tolist() == [3, 4, 5]
+    assert words(selection)[0] == []
+    assert lost(selection) == []
+
+
+@given(st.data(), SEED)
+def test_a_promise_is_kept_under_a_cap_if_a_slate_keeps_both(
+    data: st.DataObject, seed: int
+) -> None:
+    pool = data.draw(pools(10))
+    cap = data.draw(caps("cap", pool.size).filter(lambda cap: cap.starts is None))
+    items = data.draw(masks(pool.size))
+    room = {
+        value: max(cap.most - cap.used.get(value, 0), 0) if value >= 0 else pool.size
+        for value in cap.codes.tolist()
+    }
+    held = Counter(cap.codes[items].tolist())
+    most = sum(min(room[value], number) for value, number in held.items())
+    count = data.draw(COUNT)
+    wanted = data.draw(st.integers(0, min(most, count)))
+    plan = Plan(
+        caps=(cap,),
+        at_least=(AtLeast("promised", items, wanted),),
+        exploration=Exploration(PlackettLuce(data.draw(st.sampled_from([0.1, 5.0])))),
+    )
+    assert "promised" not in [one.rule for one in select(pool, plan, count, seed).lost]

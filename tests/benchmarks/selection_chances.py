@@ -1,0 +1,35 @@
+"""Are slates as likely as their propensities say? Draws against an enumeration, by chi-square.
+
+Its bias: pools of five items and slates of three, where all slates can be enumerated by plain
+Python (tests/ranker/domain/selection/enumeration.py); larger pools run the same code.
+
+Run as `python -m tests.benchmarks.selection_chances [draws]`, default 1,000,000 for each policy: 2
+minutes each. Prints a p-value for each, and fails where one is below .01 / policies (Bonferroni).
+"""
+
+import sys
+from collections import Counter
+from math import prod
+
+from services.ranker.domain.selection.select import select
+from tests.ranker.domain.selection.enumeration import p_value, slates
+from tests.ranker.domain.selection.scenarios import SCENARIOS
+
+
+def main() -> None:
+    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    worst = 1.0
+    for name, (pool, plan, wishes) in SCENARIOS.items():
+        expected = {slate: draws * prod(chance) for slate, chance in slates(wishes).items()}
+        drawn = Counter(
+            tuple(select(pool, plan, wishes.places, seed).places.tolist()) for seed in range(draws)
+        )
+        found = p_value(drawn, expected)
+        worst = min(worst, found)
+        print(f"  {name:<34} {len(expected):3} slates  p = {found:.3f}", flush=True)
+    if worst < 0.01 / len(SCENARIOS):
+        sys.exit(f"p = {worst} is too small to be chance")
+
+
+if __name__ == "__main__":
+    main()
