@@ -23,7 +23,6 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.bulk_work import BulkWork
-from services.common.candidate_features import SOURCES
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
@@ -33,6 +32,7 @@ from services.common.process_metrics import DatabaseMetrics
 from services.common.reloadable import Reloadable
 from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
+from services.common.surfaces.sources import SOURCES
 from services.common.tracing import event_tracer
 from services.feedback.catalogue.catalog_store import CatalogStore
 from services.feedback.catalogue.item_directory import ItemDirectory

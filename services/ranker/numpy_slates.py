@@ -1,15 +1,31 @@
 """Slates made with NumPy, and written by protobuf's own classes: where no core is compiled."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from services.ranker.domain.eligibility import ItemFilter
+from services.common.arrays import Bools, Float32s, Float64s, Int32s, Ordinals
+from services.common.ranking.candidates import Candidates, beside, gather
+from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.slate import Slate, make_slate, rank_items
+from services.ranker.domain.outcome_blend import weights_of
+from services.ranker.domain.slate import (
+    Scored,
+    Slate,
+    View,
+    make_slate,
+    pool_of,
+    rank_items,
+    score,
+    slate_of,
+    view_of,
+)
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
-from services.ranker.slate_conversion import logged_columns, slot_messages
+from services.ranker.slate_conversion import logged_columns, slot_messages, varint
 
 
 class NumpySlates:
@@ -49,6 +65,104 @@ class NumpySlates:
         )
         slots = pb.RankResponse(slots=slot_messages(slate.slots)).SerializeToString()
         return _encoded(slate, slots, b""), unranked
+
+    def eligible(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        wanted: ItemFilter,
+        now: float,
+    ) -> tuple[Bools, Drops]:
+        """See Drafts."""
+        return eligible_items(replica, user, wanted, now)
+
+    def draft(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        eligible: Bools,
+        others: Ordinals | None,
+        count: int,
+        now: float,
+        overrides: Mapping[str, float],
+    ) -> "NumpyDraft":
+        """See Drafts."""
+        view = view_of(replica, generation, user, now)
+        candidates = gather(view.sources, eligible, pool_of(count), count)
+        if others is not None:
+            candidates = beside(view.sources, candidates, others, pool_of(count))
+        scored = score(replica, generation, view, candidates, overrides)
+        outcomes = generation.scorer.outcomes
+        weights = weights_of(outcomes, generation.outcome_weights(), overrides)
+        return NumpyDraft(replica, view, candidates, scored, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyDraft:
+    """See Draft."""
+
+    _replica: TenantReplica
+    _view: View
+    _candidates: Candidates
+    _scored: Scored
+    weights: Float64s
+
+    @property
+    def ordinals(self) -> Ordinals:
+        """See Draft."""
+        return self._candidates.ordinals
+
+    @property
+    def features(self) -> Float32s:
+        """See Draft."""
+        return self._scored.features
+
+    @property
+    def head(self) -> Float64s | None:
+        """See Draft."""
+        return None if self._scored.head is None else self._scored.head.parameters
+
+    def scores(self) -> Float64s:
+        """See Draft."""
+        return self._scored.scores.copy()
+
+    def ranks(self) -> Int32s:
+        """See Draft."""
+        return self._candidates.ranks.astype(np.int32)
+
+    def finished(
+        self,
+        count: int,
+        field: int,
+        logged: bool,
+        places: Ordinals | None = None,
+        propensities: Float64s | None = None,
+        beside: list[bytes] | None = None,
+    ) -> EncodedSlate:
+        """See Draft."""
+        assert places is not None
+        slate = slate_of(self._replica, self._view, self._candidates, self._scored, places)
+        chances = [1.0] * places.size if propensities is None else propensities.tolist()
+        slots = [
+            slot._replace(propensity=chance)
+            for slot, chance in zip(slate.slots, chances, strict=True)
+        ]
+        more = [b""] * places.size if beside is None else beside
+        wire = b"".join(
+            # What comes one after the other is one message.
+            _nested(field, message.SerializeToString() + own)
+            for message, own in zip(slot_messages(slots), more, strict=True)
+        )
+        shown = replace(slate, slots=tuple(slots))
+        columns = logged_columns(shown).SerializeToString() if logged else b""
+        return _encoded(shown, wire, columns)
+
+
+def _nested(field: int, message: bytes) -> bytes:
+    """Return a message as an element of a field, 1 to 15, of another one."""
+    return bytes([field << 3 | 2]) + varint(len(message)) + message
 
 
 def _encoded(slate: Slate, slots: bytes, columns: bytes) -> EncodedSlate:

@@ -132,6 +132,20 @@ class RequestContexts:
             if self._frames.replicas.get(tenant) is replica:
                 return context
 
+    async def of_nobody(
+        self, tenant: str, wanted: Freshness, deadline_seconds: float | None
+    ) -> RequestContext:
+        """As `personal`, for a user of whom nothing is known; profile is not asked.
+
+        Raises:
+            As `personal`.
+
+        """
+        reached = await self.reach(tenant, wanted, deadline_seconds)
+        replica, generation = self.replica(tenant)
+        user = UserState(0, unknown=True)
+        return RequestContext(replica, generation, user, not reached, self._lacking(replica))
+
     async def reach(self, tenant: str, wanted: Freshness, deadline_seconds: float | None) -> bool:
         """Wait until both lanes reflect what is wanted; return whether they do.
 

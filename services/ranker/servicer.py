@@ -14,13 +14,15 @@ from services.common.tracing import traceparent_of
 from services.common.user_key import user_key_of
 from services.common.validation import Checks, time_fault
 from services.ranker.config import SURFACE
+from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.eligibility import unknown_categories
-from services.ranker.domain.encoded_slate import EncodedSlate, SlateMaker
+from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY
 from services.ranker.metrics import RankerMetrics
+from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import (
     WHATEVER,
     Freshness,
@@ -31,11 +33,15 @@ from services.ranker.serving_state import ServingState
 from services.ranker.slate_conversion import (
     degradation_messages,
     filter_of,
+    of_expression,
     put_drops,
 )
 from services.ranker.slate_id import SlateIds
 from services.ranker.slate_log import ServedSlate, SlateLog
 from services.ranker.slate_traces import SlateTraces
+from services.ranker.surfaces.asked import Asked
+from services.ranker.surfaces.expression_cache import ExpressionCache
+from services.ranker.surfaces.surface_slates import SurfaceSlates
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
@@ -52,14 +58,15 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         contexts: RequestContexts,
         serving_state: ServingState,
         metrics: RankerMetrics,
-        slates: SlateMaker,
+        slates: CompiledSlates | NumpySlates,
         slate_log: SlateLog,
         surface_weights: Reloadable[dict[str, dict[str, float]]],
         seen_rules: Reloadable[SeenRules],
         traces: SlateTraces | None = None,
     ) -> None:
         """Answer with what `slates` makes, ordered by `surface_weights`, of outcomes by surface,
-        where it has any.
+        where it has any; of surfaces that are configured by what is put, these only where that does
+        not say.
 
         `seen_rules` say which items are left out as seen.
         `traces`, when given, is told of slates that are answered.
@@ -73,6 +80,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._seen_rules = seen_rules
         self._traces = traces
         self._slate_ids = SlateIds()
+        self._expressions = ExpressionCache()
+        self._surfaces = SurfaceSlates(slates, surface_weights, seen_rules)
 
     async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
@@ -90,29 +99,41 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         if as_of is not None and (wrong_time := time_fault(as_of)):
             checks.fail("as_of", wrong_time)
         freshness = _freshness(checks, request)
+        asked = Asked.checked(checks, request, self._expressions)
         checks.done()
-        rule = self._seen_rules.value.of(request.surface)
-        wanted = filter_of(request, rule, request.excluded_item_ids)
         user_key = user_key_of(request.subject)
-        found = self._contexts.at_once(tenant, user_key, freshness)
-        if found is None:
-            found = await self._contexts.personal(
+        if request.non_personal:
+            found = await self._contexts.of_nobody(tenant, freshness, seconds_to_wait(context))
+        else:
+            held = self._contexts.at_once(tenant, user_key, freshness)
+            found = held or await self._contexts.personal(
                 tenant, user_key, freshness, seconds_to_wait(context)
             )
-        logged = as_of is None and not request.preview and self._slate_log.wanted()
+        shown = as_of is None and not request.preview
+        logged = shown and not request.non_personal and self._slate_log.wanted()
         # Making the slate is one turn of the event loop: both positions are of its moment.
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
-        slate = self._slates.recommend(
-            found.replica,
-            found.generation,
-            found.user,
-            count,
-            wanted,
-            now,
-            self._surface_weights.value.get(request.surface, NO_OVERRIDES),
-            logged,
-        )
+        shaped = None
+        if self._surfaces.is_plain(found.replica, request):
+            wanted = filter_of(
+                request, self._seen_rules.value.of(request.surface), request.excluded_item_ids
+            )
+            slate = self._slates.recommend(
+                found.replica,
+                found.generation,
+                found.user,
+                count,
+                wanted,
+                now,
+                self._surface_weights.value.get(request.surface, NO_OVERRIDES),
+                logged,
+            )
+        else:
+            shaped, wanted = self._surfaces.answer(
+                found, request, asked, user_key, count, now, shown, logged
+            )
+            slate = shaped.slate
         self._metrics.slates.inc()
         response = pb.RecommendResponse(
             slate_id=self._slate_ids.next(),
@@ -123,6 +144,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=found.stale,
             unknown_subject=found.user.unknown,
         )
+        if shaped is not None:
+            shaped.put(response)
         put_drops(response.drops, slate.drops)
         # Of most there is nothing to say, and after a pause each function costs microseconds.
         if found.stale or found.degradations or slate.degradations:
@@ -134,7 +157,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             caller = traceparent_of(context.invocation_metadata())
             self._traces.served(tenant, user_key, began, response.slate_id, caller)
         if logged and slate.items:
-            served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6))
+            decision = None if shaped is None else shaped.decision
+            served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6), decision)
             self._slate_log.offer(served)
         # What comes one after the other is one message.
         return response.SerializeToString() + slate.slots
@@ -153,6 +177,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         least = min(max(DEFAULT_COUNT, len(request.item_ids)), MAX_COUNT)
         count = checks.number("count", request.count, least, MAX_COUNT)
         _check_filter(checks, request)
+        expression = self._expressions.filter(
+            checks, "filter.expression", request.filter.expression
+        )
         freshness = _freshness(checks, request)
         checks.done()
         user_key = user_key_of(request.subject)
@@ -167,7 +194,12 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             found.user,
             list(request.item_ids),
             count,
-            filter_of(request, self._seen_rules.value.of(request.surface)),
+            of_expression(
+                filter_of(request, self._seen_rules.value.of(request.surface)),
+                expression,
+                time.time(),
+                found.user.attributes,
+            ),
             time.time(),
             self._surface_weights.value.get(request.surface, NO_OVERRIDES),
         )
@@ -192,12 +224,15 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.id("item_id", request.item_id)
         count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
         _check_filter(checks, request)
+        expression = self._expressions.filter(
+            checks, "filter.expression", request.filter.expression
+        )
         freshness = _freshness(checks, request)
         checks.done()
         reached = await self._contexts.reach(tenant, freshness, seconds_to_wait(context))
         replica, generation = self._contexts.replica(tenant)
         # Nobody in particular asks: nothing was seen.
-        wanted = filter_of(request, ALL_FOREVER)
+        wanted = of_expression(filter_of(request, ALL_FOREVER), expression, time.time())
         try:
             similar = similar_items(replica, request.item_id, count, wanted, time.time())
         except NoVectorError as error:

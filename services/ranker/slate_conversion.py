@@ -9,6 +9,9 @@ import numpy.typing as npt
 from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
+from services.common.expressions.expression import Expression
+from services.common.expressions.request import Request
+from services.common.user_attributes import NO_ATTRIBUTES, Attributes
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.reasons import ReasonCode
@@ -106,3 +109,25 @@ def filter_of(
         wanted.allow_seen,
         ALL_FOREVER if wanted.seen_by_any_event else seen_rule,
     )
+
+
+def of_expression(
+    wanted: ItemFilter,
+    expression: Expression | None,
+    now: float,
+    attributes: Attributes = NO_ATTRIBUTES,
+) -> ItemFilter:
+    """Return a filter with an expression, which sees these attributes and no context."""
+    if expression is None:
+        return wanted
+    return wanted._replace(expression=expression, request=Request(attributes, {}, round(now * 1e6)))
+
+
+def varint(value: int) -> bytes:
+    """Return a number >= 0 as the wire has it."""
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

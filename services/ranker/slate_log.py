@@ -15,11 +15,12 @@ from typing import NamedTuple
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from harken.internal.slates.v1 import slate_service_pb2
+from harken.internal.slates.v1 import decision_pb2, slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.logs import logger
 from services.common.reloadable import Reloadable
 from services.common.retry_info import pause_seconds
+from services.ranker.slate_conversion import varint
 
 _PAUSE_SECONDS = 0.25
 """Between two batches: slates of that time share a call, a write and a step of the learner, which
@@ -49,10 +50,12 @@ class ServedSlate(NamedTuple):
     response: pb.RecommendResponse
     items: bytes
     served_at_us: int
+    decision: decision_pb2.SlateDecision | None = None
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
-        return len(self.items) + _BYTES_BESIDE
+        decided = 0 if self.decision is None else self.decision.ByteSize()
+        return len(self.items) + decided + _BYTES_BESIDE
 
     def message(self) -> bytes:
         """Return the bytes of a harken.internal.slates.v1.ServedSlate."""
@@ -64,6 +67,8 @@ class ServedSlate(NamedTuple):
             served_position=response.position,
             generation_id=response.generation_id,
             policy=response.policy,
+            seed=response.seed,
+            decision=self.decision,
         )
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.
@@ -213,18 +218,9 @@ def _request(batch: list[ServedSlate]) -> bytes:
     parts = [tenant]
     for slate in batch:
         message = slate.message()
-        parts += (_SLATES, _varint(len(message)), message)
+        parts += (_SLATES, varint(len(message)), message)
     return b"".join(parts)
 
 
 _SLATES = bytes([slate_service_pb2.RecordSlatesRequest.SLATES_FIELD_NUMBER << 3 | 2])
 """What an element of `slates` begins with: its number, and that a length follows."""
-
-
-def _varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
-from services.common.expressions.interned import Interned
 from services.common.expressions.expression import Expression
+from services.common.expressions.interned import Interned
 from services.common.expressions.mask_cache import MaskCache
 from services.common.expressions.request import Request
 from services.feed.parameters import CatalogueChanges, ItemFacts

@@ -149,9 +149,7 @@ class CompiledSlates:
         logged: bool,
     ) -> EncodedSlate:
         eligible, drops = self.eligible(replica, generation, user, wanted, now)
-        drafted = self.draft(
-            replica, generation, user, eligible, asked, count, now, overrides
-        )
+        drafted = self.draft(replica, generation, user, eligible, asked, count, now, overrides)
         slate = drafted.finished(count if asked is None else asked.size, field, logged)
         return slate._replace(drops=drops)
 

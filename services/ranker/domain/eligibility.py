@@ -3,6 +3,7 @@
 Filters come before the sources, so no source wastes a candidate on an item that cannot be shown.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRule
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
-
 
 NOTHING_ASKED = Request()
 
@@ -104,10 +104,8 @@ def keep_wanted(catalogue: Catalogue, eligible: Bools, wanted: ItemFilter, drops
     count()
     eligible[wanted.shown] = False
     count()
-    gate, own, expression, shown = (
-        before - after for before, after in zip(left, left[1:], strict=False)
-    )
-    return drops._replace(gate=gate, own=own, expression=expression, shown=shown)
+    dropped = [before - after for before, after in pairwise(left)]
+    return drops._replace(gate=dropped[0], own=dropped[1], expression=dropped[2], shown=dropped[3])
 
 
 def unknown_categories(catalogue: Catalogue, wanted: ItemFilter) -> list[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.common.similarity import cosine_to_rows
-from services.ranker.domain.eligibility import ItemFilter, keep_categories
+from services.ranker.domain.eligibility import Drops, ItemFilter, keep_categories, keep_wanted
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _ROUGH_EXTRA = 16
@@ -31,6 +31,7 @@ def similar_items(
         raise NoVectorError(f"item {item_id!r} has no vector")
     eligible = replica.eligible(now)
     keep_categories(replica.catalogue, eligible, wanted)
+    keep_wanted(replica.catalogue, eligible, wanted, Drops())
     eligible[ordinal] = False
     # The nearest by float32, a few more than wanted: the exact cosine decides.
     shortlist = replica.index.nearest(ordinal, eligible, count + _ROUGH_EXTRA)

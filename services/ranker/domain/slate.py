@@ -83,6 +83,18 @@ def make_slate(
     return Slate(slots, drops, _degradations(view, scored.scores), scored.shown(best))
 
 
+def slate_of(
+    replica: TenantReplica,
+    view: "View",
+    candidates: Candidates,
+    scored: "Scored",
+    places: Ordinals,
+) -> Slate:
+    """Return the slate of candidates at these places, in this order, without drops."""
+    slots = _slots(replica, view, candidates, scored.scores, places)
+    return Slate(slots, Drops(), _degradations(view, scored.scores[places]), scored.shown(places))
+
+
 def rank_items(
     replica: TenantReplica,
     generation: Generation,

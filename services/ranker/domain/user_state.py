@@ -50,7 +50,16 @@ class UserState:
     `attributes`: as they are now.
     """
 
-    __slots__ = ("_history", "attributes", "encoded", "put", "recent", "seen", "sequence", "unknown")
+    __slots__ = (
+        "_history",
+        "attributes",
+        "encoded",
+        "put",
+        "recent",
+        "seen",
+        "sequence",
+        "unknown",
+    )
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """Tokens of the next page of a slate: what was on the pages before, and what chance went by."""
 
 import base64
-import struct
 import zlib
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from services.common.validation import Checks, id_fault
 
 MAX_ITEMS = 1000
 _MAX_BYTES = 256 * 1024
-_MAX_TOKEN = 256 * 1024
+_SEED_BYTES = 8
 
 
 class Page(NamedTuple):
@@ -23,24 +22,34 @@ def encode_page(page: Page) -> str:
     """Return the token of the page after these; empty where there are MAX_ITEMS already."""
     if len(page.item_ids) >= MAX_ITEMS:
         return ""
-    text = struct.pack("<Q", page.seed) + "\0".join(page.item_ids).encode()
+    text = page.seed.to_bytes(_SEED_BYTES, "little") + "\0".join(page.item_ids).encode()
     return base64.urlsafe_b64encode(zlib.compress(text)).decode()
 
 
 def decode_page(checks: Checks, token: str) -> Page | None:
     """Return what a token says; None, and a fault, where it is none of ours."""
-    try:
-        if len(token) > _MAX_TOKEN:
-            raise ValueError("is too long")
-        reader = zlib.decompressobj()
-        text = reader.decompress(base64.b64decode(token, b"-_", validate=True), _MAX_BYTES)
-        if not reader.eof or len(text) < 8:
-            raise ValueError("is cut")
-        (seed,) = struct.unpack("<Q", text[:8])
-        item_ids = tuple(text[8:].decode().split("\0"))
-    except (ValueError, zlib.error):
-        item_ids = ()
+    text = _unpacked(token)
+    seed, item_ids = text[:_SEED_BYTES], _item_ids(text[_SEED_BYTES:])
     if not 1 <= len(item_ids) <= MAX_ITEMS or any(map(id_fault, item_ids)):
         checks.fail("page_token", "is not a token of a page before")
         return None
-    return Page(seed, item_ids)
+    return Page(int.from_bytes(seed, "little"), item_ids)
+
+
+def _unpacked(token: str) -> bytes:
+    """Return what was packed, up to a size; nothing where it was not."""
+    if len(token) > _MAX_BYTES:
+        return b""
+    reader = zlib.decompressobj()
+    try:
+        text = reader.decompress(base64.b64decode(token, b"-_", validate=True), _MAX_BYTES)
+    except (ValueError, zlib.error):
+        return b""
+    return text if reader.eof else b""
+
+
+def _item_ids(text: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(text.decode().split("\0"))
+    except UnicodeDecodeError:
+        return ()

@@ -28,7 +28,8 @@ class ShownSlates:
         self, replica: TenantReplica, user_key: bytes, surface: str, slates: int
     ) -> Sequence[Ordinals]:
         """Return the items of a user's last `slates` on a surface, newest first."""
-        held = self._shown.get(replica, {}).get((user_key, surface))
+        own = self._shown.get(replica)
+        held = None if own is None else own.get((user_key, surface))
         return [*held][:slates] if held else []
 
     def add(self, replica: TenantReplica, user_key: bytes, surface: str, items: Ordinals) -> None:

@@ -22,9 +22,7 @@ _POPULAR = 2000
 
 def rules_on(surface: Surface, request: Request) -> tuple[configured.Rule, ...]:
     """Return the rules whose condition holds."""
-    return tuple(
-        rule for rule in surface.rules if rule.when is None or rule.when.holds(request)
-    )
+    return tuple(rule for rule in surface.rules if rule.when is None or rule.when.holds(request))
 
 
 def wanted_by_rules(

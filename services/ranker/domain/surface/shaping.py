@@ -13,6 +13,7 @@ import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
 from services.common.runs import distinct
+from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.selection.pool import Pool
@@ -27,10 +28,6 @@ from services.ranker.domain.surface.sources.trending import trending
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
-BASE = ("vector", "rules", "popularity")
-TRENDING, NEW, SIMILAR, GIVEN = "trending", "new", "similar", "given"
-SOURCES = (*BASE, TRENDING, NEW, SIMILAR, GIVEN)
-"""All sources that there are, by the names that surfaces call them."""
 _NOT_ASKED_FOR = Source(quota=0)
 _CLOSEST = 1e-9
 
@@ -82,9 +79,7 @@ def shaped_slate(
     rules = rules_on(surface, request)
     proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, clock)
     others = distinct(
-        np.concatenate(
-            [wanted_by_rules(replica, rules, request, eligible), *proposed.values()]
-        )
+        np.concatenate([wanted_by_rules(replica, rules, request, eligible), *proposed.values()])
     )
     draft = drafts.draft(
         replica, generation, user, eligible, others if others.size else None,

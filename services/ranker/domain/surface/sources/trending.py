@@ -11,9 +11,7 @@ _CATEGORIES = 8
 _POPULAR = 2000
 
 
-def trending(
-    replica: TenantReplica, latest: Ordinals, eligible: Bools, quota: int
-) -> Ordinals:
+def trending(replica: TenantReplica, latest: Ordinals, eligible: Bools, quota: int) -> Ordinals:
     """Return at most `quota` eligible items of the categories of the `latest` items, latest first,
     by what was popular in the last hundreds of events of all users; best first.
 
@@ -21,7 +19,8 @@ def trending(
     """
     lists = replica.catalogue.fields.texts("categories")
     codes = [
-        lists.codes[lists.starts[item] : lists.starts[item + 1]] for item in latest[:_LATEST].tolist()
+        lists.codes[lists.starts[item] : lists.starts[item + 1]]
+        for item in latest[:_LATEST].tolist()
     ]
     found: Ordinals
     if sum(part.size for part in codes):

@@ -1,0 +1,335 @@
+"""Slates that a surface, or a request of more than the plain kind, shapes: with what is answered
+and logged of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import NamedTuple
+
+import numpy as np
+
+from harken.feedback.v1 import surface_pb2
+from harken.internal.slates.v1 import decision_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import slate_pb2
+from services.common.arrays import Float64s, Ordinals
+from services.common.expressions.request import Request
+from services.common.ranking.sources.rules import RuleSource
+from services.common.reloadable import Reloadable
+from services.common.surfaces.sources import SIMILAR
+from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
+from services.ranker.domain.eligibility import ItemFilter
+from services.ranker.domain.encoded_slate import EncodedSlate
+from services.ranker.domain.generation import Generation
+from services.ranker.domain.outcome_blend import NO_OVERRIDES
+from services.ranker.domain.seen_rule import SeenRule, SeenRules
+from services.ranker.domain.selection.plan import Exploration
+from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
+from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
+from services.ranker.domain.surface.drafts import Draft, Drafts
+from services.ranker.domain.surface.shaping import Shaped, Wish, latest_items, shaped_slate
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import UserState
+from services.ranker.request_context import RequestContext
+from services.ranker.slate_conversion import filter_of
+from services.ranker.surfaces.asked import Asked, user_for
+from services.ranker.surfaces.page import Page, encode_page
+from services.ranker.surfaces.shown_slates import ShownSlates
+from services.ranker.surfaces.surface_reader import SurfaceReader
+
+_MOST_CONTRIBUTIONS = 20
+
+
+class ShapedAnswer(NamedTuple):
+    """A slate on the wire, and what its answer and its log say beside.
+
+    items: ordinals of the slots. decision: None where chance had no part.
+    """
+
+    revision: int
+
+    slate: EncodedSlate
+    items: Ordinals
+    lost: list[slate_pb2.LostRule]
+    failed: tuple[str, ...]
+    policy: str
+    seed: int
+    next_page: str
+    decision: decision_pb2.SlateDecision | None
+
+    def put(self, response: pb.RecommendResponse) -> None:
+        """Write into an answer what is there beside slots and drops."""
+        response.policy = self.policy
+        response.surface_revision = self.revision
+        response.lost_rules.extend(self.lost)
+        response.failed_sources.extend(self.failed)
+        response.seed = self.seed
+        response.next_page_token = self.next_page
+
+
+class SurfaceSlates:
+    """Knows what surfaces are configured to, and what users were shown on them."""
+
+    def __init__(
+        self,
+        drafts: Drafts,
+        weights: Reloadable[dict[str, dict[str, float]]],
+        seen_rules: Reloadable[SeenRules],
+    ) -> None:
+        """`weights`, `seen_rules`: of the process, where a surface does not say."""
+        self._drafts = drafts
+        self._weights = weights
+        self._seen_rules = seen_rules
+        self._reader = SurfaceReader()
+        self._shown = ShownSlates()
+        self._chance = Random()
+        self._merged: tuple[object, object, Surface] | None = None
+
+    def is_plain(self, replica: TenantReplica, request: pb.RecommendRequest) -> bool:
+        """Return whether nothing but the slate that every surface has is asked for."""
+        return not (
+            replica.documents and self._reader.of(replica, request.surface) is not None
+        ) and not (
+            request.candidates or request.page_token or request.explain or request.own_items_of
+            or request.filter.expression or request.HasField("context")
+        )  # fmt: skip
+
+    def answer(
+        self,
+        found: RequestContext,
+        request: pb.RecommendRequest,
+        asked: Asked,
+        user_key: bytes,
+        count: int,
+        now: float,
+        shown: bool,
+        logged: bool,
+    ) -> tuple[ShapedAnswer, ItemFilter]:
+        """Return the slate of a request, and what it left out. shown: it will be."""
+        replica = found.replica
+        surface = self._surface(replica, request.surface)
+        user = user_for(replica, found.user, request.context, now)
+        last: Sequence[Ordinals] = ()
+        if surface.remembers and not request.non_personal:
+            last = self._shown.of(replica, user_key, request.surface, surface.remembers)
+        before = asked.page.item_ids if asked.page is not None else ()
+        query = request.context.query_item_id
+        left_out = [replica.catalogue.find_all(list(before)), *last[: surface.not_in_last_slates]]
+        excluded = (*request.excluded_item_ids, query) if query else request.excluded_item_ids
+        wanted = filter_of(request, surface.seen or self._seen(request.surface), excluded)._replace(
+            gates=surface.gates,
+            owner=request.own_items_of,
+            expression=asked.expression,
+            shown=np.concatenate(left_out),
+            request=Request(found.user.attributes, dict(request.context.values), round(now * 1e6)),
+        )
+        made = shaped_answer(
+            self._drafts, replica, found.generation, user, surface, wanted, request, count, now,
+            self._seed(request, asked.page), before, last, logged,
+        )  # fmt: skip
+        if shown and surface.remembers and not request.non_personal:
+            self._shown.add(replica, user_key, request.surface, made.items)
+        return made, wanted
+
+    def _surface(self, replica: TenantReplica, name: str) -> Surface:
+        """Return what is configured, over the weights of the process."""
+        surface = self._reader.of(replica, name) or NOT_CONFIGURED
+        own = self._weights.value.get(name, NO_OVERRIDES)
+        if not own:
+            return surface
+        # The same object as long as both stay: what slates are weighed by is found by it.
+        held = self._merged
+        if held is None or held[0] is not surface or held[1] is not own:
+            merged = replace(surface, outcome_weights={**own, **surface.outcome_weights})
+            held = self._merged = surface, own, merged
+        return held[2]
+
+    def _seen(self, surface: str) -> SeenRule:
+        return self._seen_rules.value.of(surface)
+
+    def _seed(self, request: pb.RecommendRequest, page: Page | None) -> int:
+        if page is not None:
+            return page.seed
+        return request.seed if request.HasField("seed") else self._chance.getrandbits(64)
+
+
+def shaped_answer(
+    drafts: Drafts,
+    replica: TenantReplica,
+    generation: Generation,
+    user: UserState,
+    surface: Surface,
+    wanted: ItemFilter,
+    request: pb.RecommendRequest,
+    count: int,
+    now: float,
+    seed: int,
+    before: tuple[str, ...],
+    last_slates: Sequence[Ordinals],
+    logged: bool,
+) -> ShapedAnswer:
+    """Return the slate of a request, made as `surface` says. before: items of the pages before."""
+    given, priors = _given(replica, request)
+    wish = Wish(count, wanted, now, seed, given, priors, last_slates)
+    shaped = shaped_slate(drafts, replica, generation, user, surface, wish)
+    draft, selection = shaped.draft, shaped.selection
+    explained = _explained(replica, generation, user, shaped) if request.explain else None
+    beside = _beside(replica, user, shaped, explained)
+    slate = draft.finished(
+        selection.places.size, SLOTS_OF_RECOMMEND, logged, selection.places,
+        selection.propensities, beside,
+    )._replace(drops=shaped.drops)  # fmt: skip
+    items = draft.ordinals[selection.places]
+    explores = surface.exploration.policy.by_chance or surface.exploration.new_share > 0
+    item_ids = tuple(map(replica.catalogue.item_id, items.tolist()))
+    more = items.size == count
+    return ShapedAnswer(
+        surface.revision,
+        slate,
+        items,
+        [slate_pb2.LostRule(rule=lost.rule, why=lost.why) for lost in selection.lost],
+        shaped.failed,
+        _policy_name(surface.exploration),
+        seed if explores else 0,
+        encode_page(Page(seed, (*before, *item_ids))) if more else "",
+        _decision(replica, surface, shaped) if explores and logged else None,
+    )
+
+
+def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:
+    known = [
+        (ordinal, candidate.prior)
+        for candidate in request.candidates
+        if (ordinal := replica.catalogue.find(candidate.item_id)) is not None
+    ]
+    ordinals = np.array([ordinal for ordinal, _ in known], np.int64)
+    return ordinals, np.array([prior for _, prior in known], np.float64)
+
+
+def _beside(
+    replica: TenantReplica,
+    user: UserState,
+    shaped: Shaped,
+    explained: list[slate_pb2.Explanation] | None,
+) -> list[bytes]:
+    """Return fields of slots beside those that the draft writes."""
+    places, ordinals = shaped.selection.places, shaped.draft.ordinals
+    ranks = {
+        name: {ordinal: rank for rank, ordinal in enumerate(found.tolist(), 1)}
+        for name, found in shaped.proposed.items()
+    }
+    proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
+    latest = latest_items(user)[:1].tolist()
+    found = []
+    for slot, ordinal in enumerate(ordinals[places].tolist()):
+        more = slate_pb2.Slot()
+        for name, own in ranks.items():
+            if ordinal in own:
+                more.sources.add(source=name, score=-float(own[ordinal]), rank=own[ordinal])
+        if ordinal in ranks.get(SIMILAR, ()) and not proposed[slot]:
+            more.reason.code = slate_pb2.REASON_CODE_SIMILAR
+            more.reason.because_item_id = replica.catalogue.item_id(latest[0])
+        for rule, effect in shaped.selection.applied[slot]:
+            more.applied_rules.add(rule=rule, effect=effect)
+        if explained is not None:
+            more.explanation.CopyFrom(explained[slot])
+        found.append(more.SerializeToString())
+    return found
+
+
+def _explained(
+    replica: TenantReplica, generation: Generation, user: UserState, shaped: Shaped
+) -> list[slate_pb2.Explanation]:
+    """Return why each slot stands where it does."""
+    draft, places = shaped.draft, shaped.selection.places
+    alone = np.empty(draft.ordinals.size, np.int64)
+    alone[(-shaped.scores).argsort(kind="stable")] = np.arange(1, draft.ordinals.size + 1)
+    important = _most_important(replica, user, draft.ordinals[places])
+    linear = _linear(generation, draft)
+    found = []
+    for slot, place in enumerate(places.tolist()):
+        one = slate_pb2.Explanation(
+            place_without_rules=int(alone[place]), most_important_item_id=important[slot]
+        )
+        if linear is not None:
+            weights, offset = linear
+            features = draft.features[place].astype(np.float64)
+            parts = features * weights
+            largest = np.abs(parts).argsort(kind="stable")[::-1][:_MOST_CONTRIBUTIONS]
+            for column in largest.tolist():
+                if parts[column]:
+                    one.contributions.add(
+                        feature=generation.scorer.features[column],
+                        value=float(features[column]),
+                        contribution=float(parts[column]),
+                    )
+            one.rest = (
+                offset + float(parts.sum()) - sum(part.contribution for part in one.contributions)
+            )
+        found.append(one)
+    return found
+
+
+def _linear(generation: Generation, draft: Draft) -> tuple[Float64s, float] | None:
+    """Return weights [columns] and offset of the log odds of the first wanted outcome."""
+    affine = generation.scorer.affine
+    if affine is None or not (draft.weights > 0).any():
+        return None
+    first = int((draft.weights > 0).argmax())
+    weights, offset = affine.weights[first].astype(np.float64), float(affine.offsets[first])
+    if draft.head is not None:
+        gain, own, level = draft.head[first, 0], draft.head[first, 1:-2], draft.head[first, -2]
+        weights, offset = gain * weights + own, float(gain * offset + level)
+    return weights, offset
+
+
+def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) -> list[str]:
+    """Return the recent item that says most for each item by the rules; "" where none does."""
+    positive = user.recent[user.recent["weight"] > 0][::-1]
+    rules = RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"])
+    found = rules.because(items, replica.catalogue.listed())
+    return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]
+
+
+def _decision(
+    replica: TenantReplica, surface: Surface, shaped: Shaped
+) -> decision_pb2.SlateDecision:
+    draft, selection = shaped.draft, shaped.selection
+    return decision_pb2.SlateDecision(
+        surface_revision=surface.revision,
+        exploration=_exploration(surface),
+        candidate_ids=map(replica.catalogue.item_id, draft.ordinals.tolist()),
+        utilities=np.ascontiguousarray(selection.utilities, "<f4").tobytes(),
+        barred=[row.tobytes() for row in selection.barred],
+    )
+
+
+def _exploration(surface: Surface) -> surface_pb2.Exploration:
+    message = surface_pb2.Exploration(
+        new_item_share=surface.exploration.new_share, new_item_events=surface.new_item_events
+    )
+    match surface.exploration.policy:
+        case EpsilonMixture(epsilon):
+            message.epsilon = epsilon
+        case PlackettLuce(temperature):
+            message.plackett_luce_temperature = temperature
+        case Thompson():
+            message.thompson_scale = 1.0
+        case _:
+            pass
+    return message
+
+
+def _policy_name(exploration: Exploration) -> str:
+    """Return name and version of a policy."""
+    match exploration.policy:
+        case EpsilonMixture():
+            name = "epsilon-1"
+        case PlackettLuce():
+            name = "plackett-luce-1"
+        case Thompson():
+            name = "thompson-1"
+        case _:
+            name = "greedy-1"
+    return f"{name}+new-1" if exploration.new_share > 0 else name
