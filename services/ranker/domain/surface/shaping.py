@@ -7,7 +7,7 @@ why each is there, is for others to say.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Wish:
     filter: ItemFilter
     now: float
     seed: int
-    given: Ordinals = NO_ORDINALS
+    given: Ordinals = field(default_factory=lambda: NO_ORDINALS)
     priors: Float64s | None = None
     last_slates: Sequence[Ordinals] = ()
 
