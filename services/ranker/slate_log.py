@@ -8,6 +8,7 @@ Logging never blocks or slows an answer: what does not fit is dropped and counte
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -30,6 +31,8 @@ _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
 _BYTES_BESIDE = 512
+_BYTES_OF_DECISION = 32 * 1024
+"""About what candidates of a slate take: 800 ids, scores and bits."""
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _METHOD = "/{}/{}".format(
@@ -50,11 +53,11 @@ class ServedSlate(NamedTuple):
     response: pb.RecommendResponse
     items: bytes
     served_at_us: int
-    decision: decision_pb2.SlateDecision | None = None
+    decision: Callable[[], decision_pb2.SlateDecision] | None = None
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
-        decided = 0 if self.decision is None else self.decision.ByteSize()
+        decided = 0 if self.decision is None else _BYTES_OF_DECISION
         return len(self.items) + decided + _BYTES_BESIDE
 
     def message(self) -> bytes:
@@ -68,7 +71,7 @@ class ServedSlate(NamedTuple):
             generation_id=response.generation_id,
             policy=response.policy,
             seed=response.seed,
-            decision=self.decision,
+            decision=None if self.decision is None else self.decision(),
         )
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.

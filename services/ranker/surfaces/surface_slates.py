@@ -2,10 +2,11 @@
 and logged of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLu
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, latest_items, shaped_slate
+from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 from services.ranker.request_context import RequestContext
@@ -39,6 +41,10 @@ from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 _MOST_CONTRIBUTIONS = 20
+
+
+Decision = Callable[[], decision_pb2.SlateDecision]
+"""Makes the message when it is needed: there are hundreds of candidates."""
 
 
 class ShapedAnswer(NamedTuple):
@@ -56,7 +62,7 @@ class ShapedAnswer(NamedTuple):
     policy: str
     seed: int
     next_page: str
-    decision: decision_pb2.SlateDecision | None
+    decision: Decision | None
 
     def put(self, response: pb.RecommendResponse) -> None:
         """Write into an answer what is there beside slots and drops."""
@@ -84,6 +90,7 @@ class SurfaceSlates:
         self._reader = SurfaceReader()
         self._shown = ShownSlates()
         self._chance = Random()
+        self._finds: WeakKeyDictionary[TenantReplica, Finds] = WeakKeyDictionary()
         self._merged: tuple[object, object, Surface] | None = None
 
     def is_plain(self, replica: TenantReplica, request: pb.RecommendRequest) -> bool:
@@ -126,7 +133,8 @@ class SurfaceSlates:
         )
         made = shaped_answer(
             self._drafts, replica, found.generation, user, surface, wanted, request, count, now,
-            self._seed(request, asked.page), before, last, logged,
+            self._seed(request, asked.page), before, last, self._finds.setdefault(replica, Finds()),
+            logged,
         )  # fmt: skip
         if shown and surface.remembers and not request.non_personal:
             self._shown.add(replica, user_key, request.surface, made.items)
@@ -167,12 +175,13 @@ def shaped_answer(
     seed: int,
     before: tuple[str, ...],
     last_slates: Sequence[Ordinals],
+    finds: Finds,
     logged: bool,
 ) -> ShapedAnswer:
     """Return the slate of a request, made as `surface` says. before: items of the pages before."""
     given, priors = _given(replica, request)
     wish = Wish(count, wanted, now, seed, given, priors, last_slates)
-    shaped = shaped_slate(drafts, replica, generation, user, surface, wish)
+    shaped = shaped_slate(drafts, replica, generation, user, surface, wish, finds)
     draft, selection = shaped.draft, shaped.selection
     explained = _explained(replica, generation, user, shaped) if request.explain else None
     beside = _beside(replica, user, shaped, explained)
@@ -292,17 +301,21 @@ def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) ->
     return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]
 
 
-def _decision(
-    replica: TenantReplica, surface: Surface, shaped: Shaped
-) -> decision_pb2.SlateDecision:
-    draft, selection = shaped.draft, shaped.selection
-    return decision_pb2.SlateDecision(
-        surface_revision=surface.revision,
-        exploration=_exploration(surface),
-        candidate_ids=map(replica.catalogue.item_id, draft.ordinals.tolist()),
-        utilities=np.ascontiguousarray(selection.utilities, "<f4").tobytes(),
-        barred=[row.tobytes() for row in selection.barred],
-    )
+def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decision:
+    # The next draft writes over these; an ordinal keeps its id for good.
+    ordinals, selection = shaped.draft.ordinals.copy(), shaped.selection
+    item_ids = replica.catalogue.item_ids()
+
+    def made() -> decision_pb2.SlateDecision:
+        return decision_pb2.SlateDecision(
+            surface_revision=surface.revision,
+            exploration=_exploration(surface),
+            candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
+            utilities=np.ascontiguousarray(selection.utilities, "<f4").tobytes(),
+            barred=[row.tobytes() for row in selection.barred],
+        )
+
+    return made
 
 
 def _exploration(surface: Surface) -> surface_pb2.Exploration:

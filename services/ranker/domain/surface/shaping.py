@@ -22,6 +22,7 @@ from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.surface.configured import Source, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
+from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.new_items import new_items
 from services.ranker.domain.surface.sources.similar import similar
 from services.ranker.domain.surface.sources.trending import trending
@@ -71,13 +72,16 @@ def shaped_slate(
     user: UserState,
     surface: Surface,
     wish: Wish,
+    finds: Finds,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Shaped:
-    """Return the slate of a surface for a user. `clock`: seconds, for the limits of sources."""
+    """Return the slate of a surface for a user. `finds`: of the replica's sources, kept between
+    slates. `clock`: seconds, for the limits of sources.
+    """
     request = wish.filter.request
     eligible, drops = drafts.eligible(replica, generation, user, wish.filter, wish.now)
     rules = rules_on(surface, request)
-    proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, clock)
+    proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, finds, clock)
     others = distinct(
         np.concatenate([wanted_by_rules(replica, rules, request, eligible), *proposed.values()])
     )
@@ -129,16 +133,17 @@ def _proposed(
     surface: Surface,
     wish: Wish,
     eligible: Bools,
+    finds: Finds,
     clock: Callable[[], float],
 ) -> tuple[dict[str, Ordinals], tuple[str, ...]]:
     """Return what sources beside those of every slate propose, and which of them are too late."""
     latest = latest_items(user)
     index = replica.spaces[generation.generation_id].index
-    now_us = round(wish.now * 1e6)
+    now, below = wish.now, surface.new_item_events
     by_name: dict[str, Callable[[int], Ordinals]] = {
-        TRENDING: lambda quota: trending(replica, latest, eligible, quota),
-        NEW: lambda quota: new_items(replica, eligible, quota, surface.new_item_events, now_us),
-        SIMILAR: lambda quota: similar(index, latest, eligible, quota),
+        TRENDING: lambda quota: trending(replica, finds, latest, eligible, quota, now),
+        NEW: lambda quota: new_items(replica, finds, eligible, quota, below, now),
+        SIMILAR: lambda quota: similar(index, finds, latest, eligible, quota, now),
     }
     proposed: dict[str, Ordinals] = {}
     failed: list[str] = []

@@ -1,18 +1,26 @@
 """Items with few events, the latest published first."""
 
 from services.common.arrays import Bools, Ordinals
+from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 
-_LOOKED_AT = 4
+_LOOKED_AT = 2000
 
 
 def new_items(
-    replica: TenantReplica, eligible: Bools, quota: int, below: int, now_us: int
+    replica: TenantReplica, finds: Finds, eligible: Bools, quota: int, below: int, now: float
 ) -> Ordinals:
     """Return at most `quota` eligible items with fewer than `below` events, newest first.
 
-    Among the newest 4 `quota` items only: what is new and has few events is there.
+    Among the newest 2,000 items of a second ago: what is new and has few events is there.
     """
-    newest = replica.catalogue.fields.newest(eligible, _LOOKED_AT * quota, 0, now_us)
-    found: Ordinals = newest[replica.popularity.counts(newest) < below][:quota]
-    return found
+
+    def newest() -> Ordinals:
+        return replica.catalogue.fields.newest(
+            replica.eligible(now), _LOOKED_AT, 0, round(now * 1e6)
+        )
+
+    found = finds.newest.of(None, now, newest)
+    found = found[eligible[found]]
+    chosen: Ordinals = found[replica.popularity.counts(found) < below][:quota]
+    return chosen

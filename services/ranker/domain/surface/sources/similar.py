@@ -1,19 +1,30 @@
-"""Items whose vectors are like those of the latest items."""
+"""Items whose vectors are like that of the latest item."""
 
 from services.common.arrays import NO_ORDINALS, Bools, Ordinals
-from services.common.runs import distinct
 from services.ranker.domain.item_index import ItemIndex
+from services.ranker.domain.surface.sources.kept import Finds
 
-_LATEST = 1
+_NEAREST = 200
 
 
-def similar(index: ItemIndex, latest: Ordinals, eligible: Bools, quota: int) -> Ordinals:
+def similar(
+    index: ItemIndex, finds: Finds, latest: Ordinals, eligible: Bools, quota: int, now: float
+) -> Ordinals:
     """Return at most `quota` eligible items nearest to the latest item that has a vector.
 
-    Items that nobody has touched lie where their content puts them, so this is how they are found
-    from what is like them.
+    Of its nearest 200 of at most ten seconds ago. Items that nobody has touched lie where their
+    content puts them, so this is how they are found from what is like them.
     """
     held = index.held()
-    with_vector = [item for item in latest.tolist() if held[item]][:_LATEST]
-    found = [index.nearest(item, eligible, quota) for item in with_vector]
-    return distinct(found[0]) if found else NO_ORDINALS
+    item = next((item for item in latest.tolist() if held[item]), None)
+    if item is None:
+        return NO_ORDINALS
+
+    def nearest() -> Ordinals:
+        others = held.copy()
+        others[item] = False
+        return index.nearest(item, others, _NEAREST)
+
+    found = finds.nearest.of((id(index), item), now, nearest)
+    chosen: Ordinals = found[eligible[found]][:quota]
+    return chosen

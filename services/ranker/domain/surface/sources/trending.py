@@ -1,39 +1,60 @@
 """What is popular just now in the categories of the latest items."""
 
+from functools import partial
+
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Ordinals
 from services.common.runs import distinct
+from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _LATEST = 5
 _CATEGORIES = 8
+_OF_CATEGORY = 200
 _POPULAR = 2000
 
 
-def trending(replica: TenantReplica, latest: Ordinals, eligible: Bools, quota: int) -> Ordinals:
+def trending(
+    replica: TenantReplica, finds: Finds, latest: Ordinals, eligible: Bools, quota: int, now: float
+) -> Ordinals:
     """Return at most `quota` eligible items of the categories of the `latest` items, latest first,
     by what was popular in the last hundreds of events of all users; best first.
 
-    Where no latest item has a category: among the most popular ones of all.
+    Of each category the 200 first of a second ago. Where no latest item has one: among the most
+    popular ones of all.
     """
     lists = replica.catalogue.fields.texts("categories")
-    codes = [
-        lists.codes[lists.starts[item] : lists.starts[item + 1]]
-        for item in latest[:_LATEST].tolist()
-    ]
-    found: Ordinals
-    if sum(part.size for part in codes):
-        named = dict.fromkeys(np.concatenate(codes).tolist())
-        members = [
-            replica.catalogue.members(lists.values[code]) for code in list(named)[:_CATEGORIES]
-        ]
-        found = distinct(np.concatenate([NO_ORDINALS, *members]))
+    named: dict[int, None] = {}
+    for item in latest[:_LATEST].tolist():
+        named.update(
+            dict.fromkeys(lists.codes[lists.starts[item] : lists.starts[item + 1]].tolist())
+        )
+    if named:
+        categories = [lists.values[code] for code in list(named)[:_CATEGORIES]]
+        found = distinct(
+            np.concatenate(
+                [
+                    finds.trending.of(category, now, partial(_first, replica, category))
+                    for category in categories
+                ]
+            )
+        )
     else:
         replica.popularity.refresh_order()
         found = np.sort(replica.popularity.order[:_POPULAR])
-    found = found[eligible[found]]
-    levels = replica.popularity.trends(found)
-    order = (-levels).argsort(kind="stable")[:quota]
-    best: Ordinals = found[order[levels[order] > -np.inf]]
+    return _best(replica, found[eligible[found]], quota)
+
+
+def _first(replica: TenantReplica, category: str) -> Ordinals:
+    """Return the first of a category that are there, whoever asks."""
+    members = replica.catalogue.members(category)
+    return _best(replica, members, _OF_CATEGORY) if members.size else NO_ORDINALS
+
+
+def _best(replica: TenantReplica, items: Ordinals, count: int) -> Ordinals:
+    """Return the first of items, given by ordinal, that were popular lately at all."""
+    levels = replica.popularity.trends(items)
+    order = (-levels).argsort(kind="stable")[:count]
+    best: Ordinals = items[order[levels[order] > -np.inf]]
     return best

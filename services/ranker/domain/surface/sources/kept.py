@@ -1,0 +1,38 @@
+"""What sources found a moment ago: to look through a catalogue for each slate takes too long."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from services.common.arrays import Ordinals
+
+
+@dataclass(slots=True)
+class Kept:
+    """Items by key, each good for `seconds`; at most `most`, the oldest goes first."""
+
+    seconds: float
+    most: int
+    _found: OrderedDict[Hashable, tuple[float, Ordinals]] = field(default_factory=OrderedDict)
+
+    def of(self, key: Hashable, now: float, find: Callable[[], Ordinals]) -> Ordinals:
+        """Return what `find` returned at most so many seconds ago, or does now."""
+        held = self._found.get(key)
+        # A replay of history may go back in time.
+        if held is not None and 0 <= now - held[0] < self.seconds:
+            return held[1]
+        found = find()
+        self._found[key] = now, found
+        self._found.move_to_end(key)
+        if len(self._found) > self.most:
+            self._found.popitem(last=False)
+        return found
+
+
+@dataclass(slots=True)
+class Finds:
+    """Of one tenant's replica. trending: by category, newest: all, nearest: by item."""
+
+    trending: Kept = field(default_factory=lambda: Kept(1.0, 10_000))
+    newest: Kept = field(default_factory=lambda: Kept(1.0, 1))
+    nearest: Kept = field(default_factory=lambda: Kept(10.0, 10_000))
