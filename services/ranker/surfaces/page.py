@@ -7,7 +7,8 @@ from typing import NamedTuple
 from services.common.validation import Checks, id_fault
 
 MAX_ITEMS = 1000
-_MAX_BYTES = 256 * 1024
+_MAX_BYTES = 64 * 1024
+_MAX_UNPACKED = 256 * 1024
 _SEED_BYTES = 8
 
 
@@ -19,11 +20,14 @@ class Page(NamedTuple):
 
 
 def encode_page(page: Page) -> str:
-    """Return the token of the page after these; empty where there are MAX_ITEMS already."""
+    """Return the token of the page after these; empty where there are MAX_ITEMS already, or it
+    would be longer than a text of a request may be.
+    """
     if len(page.item_ids) >= MAX_ITEMS:
         return ""
     text = page.seed.to_bytes(_SEED_BYTES, "little") + "\0".join(page.item_ids).encode()
-    return base64.urlsafe_b64encode(zlib.compress(text)).decode()
+    token = base64.urlsafe_b64encode(zlib.compress(text, 1)).decode()
+    return token if len(token) <= _MAX_BYTES else ""
 
 
 def decode_page(checks: Checks, token: str) -> Page | None:
@@ -42,7 +46,7 @@ def _unpacked(token: str) -> bytes:
         return b""
     reader = zlib.decompressobj()
     try:
-        text = reader.decompress(base64.b64decode(token, b"-_", validate=True), _MAX_BYTES)
+        text = reader.decompress(base64.b64decode(token, b"-_", validate=True), _MAX_UNPACKED)
     except (ValueError, zlib.error):
         return b""
     return text if reader.eof else b""

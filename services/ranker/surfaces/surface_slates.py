@@ -186,10 +186,10 @@ def shaped_answer(
     explained = _explained(replica, generation, user, shaped) if request.explain else None
     beside = _beside(replica, user, shaped, explained)
     slate = draft.finished(
-        selection.places.size, SLOTS_OF_RECOMMEND, logged, selection.places,
+        shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
         selection.propensities, beside,
     )._replace(drops=shaped.drops)  # fmt: skip
-    items = draft.ordinals[selection.places]
+    items = draft.ordinals[shaped.places]
     explores = surface.exploration.policy.by_chance or surface.exploration.new_share > 0
     item_ids = tuple(map(replica.catalogue.item_id, items.tolist()))
     more = items.size == count
@@ -223,20 +223,18 @@ def _beside(
     explained: list[slate_pb2.Explanation] | None,
 ) -> list[bytes]:
     """Return fields of slots beside those that the draft writes."""
-    places, ordinals = shaped.selection.places, shaped.draft.ordinals
-    ranks = {
-        name: {ordinal: rank for rank, ordinal in enumerate(found.tolist(), 1)}
-        for name, found in shaped.proposed.items()
-    }
+    places = shaped.places
+    items = shaped.draft.ordinals[places]
+    ranks = {name: _ranks_in(found, items) for name, found in shaped.proposed.items()}
     proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
     latest = latest_items(user)[:1].tolist()
     found = []
-    for slot, ordinal in enumerate(ordinals[places].tolist()):
+    for slot in range(items.size):
         more = slate_pb2.Slot()
         for name, own in ranks.items():
-            if ordinal in own:
-                more.sources.add(source=name, score=-float(own[ordinal]), rank=own[ordinal])
-        if ordinal in ranks.get(SIMILAR, ()) and not proposed[slot]:
+            if own[slot]:
+                more.sources.add(source=name, score=-float(own[slot]), rank=own[slot])
+        if SIMILAR in ranks and ranks[SIMILAR][slot] and not proposed[slot]:
             more.reason.code = slate_pb2.REASON_CODE_SIMILAR
             more.reason.because_item_id = replica.catalogue.item_id(latest[0])
         for rule, effect in shaped.selection.applied[slot]:
@@ -247,11 +245,20 @@ def _beside(
     return found
 
 
+def _ranks_in(found: Ordinals, items: Ordinals) -> list[int]:
+    """Return the rank of each item among what a source found, from 1; 0: it is not there."""
+    if not found.size:
+        return [0] * items.size
+    same = found[:, np.newaxis] == items
+    ranks: list[int] = np.where(same.any(axis=0), same.argmax(axis=0) + 1, 0).tolist()
+    return ranks
+
+
 def _explained(
     replica: TenantReplica, generation: Generation, user: UserState, shaped: Shaped
 ) -> list[slate_pb2.Explanation]:
     """Return why each slot stands where it does."""
-    draft, places = shaped.draft, shaped.selection.places
+    draft, places = shaped.draft, shaped.places
     alone = np.empty(draft.ordinals.size, np.int64)
     alone[(-shaped.scores).argsort(kind="stable")] = np.arange(1, draft.ordinals.size + 1)
     important = _most_important(replica, user, draft.ordinals[places])
@@ -303,7 +310,7 @@ def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) ->
 
 def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decision:
     # The next draft writes over these; an ordinal keeps its id for good.
-    ordinals, selection = shaped.draft.ordinals.copy(), shaped.selection
+    ordinals, selection = shaped.draft.ordinals[shaped.considered], shaped.selection
     item_ids = replica.catalogue.item_ids()
 
     def made() -> decision_pb2.SlateDecision:

@@ -31,6 +31,7 @@ from services.ranker.domain.user_state import UserState
 
 _NOT_ASKED_FOR = Source(quota=0)
 _CLOSEST = 1e-9
+_CONSIDERED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,14 @@ class Wish:
 class Shaped:
     """A slate that was selected of a draft.
 
-    proposed: what each other source proposed, best first. failed: sources that took too long.
+    considered: candidates of the draft that were selected from, ascending; what the selection says
+    is of these. places: candidates of the draft that are the slate. proposed: what each other
+    source proposed, best first. failed: sources that took too long.
     """
 
     draft: Draft
+    considered: Ordinals
+    places: Ordinals
     selection: Selection
     drops: Drops
     proposed: Mapping[str, Ordinals]
@@ -82,9 +87,8 @@ def shaped_slate(
     eligible, drops = drafts.eligible(replica, generation, user, wish.filter, wish.now)
     rules = rules_on(surface, request)
     proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, finds, clock)
-    others = distinct(
-        np.concatenate([wanted_by_rules(replica, rules, request, eligible), *proposed.values()])
-    )
+    wanted = wanted_by_rules(replica, rules, request, eligible)
+    others = distinct(np.concatenate([wanted, *proposed.values()]))
     draft = drafts.draft(
         replica, generation, user, eligible, others if others.size else None,
         wish.count, wish.now, surface.outcome_weights,
@@ -94,18 +98,40 @@ def shaped_slate(
     utilities = log_odds(scores, draft.weights)
     _weigh_sources(surface, draft, proposed, ordinals, utilities)
     _add_priors(wish, ordinals, utilities)
+    new = None
+    if surface.exploration.new_share > 0:
+        new = replica.popularity.counts(ordinals) < surface.new_item_events
+    considered = _considered(utilities, wish.count, ordinals.searchsorted(wanted), new)
+    ordinals = ordinals[considered]
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
-        utilities,
+        utilities[considered],
         replica.spaces[generation.generation_id].index.vectors(ordinals)
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
-        replica.popularity.counts(ordinals) < surface.new_item_events
-        if surface.exploration.new_share > 0
-        else None,
+        None if new is None else new[considered],
     )
     selection = select(pool, plan, wish.count, wish.seed)
-    return Shaped(draft, selection, drops, proposed, failed, scores)
+    return Shaped(
+        draft, considered, considered[selection.places], selection, drops, proposed, failed, scores
+    )
+
+
+def _considered(utilities: Float64s, count: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
+    """Return candidates that may be in the slate: the best, several times as many as it has, what
+    rules ask for, and what is new where that has a share.
+    """
+    most = max(_CONSIDERED, 3 * count)
+    if utilities.size <= most:
+        return np.arange(utilities.size)
+    worth = np.where(np.isnan(utilities), -np.inf, utilities)
+    chosen = np.zeros(utilities.size, np.bool_)
+    chosen[np.argpartition(-worth, most)[:most]] = True
+    chosen[wanted] = True
+    if new is not None:
+        chosen |= new
+    considered: Ordinals = chosen.nonzero()[0]
+    return considered
 
 
 def log_odds(scores: Float64s, weights: Float64s) -> Float64s:
