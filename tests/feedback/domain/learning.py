@@ -208,7 +208,7 @@ def bits(states: States) -> dict[str, Any]:
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
             [tuple(state.influence.beyond(row)) for row in people.tolist()],
             _slate_bits(state), sorted(state.touched),
-            bool(state.touched) and state.touched_since_us,
+            bool(state.touched) and state.touched_since_us, state.events,
         )  # fmt: skip
     return result
 
