@@ -19,6 +19,7 @@ from services.cli.history_options import (
     KeepAnyway,
     read_contents,
     read_history,
+    say_unknown_types,
 )
 from services.cli.options import with_options
 from services.cli.progress_bar import progress_bar
@@ -151,6 +152,7 @@ def evaluate_file(
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
                     keep_anyway, _beside(beside), 60 * peer_minutes)  # fmt: skip
         events = _events_of(files, reading, mapping)
+        say_unknown_types(events, types, preset)
         contents = read_contents(items, reading.format_name, separator)
         try:
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
