@@ -34,6 +34,13 @@ return {
       { "preview", "preview", "one", "bool" },
       { "asOf", "as_of", "one", "string" },
       { "minLearnedPosition", "min_learned_position", "one", "string" },
+      { "context", "context", "one", "message", "harken.ranker.v1.Context" },
+      { "nonPersonal", "non_personal", "one", "bool" },
+      { "ownItemsOf", "own_items_of", "one", "string" },
+      { "candidates", "candidates", "list", "message", "harken.ranker.v1.GivenCandidate" },
+      { "pageToken", "page_token", "one", "string" },
+      { "explain", "explain", "one", "bool" },
+      { "seed", "seed", "one", "integer" },
     },
     ["harken.ranker.v1.RankRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -144,6 +151,16 @@ return {
       { "excludedCategories", "excluded_categories", "list", "string" },
       { "allowSeen", "allow_seen", "one", "bool" },
       { "seenByAnyEvent", "seen_by_any_event", "one", "bool" },
+      { "expression", "expression", "one", "string" },
+    },
+    ["harken.ranker.v1.Context"] = {
+      { "values", "values", "map", "string" },
+      { "onboardingItemIds", "onboarding_item_ids", "list", "string" },
+      { "queryItemId", "query_item_id", "one", "string" },
+    },
+    ["harken.ranker.v1.GivenCandidate"] = {
+      { "itemId", "item_id", "one", "string" },
+      { "prior", "prior", "one", "number" },
     },
     ["harken.feedback.v1.Event"] = {
       { "eventId", "event_id", "one", "string" },

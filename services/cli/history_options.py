@@ -1,9 +1,10 @@
 """The history and items of evaluate, train and tune, read as an import reads them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.markup import escape
 
@@ -38,6 +39,7 @@ KeepAnyway = Annotated[
     ),
 ]
 _ROWS_A_LINE = 1_000_000
+_TYPES_SAID = 8
 
 
 class RowsSaid:
@@ -76,6 +78,30 @@ def say_left_out(events: Events) -> None:
         messages().print(
             f"[yellow]{events.duplicates:,} rows left out: their event id came before[/]"
         )
+
+
+def say_unknown_types(events: Events, types: Collection[str], preset: str) -> None:
+    """Print which types of a history a preset does not know: here they count, a suite has none.
+
+    types: names that the preset knows.
+    """
+    counts = np.bincount(events.kinds, minlength=len(events.types)).tolist()
+    unknown = {
+        name: count
+        for name, count in zip(events.types, counts, strict=True)
+        if count and name not in types
+    }
+    if not unknown:
+        return
+    shown = ", ".join(
+        f"{count:,} {repr(name) if name else 'without a type'}"
+        for name, count in list(unknown.items())[:_TYPES_SAID]
+    )
+    more = f" and {len(unknown) - _TYPES_SAID} more" if len(unknown) > _TYPES_SAID else ""
+    messages().print(
+        f"[yellow]types that {preset} does not know weigh 1 here, and a suite sets them aside: "
+        f"{escape(shown)}{more} (--map-type NAME=TYPE; it knows {', '.join(sorted(types))})[/]"
+    )
 
 
 def read_contents(

@@ -140,7 +140,9 @@ class EventMapping:
     ] = False
     map_type: Annotated[
         list[str] | None,
-        typer.Option(help="Event type by what the file calls it, as addtocart=cart; repeatable."),
+        typer.Option(
+            help="Event type by what the file calls it, as addtocart=add_to_cart; repeatable."
+        ),
     ] = None
     time_zone: Annotated[
         str | None, typer.Option(help="Of times that name none, such as Europe/Berlin; UTC.")

@@ -15,8 +15,12 @@ _PROTOCOL = (
     "constants and fitted the scorer, so its figures flatter a little. Lines that begin with "
     "'with' are of the second half, which nothing of what is judged had seen: NDCG@10 of slates of "
     "the ranker after a generation with these parts trained took over, against the system that "
-    "went on by itself, with 99% intervals over users. What is published was trained on "
-    "the whole range."
+    "went on by itself, with 99% intervals over users."
+)
+_WRITTEN = "What is published was trained on the whole range."
+_NOT_WRITTEN = (
+    "**No generation of this name was written**: none was better than what is learned online. The "
+    "figures say by how much."
 )
 _LIMITS = (
     "Learned from what people did with what they were shown: it repeats the bias of that.",
@@ -32,8 +36,9 @@ def model_card(
     parameters: Parameters,
     metrics: Mapping[str, float],
     notes: Mapping[str, str],
+    written: bool,
 ) -> str:
-    """Return the card as Markdown."""
+    """Return the card as Markdown. written: whether there is a generation that it is about."""
     events = data.events
     counts = {
         "events": len(events),
@@ -45,6 +50,7 @@ def model_card(
     lines = [
         f"# Generation {generation_id}",
         "",
+        *([] if written else [_NOT_WRITTEN, ""]),
         "## Data",
         "",
         f"From {_moment(int(events.times_us[0]))} to {_moment(int(events.times_us[-1]))}.",
@@ -53,7 +59,7 @@ def model_card(
         "",
         "## Metrics",
         "",
-        _PROTOCOL,
+        f"{_PROTOCOL} {_WRITTEN}" if written else _PROTOCOL,
         "",
         *_table(("metric", "value"), {name: f"{value:.4g}" for name, value in metrics.items()}),
         "",

@@ -311,7 +311,9 @@ class TrainingRun:
             _, manifest, files = self._made(
                 plan.generation_id, space, chosen.scorer, constants if chosen.vectors else None
             )
-        card = model_card(plan.generation_id, data, plan.parameters, self._metrics, self._notes)
+        card = model_card(
+            plan.generation_id, data, plan.parameters, self._metrics, self._notes, made
+        )
         if chosen is not None:
             extra = {"model_card.md": card.encode()}
             if encoder is not None:

@@ -26,7 +26,9 @@ async def test_all_that_is_promised_is_said_and_written(world: Path) -> None:
     )  # fmt: skip
     assert done.code == 0, done.errors
     for said in ("NDCG@10", "HR@5", "NDCG of full over", "young items", "coverage", "ECE",
-                 "µs/ranking", "before any of them is revealed", "peak memory"):  # fmt: skip
+                 "µs/ranking", "before any of them is revealed", "peak memory",
+                 "The test part begins at 2", "daily: everything, history too",
+                 "made without training", "none were logged"):  # fmt: skip
         assert said in done.output, said
     found = json.loads((world / "out.json").read_text())
     assert list(found["arms"]) == [*arms.split(",")[:3], "full", "daily", "frozen_state"]
@@ -45,6 +47,24 @@ async def test_all_that_is_promised_is_said_and_written(world: Path) -> None:
     parts = found["segments"]
     assert parts["all"]["events"] == found["scored_events"] <= 300
     assert sum(found["data"]["types"].values()) == found["data"]["events"]
+
+
+async def test_types_that_the_preset_does_not_know_are_named(tmp_path: Path) -> None:
+    kinds = ("view", "buy", "View")
+    rows = [f"u{n % 7},i{n % 5},{1_700_000_000 + n},{kinds[n % 3]}" for n in range(60)]
+    (tmp_path / "shop.csv").write_text("user,item,timestamp,type\n" + "\n".join(rows) + "\n")
+    command = ("evaluate", "shop.csv", "--arms", "popularity", "--repeats", "include")
+    done = await harken(*command, folder=tmp_path, seconds=120)
+    assert done.code == 0, done.errors
+    said = " ".join(done.errors.split())
+    assert "types that shopping does not know weigh 1 here" in said
+    assert "20 'buy'" in said
+    assert "20 'View'" in said
+    assert "20 'view'" not in said
+    maps = ("--map-type", "buy=purchase", "--map-type", "View=view")
+    done = await harken(*command, *maps, folder=tmp_path, seconds=120)
+    assert done.code == 0, done.errors
+    assert "does not know" not in done.errors
 
 
 async def test_the_same_seed_gives_the_same_figures(world: Path) -> None:

@@ -75,8 +75,10 @@ async def test_the_feedback_service_takes_what_is_written(tmp_path: Path) -> Non
         assert 0 <= trained.metrics[name] <= 1
     assert (plan.out / "encoder.onnx").stat().st_size > 0
     card = (plan.out / "model_card.md").read_text()
-    for said in ("1970-01-01 00:00:01 UTC", "| events | 1,500 |", "online_ndcg10", "seed", "torch"):
+    for said in ("1970-01-01 00:00:01 UTC", "| events | 1,500 |", "online_ndcg10", "seed", "torch",
+                 "What is published was trained on the whole range"):  # fmt: skip
         assert said in card
+    assert "was written" not in card
 
 
 def test_the_same_run_gives_the_same_bytes_also_when_it_goes_on(tmp_path: Path) -> None:
@@ -131,6 +133,7 @@ def test_what_cannot_be_judged_is_not_made_unless_it_is_asked_for(tmp_path: Path
     assert not trained.made
     assert not plan.out.exists()
     assert "not judged" in trained.card
+    assert "No generation of this name was written" in trained.card
 
 
 def test_what_is_no_better_is_not_made_and_the_card_says_by_how_much(
@@ -141,8 +144,10 @@ def test_what_is_no_better_is_not_made_and_the_card_says_by_how_much(
     trained = TrainingRun(tasteful(), plan, silent).run()
     assert not trained.made
     assert not plan.out.exists()
-    for said in ("no better generation was found", "with vectors + tower: new items", "against"):
+    for said in ("no better generation was found", "with vectors + tower: new items", "against",
+                 "No generation of this name was written"):  # fmt: skip
         assert said in trained.card
+    assert "What is published" not in trained.card
 
 
 def test_only_a_generation_is_replaced(tmp_path: Path) -> None:

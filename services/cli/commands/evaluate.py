@@ -19,6 +19,7 @@ from services.cli.history_options import (
     KeepAnyway,
     read_contents,
     read_history,
+    say_unknown_types,
 )
 from services.cli.options import with_options
 from services.cli.progress_bar import progress_bar
@@ -151,12 +152,13 @@ def evaluate_file(
         plan = Plan(names, rules, types, dimension, slates, train, parameters, generation,
                     keep_anyway, _beside(beside), 60 * peer_minutes)  # fmt: skip
         events = _events_of(files, reading, mapping)
+        say_unknown_types(events, types, preset)
         contents = read_contents(items, reading.format_name, separator)
         try:
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
         except (NothingToCompareError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
-        output().print(report(found, rules))
+        output().print(report(found, plan))
         if json_file is not None:
             json_file.write_text(json.dumps(as_json(found, plan), indent=1) + "\n")
         if plots is not None:

@@ -95,7 +95,7 @@ def _searched(tuning: Any, data: Any, base: Parameters, plan: Any, engine: Any) 
 
         def say(trials: Sequence["Trial"]) -> None:
             best = max(trial.ndcg for trial in trials)
-            console.print(f"trial {len(trials)}: {trials[-1].ndcg:.4f}, best {best:.4f}")
+            console.print(f"trial {trials[-1].number + 1}: {trials[-1].ndcg:.4f}, best {best:.4f}")
 
         return tuning.tune(data, base, plan, engine, say)
     with Live(trial_table([]), console=console) as live:
@@ -105,14 +105,14 @@ def _searched(tuning: Any, data: Any, base: Parameters, plan: Any, engine: Any) 
 
 
 def trial_table(trials: Sequence["Trial"]) -> Table:
-    """Return the best trials, and the latest one, as a table."""
+    """Return the best trials, and the latest one, as a table; the first trial is 1."""
     table = Table("trial", "NDCG@10", "values", title=f"{len(trials)} trials, best first")
     ordered = sorted(trials, key=lambda trial: -trial.ndcg)[:_SHOWN]
     if trials and trials[-1] not in ordered:
         ordered.append(trials[-1])
     for trial in ordered:
         values = ", ".join(f"{name} {_short(value)}" for name, value in trial.values.items())
-        table.add_row(str(trial.number), f"{trial.ndcg:.4f}", values)
+        table.add_row(str(trial.number + 1), f"{trial.ndcg:.4f}", values)
     return table
 
 

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.cli.failures import CommandError
-from services.cli.history_options import RowsSaid, read_contents, read_history, say_left_out
+from services.cli.history_options import (
+    RowsSaid,
+    read_contents,
+    read_history,
+    say_left_out,
+    say_unknown_types,
+)
 from services.cli.reading import EventMapping, Reading, opened_events, say_notes
 from services.trainer.mapped_events import map_events, map_weights
 from services.trainer.presets import event_types_of
@@ -44,6 +50,7 @@ def read_training_data(
             weights = map_weights(events, types, mapped / "learning_weights.bin")
             say_notes(table)
         say_left_out(events)
+    say_unknown_types(events, types, preset)
     content = read_contents(items, reading.format_name, separator)
     try:
         used = events.head(int(len(events) * head))

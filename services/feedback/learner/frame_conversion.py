@@ -60,6 +60,8 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
 
 
 def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
+    if changes.events is not None:
+        wire.learner.events = int(changes.events)
     if changes.recent is not None:
         recent = changes.recent
         wire.learner.user_keys.extend(recent.user_keys)
@@ -127,6 +129,8 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
 
 
 def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
+    if learner.HasField("events"):
+        changes.events = float(learner.events)
     if learner.user_keys:
         changes.recent = RecentItems(
             user_keys=list(learner.user_keys),

@@ -217,7 +217,8 @@ def bits(states: States) -> dict[str, Any]:
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
             [tuple(state.influence.beyond(row)) for row in people.tolist()],
             _slate_bits(state), sorted(state.touched),
-            bool(state.touched) and state.touched_since_us, sorted(state.documents.items()),
+             bool(state.touched) and state.touched_since_us, state.events,
+             sorted(state.documents.items()),
         )  # fmt: skip
     return result
 

@@ -189,6 +189,25 @@ def test_what_choices_told_fades_back_to_the_prior() -> None:
     np.testing.assert_allclose(known, ChoiceConfig().precision, rtol=0.05)
 
 
+def test_what_one_kind_of_choice_forgets_the_other_forgets_too() -> None:
+    """Kinds that teach weights of their own share T: what is known stays that of one likelihood."""
+    chance = np.random.default_rng(13)
+    learning, head = ChoiceLearning(WIDTH, ChoiceConfig(memory=400.0)), head_of()
+    own = np.arange(WIDTH) < 2
+    for number in range(3000):
+        is_own = number < 1000 or number % 20 == 0
+        features = chance.standard_normal((40, WIDTH)).astype(np.float32)
+        features[:, :2] *= is_own
+        # The scorer says what users go by, and T is right: there is nothing to learn.
+        logits = 0.4 * features[:, :1] + 0.1 * features[:, 2:3]
+        odds = learning.config.temperature * logits[:, 0] + chance.gumbel(size=40)
+        moves = own if is_own else ~own
+        learning.learn([Choice(features, logits, int(odds.argmax()), moves)], head, WEIGHTS)
+        assert np.linalg.eigvalsh(learning.precisions).min() > 0, number
+    assert learning.temperature == pytest.approx(learning.config.temperature, rel=0.5)
+    assert np.abs(learning.weights).max() < 0.2
+
+
 def test_what_users_go_by_is_learned() -> None:
     chance = np.random.default_rng(2)
     learning, head = ChoiceLearning(WIDTH, ChoiceConfig()), head_of()

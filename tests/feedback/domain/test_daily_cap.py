@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.feedback.learner.model.daily_cap import DailyCap
@@ -24,10 +24,14 @@ CONFIG = LearningConfig(daily_events=CAP)
 TENANT = "a"
 
 _events = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), min_size=1, max_size=60
+    st.tuples(st.integers(0, 3), st.integers(-3, 4), st.booleans()), min_size=1, max_size=60
 )
 
 
+_LONG_AGO = [(0, day, True) for day in (-3, -3, -3, -2, -2, -1, -1)]
+
+
+@example(_LONG_AGO, [])
 @given(_events, st.lists(st.integers(1, 59), max_size=6))
 def test_it_admits_what_counting_one_by_one_admits(
     events: list[tuple[int, int, bool]], cuts: list[int]
@@ -37,7 +41,7 @@ def test_it_admits_what_counting_one_by_one_admits(
     counts: dict[int, int] = {}
     wanted = []
     for user, day, teaches in events:
-        if teaches and day > days.get(user, -1):
+        if teaches and day > days.get(user, -9):
             days[user], counts[user] = day, 0
         if teaches:
             counts[user] += 1

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.ranking.popularity import COUNT
 from services.feedback.learner.model.entries import (
     Event,
     EventRetracted,
@@ -84,10 +85,31 @@ def test_the_state_is_that_of_a_log_without_the_events(
         assert held.times_us.tolist() == wanted.times_us.tolist()
     assert state.counts[:6].tolist() == oracle.counts[:6].tolist()
     np.testing.assert_allclose(state.levels[:6], oracle.levels[:6], rtol=0, atol=1e-6)
+    # Of an item that nobody did anything with, nothing is popular anywhere.
+    nothing = oracle.counts[:6] == 0
+    assert np.isneginf(np.delete(state.popular.table[:6][nothing], COUNT, axis=1)).all()
     rules, wanted_rules = rules_of(state), rules_of(oracle)
     assert rules.keys() == wanted_rules.keys()
     for pair, weight in wanted_rules.items():
         assert abs(rules[pair] - weight) < 1e-4, pair
+
+
+def test_what_comes_after_events_were_taken_back_is_what_is_popular_just_now() -> None:
+    """A robot's events are gone, and what people did meanwhile fades with what they do next."""
+    robot, meanwhile = [(8, 2, 1.0, 5)] * 900, [(user % 3, 1, 1.0, 5) for user in range(100)]
+    log = _log([*robot, *meanwhile])
+    robots = log[7:907]
+    for entry in robots:
+        assert isinstance(entry.kind, Event)
+        number = len(log) + 1
+        kind = EventRetracted(entry.kind, entry.sequence)
+        log.append(LogEntry(number, TENANT, T0_US + number, kind))
+    for user in range(200):
+        number = len(log) + 1
+        event = Event(f"v{user}".encode(), "i3", "view", float("nan"), T0_US + number, 1.0)
+        log.append(LogEntry(number, TENANT, T0_US + number, event))
+    trends = learned(log, 50).popular.trends(np.arange(6))
+    assert trends[3] > trends[1] > trends[2] == -np.inf
 
 
 def test_an_event_taken_back_twice_or_never_seen_changes_nothing_more() -> None:

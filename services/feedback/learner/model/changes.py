@@ -109,6 +109,7 @@ class RecentItems:
 class Changes(ColumnSections):
     """All that changed for a tenant. `active`: the generation that serves after it.
 
+    events: of positive weight so far, for checkpoints.
     beyond_influence: events that only their users felt (see daily_cap); not part of frames.
     """
 
@@ -126,6 +127,7 @@ class Changes(ColumnSections):
     users: UserVectors | None = None
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
+    events: float | None = None
     beyond_influence: int = 0
 
     @property

@@ -119,6 +119,8 @@ def _items(state: TenantState) -> Iterator[Changes]:
             context_popularity=PlaceCells(dictionary.indices(placed), at, table[placed, at]),
             trends=TrendRows(dictionary.indices(trending), table[trending, TREND]),
         )
+    # After the counts, which would say fewer where events were taken back.
+    yield Changes(state.tenant, active=state.active, events=state.events)
 
 
 def _space(state: TenantState, space: VectorSpace) -> Iterator[Changes]:

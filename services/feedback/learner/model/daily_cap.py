@@ -15,6 +15,7 @@ from services.common.compiled_loops import CompiledLoops
 from services.feed.parameters import Flags, Ints
 
 _DAY_US = 86_400_000_000
+_NO_DAY = np.iinfo(np.int32).min
 _FIRST_CAPACITY = 1024
 _FEW = 16
 """Up to so many events, one after the other is faster than all at once."""
@@ -36,7 +37,7 @@ class DailyCap:
         """Let at most `cap` events a day through, >= 1."""
         self._cap = cap
         self._core = core
-        self._days: npt.NDArray[np.int32] = np.full(_FIRST_CAPACITY, -1, np.int32)
+        self._days: npt.NDArray[np.int32] = np.full(_FIRST_CAPACITY, _NO_DAY, np.int32)
         self._counts: npt.NDArray[np.int32] = np.zeros(_FIRST_CAPACITY, np.int32)
         self._beyond: dict[int, list[Stretch]] = {}
 
@@ -66,7 +67,7 @@ class DailyCap:
         own, place = np.unique(rows[teach], return_inverse=True)
         most = np.bincount(place)
         # Nearly always: nobody comes near the cap, and nobody's day changes within the step.
-        latest = np.full(own.size, -1, np.int32)
+        latest = np.full(own.size, _NO_DAY, np.int32)
         np.maximum.at(latest, place, days[teach])
         newer = latest > self._days[own]
         crossing = newer & (np.bincount(place, days[teach] == latest[place]) < most)
@@ -104,7 +105,7 @@ class DailyCap:
         return not any(part.first <= sequence <= part.last for part in self._beyond.get(row, ()))
 
     def contents(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Return days (-1: none) and counts [n]."""
+        """Return days since 1970 (long before: none) and counts [n]."""
         self._fit(int(rows.max(initial=-1)) + 1)
         return self._days[rows].astype(np.int64), self._counts[rows].astype(np.int64)
 
@@ -125,5 +126,5 @@ class DailyCap:
         have = self._days.shape[0]
         if size > have:
             more = max(size - have, have)
-            self._days = np.concatenate([self._days, np.full(more, -1, np.int32)])
+            self._days = np.concatenate([self._days, np.full(more, _NO_DAY, np.int32)])
             self._counts = np.concatenate([self._counts, np.zeros(more, np.int32)])

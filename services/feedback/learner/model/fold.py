@@ -72,6 +72,8 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
     if changes.popularity is not None:
         rows = ordinals[changes.popularity.items]
         state.set_popular(rows, changes.popularity.levels, changes.popularity.counts)
+    if changes.events is not None:
+        state.events = changes.events
     if changes.context_popularity is not None:
         cells = changes.context_popularity
         state.popular.assign_places(ordinals[cells.items], cells.places, cells.levels)

@@ -1,16 +1,19 @@
 """Events are taken back: what they did is undone, as far as it is known.
 
-Exact: recent items, whole counts, and the user's vector given the items. Up to rounding: faded
-popularity. Rules: what the event and the user's other remembered events gained from each other is
-what they would have gained without it; pairs that lost their slot meanwhile stay lost. Item vectors
-keep the one bounded step that the event made; so does the head of the scorer.
+Exact: recent items, whole counts, and the user's vector given the items. Up to rounding: popularity
+that fades with time. What fades with events (at places, just now) goes when an item has no event
+left; else it fades on, as the time by events does not go back. Rules: what the event and the user's
+other remembered events gained from each other is what they would have gained without it; pairs that
+lost their slot meanwhile stay lost. Item vectors keep the one bounded step that the event made; so
+does the head of the scorer.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from services.feed.parameters import Ints, PopularityRows
+from services.common.ranking.popularity import LEVEL, TREND
+from services.feed.parameters import Ints, PlaceCells, PopularityRows, TrendRows
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import EventRetracted, LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
@@ -46,6 +49,25 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             )  # fmt: skip
             state.set_popular(row, np.array([level]), left)
     return _changes(state, cells, np.array(sorted(popular), np.int64))
+
+
+def _without_events(
+    state: TenantState, changes: Changes, dictionary: ItemDictionary, rows: Ints
+) -> None:
+    """Take from items that have no event left what fades with events."""
+    table = state.popular.table
+    trending = rows[np.isfinite(table[rows, TREND])]
+    # A checkpoint of before there were trends may have none.
+    if trending.size:
+        nothing = np.full(trending.size, -np.inf)
+        state.popular.assign_trends(trending, nothing)
+        changes.trends = TrendRows(dictionary.indices(trending), nothing)
+    held = np.argwhere(np.isfinite(table[rows, :LEVEL]))
+    items, places = rows[held[:, 0]], held[:, 1].astype(np.int64)
+    if items.size:
+        levels = np.full(items.size, -np.inf)
+        state.popular.assign_places(items, places, levels)
+        changes.context_popularity = PlaceCells(dictionary.indices(items), places, levels)
 
 
 def _without_gains(
@@ -97,6 +119,7 @@ def _changes(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -
         changes.popularity = PopularityRows(
             dictionary.indices(popular), state.levels[popular], state.counts[popular]
         )
+        _without_events(state, changes, dictionary, popular[state.counts[popular] == 0])
     return changes
 
 

@@ -61,7 +61,8 @@ class TenantState:
     """State of one tenant. Changed only by `step` and `fold`.
 
     `spaces` holds the vectors of each generation that follows the events: the one that serves
-    (`active`), and at most one that is staged or on standby. `events`: the sum of `counts`.
+    (`active`), and at most one that is staged or on standby. `events`: of positive weight
+    so far, also those that were taken back, or time by events would go back.
     `documents`: what is configured, by kind and name.
     `touched`: rows of users whose vector has become another one since it was sent, the first of
     them at `touched_since_us`.
@@ -169,10 +170,10 @@ class TenantState:
         return rows
 
     def set_popular(self, rows: Ints, levels: Doubles, counts: Doubles) -> None:
-        """Replace levels and counts [n] of distinct items, and keep up the sum of counts: exact,
-        they are whole.
+        """Replace levels and counts [n] of distinct items, and keep up the number of events: exact,
+        counts are whole.
         """
-        self.events += float((counts - self.counts[rows]).sum())
+        self.events += float(np.maximum(counts - self.counts[rows], 0.0).sum())
         self.popular.assign(rows, levels, counts)
 
     def built_spaces(self) -> list[VectorSpace]:

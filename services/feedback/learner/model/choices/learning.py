@@ -193,12 +193,15 @@ class ChoiceLearning:
         """
         spread = np.triu((columns * chances[:, np.newaxis]).T @ columns)
         block = np.ix_(moves, moves)
+        # All of it fades, also what this choice does not move: T is shared, and if of what was
+        # learned of it and of a weight together only the one faded, A were no precision any more.
+        known: Doubles = (1.0 - fades) * self.precisions.astype(np.float64)
+        known[np.diag_indices_from(known)] += fades * self._prior
         # Above and below the diagonal the same to the bit: frames hold one of them.
-        precisions: Doubles = spread + np.triu(spread, 1).T + (1.0 - fades) * self.precisions[block]
-        diagonal = np.diag_indices_from(precisions)
-        precisions[diagonal] += fades * self._prior[moves]
-        self.precisions[block] = precisions
-        precisions[diagonal] *= 1.0 + _ROUNDED
+        known[block] += spread + np.triu(spread, 1).T
+        self.precisions[:] = known
+        precisions: Doubles = known[block]
+        precisions[np.diag_indices_from(precisions)] *= 1.0 + _ROUNDED
         return precisions
 
     def _solved(

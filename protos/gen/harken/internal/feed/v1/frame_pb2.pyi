@@ -214,7 +214,7 @@ class ScorerHead(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ..., slopes: _Optional[bytes] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "joiner_input", "joiner", "head_training", "calibration")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "joiner_input", "joiner", "head_training", "calibration")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +235,7 @@ class LearnerState(_message.Message):
     BEYOND_LAST_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_USERS_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_SINCE_US_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
     JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
     JOINER_FIELD_NUMBER: _ClassVar[int]
     HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -259,11 +260,12 @@ class LearnerState(_message.Message):
     beyond_last: _containers.RepeatedScalarFieldContainer[int]
     touched_users: _containers.RepeatedScalarFieldContainer[int]
     touched_since_us: int
+    events: int
     joiner_input: JoinerInput
     joiner: JoinerState
     head_training: HeadTraining
     calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., events: _Optional[int] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
 
 class JoinerInput(_message.Message):
     __slots__ = ("now_us", "items")
