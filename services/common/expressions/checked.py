@@ -56,7 +56,10 @@ def check(text: str, *, with_item: bool) -> CheckedText:
         packed = any_pb2.Any.FromString(compiled.serialize())
         tree = checked_pb2.Checked.FromString(packed.value)
     except RuntimeError as error:
-        raise _told(str(error)) from error
+        told = _told(str(error))
+        if not with_item and re.match(r"undeclared reference to 'item[.']", told.message):
+            told = ExpressionError("a condition knows no item", told.line, told.column)
+        raise told from error
     except DecodeError as error:
         raise _too_deep() from error
     return CheckedText(text, tree)
