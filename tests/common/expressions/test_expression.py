@@ -47,6 +47,11 @@ _REQUEST = Request(
         ("user.likes.exists(l, l in item.categories)", "tie"),
         ('item.tags.all(t, t != "sale")', "hat tie"),
         ('item.categories.exists_one(c, c == "sale")', "tie"),
+        # Of two elements one is an error.
+        ('item.tags.exists(t, t == "red" || item.numbers.none > 1)', "shoe"),
+        ('!item.tags.all(t, t != "red" && item.numbers.none > 1)', "shoe"),
+        ('item.tags.exists_one(t, t == "red" || item.numbers.none > 1)', ""),
+        ('!item.tags.exists_one(t, t == "red" || item.numbers.none > 1)', "hat tie"),
         ('item.categories[0] == "ties"', "tie"),
         ("size(item.tags) == 2", "shoe"),
         ("item.tags.exists(t, item.title.contains(t))", ""),
@@ -164,3 +169,29 @@ def test_texts_may_be_a_plain_list_or_grow() -> None:
     )
     with pytest.raises(ValueError, match="'c' is not among"):
         interned.index("c")
+
+
+def test_a_tag_is_found_however_rare_it_is() -> None:
+    random = np.random.default_rng(5)
+    items = [
+        {
+            "id": str(number),
+            "tags": [str(tag) for tag in random.geometric(0.2, random.integers(0, 6))],
+        }
+        for number in range(500)
+    ]
+    columns = MadeColumns(items)
+    for tag in map(str, range(30)):
+        expected = [tag in item["tags"] for item in items]
+        for text in ("user.t in item.tags", "item.tags.exists(t, t == user.t)"):
+            assert parse_filter(text).mask(columns, Request({"t": tag})).tolist() == expected
+        alone = parse_filter("item.tags.exists_one(t, t == user.t)")
+        assert alone.mask(columns, Request({"t": tag})).tolist() == [
+            item["tags"].count(tag) == 1 for item in items
+        ]
+    for most in range(12):
+        wanted = [str(tag) for tag in range(20, 20 - most, -1)]
+        mask = parse_filter("user.w.exists(w, w in item.tags)").mask(
+            columns, Request({"w": wanted})
+        )
+        assert mask.tolist() == [not {*wanted}.isdisjoint(item["tags"]) for item in items]
