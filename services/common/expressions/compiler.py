@@ -44,7 +44,8 @@ def compiled(checked: CheckedText) -> Node:
     node = _Compiler(checked).node(checked.root, _Scope())
     if node.cost > MAX_COST:
         raise checked.error(
-            checked.root, f"the expression costs {node.cost}, at most {MAX_COST}: macros in macros"
+            checked.root,
+            f"the expression costs {node.cost}, at most {MAX_COST} (see docs/expressions.md)",
         )
     return node
 

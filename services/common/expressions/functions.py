@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from services.common.expressions import comparison, logic, numbers, texts, times
-from services.common.expressions.limits import ROWS_COST
+from services.common.expressions.limits import ROWS_COST, TEXTS_COST
 from services.common.expressions.node import Node
 from services.common.expressions.values import (
     FAILED,
@@ -32,11 +32,15 @@ Make = Callable[[str, tuple[Node, ...]], Node]
 _UNKNOWN = frozenset({Kind.UNKNOWN})
 
 
-def made(kind: Kind, run: Callable[..., Value], *of: Node) -> Node:
-    """Return the node that applies `run` to the values of others."""
+def made(kind: Kind, run: Callable[..., Value], *of: Node, by_text: bool = False) -> Node:
+    """Return the node that applies `run` to the values of others.
+
+    `by_text`: it goes over the distinct texts of those that differ from item to item.
+    """
     by_row = any(one.by_row for one in of)
     runs = tuple(one.run for one in of)
-    cost = sum(one.cost for one in of) + (ROWS_COST if by_row else 1)
+    own = (TEXTS_COST if by_text else ROWS_COST) if by_row else 1
+    cost = sum(one.cost for one in of) + own
     reads = frozenset().union(*(one.reads for one in of))
     return Node(kind, lambda frame: run(*(each(frame) for each in runs)), reads, by_row, cost)
 
@@ -84,10 +88,10 @@ def _choice(name: str, of: tuple[Node, ...]) -> Node:
     if condition.by_row and (len(kinds) > 1 or kinds & {Kind.UNKNOWN, Kind.LIST}):
         raise UnsupportedError(
             f"'?:' by item chooses between values of one known type, not {left.kind.value} and "
-            f"{right.kind.value}; double(...) or a comparison makes a type known"
+            f"{right.kind.value}; double(...) or == true makes a type known"
         )
     kind = left.kind if len(kinds) == 1 else Kind.UNKNOWN
-    return made(kind, logic.chosen, *of)
+    return made(kind, logic.chosen, *of, by_text=kind is Kind.TEXT)
 
 
 def _equality(name: str, of: tuple[Node, ...]) -> Node:
@@ -97,9 +101,13 @@ def _equality(name: str, of: tuple[Node, ...]) -> Node:
         raise UnsupportedError(f"{_told(name)} does not compare lists of items; use all() or in")
     if Kind.UNKNOWN not in kinds and len(kinds) > 1 and not kinds <= NUMBERS:
         raise UnsupportedError(f"{_told(name)} {_of(of)} is never true")
-    if name == "_==_":
-        return made(Kind.BOOL, comparison.equal, *of)
-    return made(Kind.BOOL, lambda a, b: logic.negated(comparison.equal(a, b)), *of)
+    run = comparison.equal if name == "_==_" else _unequal
+    # Of two columns the texts of one are looked for among those of the other.
+    return made(Kind.BOOL, run, *of, by_text=left.by_row and right.by_row and Kind.TEXT in kinds)
+
+
+def _unequal(left: Value, right: Value) -> Value:
+    return logic.negated(comparison.equal(left, right))
 
 
 def _order(name: str, of: tuple[Node, ...]) -> Node:
@@ -107,7 +115,8 @@ def _order(name: str, of: tuple[Node, ...]) -> Node:
     if kinds - _ORDERED or (len(kinds) > 1 and not kinds <= NUMBERS):
         raise UnsupportedError(f"{_told(name)} does not compare {_of(of)}")
     operator = name.strip("_")
-    return made(Kind.BOOL, lambda a, b: comparison.ordered(operator, a, b), *of)
+    by_text = Kind.TEXT in kinds
+    return made(Kind.BOOL, lambda a, b: comparison.ordered(operator, a, b), *of, by_text=by_text)
 
 
 def _arithmetic(name: str, of: tuple[Node, ...]) -> Node:
@@ -125,6 +134,11 @@ def _arithmetic(name: str, of: tuple[Node, ...]) -> Node:
         raise UnsupportedError(
             f"{_told(name)} takes two ints or two doubles, not {_of(of)}; write whole numbers as "
             "2.0, or double(...)"
+        )
+    if kinds == {Kind.INT, Kind.UNKNOWN} and "user" in left.reads | right.reads:
+        raise UnsupportedError(
+            f"{_told(name)} of an int and an attribute, whose numbers are doubles; write 2.0, or "
+            "int(...)"
         )
     known = kinds - _UNKNOWN
     if not known <= NUMBERS | {Kind.TIME, Kind.DURATION} or (
@@ -172,12 +186,12 @@ def _text_test(name: str, of: tuple[Node, ...]) -> Node:
             return FAILED
         return bools(texts.tested(test, value, other), either(value.error, other.error))
 
-    return made(Kind.BOOL, run, *of)
+    return made(Kind.BOOL, run, *of, by_text=True)
 
 
 def _size(name: str, of: tuple[Node, ...]) -> Node:
     _take(name, of[0], Kind.TEXT, Kind.LIST, Kind.MAP)
-    return made(Kind.INT, _sized, *of)
+    return made(Kind.INT, _sized, *of, by_text=of[0].kind is Kind.TEXT)
 
 
 def _sized(value: Value) -> Value:

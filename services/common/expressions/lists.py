@@ -21,7 +21,10 @@ from services.common.expressions.values import (
 
 Body = Callable[[Frame], Value]
 
-_FEW = 1 / 16
+_SINGLY = 4
+"""Up to so many texts are compared one after the other, which is quicker than looking each up."""
+
+_FEW = 1 / 64
 """Of the elements: up to here those that hit are looked up, beyond all are counted through."""
 
 
@@ -44,11 +47,14 @@ def holds_any(lists: TextLists, wanted: Sequence[str]) -> Value:
     codes = {by_text.code_of(lists.values, text) for text in wanted}
     hits = _codes_of(lists)
     known = sorted(code for code in codes if code >= 0)
-    if len(known) == 1:
-        return bools(_any(lists.starts, hits == known[0]))
-    chosen = np.zeros(len(lists.values) + 1, dtype=np.bool_)
+    if len(known) <= _SINGLY:
+        found = np.zeros(len(hits), dtype=np.bool_)
+        for code in known:
+            found |= hits == code
+        return bools(_any(lists.starts, found))
+    chosen = np.zeros(len(lists.values), dtype=np.bool_)
     chosen[known] = True
-    return bools(_any(lists.starts, chosen[hits]))
+    return bools(_any(lists.starts, chosen.take(hits, mode="clip")))
 
 
 def holds(lists: TextLists, value: Value) -> Value:
@@ -93,7 +99,7 @@ def looped(macro: str, frame: Frame, lists: TextLists, name: str, body: Body, al
 
     def of_elements(found: Bools) -> Bools:
         whole = np.broadcast_to(found, (inner_size,))
-        return whole if pick is None else whole[pick]
+        return whole if pick is None else whole.take(pick, mode="clip")
 
     error = logic.error_of(value)
     wrong = None if error is None else _any(lists.starts, of_elements(error))
@@ -124,8 +130,9 @@ def _any(starts: Ordinals, hit: Bools) -> Bools:
     return _count(starts, hit) > 0
 
 
-def _count(starts: Ordinals, hit: Bools) -> Ordinals:
+def _count(starts: Ordinals, hit: Bools) -> Int32s:
     """Return how many elements of each item hit."""
-    counts = np.zeros(len(hit) + 1, dtype=np.int64)
+    counts = np.zeros(len(hit) + 1, dtype=np.int32)
     np.cumsum(hit, out=counts[1:])
-    return counts[starts[1:]] - counts[starts[:-1]]
+    found: Int32s = counts[starts[1:]] - counts[starts[:-1]]
+    return found

@@ -1,6 +1,6 @@
 """Texts: decided once for each distinct text, then taken by code."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,15 +48,15 @@ def tested(test: Pair, left: Value, right: Value) -> Bools:
     """Return `test` of two texts."""
     if right.is_one:
         other = _only(right)
-        return looked_up(left, (test(text, other) for text in left.table))
+        return _looked_up(left, [test(text, other) for text in left.table])
     if left.is_one:
         other = _only(left)
-        return looked_up(right, (test(other, text) for text in right.table))
+        return _looked_up(right, [test(other, text) for text in right.table])
+    if not left.table or not right.table:
+        return np.zeros(1, dtype=np.bool_)
     # Codes of what is absent are below 0; any pair will do there.
     pairs = left.data.clip(0).astype(np.int64) * len(right.table) + right.data.clip(0)
     distinct, place = np.unique(pairs, return_inverse=True)
-    if not left.table or not right.table:
-        return np.zeros(len(pairs), dtype=np.bool_)
     firsts, seconds = np.divmod(distinct, len(right.table))
     found = [
         test(left.table[first], right.table[second])
@@ -68,26 +68,25 @@ def tested(test: Pair, left: Value, right: Value) -> Bools:
 def among(value: Value, wanted: Sequence[str]) -> Bools:
     """Return where a text is one of `wanted`."""
     if value.is_one:
-        return np.array([_only(value) in wanted if value.error is None else False])
+        return np.array([_only(value) in wanted])
     codes = {code_of(value.table, text) for text in wanted}
     chosen = np.zeros(len(value.table) + 1, dtype=np.bool_)
     chosen[[code for code in codes if code >= 0]] = True
-    found: Bools = chosen[value.data]
+    found: Bools = chosen.take(value.data, mode="wrap")
     return found
 
 
 def lengths(value: Value) -> npt.NDArray[np.int64]:
     """Return how many characters (code points) the texts have."""
     sizes = np.fromiter(map(len, value.table), dtype=np.int64, count=len(value.table))
-    found: npt.NDArray[np.int64] = np.append(sizes, 0)[value.data]
+    found: npt.NDArray[np.int64] = np.append(sizes, 0).take(value.data, mode="wrap")
     return found
 
 
-def looked_up(value: Value, found: Iterable[bool]) -> Bools:
+def _looked_up(value: Value, found: list[bool]) -> Bools:
     """Return, row by row, what was `found` for each text of the table."""
-    by_code = np.fromiter(found, dtype=np.bool_, count=len(value.table))
     # Code -1 reads the last: that of what is absent.
-    taken: Bools = np.append(by_code, False)[value.data]
+    taken: Bools = np.array([*found, False]).take(value.data, mode="wrap")
     return taken
 
 
