@@ -32,6 +32,7 @@ _CLASSES = MappingProxyType(
         "UpsertItems": CallClass.BULK,
         "DeleteItems": CallClass.BULK,
         "PutEmbeddings": CallClass.BULK,
+        "FindSimilarUsers": CallClass.BULK,
         "AppendUserFacts": CallClass.BULK,
     }
 )

@@ -24,10 +24,12 @@ from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
 from services.profile.servicer import ProfileServicer
+from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
+from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
 from services.profile.vector_applier import VectorApplier
 
@@ -77,6 +79,7 @@ async def serve(
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)
+        profiles = ProfileStore(pool)
         server = Server(
             registry,
             [SERVICE],
@@ -84,7 +87,13 @@ async def serve(
             config.max_connection_age_seconds,
         )
         add_ProfileServiceServicer_to_server(
-            ProfileServicer(ProfileStore(pool), AttributeStore(pool), freshness, relay.wake),
+            ProfileServicer(
+                profiles,
+                AttributeStore(pool),
+                SimilarUsers(profiles, VectorScan(pool)),
+                freshness,
+                relay.wake,
+            ),
             server.grpc,
         )
         readiness = Readiness(

@@ -20,6 +20,7 @@ from services.profile.attributes import updated
 from services.profile.convert import Seen, profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
+from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Snapshot
 
@@ -37,12 +38,14 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self,
         profiles: ProfileStore,
         attributes: AttributeStore,
+        similar: SimilarUsers,
         freshness: Freshness,
         on_fact: Callable[[], None],
     ) -> None:
         """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
+        self._similar = similar
         self._freshness = freshness
         self._on_fact = on_fact
 
@@ -122,6 +125,12 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.ListProfilesResponse:
         """Return users whose attributes were ever set, page by page."""
         return await list_profiles(self._attributes, request)
+
+    async def FindSimilarUsers(  # noqa: N802
+        self, request: pb.FindSimilarUsersRequest, context: grpc.aio.ServicerContext
+    ) -> pb.FindSimilarUsersResponse:
+        """Return the users nearest to one."""
+        return await self._similar.find(request)
 
     async def _read(
         self,

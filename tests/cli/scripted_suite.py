@@ -47,7 +47,7 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    BatchGetProfiles = ListProfiles = Rank = SimilarItems = unscripted
+    BatchGetProfiles = ListProfiles = FindSimilarUsers = Rank = SimilarItems = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = unscripted
 

@@ -50,8 +50,9 @@ PUBLIC = {
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",
-    "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "PublishGeneration",
-    "DownloadGeneration", "ListGenerations", "PromoteGeneration", "RollbackGeneration",
+    "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "FindSimilarUsers",
+    "PublishGeneration", "DownloadGeneration", "ListGenerations", "PromoteGeneration",
+    "RollbackGeneration",
 }  # fmt: skip
 
 

@@ -110,3 +110,31 @@ class ListProfilesResponse(_message.Message):
     profiles: _containers.RepeatedCompositeFieldContainer[_profile_pb2.Profile]
     next_page_token: str
     def __init__(self, profiles: _Optional[_Iterable[_Union[_profile_pb2.Profile, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FindSimilarUsersRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "count")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    count: int
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class FindSimilarUsersResponse(_message.Message):
+    __slots__ = ("users", "generation_id", "compared")
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedCompositeFieldContainer[SimilarUser]
+    generation_id: str
+    compared: int
+    def __init__(self, users: _Optional[_Iterable[_Union[SimilarUser, _Mapping]]] = ..., generation_id: _Optional[str] = ..., compared: _Optional[int] = ...) -> None: ...
+
+class SimilarUser(_message.Message):
+    __slots__ = ("subject", "similarity")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    subject: _subject_pb2.Subject
+    similarity: float
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., similarity: _Optional[float] = ...) -> None: ...

@@ -67,6 +67,11 @@ class ProfileServiceStub(object):
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.SerializeToString,
                 response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.FromString,
                 _registered_method=True)
+        self.FindSimilarUsers = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/FindSimilarUsers',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer(object):
@@ -130,6 +135,18 @@ class ProfileServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindSimilarUsers(self, request, context):
+        """Returns the users and sessions whose vectors are nearest to that of a user,
+        by cosine, among vectors of the same generation. All of them are compared,
+        which takes some seconds for 250,000; a process does so for one call at a
+        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
+        away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +169,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.ListProfiles,
                     request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.FromString,
                     response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'FindSimilarUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindSimilarUsers,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -275,6 +297,33 @@ class ProfileService(object):
             '/harken.profile.v1.ProfileService/ListProfiles',
             harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesRequest.SerializeToString,
             harken_dot_profile_dot_v1_dot_profile__service__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindSimilarUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/FindSimilarUsers',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

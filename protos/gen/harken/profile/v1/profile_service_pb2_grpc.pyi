@@ -79,6 +79,18 @@ class ProfileServiceStub:
     is away).
     """
 
+    FindSimilarUsers: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.FindSimilarUsersRequest,
+        harken.profile.v1.profile_service_pb2.FindSimilarUsersResponse,
+    ]
+    """Returns the users and sessions whose vectors are nearest to that of a user,
+    by cosine, among vectors of the same generation. All of them are compared,
+    which takes some seconds for 250,000; a process does so for one call at a
+    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
+    away).
+    """
+
 class ProfileServiceAsyncStub:
     """Owner of users.
 
@@ -138,6 +150,18 @@ class ProfileServiceAsyncStub:
     page by page: each once, in an order that stays. Who is first set while one
     reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
+    """
+
+    FindSimilarUsers: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.FindSimilarUsersRequest,
+        harken.profile.v1.profile_service_pb2.FindSimilarUsersResponse,
+    ]
+    """Returns the users and sessions whose vectors are nearest to that of a user,
+    by cosine, among vectors of the same generation. All of them are compared,
+    which takes some seconds for 250,000; a process does so for one call at a
+    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
+    away).
     """
 
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
@@ -207,6 +231,20 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         page by page: each once, in an order that stays. Who is first set while one
         reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
+        """
+
+    @abc.abstractmethod
+    def FindSimilarUsers(
+        self,
+        request: harken.profile.v1.profile_service_pb2.FindSimilarUsersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.FindSimilarUsersResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.FindSimilarUsersResponse]]:
+        """Returns the users and sessions whose vectors are nearest to that of a user,
+        by cosine, among vectors of the same generation. All of them are compared,
+        which takes some seconds for 250,000; a process does so for one call at a
+        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
+        away).
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

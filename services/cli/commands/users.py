@@ -1,0 +1,79 @@
+"""`harken users similar`: who is like a user."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from harken.profile.v1 import profile_service_pb2
+from services.cli.clients import CALL_SECONDS, connect
+from services.cli.console import messages, output
+from services.cli.endpoints import Endpoints
+from services.cli.failures import clear_failures, run
+from services.cli.item_view import id_text, plain_text
+from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.subjects import subject_of
+
+app = typer.Typer(help="Look at users.")
+
+
+@app.callback()
+def users() -> None:
+    """Look at users."""
+
+
+@app.command()
+@with_suite_options
+def similar(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Number of users.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Show the users whose learned vectors are nearest to that of a user, nearest first."""
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = profile_service_pb2.FindSimilarUsersRequest(
+        tenant=tenant, subject=subject_of(user, session), count=count
+    )
+    run(_similar(endpoints, request, as_json))
+
+
+async def _similar(
+    endpoints: Endpoints, request: profile_service_pb2.FindSimilarUsersRequest, as_json: bool
+) -> None:
+    async with connect(endpoints) as clients:
+        answer = await clients.profile.FindSimilarUsers(request, timeout=CALL_SECONDS)
+    if as_json:
+        for one in answer.users:
+            line = {
+                "user": one.subject.user_id or None,
+                "session": one.subject.session_id or None,
+                "similarity": one.similarity,
+            }
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    elif answer.users:
+        output().print(_table(answer))
+    if not answer.generation_id:
+        messages().print("the user has no vector yet")
+    elif not as_json:
+        messages().print(
+            f"{answer.compared:,} others compared; generation ", plain_text(answer.generation_id)
+        )
+
+
+def _table(answer: profile_service_pb2.FindSimilarUsersResponse) -> Table:
+    table = Table("user", "", "similarity", box=SIMPLE_HEAD)
+    for one in answer.users:
+        kind = one.subject.WhichOneof("kind")
+        table.add_row(
+            id_text(one.subject.user_id or one.subject.session_id),
+            "session" if kind == "session_id" else "",
+            f"{one.similarity:.4f}",
+        )
+    return table

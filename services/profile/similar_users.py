@@ -1,0 +1,70 @@
+"""FindSimilarUsers: whose vectors are nearest to a user's."""
+
+import asyncio
+
+import numpy as np
+
+from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.errors import MissingResourceError, OverloadedError
+from services.common.user_key import subject_of, user_key_of
+from services.common.validation import Checks
+from services.profile.domain.nearest import Nearest
+from services.profile.store.profile_store import ProfileStore
+from services.profile.store.vector_scan import VectorScan
+
+_DEFAULT_COUNT = 10
+_MAX_COUNT = 100
+_MAX_WAITING = 4
+_COME_AGAIN_SECONDS = 2.0
+
+
+class SimilarUsers:
+    """Compares all vectors, for one call at a time: others read meanwhile."""
+
+    def __init__(self, profiles: ProfileStore, vectors: VectorScan) -> None:
+        self._profiles = profiles
+        self._vectors = vectors
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def find(self, request: pb.FindSimilarUsersRequest) -> pb.FindSimilarUsersResponse:
+        """Return the nearest; see profile_service.proto.
+
+        Raises:
+            InvalidRequestError, MissingResourceError: the request is wrong; the user is unknown.
+            OverloadedError: too many wait already.
+            StoreUnavailableError: the store is away.
+
+        """
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.subject("subject", request.subject)
+        count = checks.number("count", request.count, _DEFAULT_COUNT, _MAX_COUNT)
+        checks.done()
+        if self._waiting >= _MAX_WAITING:
+            raise OverloadedError(f"{self._waiting} such calls are waiting", _COME_AGAIN_SECONDS)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._found(tenant, user_key_of(request.subject), count)
+        finally:
+            self._waiting -= 1
+
+    async def _found(self, tenant: str, own_key: bytes, count: int) -> pb.FindSimilarUsersResponse:
+        (own,) = (await self._profiles.read(tenant, [own_key])).profiles
+        if not own.is_known:
+            raise MissingResourceError("nothing is known about the subject")
+        if own.vector is None:
+            return pb.FindSimilarUsersResponse()
+        answer = pb.FindSimilarUsersResponse(generation_id=own.vector.generation_id)
+        vector = np.frombuffer(own.vector.vector, "<f4")
+        nearest = Nearest(vector, count)
+        if not nearest.has_direction:
+            return answer
+        async for keys, rows in self._vectors.batches(tenant, answer.generation_id, vector.size):
+            others = [place for place, key in enumerate(keys) if key != own_key]
+            nearest.offer([keys[place] for place in others], rows[others])
+        answer.compared = nearest.compared
+        for near in nearest.found():
+            answer.users.add(subject=subject_of(near.key), similarity=near.similarity)
+        return answer
