@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli.commands import config, import_files, items, snapshot
+from services.cli.commands import config, import_files, items, snapshot, surface
 from services.cli.commands.backup import backup
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
@@ -30,6 +30,7 @@ app.command()(demo)
 app.command()(sample)
 app.add_typer(import_files.app, name="import")
 app.add_typer(items.app, name="items")
+app.add_typer(surface.app, name="surface")
 app.add_typer(config.app, name="config")
 app.command()(recommend)
 app.command()(replay)
