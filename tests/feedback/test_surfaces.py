@@ -239,6 +239,44 @@ async def test_pages_hold_every_surface_once_by_name(client: Client) -> None:
     assert [name for name in found if name.startswith("paged")] == [*names[:3], *names[4:]]
 
 
+async def test_what_a_learner_missed_is_said_again(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """A learner of an earlier release passes over documents, and lacks them in its checkpoints."""
+    first, target = processes.start("first")
+    client = connect(target)
+    await client.upsert(2)
+    for name in ("missed", "gone", "fine"):
+        last = await put(client, name, config(0.1))
+    await frames_through(client, last.position)
+    await asyncio.to_thread(first.kill)
+    # As such a learner leaves it: rows, of whose entries frames know nothing.
+    changed = surface_pb2.Surface(name="missed", config=config(0.2)).SerializeToString()
+    for name, body in (("missed", changed), ("gone", b""), ("new", changed), ("never", b"")):
+        await admin.execute("UPDATE feedback.documents SET newest = false WHERE name = $1", name)
+        await admin.execute(
+            "INSERT INTO feedback.documents VALUES"
+            " ('default', 'surface', $1, 2, $2, '', now(), true)",
+            name,
+            body,
+        )
+    head = await admin.fetchval("SELECT head FROM feedback.shards")
+    _, target = processes.start("second")
+    client = connect(target)
+    async with FeedReader(
+        client, resume=feed_service_pb2.ResumePoint(), sections=CATALOGUE
+    ) as reader:
+        await reader.read("welcome")
+        found = folded(await reader.frames_through(head + 3), replica())
+    assert {key[1]: one.revision for key, one in found.documents.items()} == {
+        "missed": 2, "fine": 1, "new": 2,
+    }  # fmt: skip
+    assert found.documents["surface", "missed"].body == changed
+    entries = await admin.fetch("SELECT entry FROM feedback.log WHERE sequence > $1", head)
+    again = [entry_pb2.Entry.FromString(row["entry"]).document.name for row in entries]
+    assert sorted(name for name in again if name) == ["gone", "missed", "new"]
+
+
 @dataclass
 class Sent:
     """What was put of one surface, in order: strengths, and revisions of those acknowledged."""
