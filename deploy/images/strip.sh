@@ -20,7 +20,7 @@ find "$site" -type d \( -name tests -o -name test \) ! -path "$site/torch/*" \
 rm -rf "$site/numpy/_pyinstaller" "$site/numpy/random/_examples" \
   "$site/onnxruntime/transformers" "$site/onnxruntime/tools" "$site/onnxruntime/quantization" \
   "$site/onnxruntime/datasets" "$site/onnx/backend" "$site/onnx/bin" \
-  "$site/torch/include" "$site/torch/share" "$site/share"
+  "$site/cel_expr_python/ext" "$site/torch/include" "$site/torch/share" "$site/share"
 [ ! -d "$site/torch/bin" ] || find "$site/torch/bin" -type f ! -name torch_shm_manager -delete
 
 # Of PostgreSQL the client programs that `harken backup` and `restore` call, and no server.

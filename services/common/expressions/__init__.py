@@ -1,0 +1,1 @@
+"""CEL over items: parsed and checked once, then decided for whole columns of items."""
