@@ -147,7 +147,9 @@ async def test_one_bad_field_refuses_the_whole_and_the_old_one_serves_on(client:
     bad = config(2.0, not_in_last_slates=51)
     bad.rules.add(name="b", boost=surface_pb2.Boost(items="true", factor=-1))
     bad.rules.add(name="b", pin=surface_pb2.Pin(item_id="i1", slot=1))
+    bad.gates.add(name="g", keep="item.title\n  == item.nothing")
     wrong = {
+        "surface.config.gates[0].keep",
         "surface.config.not_in_last_slates", "surface.config.diversity.strength",
         "surface.config.rules[0].boost.factor", "surface.config.rules[1].name",
     }  # fmt: skip
@@ -155,6 +157,7 @@ async def test_one_bad_field_refuses_the_whole_and_the_old_one_serves_on(client:
         error = await fault_of(put(client, "strict", bad, validate_only))
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert fields_of(error) == wrong
+        assert "surface.config.gates[0].keep: line 2, column 10: " in str(error.details())
     unknown = config(0.2)
     unknown.MergeFromString(b"\xfa\x3e\x01x")  # field 1007
     [(named, _)] = await violations_of(put(client, "strict", unknown))
