@@ -38,7 +38,6 @@ EXPRESSIONS = (
     "user.likes.exists(l, l in item.tags)",
     "item.tags.exists(t, t == item.owner)",
     "item.categories.all(c, !c.startsWith('c1'))",
-    "user.likes.exists(l, item.title.contains(l) && item.numbers.price > 5)",
 )
 REQUEST = Request({"likes": ["t1", "t2", "t3", "t4"], "id": "o9"}, {}, _NOW)
 

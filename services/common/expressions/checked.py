@@ -48,9 +48,6 @@ def check(text: str, *, with_item: bool) -> CheckedText:
         raise ExpressionError(f"the expression is {size} bytes, at most {MAX_BYTES}", 1, 1)
     if not text.strip():
         raise ExpressionError("the expression is empty", 1, 1)
-    if (zero := text.find("\0")) >= 0:
-        # The library reads no further than here, and takes what came before for all of it.
-        raise ExpressionError("a character is zero", text.count("\n", 0, zero) + 1, zero + 1)
     try:
         compiled = _environment(with_item).compile(text)
         packed = any_pb2.Any.FromString(compiled.serialize())
@@ -101,6 +98,8 @@ def _told(report: str) -> ExpressionError:
     )
     message = message.replace(" (in container '')", "").replace(_OF_ITEM, "of item")
     message = _OPERATOR.sub(r"'\1'", message).replace("google.protobuf.", "")
+    if re.search(r"\((int, double|double, int)\)'$", message):
+        message += "; write whole numbers as 2.0, or double(...)"
     return ExpressionError(message, max(line, 1), max(column, 1))
 
 

@@ -11,9 +11,9 @@ MAX_LOOPED = 100
 takes any length."""
 
 MAX_COST = 20_000
-"""Of an expression: what `ROWS_COST` and its like say of each step, 1 for a step that is the same for
+"""Of an expression: what `ROWS_COST` and its like say of each step, 1 for one that is the same for
 all items; a macro multiplies what is in it by the length of its list (`MAX_LOOPED` where that is
-not known before the request). A unit is about 10 microseconds over 100,000 items."""
+not known before the request). A unit is 10 to 20 microseconds over 100,000 items."""
 
 ROWS_COST = 10
 """A step that goes over all items."""
