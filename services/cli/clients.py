@@ -15,6 +15,7 @@ from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
+    surface_service_pb2_grpc,
 )
 from harken.profile.v1 import profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2_grpc
@@ -40,6 +41,7 @@ class Clients:
     feedback: feedback_service_pb2_grpc.FeedbackServiceAsyncStub
     catalog: catalog_service_pb2_grpc.CatalogServiceAsyncStub
     generations: generation_service_pb2_grpc.GenerationServiceAsyncStub
+    surfaces: surface_service_pb2_grpc.SurfaceServiceAsyncStub
     profile: profile_service_pb2_grpc.ProfileServiceAsyncStub
     ranker: ranker_service_pb2_grpc.RankerServiceAsyncStub
     rankers: Sequence[ranker_service_pb2_grpc.RankerServiceAsyncStub]
@@ -64,6 +66,7 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
             cast("Any", feedback_service_pb2_grpc.FeedbackServiceStub(feedback)),
             cast("Any", catalog_service_pb2_grpc.CatalogServiceStub(feedback)),
             cast("Any", generation_service_pb2_grpc.GenerationServiceStub(feedback)),
+            cast("Any", surface_service_pb2_grpc.SurfaceServiceStub(feedback)),
             cast(
                 "Any",
                 profile_service_pb2_grpc.ProfileServiceStub(await channel(endpoints.profile)),

@@ -147,7 +147,9 @@ async def test_one_bad_field_refuses_the_whole_and_the_old_one_serves_on(client:
     bad = config(2.0, not_in_last_slates=51)
     bad.rules.add(name="b", boost=surface_pb2.Boost(items="true", factor=-1))
     bad.rules.add(name="b", pin=surface_pb2.Pin(item_id="i1", slot=1))
+    bad.gates.add(name="g", keep="item.title\n  == item.nothing")
     wrong = {
+        "surface.config.gates[0].keep",
         "surface.config.not_in_last_slates", "surface.config.diversity.strength",
         "surface.config.rules[0].boost.factor", "surface.config.rules[1].name",
     }  # fmt: skip
@@ -155,6 +157,7 @@ async def test_one_bad_field_refuses_the_whole_and_the_old_one_serves_on(client:
         error = await fault_of(put(client, "strict", bad, validate_only))
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert fields_of(error) == wrong
+        assert "surface.config.gates[0].keep: line 2, column 10: " in str(error.details())
     unknown = config(0.2)
     unknown.MergeFromString(b"\xfa\x3e\x01x")  # field 1007
     [(named, _)] = await violations_of(put(client, "strict", unknown))
@@ -237,6 +240,44 @@ async def test_pages_hold_every_surface_once_by_name(client: Client) -> None:
             break
     assert found == sorted(set(found))
     assert [name for name in found if name.startswith("paged")] == [*names[:3], *names[4:]]
+
+
+async def test_what_a_learner_missed_is_said_again(
+    processes: FeedbackProcesses, connect: Connect, admin: asyncpg.Connection
+) -> None:
+    """A learner of an earlier release passes over documents, and lacks them in its checkpoints."""
+    first, target = processes.start("first")
+    client = connect(target)
+    await client.upsert(2)
+    for name in ("missed", "gone", "fine"):
+        last = await put(client, name, config(0.1))
+    await frames_through(client, last.position)
+    await asyncio.to_thread(first.kill)
+    # As such a learner leaves it: rows, of whose entries frames know nothing.
+    changed = surface_pb2.Surface(name="missed", config=config(0.2)).SerializeToString()
+    for name, body in (("missed", changed), ("gone", b""), ("new", changed), ("never", b"")):
+        await admin.execute("UPDATE feedback.documents SET newest = false WHERE name = $1", name)
+        await admin.execute(
+            "INSERT INTO feedback.documents VALUES"
+            " ('default', 'surface', $1, 2, $2, '', now(), true)",
+            name,
+            body,
+        )
+    head = await admin.fetchval("SELECT head FROM feedback.shards")
+    _, target = processes.start("second")
+    client = connect(target)
+    async with FeedReader(
+        client, resume=feed_service_pb2.ResumePoint(), sections=CATALOGUE
+    ) as reader:
+        await reader.read("welcome")
+        found = folded(await reader.frames_through(head + 3), replica())
+    assert {key[1]: one.revision for key, one in found.documents.items()} == {
+        "missed": 2, "fine": 1, "new": 2,
+    }  # fmt: skip
+    assert found.documents["surface", "missed"].body == changed
+    entries = await admin.fetch("SELECT entry FROM feedback.log WHERE sequence > $1", head)
+    again = [entry_pb2.Entry.FromString(row["entry"]).document.name for row in entries]
+    assert sorted(name for name in again if name) == ["gone", "missed", "new"]
 
 
 @dataclass

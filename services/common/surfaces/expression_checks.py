@@ -1,13 +1,17 @@
 """Checks of expressions within configuration."""
 
+from collections.abc import Callable
 from enum import Enum
-from types import MappingProxyType
 
 from services.common.expressions.error import ExpressionError
-from services.common.expressions.expression import parse_condition, parse_filter, parse_number
+from services.common.expressions.expression import (
+    Expression,
+    parse_condition,
+    parse_filter,
+    parse_number,
+)
+from services.common.expressions.limits import MAX_BYTES
 from services.common.validation import Checks
-
-MAX_EXPRESSION_BYTES = 2048
 
 
 class Expected(Enum):
@@ -19,22 +23,25 @@ class Expected(Enum):
 
 
 def check_expression(checks: Checks, field: str, text: str, expected: Expected) -> None:
-    """Check an expression: that it is there, its length, and what it says."""
+    """Check an expression: that it is there, its length, and what it says. Of what does not parse
+    the line and the column are named.
+    """
     if not text:
         checks.fail(field, "is required")
-    elif len(text.encode()) > MAX_EXPRESSION_BYTES:
-        checks.fail(field, f"is longer than {MAX_EXPRESSION_BYTES:,} bytes")
+    elif len(text.encode()) > MAX_BYTES:
+        checks.fail(field, f"is longer than {MAX_BYTES:,} bytes")
     else:
         try:
-            _PARSERS[expected](text)
+            _parser(expected)(text)
         except ExpressionError as error:
             checks.fail(field, str(error))
 
 
-_PARSERS = MappingProxyType(
-    {
-        Expected.FILTER: parse_filter,
-        Expected.CONDITION: parse_condition,
-        Expected.NUMBER: parse_number,
-    }
-)
+def _parser(expected: Expected) -> Callable[[str], Expression]:
+    match expected:
+        case Expected.FILTER:
+            return parse_filter
+        case Expected.CONDITION:
+            return parse_condition
+        case Expected.NUMBER:
+            return parse_number

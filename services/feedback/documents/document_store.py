@@ -2,12 +2,12 @@
 
 import asyncpg
 
-from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.errors import EtagMismatchError, MissingResourceError, TooManyError
 from services.common.position import Position
+from services.feed.parameters import Document
+from services.feedback.documents.logged_document import append_document, take_turn
 from services.feedback.documents.stored_document import StoredDocument
-from services.feedback.log.log_store import NewEntry, append_entries
 from services.feedback.log.tenant_turns import TenantTurns
 
 MAX_DOCUMENTS = 1000
@@ -47,7 +47,7 @@ class DocumentStore:
             session(self._pool) as connection,
             connection.transaction(),
         ):
-            await self._take_turn(connection, tenant)
+            await take_turn(connection, tenant)
             newest = await self._newest(connection, tenant, name)
             if newest is not None and (newest.body, newest.note) == (body, note):
                 return newest, None
@@ -78,7 +78,7 @@ class DocumentStore:
             session(self._pool) as connection,
             connection.transaction(),
         ):
-            await self._take_turn(connection, tenant)
+            await take_turn(connection, tenant)
             newest = await self._newest(connection, tenant, name)
             if newest is None or newest.deleted:
                 raise self._missing(name)
@@ -140,12 +140,6 @@ class DocumentStore:
             raise self._missing(name)
         return _page(rows, size)
 
-    async def _take_turn(self, connection: Connection, tenant: str) -> None:
-        """Let nobody else change documents of the tenant until commit, so that rows and log agree
-        on their order.
-        """
-        await connection.execute("SELECT take_turn('documents/' || $1)", tenant)
-
     async def _newest(
         self, connection: Connection, tenant: str, name: str
     ) -> StoredDocument | None:
@@ -204,11 +198,8 @@ class DocumentStore:
             1 if newest is None else newest.revision + 1,
         )
         stored = StoredDocument(*row)
-        logged = entry_pb2.LoggedDocument(
-            kind=self._kind, name=name, revision=stored.revision, body=body
-        )
-        entry = entry_pb2.Entry(document=logged).SerializeToString()
-        return stored, await append_entries(connection, [NewEntry(tenant, None, entry)])
+        document = Document(self._kind, name, stored.revision, body)
+        return stored, await append_document(connection, tenant, document)
 
     def _missing(self, name: str, revision: int = 0) -> MissingResourceError:
         which = f"revision {revision} of {self._kind}" if revision else self._kind

@@ -13,6 +13,7 @@ from harken.internal.log.v1 import entry_pb2
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.feed.progress import Applied
+from services.feedback.documents.restating import restate_missed
 from services.feedback.feed_server.frame_hub import FrameHub
 from services.feedback.feed_server.frame_store import CommittedFrame, FrameStore
 from services.feedback.feed_server.log_hub import LogHub
@@ -132,6 +133,11 @@ class Learner:
             head = await self._frames.head()
             await self._state.catch_up(
                 self._frames, Applied(head.epoch, head.version, head.sequence)
+            )
+            await restate_missed(
+                self._pool,
+                {tenant: one.documents.values() for tenant, one in self._state.states.items()},
+                self._state.applied.sequence,
             )
             for tenant, state in self._state.states.items():
                 self._slate_metrics.loaded(tenant, state.slates)

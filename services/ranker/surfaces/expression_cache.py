@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from services.common.expressions.error import ExpressionError
 from services.common.expressions.expression import Expression, parse_filter
-from services.common.surfaces.expression_checks import MAX_EXPRESSION_BYTES
+from services.common.expressions.limits import MAX_BYTES
 from services.common.validation import Checks
 
 _MOST = 1000
@@ -22,8 +22,8 @@ class ExpressionCache:
         """Return a filter over items; None where there is none, or it is a fault."""
         if not text:
             return None
-        if len(text.encode()) > MAX_EXPRESSION_BYTES:
-            checks.fail(field, f"is longer than {MAX_EXPRESSION_BYTES:,} bytes")
+        if len(text.encode()) > MAX_BYTES:
+            checks.fail(field, f"is longer than {MAX_BYTES:,} bytes")
             return None
         kept = self._kept.get(text)
         if kept is None:

@@ -4,6 +4,7 @@ The limits are written here as surface.proto states them.
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -114,7 +115,8 @@ def more(field: str, count: int) -> Change:
 
 
 LONG = "item.id == '" + "x" * 2035 + "'"
-assert len(LONG) == 2048
+CONDITION = "user.name == '" + "x" * 2033 + "'"
+assert len(LONG) == len(CONDITION) == 2048
 
 
 def test_a_rich_configuration_and_an_empty_one_are_right() -> None:
@@ -127,7 +129,7 @@ def test_a_rich_configuration_and_an_empty_one_are_right() -> None:
     [
         more("gates", 20), more("rules", 50), more("outcome_weights", 100), more("seen", 100),
         weight("x" * 64, -1e300), seen("a", "100w"), seen("a", "0s"),
-        put("gates.0.name", "a" * 64), put("gates.0.keep", LONG), put("rules.0.when", LONG),
+        put("gates.0.name", "a" * 64), put("gates.0.keep", LONG), put("rules.0.when", CONDITION),
         put("not_in_last_slates", 50), put("not_in_last_slates", 0),
         put("sources.0.quota", 1000), put("sources.0.weight", 0.01),
         put("sources.0.weight", 100.0), time_limit(0, 1_000_000), time_limit(1, 0),
@@ -247,6 +249,34 @@ def test_beyond_a_limit_the_field_is_named_and_only_it(field: str, change: Chang
     found = faults(config)
     assert list(found) == [f"config.{field}"]
     assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "place"),
+    [
+        ("gates.0.keep", "item.numbers.age <", "line 1, column 19"),
+        ("gates.0.keep", "item.numbers.age", "line 1, column 13"),
+        ("gates.0.keep", "true &&\n item.nothing == 1", "line 2, column 6"),
+        ("rules.0.when", "item.id == 'a'", "line 1, column 5"),
+        ("rules.0.when", "1.0", "line 1, column 1"),
+        ("rules.0.boost.items", "context.country", "line 1, column 8"),
+        ("rules.2.pin.items", "'a' in item.title", "line 1, column 5"),
+        ("rules.3.at_least.items", "foo", "line 1, column 1"),
+        ("rules.4.at_most.items", ")", "line 1, column 1"),
+        ("rules.5.share.items", "2", "line 1, column 1"),
+        ("rules.7.sort.by", "item.title", "line 1, column 5"),
+        ("rules.7.sort.by", "true", "line 1, column 1"),
+    ],
+)
+def test_expressions_are_parsed_and_their_faults_have_a_place(
+    field: str, text: str, place: str
+) -> None:
+    """Places are counted by hand: of the operator or field that is wrong, or of the end."""
+    config = rich()
+    put(field, text)(config)
+    [(named, what)] = faults(config).items()
+    assert named == "config." + re.sub(r"\.([0-9])", r"[\1]", field)
+    assert what.startswith(place)
 
 
 def test_all_faults_are_named_at_once() -> None:
