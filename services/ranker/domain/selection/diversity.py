@@ -21,8 +21,16 @@ class Spread(Protocol):
         """Let an item stand."""
         ...
 
-    def lowered(self) -> Float32s:
-        """Return [n], what to take from the utilities of items that do not stand yet."""
+    def covered(self) -> Float32s:
+        """Return [n] in 0..1, how much those that stand have of an item; of themselves, anything.
+
+        That share of `most` is taken from utilities.
+        """
+        ...
+
+    @property
+    def most(self) -> float:
+        """Return what is taken from the utility of an item that is covered as can be."""
         ...
 
 

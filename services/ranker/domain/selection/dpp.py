@@ -1,6 +1,6 @@
 """Diversity by a determinantal point process, one item after the other."""
 
-from math import sqrt
+from math import log, sqrt
 
 import numpy as np
 
@@ -25,8 +25,8 @@ class GreedyDpp:
     """
 
     def __init__(self, likeness: Likeness, size: int, places: int, power: float) -> None:
+        self.most = power * -log(OWN)
         self._likeness = likeness
-        self._power = power
         # Rows of the transposed Cholesky factor: one for each item that stands.
         self._rows = np.empty((places, size), dtype=np.float32)
         self._taken = 0
@@ -47,9 +47,9 @@ class GreedyDpp:
         row *= row
         self._left -= row
 
-    def lowered(self) -> Float32s:
-        """Return [n] >= 0, what to take from utilities; of items that stand any number."""
+    def covered(self) -> Float32s:
+        """Return [n], log r_i as a share of the least it can be, log OWN."""
         # No item that does not stand has less than OWN left.
-        left = np.log(np.maximum(self._left, OWN))
-        left *= -self._power
-        return left
+        covered = np.log(np.maximum(self._left, OWN))
+        covered *= 1.0 / log(OWN)
+        return covered

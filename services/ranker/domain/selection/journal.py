@@ -3,25 +3,28 @@
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals
-from services.ranker.domain.selection.selection import Bits
+from services.ranker.domain.selection.selection import Bytes
+
+_UNITS = 255
+"""Most of them: what a byte holds."""
 
 
 class Journal:
     """Rows of a slate of k places from n candidates, written place by place.
 
     places: int64 [k]; propensities: float64 [k]; allowed: bool [k, n], which candidates could stand
-    at a place; lowered: float32 [k, n], what diversity took from utilities, None: nothing.
+    at a place; lowered: uint8 [k, n], in `unit`s: what diversity took from utilities.
     kept_away: of each place, which limits kept away how many that would have come before its item.
     passed: of each place, whether what there is to be at least went before what was better.
     """
 
-    def __init__(self, size: int, places: int, *, lowers: bool) -> None:
+    def __init__(self, size: int, places: int, most_lowered: float) -> None:
         self.places: Ordinals = np.empty(places, dtype=np.int64)
         self.propensities: Float64s = np.ones(places)
         self.allowed: Bools = np.zeros((places, size), dtype=np.bool_)
-        self.lowered: Float32s | None = None
-        if lowers:
-            self.lowered = np.zeros((places, size), dtype=np.float32)
+        self.unit = most_lowered / _UNITS
+        self.lowered: Bytes = np.zeros((places if most_lowered else 0, size), dtype=np.uint8)
+        self._units = np.arange(_UNITS + 1) * self.unit
         self.kept_away: list[list[tuple[str, int]]] = [[] for _ in range(places)]
         self.passed = [False] * places
 
@@ -30,16 +33,20 @@ class Journal:
         self.places[place] = item
         self.allowed[place, item] = True
 
-    def decided(
-        self, place: int, item: int, propensity: float, allowed: Bools, lowered: Float32s | None
-    ) -> None:
+    def lower(self, place: int, covered: Float32s) -> Float64s:
+        """Note which shares [n] of the most diversity takes from utilities, and return how much."""
+        covered *= _UNITS
+        np.rint(covered, out=covered)
+        self.lowered[place] = covered
+        lowered: Float64s = self._units.take(self.lowered[place])
+        return lowered
+
+    def decided(self, place: int, item: int, propensity: float, allowed: Bools) -> None:
         """Note how a place was decided."""
         self.places[place] = item
         self.propensities[place] = propensity
         self.allowed[place] = allowed
-        if self.lowered is not None and lowered is not None:
-            self.lowered[place] = lowered
 
-    def barred(self) -> Bits:
+    def barred(self) -> Bytes:
         """Return uint8 [k, ceil(n / 8)], a bit for each candidate that could not stand there."""
         return np.packbits(~self.allowed, axis=1, bitorder="little")

@@ -76,7 +76,7 @@ class _CapLimit:
         self._counts = dict(cap.used)
         self._holders: Ordinals | None = None
         self.closed: Bools | None = None
-        self._close([code for code, count in self._counts.items() if count >= cap.most])
+        self._close([code for code, count in cap.used.items() if code >= 0 and count >= cap.most])
 
     @property
     def codes(self) -> Codes | None:

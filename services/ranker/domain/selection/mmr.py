@@ -14,14 +14,16 @@ class MaximalMarginalRelevance:
     """
 
     def __init__(self, likeness: Likeness, size: int, power: float) -> None:
+        self.most = 2.0 * power
         self._likeness = likeness
-        self._power = power
         self._nearest: Float32s = np.full(size, -1.0, dtype=np.float32)
 
     def take(self, item: int) -> None:
         """Let an item stand; it takes O(n d)."""
         np.maximum(self._nearest, self._likeness.with_all(item), out=self._nearest)
 
-    def lowered(self) -> Float32s:
-        """Return [n] >= 0, what to take from utilities; the same from all while none stands."""
-        return (self._nearest + np.float32(1.0)) * np.float32(self._power)
+    def covered(self) -> Float32s:
+        """Return [n], (1 + cosine with the nearest) / 2; 0 while none stands."""
+        covered = self._nearest + np.float32(1.0)
+        covered *= 0.5
+        return covered

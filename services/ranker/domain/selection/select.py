@@ -41,7 +41,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     reserve = Reserve(limits, minimums)
     spread, lost_diversity = spread_of(plan.diversity, pool, places)
     explorer, lost_exploration = explorer_of(plan, pool, places, seed)
-    journal = Journal(pool.size, places, lowers=spread is not None)
+    journal = Journal(pool.size, places, 0.0 if spread is None else spread.most)
 
     free = np.ones(pool.size, dtype=np.bool_)
 
@@ -59,8 +59,9 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         if place in pinned:
             journal.pinned(place, pinned[place].item)
             continue
-        lowered = None if spread is None else spread.lowered()
-        worth = utilities if lowered is None else utilities - lowered
+        worth = utilities
+        if spread is not None:
+            worth = utilities - journal.lower(place, spread.covered())
         within = limits.allowed(free)
         allowed = minimums.narrowed(reserve.narrowed(within), left)
         of_allowed = worth.copy()
@@ -68,7 +69,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         item, propensity = int(of_allowed.argmax()), 1.0
         if explorer is not None:
             item, propensity = explorer.draw(place, of_allowed)
-        journal.decided(place, item, propensity, allowed, lowered)
+        journal.decided(place, item, propensity, allowed)
         if within is not free:
             journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
         if allowed is not within:
@@ -85,6 +86,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         applied=effects_of(plan, journal, pinned, shown),
         lost=(*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),
         utilities=logged,
-        lowered=journal.lowered,
+        lowered=None if spread is None else journal.lowered,
+        unit=journal.unit,
         barred=journal.barred(),
     )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from services.common.arrays import Float32s, Float64s, Ordinals
 
-Bits = npt.NDArray[np.uint8]
+Bytes = npt.NDArray[np.uint8]
 
 
 class Applied(NamedTuple):
@@ -35,7 +35,8 @@ class Selection:
     applied: of each place, in the order of the plan.
     lost: each rule once.
     utilities: float32 [n], bounded, after boosts: what was decided by, as exactly.
-    lowered: float32 [k, n], what diversity took from them at each place, as exactly; None: nothing.
+    lowered: uint8 [k, n], in units of `unit`: what diversity took from them at each place, as
+        exactly, so that a log needs one byte for it; None: nothing.
     barred: uint8 [k, ceil(n / 8)], one bit for each candidate that could not stand at a place, the
         first candidate the lowest bit of the first byte; bits after the last are 0.
     """
@@ -45,5 +46,6 @@ class Selection:
     applied: tuple[tuple[Applied, ...], ...]
     lost: tuple[Lost, ...]
     utilities: Float32s
-    lowered: Float32s | None
-    barred: Bits
+    lowered: Bytes | None
+    unit: float
+    barred: Bytes

@@ -9,7 +9,8 @@ from math import exp
 
 def propensities_of(
     utilities: Sequence[float],
-    lowered: Sequence[Sequence[float]] | None,
+    lowered: Sequence[bytes] | None,
+    unit: float,
     barred: Sequence[bytes],
     new: bytes | None,
     policy: tuple[str, float],
@@ -26,7 +27,8 @@ def propensities_of(
     for place, item in enumerate(places):
         allowed = [i for i in range(len(utilities)) if not bit(barred[place], i)]
         worth = {
-            i: utilities[i] - (lowered[place][i] if lowered is not None else 0.0) for i in allowed
+            i: utilities[i] - (lowered[place][i] * unit if lowered is not None else 0.0)
+            for i in allowed
         }
         best = max(allowed, key=lambda i: (worth[i], -i))
         match policy:

@@ -54,7 +54,7 @@ def masks(size: int) -> st.SearchStrategy[Bools]:
 def caps(draw: st.DrawFn, name: str, size: int) -> Cap:
     values = st.lists(st.integers(-1, 3), max_size=3, unique=True)
     most = draw(st.integers(1, 3))
-    used = draw(st.dictionaries(st.integers(0, 3), st.integers(0, 3), max_size=2))
+    used = draw(st.dictionaries(st.integers(-1, 3), st.integers(0, 3), max_size=2))
     if draw(st.booleans()):
         held = draw(st.lists(values, min_size=size, max_size=size))
         codes = np.array([code for one in held for code in one], dtype=np.int32)
