@@ -126,6 +126,7 @@ return {
       { "expireTime", "expire_time", "one", "string" },
       { "publishTime", "publish_time", "one", "string" },
       { "updateTime", "update_time", "one", "string" },
+      { "owner", "owner", "one", "string" },
     },
     ["harken.feedback.v1.Embedding"] = {
       { "itemId", "item_id", "one", "string" },

@@ -46,7 +46,7 @@ PUBLIC = {
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
 }  # fmt: skip
 INTERNAL = {
-    "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",
+    "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates", "Subscribe",
     "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "PublishGeneration",
     "DownloadGeneration", "ListGenerations", "PromoteGeneration", "RollbackGeneration",
 }  # fmt: skip
