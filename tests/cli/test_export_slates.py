@@ -96,13 +96,17 @@ async def told(running: Suite) -> list[dict[str, Any]]:
     return known
 
 
+def all_over(file: Path) -> bool:
+    return '"window_over":false' not in file.read_text()
+
+
 async def written(running: Suite, file: Path) -> Path:
     """Return a file of all slates, when a window of a second is over for each."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         target = running.endpoints.feedback
         assert await asyncio.to_thread(export_slates, target, TENANT, file, 1.0) == SLATES
-        if '"window_over":false' not in file.read_text():
+        if all_over(file):
             return file
     raise AssertionError("windows are never over")
 

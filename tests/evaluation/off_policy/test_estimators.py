@@ -25,7 +25,7 @@ from services.evaluation.off_policy.policies import (
 from services.evaluation.off_policy.weighed_log import WeighedLog, weighed_log
 from services.evaluation.off_policy.weighed_slate import WeighedSlate, weighed
 
-LOGGING = {
+LOGGING: dict[str, Policy] = {
     "epsilon": EpsilonGreedy(0.4),
     "plackett_luce_temperature": PlackettLuce(0.8),
 }
@@ -186,12 +186,10 @@ def test_what_logging_never_showed_is_refused() -> None:
             "s", f"u{number}", ("2", "0"), np.ones(2), np.ones(2), {}, None, Exploration()
         )
         rows.append(weighed(slate, candidates_of((2, 0), [0.3, -0.2, 0.9, 0.0]), Uniform()))
-    with pytest.raises(UnsupportedError, match=r"support is missing: about 1\d\d\.\d%|support"):
+    with pytest.raises(UnsupportedError, match=r"support is missing: about 91\.7%"):
         estimate(weighed_log(rows))
-    same = [
-        weighed(slate, candidates_of((2, 0), [0.3, -0.2, 0.9, 0.0]), Greedy()) for _ in range(1)
-    ]
-    assert not same[0].unmet.any()
+    same = weighed(slate, candidates_of((2, 0), [0.3, -0.2, 0.9, 0.0]), Greedy())
+    assert not same.unmet.any()
 
 
 def test_propensities_that_are_too_high_show_in_the_mean_weight() -> None:
@@ -229,10 +227,6 @@ def test_intervals_move_and_stretch_with_what_is_measured(
     assert other.value == pytest.approx(one.value * scale + shift, abs=1e-9)
     for end, moved in zip(one.interval, other.interval, strict=True):
         assert moved == pytest.approx(end * scale + shift, abs=1e-6)
-    assert (
-        one.interval.low <= one.value <= one.interval.high
-        or abs(np.mean((given_ - one.value) ** 3)) > 0
-    )
 
 
 def test_the_interval_of_symmetric_values_is_that_of_student() -> None:
