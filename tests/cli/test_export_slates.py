@@ -143,6 +143,41 @@ async def test_rows_say_what_was_shown_and_what_came_of_it(
     assert [json.loads(one["outcomes"]) for one in cells] == [one["outcomes"] for one in rows]
 
 
+async def test_parquet_tells_the_same_values(
+    running: Suite, told: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    await written(running, tmp_path / "slates.jsonl")
+    target = running.endpoints.feedback
+    await asyncio.to_thread(export_slates, target, TENANT, tmp_path / "slates.parquet", 1.0)
+    rows = parquet.read_table(tmp_path / "slates.parquet").to_pylist()
+    lines = map(json.loads, (tmp_path / "slates.jsonl").read_text().splitlines())
+    for row, line in zip(rows, lines, strict=True):
+        assert row["items"] == line["items"]
+        assert json.loads(row["candidates"]) == line["candidates"]
+        assert row["window_over"] is True
+    for name in ("slates.jsonl", "slates.parquet"):
+        done = await harken("evaluate", "--off-policy", name, "--target", "pl:0.5", "--json",
+                            f"{name}.json", folder=tmp_path)  # fmt: skip
+        assert done.code == 0, done.errors
+    same = [(tmp_path / f"slates.{kind}.json").read_text() for kind in ("jsonl", "parquet")]
+    assert same[0] == same[1]
+
+
+async def test_a_plot_is_written(
+    running: Suite, told: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    await written(running, tmp_path / "slates.jsonl")
+    done = await harken(
+        "evaluate", "--off-policy", "slates.jsonl", "--target", "uniform", "--target", "pl:0.7",
+        "--plots", "plots", folder=tmp_path, seconds=120,
+    )  # fmt: skip
+    assert done.code == 0, done.errors
+    assert (tmp_path / "plots" / "off_policy.png").stat().st_size > 5_000
+    assert "plots/off_policy.png" in done.output
+
+
 async def test_evaluate_says_what_another_policy_would_have_earned(
     running: Suite, told: list[dict[str, Any]], tmp_path: Path
 ) -> None:
