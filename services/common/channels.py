@@ -11,6 +11,7 @@ from services.common.server import MAX_ANSWER_BYTES
 _STREAMS = (
     ("harken.feedback.v1.FeedbackService", "ImportEvents"),
     ("harken.feedback.v1.FeedbackService", "ExportEvents"),
+    ("harken.feedback.v1.FeedbackService", "ExportSlates"),
     ("harken.internal.feed.v1.FeedService", "Subscribe"),
     ("harken.internal.feed.v1.FeedService", "FollowEntries"),
     ("harken.feedback.v1.GenerationService", "PublishGeneration"),

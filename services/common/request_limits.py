@@ -54,6 +54,8 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_V1}EventContext.entries": 16,
         f"{_SLATES}RecordSlatesRequest.slates": 500,
         f"{_SLATES}ServedSlate.item_ids": 1000,
+        f"{_SLATES}SlateDecision.candidate_ids": 5000,
+        f"{_SLATES}SlateDecision.barred": 1000,
         f"{_V1}RetractEventsRequest.event_ids": 1000,
         f"{_V1}DownloadGenerationRequest.file_names": 10,
         f"{_V1}GenerationManifest.scorer_features": 1000,
@@ -87,6 +89,7 @@ LARGE_BYTES: Mapping[str, int] = MappingProxyType(
         f"{_SLATES}ServedSlate.probabilities": 1024 * 1024,
         f"{_SLATES}ServedSlate.logits": 1024 * 1024,
         f"{_SLATES}ServedSlate.features": 2 * 1024 * 1024,
+        f"{_SLATES}SlateDecision.probabilities": 2 * 1024 * 1024,
     }
 )
 """Bytes of a field, by its full name, where more than MAX_TEXT_BYTES are right."""

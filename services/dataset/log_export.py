@@ -1,8 +1,9 @@
-"""The log of a running Harken as a history of events, through ExportEvents."""
+"""The log of a running Harken: a history of events, and slates with their outcomes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import grpc
 import numpy as np
@@ -104,13 +105,55 @@ def exported_pages(
     request = feedback_service_pb2.ExportEventsRequest(
         tenant=tenant, until_position=until_position, page_size=_PAGE_EVENTS
     )
+    yield from _pages(target, request, lambda stub: stub.ExportEvents(request, wait_for_ready=True))
+
+
+def exported_slates(
+    target: str, tenant: str = "default", window_seconds: float | None = None
+) -> Iterator[feedback_service_pb2.ExportSlatesResponse]:
+    """Yield the logged slates of a tenant with their outcomes, in log order, page by page.
+
+    target: as for read_log. window_seconds: how long after a slate was logged events count for it,
+    1 s to 30 days; None: as the learner is configured. A stream that breaks goes on after the last
+    page that came.
+
+    Raises:
+        LogExportError: the service is away for longer than a few tries, or refuses.
+
+    """
+    request = feedback_service_pb2.ExportSlatesRequest(tenant=tenant)
+    if window_seconds is not None:
+        request.window.FromMicroseconds(int(window_seconds * 1e6))
+    yield from _pages(target, request, lambda stub: stub.ExportSlates(request, wait_for_ready=True))
+
+
+class _Page(Protocol):
+    """A page of an export; `position`: how far the log was read."""
+
+    position: bytes
+
+
+class _Resumable(Protocol):
+    """A request that goes on after a position."""
+
+    after_position: bytes
+
+
+Page = TypeVar("Page", bound=_Page)
+
+
+def _pages(
+    target: str,
+    request: _Resumable,
+    call: Callable[[feedback_service_pb2_grpc.FeedbackServiceStub], Iterator[Page]],
+) -> Iterator[Page]:
     tries = 0
     options = (("grpc.max_receive_message_length", _ANSWER_BYTES),)
     with grpc.insecure_channel(target, options=options) as channel:
         stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)
         while True:
             try:
-                for page in stub.ExportEvents(request, wait_for_ready=True):
+                for page in call(stub):
                     yield page
                     request.after_position = page.position
                     tries = 0

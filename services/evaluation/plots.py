@@ -21,7 +21,7 @@ def write_plots(evaluation: Evaluation, folder: Path, cutoff: int) -> list[Path]
         PlotsMissingError: matplotlib is not installed.
 
     """
-    figure_of = _figure_maker()
+    figure_of = figure_maker()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, draw in (("staleness", _staleness), ("cumulative", _cumulative), ("cost", _cost)):
@@ -76,7 +76,13 @@ def _cost(axes: Any, evaluation: Evaluation, cutoff: int) -> bool:
     return True
 
 
-def _figure_maker() -> Any:
+def figure_maker() -> Any:
+    """Return what makes figures.
+
+    Raises:
+        PlotsMissingError: matplotlib is not installed.
+
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

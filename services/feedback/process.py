@@ -79,6 +79,7 @@ from services.feedback.log.epochs import settle_epoch
 from services.feedback.log.log_reader import LogReader
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.servicer import SlateServicer
+from services.feedback.slates.slate_export import SlateExport
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.user_facts.servicer import UserFactServicer
@@ -309,14 +310,19 @@ def _add_writing(
             ),
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
+            SlateExport(shared.pool, bulk),
+            shared.generations,
             bulk,
+            shared.settings.map(lambda config: config.attribution_seconds),
             live=shared.settings.map(lambda config: _preparer(config, config.max_age_seconds)),
             history=shared.settings.map(lambda config: _preparer(config, None)),
         ),
         server.grpc,
     )
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(
-        SlateServicer(tenants, SlateRecorder(flusher, SlateMetrics(shared.registry), _now_us)),
+        SlateServicer(
+            tenants, SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us)
+        ),
         server.grpc,
     )
     catalogue = CatalogStore(shared.pool, directory)

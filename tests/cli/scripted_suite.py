@@ -49,7 +49,7 @@ class ScriptedSuite(
 
     BatchGetProfiles = ListProfiles = FindSimilarUsers = Rank = SimilarItems = unscripted
     PublishGeneration = DownloadGeneration = unscripted
-    RecordSlates = RetractEvents = ExportEvents = unscripted
+    RecordSlates = RetractEvents = ExportEvents = ExportSlates = unscripted
 
     def __init__(self) -> None:
         self.busy = False

@@ -1,5 +1,6 @@
 """RecordSlates: a fault is the outcome of its slate; what is sound is logged, for once."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from harken.common.v1 import subject_pb2
 from harken.internal.log.v1 import entry_pb2
-from harken.internal.slates.v1 import slate_service_pb2
+from harken.internal.slates.v1 import decision_pb2, slate_service_pb2
 from services.common.position import decode_position
 from tests.feedback.conftest import Client
 
@@ -77,6 +78,68 @@ async def test_what_is_beyond_the_hundredth_item_is_cut(
     assert logged.features == features[:100].tobytes()
 
 
+def decision(candidates: int = 9, places: int = 3, **fields: Any) -> decision_pb2.SlateDecision:
+    """Return one with the items of `slate` among its candidates."""
+    whole: dict[str, Any] = {
+        "surface_revision": 7,
+        "candidate_ids": [f"i{n}" for n in range(candidates)],
+        "utilities": np.linspace(1, 0, candidates, dtype="<f4").tobytes(),
+        "probabilities": np.full((candidates, 2), 0.5, "<f4").tobytes(),
+        "barred": [bytes([(2**place - 1) % 256, 0]) for place in range(places)],
+        **fields,
+    }
+    made = decision_pb2.SlateDecision(**whole)
+    made.exploration.plackett_luce_temperature = 0.5
+    return made
+
+
+def exposures(count: int, **fields: Any) -> list[decision_pb2.SlateExposure]:
+    return [
+        decision_pb2.SlateExposure(
+            **{"experiment": f"e{n}", "variant": "a", "revision": 3, **fields}
+        )
+        for n in range(count)
+    ]
+
+
+async def test_how_a_slate_was_decided_is_logged_as_it_was_sent(
+    client: Client, module_admin: asyncpg.Connection
+) -> None:
+    """Truth 11: what the propensities can be computed from again."""
+    sent = slate("decided", decision=decision(), exposures=exposures(20))
+    sequence = decode_position((await record(client, sent)).position).sequence
+    entry = await module_admin.fetchval(
+        "SELECT entry FROM feedback.log WHERE sequence = $1", sequence
+    )
+    logged = entry_pb2.Entry.FromString(entry).slate
+    assert logged.decision == sent.decision
+    assert list(logged.exposures) == list(sent.exposures)
+
+
+async def test_places_that_are_cut_are_cut_from_the_decision(
+    client: Client, module_admin: asyncpg.Connection
+) -> None:
+    bits = [bytes([place % 251] * 32) for place in range(250)]
+    sent = slate("cut", 250, decision=decision(250, 250, barred=bits), features=b"", logits=b"",
+                 probabilities=b"")  # fmt: skip
+    sequence = decode_position((await record(client, sent)).position).sequence
+    entry = await module_admin.fetchval(
+        "SELECT entry FROM feedback.log WHERE sequence = $1", sequence
+    )
+    logged = entry_pb2.Entry.FromString(entry).slate
+    assert list(logged.decision.barred) == bits[:100]
+    assert len(logged.decision.candidate_ids) == 250
+
+
+_NAN_LAST = np.array([1.0] * 8 + [np.nan], "<f4").tobytes()
+
+
+async def test_a_candidate_without_a_score_is_no_fault(client: Client) -> None:
+    unsure = decision(utilities=_NAN_LAST, probabilities=_NAN_LAST)
+    answer = await record(client, slate("unsure", decision=unsure))
+    assert answer.results[0].outcome == slate_service_pb2.SLATE_OUTCOME_ACCEPTED
+
+
 _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
     "no id": (lambda: slate(""), slate_service_pb2.SLATE_REASON_INVALID_ID),
     "long id": (lambda: slate("x" * 65), slate_service_pb2.SLATE_REASON_INVALID_ID),
@@ -118,6 +181,42 @@ _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
         slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
     ),
     "alone": (lambda: slate("x", features=b""), slate_service_pb2.SLATE_REASON_INVALID_COLUMNS),
+    "exposures": (
+        lambda: slate("x", exposures=exposures(21)),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
+    "exposed twice": (
+        lambda: slate("x", exposures=exposures(2, experiment="e")),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
+    "exposed to nothing": (
+        lambda: slate("x", exposures=exposures(1, variant="")),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
+    **{
+        f"decision: {name}": (
+            functools.partial(lambda made: slate("x", decision=made()), make),
+            slate_service_pb2.SLATE_REASON_INVALID_COLUMNS,
+        )
+        for name, make in {
+            "no candidates": lambda: decision(0, barred=[b""] * 3),
+            "too many": lambda: decision(4001, barred=[bytes(501)] * 3),
+            "twice": lambda: decision(
+                candidate_ids=["i0", "i1", "i2", "i2"],
+                utilities=bytes(16),
+                probabilities=b"",
+                barred=[b"0"] * 3,
+            ),
+            "not shown": lambda: decision(candidate_ids=[f"o{n}" for n in range(9)]),
+            "bad id": lambda: decision(candidate_ids=[*(f"i{n}" for n in range(8)), "x" * 129]),
+            "utilities": lambda: decision(utilities=bytes(32)),
+            "infinite": lambda: decision(utilities=np.full(9, -np.inf, "<f4").tobytes()),
+            "torn": lambda: decision(probabilities=bytes(40)),
+            "likely": lambda: decision(probabilities=np.full(9, 1.5, "<f4").tobytes()),
+            "places": lambda: decision(places=2),
+            "bits": lambda: decision(barred=[b"0"] * 3),
+        }.items()
+    },
 }
 
 

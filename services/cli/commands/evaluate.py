@@ -10,6 +10,7 @@ from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
 from services.cli.console import messages, output
+from services.cli.evaluation.off_policy import report_off_policy
 from services.cli.evaluation.report import report
 from services.cli.failures import CommandError, clear_failures
 from services.cli.history_options import (
@@ -129,6 +130,31 @@ def evaluate_file(
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Write plots (PNG) into this folder.")] = None,
+    off_policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Slates as `harken export --kind slates` wrote them: estimate what --target would "
+            "have earned. No history is read then.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --off-policy, may be given more than once: uniform; greedy or "
+            "pl:TEMPERATURE by logged utilities, or by outcomes, as in greedy:click=1,purchase=5; "
+            "or a file with slate_id, place, item, probability. Default: uniform, greedy.",
+            show_default=False,
+        ),
+    ] = None,
+    reward: Annotated[
+        str,
+        typer.Option(help="With --off-policy: what events on a slate's items earn, by type."),
+    ] = "click=1",
+    surface: Annotated[
+        str | None,
+        typer.Option(help="With --off-policy: only slates of this surface.", show_default=False),
+    ] = None,
     *,
     reading: Reading,
     mapping: EventMapping,
@@ -141,6 +167,12 @@ def evaluate_file(
     take too long, or that cannot take part in a protocol, are left out by name.
     """
     with clear_failures(), threadpool_limits(1):
+        if off_policy is not None:
+            if files:
+                raise CommandError("--off-policy reads slates, and no history beside them")
+            targets = target or ["uniform", "greedy"]
+            report_off_policy(off_policy, targets, reward, surface, json_file, plots)
+            return
         rules = _rules(
             protocol, start, limit, every, repeats, _cutoffs(cutoffs, protocol), seed, unseen_items
         )

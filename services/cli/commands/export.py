@@ -1,4 +1,4 @@
-"""`harken export`: events, items or users as a file that `harken import` reads back."""
+"""`harken export`: events, items or users as a file that `harken import` reads back; slates."""
 
 from enum import Enum
 from pathlib import Path
@@ -11,6 +11,7 @@ from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.exports.event_export import export_events
 from services.cli.exports.list_export import export_items, export_users
+from services.cli.exports.slate_export import export_slates
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.dataset.log_export import LogExportError
@@ -22,6 +23,7 @@ class ExportKind(Enum):
     EVENTS = "events"
     ITEMS = "items"
     USERS = "users"
+    SLATES = "slates"
 
 
 @with_suite_options
@@ -34,20 +36,33 @@ def export(
     ],
     kind: Annotated[ExportKind, typer.Option(help="What to write.")] = ExportKind.EVENTS,
     tenant: Tenant = "default",
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Of slates: seconds after a slate was logged in which events count for it. "
+            "Default: as the service attributes them.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     suite: SuiteOptions,
 ) -> None:
-    """Write events, items or users to a file; importing it again changes nothing.
+    """Write events, items or users to a file, which imported again changes nothing; or slates.
 
     Events: all that stand (retracted ones are left out), in order of time, with their ids, slates
     and contexts. Items: all fields. Users: attributes, also those of sessions. Texts are as they
     are, lists and maps are JSON, times RFC 3339 in UTC. Events are sorted on disk, in the folder of
-    the file.
+    the file. Slates: what was shown, with propensities, candidates and what came of it, for
+    `harken evaluate --off-policy`.
     """
     with clear_failures():
         endpoints = suite.endpoints()
         if kind is ExportKind.EVENTS:
             _export_events(endpoints, tenant, file)
+            return
+        if kind is ExportKind.SLATES:
+            _export_slates(endpoints, tenant, file, window)
             return
     run(_export_list(endpoints, kind, tenant, file))
 
@@ -58,6 +73,14 @@ def _export_events(endpoints: Endpoints, tenant: str, file: Path) -> None:
     except LogExportError as error:
         raise CommandError(str(error)) from None
     output().print(f"{done.events:,} events, up to log sequence {done.through_sequence}")
+
+
+def _export_slates(endpoints: Endpoints, tenant: str, file: Path, window: float | None) -> None:
+    try:
+        count = export_slates(endpoints.feedback, tenant, file, window)
+    except LogExportError as error:
+        raise CommandError(str(error)) from None
+    output().print(f"{count:,} slates")
 
 
 async def _export_list(endpoints: Endpoints, kind: ExportKind, tenant: str, file: Path) -> None:

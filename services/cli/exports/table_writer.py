@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from services.cli.failures import CommandError
 
-Cell = str | float | bool | Sequence[str] | Mapping[str, Any] | None
+Cell = str | float | bool | Sequence[Any] | Mapping[str, Any] | None
 Row = Sequence[Cell]
 
 _EPOCH = datetime(1970, 1, 1)
@@ -42,7 +42,7 @@ class Kind(Enum):
     TEXTS = "texts"
     """A list of texts."""
     JSON = "json"
-    """A map of what JSON has."""
+    """A map or list of what JSON has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
-"""FeedbackService: events in, retractions, events out."""
+"""FeedbackService: events in, retractions, events and slates out."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import timedelta
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2_grpc
 from services.common.bulk_work import BulkWork
+from services.common.errors import MissingResourceError
 from services.common.position import token_of
 from services.common.reloadable import Reloadable
 from services.common.tracing import traceparent_of
@@ -20,7 +23,11 @@ from services.feedback.events.event_export import EventExport, LogPage
 from services.feedback.events.event_export_conversion import exported_events
 from services.feedback.events.event_recorder import EventRecorder
 from services.feedback.events.event_retractor import EventRetractor
+from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.log.tenant_registry import TenantRegistry
+from services.feedback.slates.slate_export import SlateExport, SlatePage
+from services.feedback.slates.slate_export_conversion import exported_slate
+from services.feedback.slates.slate_outcomes import TooManyOutcomesError
 
 _MAX_EVENTS = 1000
 _MAX_CHUNK_EVENTS = 5000
@@ -28,6 +35,11 @@ _MAX_RETRACTIONS = 1000
 _PAGE_EVENTS = 1000
 _MAX_PAGE_EVENTS = 5000
 _EXPORT_SLICE = 50
+_PAGE_SLATES = 500
+_MAX_PAGE_SLATES = 1000
+_SLATE_SLICE = 10
+_SHARED_PAGE_SLATES = 50
+_MAX_WINDOW = timedelta(days=30)
 _SHARED_PAGE_EVENTS = 200
 """In a page when several export: reading, making and sending one holds up others for so long."""
 _SHARED_REST = 2.0
@@ -43,15 +55,24 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         recorder: EventRecorder,
         retractor: EventRetractor,
         export: EventExport,
+        slates: SlateExport,
+        generations: GenerationStore,
         bulk: BulkWork,
+        window_seconds: Reloadable[float],
         live: Reloadable[EventPreparer],
         history: Reloadable[EventPreparer],
     ) -> None:
-        """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`."""
+        """Prepare events of RecordEvents with `live`, those of ImportEvents with `history`.
+
+        `window_seconds`: how long events count for a slate, unless a call says otherwise.
+        """
         self._tenants = tenants
         self._recorder = recorder
         self._retractor = retractor
         self._export = export
+        self._slates = slates
+        self._generations = generations
+        self._window_seconds = window_seconds
         self._bulk = bulk
         self._exporting = asyncio.Lock()
         self._exports = 0
@@ -149,8 +170,65 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         finally:
             self._exports -= 1
 
-    def _page_size(self, asked: int) -> int:
-        return asked if self._exports == 1 else min(asked, _SHARED_PAGE_EVENTS)
+    async def ExportSlates(  # noqa: N802
+        self, request: pb.ExportSlatesRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.ExportSlatesResponse]:
+        """See feedback_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        after = checks.position("after_position", request.after_position)
+        until = checks.position("until_position", request.until_position)
+        size = checks.number("page_size", request.page_size, _PAGE_SLATES, _MAX_PAGE_SLATES)
+        window_us = self._window_us(request, checks)
+        checks.done()
+        await self._tenants.require(tenant)
+        surface = request.surface if request.HasField("surface") else None
+        names = _OutcomeNames(self._generations, tenant)
+        self._exports += 1
+        try:
+            pages = aiter(
+                self._slates.pages(
+                    tenant, after, until, window_us,
+                    lambda: self._page_size(size, _SHARED_PAGE_SLATES),
+                )
+            )  # fmt: skip
+            while (answer := await self._slate_page(pages, surface, names)) is not None:
+                yield answer
+        except TooManyOutcomesError as error:
+            checks.fail("window", f"{error}: ask for a shorter one")
+            checks.done()
+        finally:
+            self._exports -= 1
+
+    def _window_us(self, request: pb.ExportSlatesRequest, checks: Checks) -> int:
+        if not request.HasField("window"):
+            return int(self._window_seconds.value * 1e6)
+        window = _length(request.window)
+        if not timedelta(seconds=1) <= window <= _MAX_WINDOW:
+            checks.fail("window", "must be 1 second to 30 days")
+        return window // timedelta(microseconds=1)
+
+    async def _slate_page(
+        self, pages: AsyncIterator[SlatePage], surface: str | None, names: "_OutcomeNames"
+    ) -> pb.ExportSlatesResponse | None:
+        """Return the next page of slates, None after the last; exports of both kinds take turns."""
+        async with self._exporting:
+            began = time.monotonic()
+            page = await anext(pages, None)
+            if page is None:
+                return None
+            answer = pb.ExportSlatesResponse(position=token_of(page.through))
+            wanted = [one for one in page.slates if surface in (None, one.slate.surface)]
+            for start in range(0, len(wanted), _SLATE_SLICE):
+                slates = wanted[start : start + _SLATE_SLICE]
+                known = [await names.of(one.slate.generation_id) for one in slates]
+                async with self._bulk:
+                    answer.slates.extend(map(exported_slate, slates, known))
+            await self._rest(began)
+            return answer
+
+    def _page_size(self, asked: int, shared: int = _SHARED_PAGE_EVENTS) -> int:
+        return asked if self._exports == 1 else min(asked, shared)
 
     async def _page(self, pages: AsyncIterator[LogPage]) -> pb.ExportEventsResponse | None:
         """Return the next page, None after the last. All exports take turns, as a page costs the
@@ -166,13 +244,43 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                 async with self._bulk:
                     rows = page.rows[start : start + _EXPORT_SLICE]
                     answer.events.extend(exported_events(rows))
-            if self._exports > 1:
-                await asyncio.sleep(_SHARED_REST * (time.monotonic() - began))
+            await self._rest(began)
             return answer
+
+    async def _rest(self, began: float) -> None:
+        if self._exports > 1:
+            await asyncio.sleep(_SHARED_REST * (time.monotonic() - began))
 
     def _caller(self, context: grpc.aio.ServicerContext) -> str:
         """Return the W3C traceparent of a call, when events are traced at all."""
         return traceparent_of(context.invocation_metadata()) if self._recorder.traced else ""
+
+
+class _OutcomeNames:
+    """What generations predict, by their id."""
+
+    def __init__(self, generations: GenerationStore, tenant: str) -> None:
+        self._generations = generations
+        self._tenant = tenant
+        self._known: dict[str, list[str]] = {}
+
+    async def of(self, generation_id: str) -> list[str]:
+        """Return the names of a generation's outcomes, none when it is gone."""
+        names = self._known.get(generation_id)
+        if names is None:
+            try:
+                manifest = await self._generations.manifest(self._tenant, generation_id)
+                names = [outcome.name for outcome in manifest.outcomes]
+            except MissingResourceError:
+                names = []
+            self._known[generation_id] = names
+        return names
+
+
+def _length(duration: Duration) -> timedelta:
+    """Return a duration; one that is longer than a timedelta can be is cut to years."""
+    return timedelta(seconds=max(min(duration.seconds, 10**9), -(10**9)),
+                     microseconds=duration.nanos // 1000)  # fmt: skip
 
 
 async def _one_ahead(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harken.internal.log.v1 import entry_pb2
+from harken.internal.slates.v1 import decision_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
 from services.common.timestamps import micros_of
@@ -14,6 +15,7 @@ from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feed.columns import to_bytes
 from services.feedback.learner.model.impression import Impression
+from services.feedback.slates.decision_faults import decision_fault, exposures_fault
 
 MAX_ITEMS = 100
 _MAX_NAME_BYTES = 64
@@ -56,6 +58,8 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         probabilities=_cut(slate.probabilities, items, kept),
         logits=_cut(slate.logits, items, kept),
         features=_cut(slate.features, items, kept),
+        exposures=slate.exposures,
+        decision=_decision(slate, kept) if slate.HasField("decision") else None,
     )
 
 
@@ -80,7 +84,9 @@ def impression(logged: entry_pb2.LoggedSlate, sequence: int) -> Impression:
 
 
 def logged_again(slate: Impression) -> entry_pb2.LoggedSlate:
-    """Return the log entry of a slate that the joiner holds."""
+    """Return the log entry of a slate that the joiner holds: what learning needs of it, so without
+    exposures and decision.
+    """
     return entry_pb2.LoggedSlate(
         slate_id=slate.slate_id,
         user_key=slate.user_key,
@@ -124,6 +130,13 @@ def _rejection(slate: pb.ServedSlate, now_us: int) -> SlateRejection | None:
     fault = _columns_fault(slate)
     if fault:
         return SlateRejection(pb.SLATE_REASON_INVALID_COLUMNS, fault)
+    fault = exposures_fault(slate.exposures)
+    if fault:
+        return SlateRejection(pb.SLATE_REASON_INVALID_ID, f"exposures {fault}")
+    if slate.HasField("decision"):
+        fault = decision_fault(slate.decision, slate.item_ids)
+        if fault:
+            return SlateRejection(pb.SLATE_REASON_INVALID_COLUMNS, f"decision {fault}")
     return None
 
 
@@ -179,6 +192,14 @@ def _columns_fault(slate: pb.ServedSlate) -> str | None:
 
 def _microseconds(slate: pb.ServedSlate) -> int:
     return micros_of(slate.serve_time)
+
+
+def _decision(slate: pb.ServedSlate, kept: int) -> decision_pb2.SlateDecision:
+    """Return how the places that are logged were decided."""
+    decision = decision_pb2.SlateDecision()
+    decision.CopyFrom(slate.decision)
+    del decision.barred[kept:]
+    return decision
 
 
 def _cut(content: bytes, items: int, kept: int) -> bytes:

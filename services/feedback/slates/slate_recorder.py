@@ -6,10 +6,13 @@ from prometheus_client import CollectorRegistry, Counter
 
 from harken.internal.log.v1 import entry_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
+from services.common.bulk_work import BulkWork
 from services.common.position import Position
 from services.feedback.events.event_flusher import EventFlusher
 from services.feedback.log.log_store import NewEntry
 from services.feedback.slates.slate_conversion import SlateRejection, logged_slate
+
+_SLICE = 10
 
 
 class SlateMetrics:
@@ -27,9 +30,14 @@ class SlateRecorder:
     """Takes slates of RecordSlates."""
 
     def __init__(
-        self, flusher: EventFlusher, metrics: SlateMetrics, now_us: Callable[[], int]
+        self,
+        flusher: EventFlusher,
+        metrics: SlateMetrics,
+        bulk: BulkWork,
+        now_us: Callable[[], int],
     ) -> None:
         self._flusher = flusher
+        self._bulk = bulk
         self._metrics = metrics
         self._now_us = now_us
 
@@ -41,24 +49,31 @@ class SlateRecorder:
         Raises what the flusher raises.
         """
         now_us = self._now_us()
-        results = []
-        entries = []
-        for ordinal, slate in enumerate(slates):
-            logged = logged_slate(slate, now_us)
-            if isinstance(logged, SlateRejection):
-                results.append(
-                    pb.SlateResult(
-                        ordinal=ordinal,
-                        outcome=pb.SLATE_OUTCOME_REJECTED,
-                        reason=logged.reason,
-                        detail=logged.detail,
-                    )
-                )
-                continue
-            entry = entry_pb2.Entry(slate=logged).SerializeToString()
-            entries.append(NewEntry(tenant, logged.user_key, entry))
-            results.append(pb.SlateResult(ordinal=ordinal, outcome=pb.SLATE_OUTCOME_ACCEPTED))
+        results: list[pb.SlateResult] = []
+        entries: list[NewEntry] = []
+        # A slate with some hundred candidates takes about half a millisecond.
+        for start in range(0, len(slates), _SLICE):
+            async with self._bulk:
+                for slate in slates[start : start + _SLICE]:
+                    results.append(_prepared(tenant, slate, now_us, len(results), entries))
         position = await self._flusher.append_entries(entries) if entries else None
         self._metrics.accepted.inc(len(entries))
         self._metrics.rejected.inc(len(slates) - len(entries))
         return results, position
+
+
+def _prepared(
+    tenant: str, slate: pb.ServedSlate, now_us: int, ordinal: int, entries: list[NewEntry]
+) -> pb.SlateResult:
+    """Return what becomes of a slate, and add its entry to those that are kept."""
+    logged = logged_slate(slate, now_us)
+    if isinstance(logged, SlateRejection):
+        return pb.SlateResult(
+            ordinal=ordinal,
+            outcome=pb.SLATE_OUTCOME_REJECTED,
+            reason=logged.reason,
+            detail=logged.detail,
+        )
+    entry = entry_pb2.Entry(slate=logged).SerializeToString()
+    entries.append(NewEntry(tenant, logged.user_key, entry))
+    return pb.SlateResult(ordinal=ordinal, outcome=pb.SLATE_OUTCOME_ACCEPTED)

@@ -49,8 +49,8 @@ PUBLIC = {
     "DeleteSurface",
 }  # fmt: skip
 INTERNAL = {
-    "GetServingState", "ImportEvents", "ExportEvents", "RecordSlates", "Subscribe",
-    "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "FindSimilarUsers",
+    "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
+    "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "FindSimilarUsers",
     "PublishGeneration", "DownloadGeneration", "ListGenerations", "PromoteGeneration",
     "RollbackGeneration",
 }  # fmt: skip

@@ -22,14 +22,16 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject__pb2
 from harken.feedback.v1 import event_pb2 as harken_dot_feedback_dot_v1_dot_event__pb2
 from harken.feedback.v1 import event_columns_pb2 as harken_dot_feedback_dot_v1_dot_event__columns__pb2
+from harken.feedback.v1 import exported_slate_pb2 as harken_dot_feedback_dot_v1_dot_exported__slate__pb2
 from harken.feedback.v1 import retraction_pb2 as harken_dot_feedback_dot_v1_dot_retraction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)harken/feedback/v1/feedback_service.proto\x12\x12harken.feedback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a\x1eharken/feedback/v1/event.proto\x1a&harken/feedback/v1/event_columns.proto\x1a#harken/feedback/v1/retraction.proto\"P\n\x13RecordEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x19.harken.feedback.v1.Event\"Z\n\x14RecordEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.harken.feedback.v1.EventResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\x83\x01\n\x13ImportEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x19.harken.feedback.v1.Event\x12\x31\n\x07\x63olumns\x18\x03 \x01(\x0b\x32 .harken.feedback.v1.EventColumns\"\x8e\x01\n\x14ImportEventsResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\r\x12\x12\n\nduplicates\x18\x03 \x01(\r\x12/\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x1f.harken.feedback.v1.EventResult\x12\x10\n\x08position\x18\x05 \x01(\x0c\"9\n\x14RetractEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\"`\n\x15RetractEventsResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.harken.feedback.v1.RetractionResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"h\n\x13\x45xportEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x0c\x12\x16\n\x0euntil_position\x18\x03 \x01(\x0c\x12\x11\n\tpage_size\x18\x04 \x01(\r\"[\n\x14\x45xportEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.harken.feedback.v1.ExportedEvent\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\xaa\x03\n\rExportedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08slate_id\x18\x08 \x01(\t\x12?\n\x07\x63ontext\x18\t \x03(\x0b\x32..harken.feedback.v1.ExportedEvent.ContextEntry\x12\x0e\n\x06weight\x18\n \x01(\x02\x12\x10\n\x08sequence\x18\x0b \x01(\x04\x12\x18\n\x10\x65vent_time_given\x18\x0c \x01(\x08\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_value2\xa6\x03\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12\x61\n\x0cRecordEvents\x12\'.harken.feedback.v1.RecordEventsRequest\x1a(.harken.feedback.v1.RecordEventsResponse\x12\x65\n\x0cImportEvents\x12\'.harken.feedback.v1.ImportEventsRequest\x1a(.harken.feedback.v1.ImportEventsResponse(\x01\x30\x01\x12\x64\n\rRetractEvents\x12(.harken.feedback.v1.RetractEventsRequest\x1a).harken.feedback.v1.RetractEventsResponse\x12\x63\n\x0c\x45xportEvents\x12\'.harken.feedback.v1.ExportEventsRequest\x1a(.harken.feedback.v1.ExportEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)harken/feedback/v1/feedback_service.proto\x12\x12harken.feedback.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a\x1eharken/feedback/v1/event.proto\x1a&harken/feedback/v1/event_columns.proto\x1a\'harken/feedback/v1/exported_slate.proto\x1a#harken/feedback/v1/retraction.proto\"P\n\x13RecordEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x19.harken.feedback.v1.Event\"Z\n\x14RecordEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.harken.feedback.v1.EventResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\x83\x01\n\x13ImportEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x19.harken.feedback.v1.Event\x12\x31\n\x07\x63olumns\x18\x03 \x01(\x0b\x32 .harken.feedback.v1.EventColumns\"\x8e\x01\n\x14ImportEventsResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\r\x12\x12\n\nduplicates\x18\x03 \x01(\r\x12/\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x1f.harken.feedback.v1.EventResult\x12\x10\n\x08position\x18\x05 \x01(\x0c\"9\n\x14RetractEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\"`\n\x15RetractEventsResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.harken.feedback.v1.RetractionResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"h\n\x13\x45xportEventsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x0c\x12\x16\n\x0euntil_position\x18\x03 \x01(\x0c\x12\x11\n\tpage_size\x18\x04 \x01(\r\"[\n\x14\x45xportEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.harken.feedback.v1.ExportedEvent\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\xb5\x01\n\x13\x45xportSlatesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x0c\x12\x16\n\x0euntil_position\x18\x03 \x01(\x0c\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12)\n\x06window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x07surface\x18\x06 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_surface\"[\n\x14\x45xportSlatesResponse\x12\x31\n\x06slates\x18\x01 \x03(\x0b\x32!.harken.feedback.v1.ExportedSlate\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\xaa\x03\n\rExportedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08slate_id\x18\x08 \x01(\t\x12?\n\x07\x63ontext\x18\t \x03(\x0b\x32..harken.feedback.v1.ExportedEvent.ContextEntry\x12\x0e\n\x06weight\x18\n \x01(\x02\x12\x10\n\x08sequence\x18\x0b \x01(\x04\x12\x18\n\x10\x65vent_time_given\x18\x0c \x01(\x08\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_value2\x8b\x04\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12\x61\n\x0cRecordEvents\x12\'.harken.feedback.v1.RecordEventsRequest\x1a(.harken.feedback.v1.RecordEventsResponse\x12\x65\n\x0cImportEvents\x12\'.harken.feedback.v1.ImportEventsRequest\x1a(.harken.feedback.v1.ImportEventsResponse(\x01\x30\x01\x12\x64\n\rRetractEvents\x12(.harken.feedback.v1.RetractEventsRequest\x1a).harken.feedback.v1.RetractEventsResponse\x12\x63\n\x0c\x45xportEvents\x12\'.harken.feedback.v1.ExportEventsRequest\x1a(.harken.feedback.v1.ExportEventsResponse0\x01\x12\x63\n\x0c\x45xportSlates\x12\'.harken.feedback.v1.ExportSlatesRequest\x1a(.harken.feedback.v1.ExportSlatesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,26 +40,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXPORTEDEVENT_CONTEXTENTRY']._loaded_options = None
   _globals['_EXPORTEDEVENT_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_RECORDEVENTSREQUEST']._serialized_start=239
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=319
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=321
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=411
-  _globals['_IMPORTEVENTSREQUEST']._serialized_start=414
-  _globals['_IMPORTEVENTSREQUEST']._serialized_end=545
-  _globals['_IMPORTEVENTSRESPONSE']._serialized_start=548
-  _globals['_IMPORTEVENTSRESPONSE']._serialized_end=690
-  _globals['_RETRACTEVENTSREQUEST']._serialized_start=692
-  _globals['_RETRACTEVENTSREQUEST']._serialized_end=749
-  _globals['_RETRACTEVENTSRESPONSE']._serialized_start=751
-  _globals['_RETRACTEVENTSRESPONSE']._serialized_end=847
-  _globals['_EXPORTEVENTSREQUEST']._serialized_start=849
-  _globals['_EXPORTEVENTSREQUEST']._serialized_end=953
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=955
-  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1046
-  _globals['_EXPORTEDEVENT']._serialized_start=1049
-  _globals['_EXPORTEDEVENT']._serialized_end=1475
-  _globals['_EXPORTEDEVENT_CONTEXTENTRY']._serialized_start=1419
-  _globals['_EXPORTEDEVENT_CONTEXTENTRY']._serialized_end=1465
-  _globals['_FEEDBACKSERVICE']._serialized_start=1478
-  _globals['_FEEDBACKSERVICE']._serialized_end=1900
+  _globals['_RECORDEVENTSREQUEST']._serialized_start=312
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=392
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=394
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=484
+  _globals['_IMPORTEVENTSREQUEST']._serialized_start=487
+  _globals['_IMPORTEVENTSREQUEST']._serialized_end=618
+  _globals['_IMPORTEVENTSRESPONSE']._serialized_start=621
+  _globals['_IMPORTEVENTSRESPONSE']._serialized_end=763
+  _globals['_RETRACTEVENTSREQUEST']._serialized_start=765
+  _globals['_RETRACTEVENTSREQUEST']._serialized_end=822
+  _globals['_RETRACTEVENTSRESPONSE']._serialized_start=824
+  _globals['_RETRACTEVENTSRESPONSE']._serialized_end=920
+  _globals['_EXPORTEVENTSREQUEST']._serialized_start=922
+  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1026
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1028
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1119
+  _globals['_EXPORTSLATESREQUEST']._serialized_start=1122
+  _globals['_EXPORTSLATESREQUEST']._serialized_end=1303
+  _globals['_EXPORTSLATESRESPONSE']._serialized_start=1305
+  _globals['_EXPORTSLATESRESPONSE']._serialized_end=1396
+  _globals['_EXPORTEDEVENT']._serialized_start=1399
+  _globals['_EXPORTEDEVENT']._serialized_end=1825
+  _globals['_EXPORTEDEVENT_CONTEXTENTRY']._serialized_start=1769
+  _globals['_EXPORTEDEVENT_CONTEXTENTRY']._serialized_end=1815
+  _globals['_FEEDBACKSERVICE']._serialized_start=1828
+  _globals['_FEEDBACKSERVICE']._serialized_end=2351
 # @@protoc_insertion_point(module_scope)

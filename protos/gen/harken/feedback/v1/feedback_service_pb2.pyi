@@ -1,7 +1,9 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import event_pb2 as _event_pb2
 from harken.feedback.v1 import event_columns_pb2 as _event_columns_pb2
+from harken.feedback.v1 import exported_slate_pb2 as _exported_slate_pb2
 from harken.feedback.v1 import retraction_pb2 as _retraction_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -85,6 +87,30 @@ class ExportEventsResponse(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[ExportedEvent]
     position: bytes
     def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class ExportSlatesRequest(_message.Message):
+    __slots__ = ("tenant", "after_position", "until_position", "page_size", "window", "surface")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    after_position: bytes
+    until_position: bytes
+    page_size: int
+    window: _duration_pb2.Duration
+    surface: str
+    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., surface: _Optional[str] = ...) -> None: ...
+
+class ExportSlatesResponse(_message.Message):
+    __slots__ = ("slates", "position")
+    SLATES_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    slates: _containers.RepeatedCompositeFieldContainer[_exported_slate_pb2.ExportedSlate]
+    position: bytes
+    def __init__(self, slates: _Optional[_Iterable[_Union[_exported_slate_pb2.ExportedSlate, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ExportedEvent(_message.Message):
     __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time", "accept_time", "slate_id", "context", "weight", "sequence", "event_time_given")

@@ -67,6 +67,11 @@ class FeedbackServiceStub(object):
                 request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.SerializeToString,
                 response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.FromString,
                 _registered_method=True)
+        self.ExportSlates = channel.unary_stream(
+                '/harken.feedback.v1.FeedbackService/ExportSlates',
+                request_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesResponse.FromString,
+                _registered_method=True)
 
 
 class FeedbackServiceServicer(object):
@@ -148,6 +153,19 @@ class FeedbackServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportSlates(self, request, context):
+        """Streams the logged slates of a tenant, in log order, each with what came of
+        it by now: for off-policy evaluation, experiments and training. A slate that
+        was logged twice comes once. Ends at until_position, or at the end of the
+        log as of the call; outcomes are looked for beyond until_position, too.
+
+        Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
+        more than 500,000 events that name slates lie within one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedbackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -170,6 +188,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.ExportEvents,
                     request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.FromString,
                     response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.SerializeToString,
+            ),
+            'ExportSlates': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSlates,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -293,6 +316,33 @@ class FeedbackService(object):
             '/harken.feedback.v1.FeedbackService/ExportEvents',
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsRequest.SerializeToString,
             harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSlates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/harken.feedback.v1.FeedbackService/ExportSlates',
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_feedback__service__pb2.ExportSlatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

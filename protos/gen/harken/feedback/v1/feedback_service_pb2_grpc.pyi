@@ -97,6 +97,19 @@ class FeedbackServiceStub:
     on a fork that was abandoned).
     """
 
+    ExportSlates: grpc.UnaryStreamMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.ExportSlatesRequest,
+        harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse,
+    ]
+    """Streams the logged slates of a tenant, in log order, each with what came of
+    it by now: for off-policy evaluation, experiments and training. A slate that
+    was logged twice comes once. Ends at until_position, or at the end of the
+    log as of the call; outcomes are looked for beyond until_position, too.
+
+    Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
+    more than 500,000 events that name slates lie within one.
+    """
+
 class FeedbackServiceAsyncStub:
     """Takes what users did. Owner of the log.
 
@@ -174,6 +187,19 @@ class FeedbackServiceAsyncStub:
     store is away, or the service shuts down: call again, after the position of
     the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
     on a fork that was abandoned).
+    """
+
+    ExportSlates: grpc.aio.UnaryStreamMultiCallable[
+        harken.feedback.v1.feedback_service_pb2.ExportSlatesRequest,
+        harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse,
+    ]
+    """Streams the logged slates of a tenant, in log order, each with what came of
+    it by now: for off-policy evaluation, experiments and training. A slate that
+    was logged twice comes once. Ends at until_position, or at the end of the
+    log as of the call; outcomes are looked for beyond until_position, too.
+
+    Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
+    more than 500,000 events that name slates lie within one.
     """
 
 class FeedbackServiceServicer(metaclass=abc.ABCMeta):
@@ -261,6 +287,21 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         store is away, or the service shuts down: call again, after the position of
         the last page), FAILED_PRECONDITION with reason EPOCH_LOST (a position lies
         on a fork that was abandoned).
+        """
+
+    @abc.abstractmethod
+    def ExportSlates(
+        self,
+        request: harken.feedback.v1.feedback_service_pb2.ExportSlatesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse], collections.abc.AsyncIterator[harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse]]:
+        """Streams the logged slates of a tenant, in log order, each with what came of
+        it by now: for off-policy evaluation, experiments and training. A slate that
+        was logged twice comes once. Ends at until_position, or at the end of the
+        log as of the call; outcomes are looked for beyond until_position, too.
+
+        Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
+        more than 500,000 events that name slates lie within one.
         """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
