@@ -135,6 +135,11 @@ def _arithmetic(name: str, of: tuple[Node, ...]) -> Node:
             f"{_told(name)} takes two ints or two doubles, not {_of(of)}; write whole numbers as "
             "2.0, or double(...)"
         )
+    if kinds == {Kind.INT, Kind.UNKNOWN} and "user" in left.reads | right.reads:
+        raise UnsupportedError(
+            f"{_told(name)} of an int and an attribute, whose numbers are doubles; write 2.0, or "
+            "int(...)"
+        )
     known = kinds - _UNKNOWN
     if not known <= NUMBERS | {Kind.TIME, Kind.DURATION} or (
         len(kinds) == len(known)

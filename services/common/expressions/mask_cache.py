@@ -9,11 +9,15 @@ from services.common.expressions.request import Request
 
 
 class MaskCache:
-    """Keeps masks over one catalogue of expressions that read nothing but items."""
+    """Keeps masks over one catalogue of expressions that read nothing but items. For one thread."""
 
-    def __init__(self, most: int = 64) -> None:
-        """Keep up to `most` masks, of one byte an item each; the longest unused goes first."""
+    def __init__(self, most: int = 256, most_bytes: int = 64 << 20) -> None:
+        """Keep up to `most` masks of a byte an item, and one at least, in `most_bytes` together.
+
+        The longest unused goes first.
+        """
         self._most = most
+        self._most_bytes = most_bytes
         self._kept: OrderedDict[str, Bools] = OrderedDict()
         self._revision: int | None = None
 
@@ -34,6 +38,7 @@ class MaskCache:
         made = expression.mask(columns, request)
         made.flags.writeable = False
         self._kept[expression.text] = made
-        if len(self._kept) > self._most:
+        most = min(self._most, max(1, self._most_bytes // max(len(made), 1)))
+        while len(self._kept) > most:
             self._kept.popitem(last=False)
         return made

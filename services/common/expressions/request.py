@@ -11,7 +11,7 @@ class Request:
 
     user: Mapping[str, Any] = field(default_factory=dict)
     """`user`: attributes by name. Values are texts, numbers, truth values, lists, mappings of
-    these, or None, as in JSON: whole numbers are ints, others doubles."""
+    these, or None, as in JSON, whose numbers are floats."""
     context: Mapping[str, str] = field(default_factory=dict)
     """`context`: texts by key."""
     now_us: int = 0

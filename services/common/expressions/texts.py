@@ -68,7 +68,7 @@ def tested(test: Pair, left: Value, right: Value) -> Bools:
 def among(value: Value, wanted: Sequence[str]) -> Bools:
     """Return where a text is one of `wanted`."""
     if value.is_one:
-        return np.array([_only(value) in wanted if value.error is None else False])
+        return np.array([_only(value) in wanted])
     codes = {code_of(value.table, text) for text in wanted}
     chosen = np.zeros(len(value.table) + 1, dtype=np.bool_)
     chosen[[code for code in codes if code >= 0]] = True

@@ -73,6 +73,13 @@ def test_a_mask_holds_the_items_for_which_it_is_true(text: str, kept: str) -> No
     assert [item["id"] for item, held in zip(_ITEMS, mask, strict=True) if held] == kept.split()
 
 
+def test_a_catalogue_may_be_of_one_item() -> None:
+    text = 'item.id in ["shoe"] && item.id in [item.owner, "shoe"] && item.title in [item.title]'
+    mask = parse_filter(text).mask
+    assert mask(MadeColumns(_ITEMS[:1]), _REQUEST).tolist() == [True]
+    assert mask(MadeColumns(_ITEMS[1:2]), _REQUEST).tolist() == [False]
+
+
 @pytest.mark.parametrize("text", ["true", "has(item.owner)", "item.tags.all(t, t == item.id)"])
 def test_a_catalogue_may_be_empty(text: str) -> None:
     assert parse_filter(text).mask(MadeColumns(()), _REQUEST).shape == (0,)
@@ -144,8 +151,8 @@ def test_what_depends_on_the_request_is_not_kept() -> None:
         assert after.tolist() == [False, False, True] != before.tolist()
 
 
-def test_the_longest_unused_mask_goes_first() -> None:
-    cache = MaskCache(most=2)
+@pytest.mark.parametrize("cache", [MaskCache(most=2), MaskCache(most_bytes=2 * len(_ITEMS))])
+def test_the_longest_unused_mask_goes_first(cache: MaskCache) -> None:
     columns = MadeColumns(_ITEMS)
     one, two, three = (parse_filter(f"item.numbers.price > {price}") for price in (1, 2, 3))
     first = cache.mask(one, columns, _REQUEST)

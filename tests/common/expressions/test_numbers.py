@@ -19,7 +19,7 @@ _doubles = st.one_of(
 @given(_ints, _ints, st.sampled_from("+-*/%"))
 def test_ints_overflow_into_errors(left: int, right: int, operator: str) -> None:
     result = _exact(left, right, operator)
-    text = f"user.a {operator} int(user.b) == user.c"
+    text = f"int(user.a) {operator} int(user.b) == user.c"
     held = _holds(text, left, right, result or 0), _holds(f"!({text})", left, right, result or 0)
     assert held == (result is not None, False)
 

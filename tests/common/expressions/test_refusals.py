@@ -50,6 +50,8 @@ _FILTERS = (
     ("item.owner in item.numbers", 1, 12, "is one for all items"),
     ("(item.id == 'a' ? user.a : user.b) == 1", 1, 17, "one known type"),
     ("item.tags.exists(t, t in item.categories)", 1, 30, "another list of the item"),
+    ("user.age + 1 > 18", 1, 10, "whose numbers are doubles"),
+    ("user.ages.exists(a, 2 * a > 18)", 1, 23, "whose numbers are doubles"),
     ("user.a + user.b == 2.0", 1, 8, "only known with the request"),
     ("(" * 40 + "true" + ")" * 40, 1, 1, "nests more than 32"),
     ("item" + ".a" * 500, 1, 1, "nests more than 32"),
