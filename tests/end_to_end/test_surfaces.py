@@ -66,9 +66,7 @@ async def team(running: Suite) -> AsyncIterator[Team]:
     async with caller_of(running) as caller, open_channel(running.endpoints.feedback) as channel:
         learned = await caller.upsert(*shelf())
         for who in ("ann", "bob"):
-            await caller.record(
-                *(event(f"{who}-{n}", who, f"i{n}", "view") for n in (1, 5, 9, 13))
-            )
+            await caller.record(*(event(f"{who}-{n}", who, f"i{n}", "view") for n in (1, 5, 9, 13)))
         for replica in range(2):
             await caller.slate("ann", learned, replica=replica)
         yield Team(caller, SurfaceServiceStub(channel))

@@ -166,5 +166,5 @@ def texts_among(value: Value) -> list[str] | None:
     if not all(element.is_one for element in value.elements):
         return None
     found = (element for element in value.elements if element.kind is Kind.TEXT)
-    # An element that is an error makes the whole list one.
-    return [element.table[element.data[0]] for element in found if element.error is None]
+    # An element that is an error makes the whole list one, whatever stands here for it.
+    return [element.table[element.data[0]] for element in found if element.data[0] >= 0]

@@ -74,7 +74,8 @@ def test_a_mask_holds_the_items_for_which_it_is_true(text: str, kept: str) -> No
 
 
 def test_a_catalogue_may_be_of_one_item() -> None:
-    mask = parse_filter('item.id in ["shoe"] && item.owner in ["acme"]').mask
+    text = 'item.id in ["shoe"] && item.id in [item.owner, "shoe"] && item.title in [item.title]'
+    mask = parse_filter(text).mask
     assert mask(MadeColumns(_ITEMS[:1]), _REQUEST).tolist() == [True]
     assert mask(MadeColumns(_ITEMS[1:2]), _REQUEST).tolist() == [False]
 

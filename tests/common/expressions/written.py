@@ -13,9 +13,10 @@ _LIST_FIELDS = ("item.tags", "item.categories")
 _TIME_FIELDS = ("item.publish_time", "item.expire_time", "item.update_time")
 
 
-def filters() -> Texts:
-    """Return expressions of type bool."""
-    return _conditions(3, (), lists=True)
+@st.composite
+def filters(draw: st.DrawFn) -> str:
+    """Return an expression of type bool."""
+    return draw(_conditions(3, (), lists=True))
 
 
 @functools.cache

@@ -50,9 +50,9 @@ PUBLIC = {
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
-    "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles", "FindSimilarUsers",
-    "PublishGeneration", "DownloadGeneration", "ListGenerations", "PromoteGeneration",
-    "RollbackGeneration",
+    "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles",
+    "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
+    "PromoteGeneration", "RollbackGeneration",
 }  # fmt: skip
 
 
