@@ -107,7 +107,7 @@ class SlateDraft:
         """
 
     def ranks(self, into: npt.NDArray[np.int32]) -> None:
-        """Write the ranks [3, candidates] in vector, rules and popularity, from 1; 0: not listed."""
+        """Write ranks [3, candidates] in vector, rules and popularity, from 1; 0: not listed."""
 
     def weigh(
         self, raw: Floats, weights: Doubles, head: Doubles | None, features: Floats, into: Doubles
