@@ -1,5 +1,7 @@
 """Slates as a product team shapes them: configured by RPC, over the wire, on two replicas."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format
 
-from harken.feedback.v1 import item_pb2, surface_pb2, surface_service_pb2
+from harken.feedback.v1 import feedback_service_pb2, item_pb2, surface_pb2, surface_service_pb2
 from harken.feedback.v1.surface_service_pb2_grpc import SurfaceServiceStub
 from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.cli.suite import Suite
@@ -149,6 +151,35 @@ async def test_chance_is_replayable_by_seed_and_says_its_propensities(team: Team
     assert [slot.propensity for slot in slate.slots] == [slot.propensity for slot in again.slots]
     assert all(0 < slot.propensity < 1 for slot in slate.slots)
     assert len({tuple(items(await team.slate("explore", learned, seed=s))) for s in range(9)}) > 1
+
+
+async def test_a_slate_of_chance_is_logged_as_it_was_decided(team: Team) -> None:
+    """Truth 11: whoever has the export computes the propensities again."""
+    learned = await team.put(
+        "logged",
+        exploration={"plackettLuceTemperature": 1.5},
+        rules=[{"name": "one-c1", "atMost": {"items": "'c1' in item.categories", "count": 1}}],
+    )
+    slate = await team.slate("logged", learned, preview=False, seed=11)
+    exported = None
+    async with asyncio.timeout(60):
+        while exported is None:
+            request = feedback_service_pb2.ExportSlatesRequest()
+            async for answer in team.caller.clients.feedback.ExportSlates(request):
+                for one in answer.slates:
+                    if one.slate_id == slate.slate_id:
+                        exported = one
+    decision = exported.decision
+    candidates = list(decision.candidate_ids)
+    for place, slot in enumerate(slate.slots):
+        barred = decision.barred[place]
+        odds = {
+            item: math.exp(decision.utilities[n] / 1.5)
+            for n, item in enumerate(candidates)
+            if not barred[n // 8] >> n % 8 & 1
+        }
+        chance = odds[slot.item_id] / sum(odds.values())
+        assert chance == pytest.approx(slot.propensity, rel=1e-6)
 
 
 async def test_pages_never_repeat_whatever_happens_between(team: Team) -> None:

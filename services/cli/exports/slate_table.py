@@ -86,6 +86,9 @@ def _candidates(decision: pb.ExportedDecision, names: Sequence[str]) -> dict[str
         "utilities": _numbers(decision.utilities),
         "predicted": _predicted(names, rows),
         "barred": [base64.b64encode(bits).decode() for bits in decision.barred],
+        "lowered": [base64.b64encode(taken).decode() for taken in decision.lowered],
+        "lowered_unit": decision.lowered_unit,
+        "new_items": base64.b64encode(decision.new_items).decode(),
     }
 
 

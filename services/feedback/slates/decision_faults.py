@@ -1,5 +1,6 @@
 """What can be wrong with how a slate was decided, and with the experiments that it was part of."""
 
+import math
 import re
 from collections.abc import Collection, Sequence
 
@@ -62,4 +63,11 @@ def _columns_fault(
     width = (candidates + 7) // 8
     if len(decision.barred) != places or any(len(bits) != width for bits in decision.barred):
         return f"barred must be {places} times {width} bytes"
+    lowered = decision.lowered
+    if lowered and (len(lowered) != places or any(len(taken) != candidates for taken in lowered)):
+        return f"lowered must be {places} times {candidates} bytes"
+    if not 0 <= decision.lowered_unit < math.inf:
+        return "lowered_unit must be a finite number, at least 0"
+    if decision.new_items and len(decision.new_items) != width:
+        return f"new_items must be {width} bytes"
     return None

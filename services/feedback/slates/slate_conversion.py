@@ -199,6 +199,7 @@ def _decision(slate: pb.ServedSlate, kept: int) -> decision_pb2.SlateDecision:
     decision = decision_pb2.SlateDecision()
     decision.CopyFrom(slate.decision)
     del decision.barred[kept:]
+    del decision.lowered[kept:]
     return decision
 
 

@@ -41,6 +41,9 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
         exported.decision.utilities.extend(_floats(decision.utilities))
         exported.decision.predicted.extend(_floats(decision.probabilities))
         exported.decision.barred.extend(decision.barred)
+        exported.decision.lowered.extend(decision.lowered)
+        exported.decision.lowered_unit = decision.lowered_unit
+        exported.decision.new_items = decision.new_items
     for place, event in joined.outcomes:
         outcome = exported.outcomes.add(item_id=event.item_id, place=place + 1, type=event.type)
         if event.value is not None:

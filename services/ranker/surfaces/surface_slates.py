@@ -311,7 +311,7 @@ def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) ->
 def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decision:
     # The next draft writes over these; an ordinal keeps its id for good.
     ordinals, selection = shaped.draft.ordinals[shaped.considered], shaped.selection
-    item_ids = replica.catalogue.item_ids()
+    item_ids, new = replica.catalogue.item_ids(), shaped.new
 
     def made() -> decision_pb2.SlateDecision:
         return decision_pb2.SlateDecision(
@@ -320,6 +320,9 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
             candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
             utilities=np.ascontiguousarray(selection.utilities, "<f4").tobytes(),
             barred=[row.tobytes() for row in selection.barred],
+            lowered=[] if selection.lowered is None else map(bytes, selection.lowered),
+            lowered_unit=selection.unit,
+            new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
         )
 
     return made

@@ -57,7 +57,8 @@ class Shaped:
 
     considered: candidates of the draft that were selected from, ascending; what the selection says
     is of these. places: candidates of the draft that are the slate. proposed: what each other
-    source proposed, best first. failed: sources that took too long.
+    source proposed, best first. failed: sources that took too long. new: of those considered,
+    which ones the share of new items is for.
     """
 
     draft: Draft
@@ -68,6 +69,7 @@ class Shaped:
     proposed: Mapping[str, Ordinals]
     failed: tuple[str, ...]
     scores: Float64s
+    new: Bools | None
 
 
 def shaped_slate(
@@ -113,8 +115,9 @@ def shaped_slate(
     )
     selection = select(pool, plan, wish.count, wish.seed)
     return Shaped(
-        draft, considered, considered[selection.places], selection, drops, proposed, failed, scores
-    )
+        draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
+        pool.new,
+    )  # fmt: skip
 
 
 def _considered(utilities: Float64s, count: int, wanted: Ordinals, new: Bools | None) -> Ordinals:

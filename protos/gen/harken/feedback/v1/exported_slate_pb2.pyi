@@ -54,20 +54,26 @@ class ExportedSlateItem(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., propensity: _Optional[float] = ..., predicted: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ExportedDecision(_message.Message):
-    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "predicted", "barred")
+    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "predicted", "barred", "lowered", "lowered_unit", "new_items")
     SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
     EXPLORATION_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_IDS_FIELD_NUMBER: _ClassVar[int]
     UTILITIES_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_FIELD_NUMBER: _ClassVar[int]
     BARRED_FIELD_NUMBER: _ClassVar[int]
+    LOWERED_FIELD_NUMBER: _ClassVar[int]
+    LOWERED_UNIT_FIELD_NUMBER: _ClassVar[int]
+    NEW_ITEMS_FIELD_NUMBER: _ClassVar[int]
     surface_revision: int
     exploration: _surface_pb2.Exploration
     candidate_ids: _containers.RepeatedScalarFieldContainer[str]
     utilities: _containers.RepeatedScalarFieldContainer[float]
     predicted: _containers.RepeatedScalarFieldContainer[float]
     barred: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[_Iterable[float]] = ..., predicted: _Optional[_Iterable[float]] = ..., barred: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    lowered: _containers.RepeatedScalarFieldContainer[bytes]
+    lowered_unit: float
+    new_items: bytes
+    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[_Iterable[float]] = ..., predicted: _Optional[_Iterable[float]] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ...) -> None: ...
 
 class ExportedExposure(_message.Message):
     __slots__ = ("experiment", "variant", "revision")
