@@ -2,6 +2,7 @@
 and logged of them.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -181,7 +182,9 @@ def shaped_answer(
     """Return the slate of a request, made as `surface` says. before: items of the pages before."""
     given, priors = _given(replica, request)
     wish = Wish(count, wanted, now, seed, given, priors, last_slates)
-    shaped = shaped_slate(drafts, replica, generation, user, surface, wish, finds)
+    shaped = shaped_slate(
+        drafts, replica, generation, user, surface, wish, finds, time.perf_counter
+    )
     draft, selection = shaped.draft, shaped.selection
     explained = _explained(replica, generation, user, shaped) if request.explain else None
     beside = _beside(replica, user, shaped, explained)

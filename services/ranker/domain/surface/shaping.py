@@ -5,7 +5,6 @@ for) -> scorer -> selector (rules, diversity, exploration). Which slots that mak
 why each is there, is for others to say.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -80,7 +79,7 @@ def shaped_slate(
     surface: Surface,
     wish: Wish,
     finds: Finds,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float],
 ) -> Shaped:
     """Return the slate of a surface for a user. `finds`: of the replica's sources, kept between
     slates. `clock`: seconds, for the limits of sources.
