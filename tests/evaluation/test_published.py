@@ -44,12 +44,13 @@ def test_sizes_count_users_and_items_of_events_not_of_the_items_file() -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_the_report_marks_them_as_not_measured_here(shown: bool) -> None:
-    found = evaluate(events_of(history_of_walks(20, 4)), {}, Plan(["popularity"], RULES), watcher())
+    plan = Plan(["popularity"], RULES)
+    found = evaluate(events_of(history_of_walks(20, 4)), {}, plan, watcher())
     assert found.published == ()
     if shown:
         found = replace(found, published=published_for(PUBLISHED[0].sizes, RULES))
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(report(found, RULES))
+        console.print(report(found, plan))
     assert ("Published on MovieLens-1M, not measured here" in capture.get()) == shown
     assert ("0.1893" in capture.get()) == shown

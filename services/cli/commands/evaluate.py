@@ -158,7 +158,7 @@ def evaluate_file(
             found = evaluate(events, contents, plan, Watcher(progress_bar, _say))
         except (NothingToCompareError, TrainingError, ValueError) as error:
             raise CommandError(str(error)) from error
-        output().print(report(found, rules))
+        output().print(report(found, plan))
         if json_file is not None:
             json_file.write_text(json.dumps(as_json(found, plan), indent=1) + "\n")
         if plots is not None:

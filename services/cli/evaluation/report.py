@@ -1,6 +1,7 @@
 """A comparison as tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from rich.box import SIMPLE_HEAD
@@ -8,9 +9,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from services.evaluation.evaluate import Evaluation
+from services.evaluation.evaluate import Evaluation, Plan
 from services.evaluation.outcomes import NEW_ITEMS, NEW_USERS, YOUNG_ITEMS
-from services.evaluation.protocol import Rules
 from services.evaluation.published import CUTOFF, Published
 from services.evaluation.summary import Figures, Summary
 from services.system.intervals import Interval
@@ -28,12 +28,31 @@ _COST = (
     "before; arms of the system are fitted together, and each bears the whole. Then learning an "
     "event after the split, and making a ranking."
 )
+_VARIETY = (
+    "Variety: coverage is the share of the catalogue that was in the first {cutoff} of any "
+    "ranking; novelty the mean surprise of what was, in bits; ECE how far predicted probabilities "
+    "are from how often items shown were taken."
+)
+_ARMS: Mapping[str, str] = MappingProxyType(
+    {
+        "full": "learns from every event",
+        "prior_blend": "full without what choices and slates teach about the order",
+        "frozen_params": "fresh history of whoever acts, all that is learned as of the split",
+        "hourly": "everything, history too, as of the last change of the hour",
+        "daily": "everything, history too, as of the last change of the day",
+        "frozen_state": "everything, history too, as of the split",
+        "warm_250": "item vectors trained again every 250 events instead of learned online",
+    }
+)
+"""Arms of the system in words."""
 
 
-def report(evaluation: Evaluation, rules: Rules) -> RenderableType:
+def report(evaluation: Evaluation, plan: Plan) -> RenderableType:
     """Return everything that is shown at the end."""
+    rules = plan.rules
     outcomes, cutoff = evaluation.outcomes, rules.cutoffs[0]
-    lines = [f"[dim]- {escape(rule)}[/]" for rule in (*rules.statement(), _PARTS, _COST)]
+    words = (*rules.statement(), *_what_was_done(evaluation, plan), _PARTS, _COST)
+    lines = [f"[dim]- {escape(rule)}[/]" for rule in words]
     lines.append(
         f"{outcomes.users.size:,} events scored in {outcomes.ranked_groups:,} of "
         f"{outcomes.groups:,} groups; {outcomes.not_scored:,} not scored; "
@@ -54,6 +73,28 @@ def report(evaluation: Evaluation, rules: Rules) -> RenderableType:
         *skipped,
         f"peak memory {evaluation.peak_bytes / 2**20:,.0f} MiB; {times}",
     )
+
+
+def _what_was_done(evaluation: Evaluation, plan: Plan) -> Iterator[str]:
+    """Yield what else the figures depend on, and what the tables' names mean."""
+    if evaluation.split_us is not None:
+        at = datetime.fromtimestamp(evaluation.split_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        yield f"The test part begins at {at} UTC."
+    names = [arm.name for arm in evaluation.summary.arms if arm.name in _ARMS]
+    if names:
+        yield "Arms of the system: " + "; ".join(f"{name}: {_ARMS[name]}" for name in names) + "."
+        yield _generation_in_words(plan)
+    if plan.slates:
+        yield "Slates of full were logged, and what came of them was learned, too."
+    yield _VARIETY.format(cutoff=plan.rules.cutoffs[0])
+
+
+def _generation_in_words(plan: Plan) -> str:
+    if plan.train:
+        return "The system's generation was trained before the split, where that was found better."
+    if plan.generation is not None:
+        return f"The system's generation is that of {plan.generation}."
+    return f"The system's generation was made without training, of dimension {plan.dimension}."
 
 
 def _arms(summary: Summary, place: int, cutoff: int) -> Table:
