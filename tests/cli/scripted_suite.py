@@ -71,6 +71,10 @@ class ScriptedSuite(
         self.streams = 0
         self.digest = b"d"
         self.version: int | None = None
+        self.published_seconds = 0
+        """When g1 was published, unix seconds; 0: it was not."""
+        self.long_name = ""
+        """Put before the id of g1."""
 
     async def RecordEvents(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._maybe_refuse(context)
@@ -226,8 +230,10 @@ class ScriptedSuite(
             ("g1", generation_pb2.GENERATION_STATE_PUBLISHED, 0),
         ):
             summary = answer.generations.add(state=state)
-            summary.manifest.generation_id = name
+            summary.manifest.generation_id = self.long_name + name if name == "g1" else name
             summary.manifest.trained_through_sequence = trained
+            if self.published_seconds and not trained:
+                summary.manifest.publish_time.FromSeconds(self.published_seconds)
         if self.busy:
             serving, stored = answer.generations
             serving.vector_rollbacks = 2

@@ -34,6 +34,15 @@ async def test_generations_are_listed_with_their_figures(
     assert "retired" in rows["g0"]
 
 
+async def test_ids_are_shown_whole_also_where_lines_are_short(
+    suite: ScriptedSuite, endpoints: Endpoints, tmp_path: Path
+) -> None:
+    suite.busy, suite.long_name = True, "trained-20261129-084053-"
+    done = await harken("generations", folder=tmp_path, endpoints=endpoints)
+    assert done.code == 0, done.output + done.errors
+    assert "trained-20261129-084053-g1" in done.output.split()
+
+
 async def test_promote_says_when_it_serves(endpoints: Endpoints, tmp_path: Path) -> None:
     done = await harken("promote", "g1", folder=tmp_path, endpoints=endpoints)
     assert done.code == 0, done.output + done.errors

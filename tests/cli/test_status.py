@@ -41,6 +41,15 @@ async def test_all_is_well(endpoints: Endpoints, tmp_path: Path) -> None:
     )
 
 
+async def test_what_was_published_is_not_said_to_be_made_without_training(
+    rankers: list[ScriptedSuite], endpoints: Endpoints, tmp_path: Path
+) -> None:
+    rankers[0].published_seconds = 1_764_405_653
+    done = await harken("status", folder=tmp_path, endpoints=endpoints)
+    assert "generation g1 is stored, published 2025-11-29 08:40 UTC; 0 of 2" in done.output
+    assert "made without training" not in done.output
+
+
 async def test_rankers_that_differ_are_exit_code_1(
     rankers: list[ScriptedSuite], endpoints: Endpoints, tmp_path: Path
 ) -> None:

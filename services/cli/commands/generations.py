@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import generation_service_pb2 as pb
@@ -60,9 +60,10 @@ async def _generations(endpoints: Endpoints, tenant: str) -> None:
         answer = await clients.generations.ListGenerations(
             pb.ListGenerationsRequest(tenant=tenant), timeout=CALL_SECONDS
         )
+    # Ids are what promote takes: they are never cut.
     table = Table(
-        "generation", "state", "trained through", "against serving", "reference against live",
-        "rolled back", box=SIMPLE_HEAD,
+        Column("generation", no_wrap=True), "state", "trained through", "against serving",
+        "reference against live", "rolled back", box=SIMPLE_HEAD,
     )  # fmt: skip
     for one in answer.generations:
         trained = one.manifest.trained_through_sequence

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.feedback.v1 import generation_service_pb2
+from harken.feedback.v1 import generation_pb2, generation_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.agreement import Agreement, State, agreements, at_one_version
 from services.cli.clients import Clients, connect
@@ -164,12 +164,19 @@ def _generation_line(
 ) -> str:
     generation = one.manifest.generation_id
     served = sum((tenant, generation) in _serving(state) for state in states)
-    trained = one.manifest.trained_through_sequence
-    origin = f"trained through entry {trained:,} of the log" if trained else "made without training"
     return (
         f"tenant {tenant}: generation {generation} is {state_text(one)}, "
-        f"{origin}; {served} of {len(states)} rankers serve it"
+        f"{_origin(one.manifest)}; {served} of {len(states)} rankers serve it"
     )
+
+
+def _origin(manifest: generation_pb2.GenerationManifest) -> str:
+    """Return where a generation comes from. What was published may not know how far it was."""
+    if manifest.trained_through_sequence:
+        return f"trained through entry {manifest.trained_through_sequence:,} of the log"
+    if manifest.HasField("publish_time"):
+        return f"published {manifest.publish_time.ToDatetime():%Y-%m-%d %H:%M} UTC"
+    return "made without training"
 
 
 def _serving(state: State) -> set[tuple[str, str]]:
