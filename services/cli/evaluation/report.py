@@ -33,13 +33,6 @@ _VARIETY = (
     "ranking; novelty the mean surprise of what was, in bits; ECE how far predicted probabilities "
     "are from how often items shown were taken."
 )
-<<<<<<< HEAD
-_LEVELS = (
-    " Levels of probabilities are learned from slates, and none were logged (--slates): it says "
-    "nothing about a suite."
-)
-=======
->>>>>>> b1d4fa320aa31e83d9aaab2811fc0c20ce70f8e5
 _ARMS: Mapping[str, str] = MappingProxyType(
     {
         "full": "learns from every event",
@@ -93,13 +86,7 @@ def _what_was_done(evaluation: Evaluation, plan: Plan) -> Iterator[str]:
         yield _generation_in_words(plan)
     if plan.slates:
         yield "Slates of full were logged, and what came of them was learned, too."
-<<<<<<< HEAD
-    calibrated = any(arm.calibration_error is not None for arm in evaluation.summary.arms)
-    variety = _VARIETY.format(cutoff=plan.rules.cutoffs[0])
-    yield variety + _LEVELS * (calibrated and not plan.slates)
-=======
     yield _VARIETY.format(cutoff=plan.rules.cutoffs[0])
->>>>>>> b1d4fa320aa31e83d9aaab2811fc0c20ce70f8e5
 
 
 def _generation_in_words(plan: Plan) -> str:
