@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 TRUTHS = range(1, 16)
-NOT_BUILT = (11, 12)
+NOT_BUILT = (12,)
 """Without a test, and the page says why."""
 ROW = re.compile(r"^\| (\d+) \| .+ \| (.+) \|$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
