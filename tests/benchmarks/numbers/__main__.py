@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.benchmarks.numbers import data, hardening, lanes, learning, speed
+from tests.benchmarks.numbers import data, hardening, lanes, learning, slates, speed
 from tests.benchmarks.numbers.table import Number, printed, written
 
 FOLDER = Path(".harken") / "numbers"
@@ -20,7 +20,7 @@ def measures() -> Mapping[str, Callable[[list[str]], Iterator[Number]]]:
     """Return what can be measured, by word."""
     return {
         "data": data.numbers, "hardening": hardening.numbers, "lanes": lanes.numbers,
-        "learning": learning.numbers, "speed": speed.numbers,
+        "learning": learning.numbers, "slates": slates.numbers, "speed": speed.numbers,
     }  # fmt: skip
 
 
