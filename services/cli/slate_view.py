@@ -67,6 +67,19 @@ def sources_text(slot: slate_pb2.Slot) -> str:
     return ", ".join(f"{source.source} #{source.rank}" for source in slot.sources)
 
 
+def rules_text(slot: slate_pb2.Slot) -> str:
+    """Return what rules did to a slot."""
+    return "; ".join(f"{applied.rule}: {applied.effect}" for applied in slot.applied_rules)
+
+
+def explanation_text(slot: slate_pb2.Slot, most: int = 3) -> str:
+    """Return the largest contributions, and the place without rules."""
+    parts = [
+        f"{one.feature} {one.contribution:+.2f}" for one in slot.explanation.contributions[:most]
+    ]
+    return f"{', '.join(parts)}; #{slot.explanation.place_without_rules} without rules"
+
+
 def slate_table(
     slots: Sequence[slate_pb2.Slot],
     items: Mapping[str, item_pb2.Item],
@@ -75,6 +88,12 @@ def slate_table(
 ) -> Table:
     """Return a slate as a table, items in `new` highlighted."""
     table = Table("#", "id", "item", "score", "sources", "why", title=title, title_justify="left")
+    with_rules = any(slot.applied_rules for slot in slots)
+    by_chance = any(slot.propensity < 1 for slot in slots)
+    explained = any(slot.HasField("explanation") for slot in slots)
+    for name, there in (("rules", with_rules), ("chance", by_chance), ("by", explained)):
+        if there:
+            table.add_column(name)
     for place, slot in enumerate(slots, 1):
         style = "bold green" if slot.item_id in new else ""
         table.add_row(
@@ -84,6 +103,9 @@ def slate_table(
             f"{slot.score:.3f}",
             sources_text(slot),
             escape(reason_text(slot, items)),
+            *([escape(rules_text(slot))] if with_rules else []),
+            *([f"{slot.propensity:.3f}"] if by_chance else []),
+            *([escape(explanation_text(slot))] if explained else []),
             style=style,
         )
     return table

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from harken.feedback.v1.surface_service_pb2_grpc import SurfaceServiceStub
 from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.cli.suite import Suite
 from services.common.channels import open_channel
+from tests.cli.harken_process import harken
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, event
 
@@ -229,6 +231,32 @@ async def test_context_and_the_callers_own_count_for_this_answer(team: Team) -> 
     assert own.drops.own == 20
     looked_at = ranker_service_pb2.Context(query_item_id="i20")
     assert "i20" not in items(await team.slate("context", learned, context=looked_at, count=60))
+
+
+async def test_the_command_line_says_what_rules_and_chance_did(
+    team: Team, running: Suite, tmp_path: Path
+) -> None:
+    learned = await team.put(
+        "shown",
+        rules=[{"name": "hero", "pin": {"itemId": "i30", "slot": 1}},
+               {"name": "gone", "pin": {"itemId": "nothing", "slot": 2}}],
+        exploration={"epsilon": 0.2},
+    )  # fmt: skip
+    await team.slate("shown", learned)
+    done = await harken(
+        "recommend", "ann", "--surface", "shown", "--filter", "item.numbers.price > 20.0",
+        "--context", "country=de", "--seed", "3", "--explain", "--count", "5",
+        folder=tmp_path, endpoints=running.endpoints,
+    )  # fmt: skip
+    assert done.code == 0, done.errors
+    for said in ("hero: pinned", "lost: gone", "chance", "without rules", "21 by --filter"):
+        assert said in done.output, done.output
+    wrong = await harken(
+        "recommend", "ann", "--filter", "item.nothing > 1", folder=tmp_path,
+        endpoints=running.endpoints,
+    )  # fmt: skip
+    assert wrong.code != 0
+    assert "filter.expression" in wrong.errors + wrong.output
 
 
 async def test_explanations_add_up(team: Team) -> None:

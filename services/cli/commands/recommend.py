@@ -28,6 +28,22 @@ def recommend(
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave out this item; may be repeated.")
     ] = None,
+    expression: Annotated[
+        str, typer.Option("--filter", help="Only items for which this is true, in CEL.")
+    ] = "",
+    context: Annotated[
+        list[str] | None,
+        typer.Option(help="What rules see of the request, KEY=VALUE; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Decides what the surface leaves to chance.")
+    ] = None,
+    non_personal: Annotated[
+        bool, typer.Option("--non-personal", help="Use nothing that is known about the user.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what speaks for each item, and how much.")
+    ] = False,
     allow_seen: Annotated[bool, typer.Option(help="Keep items the user has seen.")] = False,
     min_position: Annotated[
         str, typer.Option(help="Position from RecordEvents, in hexadecimal.")
@@ -47,18 +63,26 @@ def recommend(
         endpoints = suite.endpoints()
         position = _position("--min-position", min_position)
         learned_position = _position("--min-learned-position", min_learned_position)
+        values = dict(map(_key_and_value, context or []))
     request = ranker_service_pb2.RecommendRequest(
         preview=True,
         tenant=tenant,
         subject=subject_of(user, session),
         surface=surface,
         count=count,
-        filter=slate_pb2.Filter(categories=category or [], allow_seen=allow_seen),
+        filter=slate_pb2.Filter(
+            categories=category or [], allow_seen=allow_seen, expression=expression
+        ),
         excluded_item_ids=exclude or [],
         min_position=position,
         min_learned_position=learned_position,
         strict=strict,
+        seed=seed,
+        non_personal=non_personal,
+        explain=explain,
     )
+    if context:
+        request.context.values.update(values)
     if position or learned_position:
         request.wait_budget.CopyFrom(seconds(wait))
     run(_recommend(endpoints, request))
@@ -69,6 +93,13 @@ def _position(option: str, text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise typer.BadParameter(f"{option} is no hexadecimal number") from None
+
+
+def _key_and_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"--context {text!r} is not KEY=VALUE")
+    return key, value
 
 
 def _said(degradation: slate_pb2.Degradation) -> str:
@@ -96,8 +127,11 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     if slate.unknown_categories:
         unknown = ", ".join(slate.unknown_categories)
         console.print(f"[bold red]no item has category:[/] {escape(unknown)}")
+    for lost in slate.lost_rules:
+        console.print(f"[bold red]lost:[/] {escape(lost.rule)}: {escape(lost.why)}")
     drops = slate.drops
     console.print(
         f"[dim]dropped: {drops.seen} seen, {drops.excluded} excluded, "
-        f"{drops.unavailable} unavailable, {drops.category} by category[/]"
+        f"{drops.unavailable} unavailable, {drops.category} by category, {drops.gate} by gates, "
+        f"{drops.expression} by --filter, {drops.shown} shown lately[/]"
     )
