@@ -188,20 +188,26 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             found = await self._contexts.personal(
                 tenant, user_key, freshness, seconds_to_wait(context)
             )
+        now = time.time()
+        wanted, weights = self._surfaces.order(
+            found,
+            request.surface,
+            of_expression(
+                filter_of(request, self._surfaces.seen_rule(found.replica, request.surface)),
+                expression,
+                now,
+            ),
+            now,
+        )
         slate, unranked = self._slates.rank(
             found.replica,
             found.generation,
             found.user,
             list(request.item_ids),
             count,
-            of_expression(
-                filter_of(request, self._seen_rules.value.of(request.surface)),
-                expression,
-                time.time(),
-                found.user.attributes,
-            ),
-            time.time(),
-            self._surface_weights.value.get(request.surface, NO_OVERRIDES),
+            wanted,
+            now,
+            weights,
         )
         response = pb.RankResponse(
             unranked_item_ids=unranked,

@@ -18,7 +18,7 @@ from services.cli.suite import Suite
 from services.common.channels import open_channel
 from tests.cli.harken_process import harken
 from tests.conftest import StartSuite
-from tests.end_to_end.clients import Caller, caller_of, event
+from tests.end_to_end.clients import Caller, caller_of, event, user
 
 ITEMS = 60
 
@@ -231,6 +231,18 @@ async def test_context_and_the_callers_own_count_for_this_answer(team: Team) -> 
     assert own.drops.own == 20
     looked_at = ranker_service_pb2.Context(query_item_id="i20")
     assert "i20" not in items(await team.slate("context", learned, context=looked_at, count=60))
+
+
+async def test_rank_goes_by_the_weights_and_gates_of_the_surface(team: Team) -> None:
+    """As the slate of the surface orders, where nothing but scores decides."""
+    learned = await team.put("ranked", gates=[{"name": "dear", "keep": "item.numbers.price > 9.0"}])
+    slate = await team.slate("ranked", learned, count=20)
+    request = ranker_service_pb2.RankRequest(
+        subject=user("ann"), item_ids=sorted(items(slate)), surface="ranked", count=20
+    )
+    ranked = await team.caller.clients.rankers[0].Rank(request)
+    assert [slot.item_id for slot in ranked.slots] == items(slate)
+    assert [slot.score for slot in ranked.slots] == [slot.score for slot in slate.slots]
 
 
 async def test_the_command_line_says_what_rules_and_chance_did(

@@ -3,7 +3,7 @@ and logged of them.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import NamedTuple
@@ -125,7 +125,8 @@ class SurfaceSlates:
         query = request.context.query_item_id
         left_out = [replica.catalogue.find_all(list(before)), *last[: surface.not_in_last_slates]]
         excluded = (*request.excluded_item_ids, query) if query else request.excluded_item_ids
-        wanted = filter_of(request, surface.seen or self._seen(request.surface), excluded)._replace(
+        rule = self.seen_rule(replica, request.surface)
+        wanted = filter_of(request, rule, excluded)._replace(
             gates=surface.gates,
             owner=request.own_items_of,
             expression=asked.expression,
@@ -141,6 +142,20 @@ class SurfaceSlates:
             self._shown.add(replica, user_key, request.surface, made.items)
         return made, wanted
 
+    def order(
+        self, found: RequestContext, name: str, wanted: ItemFilter, now: float
+    ) -> tuple[ItemFilter, Mapping[str, float]]:
+        """Return a filter with what a surface never shows, and the weights of outcomes there: what
+        decides about scores, whatever rules make of them.
+        """
+        surface = self._surface(found.replica, name)
+        request = Request(found.user.attributes, {}, round(now * 1e6))
+        return wanted._replace(gates=surface.gates, request=request), surface.outcome_weights
+
+    def seen_rule(self, replica: TenantReplica, name: str) -> SeenRule:
+        """Return what counts as seen on a surface."""
+        return self._surface(replica, name).seen or self._seen_rules.value.of(name)
+
     def _surface(self, replica: TenantReplica, name: str) -> Surface:
         """Return what is configured, over the weights of the process."""
         surface = self._reader.of(replica, name) or NOT_CONFIGURED
@@ -153,9 +168,6 @@ class SurfaceSlates:
             merged = replace(surface, outcome_weights={**own, **surface.outcome_weights})
             held = self._merged = surface, own, merged
         return held[2]
-
-    def _seen(self, surface: str) -> SeenRule:
-        return self._seen_rules.value.of(surface)
 
     def _seed(self, request: pb.RecommendRequest, page: Page | None) -> int:
         if page is not None:

@@ -63,7 +63,9 @@ class RankerServiceStub:
     """Orders the given items for a user, seen ones too, as the slate of the same
     surface, count and filter orders those that it may hold: they have the
     scores and ranks that they have there. All others are scored as if they
-    stood beside the candidates of that slate. Items that are deleted, expired,
+    stood beside the candidates of that slate. What decides is the score: rules,
+    diversity and exploration of the surface have no part in it, and items that
+    its gates keep out of slates are ranked all the same. Items that are deleted, expired,
     unavailable or unknown are named in the answer and not ranked.
 
     Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -134,7 +136,9 @@ class RankerServiceAsyncStub:
     """Orders the given items for a user, seen ones too, as the slate of the same
     surface, count and filter orders those that it may hold: they have the
     scores and ranks that they have there. All others are scored as if they
-    stood beside the candidates of that slate. Items that are deleted, expired,
+    stood beside the candidates of that slate. What decides is the score: rules,
+    diversity and exploration of the surface have no part in it, and items that
+    its gates keep out of slates are ranked all the same. Items that are deleted, expired,
     unavailable or unknown are named in the answer and not ranked.
 
     Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -209,7 +213,9 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         """Orders the given items for a user, seen ones too, as the slate of the same
         surface, count and filter orders those that it may hold: they have the
         scores and ranks that they have there. All others are scored as if they
-        stood beside the candidates of that slate. Items that are deleted, expired,
+        stood beside the candidates of that slate. What decides is the score: rules,
+        diversity and exploration of the surface have no part in it, and items that
+        its gates keep out of slates are ranked all the same. Items that are deleted, expired,
         unavailable or unknown are named in the answer and not ranked.
 
         Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
