@@ -24,7 +24,6 @@ from services.ranker.domain.selection.policies import (
     EpsilonMixture,
     PlackettLuce,
     Policy,
-    Thompson,
 )
 from services.ranker.domain.surface import configured
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -154,7 +153,7 @@ def _policy(exploration: pb.Exploration) -> Policy:
             return EpsilonMixture(exploration.epsilon)
         case "plackett_luce_temperature":
             return PlackettLuce(exploration.plackett_luce_temperature)
-        case "thompson_scale":
-            return Thompson()
-        case _:
+        case None:
             return GREEDY
+        case other:
+            raise ValueError(f"policy {other!r} is not known here")

@@ -27,7 +27,7 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import Exploration
-from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
+from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, latest_items, shaped_slate
@@ -352,8 +352,6 @@ def _exploration(surface: Surface) -> surface_pb2.Exploration:
             message.epsilon = epsilon
         case PlackettLuce(temperature):
             message.plackett_luce_temperature = temperature
-        case Thompson():
-            message.thompson_scale = 1.0
         case _:
             pass
     return message
@@ -366,8 +364,6 @@ def _policy_name(exploration: Exploration) -> str:
             name = "epsilon-1"
         case PlackettLuce():
             name = "plackett-luce-1"
-        case Thompson():
-            name = "thompson-1"
         case _:
             name = "greedy-1"
     return f"{name}+new-1" if exploration.new_share > 0 else name

@@ -145,7 +145,6 @@ def test_a_rich_configuration_and_an_empty_one_are_right() -> None:
         put("exploration.epsilon", 0.0), put("exploration.epsilon", 1.0),
         put("exploration.plackett_luce_temperature", 0.001),
         put("exploration.plackett_luce_temperature", 100.0),
-        put("exploration.thompson_scale", 0.01), put("exploration.thompson_scale", 10.0),
         put("exploration.new_item_share", 0.5), put("exploration.new_item_events", 10_000),
     ],
 )  # fmt: skip
@@ -236,8 +235,7 @@ def test_the_limits_themselves_are_right(change: Change) -> None:
             "exploration.plackett_luce_temperature",
             put("exploration.plackett_luce_temperature", 101.0),
         ),
-        ("exploration.thompson_scale", put("exploration.thompson_scale", 0.0)),
-        ("exploration.thompson_scale", put("exploration.thompson_scale", 10.5)),
+        ("exploration.thompson_scale", put("exploration.thompson_scale", 1.0)),
         ("exploration.new_item_share", put("exploration.new_item_share", 0.51)),
         ("exploration.new_item_share", put("exploration.new_item_share", -0.1)),
         ("exploration.new_item_events", put("exploration.new_item_events", 10_001)),
