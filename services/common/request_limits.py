@@ -66,6 +66,7 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_V1}Outcome.event_types": 100,
         f"{_FACTS}AppendUserFactsRequest.facts": 1000,
         "harken.ranker.v1.RecommendRequest.excluded_item_ids": 5000,
+        "harken.ranker.v1.RecommendRequest.candidates": 1000,
         "harken.ranker.v1.RankRequest.item_ids": 1000,
         "harken.ranker.v1.Filter.categories": 100,
         "harken.ranker.v1.Filter.excluded_categories": 100,
