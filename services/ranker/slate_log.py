@@ -31,8 +31,6 @@ _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
 _BYTES_BESIDE = 512
-_BYTES_OF_DECISION = 32 * 1024
-"""About what candidates of a slate take: 800 ids, scores and bits."""
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _METHOD = "/{}/{}".format(
@@ -40,6 +38,15 @@ _METHOD = "/{}/{}".format(
 )
 _Record = grpc.aio.UnaryUnaryMultiCallable[bytes, slate_service_pb2.RecordSlatesResponse]
 _log = logger("slates")
+
+
+class Decision(NamedTuple):
+    """How a slate was decided. size: bytes on the wire, at most. made: makes the message when it is
+    needed: there are hundreds of candidates.
+    """
+
+    size: int
+    made: Callable[[], decision_pb2.SlateDecision]
 
 
 class ServedSlate(NamedTuple):
@@ -53,11 +60,11 @@ class ServedSlate(NamedTuple):
     response: pb.RecommendResponse
     items: bytes
     served_at_us: int
-    decision: Callable[[], decision_pb2.SlateDecision] | None = None
+    decision: Decision | None = None
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
-        decided = 0 if self.decision is None else _BYTES_OF_DECISION
+        decided = 0 if self.decision is None else self.decision.size
         return len(self.items) + decided + _BYTES_BESIDE
 
     def message(self) -> bytes:
@@ -71,7 +78,7 @@ class ServedSlate(NamedTuple):
             generation_id=response.generation_id,
             policy=response.policy,
             seed=response.seed,
-            decision=None if self.decision is None else self.decision(),
+            decision=None if self.decision is None else self.decision.made(),
         )
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.

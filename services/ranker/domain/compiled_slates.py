@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 SLOTS_OF_RECOMMEND = 2
 SLOTS_OF_RANK = 1
 """Numbers of the field `slots` in RecommendResponse and in RankResponse."""
-_ROOM = 8192
-"""More than there can be candidates: three sources of a thousand, as many to fill up or to rank."""
+_ROOM = 10_000
+"""More than there can be candidates: three sources of a thousand, a thousand each of three others
+and of the caller, and 50 each of the 50 rules of a surface."""
 
 
 @dataclass(slots=True)

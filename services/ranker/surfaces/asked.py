@@ -87,7 +87,9 @@ def user_for(replica: TenantReplica, user: UserState, context: pb.Context, now: 
     if not ordinals.size:
         return user
     events = np.empty(ordinals.size, RECENT)
-    events["item"], events["weight"], events["time"] = ordinals, 1.0, now
+    # Clocks differ: an event may be later than now, and is not the latest all the same.
+    latest = max(now, user.recent["time"][-1]) if user.recent.size else now
+    events["item"], events["weight"], events["time"] = ordinals, 1.0, latest
     return UserState(
         user.sequence,
         np.concatenate([user.recent, events]),

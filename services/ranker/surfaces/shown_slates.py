@@ -12,7 +12,6 @@ from services.common.arrays import Ordinals
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _MOST_USERS = 100_000
-_MOST_SLATES = 50
 _Slates = OrderedDict[tuple[bytes, str], deque[Ordinals]]
 
 
@@ -32,10 +31,15 @@ class ShownSlates:
         held = None if own is None else own.get((user_key, surface))
         return [*held][:slates] if held else []
 
-    def add(self, replica: TenantReplica, user_key: bytes, surface: str, items: Ordinals) -> None:
-        """Remember a slate that was shown."""
+    def add(
+        self, replica: TenantReplica, user_key: bytes, surface: str, items: Ordinals, slates: int
+    ) -> None:
+        """Remember a slate that was shown, and of those before it what makes `slates` with it."""
         own = self._shown.setdefault(replica, OrderedDict())
-        own.setdefault((user_key, surface), deque(maxlen=_MOST_SLATES)).appendleft(items)
+        held = own.setdefault((user_key, surface), deque())
+        held.appendleft(items)
+        while len(held) > slates:
+            held.pop()
         own.move_to_end((user_key, surface))
         if len(own) > self._most:
             own.popitem(last=False)

@@ -3,7 +3,7 @@ and logged of them.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import NamedTuple
@@ -20,32 +20,34 @@ from services.common.expressions.request import Request
 from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
 from services.common.surfaces.sources import SIMILAR
+from services.common.validation import MAX_ID_BYTES
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
-from services.ranker.domain.selection.plan import Exploration
+from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
+from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, latest_items, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
+from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 from services.ranker.request_context import RequestContext
 from services.ranker.slate_conversion import filter_of
+from services.ranker.slate_log import Decision
 from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 _MOST_CONTRIBUTIONS = 20
-
-
-Decision = Callable[[], decision_pb2.SlateDecision]
-"""Makes the message when it is needed: there are hundreds of candidates."""
+_BYTES_OF_CANDIDATE, _BYTES_OF_ROW = 8, 4
+"""Beside ids and what is in rows: of utilities, bits, and of what the wire says of lengths."""
 
 
 class ShapedAnswer(NamedTuple):
@@ -139,7 +141,7 @@ class SurfaceSlates:
             logged,
         )  # fmt: skip
         if shown and surface.remembers and not request.non_personal:
-            self._shown.add(replica, user_key, request.surface, made.items)
+            self._shown.add(replica, user_key, request.surface, made.items, surface.remembers)
         return made, wanted
 
     def order(
@@ -199,13 +201,16 @@ def shaped_answer(
     )
     draft, selection = shaped.draft, shaped.selection
     explained = _explained(replica, generation, user, shaped) if request.explain else None
-    beside = _beside(replica, user, shaped, explained)
+    beside = _beside(replica, generation, user, shaped, explained)
     slate = draft.finished(
         shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
         selection.propensities, beside,
     )._replace(drops=shaped.drops)  # fmt: skip
     items = draft.ordinals[shaped.places]
-    explores = surface.exploration.policy.by_chance or surface.exploration.new_share > 0
+    exploration = surface.exploration
+    if any(lost.rule == "exploration" for lost in selection.lost):
+        exploration = NO_EXPLORATION
+    explores = exploration.policy.by_chance or exploration.new_share > 0
     item_ids = tuple(map(replica.catalogue.item_id, items.tolist()))
     more = items.size == count
     return ShapedAnswer(
@@ -214,7 +219,7 @@ def shaped_answer(
         items,
         [slate_pb2.LostRule(rule=lost.rule, why=lost.why) for lost in selection.lost],
         shaped.failed,
-        _policy_name(surface.exploration),
+        _policy_name(exploration),
         seed if explores else 0,
         encode_page(Page(seed, (*before, *item_ids))) if more else "",
         _decision(replica, surface, shaped) if explores and logged else None,
@@ -233,6 +238,7 @@ def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordina
 
 def _beside(
     replica: TenantReplica,
+    generation: Generation,
     user: UserState,
     shaped: Shaped,
     explained: list[slate_pb2.Explanation] | None,
@@ -242,16 +248,20 @@ def _beside(
     items = shaped.draft.ordinals[places]
     ranks = {name: _ranks_in(found, items) for name, found in shaped.proposed.items()}
     proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
-    latest = latest_items(user)[:1].tolist()
+    resembled = None
+    if SIMILAR in ranks:
+        index = replica.spaces[generation.generation_id].index
+        resembled = resembled_item(index, replica.catalogue.listed(), latest_items(user))
     found = []
     for slot in range(items.size):
         more = slate_pb2.Slot()
         for name, own in ranks.items():
             if own[slot]:
                 more.sources.add(source=name, score=-float(own[slot]), rank=own[slot])
-        if SIMILAR in ranks and ranks[SIMILAR][slot] and not proposed[slot]:
+        by = [name for name, own in ranks.items() if own[slot]]
+        if resembled is not None and by == [SIMILAR] and not proposed[slot]:
             more.reason.code = slate_pb2.REASON_CODE_SIMILAR
-            more.reason.because_item_id = replica.catalogue.item_id(latest[0])
+            more.reason.because_item_id = replica.catalogue.item_id(resembled)
         for rule, effect in shaped.selection.applied[slot]:
             more.applied_rules.add(rule=rule, effect=effect)
         if explained is not None:
@@ -327,20 +337,25 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
     # The next draft writes over these; an ordinal keeps its id for good.
     ordinals, selection = shaped.draft.ordinals[shaped.considered], shaped.selection
     item_ids, new = replica.catalogue.item_ids(), shaped.new
+    # Of the items that are logged, and no more of a long slate is kept until then.
+    utilities, unit = selection.utilities, selection.unit
+    barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
+    lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
 
     def made() -> decision_pb2.SlateDecision:
         return decision_pb2.SlateDecision(
             surface_revision=surface.revision,
             exploration=_exploration(surface),
             candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
-            utilities=np.ascontiguousarray(selection.utilities, "<f4").tobytes(),
-            barred=[row.tobytes() for row in selection.barred],
-            lowered=[] if selection.lowered is None else map(bytes, selection.lowered),
-            lowered_unit=selection.unit,
+            utilities=np.ascontiguousarray(utilities, "<f4").tobytes(),
+            barred=barred,
+            lowered=lowered,
+            lowered_unit=unit,
             new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
         )
 
-    return made
+    columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
+    return Decision(columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered)), made)
 
 
 def _exploration(surface: Surface) -> surface_pb2.Exploration:

@@ -47,7 +47,7 @@ def _most_popular(replica: TenantReplica, items: Bools) -> Ordinals:
     popular = order[items[order]][:_MOST_NAMED]
     if popular.size == _MOST_NAMED:
         return popular
-    return np.concatenate([popular, items.nonzero()[0][:_MOST_NAMED]])
+    return np.concatenate([popular, items.nonzero()[0]])[:_MOST_NAMED]
 
 
 def plan_of(

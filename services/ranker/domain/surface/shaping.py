@@ -23,7 +23,7 @@ from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.new_items import new_items
-from services.ranker.domain.surface.sources.similar import similar
+from services.ranker.domain.surface.sources.similar import resembled_item, similar
 from services.ranker.domain.surface.sources.trending import trending
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
@@ -31,6 +31,8 @@ from services.ranker.domain.user_state import UserState
 _NOT_ASKED_FOR = Source(quota=0)
 _CLOSEST = 1e-9
 _CONSIDERED = 200
+_MOST_CONSIDERED = 4000
+"""What the log of a decision takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def shaped_slate(
 
 def _considered(utilities: Float64s, count: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
     """Return candidates that may be in the slate: the best, several times as many as it has, what
-    rules ask for, and what is new where that has a share.
+    rules ask for, and what is new where that has a share; of too many, what rules ask for stays,
+    and then the best.
     """
     most = max(_CONSIDERED, 3 * count)
     if utilities.size <= most:
@@ -133,6 +136,10 @@ def _considered(utilities: Float64s, count: int, wanted: Ordinals, new: Bools | 
     if new is not None:
         chosen |= new
     considered: Ordinals = chosen.nonzero()[0]
+    if considered.size > _MOST_CONSIDERED:
+        worth[wanted] = np.inf
+        best = np.argpartition(-worth[considered], _MOST_CONSIDERED)[:_MOST_CONSIDERED]
+        considered = np.sort(considered[best])
     return considered
 
 
@@ -167,11 +174,12 @@ def _proposed(
     """Return what sources beside those of every slate propose, and which of them are too late."""
     latest = latest_items(user)
     index = replica.spaces[generation.generation_id].index
+    resembled = resembled_item(index, replica.catalogue.listed(), latest)
     now, below = wish.now, surface.new_item_events
     by_name: dict[str, Callable[[int], Ordinals]] = {
         TRENDING: lambda quota: trending(replica, finds, latest, eligible, quota, now),
         NEW: lambda quota: new_items(replica, finds, eligible, quota, below, now),
-        SIMILAR: lambda quota: similar(index, finds, latest, eligible, quota, now),
+        SIMILAR: lambda quota: similar(index, finds, resembled, eligible, quota, now),
     }
     proposed: dict[str, Ordinals] = {}
     failed: list[str] = []
@@ -186,8 +194,9 @@ def _proposed(
             failed.append(name)
         else:
             proposed[name] = found
-    if wish.given.size and surface.sources.get(GIVEN, Source()).quota != 0:
-        proposed[GIVEN] = wish.given[eligible[wish.given]]
+    given = surface.sources.get(GIVEN, Source()).quota
+    if wish.given.size and given != 0:
+        proposed[GIVEN] = wish.given[eligible[wish.given]][:given]
     return proposed, tuple(failed)
 
 

@@ -7,21 +7,25 @@ from services.ranker.domain.surface.sources.kept import Finds
 _NEAREST = 200
 
 
+def resembled_item(index: ItemIndex, listed: Bools, latest: Ordinals) -> int | None:
+    """Return the latest item that is in the catalogue and has a vector, None: there is none."""
+    held = index.held()
+    return next((item for item in latest.tolist() if held[item] and listed[item]), None)
+
+
 def similar(
-    index: ItemIndex, finds: Finds, latest: Ordinals, eligible: Bools, quota: int, now: float
+    index: ItemIndex, finds: Finds, item: int | None, eligible: Bools, quota: int, now: float
 ) -> Ordinals:
-    """Return at most `quota` eligible items nearest to the latest item that has a vector.
+    """Return at most `quota` eligible items nearest to a resembled item; to none, none.
 
     Of its nearest 200 of at most ten seconds ago. Items that nobody has touched lie where their
     content puts them, so this is how they are found from what is like them.
     """
-    held = index.held()
-    item = next((item for item in latest.tolist() if held[item]), None)
     if item is None:
         return NO_ORDINALS
 
     def nearest() -> Ordinals:
-        others = held.copy()
+        others = index.held().copy()
         others[item] = False
         return index.nearest(item, others, _NEAREST)
 

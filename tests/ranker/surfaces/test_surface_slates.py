@@ -1,0 +1,191 @@
+"""Slates of surfaces at the edges: long ones, sorted ones, empty ones, and what is kept of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import json_format
+
+from harken.feedback.v1 import surface_pb2
+from harken.internal.slates.v1 import slate_service_pb2
+from harken.ranker.v1 import ranker_service_pb2 as pb
+from harken.ranker.v1 import slate_pb2
+from services.common.ranking.recent import RECENT
+from services.common.reloadable import Reloadable
+from services.common.request_reader import Refused, reader_of
+from services.common.surfaces.sources import SIMILAR, SOURCES
+from services.feedback.slates.decision_faults import decision_fault
+from services.ranker.domain.compiled_slates import CompiledSlates
+from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
+from services.ranker.domain.surface.drafts import Drafts
+from services.ranker.domain.tenant_replica import TenantReplica
+from services.ranker.domain.user_state import PutVector, UserState
+from services.ranker.numpy_slates import NumpySlates
+from services.ranker.request_context import RequestContext
+from services.ranker.surfaces.asked import Asked, user_for
+from services.ranker.surfaces.shown_slates import ShownSlates
+from services.ranker.surfaces.surface_slates import ShapedAnswer, SurfaceSlates
+from tests.ranker.compiled import core_or_skip
+from tests.ranker.frames import Changes, frame
+from tests.ranker.generations import DIMENSION, generation, manifest
+from tests.ranker.replicas import folded
+
+CORE = core_or_skip()
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def drafts(request: pytest.FixtureRequest) -> Drafts:
+    return CompiledSlates(CORE) if request.param == "compiled" else NumpySlates()
+
+
+def replica_of(items: int, vectors: int | None = None, **config: Any) -> TenantReplica:
+    """Return one with items i0.. in one category, the last `vectors` of which have a vector."""
+    surface = surface_pb2.Surface(name="home")
+    json_format.ParseDict(config, surface.config)
+    changes = Changes(activated=manifest())
+    changes.document("surface", "home", 1, surface.SerializeToString())
+    held = range(items - (items if vectors is None else vectors), items)
+    for n in range(items):
+        changes.item(f"i{n}", ["c"])
+        if n in held:
+            changes.vector(f"i{n}", np.random.default_rng(n).normal(0, 1, DIMENSION).tolist())
+    return folded([frame(1, changes)]).replicas["default"]
+
+
+def user_of(replica: TenantReplica, *item_ids: str) -> UserState:
+    """Return a user who liked these, the last one latest."""
+    recent = np.empty(len(item_ids), RECENT)
+    recent["item"], recent["weight"] = replica.catalogue.find_all(item_ids), 1.0
+    recent["time"] = NOW - np.arange(len(item_ids))[::-1] - 1
+    return UserState(1, recent)
+
+
+def answered(
+    drafts: Drafts, replica: TenantReplica, user: UserState, count: int, **fields: Any
+) -> ShapedAnswer:
+    surfaces = SurfaceSlates(drafts, Reloadable({}), Reloadable(SeenRules({}, ALL_FOREVER)))
+    request = pb.RecommendRequest(surface="home", count=count, **fields)
+    found = RequestContext(replica, generation(), user, False, ())
+    asked = Asked(None, None)
+    return surfaces.answer(found, request, asked, b"ann", count, NOW, True, True)[0]
+
+
+def slots_of(answer: ShapedAnswer) -> Sequence[slate_pb2.Slot]:
+    return pb.RecommendResponse.FromString(answer.slate.slots).slots
+
+
+def test_a_decision_of_a_long_slate_is_one_that_feedback_takes(drafts: Drafts) -> None:
+    replica = replica_of(300, exploration={"epsilon": 0.5}, diversity={"strength": 0.5})
+    answer = answered(drafts, replica, user_of(replica), 150)
+    assert answer.slate.items == 150
+    logged = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
+    assert answer.decision is not None
+    message = answer.decision.made()
+    assert decision_fault(message, logged.item_ids) is None
+    assert len(message.lowered) == len(logged.item_ids)
+    assert message.ByteSize() <= answer.decision.size + 200
+
+
+def test_what_is_sorted_is_not_said_to_explore(drafts: Drafts) -> None:
+    replica = replica_of(
+        30, exploration={"epsilon": 0.5}, rules=[{"name": "old", "sort": {"by": "1.0"}}]
+    )
+    answer = answered(drafts, replica, user_of(replica), 10)
+    assert [lost.rule for lost in answer.lost] == ["exploration"]
+    assert (answer.policy, answer.seed, answer.decision) == ("greedy-1", 0, None)
+    assert all(slot.propensity == 1.0 for slot in slots_of(answer))
+
+
+@pytest.mark.parametrize("items", [0, 3])
+def test_an_empty_slate_is_one(drafts: Drafts, items: int) -> None:
+    replica = replica_of(
+        items,
+        gates=[{"name": "none", "keep": "false"}],
+        sources=[{"source": name, "quota": 1000} for name in SOURCES],
+        rules=[
+            {"name": "pin", "pin": {"itemId": "i1", "slot": 1}},
+            {"name": "some", "atLeast": {"items": "true", "count": 3}},
+            {"name": "cap", "cap": {"attribute": "category", "most": 1, "lastSlates": 2}},
+            {"name": "price", "cap": {"attribute": "number.price", "most": 1}},
+        ],
+        diversity={"strength": 0.5},
+        exploration={"plackettLuceTemperature": 1.0, "newItemShare": 0.5},
+    )
+    user = user_of(replica, *(["i1"] if items else []))
+    given = [pb.GivenCandidate(item_id=name) for name in ("i1", "unknown")]
+    answer = answered(drafts, replica, user, 10, candidates=given, explain=True)
+    assert answer.slate.items == 0
+    assert answer.next_page == ""
+
+
+def test_all_that_a_surface_may_ask_for_has_room(drafts: Drafts) -> None:
+    some = [
+        {"name": f"r{n}", "atLeast": {"items": f"item.id.endsWith('{n:02}')", "count": 100}}
+        for n in range(50)
+    ]
+    replica = replica_of(
+        11_000,
+        sources=[{"source": name, "quota": 1000} for name in SOURCES],
+        rules=some,
+        exploration={"newItemShare": 0.5, "newItemEvents": 20},
+    )
+    given = [pb.GivenCandidate(item_id=f"i{n}") for n in range(5000, 6000)]
+    answer = answered(drafts, replica, user_of(replica, "i1"), 1000, candidates=given)
+    logged = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
+    assert answer.decision is not None
+    assert decision_fault(answer.decision.made(), logged.item_ids) is None
+
+
+def test_similar_names_the_item_that_was_compared(drafts: Drafts) -> None:
+    """The latest item has no vector, so it is not what others resemble."""
+    replica = replica_of(500, 480, sources=[{"source": SIMILAR, "quota": 20, "weight": 100.0}])
+    because = [slot.reason.because_item_id for slot in similar_slots(drafts, replica)]
+    assert because
+    assert set(because) == {"i350"}
+
+
+def test_similar_is_a_reason_only_where_no_other_source_proposed(drafts: Drafts) -> None:
+    replica = replica_of(500, 480, sources=[{"source": SIMILAR, "quota": 20, "weight": 100.0}])
+    alike = {slot.item_id for slot in similar_slots(drafts, replica)}
+    given = [pb.GivenCandidate(item_id=item_id, prior=20.0) for item_id in alike]
+    assert alike
+    assert not similar_slots(drafts, replica, candidates=given)
+
+
+def similar_slots(
+    drafts: Drafts, replica: TenantReplica, **fields: Any
+) -> Sequence[slate_pb2.Slot]:
+    """Return those that are there for their likeness, for a user whose taste is the opposite of
+    what was liked last.
+    """
+    user = user_of(replica, "i350", "i1")
+    liked = replica.index.vectors(replica.catalogue.find_all(["i350"]))[0]
+    user.put = PutVector("g1", -liked, pinned=True)
+    similar = slate_pb2.REASON_CODE_SIMILAR
+    slots = slots_of(answered(drafts, replica, user, 300, **fields))
+    assert any(source.source == SIMILAR for slot in slots for source in slot.sources)
+    return [slot for slot in slots if slot.reason.code == similar]
+
+
+def test_no_more_slates_are_remembered_than_are_asked_for() -> None:
+    replica, shown = replica_of(3), ShownSlates()
+    for n in range(5):
+        shown.add(replica, b"ann", "home", np.array([n]), 2)
+    assert [one.tolist() for one in shown.of(replica, b"ann", "home", 50)] == [[4], [3]]
+
+
+def test_what_is_looked_at_is_the_latest_also_where_clocks_differ() -> None:
+    replica = replica_of(3)
+    user = user_of(replica, "i0")
+    user.recent["time"] = NOW + 5
+    seen = user_for(replica, user, pb.Context(query_item_id="i1"), NOW)
+    assert seen.recent["item"].tolist() == replica.catalogue.find_all(["i0", "i1"]).tolist()
+
+
+def test_a_thousand_candidates_of_long_ids_are_read() -> None:
+    given = [pb.GivenCandidate(item_id=f"{n:0120}", prior=1.0) for n in range(1000)]
+    body = pb.RecommendRequest(candidates=given).SerializeToString()
+    read = reader_of(pb.RecommendRequest)(body)
+    assert not isinstance(read, Refused)
