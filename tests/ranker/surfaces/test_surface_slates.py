@@ -41,14 +41,14 @@ def drafts(request: pytest.FixtureRequest) -> Drafts:
 
 
 def replica_of(items: int, vectors: int | None = None, **config: Any) -> TenantReplica:
-    """Return one with items i0.. in one category, the last `vectors` of which have a vector."""
+    """Return one with items i0.., 250 to a category, the last `vectors` of which have a vector."""
     surface = surface_pb2.Surface(name="home")
     json_format.ParseDict(config, surface.config)
     changes = Changes(activated=manifest())
     changes.document("surface", "home", 1, surface.SerializeToString())
     held = range(items - (items if vectors is None else vectors), items)
     for n in range(items):
-        changes.item(f"i{n}", ["c"])
+        changes.item(f"i{n}", [f"c{n // 250}"])
         if n in held:
             changes.vector(f"i{n}", np.random.default_rng(n).normal(0, 1, DIMENSION).tolist())
     return folded([frame(1, changes)]).replicas["default"]
@@ -136,6 +136,16 @@ def test_all_that_a_surface_may_ask_for_has_room(drafts: Drafts) -> None:
     logged = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
     assert answer.decision is not None
     assert decision_fault(answer.decision.made(), logged.item_ids) is None
+
+
+def test_caps_hold_where_all_of_the_best_are_of_one_kind(drafts: Drafts) -> None:
+    replica = replica_of(
+        300, rules=[{"name": "kinds", "cap": {"attribute": "category", "most": 3}}]
+    )
+    given = [pb.GivenCandidate(item_id=f"i{n}", prior=10.0 * (n < 250)) for n in range(300)]
+    answer = answered(drafts, replica, user_of(replica), 6, candidates=given)
+    assert answer.lost == []
+    assert sum(int(slot.item_id[1:]) < 250 for slot in slots_of(answer)) == 3
 
 
 def test_similar_names_the_item_that_was_compared(drafts: Drafts) -> None:

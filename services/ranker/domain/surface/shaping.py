@@ -18,7 +18,7 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.selection import Selection
-from services.ranker.domain.surface.configured import Source, Surface
+from services.ranker.domain.surface.configured import AtMost, Cap, Source, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
 from services.ranker.domain.surface.sources.kept import Finds
@@ -104,7 +104,10 @@ def shaped_slate(
     new = None
     if surface.exploration.new_share > 0:
         new = replica.popularity.counts(ordinals) < surface.new_item_events
-    considered = _considered(utilities, wish.count, ordinals.searchsorted(wanted), new)
+    # The best may all be of one seller: where rules bar items, those behind them are needed.
+    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
+    most = _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * wish.count)
+    considered = _considered(utilities, most, ordinals.searchsorted(wanted), new)
     ordinals = ordinals[considered]
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
@@ -121,12 +124,10 @@ def shaped_slate(
     )  # fmt: skip
 
 
-def _considered(utilities: Float64s, count: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
-    """Return candidates that may be in the slate: the best, several times as many as it has, what
-    rules ask for, and what is new where that has a share; of too many, what rules ask for stays,
-    and then the best.
+def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
+    """Return candidates that may be in the slate: the best `most`, what rules ask for, and what is
+    new where that has a share; of too many, what rules ask for stays, and then the best.
     """
-    most = max(_CONSIDERED, 3 * count)
     if utilities.size <= most:
         return np.arange(utilities.size)
     worth = np.where(np.isnan(utilities), -np.inf, utilities)
