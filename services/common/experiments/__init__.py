@@ -1,0 +1,1 @@
+"""Experiments: who gets which variant."""

@@ -1,0 +1,1 @@
+"""Experiments: how much better a variant is, at every look."""
