@@ -13,6 +13,11 @@ from services.common.expressions.expression import parse_filter
 from services.common.expressions.request import Request
 from services.ranker.domain.selection.select import select
 from tests.benchmarks.numbers.table import Number, Row, measured
+from tests.benchmarks.slates.experiments import (
+    false_alarms_on_clicks,
+    false_alarms_on_values,
+    lift_found,
+)
 from tests.benchmarks.slates.off_policy import figures
 from tests.benchmarks.slates.shop import RICH, Asked, Shop, surface
 from tests.benchmarks.slates.violations import violations
@@ -97,11 +102,26 @@ def coverage(options: argparse.Namespace) -> Iterator[Number]:
         )  # fmt: skip
 
 
+def experiments(options: argparse.Namespace) -> Iterator[Number]:
+    """Count false alarms of experiments that are looked at all the time, and what a lift takes."""
+    alarms = max(false_alarms_on_clicks(), false_alarms_on_values())
+    yield Number(
+        "A/A experiments looked at after every 100 exposures, 1,000 runs: false alarms", "<= 5%",
+        f"{alarms:.1%}", alarms <= 0.05,
+    )  # fmt: skip
+    found = lift_found().at_power
+    yield Number(
+        "a true 5% lift is found by 80% of runs, over a fixed-horizon test's sample size",
+        "<= 1.6x", f"{found:.2f}x", found <= 1.6,
+    )  # fmt: skip
+
+
 ROWS: Mapping[str, tuple[str, Row]] = {
     "rules": ("0 violations", rules),
     "latency": ("<= 1.3x, 1.5x", latency),
     "chances": ("p > .01", chances),
     "coverage": (">= .93", coverage),
+    "experiments": ("<= 5%, 1.6x", experiments),
 }
 """The bars, said of a row that fails, and what measures it."""
 
