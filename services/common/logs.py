@@ -22,10 +22,10 @@ FIELDS = frozenset(
         "code", "detail", "details", "error", "error_id", "fault", "kind", "reason",
         # Where and what.
         "address", "after", "before", "epoch", "expected", "found", "generation", "head", "key",
-        "keys", "metrics", "role", "rpc", "schema", "subscriber", "table", "tenant", "term",
-        "version",
+        "keys", "metrics", "revision", "role", "rpc", "schema", "subscriber", "surface", "table",
+        "tenant", "term", "version",
         # How many, how much, how long.
-        "applied", "bytes", "facts", "frames_forgotten", "left_out", "lists", "looked_at",
+        "applied", "bytes", "count", "facts", "frames_forgotten", "left_out", "lists", "looked_at",
         "seconds", "sessions", "slates", "tenants", "users", "vectors",
     }
 )  # fmt: skip

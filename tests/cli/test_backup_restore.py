@@ -151,6 +151,9 @@ async def check_everyone(caller: Caller, database: FreshDatabase, last: bytes) -
         except AssertionError:
             # A tick came meanwhile.
             return False
+        if expected is None:
+            # Frames that were merged led beyond it.
+            return False
         assert {state.tenants[0].digest for state in states} == {expected}
         return True
 

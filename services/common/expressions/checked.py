@@ -22,7 +22,7 @@ class CheckedText:
         self.root = tree.expr
         """The tree, with macros written out."""
 
-    def error(self, node: checked_pb2.Expr, message: str) -> ExpressionError:
+    def fault(self, node: checked_pb2.Expr, message: str) -> ExpressionError:
         """Return the error that says `message` at a node."""
         offset = min(self._positions.get(node.id, 0), len(self._text))
         before = self._text[:offset]

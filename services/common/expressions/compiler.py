@@ -43,7 +43,7 @@ def compiled(checked: CheckedText) -> Node:
     """
     node = _Compiler(checked).node(checked.root, _Scope())
     if node.cost > MAX_COST:
-        raise checked.error(
+        raise checked.fault(
             checked.root,
             f"the expression costs {node.cost}, at most {MAX_COST} (see docs/expressions.md)",
         )
@@ -71,7 +71,7 @@ class _Compiler:
         try:
             return self._node(expr, scope)
         except UnsupportedError as error:
-            raise self._checked.error(expr, str(error)) from error
+            raise self._checked.fault(expr, str(error)) from error
 
     def _node(self, expr: Expr, scope: _Scope) -> Node:
         match expr.WhichOneof("kind"):

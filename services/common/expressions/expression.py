@@ -89,5 +89,5 @@ def _parsed(text: str, *, with_item: bool, kinds: frozenset[Kind]) -> Expression
     node = compiled(checked)
     if node.kind not in kinds | {Kind.UNKNOWN}:
         wanted = " or ".join(sorted(kind.value for kind in kinds))
-        raise checked.error(checked.root, f"the expression is {node.kind.value}, not {wanted}")
+        raise checked.fault(checked.root, f"the expression is {node.kind.value}, not {wanted}")
     return Expression(text, node)
