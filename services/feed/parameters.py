@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.content_codes import NO_CONTENT, ContentCode
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -30,12 +32,14 @@ class ItemFacts:
     """What filters need to know about an item.
 
     expires_at: unix seconds from which on it is in no slate; infinity when it never expires.
+    content: what it is like.
     """
 
     item_id: str
     categories: tuple[str, ...] = ()
     available: bool = True
     expires_at: float = float("inf")
+    content: ContentCode = NO_CONTENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ import numpy as np
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
+from services.common.content_codes import content_code
+from services.common.content_features import content_features
 from services.common.history_context import PLACES
+from services.common.item_content import content_of
 from services.common.norm_slack import NORM_SLACK
 from services.feed.columns import (
     MAX_BITS,
@@ -64,6 +67,7 @@ def _facts(item: item_pb2.Item) -> ItemFacts:
         item.expire_time.seconds + item.expire_time.nanos / 1e9
         if item.HasField("expire_time")
         else _NEVER,
+        content_code(content_features(content_of(item))),
     )
 
 

@@ -1,10 +1,12 @@
-"""Items by ordinal: which exist, which may be served, which are in a category."""
+"""Items by ordinal: which exist, which may be served, what is in a category, what is in them."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.common.content_codes import NO_CONTENT
+from services.common.ranking.content_table import ContentTable
 from services.feed.parameters import CatalogueChanges, ItemFacts
 from services.ranker.domain.category_column import CategoryColumn
 from services.ranker.domain.visibility import Overlay, Visible
@@ -24,6 +26,8 @@ class Catalogue:
         self._ordinal_of: dict[str, int] = {}
         self._ids: list[str] = []
         self._categories = CategoryColumn()
+        self.content = ContentTable()
+        """What items are like, by ordinal."""
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)
         self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
@@ -74,6 +78,7 @@ class Catalogue:
         if ordinal == len(self._ids):
             self._ids.append(item_id)
             self._categories.grow(ordinal + 1)
+            self.content.grow(ordinal + 1)
             self._listed = grown(self._listed, ordinal + 1, 0)
             self._available = grown(self._available, ordinal + 1, 0)
             self._expires_at = grown(self._expires_at, ordinal + 1, np.inf)
@@ -98,12 +103,14 @@ class Catalogue:
         self._available[ordinal] = item.available
         self._expires_at[ordinal] = item.expires_at
         self._categories.set(ordinal, item.categories)
+        self.content.assign(ordinal, item.content)
 
     def _delete(self, item_id: str) -> None:
         ordinal = self._take(item_id)
         self.catalogued_count -= bool(self._listed[ordinal])
         self._listed[ordinal] = False
         self._categories.set(ordinal, ())
+        self.content.assign(ordinal, NO_CONTENT)
 
     def members(self, category: str) -> Ordinals:
         """Return the ordinals of the items in a category, ascending."""
