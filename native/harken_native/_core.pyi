@@ -73,12 +73,18 @@ class SlateDraft:
         """
 
     def features(
-        self, dots: Doubles | None, held: Bools | None, popular: Doubles, into: Floats
+        self,
+        dots: Doubles | None,
+        held: Bools | None,
+        popular: Doubles,
+        buckets: npt.NDArray[np.uint16],
+        weights: Floats,
+        into: Floats,
     ) -> None:
         """Write the features of the candidates, [rows, SLATE_COLUMNS].
 
         dots: of candidates with the user's vector, held: which items have a vector; None: the
-        user has none.
+        user has none. buckets, weights: of ContentTable.
         """
 
     def finish(

@@ -19,18 +19,22 @@ namespace {
 
 enum Source { VECTOR, RULES, POPULARITY, SOURCES };
 enum Signal { RULES_LOG = SOURCES, LAST, POSITION, SESSION, RECENT, OWN_COUNT, OWN_RECENCY, TREND, HISTORY_LOG,
-              SCORED };
+              SCORED, CONTENT = SCORED, ROWS };
 constexpr int FIRST_SCORED = TREND, LATER = SCORED - FIRST_SCORED; // later ones have the last columns
 constexpr std::array<std::string_view, SOURCES> SOURCE_NAMES{"vector", "rules", "popularity"};
 // Of features: listed, reciprocal of the rank, z, z by depth, and the count.
 constexpr int IN = 0, RR = SOURCES, Z = 2 * SOURCES, ZD = Z + FIRST_SCORED, LOG_COUNT = ZD + FIRST_SCORED;
 constexpr int LATER_Z = LOG_COUNT + 1, YOUNG = LATER_Z + 2 * LATER; // z and z by depth of each
-constexpr int YOUNG_VECTOR = YOUNG + 1, COLUMNS = YOUNG_VECTOR + 1;
+constexpr int YOUNG_VECTOR = YOUNG + 1, CONTENT_Z = YOUNG_VECTOR + 1, YOUNG_CONTENT = CONTENT_Z + 1;
+constexpr int COLUMNS = YOUNG_CONTENT + 1;
 
 // Columns of a row of popularity: levels by place in the history, by place in the session, of all,
 // the count, and the level that fades fast.
 constexpr int PLACES = 7, LEVEL = 2 * PLACES, COUNT = LEVEL + 1, FAST = COUNT + 1;
 constexpr int POPULAR_COLUMNS = FAST + 1;
+
+// Of an item's content: how many features, and of how many; see content_codes.
+constexpr int CONTENT_WIDTH = 16, CONTENT_BUCKETS = 4096;
 
 constexpr int WINDOW = 20, HISTORY = 30;
 constexpr double SHRINK = 5.0, HISTORY_SHRINK = 20.0, MIDDLE_DEPTH = 5.0, DEPTH_SCALE = 3.0, LEAST_SHARE = 0.01;
@@ -345,7 +349,8 @@ public:
                         nb::handle is_touched, nb::handle eligible, nb::handle nearest,
                         nb::handle asked, std::int64_t pool, std::int64_t wanted, double now,
                         double level_now, nb::handle into);
-    void features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle into);
+    void features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle buckets,
+                  nb::handle weights, nb::handle into);
     void ranks(nb::handle into) const;
     void weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                nb::handle into);
@@ -364,6 +369,7 @@ private:
     void rank_beside();
     void write_signals(const View<const double> &popular);
     void write_popular(const View<const double> &popular);
+    void write_likeness(const View<const std::uint16_t> &buckets, const View<const float> &weights);
     void write_followed(const std::vector<double> &scores, double *into) const;
     void relative_log(const double *scores, double *into) const;
     void floor_levels(double *row) const;
@@ -396,7 +402,9 @@ private:
     std::array<std::vector<std::int32_t>, SOURCES> ranks_;
     std::array<std::vector<double>, SOURCES> scores_;
     std::vector<double> reciprocal_{0.0}; // by rank
+    std::vector<double> ranks_of_latest_;
     std::vector<double> table_, overall_;
+    std::vector<double> profile_ = std::vector<double>(CONTENT_BUCKETS, 0.0); // 0 between slates
     std::int64_t outcomes_ = 0;
     std::vector<double> logits_;
     std::vector<Proposal> order_; // places, best first
@@ -534,11 +542,15 @@ void Draft::unite(const View<const bool> &eligible, std::int64_t wanted, nb::han
     has_others_ = !others.empty();
 }
 
-void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle into) {
+void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::handle buckets,
+                     nb::handle weights, nb::handle into) {
     if (stage_ == EMPTY) throw std::logic_error("nothing was gathered");
     stage_ = GATHERED;
     View<const double> popularity(popular, "popular", {ANY, POPULAR_COLUMNS});
     if (popularity.length() < size_) out_of_range("popular", size_, popularity.length());
+    View<const std::uint16_t> content(buckets, "buckets", {ANY, CONTENT_WIDTH});
+    if (content.length() < size_) out_of_range("buckets", size_, content.length());
+    View<const float> shares(weights, "weights", {content.length(), CONTENT_WIDTH});
     View<float> room(into, "into", {ANY, ANY});
     if (room.length() < count_) refuse("into", "has no room for all candidates");
     width_ = room.length(1);
@@ -559,14 +571,19 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
         scores_[POPULARITY][at] = popularity[ordinals_[at] * POPULAR_COLUMNS + LEVEL] - level_now_;
     }
     if (has_others_) rank_beside();
-    table_.resize(SCORED * count_);
+    table_.resize(ROWS * count_);
     for (int source = 0; source < SOURCES; ++source)
         std::copy(scores_[source].begin(), scores_[source].end(), row(source));
     // Levels of popularity stay: where there is none is for the features to say.
     for (int source : {VECTOR, RULES})
         std::replace(row(source), row(source) + count_, NOTHING, 0.0);
+    for (std::size_t at = 0; at < ordinals_.size() && width_ > CONTENT_Z; ++at) {
+        __builtin_prefetch(content.data() + ordinals_[at] * CONTENT_WIDTH);
+        __builtin_prefetch(shares.data() + ordinals_[at] * CONTENT_WIDTH);
+    }
     write_signals(popularity);
-    for (int which = 0; which < SCORED; ++which) {
+    write_likeness(content, shares);
+    for (int which = 0; which < ROWS; ++which) {
         floor_levels(row(which));
         standardise(row(which));
     }
@@ -592,6 +609,8 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
         double young = YOUNG_EVENTS / (YOUNG_EVENTS + events);
         to[YOUNG] = static_cast<float>(young);
         to[YOUNG_VECTOR] = static_cast<float>(young * table_[VECTOR * count_ + at]);
+        to[CONTENT_Z] = static_cast<float>(table_[CONTENT * count_ + at]);
+        to[YOUNG_CONTENT] = static_cast<float>(young * table_[CONTENT * count_ + at]);
         std::copy_n(to, width_, room.data() + at * width_);
     }
     stage_ = READY;
@@ -634,6 +653,36 @@ void Draft::write_signals(const View<const double> &popular) {
         std::int64_t at = chosen_.place(history_.own[own]);
         row(OWN_COUNT)[at] = std::log2(1.0 + history_.own_count[own]);
         row(OWN_RECENCY)[at] = 1.0 / (1.0 + history_.own_first[own]);
+    }
+}
+
+// Write how like the latest items candidates are; nothing is read where no generation takes it.
+void Draft::write_likeness(const View<const std::uint16_t> &buckets, const View<const float> &weights) {
+    double *into = row(CONTENT);
+    std::fill(into, into + count_, 0.0);
+    if (width_ <= CONTENT_Z) return;
+    std::size_t steps = std::min<std::size_t>(WINDOW, history_.latest.size());
+    history_.ranks(steps, ranks_of_latest_);
+    bool known = false;
+    for (std::size_t step = 0; step < steps; ++step) {
+        std::int64_t first = history_.latest[step] * CONTENT_WIDTH;
+        double share = 1.0 / std::sqrt(ranks_of_latest_[step]);
+        for (std::int64_t at = first; at < first + CONTENT_WIDTH; ++at) {
+            profile_[buckets[at] % CONTENT_BUCKETS] += static_cast<double>(weights[at]) * share;
+            known |= weights[at] != 0.0F;
+        }
+    }
+    if (!known) return;
+    for (std::int64_t place = 0; place < count_; ++place) {
+        std::int64_t first = ordinals_[place] * CONTENT_WIDTH;
+        double sum = 0.0;
+        for (std::int64_t at = first; at < first + CONTENT_WIDTH; ++at)
+            sum += profile_[buckets[at] % CONTENT_BUCKETS] * static_cast<double>(weights[at]);
+        into[place] = sum;
+    }
+    for (std::size_t step = 0; step < steps; ++step) {
+        const std::uint16_t *own = buckets.data() + history_.latest[step] * CONTENT_WIDTH;
+        for (int at = 0; at < CONTENT_WIDTH; ++at) profile_[own[at] % CONTENT_BUCKETS] = 0.0;
     }
 }
 
@@ -1085,7 +1134,7 @@ void register_slate(nb::module_ &m) {
              nb::arg("eligible"), nb::arg("nearest"), nb::arg("asked").none(), nb::arg("pool"),
              nb::arg("wanted"), nb::arg("now"), nb::arg("level_now"), nb::arg("into"))
         .def("features", &Draft::features, nb::arg("dots").none(), nb::arg("held").none(),
-             nb::arg("popular"), nb::arg("into"))
+             nb::arg("popular"), nb::arg("buckets"), nb::arg("weights"), nb::arg("into"))
         .def("finish", &Draft::finish, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
              nb::arg("features"), nb::arg("item_ids"), nb::arg("nameable"), nb::arg("count"),
              nb::arg("field"), nb::arg("logged"), nb::arg("places").none() = nb::none(),

@@ -15,7 +15,8 @@ and per source and per signal (which scores candidates but lists none):
 
 and of the item ``log_count``: log2(1 + events), and ``young``: 5 / (5 + events), which is 1 before
 its first event; ``young_vector``: young times vector_z, as the vectors of young items are where
-their content puts them. Ranks follow the order of the list given.
+their content puts them; ``content_z``: the z-score of likeness by content to the user's recent
+items, and ``young_content``: young times that. Ranks follow the order of the list given.
 
 Where `among` [c] is given, only the candidates that it marks are those of the request: what is
 relative (z, the best) is relative to them, and the others are seen as if they stood beside them.
@@ -37,6 +38,8 @@ LATER_SIGNALS = ("trend", "history")
 """Signals that came later: their columns are the last ones, so that older ones stay where they are.
 trend: log2 of what was popular in the last hundreds of events of all users.
 history: `relative_log` of the rules' score where all recent items count alike."""
+ROWS = (*SOURCES, *SIGNALS, *LATER_SIGNALS, "content")
+"""Scores of candidates that features are made from, in their order. content: see content_table."""
 COLUMNS: tuple[str, ...] = (
     *(f"{source}_in" for source in SOURCES),
     *(f"{source}_rr" for source in SOURCES),
@@ -46,11 +49,14 @@ COLUMNS: tuple[str, ...] = (
     *(f"{name}_{form}" for name in LATER_SIGNALS for form in ("z", "zd")),
     "young",
     "young_vector",
+    "content_z",
+    "young_content",
 )
 OLDEST_COLUMNS = COLUMNS.index("log_count") + 1
 """So many first columns a generation has at least: those that were there before later ones."""
 _YOUNG = COLUMNS.index("young")
 _SCORED = len(SOURCES) + len(SIGNALS)
+_CONTENT = ROWS.index("content")
 _MIDDLE_DEPTH = 5.0
 _DEPTH_SCALE = 3.0
 _LEAST_SHARE = 0.01
@@ -88,10 +94,11 @@ def feature_matrix(
 ) -> npt.NDArray[np.float32]:
     """float32 [c, len(COLUMNS)], all finite.
 
-    ranks: [sources, c], where a source lists candidates, from 1; 0: it does not. table: [sources +
-    signals + later signals, c], the hydrated score of every candidate (vector: dot product; rules:
-    0 where no rule; popularity, position, session, recent, trend: log2 level, minus infinity
-    without events); it is changed. counts: [c] events. user_depth: `depth` of the user.
+    ranks: [sources, c], where a source lists candidates, from 1; 0: it does not. table: [ROWS,
+    c], the hydrated score of every candidate (vector: dot product; rules: 0 where no rule;
+    popularity, position, session, recent, trend: log2 level, minus infinity without events;
+    content: 0 where it is not known); it is changed. counts: [c] events. user_depth: `depth` of the
+    user.
     """
     rows = np.zeros((len(COLUMNS), ranks.shape[1]))
     first, sources = 2 * len(SOURCES), len(SOURCES)
@@ -104,10 +111,13 @@ def feature_matrix(
     rows[first : first + _SCORED] = standardised[:_SCORED]
     np.multiply(standardised[:_SCORED], user_depth, out=rows[first + _SCORED : OLDEST_COLUMNS - 1])
     rows[OLDEST_COLUMNS - 1] = np.log2(1.0 + counts)
-    rows[OLDEST_COLUMNS:_YOUNG:2] = standardised[_SCORED:]
-    np.multiply(standardised[_SCORED:], user_depth, out=rows[OLDEST_COLUMNS + 1 : _YOUNG : 2])
+    later = standardised[_SCORED:_CONTENT]
+    rows[OLDEST_COLUMNS:_YOUNG:2] = later
+    np.multiply(later, user_depth, out=rows[OLDEST_COLUMNS + 1 : _YOUNG : 2])
     rows[_YOUNG] = _YOUNG_EVENTS / (_YOUNG_EVENTS + counts)
     np.multiply(rows[_YOUNG], standardised[SOURCES.index("vector")], out=rows[_YOUNG + 1])
+    rows[_YOUNG + 2] = standardised[_CONTENT]
+    np.multiply(rows[_YOUNG], standardised[_CONTENT], out=rows[_YOUNG + 3])
     return rows.T.astype(np.float32, order="C")
 
 

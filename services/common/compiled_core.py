@@ -39,7 +39,7 @@ class CompiledCore(CompiledLoops, ExactScans, Protocol):
         """Codes of vectors in lists: see services/ranker/domain/scans.py."""
 
 
-INTERFACE = 6
+INTERFACE = 7
 """Grows whenever what the core offers changes. A core of another number is left alone."""
 
 

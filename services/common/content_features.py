@@ -19,6 +19,8 @@ _TAG_WEIGHT = 1.0
 _TITLE_WEIGHT = 0.5
 _NUMBER_WEIGHT = 0.5
 _DESCRIPTION_WEIGHT = 0.15
+OWN_PREFIX = "item="
+"""Of the name of the feature that only one item has."""
 # The id sets items of equal content apart, so that learning can part them.
 _ID_WEIGHT = 0.5
 
@@ -50,7 +52,7 @@ def words(text: str) -> Iterator[str]:
 
 def item_feature(item_id: str) -> str:
     """Return the name of the feature that only this item has."""
-    return f"item={item_id}"
+    return f"{OWN_PREFIX}{item_id}"
 
 
 def content_features(content: Content) -> dict[str, float]:
@@ -73,12 +75,20 @@ def content_features(content: Content) -> dict[str, float]:
 def hash_features(features: Mapping[str, float], buckets: int) -> npt.NDArray[np.float32]:
     """Return features as a dense float32 [buckets], of Euclidean norm 1 (0 without features).
 
-    Signed feature hashing: Weinberger et al. 2009 (arXiv 0902.2206), equation 1. One 64-bit
-    BLAKE2b of the name gives the bucket and, by its lowest bit, the sign.
+    Signed feature hashing: Weinberger et al. 2009 (arXiv 0902.2206), equation 1.
     """
     dense = np.zeros(buckets, np.float32)
     for name, weight in features.items():
-        digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-        dense[(digest >> 1) % buckets] += weight if digest & 1 else -weight
+        bucket, sign = hashed(name, buckets)
+        dense[bucket] += sign * weight
     norm = float(np.linalg.norm(dense))
     return dense / np.float32(norm) if norm > 0 else dense
+
+
+def hashed(name: str, buckets: int) -> tuple[int, int]:
+    """Return the bucket of a feature, below `buckets`, and its sign, 1 or -1.
+
+    One 64-bit BLAKE2b of the name gives the bucket and, by its lowest bit, the sign.
+    """
+    digest = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+    return (digest >> 1) % buckets, 1 if digest & 1 else -1

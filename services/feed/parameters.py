@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from services.common.content_codes import NO_CONTENT, ContentCode
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -28,7 +30,7 @@ class RefusedParametersError(ValueError):
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
     """What rankers know about an item. Categories and tags are each there once; times are unix
-    microseconds, None: there is none.
+    microseconds, None: there is none. content: what it is like.
     """
 
     item_id: str
@@ -41,6 +43,7 @@ class ItemFacts:
     numbers: Mapping[str, float] = field(default_factory=dict)
     publish_time_us: int | None = None
     update_time_us: int | None = None
+    content: ContentCode = NO_CONTENT
 
     @property
     def expires_at(self) -> float:

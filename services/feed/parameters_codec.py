@@ -15,7 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.feedback.v1 import item_pb2
 from harken.internal.feed.v1 import frame_pb2 as pb
+from services.common.content_codes import content_code
+from services.common.content_features import content_features
 from services.common.history_context import PLACES
+from services.common.item_content import content_of
 from services.common.norm_slack import NORM_SLACK
 from services.common.validation import MAX_TIME_US, MIN_TIME_US
 from services.feed.columns import (
@@ -71,6 +74,7 @@ def _facts(item: item_pb2.Item) -> ItemFacts:
         dict(item.numbers) if item.numbers else _NO_NUMBERS,
         _us(item.publish_time) if item.HasField("publish_time") else None,
         _us(item.update_time) if item.HasField("update_time") else None,
+        content_code(content_features(content_of(item))),
     )
 
 

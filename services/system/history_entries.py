@@ -5,6 +5,7 @@ from typing import Self
 
 from harken.feedback.v1 import item_pb2
 from services.common.content_features import Content, content_features
+from services.common.item_content import content_of, item_with
 from services.dataset.history.event_file import SESSION_PREFIX
 from services.feedback.learner.model.entries import Event, ItemUpserted, Kind
 from services.system.timeline import Ints, Timeline
@@ -24,15 +25,13 @@ class HistoryEntries:
         self.keys = [user_key(user_id) for user_id in timeline.events.user_ids]
 
     def _item(self, item_id: str) -> ItemUpserted:
-        payload = item_pb2.Item(item_id=item_id).SerializeToString()
-        return ItemUpserted(item_id, payload, self._features(item_id))
+        content = self._contents.get(item_id) or Content(item_id)
+        payload = item_with(content).SerializeToString()
+        return ItemUpserted(item_id, payload, content_features(content))
 
     def features_of(self, payload: bytes) -> dict[str, float]:
-        """Return the content features of an item, given its payload, which has but its id."""
-        return self._features(item_pb2.Item.FromString(payload).item_id)
-
-    def _features(self, item_id: str) -> dict[str, float]:
-        return content_features(self._contents.get(item_id) or Content(item_id))
+        """Return the content features of an item, given its payload."""
+        return content_features(content_of(item_pb2.Item.FromString(payload)))
 
     def copy(self) -> Self:
         """Return one that goes on from here by itself."""

@@ -34,7 +34,7 @@ def features(
         for rank, ordinal in enumerate(lists.get(source, ()), 1):
             row[cand.tolist().index(ordinal)] = rank
     silent = np.zeros(cand.size)
-    table = [scores.get(name, silent) for name in (*cf.SOURCES, *cf.SIGNALS, *cf.LATER_SIGNALS)]
+    table = [scores.get(name, silent) for name in cf.ROWS]
     return cf.feature_matrix(ranks, np.array(table, np.float64), counts, depth)
 
 
@@ -52,7 +52,7 @@ def test_candidate_features(seed: int, n: int) -> None:
         "popularity": top(ordinals, levels, 5),
     }
     cand = np.array(sorted(set(np.concatenate(list(lists.values())).tolist())), np.int64)
-    hydrated = dict.fromkeys(("vector", "history"), scores[cand])
+    hydrated = dict.fromkeys(("vector", "history", "content"), scores[cand])
     hydrated["popularity"] = levels[cand]
     counts = rng.integers(0, 30, cand.size).astype(np.float64)
     x = features(cand, lists, hydrated, counts, -1.5)
@@ -73,7 +73,9 @@ def test_candidate_features(seed: int, n: int) -> None:
         for name in ("vector", "history"):
             np.testing.assert_allclose(col[f"{name}_z"], want, atol=1e-5)
             np.testing.assert_allclose(col[f"{name}_zd"], -1.5 * want, atol=1e-5)
-        np.testing.assert_allclose(col["young_vector"], col["young"] * want, atol=1e-5)
+        np.testing.assert_allclose(col["content_z"], want, atol=1e-5)
+        for name in ("young_vector", "young_content"):
+            np.testing.assert_allclose(col[name], col["young"] * want, atol=1e-5)
 
 
 def test_columns_of_older_generations_are_the_first_ones() -> None:

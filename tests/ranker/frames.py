@@ -34,8 +34,9 @@ class Changes:
         categories: Sequence[str] = (),
         available: bool | None = None,
         expire_seconds: int | None = None,
+        title: str = "",
     ) -> Self:
-        item = item_pb2.Item(item_id=item_id, categories=categories)
+        item = item_pb2.Item(item_id=item_id, categories=categories, title=title)
         if available is not None:
             item.available = available
         if expire_seconds is not None:

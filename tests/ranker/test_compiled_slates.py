@@ -97,7 +97,10 @@ def replica_of(items: int, chance: np.random.Generator) -> TenantReplica:
     changes = Changes(activated=manifest())
     for n in range(items):
         expires = int(NOW + chance.integers(-100, 100)) if chance.random() < 0.1 else None
-        changes.item(f"item-{n}" if n else "é", [f"c{n % 3}"], chance.random() < 0.9, expires)
+        title = " ".join(f"w{word}" for word in chance.integers(0, 9, chance.integers(0, 20)))
+        categories = [f"c{n % 3}"] * bool(chance.random() < 0.9)
+        available = chance.random() < 0.9
+        changes.item(f"item-{n}" if n else "é", categories, available, expires, title)
         if chance.random() < 0.9:
             vector = chance.normal(0, 1, DIMENSION)
             changes.vector(f"item-{n}" if n else "é", vector.tolist(), chance.normal())

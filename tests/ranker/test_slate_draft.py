@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
+from services.common.content_codes import WIDTH
 from services.common.ranking.features import FEATURES
 from services.common.ranking.popularity import COLUMNS
 from services.common.ranking.recent import RECENT
@@ -45,6 +46,8 @@ def featuring() -> Arguments:
         "dots": np.ones(SIZE),
         "held": np.ones(SIZE, np.bool_),
         "popular": np.zeros((SIZE, COLUMNS)),
+        "buckets": np.full((SIZE, WIDTH), 2**16 - 1, np.uint16),
+        "weights": np.ones((SIZE, WIDTH), np.float32),
         "into": np.zeros((SIZE, len(FEATURES)), np.float32),
     }
 
@@ -159,6 +162,7 @@ OUTSIDE: list[tuple[str, Arguments]] = [
     ("gather", {"popular": np.zeros((SIZE - 1, COLUMNS))}),
     ("features", {"popular": np.zeros((SIZE - 1, COLUMNS))}),
     ("features", {"held": np.zeros(SIZE - 1, np.bool_)}),
+    ("features", {"buckets": np.zeros((SIZE - 1, WIDTH), np.uint16)}),
     ("finish", {"nameable": np.zeros(SIZE - 1, np.bool_)}),
     ("finish", {"item_ids": ["a"] * (SIZE - 1)}),
     ("finish", {"features": np.zeros((SIZE - 1, len(FEATURES)), np.float32)}),
@@ -181,6 +185,9 @@ UNFIT: list[tuple[str, Arguments]] = [
     ("gather", {"pool": -1}),
     ("gather", {"wanted": -1}),
     ("features", {"dots": np.ones(SIZE - 1)}),
+    ("features", {"buckets": np.zeros((SIZE, WIDTH + 1), np.uint16)}),
+    ("features", {"weights": np.ones((SIZE, WIDTH - 1), np.float32)}),
+    ("features", {"weights": np.ones((SIZE + 1, WIDTH), np.float32)}),
     ("features", {"into": np.zeros((SIZE - 1, len(FEATURES)), np.float32)}),
     ("features", {"into": np.zeros((SIZE, len(FEATURES) + 1), np.float32)}),
     ("finish", {"features": np.zeros((SIZE, len(FEATURES) - 1), np.float32)}),

@@ -5,8 +5,7 @@ import numpy as np
 from services.common.arrays import Float32s, Float64s
 from services.common.candidate_features import (
     COLUMNS,
-    LATER_SIGNALS,
-    SIGNALS,
+    ROWS,
     SOURCES,
     depth,
     feature_matrix,
@@ -27,7 +26,7 @@ def features_of(
     `counts` [n] are events per candidate.
     """
     sources = len(SOURCES)
-    table = np.empty((sources + len(SIGNALS) + len(LATER_SIGNALS), candidates.ordinals.size))
+    table = np.empty((len(ROWS), candidates.ordinals.size))
     scores = table[:sources]
     np.copyto(scores, candidates.scores)
     # Levels of popularity stay: where there is none is for the features to say.

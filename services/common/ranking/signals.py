@@ -5,6 +5,7 @@ import numpy as np
 from services.common.arrays import Bools, Float64s, Ordinals
 from services.common.candidate_features import relative_log
 from services.common.history_context import PLACES, place, session_items
+from services.common.ranking.content_table import ContentTable
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.sources.rules import RuleSource
 
@@ -21,10 +22,16 @@ class Signals:
     """
 
     def __init__(
-        self, popularity: Popularity, rules: RuleSource, times: Float64s, now: float
+        self,
+        popularity: Popularity,
+        rules: RuleSource,
+        content: ContentTable,
+        times: Float64s,
+        now: float,
     ) -> None:
         self._popularity = popularity
         self._rules = rules
+        self._content = content
         self._own_items, self._own_first, self._own_counts = rules.own
         distinct = np.sort(self._own_first)[:HISTORY]
         self.history = int(distinct.size)
@@ -39,7 +46,7 @@ class Signals:
     def write(
         self, ordinals: Ordinals, rule_scores: Float64s, into: Float64s, among: Bools | None = None
     ) -> None:
-        """Write scores of candidates into `into` [all signals, n], later ones last.
+        """Write scores of candidates into `into` [all signals, n], later ones and content last.
 
         rule_scores [n] >= 0. `among` as in candidate_features.
         """
@@ -49,6 +56,7 @@ class Signals:
         self._write_own(ordinals, into[5:7])
         into[7] = self._popularity.trends(ordinals)
         into[8] = relative_log(self._rules.scores_of_history(ordinals), among)
+        into[9] = self._content.likeness(*self._rules.ranked, ordinals)
 
     def _write_popular(self, ordinals: Ordinals, into: Float64s) -> None:
         """Write position, session and recent."""

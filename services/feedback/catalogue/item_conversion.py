@@ -7,7 +7,6 @@ from datetime import datetime
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from harken.feedback.v1 import item_pb2
-from services.common.content_features import Content
 from services.common.request_limits import MAX_PATHS
 from services.common.validation import Checks, id_fault, time_fault
 
@@ -112,15 +111,3 @@ def merged(
             return None
     after.update_time.FromDatetime(now)
     return after
-
-
-def content_of(item: item_pb2.Item) -> Content:
-    """Return what of an item decides where its vector starts."""
-    return Content(
-        item_id=item.item_id,
-        title=item.title,
-        description=item.description,
-        categories=tuple(item.categories),
-        tags=tuple(item.tags),
-        numbers=dict(item.numbers),
-    )

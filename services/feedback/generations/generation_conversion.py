@@ -6,7 +6,7 @@ import numpy as np
 
 from harken.feedback.v1 import generation_pb2, item_pb2
 from services.common.content_features import content_features
-from services.feedback.catalogue.item_conversion import content_of
+from services.common.item_content import content_of
 from services.feedback.generations.outcome_conversion import outcome_definitions
 from services.feedback.learner.model.entries import (
     GenerationActivated,

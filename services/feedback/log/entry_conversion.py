@@ -7,8 +7,8 @@ import numpy as np
 
 from harken.internal.log.v1 import entry_pb2
 from services.common.content_features import content_features
+from services.common.item_content import content_of
 from services.feed.parameters import Document
-from services.feedback.catalogue.item_conversion import content_of
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.learner.model.entries import (
     EmbeddingPut,

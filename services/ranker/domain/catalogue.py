@@ -1,10 +1,12 @@
-"""Items by ordinal: which exist, which may be served, which are in a category."""
+"""Items by ordinal: which exist, which may be served, what is in a category, what is in them."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
+from services.common.content_codes import NO_CONTENT
+from services.common.ranking.content_table import ContentTable
 from services.common.expressions.expression import Expression
 from services.common.expressions.interned import Interned
 from services.common.expressions.mask_cache import MaskCache
@@ -34,6 +36,8 @@ class Catalogue:
         self.fields = ItemFields(Interned(self._ids, self._ordinal_of), self._categories)
         """What expressions read of items; changed by frames alone, not by newer entries."""
         self._masks = MaskCache()
+        self.content = ContentTable()
+        """What items are like, by ordinal."""
         self._listed: Bools = np.zeros(0, dtype=np.bool_)
         self._available: Bools = np.zeros(0, dtype=np.bool_)
         self._expires_at: Float64s = np.zeros(0, dtype=np.float64)
@@ -84,6 +88,7 @@ class Catalogue:
         if ordinal == len(self._ids):
             self._ids.append(item_id)
             self._categories.grow(ordinal + 1)
+            self.content.grow(ordinal + 1)
             self._listed = grown(self._listed, ordinal + 1, 0)
             self._available = grown(self._available, ordinal + 1, 0)
             self._expires_at = grown(self._expires_at, ordinal + 1, np.inf)
@@ -108,6 +113,7 @@ class Catalogue:
         self._available[ordinal] = item.available
         self._expires_at[ordinal] = item.expires_at
         self._categories.set(ordinal, item.categories)
+        self.content.assign(ordinal, item.content)
         return ordinal
 
     def _delete(self, item_id: str) -> int:
@@ -115,6 +121,7 @@ class Catalogue:
         self.catalogued_count -= bool(self._listed[ordinal])
         self._listed[ordinal] = False
         self._categories.set(ordinal, ())
+        self.content.assign(ordinal, NO_CONTENT)
         return ordinal
 
     def mask(self, expression: Expression, request: Request) -> Bools:

@@ -205,11 +205,16 @@ class CompiledSlates:
         )
         columns = len(generation.scorer.features)
         features = self._features[: candidates * columns].reshape(candidates, columns)
-        if vector is None:
-            draft.features(None, None, popularity.table, features)
-        else:
-            dots = index.dots(vector, self._ordinals[:candidates])
-            draft.features(dots, index.held(), popularity.table, features)
+        content = catalogue.content
+        dots = None if vector is None else index.dots(vector, self._ordinals[:candidates])
+        draft.features(
+            dots,
+            None if vector is None else index.held(),
+            popularity.table,
+            content.buckets,
+            content.weights,
+            features,
+        )
         head = replica.head
         learned = head is not None and head.generation_id == generation.generation_id
         return CompiledDraft(

@@ -167,7 +167,7 @@ def view_of(replica: TenantReplica, generation: Generation, user: UserState, now
         VectorSource(space.index, vector),
         rules,
         PopularitySource(replica.popularity, now),
-        Signals(replica.popularity, rules, times, now),
+        Signals(replica.popularity, rules, replica.catalogue.content, times, now),
         other_generation=vector is None and user.put is not None,
     )
 

@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from services.common.candidate_features import LATER_SIGNALS, SIGNALS
+from services.common.candidate_features import ROWS, SOURCES
+from services.common.content_codes import content_code
 from services.common.history_context import PLACES
+from services.common.ranking.content_table import ContentTable
 from services.common.ranking.popularity import Popularity
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.signals import Signals
@@ -26,14 +28,23 @@ def popularity(cells: dict[tuple[int, int], float]) -> Popularity:
     return found
 
 
-def signals(popular: Popularity, latest: list[int], times: list[float]) -> dict[str, np.ndarray]:
+def signals(
+    popular: Popularity,
+    latest: list[int],
+    times: list[float],
+    contents: dict[int, dict[str, float]] | None = None,
+) -> dict[str, np.ndarray]:
     rules = RuleTable()
     rules.grow(SIZE)
     items, seconds = np.array(latest, np.int64), np.array(times)
     source = RuleSource(rules, popular, items, seconds)
-    names = (*SIGNALS, *LATER_SIGNALS)
+    names = ROWS[len(SOURCES) :]
+    content = ContentTable()
+    content.grow(SIZE)
+    for item, features in (contents or {}).items():
+        content.assign(item, content_code(features))
     table = np.full((len(names), SIZE), np.nan)
-    Signals(popular, source, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
+    Signals(popular, source, content, seconds, NOW).write(EVERY, np.zeros(SIZE), table)
     return dict(zip(names, table, strict=True))
 
 
@@ -68,3 +79,20 @@ def test_what_is_popular_just_now_is_told_apart() -> None:
     popular = popularity({(0, 0): 3.0})
     popular.assign_trends(np.array([1, 2]), np.array([7.0, 8.5]))
     assert signals(popular, [], [])["trend"].tolist() == [-math.inf, 7.0, 8.5, -math.inf]
+
+
+def test_likeness_is_to_the_latest_items_by_rank() -> None:
+    contents = {
+        0: {"category=a": 1.0, "item=0": 0.5},
+        1: {"category=a": 3.0, "category=b": 4.0},
+        2: {"category=b": 2.0},
+    }
+    # Item 2 comes twice, and counts where it is latest; two of one time share their mean rank.
+    times = [NOW - 1, NOW - 5, NOW - 5, NOW - 9]
+    found = signals(popularity({(0, 0): 1.0}), [2, 0, 1, 2], times, contents)["content"]
+    shared = 1 / math.sqrt(2.5)
+    assert found == pytest.approx(
+        [shared * (1 + 0.6), 0.8 + shared * (0.6 + 1), 1 + shared * 0.8, 0.0]
+    )
+    # Nothing is known of what somebody did last.
+    assert not signals(popularity({}), [3], [NOW], contents)["content"].any()

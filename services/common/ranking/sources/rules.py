@@ -36,6 +36,7 @@ class RuleSource:
 
     `latest` holds their ordinals, latest first, `times` the event times; the first 20 different
     ones count. `own`: the different ones of all of `latest`, as `firsts` has them.
+    `ranked`: those first 20, and their rank_k.
     """
 
     name = "rules"
@@ -48,7 +49,9 @@ class RuleSource:
         self._latest, times = latest[first[:WINDOW]], times[first]
         frequency = np.sqrt(popularity.counts(self._latest) + _SHRINK)
         self._steps, targets, weights = rules.successors(self._latest)
-        by_rank = 1.0 / (_ranks(times)[:WINDOW] * frequency)
+        ranks = _ranks(times)[:WINDOW]
+        self.ranked = self._latest, ranks
+        by_rank = 1.0 / (ranks * frequency)
         self._weights: Float64s = weights * by_rank[self._steps]
         self._even: Float64s = weights * (1.0 / frequency)[self._steps]
         self._targets, self._columns = _distinct(targets, popularity.size)

@@ -11,13 +11,16 @@ _FIRST_CAPACITY = 1024
 
 
 class ItemTable:
-    """Rows by ordinal. An ordinal is given once and never to another item. exists: [rows]."""
+    """Rows by ordinal. An ordinal is given once and never to another item. exists: [rows]. unread:
+    [rows], whose payload is another one than its content was last read from (item_contents.py).
+    """
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.payloads: list[bytes] = []
         self._ordinal_of: dict[str, int] = {}
         self.exists: Flags = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.unread: Flags = np.ones(_FIRST_CAPACITY, np.bool_)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,6 +50,7 @@ class ItemTable:
                 self._grow()
         self.payloads[ordinal] = payload
         self.exists[ordinal] = True
+        self.unread[ordinal] = True
         return ordinal
 
     def delete(self, item_id: str) -> int:
@@ -54,6 +58,7 @@ class ItemTable:
         ordinal = self._ordinal_of[item_id]
         self.payloads[ordinal] = b""
         self.exists[ordinal] = False
+        self.unread[ordinal] = True
         return ordinal
 
     def names(self, ordinals: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
@@ -61,4 +66,6 @@ class ItemTable:
         return [self.ids[ordinal] for ordinal in np.asarray(ordinals, np.int64).tolist()]
 
     def _grow(self) -> None:
-        self.exists = np.concatenate([self.exists, np.zeros(self.capacity, np.bool_)])
+        more = np.zeros(self.capacity, np.bool_)
+        self.exists = np.concatenate([self.exists, more])
+        self.unread = np.concatenate([self.unread, ~more])

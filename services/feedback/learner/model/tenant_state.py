@@ -12,6 +12,7 @@ from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import FeaturesOf, GenerationActivated
+from services.feedback.learner.model.item_contents import ItemContents
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
 from services.feedback.learner.model.popularity import PopularityConfig
@@ -36,7 +37,8 @@ class LearningConfig:
     """Constants of online learning that do not belong to a generation.
 
     core: runs the hot loops, where it is installed; NumPy does by default. features_of: what young
-    items start by (young_items.py); None: they start where the tower puts them, and stay there.
+    items start by (young_items.py) and items are compared by (item_contents.py); None: they start
+    where the tower puts them, and stay there, and are alike to none.
     """
 
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
@@ -84,6 +86,7 @@ class TenantState:
         self.popular = Popularity(config.popularity.half_life_s)
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
+        self.contents = ItemContents(self.items, config.features_of)
         self.young = YoungItems(config.young, config.features_of)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}

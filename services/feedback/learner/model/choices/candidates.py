@@ -1,5 +1,6 @@
 """What a user would have been shown at an event: candidates and features, as rankers make them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.candidates import POOL, gather
+from services.common.ranking.content_table import ContentTable
 from services.common.ranking.features import features_of
 from services.common.ranking.plain_scan import ExactScans
 from services.common.ranking.popularity import Popularity
@@ -57,6 +59,7 @@ class CandidateMaker:
         rules: RuleTable,
         popularity: Popularity,
         vectors: Vectors,
+        contents: Callable[[Ordinals], ContentTable],
         user: Float32s | None,
         recent: np.ndarray,
         eligible: Bools,
@@ -65,10 +68,13 @@ class CandidateMaker:
     ) -> tuple[Ordinals, Float32s]:
         """Return ordinals [n], ascending, and features [n, columns] of a user's candidates.
 
-        user: vector, None without one. recent: of RECENT. eligible: mask [rows]. now: unix seconds.
+        contents: returns a table with the content of the items that it is asked for. user: vector,
+        None without one. recent: of RECENT. eligible: mask [rows]. now: unix seconds.
         """
         if self.core is None:
-            return self._by_numpy(rules, popularity, vectors, user, recent, eligible, now, columns)
+            return self._by_numpy(
+                rules, popularity, vectors, contents, user, recent, eligible, now, columns
+            )
         if self._draft is None:
             self._draft = self.core.SlateDraft()
         draft = self._draft
@@ -83,7 +89,10 @@ class CandidateMaker:
         features = np.empty((count, columns), np.float32)
         dots = None if user is None else vectors.dots(user, ordinals)
         held = None if user is None else vectors.there
-        draft.features(dots, held, popularity.table, features)  # type: ignore[attr-defined]
+        content = contents(_compared(recent, ordinals))
+        draft.features(  # type: ignore[attr-defined]
+            dots, held, popularity.table, content.buckets, content.weights, features
+        )
         return ordinals, features
 
     def _by_numpy(
@@ -91,6 +100,7 @@ class CandidateMaker:
         rules: RuleTable,
         popularity: Popularity,
         vectors: Vectors,
+        contents: Callable[[Ordinals], ContentTable],
         user: Float32s | None,
         recent: np.ndarray,
         eligible: Bools,
@@ -102,6 +112,12 @@ class CandidateMaker:
         followed = RuleSource(rules, popularity, items, times)
         sources = (VectorSource(vectors, user), followed, PopularitySource(popularity, now))
         candidates = gather(sources, eligible, POOL, 1)
-        signals = Signals(popularity, followed, times, now)
+        content = contents(_compared(recent, candidates.ordinals))
+        signals = Signals(popularity, followed, content, times, now)
         counts = popularity.counts(candidates.ordinals)
         return candidates.ordinals, features_of(candidates, signals, counts, columns)
+
+
+def _compared(recent: np.ndarray, ordinals: Ordinals) -> Ordinals:
+    """Return the items whose content is looked at."""
+    return np.concatenate([recent["item"][recent["weight"] > 0], ordinals])

@@ -97,6 +97,7 @@ def _choice_of(
         RuleTable(state.rules.cols, state.rules.vals),
         state.popular,
         Vectors(space.vectors, space.biases, state.items.exists, state.config.core or plain_scan),
+        state.contents.of,
         user if user.any() else None,
         _recent(past),
         eligible,

@@ -1,0 +1,30 @@
+"""Content of items as candidates are compared by it, read when it is first asked for.
+
+Rankers read it when an item comes; the learner looks at few items, and restores all at once.
+"""
+
+from services.common.arrays import Ordinals
+from services.common.content_codes import content_code
+from services.common.ranking.content_table import ContentTable
+from services.feedback.learner.model.entries import FeaturesOf
+from services.feedback.learner.model.item_table import ItemTable
+
+
+class ItemContents:
+    """Content of a tenant's items, by ordinal."""
+
+    def __init__(self, items: ItemTable, features_of: FeaturesOf | None) -> None:
+        """`features_of`: of an item, given its payload; None: no item has content."""
+        self._items = items
+        self._features_of = features_of
+        self._table = ContentTable()
+
+    def of(self, ordinals: Ordinals) -> ContentTable:
+        """Return the table, up to date for these items; those of others may be old."""
+        items, table = self._items, self._table
+        table.grow(items.capacity)
+        if self._features_of is not None:
+            for ordinal in ordinals[items.unread[ordinals]].tolist():
+                table.assign(ordinal, content_code(self._features_of(items.payloads[ordinal])))
+                items.unread[ordinal] = False
+        return table
