@@ -6,11 +6,11 @@ import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals, grown
 from services.common.content_codes import NO_CONTENT
-from services.common.ranking.content_table import ContentTable
 from services.common.expressions.expression import Expression
 from services.common.expressions.interned import Interned
 from services.common.expressions.mask_cache import MaskCache
 from services.common.expressions.request import Request
+from services.common.ranking.content_table import ContentTable
 from services.feed.parameters import CatalogueChanges, ItemFacts
 from services.ranker.domain.item_fields.category_column import CategoryColumn
 from services.ranker.domain.item_fields.item_fields import ItemFields
