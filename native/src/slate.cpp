@@ -342,6 +342,24 @@ private:
 
 // One slate at a time, in memory that is used again for the next one: gather, then features, then
 // finish. Nothing of what Python hands over is kept between calls.
+// What `count` candidates of `width` features are weighed by: see `finish` in the stub.
+struct Weighing {
+    View<const double> weights;
+    View<const float> raw, features;
+    std::optional<View<const double>> learned;
+
+    Weighing(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
+             std::int64_t count, std::int64_t width)
+        : weights(weights, "weights", {ANY}), raw(raw, "raw", {count, this->weights.length()}),
+          features(features, "features", {ANY, width}) {
+        if (this->features.length() < count) out_of_range("features", count, this->features.length());
+        if (!head.is_none())
+            learned.emplace(head, "head",
+                            std::initializer_list<std::int64_t>{this->weights.length(), width + HEAD_EXTRAS});
+    }
+    const double *head() const { return learned ? learned->data() : nullptr; }
+};
+
 class Draft {
 public:
     std::int64_t gather(nb::handle recent, nb::handle targets, nb::handle weights,
@@ -846,19 +864,10 @@ void Draft::ranks(nb::handle into) const {
 void Draft::weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                   nb::handle into) {
     if (stage_ != READY) throw std::logic_error("features come first");
-    View<const double> blend(weights, "weights", {ANY});
-    outcomes_ = blend.length();
-    View<const float> scores(raw, "raw", {count_, outcomes_});
-    View<const float> seen(features, "features", {ANY, width_});
-    if (seen.length() < count_) out_of_range("features", count_, seen.length());
+    const Weighing given(raw, weights, head, features, count_, width_);
+    outcomes_ = given.weights.length();
     View<double> room(into, "into", {count_});
-    const double *learned = nullptr;
-    std::optional<View<const double>> parameters;
-    if (!head.is_none()) {
-        parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, width_ + HEAD_EXTRAS});
-        learned = parameters->data();
-    }
-    score(scores, blend, learned, seen.data());
+    score(given.raw, given.weights, given.head(), given.features.data());
     for (std::int64_t at = 0; at < count_; ++at) room[at] = order_[at].score;
 }
 
@@ -880,11 +889,8 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
                         bool logged, nb::handle places, nb::handle propensities,
                         nb::handle beside) {
     if (stage_ != READY) throw std::logic_error("features come first");
-    View<const double> blend(weights, "weights", {ANY});
-    outcomes_ = blend.length();
-    View<const float> scores(raw, "raw", {count_, outcomes_});
-    View<const float> seen(features, "features", {ANY, width_});
-    if (seen.length() < count_) out_of_range("features", count_, seen.length());
+    const Weighing given(raw, weights, head, features, count_, width_);
+    outcomes_ = given.weights.length();
     View<const bool> listed(nameable, "nameable", {ANY});
     if (listed.length() < size_) out_of_range("nameable", size_, listed.length());
     if (!PyList_CheckExact(item_ids.ptr())) throw nb::type_error("item_ids: must be a list");
@@ -892,12 +898,6 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
         out_of_range("item_ids", size_, PyList_GET_SIZE(item_ids.ptr()));
     if (count < 0) refuse("count", "must not be negative");
     if (field < 1 || field > 15) refuse("field", "must be 1 to 15");
-    const double *learned = nullptr;
-    std::optional<View<const double>> parameters;
-    if (!head.is_none()) {
-        parameters.emplace(head, "head", std::initializer_list<std::int64_t>{outcomes_, width_ + HEAD_EXTRAS});
-        learned = parameters->data();
-    }
     std::optional<View<const std::int64_t>> chosen;
     if (!places.is_none()) chosen.emplace(places, "places", std::initializer_list<std::int64_t>{ANY});
     std::int64_t slots = chosen ? chosen->length() : count;
@@ -913,7 +913,7 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
             if (!PyBytes_CheckExact(PyList_GET_ITEM(beside.ptr(), at)))
                 throw nb::type_error("beside: must be of bytes");
     }
-    score(scores, blend, learned, seen.data());
+    score(given.raw, given.weights, given.head(), given.features.data());
     bool finite = true;
     if (chosen) {
         finite = take(*chosen);
@@ -930,7 +930,7 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
     const std::string &written = slots_.bytes();
     nb::object columns = nb::none();
     if (logged) {
-        write_logged(item_ids, scores, learned, seen.data());
+        write_logged(item_ids, given.raw, given.head(), given.features.data());
         columns = nb::bytes(log_.bytes().data(), log_.bytes().size());
     }
     return nb::make_tuple(nb::bytes(written.data(), written.size()), order_.size(), finite, columns);

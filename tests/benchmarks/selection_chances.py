@@ -10,6 +10,7 @@ for each, and fails where one is below .01 / policies (Bonferroni).
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from math import prod
 
 from services.ranker.domain.selection.select import select
@@ -17,10 +18,8 @@ from tests.ranker.domain.selection.enumeration import p_value, slates
 from tests.ranker.domain.selection.scenarios import SCENARIOS
 
 
-def main() -> None:
-    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    worst = 1.0
-    wanted = " ".join(sys.argv[2:])
+def chances(draws: int, wanted: str = "") -> Iterator[tuple[str, int, float]]:
+    """Yield name, slates and p-value of the policies with `wanted` in their names."""
     for name, (pool, plan, wishes) in SCENARIOS.items():
         if wanted not in name:
             continue
@@ -28,9 +27,15 @@ def main() -> None:
         drawn = Counter(
             tuple(select(pool, plan, wishes.places, seed).places.tolist()) for seed in range(draws)
         )
-        found = p_value(drawn, expected)
+        yield name, len(expected), p_value(drawn, expected)
+
+
+def main() -> None:
+    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    worst = 1.0
+    for name, slate_count, found in chances(draws, " ".join(sys.argv[2:])):
         worst = min(worst, found)
-        print(f"  {name:<34} {len(expected):3} slates  p = {found:.3f}", flush=True)
+        print(f"  {name:<34} {slate_count:3} slates  p = {found:.3f}", flush=True)
     if worst < 0.01 / len(SCENARIOS):
         sys.exit(f"p = {worst} is too small to be chance")
 

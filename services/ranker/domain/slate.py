@@ -160,7 +160,7 @@ def view_of(replica: TenantReplica, generation: Generation, user: UserState, now
     """Return what a user looks like to the sources at `now` (unix seconds)."""
     space = replica.spaces[generation.generation_id]
     vector = space.user_vector(user, replica.catalogue.listed())
-    positive = user.recent[user.recent["weight"] > 0][::-1]
+    positive = user.positive
     items, times = positive["item"], positive["time"]
     rules = RuleSource(replica.rules, replica.popularity, items, times)
     return View(

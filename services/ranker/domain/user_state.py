@@ -101,6 +101,11 @@ class UserState:
             self.put = None
 
     @property
+    def positive(self) -> np.ndarray:
+        """Return the positive events, of RECENT, latest first."""
+        return self.recent[self.recent["weight"] > 0][::-1]
+
+    @property
     def history(self) -> np.ndarray:
         """What a user vector is made from, of RECENT, latest first: each item once, by its latest
         event.

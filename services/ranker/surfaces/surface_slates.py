@@ -32,7 +32,7 @@ from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLu
 from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
-from services.ranker.domain.surface.shaping import Shaped, Wish, latest_items, shaped_slate
+from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -251,7 +251,7 @@ def _beside(
     resembled = None
     if SIMILAR in ranks:
         index = replica.spaces[generation.generation_id].index
-        resembled = resembled_item(index, replica.catalogue.listed(), latest_items(user))
+        resembled = resembled_item(index, replica.catalogue.listed(), user.positive["item"])
     found = []
     for slot in range(items.size):
         more = slate_pb2.Slot()
@@ -327,7 +327,7 @@ def _linear(generation: Generation, draft: Draft) -> tuple[Float64s, float] | No
 
 def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) -> list[str]:
     """Return the recent item that says most for each item by the rules; "" where none does."""
-    positive = user.recent[user.recent["weight"] > 0][::-1]
+    positive = user.positive
     rules = RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"])
     found = rules.because(items, replica.catalogue.listed())
     return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]

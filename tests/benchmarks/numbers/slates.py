@@ -3,15 +3,13 @@
 import argparse
 import statistics
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from math import prod
 
 from threadpoolctl import threadpool_limits
 
 from services.common.expressions.expression import parse_filter
 from services.common.expressions.request import Request
-from services.ranker.domain.selection.select import select
+from tests.benchmarks import selection_chances
 from tests.benchmarks.numbers.table import Number, Row, measured
 from tests.benchmarks.slates.experiments import (
     false_alarms_on_clicks,
@@ -21,8 +19,6 @@ from tests.benchmarks.slates.experiments import (
 from tests.benchmarks.slates.off_policy import figures
 from tests.benchmarks.slates.shop import RICH, Asked, Shop, surface
 from tests.benchmarks.slates.violations import violations
-from tests.ranker.domain.selection.enumeration import p_value, slates
-from tests.ranker.domain.selection.scenarios import SCENARIOS
 
 _ITEMS = 100_000
 _ESTIMATORS = ("ips", "snips", "dr")
@@ -76,15 +72,7 @@ def latency(options: argparse.Namespace) -> Iterator[Number]:
 
 def chances(options: argparse.Namespace) -> Iterator[Number]:
     """Hold propensities against draws, by chi-square."""
-    for name, (pool, plan, wishes) in SCENARIOS.items():
-        if options.policies not in name:
-            continue
-        expected = {slate: options.draws * prod(own) for slate, own in slates(wishes).items()}
-        drawn = Counter(
-            tuple(select(pool, plan, wishes.places, seed).places.tolist())
-            for seed in range(options.draws)
-        )
-        found = p_value(drawn, expected)
+    for name, _, found in selection_chances.chances(options.draws, options.policies):
         yield Number(
             f"{name}: propensities against {options.draws:,} draws, chi-square", "p > .01",
             f"p = {found:.3f}", found > 0.01,

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-_GAMMA, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_BITS = 2**64 - 1
-_ARRAY_GAMMA, _ARRAY_FIRST, _ARRAY_SECOND = np.uint64(_GAMMA), np.uint64(_FIRST), np.uint64(_SECOND)
+from services.common.splitmix import BITS, FIRST, GAMMA, SECOND, finalised
+
+_ARRAY_GAMMA, _ARRAY_FIRST, _ARRAY_SECOND = np.uint64(GAMMA), np.uint64(FIRST), np.uint64(SECOND)
 
 
 def mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -21,10 +21,7 @@ def mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _mixed_seed(seed: int) -> np.uint64:
     """Return what `mix` makes of one number, without arrays."""
-    x = (seed + _GAMMA) & _BITS
-    x = ((x ^ (x >> 30)) * _FIRST) & _BITS
-    x = ((x ^ (x >> 27)) * _SECOND) & _BITS
-    return np.uint64(x ^ (x >> 31))
+    return np.uint64(finalised((seed + GAMMA) & BITS))
 
 
 def uniform_ordinals(

@@ -156,12 +156,6 @@ def log_odds(scores: Float64s, weights: Float64s) -> Float64s:
     return odds
 
 
-def latest_items(user: UserState) -> Ordinals:
-    """Return the items of a user's positive events, latest first, each as often as it comes."""
-    latest: Ordinals = user.recent["item"][user.recent["weight"] > 0][::-1]
-    return latest
-
-
 def _proposed(
     replica: TenantReplica,
     generation: Generation,
@@ -173,7 +167,7 @@ def _proposed(
     clock: Callable[[], float],
 ) -> tuple[dict[str, Ordinals], tuple[str, ...]]:
     """Return what sources beside those of every slate propose, and which of them are too late."""
-    latest = latest_items(user)
+    latest = user.positive["item"]
     index = replica.spaces[generation.generation_id].index
     resembled = resembled_item(index, replica.catalogue.listed(), latest)
     now, below = wish.now, surface.new_item_events
