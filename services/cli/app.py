@@ -8,6 +8,7 @@ from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
 from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
+from services.cli.commands.lists import latest, trending
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
 from services.cli.commands.restore import new_epoch, restore
@@ -34,6 +35,8 @@ app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
 app.add_typer(config.app, name="config")
 app.command()(recommend)
+app.command()(trending)
+app.command()(latest)
 app.command()(replay)
 app.command()(export)
 app.command("evaluate")(evaluate_file)

@@ -22,6 +22,8 @@ _CLASSES = MappingProxyType(
         "Recommend": CallClass.SLATES,
         "Rank": CallClass.SLATES,
         "SimilarItems": CallClass.SLATES,
+        "ListTrending": CallClass.SLATES,
+        "ListLatest": CallClass.SLATES,
         # What slates are made from, and written to the log afterwards.
         "GetProfile": CallClass.SLATES,
         "BatchGetProfiles": CallClass.SLATES,

@@ -68,6 +68,8 @@ MOST: Mapping[str, int] = MappingProxyType(
         "harken.ranker.v1.RecommendRequest.excluded_item_ids": 5000,
         "harken.ranker.v1.RecommendRequest.candidates": 1000,
         "harken.ranker.v1.RankRequest.item_ids": 1000,
+        "harken.ranker.v1.ListTrendingRequest.excluded_item_ids": 5000,
+        "harken.ranker.v1.ListLatestRequest.excluded_item_ids": 5000,
         "harken.ranker.v1.Filter.categories": 100,
         "harken.ranker.v1.Filter.excluded_categories": 100,
         f"{_PROFILE}BatchGetProfilesRequest.subjects": 500,

@@ -21,6 +21,7 @@ from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.similar_items import NoVectorError, similar_items
 from services.ranker.domain.slate import POLICY
+from services.ranker.domain.surface.listing import Order
 from services.ranker.metrics import RankerMetrics
 from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import (
@@ -41,6 +42,7 @@ from services.ranker.slate_log import ServedSlate, SlateLog
 from services.ranker.slate_traces import SlateTraces
 from services.ranker.surfaces.asked import Asked
 from services.ranker.surfaces.expression_cache import ExpressionCache
+from services.ranker.surfaces.item_lists import ItemLists, ListRequest
 from services.ranker.surfaces.surface_slates import SurfaceSlates
 
 DEFAULT_COUNT = 10
@@ -82,6 +84,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._slate_ids = SlateIds()
         self._expressions = ExpressionCache()
         self._surfaces = SurfaceSlates(slates, surface_weights, seen_rules)
+        self._lists = ItemLists(slates, self._surfaces)
 
     async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
@@ -253,6 +256,57 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             stale=not reached,
         )
 
+    async def ListTrending(  # noqa: N802
+        self, request: pb.ListTrendingRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListTrendingResponse:
+        """See ranker_service.proto."""
+        response = pb.ListTrendingResponse()
+        await self._list(Order.TRENDING, request, response, context)
+        return response
+
+    async def ListLatest(  # noqa: N802
+        self, request: pb.ListLatestRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListLatestResponse:
+        """See ranker_service.proto."""
+        response = pb.ListLatestResponse()
+        await self._list(Order.LATEST, request, response, context)
+        return response
+
+    async def _list(
+        self,
+        order: Order,
+        request: ListRequest,
+        response: pb.ListTrendingResponse | pb.ListLatestResponse,
+        context: grpc.aio.ServicerContext,
+    ) -> None:
+        """Write the list of a request into its response."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        _check_surface(checks, request.surface)
+        count = checks.number("count", request.count, DEFAULT_COUNT, MAX_COUNT)
+        _check_filter(checks, request)
+        checks.size("excluded_item_ids", len(request.excluded_item_ids), 0, MAX_EXCLUDED)
+        asked = Asked.of_anybody(checks, request, self._expressions)
+        freshness = _freshness(checks, request)
+        checks.done()
+        found = await self._contexts.of_nobody(tenant, freshness, seconds_to_wait(context))
+        answer = self._lists.answer(
+            found.replica, found.generation, order, request, asked, count, time.time()
+        )
+        self._metrics.answered(found.stale, found.degradations)
+        response.slots.extend(answer.slots)
+        response.position = self._contexts.position()
+        response.learned_position = self._contexts.learned_position()
+        response.stale = found.stale
+        put_drops(response.drops, answer.drops)
+        response.unknown_categories.extend(
+            unknown_categories(found.replica.catalogue, answer.wanted)
+        )
+        response.surface_revision = answer.revision
+        response.lost_rules.extend(answer.lost)
+        response.next_page_token = answer.next_page
+        response.degradations.extend(degradation_messages(found.degradations))
+
     async def GetServingState(  # noqa: N802
         self, request: pb.GetServingStateRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetServingStateResponse:
@@ -268,10 +322,13 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
 
 
 def _freshness(
-    checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
+    checks: Checks,
+    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest | ListRequest,
 ) -> Freshness:
-    # Nothing of a user is in an answer of SimilarItems.
-    events = b"" if isinstance(request, pb.SimilarItemsRequest) else request.min_position
+    # Nothing of a user is in any other answer.
+    events = b""
+    if isinstance(request, pb.RecommendRequest | pb.RankRequest):
+        events = request.min_position
     learned = request.min_learned_position
     budget = request.wait_budget if request.HasField("wait_budget") else None
     if not events and not learned and budget is None and not request.strict:
@@ -290,7 +347,8 @@ def _check_surface(checks: Checks, surface: str) -> None:
 
 
 def _check_filter(
-    checks: Checks, request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest
+    checks: Checks,
+    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest | ListRequest,
 ) -> None:
     if not request.HasField("filter"):
         return

@@ -94,7 +94,11 @@ def put_drops(message: slate_pb2.Drops, drops: Drops) -> None:
 
 
 def filter_of(
-    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest,
+    request: pb.RecommendRequest
+    | pb.RankRequest
+    | pb.SimilarItemsRequest
+    | pb.ListTrendingRequest
+    | pb.ListLatestRequest,
     seen_rule: SeenRule,
     excluded_item_ids: Iterable[str] = (),
 ) -> ItemFilter:

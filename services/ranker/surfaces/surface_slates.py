@@ -118,7 +118,7 @@ class SurfaceSlates:
     ) -> tuple[ShapedAnswer, ItemFilter]:
         """Return the slate of a request, and what it left out. shown: it will be."""
         replica = found.replica
-        surface = self._surface(replica, request.surface)
+        surface = self.surface(replica, request.surface)
         user = user_for(replica, found.user, request.context, now)
         last: Sequence[Ordinals] = ()
         if surface.remembers and not request.non_personal:
@@ -150,15 +150,15 @@ class SurfaceSlates:
         """Return a filter with what a surface never shows, and the weights of outcomes there: what
         decides about scores, whatever rules make of them.
         """
-        surface = self._surface(found.replica, name)
+        surface = self.surface(found.replica, name)
         request = Request(found.user.attributes, {}, round(now * 1e6))
         return wanted._replace(gates=surface.gates, request=request), surface.outcome_weights
 
     def seen_rule(self, replica: TenantReplica, name: str) -> SeenRule:
         """Return what counts as seen on a surface."""
-        return self._surface(replica, name).seen or self._seen_rules.value.of(name)
+        return self.surface(replica, name).seen or self._seen_rules.value.of(name)
 
-    def _surface(self, replica: TenantReplica, name: str) -> Surface:
+    def surface(self, replica: TenantReplica, name: str) -> Surface:
         """Return what is configured, over the weights of the process."""
         surface = self._reader.of(replica, name) or NOT_CONFIGURED
         own = self._weights.value.get(name, NO_OVERRIDES)

@@ -46,7 +46,7 @@ PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
     "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
-    "DeleteSurface",
+    "DeleteSurface", "ListTrending", "ListLatest",
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",

@@ -18,7 +18,7 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.selection import Selection
-from services.ranker.domain.surface.configured import AtMost, Cap, Source, Surface
+from services.ranker.domain.surface.configured import AtMost, Cap, Rule, Source, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
 from services.ranker.domain.surface.sources.kept import Finds
@@ -104,24 +104,46 @@ def shaped_slate(
     new = None
     if surface.exploration.new_share > 0:
         new = replica.popularity.counts(ordinals) < surface.new_item_events
-    # The best may all be of one seller: where rules bar items, those behind them are needed.
-    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
-    most = _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * wish.count)
+    most = considered_at_most(rules, wish.count)
     considered = _considered(utilities, most, ordinals.searchsorted(wanted), new)
-    ordinals = ordinals[considered]
-    plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
-    pool = Pool(
-        utilities[considered],
-        replica.spaces[generation.generation_id].index.vectors(ordinals)
-        if surface.diversity is not None and surface.diversity.strength > 0
-        else None,
-        None if new is None else new[considered],
+    new = None if new is None else new[considered]
+    selection = selected(
+        replica, generation, surface, rules, wish, ordinals[considered], utilities[considered], new
     )
-    selection = select(pool, plan, wish.count, wish.seed)
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        pool.new,
+        new,
     )  # fmt: skip
+
+
+def selected(
+    replica: TenantReplica,
+    generation: Generation,
+    surface: Surface,
+    rules: Sequence[Rule],
+    wish: Wish,
+    ordinals: Ordinals,
+    utilities: Float64s,
+    new: Bools | None = None,
+) -> Selection:
+    """Return what rules, diversity and exploration of a surface make of candidates `ordinals` [n].
+
+    new [n]: which ones the share of new items is for; None: none.
+    """
+    plan = plan_of(replica, surface, rules, wish.filter.request, ordinals, wish.last_slates)
+    index = replica.spaces[generation.generation_id].index
+    spreads = surface.diversity is not None and surface.diversity.strength > 0
+    pool = Pool(utilities, index.vectors(ordinals) if spreads else None, new)
+    return select(pool, plan, wish.count, wish.seed)
+
+
+def considered_at_most(rules: Sequence[Rule], count: int) -> int:
+    """Return how many of the best candidates may be in a slate of `count`.
+
+    The best may all be of one seller: where rules bar items, those behind them are needed.
+    """
+    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
+    return _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * count)
 
 
 def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | None) -> Ordinals:

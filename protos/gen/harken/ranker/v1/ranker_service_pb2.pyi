@@ -197,6 +197,102 @@ class SimilarItem(_message.Message):
     cosine: float
     def __init__(self, item_id: _Optional[str] = ..., cosine: _Optional[float] = ...) -> None: ...
 
+class ListTrendingRequest(_message.Message):
+    __slots__ = ("tenant", "surface", "count", "filter", "excluded_item_ids", "context", "page_token", "min_learned_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    context: Context
+    page_token: str
+    min_learned_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_token: _Optional[str] = ..., min_learned_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class ListTrendingResponse(_message.Message):
+    __slots__ = ("slots", "position", "learned_position", "stale", "drops", "unknown_categories", "surface_revision", "lost_rules", "next_page_token", "degradations")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOST_RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    position: bytes
+    learned_position: bytes
+    stale: bool
+    drops: _slate_pb2.Drops
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    surface_revision: int
+    lost_rules: _containers.RepeatedCompositeFieldContainer[_slate_pb2.LostRule]
+    next_page_token: str
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ...) -> None: ...
+
+class ListLatestRequest(_message.Message):
+    __slots__ = ("tenant", "surface", "count", "filter", "excluded_item_ids", "context", "page_token", "min_learned_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    context: Context
+    page_token: str
+    min_learned_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_token: _Optional[str] = ..., min_learned_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class ListLatestResponse(_message.Message):
+    __slots__ = ("slots", "position", "learned_position", "stale", "drops", "unknown_categories", "surface_revision", "lost_rules", "next_page_token", "degradations")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOST_RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    position: bytes
+    learned_position: bytes
+    stale: bool
+    drops: _slate_pb2.Drops
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    surface_revision: int
+    lost_rules: _containers.RepeatedCompositeFieldContainer[_slate_pb2.LostRule]
+    next_page_token: str
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ...) -> None: ...
+
 class GetServingStateRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

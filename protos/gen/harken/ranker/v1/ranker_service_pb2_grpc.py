@@ -69,6 +69,16 @@ class RankerServiceStub(object):
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.ListTrending = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ListTrending',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.FromString,
+                _registered_method=True)
+        self.ListLatest = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ListLatest',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
+                _registered_method=True)
         self.GetServingState = channel.unary_unary(
                 '/harken.ranker.v1.RankerService/GetServingState',
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.GetServingStateRequest.SerializeToString,
@@ -143,6 +153,26 @@ class RankerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTrending(self, request, context):
+        """Lists what is popular just now, in the last hundreds of events of all users,
+        the most popular first. It is a slate of the surface that nobody in
+        particular asks for: gates, rules and diversity of the surface hold, nothing
+        of a user is used, nothing is left to chance, and it is not logged.
+
+        Fails as SimilarItems does, the item apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLatest(self, request, context):
+        """Lists what was published last, the newest first: items whose publish_time is
+        not ahead. Otherwise as ListTrending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServingState(self, request, context):
         """Says what this replica serves from. Never fails while the process lives.
         """
@@ -167,6 +197,16 @@ def add_RankerServiceServicer_to_server(servicer, server):
                     servicer.SimilarItems,
                     request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.FromString,
                     response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'ListTrending': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrending,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.SerializeToString,
+            ),
+            'ListLatest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLatest,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.SerializeToString,
             ),
             'GetServingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingState,
@@ -275,6 +315,60 @@ class RankerService(object):
             '/harken.ranker.v1.RankerService/SimilarItems',
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.SerializeToString,
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrending(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ListTrending',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLatest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ListLatest',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,6 +85,26 @@ class RankerServiceStub:
     google.rpc.RetryInfo (overload).
     """
 
+    ListTrending: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        harken.ranker.v1.ranker_service_pb2.ListTrendingResponse,
+    ]
+    """Lists what is popular just now, in the last hundreds of events of all users,
+    the most popular first. It is a slate of the surface that nobody in
+    particular asks for: gates, rules and diversity of the surface hold, nothing
+    of a user is used, nothing is left to chance, and it is not logged.
+
+    Fails as SimilarItems does, the item apart.
+    """
+
+    ListLatest: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        harken.ranker.v1.ranker_service_pb2.ListLatestResponse,
+    ]
+    """Lists what was published last, the newest first: items whose publish_time is
+    not ahead. Otherwise as ListTrending.
+    """
+
     GetServingState: grpc.UnaryUnaryMultiCallable[
         harken.ranker.v1.ranker_service_pb2.GetServingStateRequest,
         harken.ranker.v1.ranker_service_pb2.GetServingStateResponse,
@@ -156,6 +176,26 @@ class RankerServiceAsyncStub:
     EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
     (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
     google.rpc.RetryInfo (overload).
+    """
+
+    ListTrending: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        harken.ranker.v1.ranker_service_pb2.ListTrendingResponse,
+    ]
+    """Lists what is popular just now, in the last hundreds of events of all users,
+    the most popular first. It is a slate of the surface that nobody in
+    particular asks for: gates, rules and diversity of the surface hold, nothing
+    of a user is used, nothing is left to chance, and it is not logged.
+
+    Fails as SimilarItems does, the item apart.
+    """
+
+    ListLatest: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        harken.ranker.v1.ranker_service_pb2.ListLatestResponse,
+    ]
+    """Lists what was published last, the newest first: items whose publish_time is
+    not ahead. Otherwise as ListTrending.
     """
 
     GetServingState: grpc.aio.UnaryUnaryMultiCallable[
@@ -235,6 +275,30 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
         (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
         google.rpc.RetryInfo (overload).
+        """
+
+    @abc.abstractmethod
+    def ListTrending(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.ListTrendingResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.ListTrendingResponse]]:
+        """Lists what is popular just now, in the last hundreds of events of all users,
+        the most popular first. It is a slate of the surface that nobody in
+        particular asks for: gates, rules and diversity of the surface hold, nothing
+        of a user is used, nothing is left to chance, and it is not logged.
+
+        Fails as SimilarItems does, the item apart.
+        """
+
+    @abc.abstractmethod
+    def ListLatest(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.ListLatestResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.ListLatestResponse]]:
+        """Lists what was published last, the newest first: items whose publish_time is
+        not ahead. Otherwise as ListTrending.
         """
 
     @abc.abstractmethod

@@ -13,6 +13,7 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_TASTE: _ClassVar[ReasonCode]
     REASON_CODE_POPULAR: _ClassVar[ReasonCode]
     REASON_CODE_SIMILAR: _ClassVar[ReasonCode]
+    REASON_CODE_LATEST: _ClassVar[ReasonCode]
 
 class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,6 +29,7 @@ REASON_CODE_FOLLOWS: ReasonCode
 REASON_CODE_TASTE: ReasonCode
 REASON_CODE_POPULAR: ReasonCode
 REASON_CODE_SIMILAR: ReasonCode
+REASON_CODE_LATEST: ReasonCode
 DEGRADATION_UNSPECIFIED: Degradation
 DEGRADATION_PROFILE_UNAVAILABLE: Degradation
 DEGRADATION_PROFILE_BEHIND: Degradation
