@@ -4,6 +4,7 @@ import typer
 
 from services.cli.commands import config, import_files, items, snapshot, surface, users
 from services.cli.commands.backup import backup
+from services.cli.commands.batch import batch
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
 from services.cli.commands.export import export
@@ -35,6 +36,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
 app.add_typer(config.app, name="config")
 app.command()(recommend)
+app.command()(batch)
 app.command()(trending)
 app.command()(latest)
 app.command()(replay)

@@ -35,6 +35,7 @@ _CLASSES = MappingProxyType(
         "DeleteItems": CallClass.BULK,
         "PutEmbeddings": CallClass.BULK,
         "FindSimilarUsers": CallClass.BULK,
+        "BatchRecommend": CallClass.BULK,
         "AppendUserFacts": CallClass.BULK,
     }
 )

@@ -135,3 +135,8 @@ def varint(value: int) -> bytes:
         value >>= 7
     found.append(value)
     return bytes(found)
+
+
+def nested(field: int, message: bytes) -> bytes:
+    """Return a message as an element of a field, 1 to 15, of another one."""
+    return bytes([field << 3 | 2]) + varint(len(message)) + message

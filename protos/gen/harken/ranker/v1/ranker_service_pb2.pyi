@@ -293,6 +293,40 @@ class ListLatestResponse(_message.Message):
     degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
     def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ...) -> None: ...
 
+class BatchRecommendRequest(_message.Message):
+    __slots__ = ("tenant", "subjects", "request")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    request: RecommendRequest
+    def __init__(self, tenant: _Optional[str] = ..., subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., request: _Optional[_Union[RecommendRequest, _Mapping]] = ...) -> None: ...
+
+class BatchRecommendResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[SubjectSlate]
+    def __init__(self, results: _Optional[_Iterable[_Union[SubjectSlate, _Mapping]]] = ...) -> None: ...
+
+class SubjectSlate(_message.Message):
+    __slots__ = ("ordinal", "slate", "fault")
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    ordinal: int
+    slate: RecommendResponse
+    fault: SubjectFault
+    def __init__(self, ordinal: _Optional[int] = ..., slate: _Optional[_Union[RecommendResponse, _Mapping]] = ..., fault: _Optional[_Union[SubjectFault, _Mapping]] = ...) -> None: ...
+
+class SubjectFault(_message.Message):
+    __slots__ = ("reason", "detail")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    detail: str
+    def __init__(self, reason: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
 class GetServingStateRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

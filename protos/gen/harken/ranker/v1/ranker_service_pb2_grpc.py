@@ -79,6 +79,11 @@ class RankerServiceStub(object):
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
                 response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
                 _registered_method=True)
+        self.BatchRecommend = channel.unary_stream(
+                '/harken.ranker.v1.RankerService/BatchRecommend',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
+                _registered_method=True)
         self.GetServingState = channel.unary_unary(
                 '/harken.ranker.v1.RankerService/GetServingState',
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.GetServingStateRequest.SerializeToString,
@@ -173,6 +178,19 @@ class RankerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchRecommend(self, request, context):
+        """Makes a slate for each of many subjects, as for mails at night: each is what
+        Recommend answers. Answers come in the order of the request, as they are
+        ready, and only as fast as they are read; slates of Recommend go first. After
+        a break, ask for the subjects after the last that was answered.
+
+        What is wrong with one subject is said in its place, and the others are
+        answered all the same. Fails as a whole as Recommend does for all else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServingState(self, request, context):
         """Says what this replica serves from. Never fails while the process lives.
         """
@@ -207,6 +225,11 @@ def add_RankerServiceServicer_to_server(servicer, server):
                     servicer.ListLatest,
                     request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.FromString,
                     response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.SerializeToString,
+            ),
+            'BatchRecommend': grpc.unary_stream_rpc_method_handler(
+                    servicer.BatchRecommend,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.SerializeToString,
             ),
             'GetServingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingState,
@@ -369,6 +392,33 @@ class RankerService(object):
             '/harken.ranker.v1.RankerService/ListLatest',
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRecommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/BatchRecommend',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
             options,
             channel_credentials,
             insecure,

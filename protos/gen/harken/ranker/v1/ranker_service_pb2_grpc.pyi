@@ -105,6 +105,19 @@ class RankerServiceStub:
     not ahead. Otherwise as ListTrending.
     """
 
+    BatchRecommend: grpc.UnaryStreamMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse,
+    ]
+    """Makes a slate for each of many subjects, as for mails at night: each is what
+    Recommend answers. Answers come in the order of the request, as they are
+    ready, and only as fast as they are read; slates of Recommend go first. After
+    a break, ask for the subjects after the last that was answered.
+
+    What is wrong with one subject is said in its place, and the others are
+    answered all the same. Fails as a whole as Recommend does for all else.
+    """
+
     GetServingState: grpc.UnaryUnaryMultiCallable[
         harken.ranker.v1.ranker_service_pb2.GetServingStateRequest,
         harken.ranker.v1.ranker_service_pb2.GetServingStateResponse,
@@ -196,6 +209,19 @@ class RankerServiceAsyncStub:
     ]
     """Lists what was published last, the newest first: items whose publish_time is
     not ahead. Otherwise as ListTrending.
+    """
+
+    BatchRecommend: grpc.aio.UnaryStreamMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse,
+    ]
+    """Makes a slate for each of many subjects, as for mails at night: each is what
+    Recommend answers. Answers come in the order of the request, as they are
+    ready, and only as fast as they are read; slates of Recommend go first. After
+    a break, ask for the subjects after the last that was answered.
+
+    What is wrong with one subject is said in its place, and the others are
+    answered all the same. Fails as a whole as Recommend does for all else.
     """
 
     GetServingState: grpc.aio.UnaryUnaryMultiCallable[
@@ -299,6 +325,21 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.ListLatestResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.ListLatestResponse]]:
         """Lists what was published last, the newest first: items whose publish_time is
         not ahead. Otherwise as ListTrending.
+        """
+
+    @abc.abstractmethod
+    def BatchRecommend(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse], collections.abc.AsyncIterator[harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse]]:
+        """Makes a slate for each of many subjects, as for mails at night: each is what
+        Recommend answers. Answers come in the order of the request, as they are
+        ready, and only as fast as they are read; slates of Recommend go first. After
+        a break, ask for the subjects after the last that was answered.
+
+        What is wrong with one subject is said in its place, and the others are
+        answered all the same. Fails as a whole as Recommend does for all else.
         """
 
     @abc.abstractmethod
