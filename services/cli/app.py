@@ -7,6 +7,7 @@ from services.cli.commands.backup import backup
 from services.cli.commands.batch import batch
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
+from services.cli.commands.explain import explain
 from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
 from services.cli.commands.lists import latest, trending
@@ -37,6 +38,7 @@ app.add_typer(surface.app, name="surface")
 app.add_typer(config.app, name="config")
 app.command()(recommend)
 app.command()(batch)
+app.command()(explain)
 app.command()(trending)
 app.command()(latest)
 app.command()(replay)

@@ -36,6 +36,8 @@ _CLASSES = MappingProxyType(
         "PutEmbeddings": CallClass.BULK,
         "FindSimilarUsers": CallClass.BULK,
         "BatchRecommend": CallClass.BULK,
+        "FindSlate": CallClass.BULK,
+        "ExplainSlate": CallClass.BULK,
         "AppendUserFacts": CallClass.BULK,
     }
 )

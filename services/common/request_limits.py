@@ -57,6 +57,8 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_SLATES}SlateDecision.candidate_ids": 5000,
         f"{_SLATES}SlateDecision.barred": 1000,
         f"{_SLATES}SlateDecision.lowered": 1000,
+        f"{_SLATES}SlateDecision.decided_places": 1000,
+        f"{_SLATES}SlateDecision.slots": 1000,
         f"{_V1}RetractEventsRequest.event_ids": 1000,
         f"{_V1}DownloadGenerationRequest.file_names": 10,
         f"{_V1}GenerationManifest.scorer_features": 1000,

@@ -80,6 +80,7 @@ from services.feedback.log.log_reader import LogReader
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.servicer import SlateServicer
 from services.feedback.slates.slate_export import SlateExport
+from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.user_facts.servicer import UserFactServicer
@@ -321,7 +322,9 @@ def _add_writing(
     )
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(
         SlateServicer(
-            tenants, SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us)
+            tenants,
+            SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us),
+            SlateFinder(shared.pool),
         ),
         server.grpc,
     )

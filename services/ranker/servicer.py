@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import grpc
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
-from harken.ranker.v1 import ranker_service_pb2_grpc
+from harken.ranker.v1 import ranker_service_pb2_grpc, replayed_slate_pb2
 from services.common.answer_size import check_answer_size
 from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
@@ -41,6 +41,7 @@ from services.ranker.slate_conversion import (
     of_expression,
     put_drops,
 )
+from services.ranker.slate_explainer import SlateExplainer
 from services.ranker.slate_log import SlateLog
 from services.ranker.slate_traces import SlateTraces
 from services.ranker.surfaces.asked import Asked
@@ -50,6 +51,7 @@ from services.ranker.surfaces.surface_slates import SurfaceSlates
 
 MAX_RANKED = 1000
 MAX_SUBJECTS = 10_000
+MAX_SLATE_ID_BYTES = 64
 
 
 class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
@@ -64,19 +66,21 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         slate_log: SlateLog,
         surface_weights: Reloadable[dict[str, dict[str, float]]],
         seen_rules: Reloadable[SeenRules],
+        explainer: SlateExplainer,
         traces: SlateTraces | None = None,
     ) -> None:
         """Answer with what `slates` makes, ordered by `surface_weights`, of outcomes by surface,
         where it has any; of surfaces that are configured by what is put, these only where that does
         not say.
 
-        `seen_rules` say which items are left out as seen.
+        `seen_rules` say which items are left out as seen. `explainer` reads slates of the log.
         `traces`, when given, is told of slates that are answered.
         """
         self._contexts = contexts
         self._serving_state = serving_state
         self._metrics = metrics
         self._slates = slates
+        self._explainer = explainer
         self._traces = traces
         self._expressions = ExpressionCache()
         self._surfaces = SurfaceSlates(slates, surface_weights, seen_rules)
@@ -263,6 +267,16 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         response.lost_rules.extend(answer.lost)
         response.next_page_token = answer.next_page
         response.degradations.extend(degradation_messages(found.degradations))
+
+    async def ExplainSlate(  # noqa: N802
+        self, request: pb.ExplainSlateRequest, context: grpc.aio.ServicerContext
+    ) -> replayed_slate_pb2.ExplainSlateResponse:
+        """See ranker_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.id("slate_id", request.slate_id, MAX_SLATE_ID_BYTES)
+        checks.done()
+        return await self._explainer.explained(tenant, request.slate_id, seconds_to_wait(context))
 
     async def GetServingState(  # noqa: N802
         self, request: pb.GetServingStateRequest, context: grpc.aio.ServicerContext

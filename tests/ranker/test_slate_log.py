@@ -16,7 +16,7 @@ from services.common.reloadable import Reloadable
 from services.common.status import status_of
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
 from tests.ranker.ranker_process import user
-from tests.scripted_server import scripted_server
+from tests.scripted_server import scripted_server, unscripted
 from tests.waiting import until
 
 TOLD_SECONDS = 3.5
@@ -25,6 +25,8 @@ TOLD_SECONDS = 3.5
 
 class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
     """Sheds the first call."""
+
+    FindSlate = unscripted
 
     def __init__(self) -> None:
         self.times: list[float] = []

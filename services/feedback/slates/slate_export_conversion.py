@@ -33,8 +33,8 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
     )
     exported.serve_time.FromMicroseconds(slate.served_at_us)
     exported.accept_time.FromMicroseconds(joined.accepted_at_us)
-    if slate.HasField("decision"):
-        decision = slate.decision
+    decision = slate.decision
+    if decision.exploration.WhichOneof("policy") or decision.exploration.new_item_share:
         exported.decision.surface_revision = decision.surface_revision
         exported.decision.exploration.CopyFrom(decision.exploration)
         exported.decision.candidate_ids.extend(decision.candidate_ids)

@@ -87,7 +87,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
         _diversity(config.diversity) if config.diversity.strength > 0 else None,
-        plan.Exploration(_policy(exploration), exploration.new_item_share),
+        exploration_of(exploration),
         exploration.new_item_events or _NEW_ITEM_EVENTS,
     )
 
@@ -145,6 +145,16 @@ def _cap(rule: pb.Rule, when: Expression | None) -> configured.Cap:
 def _diversity(diversity: pb.Diversity) -> plan.Diversity:
     mmr = diversity.method == pb.Diversity.METHOD_MMR
     return plan.Diversity(diversity.strength, plan.Method.MMR if mmr else plan.Method.DPP)
+
+
+def exploration_of(exploration: pb.Exploration) -> plan.Exploration:
+    """Return by what chance places leave what is best.
+
+    Raises:
+        ValueError: it is of a policy that is not known here.
+
+    """
+    return plan.Exploration(_policy(exploration), exploration.new_item_share)
 
 
 def _policy(exploration: pb.Exploration) -> Policy:

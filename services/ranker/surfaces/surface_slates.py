@@ -11,8 +11,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from harken.feedback.v1 import surface_pb2
-from harken.internal.slates.v1 import decision_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.arrays import Float64s, Ordinals
@@ -20,7 +18,6 @@ from services.common.expressions.request import Request
 from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
 from services.common.surfaces.sources import SIMILAR
-from services.common.validation import MAX_ID_BYTES
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
@@ -29,7 +26,6 @@ from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
-from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
@@ -41,19 +37,18 @@ from services.ranker.request_context import RequestContext
 from services.ranker.slate_conversion import filter_of
 from services.ranker.slate_log import Decision
 from services.ranker.surfaces.asked import Asked, user_for
+from services.ranker.surfaces.decisions import decision_of, ranks_in
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 _MOST_CONTRIBUTIONS = 20
-_BYTES_OF_CANDIDATE, _BYTES_OF_ROW = 8, 4
-"""Beside ids and what is in rows: of utilities, bits, and of what the wire says of lengths."""
 
 
 class ShapedAnswer(NamedTuple):
     """A slate on the wire, and what its answer and its log say beside.
 
-    items: ordinals of the slots. decision: None where chance had no part.
+    items: ordinals of the slots. decision: None where the surface had no part.
     """
 
     revision: int
@@ -211,6 +206,7 @@ def shaped_answer(
     if any(lost.rule == "exploration" for lost in selection.lost):
         exploration = NO_EXPLORATION
     explores = exploration.policy.by_chance or exploration.new_share > 0
+    decides = explores or surface.rules or surface.sources or surface.diversity is not None
     item_ids = tuple(map(replica.catalogue.item_id, items.tolist()))
     more = items.size == count
     return ShapedAnswer(
@@ -222,7 +218,7 @@ def shaped_answer(
         _policy_name(exploration),
         seed if explores else 0,
         encode_page(Page(seed, (*before, *item_ids))) if more else "",
-        _decision(replica, surface, shaped) if explores and logged else None,
+        decision_of(replica, surface, exploration, shaped) if logged and decides else None,
     )
 
 
@@ -246,7 +242,7 @@ def _beside(
     """Return fields of slots beside those that the draft writes."""
     places = shaped.places
     items = shaped.draft.ordinals[places]
-    ranks = {name: _ranks_in(found, items) for name, found in shaped.proposed.items()}
+    ranks = {name: ranks_in(found, items) for name, found in shaped.proposed.items()}
     proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
     resembled = None
     if SIMILAR in ranks:
@@ -268,15 +264,6 @@ def _beside(
             more.explanation.CopyFrom(explained[slot])
         found.append(more.SerializeToString())
     return found
-
-
-def _ranks_in(found: Ordinals, items: Ordinals) -> list[int]:
-    """Return the rank of each item among what a source found, from 1; 0: it is not there."""
-    if not found.size:
-        return [0] * items.size
-    same = found[:, np.newaxis] == items
-    ranks: list[int] = np.where(same.any(axis=0), same.argmax(axis=0) + 1, 0).tolist()
-    return ranks
 
 
 def _explained(
@@ -331,45 +318,6 @@ def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) ->
     rules = RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"])
     found = rules.because(items, replica.catalogue.listed())
     return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]
-
-
-def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decision:
-    # The next draft writes over these; an ordinal keeps its id for good.
-    ordinals, selection = shaped.draft.ordinals[shaped.considered], shaped.selection
-    item_ids, new = replica.catalogue.item_ids(), shaped.new
-    # Of the items that are logged, and no more of a long slate is kept until then.
-    utilities, unit = selection.utilities, selection.unit
-    barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
-    lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
-
-    def made() -> decision_pb2.SlateDecision:
-        return decision_pb2.SlateDecision(
-            surface_revision=surface.revision,
-            exploration=_exploration(surface),
-            candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
-            utilities=np.ascontiguousarray(utilities, "<f4").tobytes(),
-            barred=barred,
-            lowered=lowered,
-            lowered_unit=unit,
-            new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
-        )
-
-    columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
-    return Decision(columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered)), made)
-
-
-def _exploration(surface: Surface) -> surface_pb2.Exploration:
-    message = surface_pb2.Exploration(
-        new_item_share=surface.exploration.new_share, new_item_events=surface.new_item_events
-    )
-    match surface.exploration.policy:
-        case EpsilonMixture(epsilon):
-            message.epsilon = epsilon
-        case PlackettLuce(temperature):
-            message.plackett_luce_temperature = temperature
-        case _:
-            pass
-    return message
 
 
 def _policy_name(exploration: Exploration) -> str:

@@ -52,7 +52,7 @@ INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
     "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles",
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
-    "PromoteGeneration", "RollbackGeneration", "BatchRecommend",
+    "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
 }  # fmt: skip
 
 

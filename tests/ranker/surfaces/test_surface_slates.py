@@ -94,7 +94,9 @@ def test_what_is_sorted_is_not_said_to_explore(drafts: Drafts) -> None:
     )
     answer = answered(drafts, replica, user_of(replica), 10)
     assert [lost.rule for lost in answer.lost] == ["exploration"]
-    assert (answer.policy, answer.seed, answer.decision) == ("greedy-1", 0, None)
+    assert (answer.policy, answer.seed) == ("greedy-1", 0)
+    assert answer.decision is not None
+    assert answer.decision.made().exploration == surface_pb2.Exploration()
     assert all(slot.propensity == 1.0 for slot in slots_of(answer))
 
 

@@ -57,9 +57,9 @@ class Shaped:
     """A slate that was selected of a draft.
 
     considered: candidates of the draft that were selected from, ascending; what the selection says
-    is of these. places: candidates of the draft that are the slate. proposed: what each other
-    source proposed, best first. failed: sources that took too long. new: of those considered,
-    which ones the share of new items is for.
+    is of these. utilities: of these, before boosts. places: candidates of the draft that are the
+    slate. proposed: what each other source proposed, best first. failed: sources that took too
+    long. new: of those considered, which ones the share of new items is for.
     """
 
     draft: Draft
@@ -71,6 +71,7 @@ class Shaped:
     failed: tuple[str, ...]
     scores: Float64s
     new: Bools | None
+    utilities: Float64s
 
 
 def shaped_slate(
@@ -112,7 +113,7 @@ def shaped_slate(
     )
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        new,
+        new, utilities[considered],
     )  # fmt: skip
 
 

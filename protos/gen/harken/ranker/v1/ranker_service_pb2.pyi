@@ -2,6 +2,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import generation_pb2 as _generation_pb2
+from harken.ranker.v1 import replayed_slate_pb2 as _replayed_slate_pb2
 from harken.ranker.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -326,6 +327,14 @@ class SubjectFault(_message.Message):
     reason: str
     detail: str
     def __init__(self, reason: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class ExplainSlateRequest(_message.Message):
+    __slots__ = ("tenant", "slate_id")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    slate_id: str
+    def __init__(self, tenant: _Optional[str] = ..., slate_id: _Optional[str] = ...) -> None: ...
 
 class GetServingStateRequest(_message.Message):
     __slots__ = ()

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from harken.ranker.v1 import ranker_service_pb2 as harken_dot_ranker_dot_v1_dot_ranker__service__pb2
+from harken.ranker.v1 import replayed_slate_pb2 as harken_dot_ranker_dot_v1_dot_replayed__slate__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__
@@ -83,6 +84,11 @@ class RankerServiceStub(object):
                 '/harken.ranker.v1.RankerService/BatchRecommend',
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
                 response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
+                _registered_method=True)
+        self.ExplainSlate = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ExplainSlate',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.FromString,
                 _registered_method=True)
         self.GetServingState = channel.unary_unary(
                 '/harken.ranker.v1.RankerService/GetServingState',
@@ -191,6 +197,21 @@ class RankerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainSlate(self, request, context):
+        """Replays a slate that was answered, from the log: what was decided is decided
+        again from the logged candidates, utilities and seed, and compared with what
+        was shown. A slate is in the log within seconds of its answer (a configured
+        share of those that are no previews), until feedback's slate_days are over.
+
+        Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+        NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+        no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServingState(self, request, context):
         """Says what this replica serves from. Never fails while the process lives.
         """
@@ -230,6 +251,11 @@ def add_RankerServiceServicer_to_server(servicer, server):
                     servicer.BatchRecommend,
                     request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.FromString,
                     response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.SerializeToString,
+            ),
+            'ExplainSlate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainSlate,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.SerializeToString,
             ),
             'GetServingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingState,
@@ -419,6 +445,33 @@ class RankerService(object):
             '/harken.ranker.v1.RankerService/BatchRecommend',
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainSlate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ExplainSlate',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.FromString,
             options,
             channel_credentials,
             insecure,

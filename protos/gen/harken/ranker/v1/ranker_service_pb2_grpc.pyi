@@ -8,6 +8,7 @@ import collections.abc
 import grpc
 import grpc.aio
 import harken.ranker.v1.ranker_service_pb2
+import harken.ranker.v1.replayed_slate_pb2
 import typing
 
 _T = typing.TypeVar("_T")
@@ -118,6 +119,21 @@ class RankerServiceStub:
     answered all the same. Fails as a whole as Recommend does for all else.
     """
 
+    ExplainSlate: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse,
+    ]
+    """Replays a slate that was answered, from the log: what was decided is decided
+    again from the logged candidates, utilities and seed, and compared with what
+    was shown. A slate is in the log within seconds of its answer (a configured
+    share of those that are no previews), until feedback's slate_days are over.
+
+    Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+    NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+    no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
+    """
+
     GetServingState: grpc.UnaryUnaryMultiCallable[
         harken.ranker.v1.ranker_service_pb2.GetServingStateRequest,
         harken.ranker.v1.ranker_service_pb2.GetServingStateResponse,
@@ -222,6 +238,21 @@ class RankerServiceAsyncStub:
 
     What is wrong with one subject is said in its place, and the others are
     answered all the same. Fails as a whole as Recommend does for all else.
+    """
+
+    ExplainSlate: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse,
+    ]
+    """Replays a slate that was answered, from the log: what was decided is decided
+    again from the logged candidates, utilities and seed, and compared with what
+    was shown. A slate is in the log within seconds of its answer (a configured
+    share of those that are no previews), until feedback's slate_days are over.
+
+    Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+    NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+    no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
     """
 
     GetServingState: grpc.aio.UnaryUnaryMultiCallable[
@@ -340,6 +371,23 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
 
         What is wrong with one subject is said in its place, and the others are
         answered all the same. Fails as a whole as Recommend does for all else.
+        """
+
+    @abc.abstractmethod
+    def ExplainSlate(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse, collections.abc.Awaitable[harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse]]:
+        """Replays a slate that was answered, from the log: what was decided is decided
+        again from the logged candidates, utilities and seed, and compared with what
+        was shown. A slate is in the log within seconds of its answer (a configured
+        share of those that are no previews), until feedback's slate_days are over.
+
+        Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+        NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+        no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
         """
 
     @abc.abstractmethod

@@ -51,6 +51,20 @@ class RecordSlatesResponse(_message.Message):
     position: bytes
     def __init__(self, results: _Optional[_Iterable[_Union[SlateResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
+class FindSlateRequest(_message.Message):
+    __slots__ = ("tenant", "slate_id")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    slate_id: str
+    def __init__(self, tenant: _Optional[str] = ..., slate_id: _Optional[str] = ...) -> None: ...
+
+class FindSlateResponse(_message.Message):
+    __slots__ = ("slate",)
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    slate: ServedSlate
+    def __init__(self, slate: _Optional[_Union[ServedSlate, _Mapping]] = ...) -> None: ...
+
 class ServedSlate(_message.Message):
     __slots__ = ("slate_id", "subject", "surface", "served_position", "generation_id", "policy", "seed", "serve_time", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
