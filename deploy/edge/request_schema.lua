@@ -15,6 +15,7 @@ return {
     ["/v1/put-embeddings"] = "harken.feedback.v1.PutEmbeddingsRequest",
     ["/v1/put-surface"] = "harken.feedback.v1.PutSurfaceRequest",
     ["/v1/get-surface"] = "harken.feedback.v1.GetSurfaceRequest",
+    ["/v1/describe-surface"] = "harken.feedback.v1.DescribeSurfaceRequest",
     ["/v1/list-surfaces"] = "harken.feedback.v1.ListSurfacesRequest",
     ["/v1/list-surface-revisions"] = "harken.feedback.v1.ListSurfaceRevisionsRequest",
     ["/v1/rollback-surface"] = "harken.feedback.v1.RollbackSurfaceRequest",
@@ -126,6 +127,11 @@ return {
       { "validateOnly", "validate_only", "one", "bool" },
     },
     ["harken.feedback.v1.GetSurfaceRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "name", "name", "one", "string" },
+      { "revision", "revision", "one", "integer" },
+    },
+    ["harken.feedback.v1.DescribeSurfaceRequest"] = {
       { "tenant", "tenant", "one", "string" },
       { "name", "name", "one", "string" },
       { "revision", "revision", "one", "integer" },

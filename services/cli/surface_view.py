@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.feedback.v1 import surface_pb2
+from harken.feedback.v1 import surface_pb2, surface_service_pb2
 from services.cli.item_view import plain_text
 from services.cli.surface_text import config_text
 from services.common.errors import FieldViolation
@@ -48,6 +48,16 @@ def difference(old: surface_pb2.Surface, new: surface_pb2.Surface, names: tuple[
     """Return what of a configuration differs, as a unified diff; empty: nothing does."""
     before, after = (config_text(one.config).splitlines() for one in (old, new))
     lines = difflib.unified_diff(before, after, names[0], names[1], n=5, lineterm="")
+    return "\n".join(lines)
+
+
+def description_text(answer: surface_service_pb2.DescribeSurfaceResponse) -> str:
+    """Return a description as Markdown."""
+    as_of = f"revision {answer.revision}" if answer.revision else "nothing configured"
+    lines = [f"# How slates of {answer.name} are made ({as_of})"]
+    for section in answer.sections:
+        lines += ["", f"## {section.heading}", ""]
+        lines += [f"- {sentence}" for sentence in section.sentences]
     return "\n".join(lines)
 
 

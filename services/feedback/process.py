@@ -333,7 +333,10 @@ def _add_writing(
         CatalogServicer(tenants, catalogue, ItemRecorder(tenants, catalogue)), server.grpc
     )
     surface_service_pb2_grpc.add_SurfaceServiceServicer_to_server(
-        SurfaceServicer(tenants, DocumentStore(shared.pool, "surface"), SOURCES), server.grpc
+        SurfaceServicer(
+            tenants, DocumentStore(shared.pool, "surface"), SOURCES, shared.generations
+        ),
+        server.grpc,
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc

@@ -1,4 +1,4 @@
-"""`harken surface put|get|list|history|diff|rollback|delete`: how slates are made."""
+"""`harken surface put|get|describe|list|history|diff|rollback|delete`: how slates are made."""
 
 import re
 import sys
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import grpc
 import typer
+from google.protobuf import json_format
 
 from harken.feedback.v1 import surface_pb2
 from harken.feedback.v1 import surface_service_pb2 as pb
@@ -16,7 +17,13 @@ from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.surface_text import SurfaceFile, read_surface, surface_line, surface_text
-from services.cli.surface_view import difference, fault_lines, revision_table, surface_table
+from services.cli.surface_view import (
+    description_text,
+    difference,
+    fault_lines,
+    revision_table,
+    surface_table,
+)
 from services.common.status import violations_of
 
 _MORE = re.compile(r"; (and [0-9,]+ more)$")
@@ -80,6 +87,30 @@ def get(
     with clear_failures():
         endpoints = suite.endpoints()
     typer.echo(surface_text(run(_get(endpoints, tenant, name, revision))))
+
+
+@app.command()
+@with_suite_options
+def describe(
+    name: Name,
+    revision: Annotated[int, typer.Option(min=0, help="Default: what serves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Say in words how slates of a surface are made, and what of a person is used.
+
+    It is made from what is configured; of a surface that is not configured too.
+    """
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = pb.DescribeSurfaceRequest(tenant=tenant, name=name, revision=revision)
+    answer = run(_describe(endpoints, request))
+    if as_json:
+        typer.echo(json_format.MessageToJson(answer, preserving_proto_field_name=True))
+    else:
+        typer.echo(description_text(answer))
 
 
 @app.command("list")
@@ -212,6 +243,13 @@ async def _put(endpoints: Endpoints, tenant: str, read: SurfaceFile, check: bool
 async def _get(endpoints: Endpoints, tenant: str, name: str, revision: int) -> surface_pb2.Surface:
     async with connect(endpoints) as clients:
         return await _revision(clients, tenant, name, revision)
+
+
+async def _describe(
+    endpoints: Endpoints, request: pb.DescribeSurfaceRequest
+) -> pb.DescribeSurfaceResponse:
+    async with connect(endpoints) as clients:
+        return await clients.surfaces.DescribeSurface(request, timeout=CALL_SECONDS)
 
 
 async def _list(endpoints: Endpoints, tenant: str) -> list[surface_pb2.Surface]:

@@ -46,7 +46,7 @@ PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
     "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
-    "DeleteSurface", "ListTrending", "ListLatest",
+    "DeleteSurface", "ListTrending", "ListLatest", "DescribeSurface",
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
