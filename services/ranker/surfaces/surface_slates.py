@@ -15,7 +15,6 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.arrays import Float64s, Ordinals
 from services.common.expressions.request import Request
-from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
 from services.common.surfaces.sources import SIMILAR
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
@@ -27,7 +26,7 @@ from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
-from services.ranker.domain.surface.drafts import Draft, Drafts
+from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.similar import resembled_item
@@ -38,11 +37,10 @@ from services.ranker.slate_conversion import filter_of
 from services.ranker.slate_log import Decision
 from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.decisions import decision_of, ranks_in
+from services.ranker.surfaces.explanations import explanations
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
-
-_MOST_CONTRIBUTIONS = 20
 
 
 class ShapedAnswer(NamedTuple):
@@ -195,7 +193,7 @@ def shaped_answer(
         drafts, replica, generation, user, surface, wish, finds, time.perf_counter
     )
     draft, selection = shaped.draft, shaped.selection
-    explained = _explained(replica, generation, user, shaped) if request.explain else None
+    explained = explanations(replica, generation, user, shaped) if request.explain else None
     beside = _beside(replica, generation, user, shaped, explained)
     slate = draft.finished(
         shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
@@ -264,60 +262,6 @@ def _beside(
             more.explanation.CopyFrom(explained[slot])
         found.append(more.SerializeToString())
     return found
-
-
-def _explained(
-    replica: TenantReplica, generation: Generation, user: UserState, shaped: Shaped
-) -> list[slate_pb2.Explanation]:
-    """Return why each slot stands where it does."""
-    draft, places = shaped.draft, shaped.places
-    alone = np.empty(draft.ordinals.size, np.int64)
-    alone[(-shaped.scores).argsort(kind="stable")] = np.arange(1, draft.ordinals.size + 1)
-    important = _most_important(replica, user, draft.ordinals[places])
-    linear = _linear(generation, draft)
-    found = []
-    for slot, place in enumerate(places.tolist()):
-        one = slate_pb2.Explanation(
-            place_without_rules=int(alone[place]), most_important_item_id=important[slot]
-        )
-        if linear is not None:
-            weights, offset = linear
-            features = draft.features[place].astype(np.float64)
-            parts = features * weights
-            largest = np.abs(parts).argsort(kind="stable")[::-1][:_MOST_CONTRIBUTIONS]
-            for column in largest.tolist():
-                if parts[column]:
-                    one.contributions.add(
-                        feature=generation.scorer.features[column],
-                        value=float(features[column]),
-                        contribution=float(parts[column]),
-                    )
-            one.rest = (
-                offset + float(parts.sum()) - sum(part.contribution for part in one.contributions)
-            )
-        found.append(one)
-    return found
-
-
-def _linear(generation: Generation, draft: Draft) -> tuple[Float64s, float] | None:
-    """Return weights [columns] and offset of the log odds of the first wanted outcome."""
-    affine = generation.scorer.affine
-    if affine is None or not (draft.weights > 0).any():
-        return None
-    first = int((draft.weights > 0).argmax())
-    weights, offset = affine.weights[first].astype(np.float64), float(affine.offsets[first])
-    if draft.head is not None:
-        gain, own, level = draft.head[first, 0], draft.head[first, 1:-2], draft.head[first, -2]
-        weights, offset = gain * weights + own, float(gain * offset + level)
-    return weights, offset
-
-
-def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) -> list[str]:
-    """Return the recent item that says most for each item by the rules; "" where none does."""
-    positive = user.positive
-    rules = RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"])
-    found = rules.because(items, replica.catalogue.listed())
-    return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]
 
 
 def _policy_name(exploration: Exploration) -> str:

@@ -201,3 +201,41 @@ def test_a_thousand_candidates_of_long_ids_are_read() -> None:
     body = pb.RecommendRequest(candidates=given).SerializeToString()
     read = reader_of(pb.RecommendRequest)(body)
     assert not isinstance(read, Refused)
+
+
+def test_what_features_add_by_occlusion_is_what_they_add_where_it_is_linear(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oracle: of a linear scorer both are the same."""
+    replica = replica_of(60)
+    user = user_of(replica, "i3", "i7")
+    exact = slots_of(answered(drafts, replica, user, 5, explain=True))
+    monkeypatch.setattr(generation().scorer, "affine", None)
+    occluded = slots_of(answered(drafts, replica, user, 5, explain=True))
+    for one, other in zip(exact, occluded, strict=True):
+        parts = {part.feature: part.contribution for part in one.explanation.contributions}
+        assert parts
+        assert {
+            part.feature: part.contribution for part in other.explanation.contributions
+        } == pytest.approx(parts, abs=1e-4)
+        assert other.explanation.rest == pytest.approx(one.explanation.rest, abs=1e-4)
+
+
+def test_the_most_important_item_is_one_of_the_users_that_points_there(drafts: Drafts) -> None:
+    """Where no rule says anything: leaving it out takes most of the dot product."""
+    changes = Changes(activated=manifest())
+    for name, vector in {
+        "left": [1.0, 0, 0, 0], "up": [0, 1.0, 0, 0], "lefter": [0.9, 0.1, 0, 0],
+        "upper": [0.1, 0.9, 0, 0], "away": [0, 0, 1.0, 0],
+    }.items():  # fmt: skip
+        changes.item(name).vector(name, vector)
+    replica = folded([frame(1, changes)]).replicas["default"]
+    user = user_of(replica, "left", "up")
+    said = {
+        slot.item_id: slot.explanation.most_important_item_id
+        for slot in slots_of(answered(drafts, replica, user, 5, explain=True))
+    }
+    assert (said["lefter"], said["upper"], said["away"]) == ("left", "up", "")
+    pinned = UserState(1, user.recent, None, PutVector("g1", np.ones(DIMENSION, np.float32), True))
+    for slot in slots_of(answered(drafts, replica, pinned, 5, explain=True)):
+        assert not slot.explanation.most_important_item_id
