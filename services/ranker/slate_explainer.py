@@ -155,6 +155,9 @@ def _decided(slate: slate_service_pb2.ServedSlate, shown: Ordinals) -> Decided:
         np.unpackbits(bits, count=candidates, bitorder="little").astype(np.bool_)
         if bits.size
         else None,
+        np.frombuffer(b"".join(decision.drawn), "<f2").reshape(-1, candidates).astype(np.float64)
+        if decision.drawn
+        else None,
         exploration_of(decision.exploration),
         slate.seed,
         shown,

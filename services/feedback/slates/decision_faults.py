@@ -14,7 +14,8 @@ _MAX_CANDIDATES = 4000
 _MAX_OUTCOMES = 100
 _MAX_SOURCES, _MAX_EFFECTS = 10, 55
 _MAX_NAME_BYTES, _MAX_EFFECT_BYTES = 64, 256
-_FLOAT_BYTES = 4
+_MAX_DRAWS = 100
+_FLOAT_BYTES, _HALF_BYTES = 4, 2
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -78,7 +79,7 @@ def _columns_fault(
         return "unboosted must not be infinite"
     if decision.decided_places and sorted(decision.decided_places) != list(range(places)):
         return f"decided_places must be each of 0 to {places - 1} once"
-    return _slots_fault(decision.slots, places)
+    return _drawn_fault(decision.drawn, candidates) or _slots_fault(decision.slots, places)
 
 
 def _slots_fault(slots: Collection[decision_pb2.SlateSlot], places: int) -> str | None:
@@ -92,4 +93,15 @@ def _slots_fault(slots: Collection[decision_pb2.SlateSlot], places: int) -> str 
             return f"slots holds a name that is not 1 to {_MAX_NAME_BYTES} bytes"
         if any(id_fault(effect.effect, _MAX_EFFECT_BYTES) for effect in slot.effects):
             return f"slots holds an effect that is not 1 to {_MAX_EFFECT_BYTES} bytes"
+    return None
+
+
+def _drawn_fault(drawn: Sequence[bytes], candidates: int) -> str | None:
+    if len(drawn) > _MAX_DRAWS:
+        return f"drawn must have at most {_MAX_DRAWS} elements"
+    for draw in drawn:
+        if len(draw) != candidates * _HALF_BYTES:
+            return f"drawn must be float16 [{candidates}] each"
+        if not np.isfinite(np.frombuffer(draw, "<f2")).all():
+            return "drawn must be finite"
     return None

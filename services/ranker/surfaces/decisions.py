@@ -7,7 +7,7 @@ from harken.internal.slates.v1 import decision_pb2
 from services.common.arrays import Float32s, Ordinals
 from services.common.validation import MAX_ID_BYTES
 from services.ranker.domain.selection.plan import Exploration
-from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
+from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
 from services.ranker.domain.selection.pool import bounded
 from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import Surface
@@ -43,6 +43,7 @@ def decision_of(
     decided = selection.decided if moved else selection.decided[:0]
     barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
     lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
+    drawn = [] if shaped.deviations is None else list(map(bytes, shaped.deviations.astype("<f2")))
     applied = selection.applied[:MAX_LOGGED]
 
     def made() -> decision_pb2.SlateDecision:
@@ -56,6 +57,7 @@ def decision_of(
             lowered=lowered,
             lowered_unit=unit,
             new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
+            drawn=drawn,
             unboosted=_bytes(unboosted),
             decided_places=decided.tolist(),
             slots=[
@@ -74,7 +76,7 @@ def decision_of(
         len(rule) + len(effect) + _BYTES_OF_EFFECT for slot in applied for rule, effect in slot
     )
     columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
-    rows = sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered))
+    rows = sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered, *drawn))
     return Decision(columns + rows + effects + shown.size * _BYTES_OF_SLOT, made)
 
 
@@ -100,6 +102,8 @@ def _exploration(surface: Surface, exploration: Exploration) -> surface_pb2.Expl
             message.epsilon = epsilon
         case PlackettLuce(temperature):
             message.plackett_luce_temperature = temperature
+        case Thompson(scale):
+            message.thompson_scale = scale
         case _:
             pass
     return message

@@ -24,7 +24,7 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
-from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
+from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
@@ -271,6 +271,8 @@ def _policy_name(exploration: Exploration) -> str:
             name = "epsilon-1"
         case PlackettLuce():
             name = "plackett-luce-1"
+        case Thompson():
+            name = "thompson-1"
         case _:
             name = "greedy-1"
     return f"{name}+new-1" if exploration.new_share > 0 else name

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import surface_pb2 as pb
 from services.common.seen_period import ANY_TYPE
+from services.common.surfaces.defaults import DIVERSITY_STRENGTH, NEW_ITEM_EVENTS
 from services.feedback.surfaces.description.order import outcome_sentences, source_sentences
 from services.feedback.surfaces.description.rules import rule_sentence
 from services.feedback.surfaces.description.words import counted, joined, number, percent, quoted
 
-_NEW_ITEM_EVENTS = 20
 _TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _READS_USER = re.compile(
     rf"""{_TEXT}|(?<![\w.])user\s*(?:\.\s*(?P<name>[A-Za-z_]\w*)|\[\s*(?P<key>{_TEXT})\s*\])"""
@@ -37,7 +37,7 @@ def described(
         Section("Where candidates come from", source_sentences(config.sources)),
         Section("What is never shown", _hidden(config)),
         Section("Rules", _rules(config)),
-        Section("Variety", [_variety(config.diversity)]),
+        Section("Variety", [_variety(config)]),
         Section("Chance", _chance(config.exploration)),
         Section("What is used of a person", _personal(config)),
         Section("Without profiling", _without_profiling()),
@@ -100,12 +100,14 @@ METHOD_WORDS: Mapping["pb.Diversity.Method", str] = MappingProxyType(
 """How variety is reached, by the method."""
 
 
-def _variety(diversity: pb.Diversity) -> str:
-    if diversity.strength == 0:
+def _variety(config: pb.SurfaceConfig) -> str:
+    diversity = config.diversity
+    strength = diversity.strength if diversity.HasField("strength") else DIVERSITY_STRENGTH
+    if not config.HasField("diversity") or strength == 0:
         return "Nothing is done for variety beyond the rules."
     return (
         "Items that resemble those above them count less, with a strength of"
-        f" {number(diversity.strength)} from 0 (not at all) to 1 (only unlikeness counts), by"
+        f" {number(strength)} from 0 (not at all) to 1 (only unlikeness counts), by"
         f" {METHOD_WORDS[diversity.method]}."
     )
 
@@ -126,8 +128,8 @@ def _plackett_luce(one: pb.Exploration) -> str:
 
 def _thompson(one: pb.Exploration) -> str:
     return (
-        "Each place goes to the best by weights that are drawn by how sure they are,"
-        f" {number(one.thompson_scale)} times as wide."
+        "Each place goes to the best by one of 32 draws of the weights that the order has learned,"
+        f" by how sure they are, {number(one.thompson_scale)} times as wide."
     )
 
 
@@ -147,7 +149,7 @@ def _chance(exploration: pb.Exploration) -> list[str]:
     if policy is not None:
         found.append(POLICY_WORDS[policy](exploration))
     if exploration.new_item_share:
-        below = exploration.new_item_events or _NEW_ITEM_EVENTS
+        below = exploration.new_item_events or NEW_ITEM_EVENTS
         found.append(
             f"Each place goes with a probability of {percent(exploration.new_item_share)} to an"
             f" item with fewer than {counted(below, 'event')}."

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import surface_pb2 as pb
+from services.common.surfaces.defaults import SOURCE_QUOTA
 from services.common.surfaces.sources import (
     BASE,
     GIVEN,
@@ -30,8 +31,6 @@ SOURCE_WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each source of candidates proposes, by its name."""
-_QUOTA = 50
-"""Of a source that only surfaces ask for, unless they say otherwise."""
 
 
 def outcome_sentences(
@@ -99,7 +98,7 @@ def _source(name: str, setting: pb.SourceSetting) -> str:
     if setting.HasField("quota"):
         parts.append(f"at most {counted(setting.quota, 'item')}")
     elif name not in (*BASE, GIVEN):
-        parts.append(f"at most {counted(_QUOTA, 'item')}")
+        parts.append(f"at most {counted(SOURCE_QUOTA, 'item')}")
     if setting.HasField("weight") and setting.weight != 1:
         parts.append(
             f"the odds of what nothing else proposes are multiplied by {number(setting.weight)}"

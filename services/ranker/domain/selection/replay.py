@@ -18,7 +18,8 @@ class Decided:
     """How a slate of k places was decided among n candidates, as `Selection` has it.
 
     shown: int64 [k], candidates as shown. decided: int64 [k]. lowered: uint8 [k, n] or none [0, n].
-    new: bool [n]. unboosted: float32 [n], utilities before boosts.
+    new: bool [n]. deviations: float64 [m, n], of Thompson sampling. unboosted: float32 [n],
+    utilities before boosts.
     """
 
     utilities: Float32s
@@ -27,6 +28,7 @@ class Decided:
     lowered: Bytes
     unit: float
     new: Bools | None
+    deviations: Float64s | None
     exploration: Exploration
     seed: int
     shown: Ordinals
@@ -61,7 +63,7 @@ def replayed(decided: Decided) -> Replay:
     explorer = None
     if exploration.policy.by_chance or exploration.new_share > 0:
         chances: Sequence[float] = uniforms(decided.seed, places)
-        explorer = Explorer(exploration, decided.new, None, chances)
+        explorer = Explorer(exploration, decided.new, decided.deviations, chances)
     again = np.empty(places, np.int64)
     propensities, lowered = np.empty(places), np.zeros(places)
     for slot, (item, place) in enumerate(

@@ -12,9 +12,11 @@ import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
 from services.common.runs import distinct
+from services.common.surfaces.defaults import SOURCE_QUOTA
 from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.selection.policies import Thompson
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.selection import Selection
@@ -59,7 +61,8 @@ class Shaped:
     considered: candidates of the draft that were selected from, ascending; what the selection says
     is of these. utilities: of these, before boosts. places: candidates of the draft that are the
     slate. proposed: what each other source proposed, best first. failed: sources that took too
-    long. new: of those considered, which ones the share of new items is for.
+    long. new: of those considered, which ones the share of new items is for. deviations: float64
+    [draws, considered], of Thompson sampling.
     """
 
     draft: Draft
@@ -71,6 +74,7 @@ class Shaped:
     failed: tuple[str, ...]
     scores: Float64s
     new: Bools | None
+    deviations: Float64s | None
     utilities: Float64s
 
 
@@ -108,12 +112,21 @@ def shaped_slate(
     most = considered_at_most(rules, wish.count)
     considered = _considered(utilities, most, ordinals.searchsorted(wanted), new)
     new = None if new is None else new[considered]
+    deviations = _deviations(replica, generation, surface, draft, considered, wish.seed)
     selection = selected(
-        replica, generation, surface, rules, wish, ordinals[considered], utilities[considered], new
+        replica,
+        generation,
+        surface,
+        rules,
+        wish,
+        ordinals[considered],
+        utilities[considered],
+        new,
+        deviations,
     )
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        new, utilities[considered],
+        new, deviations, utilities[considered],
     )  # fmt: skip
 
 
@@ -126,15 +139,17 @@ def selected(
     ordinals: Ordinals,
     utilities: Float64s,
     new: Bools | None = None,
+    deviations: Float64s | None = None,
 ) -> Selection:
     """Return what rules, diversity and exploration of a surface make of candidates `ordinals` [n].
 
-    new [n]: which ones the share of new items is for; None: none.
+    new [n]: which ones the share of new items is for; None: none. deviations [m, n]: by how much
+    utilities were drawn above.
     """
     plan = plan_of(replica, surface, rules, wish.filter.request, ordinals, wish.last_slates)
     index = replica.spaces[generation.generation_id].index
     spreads = surface.diversity is not None and surface.diversity.strength > 0
-    pool = Pool(utilities, index.vectors(ordinals) if spreads else None, new)
+    pool = Pool(utilities, index.vectors(ordinals) if spreads else None, new, deviations)
     return select(pool, plan, wish.count, wish.seed)
 
 
@@ -145,6 +160,25 @@ def considered_at_most(rules: Sequence[Rule], count: int) -> int:
     """
     barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
     return _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * count)
+
+
+def _deviations(
+    replica: TenantReplica,
+    generation: Generation,
+    surface: Surface,
+    draft: Draft,
+    considered: Ordinals,
+    seed: int,
+) -> Float64s | None:
+    """Return by how much utilities are drawn above, where a surface asks for that and it is known
+    how sure they are.
+    """
+    policy, posterior = surface.exploration.policy, replica.order_posterior
+    if not isinstance(policy, Thompson) or posterior is None:
+        return None
+    if posterior.generation_id != generation.generation_id:
+        return None
+    return posterior.draws(draft.features[considered], policy.scale, seed)
 
 
 def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
@@ -203,7 +237,7 @@ def _proposed(
     failed: list[str] = []
     for name, source in by_name.items():
         setting = surface.sources.get(name, _NOT_ASKED_FOR)
-        quota = 50 if setting.quota is None else setting.quota
+        quota = SOURCE_QUOTA if setting.quota is None else setting.quota
         if quota == 0:
             continue
         began = clock()
