@@ -20,7 +20,7 @@ from harken.feedback.v1 import (
     surface_service_pb2,
 )
 from harken.feedback.v1.surface_service_pb2_grpc import SurfaceServiceStub
-from harken.ranker.v1 import ranker_service_pb2, slate_pb2
+from harken.ranker.v1 import ranker_service_pb2, replayed_slate_pb2, slate_pb2
 from services.cli.suite import Suite
 from services.common.channels import open_channel
 from tests.cli.harken_process import harken
@@ -217,6 +217,9 @@ async def test_what_is_drawn_of_the_order_is_logged_with_the_draws(team: Team) -
     )  # fmt: skip
     assert [slot.propensity for slot in slate.slots] == pytest.approx(found, rel=1e-6)
     assert min(found) < 1
+    request = ranker_service_pb2.ExplainSlateRequest(slate_id=slate.slate_id)
+    replayed = await team.caller.clients.ranker.ExplainSlate(request)
+    assert replayed.outcome == replayed_slate_pb2.REPLAY_OUTCOME_SAME
 
 
 async def test_pages_never_repeat_whatever_happens_between(team: Team) -> None:
