@@ -15,6 +15,7 @@ from services.common.reloadable import Reloadable
 from services.common.validation import Checks
 from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
+from services.ranker.domain.surface import listing
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.surface.listing import Order
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -178,3 +179,21 @@ def test_a_list_is_a_second_old_at_most_and_new_where_a_position_asks() -> None:
     assert ids(lists.answer(Order.TRENDING, min_learned_position=b"x")) == ["i0", "i1"]
     trend(replica, {0: 0})
     assert ids(lists.answer(Order.TRENDING, now=NOW + 1)) == ["i1", "i0"]
+
+
+@pytest.mark.parametrize("kept", [1, 3, 100])
+@given(things=THINGS, owner=st.sampled_from(["x", "y"]))
+def test_a_list_is_whole_though_little_of_it_is_kept(
+    kept: int, things: list[Thing], owner: str
+) -> None:
+    """Where a filter leaves out what is kept, what is behind it is looked through."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "_KEPT", kept)
+        lists = Lists(replica_of(things))
+        wanted = slate_pb2.Filter(expression=f"item.owner == '{owner}'")
+        found = ids(lists.answer(Order.TRENDING, 100, filter=wanted))
+        assert found == [
+            name
+            for name in expected(things, Order.TRENDING)
+            if things[int(name[1:])].owner == owner
+        ]

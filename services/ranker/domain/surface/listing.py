@@ -27,6 +27,8 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 _EVER = -(1 << 63)
+_KEPT = 20_000
+"""Items that trend, of a moment ago: to sort all of a large catalogue takes too long."""
 
 
 class _Ordered(NamedTuple):
@@ -39,15 +41,30 @@ class _Ordered(NamedTuple):
 def _trending(
     replica: TenantReplica, finds: Finds, eligible: Bools, most: int, now: float
 ) -> _Ordered:
-    def all_of_them() -> Ordinals:
-        levels = replica.popularity.trends(np.arange(replica.catalogue.size))
-        found = np.flatnonzero(levels > -np.inf)
-        order: Ordinals = found[np.argsort(-levels[found], kind="stable")]
-        return order
+    def of_all() -> Ordinals:
+        return _most_trending(replica, np.arange(replica.catalogue.size), _KEPT)
 
-    order = finds.trends.of(None, now, all_of_them)
+    order = finds.trends.of(None, now, of_all)
     first = order[eligible[order]][:most]
+    if first.size < most and order.size == _KEPT:
+        # Of those that are kept most are left out; so there are few to look through.
+        first = _most_trending(replica, np.flatnonzero(eligible), most)
     return _Ordered(first, replica.popularity.trends(first))
+
+
+def _most_trending(replica: TenantReplica, items: Ordinals, most: int) -> Ordinals:
+    """Return the first `most` of items, given ascending, that trend at all; equal ones by
+    ordinal.
+    """
+    levels = replica.popularity.trends(items)
+    trending = levels > -np.inf
+    items, levels = items[trending], levels[trending]
+    if items.size > most:
+        # All of the last one's level stay in: which of them count is by ordinal.
+        enough = levels >= -np.partition(-levels, most - 1)[most - 1]
+        items, levels = items[enough], levels[enough]
+    first: Ordinals = items[(-levels).argsort(kind="stable")[:most]]
+    return first
 
 
 def _latest(
