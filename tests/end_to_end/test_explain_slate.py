@@ -120,6 +120,9 @@ async def test_a_slate_is_decided_again_to_the_last_bit(caller: Caller, surface:
             assert [one.place_without_rules for one in answer.slots] == [
                 slot.explanation.place_without_rules for slot in slate.slots
             ]
+            assert [one.item_id_without_rules for one in answer.slots] == [
+                slot.explanation.item_id_without_rules for slot in slate.slots
+            ]
         by_order = [one.item_id_without_rules for one in answer.slots]
         assert len(set(by_order)) == len(by_order)
         places = {one.item_id: one.place_without_rules for one in answer.slots}

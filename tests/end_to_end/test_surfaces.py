@@ -320,6 +320,7 @@ async def test_explanations_add_up(team: Team) -> None:
     slate = await team.slate("", explain=True)
     for place, slot in enumerate(slate.slots, 1):
         assert slot.explanation.place_without_rules == place
+        assert slot.explanation.item_id_without_rules == slot.item_id
         assert slot.explanation.contributions
 
 

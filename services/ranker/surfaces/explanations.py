@@ -27,14 +27,17 @@ def explanations(
 ) -> list[slate_pb2.Explanation]:
     """Return an explanation of each slot."""
     draft, places = shaped.draft, shaped.places
+    by_score = (-shaped.scores).argsort(kind="stable")
     alone = np.empty(draft.ordinals.size, np.int64)
-    alone[(-shaped.scores).argsort(kind="stable")] = np.arange(1, draft.ordinals.size + 1)
+    alone[by_score] = np.arange(1, draft.ordinals.size + 1)
     important = _most_important(replica, generation, user, draft.ordinals[places])
     parts = _parts(generation, draft, places)
     found = []
     for slot, place in enumerate(places.tolist()):
         one = slate_pb2.Explanation(
-            place_without_rules=int(alone[place]), most_important_item_id=important[slot]
+            place_without_rules=int(alone[place]),
+            item_id_without_rules=replica.catalogue.item_id(int(draft.ordinals[by_score[slot]])),
+            most_important_item_id=important[slot],
         )
         if parts is not None and slot < len(parts.columns):
             _put_parts(one, generation, draft.features[place], parts, slot)

@@ -73,16 +73,18 @@ class LostRule(_message.Message):
     def __init__(self, rule: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules")
+    __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules", "item_id_without_rules")
     CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     REST_FIELD_NUMBER: _ClassVar[int]
     MOST_IMPORTANT_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     PLACE_WITHOUT_RULES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_WITHOUT_RULES_FIELD_NUMBER: _ClassVar[int]
     contributions: _containers.RepeatedCompositeFieldContainer[Contribution]
     rest: float
     most_important_item_id: str
     place_without_rules: int
-    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., rest: _Optional[float] = ..., most_important_item_id: _Optional[str] = ..., place_without_rules: _Optional[int] = ...) -> None: ...
+    item_id_without_rules: str
+    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., rest: _Optional[float] = ..., most_important_item_id: _Optional[str] = ..., place_without_rules: _Optional[int] = ..., item_id_without_rules: _Optional[str] = ...) -> None: ...
 
 class Contribution(_message.Message):
     __slots__ = ("feature", "value", "contribution")
