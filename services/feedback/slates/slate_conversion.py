@@ -60,6 +60,7 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         features=_cut(slate.features, items, kept),
         exposures=slate.exposures,
         decision=_decision(slate, kept) if slate.HasField("decision") else None,
+        remembered=slate.remembered,
     )
 
 
@@ -79,6 +80,7 @@ def served_again(logged: entry_pb2.LoggedSlate) -> pb.ServedSlate:
         features=logged.features,
         exposures=logged.exposures,
         decision=logged.decision if logged.HasField("decision") else None,
+        remembered=logged.remembered,
     )
     slate.serve_time.FromMicroseconds(logged.served_at_us)
     return slate
