@@ -78,7 +78,7 @@ def explanation(
         policy=slate.policy,
         seed=slate.seed,
         serve_time=slate.serve_time,
-        candidates=len(slate.decision.candidate_ids),
+        candidates=slate.decision.considered or len(slate.decision.candidate_ids),
         outcome=pb.REPLAY_OUTCOME_NOT_LOGGED,
     )
     for place, item_id in enumerate(slate.item_ids):
@@ -167,6 +167,8 @@ def _decided(slate: slate_service_pb2.ServedSlate, shown: Ordinals) -> Decided:
 
 def _put_rules(answer: pb.ExplainSlateResponse, slate: slate_service_pb2.ServedSlate) -> None:
     for slot, logged in zip(answer.slots, slate.decision.slots, strict=True):
+        # Not all candidates are logged where chance had no part.
+        slot.place_without_rules = logged.place_without_rules
         slot.sources.extend(pb.ReplayedSource(source=name) for name in logged.sources)
         slot.applied_rules.extend(
             slate_pb2.AppliedRule(rule=one.rule, effect=one.effect) for one in logged.effects

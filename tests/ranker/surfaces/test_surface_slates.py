@@ -11,6 +11,7 @@ from harken.feedback.v1 import surface_pb2
 from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
+from harken.ranker.v1.replayed_slate_pb2 import REPLAY_OUTCOME_SAME, ExplainSlateResponse
 from services.common.ranking.recent import RECENT
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused, reader_of
@@ -24,6 +25,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import RequestContext
+from services.ranker.slate_explainer import explanation
 from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import surface_of
@@ -112,6 +114,49 @@ def test_what_is_sorted_is_not_said_to_explore(drafts: Drafts) -> None:
     assert answer.decision is not None
     assert answer.decision.made().exploration == surface_pb2.Exploration()
     assert all(slot.propensity == 1.0 for slot in slots_of(answer))
+
+
+def explained(replica: TenantReplica, answer: ShapedAnswer) -> ExplainSlateResponse:
+    """Return what the log of an answer says."""
+    slate = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
+    slate.policy, slate.seed = answer.policy, answer.seed
+    assert answer.decision is not None
+    slate.decision.CopyFrom(answer.decision.made())
+    assert decision_fault(slate.decision, slate.item_ids) is None
+    return explanation(slate, replica.generation)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4])
+def test_of_a_slate_without_chance_a_few_candidates_are_logged_and_it_is_the_same(
+    drafts: Drafts, strength: float
+) -> None:
+    """Truth 11; and what score alone makes of it is that of all candidates."""
+    config: dict[str, Any] = {
+        "diversity": {"strength": strength},
+        "sources": [{"source": "similar", "quota": 200}, {"source": "new", "quota": 1000}],
+        "rules": [
+            {"name": "some", "boost": {"items": "item.id.endsWith('7')", "factor": 20}},
+            {"name": "few", "cap": {"attribute": "category", "most": 2}},
+            {"name": "last", "pin": {"itemId": "i1", "slot": 3}},
+        ],
+    }
+    replica = replica_of(2000, **config)
+    answer = answered(drafts, replica, user_of(replica, "i700"), 12, explain=True)
+    assert answer.decision is not None
+    made = answer.decision.made()
+    assert made.considered > 200
+    assert len(made.candidate_ids) <= 12 + 50
+    assert made.ByteSize() <= min(answer.decision.size + 200, 6000)
+    found = explained(replica, answer)
+    assert found.outcome == REPLAY_OUTCOME_SAME
+    assert found.candidates == made.considered
+    said = [slot.explanation for slot in slots_of(answer)]
+    assert [slot.place_without_rules for slot in found.slots] == [
+        one.place_without_rules for one in said
+    ]
+    assert [slot.item_id_without_rules for slot in found.slots] == [
+        one.item_id_without_rules for one in said
+    ]
 
 
 @pytest.mark.parametrize("items", [0, 3])
