@@ -133,6 +133,23 @@ def test_every_setting_of_a_part_is_in_the_words(
     assert words(config_of(**less)) != words(config_of(**more))
 
 
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        ("forever", "are left out for good"), ("never", "stay in"), ("0d", "stay in"),
+        ("1h", "are left out for 1 hour"), ("26w", "are left out for 26 weeks"),
+    ],
+)  # fmt: skip
+def test_how_long_what_was_seen_is_left_out(period: str, said: str) -> None:
+    assert f'Items that the person had an event "buy" on {said}.' in words(
+        config_of(seen={"buy": period})
+    )
+    assert f"Items that the person had any other event on {said}." in words(
+        config_of(seen={"buy": "1d", "*": period})
+    )
+    assert "any other event on stay in." in words(config_of(seen={"buy": "1d"}))
+
+
 def test_importance_is_said_in_numbers() -> None:
     said = words(config_of(outcomeWeights={"click": 6.0, "gone": 1.0}))
     assert "Outcome click has the weight 6 (set for this surface), which is 75% of all" in said

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import surface_pb2 as pb
-from services.common.seen_period import ANY_TYPE
+from services.common.seen_period import ANY_TYPE, NEVER_US, seen_period_us
 from services.common.surfaces.defaults import DIVERSITY_STRENGTH, NEW_ITEM_EVENTS
 from services.feedback.surfaces.description.order import outcome_sentences, source_sentences
 from services.feedback.surfaces.description.rules import rule_sentence
@@ -17,7 +17,6 @@ _TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _READS_USER = re.compile(
     rf"""{_TEXT}|(?<![\w.])user\s*(?:\.\s*(?P<name>[A-Za-z_]\w*)|\[\s*(?P<key>{_TEXT})\s*\])"""
 )
-_PERIODS = MappingProxyType({"forever": "for good", "never": "never"})
 _UNITS = MappingProxyType({"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"})
 
 
@@ -52,22 +51,22 @@ def _hidden(config: pb.SurfaceConfig) -> list[str]:
     ]
     found.append("Items that are deleted, expired or not available.")
     if config.seen:
-        others = ANY_TYPE in config.seen
         found += [
-            f"Items that the person had an event {quoted(kind)} on are left out {_period(period)}."
+            _seen(f"an event {quoted(kind)}", period)
             for kind, period in sorted(config.seen.items())
             if kind != ANY_TYPE
         ]
-        if others:
-            found.append(
-                "Items that the person had any other event on are left out"
-                f" {_period(config.seen[ANY_TYPE])}."
-            )
+        found.append(_seen("any other event", config.seen.get(ANY_TYPE, "never")))
+        found.append(
+            "Items that the person had any other event on that speaks against them are left out for"
+            " good."
+        )
     else:
         found.append(
             "Items that the person has seen, by events and for as long as the settings of the"
             " ranking service say."
         )
+    found.append("A request may allow what was seen, for its one answer.")
     if config.not_in_last_slates:
         last = counted(config.not_in_last_slates, "slate")
         found.append(f"Items of the person's last {last} of this surface.")
@@ -75,9 +74,12 @@ def _hidden(config: pb.SurfaceConfig) -> list[str]:
     return found
 
 
-def _period(text: str) -> str:
-    """Return "for 30 days" of "30d"."""
-    return _PERIODS.get(text) or f"for {counted(int(text[:-1]), _UNITS[text[-1]])}"
+def _seen(event: str, period: str) -> str:
+    """Return what becomes of items that an event was on; period: such as "30d"."""
+    if seen_period_us(period) == NEVER_US:
+        return f"Items that the person had {event} on stay in."
+    how_long = "good" if period == "forever" else counted(int(period[:-1]), _UNITS[period[-1]])
+    return f"Items that the person had {event} on are left out for {how_long}."
 
 
 def _rules(config: pb.SurfaceConfig) -> list[str]:
