@@ -110,12 +110,18 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
                 tenant, user_key, freshness, seconds_to_wait(context)
             )
         shown = as_of is None and not request.preview
-        logged = shown and not request.non_personal and self._slate_log.wanted()
+        decided = self._surfaces.decided(found.replica, request)
+        # What an experiment decided is logged whatever share of slates is.
+        logged = (
+            shown
+            and not request.non_personal
+            and (bool(decided.exposures) or self._slate_log.wanted())
+        )
         # Making the slate is one turn of the event loop: both positions are of its moment.
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         shaped = None
-        if self._surfaces.is_plain(found.replica, request):
+        if self._surfaces.is_plain(decided, request):
             wanted = filter_of(
                 request, self._seen_rules.value.of(request.surface), request.excluded_item_ids
             )
@@ -131,7 +137,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             )
         else:
             shaped, wanted = self._surfaces.answer(
-                found, request, asked, user_key, count, now, shown, logged
+                found, request, decided, asked, user_key, count, now, shown, logged
             )
             slate = shaped.slate
         self._metrics.slates.inc()
@@ -143,6 +149,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             policy=POLICY,
             stale=found.stale,
             unknown_subject=found.user.unknown,
+            experiments=decided.exposures,
         )
         if shaped is not None:
             shaped.put(response)
@@ -160,6 +167,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             decision = None if shaped is None else shaped.decision
             served = ServedSlate(tenant, request, response, slate.logged, int(now * 1e6), decision)
             self._slate_log.offer(served)
+            self._metrics.exposed(decided.exposures)
         # What comes one after the other is one message.
         return response.SerializeToString() + slate.slots
 

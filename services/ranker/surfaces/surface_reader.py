@@ -77,7 +77,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         ExpressionError, ValueError: it is not one that feedback lets through.
 
     """
-    exploration = config.exploration
+    exploration, new_item_events = exploration_of(config.exploration)
     return configured.Surface(
         revision,
         MappingProxyType(dict(config.outcome_weights)),
@@ -87,6 +87,19 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
         _diversity(config.diversity) if config.diversity.strength > 0 else None,
+        exploration,
+        new_item_events,
+    )
+
+
+def exploration_of(exploration: pb.Exploration) -> tuple[plan.Exploration, int]:
+    """Return how slates explore, and with how many events an item is new no more.
+
+    Raises:
+        ValueError: it is not one that feedback lets through.
+
+    """
+    return (
         plan.Exploration(_policy(exploration), exploration.new_item_share),
         exploration.new_item_events or _NEW_ITEM_EVENTS,
     )
