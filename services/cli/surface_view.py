@@ -9,7 +9,6 @@ from rich.table import Table
 from harken.feedback.v1 import surface_pb2
 from services.cli.item_view import plain_text
 from services.cli.surface_text import config_text
-from services.common.errors import FieldViolation
 
 
 def surface_table(surfaces: Iterable[surface_pb2.Surface]) -> Table:
@@ -49,13 +48,6 @@ def difference(old: surface_pb2.Surface, new: surface_pb2.Surface, names: tuple[
     before, after = (config_text(one.config).splitlines() for one in (old, new))
     lines = difflib.unified_diff(before, after, names[0], names[1], n=5, lineterm="")
     return "\n".join(lines)
-
-
-def fault_lines(faults: Iterable[FieldViolation], path: str) -> list[str]:
-    """Return faults, a line each, with the names that fields have in a file that is `path` of the
-    request.
-    """
-    return [f"{one.field.removeprefix(path + '.')}: {one.description}" for one in faults]
 
 
 def _when(surface: surface_pb2.Surface) -> str:

@@ -110,7 +110,10 @@ async def test_an_experiment_from_draft_to_conclusion(client: Client) -> None:
     again = await put(client, "life", config("life"), note="ann: first", etag="of before")
     assert (again.experiment, again.position) == (made, b"")
     for verb in ("Ramp", "Stop", "Conclude"):
-        fields = {"Ramp": {"share": 0.5}, "Conclude": {"winner": "a", "note": "n"}}.get(verb, {})
+        needs: dict[str, dict[str, Any]] = {
+            "Ramp": {"share": 0.5}, "Conclude": {"winner": "a", "note": "n"},
+        }  # fmt: skip
+        fields = needs.get(verb, {})
         assert await refused(client, verb, "life", **fields) == "WRONG_STATE"
     assert await refused(client, "Start", "life", etag="x") == "ETAG_MISMATCH"
 

@@ -57,8 +57,8 @@ async def test_a_slate_comes_as_it_was_logged(client: Client) -> None:
     assert list(one.decision.utilities)[:2] == [1.0, 0.875]
     assert list(one.decision.predicted) == [0.5] * 18
     assert list(one.decision.barred) == [b"\0\0", b"\1\0", b"\3\0"]
-    assert [(e.experiment, e.variant, e.revision, e.layer, e.not_served) for e in one.exposures] == [
-        ("e0", "a", 3, "l", False), ("e1", "a", 3, "l", False),
+    assert [(e.experiment, e.variant, e.revision, e.layer) for e in one.exposures] == [
+        ("e0", "a", 3, "l"), ("e1", "a", 3, "l"),
     ]  # fmt: skip
     assert not one.window_over
     assert not one.outcomes
