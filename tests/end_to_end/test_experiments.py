@@ -122,7 +122,7 @@ async def in_parallel(calls: list[Any]) -> list[Any]:
 @pytest.fixture(scope="module")
 def running(module_suite: StartSuite) -> Suite:
     # Hardly any slate is logged, but those of experiments are.
-    environment = {"ranker": {"HARKEN_RANKER_SLATE_LOG_SHARE": "0"}}
+    environment = {"ranker": {"HARKEN_RANKER_LOGGED_SHARE": "0"}}
     return module_suite(preset="shopping", rankers=2, environment=environment)
 
 
@@ -240,18 +240,18 @@ async def test_a_variant_whose_surface_is_gone_is_served_as_without_and_says_so(
     assert [(one.variant, one.not_served) for one in logged.exposures] == [("bold", True)]
 
 
-async def happened(team: Team, slates: dict[str, Any], rate: dict[str, float]) -> None:
-    """Let people click after their slates, by the rate of their variant, and half of them buy a
-    little before.
+async def happened(team: Team, surface: str, slates: int, percent: dict[str, int]) -> None:
+    """Let so many percent of each variant click once its slate was shown; all click again, and view
+    something, beyond the window of a second and at its beginning.
     """
-    exported = await team.exported(next(iter(slates.values()))[1], len(slates))
+    exported = await team.exported(surface, slates)
     events = []
     rank: Counter[str] = Counter()
     for slate in exported:
         [exposure] = slate.exposures
         who, served = slate.subject.user_id, slate.serve_time.ToMicroseconds()
         rank[exposure.variant] += 1
-        if rank[exposure.variant] * rate[exposure.variant] % 1.0 < rate[exposure.variant]:
+        if rank[exposure.variant] * percent[exposure.variant] % 100 < percent[exposure.variant]:
             click = event(f"click-{slate.slate_id}", who, slate.items[0].item_id, "click")
             click.event_time.FromMicroseconds(served + 500_000)
             events.append(click)
@@ -282,9 +282,8 @@ async def test_the_report_finds_a_planted_effect_and_guardrails_hold(
     learned = await team.start("effect")
     people = PEOPLE[:500]
     variants = await team.variants(people, "effect", learned)
-    shown = await in_parallel([team.slate(who, "effect") for who in people])
-    slates = {slate.slate_id: (slate, "effect") for slate in shown}
-    await happened(team, slates, {"control": 0.2, "better": 0.6})
+    await in_parallel([team.slate(who, "effect") for who in people])
+    await happened(team, "effect", len(people), {"control": 20, "better": 60})
     done = await team.harken("report", "effect", "--json")
     assert done.code == 0, done.errors
     found = json.loads(done.output)

@@ -197,6 +197,7 @@ async def test_one_bad_field_refuses_the_whole(client: Client) -> None:
             {"metric": {"name": "g", "event_types": ["x"]}, "margin": -1.0},
             {"margin": 1.0},
             {"metric": {"name": "g", "event_types": []}, "margin": 1.0},
+            {"metric": {"name": "p", "event_types": ["x"]}, "margin": 1.0},
         ],
         window="0.5s",
         planned_users=1,
@@ -207,7 +208,8 @@ async def test_one_bad_field_refuses_the_whole(client: Client) -> None:
         "variants[0].surface", "variants[1].name", "variants[1].weight", "variants[1].surface",
         "variants[2].exploration.epsilon", "primary.event_types[1]", "primary.event_types[2]",
         "guardrails[0].margin", "guardrails[1].metric", "guardrails[2].metric.name",
-        "guardrails[2].metric.event_types", "window", "planned_users", "alpha",
+        "guardrails[2].metric.event_types", "guardrails[3].metric.name", "window",
+        "planned_users", "alpha",
     }  # fmt: skip
     for check in (True, False):
         error = await fault_of(put(client, "strict", bad, check))

@@ -1,6 +1,7 @@
 """Reports of experiments for people."""
 
 import math
+from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -19,11 +20,11 @@ def report_view(experiment: pb.Experiment, report: Report) -> RenderableType:
     """Return a report as tables, with what it says in words."""
     design = report.design
     users = sum(variant.users for variant in report.variants)
-    lines = [
+    about = (
         f"{experiment.name}: {state_of(experiment)}; {users:,} users exposed, of {report.counted:,}"
         f" the window of {_span(design.window_us / 1e6)} is over; planned: {design.planned:,.0f}"
-    ]
-    parts: list[RenderableType] = [lines[0], _variants(report)]
+    )
+    parts: list[RenderableType] = [about, _variants(report)]
     if report.mixed:
         parts.append(
             f"[yellow]{report.mixed:,} users saw several variants; each counts for the first[/]"
@@ -44,7 +45,7 @@ def report_view(experiment: pb.Experiment, report: Report) -> RenderableType:
         )
         return Group(*parts)
     parts.append(f"Shares are as planned ({evidence}; a mismatch from 1,000 on).")
-    parts.append(_comparisons(report))
+    parts += _tables(report)
     parts += [_verdict(one) for one in report.comparisons if one.verdict is None]
     parts += [
         f"[bold red]Guardrail {one.metric} is harmed by {one.variant}.[/]"
@@ -68,29 +69,33 @@ def _variants(report: Report) -> Table:
     return table
 
 
-def _comparisons(report: Report) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    for column in ("metric", "variant"):
-        table.add_column(column)
-    interval = f"{1 - report.design.alpha:.4g} at every look"
-    for column in ("control", "difference", interval, "lift"):
-        table.add_column(column, justify="right")
-    table.add_column("says")
-    for one in report.comparisons:
-        found = one.difference
-        control, mean = float(found.control), float(found.mean)
-        table.add_row(
-            one.metric, one.variant, f"{control:.4g}", f"{mean:+.4g}", _interval(one),
-            f"{mean / control:+.2%}" if control else "-", _says(one),
-        )  # fmt: skip
-    return table
+def _tables(report: Report) -> Iterator[Table]:
+    """Yield a table of each metric, a row a variant."""
+    interval = f"{100 * (1 - report.design.alpha):.4g}% interval"
+    for index, metric in enumerate(report.design.metrics):
+        what = "guardrail" if index else "primary"
+        table = Table(box=SIMPLE_HEAD, title=f"{metric.name} ({what})", title_justify="left",
+                      title_style="bold")  # fmt: skip
+        table.add_column("variant", overflow="fold")
+        for column in ("control", "difference", interval, "lift"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("says", no_wrap=True)
+        for one in report.comparisons:
+            if one.metric == metric.name:
+                found = one.difference
+                control, mean = float(found.control), float(found.mean)
+                table.add_row(
+                    one.variant, f"{control:.3g}", f"{mean:+.3g}", _interval(one),
+                    f"{mean / control:+.1%}" if control else "-", _says(one),
+                )  # fmt: skip
+        yield table
 
 
 def _interval(one: Comparison) -> str:
     low, high = float(one.difference.low), float(one.difference.high)
     if not math.isfinite(low):
-        return f"none below {LEAST} users each"
-    return f"{low:+.4g} to {high:+.4g}"
+        return f"none: < {LEAST} users"
+    return f"{low:+.3g} to {high:+.3g}"
 
 
 def _says(one: Comparison) -> str:

@@ -48,7 +48,7 @@ def check_config(checks: Checks, field: str, config: pb.ExperimentConfig) -> Non
         _check_metric(checks, f"{field}.primary", config.primary)
     else:
         checks.fail(f"{field}.primary", "is required")
-    _check_guardrails(checks, f"{field}.guardrails", config.guardrails)
+    _check_guardrails(checks, f"{field}.guardrails", config)
     _check_window(checks, f"{field}.window", config.window)
     checks.between(f"{field}.planned_users", config.planned_users, _MIN_USERS, _MAX_USERS)
     if config.alpha:
@@ -89,7 +89,8 @@ def _check_variants(checks: Checks, field: str, config: pb.ExperimentConfig) -> 
     _check_distinct(checks, field, [variant.name for variant in variants], ".name")
 
 
-def _check_guardrails(checks: Checks, field: str, guardrails: Sequence[pb.Guardrail]) -> None:
+def _check_guardrails(checks: Checks, field: str, config: pb.ExperimentConfig) -> None:
+    guardrails = config.guardrails
     if not checks.size(field, len(guardrails), 0, _MAX_GUARDRAILS):
         return
     for index, guardrail in enumerate(guardrails):
@@ -98,6 +99,8 @@ def _check_guardrails(checks: Checks, field: str, guardrails: Sequence[pb.Guardr
             _check_metric(checks, f"{own}.metric", guardrail.metric)
         else:
             checks.fail(f"{own}.metric", "is required")
+        if guardrail.metric.name and guardrail.metric.name == config.primary.name:
+            checks.fail(f"{own}.metric.name", "is that of the primary metric")
         if not 0 <= guardrail.margin < math.inf:
             checks.fail(f"{own}.margin", f"must be finite and at least 0, is {guardrail.margin:,}")
     _check_distinct(checks, field, [one.metric.name for one in guardrails], ".metric.name")
