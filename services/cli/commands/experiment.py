@@ -1,4 +1,4 @@
-"""`harken experiment put|get|list|history|start|ramp|stop|conclude|delete|report`."""
+"""`harken experiment plan|put|get|list|history|start|ramp|stop|conclude|delete|report`."""
 
 import json
 import sys
@@ -30,6 +30,7 @@ from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.evaluation.experiments.as_json import as_json
 from services.evaluation.experiments.plot import write_plot
+from services.evaluation.experiments.sample_size import planned_users
 from services.evaluation.plots import PlotsMissingError
 
 _Changed = (
@@ -256,6 +257,41 @@ def delete(
             _ask(name)
     request = pb.DeleteExperimentRequest(tenant=tenant, name=name, note=note, etag=etag)
     run(_delete(endpoints, request))
+
+
+@app.command()
+def plan(
+    mean: Annotated[
+        float, typer.Option("--mean", min=0, help="Of the metric in the control, a user.")
+    ],
+    lift: Annotated[
+        float, typer.Option("--lift", help="Relative difference to be found, as in 0.05.")
+    ],
+    deviation: Annotated[
+        float | None,
+        typer.Option(
+            "--deviation",
+            min=0,
+            help="Standard deviation over users; default: the metric is 0 or 1, as KIND_ANY is.",
+            show_default=False,
+        ),
+    ] = None,
+    variants: Annotated[int, typer.Option(min=2, max=10, help="With the control.")] = 2,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="As in experiments.")] = 0.05,
+    power: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Chance to find what is there.")
+    ] = 0.8,
+) -> None:
+    """Say how many users a test with a fixed horizon would need: `planned_users` of an experiment.
+
+    Of variants of equal weights; no suite is needed.
+    """
+    with clear_failures():
+        try:
+            users = planned_users(mean, lift, deviation, variants, alpha, power)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+    output().print(f"{users:,} users of {variants} variants")
 
 
 @app.command()
