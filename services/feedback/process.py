@@ -62,7 +62,10 @@ from services.feedback.feed_server.refusals import Refusals
 from services.feedback.feed_server.servicer import FeedServicer
 from services.feedback.generations.bootstrap import BootstrapBuilder
 from services.feedback.generations.domain.preset_outcomes import preset_outcomes
-from services.feedback.generations.generation_conversion import features_of_payload
+from services.feedback.generations.generation_conversion import (
+    features_of_payload,
+    owner_of_payload,
+)
 from services.feedback.generations.generation_lifecycle import GenerationLifecycle
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.generations.servicer import GenerationServicer
@@ -259,6 +262,7 @@ def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> Learning
         shown=ShownStepConfig(eta=config.shown_eta),
         core=compiled,
         features_of=features_of_payload,
+        owner_of=owner_of_payload,
     )
 
 

@@ -219,6 +219,9 @@ _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
             "likely": lambda: decision(probabilities=np.full(9, 1.5, "<f4").tobytes()),
             "places": lambda: decision(places=2),
             "bits": lambda: decision(barred=[b"0"] * 3),
+            "draws": lambda: decision(drawn=[bytes(18)] * 101),
+            "drawn": lambda: decision(drawn=[bytes(18), bytes(16)]),
+            "drawn infinite": lambda: decision(drawn=[np.full(9, np.inf, "<f2").tobytes()]),
         }.items()
     },
 }

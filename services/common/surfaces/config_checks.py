@@ -131,10 +131,7 @@ def check_exploration(checks: Checks, field: str, exploration: pb.Exploration) -
             temperature = exploration.plackett_luce_temperature
             checks.between(f"{field}.plackett_luce_temperature", temperature, 0.001, 100)
         case "thompson_scale":
-            # Rankers are not told how sure the learner is of its weights.
-            checks.fail(
-                f"{field}.thompson_scale", "is not there yet: see plackett_luce_temperature"
-            )
+            checks.between(f"{field}.thompson_scale", exploration.thompson_scale, 0.01, 100)
         case _:
             pass
     checks.between(f"{field}.new_item_share", exploration.new_item_share, 0, 0.5)

@@ -12,7 +12,8 @@ from services.common.validation import id_fault
 _MAX_EXPOSURES = 20
 _MAX_CANDIDATES = 4000
 _MAX_OUTCOMES = 100
-_FLOAT_BYTES = 4
+_MAX_DRAWS = 100
+_FLOAT_BYTES, _HALF_BYTES = 4, 2
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -72,4 +73,15 @@ def _columns_fault(
         return "lowered_unit must be a finite number, at least 0"
     if decision.new_items and len(decision.new_items) != width:
         return f"new_items must be {width} bytes"
+    return _drawn_fault(decision.drawn, candidates)
+
+
+def _drawn_fault(drawn: Sequence[bytes], candidates: int) -> str | None:
+    if len(drawn) > _MAX_DRAWS:
+        return f"drawn must have at most {_MAX_DRAWS} elements"
+    for draw in drawn:
+        if len(draw) != candidates * _HALF_BYTES:
+            return f"drawn must be float16 [{candidates}] each"
+        if not np.isfinite(np.frombuffer(draw, "<f2")).all():
+            return "drawn must be finite"
     return None

@@ -48,6 +48,7 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
         exported.decision.lowered.extend(decision.lowered)
         exported.decision.lowered_unit = decision.lowered_unit
         exported.decision.new_items = decision.new_items
+        exported.decision.drawn.extend(decision.drawn)
     for place, event in joined.outcomes:
         outcome = exported.outcomes.add(item_id=event.item_id, place=place + 1, type=event.type)
         if event.value is not None:

@@ -13,6 +13,7 @@ from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
+from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache
@@ -51,6 +52,7 @@ class TenantReplica:
         self.outlived: set[str] = set()
         self.spaces: dict[str, ServingSpace] = {}
         self.head: ScorerHead | None = None
+        self.order_posterior: OrderPosterior | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue(overlay)
         self.documents: dict[tuple[str, str], Document] = {}
@@ -157,6 +159,8 @@ class TenantReplica:
         if changes.trends is not None:
             fast = changes.trends
             self.popularity.assign_trends(ordinals[fast.items], fast.levels)
+        if changes.order_posterior is not None:
+            self.order_posterior = changes.order_posterior
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)

@@ -24,6 +24,7 @@ from services.ranker.domain.selection.policies import (
     EpsilonMixture,
     PlackettLuce,
     Policy,
+    Thompson,
 )
 from services.ranker.domain.surface import configured
 from services.ranker.domain.tenant_replica import TenantReplica
@@ -166,6 +167,8 @@ def _policy(exploration: pb.Exploration) -> Policy:
             return EpsilonMixture(exploration.epsilon)
         case "plackett_luce_temperature":
             return PlackettLuce(exploration.plackett_luce_temperature)
+        case "thompson_scale":
+            return Thompson(exploration.thompson_scale)
         case None:
             return GREEDY
         case other:

@@ -28,7 +28,7 @@ from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
-from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
+from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
 from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
@@ -351,6 +351,9 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
     barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
     lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
 
+    deviations = shaped.deviations
+    drawn = [] if deviations is None else list(map(bytes, deviations.astype("<f2")))
+
     def made() -> decision_pb2.SlateDecision:
         return decision_pb2.SlateDecision(
             surface_revision=surface.revision,
@@ -361,10 +364,13 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
             lowered=lowered,
             lowered_unit=unit,
             new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
+            drawn=drawn,
         )
 
     columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
-    return Decision(columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered)), made)
+    return Decision(
+        columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered, *drawn)), made
+    )
 
 
 def _exploration(surface: Surface) -> surface_pb2.Exploration:
@@ -376,6 +382,8 @@ def _exploration(surface: Surface) -> surface_pb2.Exploration:
             message.epsilon = epsilon
         case PlackettLuce(temperature):
             message.plackett_luce_temperature = temperature
+        case Thompson(scale):
+            message.thompson_scale = scale
         case _:
             pass
     return message
@@ -388,6 +396,8 @@ def _policy_name(exploration: Exploration) -> str:
             name = "epsilon-1"
         case PlackettLuce():
             name = "plackett-luce-1"
+        case Thompson():
+            name = "thompson-1"
         case _:
             name = "greedy-1"
     return f"{name}+new-1" if exploration.new_share > 0 else name

@@ -7,7 +7,7 @@ import numpy as np
 from services.common.arrays import Bools, Float64s
 from services.ranker.domain.selection.plan import Exploration, Plan
 from services.ranker.domain.selection.policies import Thompson
-from services.ranker.domain.selection.pool import Pool, bounded
+from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.selection import Lost
 from services.ranker.domain.selection.uniforms import uniforms
 
@@ -62,7 +62,7 @@ def explorer_of(
         return None, [Lost("exploration", f"{plan.sorts[0].rule} says what stands where")]
     deviations = None
     if isinstance(policy, Thompson):
-        if pool.draws is None:
-            return None, [Lost("exploration", "no utilities were drawn")]
-        deviations = bounded(pool.draws) - bounded(pool.utilities)
+        if pool.deviations is None:
+            return None, [Lost("exploration", "choices have taught the order nothing yet")]
+        deviations = pool.deviations
     return Explorer(plan.exploration, new, deviations, uniforms(seed, places)), []

@@ -15,6 +15,7 @@ from services.common.runs import distinct
 from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.selection.policies import Thompson
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.selection import Selection
@@ -59,7 +60,8 @@ class Shaped:
     considered: candidates of the draft that were selected from, ascending; what the selection says
     is of these. places: candidates of the draft that are the slate. proposed: what each other
     source proposed, best first. failed: sources that took too long. new: of those considered,
-    which ones the share of new items is for.
+    which ones the share of new items is for. deviations: float64 [draws, considered], of Thompson
+    sampling.
     """
 
     draft: Draft
@@ -71,6 +73,7 @@ class Shaped:
     failed: tuple[str, ...]
     scores: Float64s
     new: Bools | None
+    deviations: Float64s | None
 
 
 def shaped_slate(
@@ -116,12 +119,32 @@ def shaped_slate(
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
         None if new is None else new[considered],
+        _deviations(replica, generation, surface, draft, considered, wish.seed),
     )
     selection = select(pool, plan, wish.count, wish.seed)
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        pool.new,
+        pool.new, pool.deviations,
     )  # fmt: skip
+
+
+def _deviations(
+    replica: TenantReplica,
+    generation: Generation,
+    surface: Surface,
+    draft: Draft,
+    considered: Ordinals,
+    seed: int,
+) -> Float64s | None:
+    """Return by how much utilities are drawn above, where a surface asks for that and it is known
+    how sure they are.
+    """
+    policy, posterior = surface.exploration.policy, replica.order_posterior
+    if not isinstance(policy, Thompson) or posterior is None:
+        return None
+    if posterior.generation_id != generation.generation_id:
+        return None
+    return posterior.draws(draft.features[considered], policy.scale, seed)
 
 
 def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | None) -> Ordinals:

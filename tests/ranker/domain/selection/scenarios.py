@@ -62,7 +62,10 @@ def gram() -> np.ndarray:
 def scenario(policy: Policy, share: float = 0.0, *, rules: bool, strength: float = 0.0) -> Scenario:
     """`rules`: a pin of an item, one more may be of its owner, and two others are to be there."""
     pool = Pool(
-        np.array(UTILITIES), np.array(VECTORS, dtype=np.float32), mask(2, 3), np.array(DRAWS)
+        np.array(UTILITIES),
+        np.array(VECTORS, dtype=np.float32),
+        mask(2, 3),
+        np.array(DRAWS) - np.array(UTILITIES),
     )
     name, number = {
         EpsilonMixture: ("epsilon", getattr(policy, "epsilon", 0.0)),

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SlateDecision(_message.Message):
-    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "probabilities", "barred", "lowered", "lowered_unit", "new_items")
+    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "probabilities", "barred", "lowered", "lowered_unit", "new_items", "drawn")
     SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
     EXPLORATION_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class SlateDecision(_message.Message):
     LOWERED_FIELD_NUMBER: _ClassVar[int]
     LOWERED_UNIT_FIELD_NUMBER: _ClassVar[int]
     NEW_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DRAWN_FIELD_NUMBER: _ClassVar[int]
     surface_revision: int
     exploration: _surface_pb2.Exploration
     candidate_ids: _containers.RepeatedScalarFieldContainer[str]
@@ -26,7 +27,8 @@ class SlateDecision(_message.Message):
     lowered: _containers.RepeatedScalarFieldContainer[bytes]
     lowered_unit: float
     new_items: bytes
-    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ...) -> None: ...
+    drawn: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ..., drawn: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SlateExposure(_message.Message):
     __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
