@@ -362,9 +362,13 @@ async def test_a_backup_goes_into_an_empty_database_and_serves(
             assert set(answer.profile.seen_item_ids) == {"space-0", "space-3"}
             slate = await caller.slate("user-0", position, surface="home")
             assert not slate.stale
-            # Who was in an experiment stays in.
+            # Who was in an experiment stays in, and its start is a place of the log here, too.
             [exposure] = slate.experiments
             assert (exposure.experiment, exposure.revision) == ("kept", 2)
+            told = await harken(
+                "experiment", "report", "kept", folder=tmp_path, endpoints=running.endpoints
+            )
+            assert told.code == 0, told.errors
             # The event of the backup is known: its id is a duplicate.
             await caller.record(event("one", "user-0", "space-0"))
             assert (await caller.profile("user-0", position)).profile.counters.events == 2

@@ -222,7 +222,7 @@ async def test_each_slate_that_an_experiment_decided_is_logged_once_with_its_exp
 
 
 async def test_a_variant_whose_surface_is_gone_is_served_as_without_and_says_so(
-    team: Team, running: Suite
+    team: Team, running: Suite, tmp_path: Path
 ) -> None:
     """Truth 14."""
     await team.surface("fleeting", **pinned("i9"))
@@ -236,6 +236,9 @@ async def test_a_variant_whose_surface_is_gone_is_served_as_without_and_says_so(
     slate = await team.slate(who, "gone", deleted.position)
     assert slate.slots[0].item_id != "i9"
     assert [(one.variant, one.not_served) for one in slate.experiments] == [("bold", True)]
+    said = await harken("recommend", who, "--surface", "gone", folder=tmp_path,
+                        endpoints=running.endpoints)  # fmt: skip
+    assert "experiment: gone: bold; it could not be served" in said.output
     [logged] = await team.exported("gone", 1)
     assert [(one.variant, one.not_served) for one in logged.exposures] == [("bold", True)]
 

@@ -11,6 +11,8 @@ from services.feedback.experiments.free_buckets import Buckets, first_free, gaps
 
 OWNING = (pb.EXPERIMENT_STATE_DRAFT, pb.EXPERIMENT_STATE_RUNNING)
 """States of experiments that own their buckets."""
+MAX_LAYERS = 20
+"""Of a surface, and so exposures of a slate: as many as are logged."""
 _WORDS = {"surface": "configuration", "exploration": "policy"}
 
 
@@ -65,6 +67,11 @@ def check_conflicts(
         if one.config.salt == config.salt:
             checks.fail(f"{field}.salt", f"experiment {one.name!r} has the same")
     surfaces = set(config.surfaces)
+    for index, name in enumerate(config.surfaces):
+        acting = {one.config.layer for one in others if name in one.config.surfaces}
+        if len(acting - {config.layer}) >= MAX_LAYERS:
+            what = f"experiments of {MAX_LAYERS} other layers act on it already"
+            checks.fail(f"{field}.surfaces[{index}]", what)
     for one in others:
         shared = surfaces.intersection(one.config.surfaces)
         if one.config.layer == config.layer or not shared:
