@@ -10,6 +10,7 @@ import pytest_asyncio
 from harken.feedback.v1 import experiment_pb2
 from harken.feedback.v1 import experiment_service_pb2 as pb
 from services.cli.clients import Clients, connect
+from services.cli.experiments.log_outcomes import watched_until
 from services.cli.suite import Suite
 from tests.cli.harken_process import Finished, harken
 from tests.conftest import StartSuite
@@ -110,6 +111,14 @@ async def test_an_experiment_from_its_file_to_its_end(
     assert gone.output == "experiment calm is deleted\n"
     missing = await experiment(running, tmp_path, "get", "calm")
     assert "there is no experiment 'calm'" in missing.errors
+
+
+def test_users_are_watched_until_the_stop() -> None:
+    running = experiment_pb2.Experiment()
+    assert watched_until(running, 7_000_000) == 7_000_000
+    running.stop_time.FromSeconds(5)
+    assert watched_until(running, 7_000_000) == 5_000_000
+    assert watched_until(running, 4_000_000) == 4_000_000
 
 
 async def test_experiments_are_listed(clients: Clients, running: Suite, tmp_path: Path) -> None:

@@ -115,6 +115,27 @@ def test_a_report_is_what_its_definition_says(shown: list[Shown], done: list[Don
     assert as_json(found)["counted"] == found.counted
 
 
+@given(SHOWN, DONE)
+def test_before_and_after_are_as_long_as_the_window(shown: list[Shown], done: list[Done]) -> None:
+    exposures = Exposures(["control", "b", "c"])
+    first: dict[str, int] = {}
+    for one in shown:
+        exposures.take(one.user, "b", one.time)
+        first[one.user] = min(one.time, first.get(one.user, one.time))
+    outcomes = Outcomes(exposures, DESIGN.metrics, WINDOW)
+    for event in done:
+        outcomes.take(event.user, event.kind, event.value, event.time)
+    for user, time in first.items():
+        row = exposures.row(user)
+        assert row is not None
+        own = [event for event in done if event.user == user]
+        before = [event for event in own if time - WINDOW <= event.time < time]
+        after = [event for event in own if time <= event.time < time + WINDOW]
+        for index, metric in enumerate(DESIGN.metrics):
+            assert outcomes.covariates[index, row] == taken(metric, before)
+            assert outcomes.values[index, row] == taken(metric, after)
+
+
 def many(users: int, lift: float) -> tuple[list[Shown], list[Done]]:
     """Return users in the shares of the design, whose clicks before tell of those after."""
     rng = np.random.default_rng(3)
