@@ -31,6 +31,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 
 _KIND = "surface"
 _NEW_ITEM_EVENTS = 20
+DEFAULT_STRENGTH = 0.03
 _NUMBER = "number."
 _log = logger("surfaces")
 
@@ -87,7 +88,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         config.not_in_last_slates,
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
-        _diversity(config.diversity) if config.diversity.strength > 0 else None,
+        _diversity(config.diversity) if config.HasField("diversity") else None,
         exploration,
         new_item_events,
     )
@@ -156,9 +157,12 @@ def _cap(rule: pb.Rule, when: Expression | None) -> configured.Cap:
     )
 
 
-def _diversity(diversity: pb.Diversity) -> plan.Diversity:
+def _diversity(diversity: pb.Diversity) -> plan.Diversity | None:
+    strength = diversity.strength if diversity.HasField("strength") else DEFAULT_STRENGTH
+    if strength == 0:
+        return None
     mmr = diversity.method == pb.Diversity.METHOD_MMR
-    return plan.Diversity(diversity.strength, plan.Method.MMR if mmr else plan.Method.DPP)
+    return plan.Diversity(strength, plan.Method.MMR if mmr else plan.Method.DPP)
 
 
 def _policy(exploration: pb.Exploration) -> Policy:

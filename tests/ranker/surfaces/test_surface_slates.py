@@ -18,6 +18,7 @@ from services.common.surfaces.sources import SIMILAR, SOURCES
 from services.feedback.slates.decision_faults import decision_fault
 from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
+from services.ranker.domain.selection.plan import Diversity
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -25,6 +26,7 @@ from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import RequestContext
 from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.shown_slates import ShownSlates
+from services.ranker.surfaces.surface_reader import surface_of
 from services.ranker.surfaces.surface_slates import ShapedAnswer, SurfaceSlates
 from tests.ranker.compiled import core_or_skip
 from tests.ranker.frames import Changes, frame
@@ -87,6 +89,18 @@ def test_a_decision_of_a_long_slate_is_one_that_feedback_takes(drafts: Drafts) -
     assert decision_fault(message, logged.item_ids) is None
     assert len(message.lowered) == len(logged.item_ids)
     assert message.ByteSize() <= answer.decision.size + 200
+
+
+def test_diversity_of_no_strength_is_that_of_the_default() -> None:
+    """Named and 0 it is none; where there is no such section there is none either."""
+    config = surface_pb2.SurfaceConfig()
+    assert surface_of(config, 1).diversity is None
+    config.diversity.SetInParent()
+    assert surface_of(config, 1).diversity == Diversity(0.03)
+    config.diversity.strength = 0.0
+    assert surface_of(config, 1).diversity is None
+    config.diversity.strength = 0.5
+    assert surface_of(config, 1).diversity == Diversity(0.5)
 
 
 def test_what_is_sorted_is_not_said_to_explore(drafts: Drafts) -> None:
