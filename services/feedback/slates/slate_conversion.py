@@ -60,6 +60,7 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         features=_cut(slate.features, items, kept),
         exposures=slate.exposures,
         decision=_decision(slate, kept) if slate.HasField("decision") else None,
+        remembered=slate.remembered,
     )
 
 
