@@ -2,7 +2,15 @@
 
 import typer
 
-from services.cli.commands import config, import_files, items, snapshot, surface, users
+from services.cli.commands import (
+    config,
+    experiment,
+    import_files,
+    items,
+    snapshot,
+    surface,
+    users,
+)
 from services.cli.commands.backup import backup
 from services.cli.commands.batch import batch
 from services.cli.commands.demo import demo
@@ -35,6 +43,7 @@ app.add_typer(import_files.app, name="import")
 app.add_typer(items.app, name="items")
 app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.command()(recommend)
 app.command()(batch)

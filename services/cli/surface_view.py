@@ -9,7 +9,6 @@ from rich.table import Table
 from harken.feedback.v1 import surface_pb2, surface_service_pb2
 from services.cli.item_view import plain_text
 from services.cli.surface_text import config_text
-from services.common.errors import FieldViolation
 
 
 def surface_table(surfaces: Iterable[surface_pb2.Surface]) -> Table:
@@ -59,13 +58,6 @@ def description_text(answer: surface_service_pb2.DescribeSurfaceResponse) -> str
         lines += ["", f"## {section.heading}", ""]
         lines += [f"- {sentence}" for sentence in section.sentences]
     return "\n".join(lines)
-
-
-def fault_lines(faults: Iterable[FieldViolation], path: str) -> list[str]:
-    """Return faults, a line each, with the names that fields have in a file that is `path` of the
-    request.
-    """
-    return [f"{one.field.removeprefix(path + '.')}: {one.description}" for one in faults]
 
 
 def _when(surface: surface_pb2.Surface) -> str:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
     embedding_service_pb2_grpc,
+    experiment_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     surface_service_pb2_grpc,
@@ -51,6 +52,7 @@ from services.feedback.events.event_recorder import EventRecorder, RecorderMetri
 from services.feedback.events.event_retractor import EventRetractor, RetractionMetrics
 from services.feedback.events.retraction_store import RetractionStore
 from services.feedback.events.servicer import FeedbackServicer
+from services.feedback.experiments.servicer import ExperimentServicer
 from services.feedback.feed_server.entries_server import EntriesServer, EntriesStreamMetrics
 from services.feedback.feed_server.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed_server.frame_hub import FrameHub
@@ -94,6 +96,7 @@ _WRITING = (
     "harken.feedback.v1.FeedbackService",
     "harken.feedback.v1.CatalogService",
     "harken.feedback.v1.SurfaceService",
+    "harken.feedback.v1.ExperimentService",
     "harken.internal.facts.v1.UserFactService",
     "harken.internal.slates.v1.SlateService",
 )
@@ -305,7 +308,7 @@ def _add_writing(
     directory: ItemDirectory,
     flusher: EventFlusher,
 ) -> None:
-    """Add what takes events, items, surfaces and user facts."""
+    """Add what takes events, items, surfaces, experiments and user facts."""
     bulk = BulkWork()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
@@ -341,6 +344,9 @@ def _add_writing(
             tenants, DocumentStore(shared.pool, "surface"), SOURCES, shared.generations
         ),
         server.grpc,
+    )
+    experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
+        ExperimentServicer(tenants, DocumentStore(shared.pool, "experiment")), server.grpc
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc

@@ -123,11 +123,17 @@ class Recommender:
         """
         as_of = wish.as_of
         shown = as_of is None and not request.preview
-        logged = shown and not request.non_personal and self._slate_log.wanted()
+        decided = self._surfaces.decided(found.replica, request, subject.user_id)
+        # What an experiment decided is logged whatever share of slates is.
+        logged = (
+            shown
+            and not request.non_personal
+            and (bool(decided.exposures) or self._slate_log.wanted())
+        )
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         shaped = None
-        if self._surfaces.is_plain(found.replica, request):
+        if self._surfaces.is_plain(decided, request):
             wanted = filter_of(
                 request, self._seen_rules.value.of(request.surface), request.excluded_item_ids
             )
@@ -143,7 +149,7 @@ class Recommender:
             )
         else:
             shaped, wanted = self._surfaces.answer(
-                found, request, wish.asked, user_key, wish.length, now, shown, logged
+                found, request, decided, wish.asked, user_key, wish.length, now, shown, logged
             )
             slate = shaped.slate
         self._metrics.slates.inc()
@@ -155,6 +161,7 @@ class Recommender:
             policy=POLICY,
             stale=found.stale,
             unknown_subject=found.user.unknown,
+            experiments=decided.exposures,
         )
         if shaped is not None:
             shaped.put(response)
@@ -171,6 +178,7 @@ class Recommender:
                 tenant, subject, request.surface, response, slate.logged, int(now * 1e6), decision
             )
             self._slate_log.offer(served)
+            self._metrics.exposed(decided.exposures)
         # What comes one after the other is one message.
         return MadeSlate(response.slate_id, response.SerializeToString() + slate.slots)
 

@@ -80,6 +80,16 @@ def explanation(
         serve_time=slate.serve_time,
         candidates=slate.decision.considered or len(slate.decision.candidate_ids),
         outcome=pb.REPLAY_OUTCOME_NOT_LOGGED,
+        experiments=[
+            slate_pb2.Exposure(
+                experiment=one.experiment,
+                variant=one.variant,
+                revision=one.revision,
+                layer=one.layer,
+                not_served=one.not_served,
+            )
+            for one in slate.exposures
+        ],
     )
     for place, item_id in enumerate(slate.item_ids):
         answer.slots.add(
@@ -158,7 +168,7 @@ def _decided(slate: slate_service_pb2.ServedSlate, shown: Ordinals) -> Decided:
         np.frombuffer(b"".join(decision.drawn), "<f2").reshape(-1, candidates).astype(np.float64)
         if decision.drawn
         else None,
-        exploration_of(decision.exploration),
+        exploration_of(decision.exploration)[0],
         slate.seed,
         shown,
         np.array(decision.decided_places or range(places), np.int64),

@@ -32,6 +32,7 @@ _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
 _BYTES_BESIDE = 512
+_BYTES_OF_EXPOSURE = 256
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _METHOD = "/{}/{}".format(
@@ -67,7 +68,8 @@ class ServedSlate(NamedTuple):
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
         decided = 0 if self.decision is None else self.decision.size
-        return len(self.items) + decided + _BYTES_BESIDE
+        exposed = _BYTES_OF_EXPOSURE * len(self.response.experiments)
+        return len(self.items) + decided + exposed + _BYTES_BESIDE
 
     def message(self) -> bytes:
         """Return the bytes of a harken.internal.slates.v1.ServedSlate."""
@@ -80,8 +82,15 @@ class ServedSlate(NamedTuple):
             generation_id=response.generation_id,
             policy=response.policy,
             seed=response.seed,
+            exposures=[
+                decision_pb2.SlateExposure(
+                    experiment=one.experiment, variant=one.variant, revision=one.revision,
+                    layer=one.layer, not_served=one.not_served,
+                )
+                for one in response.experiments
+            ],
             decision=None if self.decision is None else self.decision.made(),
-        )
+        )  # fmt: skip
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.
         return about.SerializeToString() + self.items

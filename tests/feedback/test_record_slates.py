@@ -96,7 +96,7 @@ def decision(candidates: int = 9, places: int = 3, **fields: Any) -> decision_pb
 def exposures(count: int, **fields: Any) -> list[decision_pb2.SlateExposure]:
     return [
         decision_pb2.SlateExposure(
-            **{"experiment": f"e{n}", "variant": "a", "revision": 3, **fields}
+            **{"experiment": f"e{n}", "variant": "a", "revision": 3, "layer": "l", **fields}
         )
         for n in range(count)
     ]
@@ -192,6 +192,10 @@ _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
     ),
     "exposed twice": (
         lambda: slate("x", exposures=exposures(2, experiment="e")),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
+    "exposed in no layer": (
+        lambda: slate("x", exposures=exposures(1, layer="L")),
         slate_service_pb2.SLATE_REASON_INVALID_ID,
     ),
     "exposed to nothing": (

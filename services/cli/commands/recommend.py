@@ -114,6 +114,9 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     if slate.unknown_categories:
         unknown = ", ".join(slate.unknown_categories)
         console.print(f"[bold red]no item has category:[/] {escape(unknown)}")
+    for one in slate.experiments:
+        without = "; it could not be served, this is as without" if one.not_served else ""
+        console.print(f"[bold]experiment:[/] {one.experiment}: {one.variant}{without}")
     for lost in slate.lost_rules:
         console.print(f"[bold red]lost:[/] {escape(lost.rule)}: {escape(lost.why)}")
     drops = slate.drops

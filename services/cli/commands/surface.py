@@ -1,6 +1,5 @@
 """`harken surface put|get|describe|list|history|diff|rollback|delete`: how slates are made."""
 
-import re
 import sys
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -13,6 +12,7 @@ from harken.feedback.v1 import surface_pb2
 from harken.feedback.v1 import surface_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
 from services.cli.console import messages, output
+from services.cli.document_file import refusal
 from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
@@ -20,14 +20,9 @@ from services.cli.surface_text import SurfaceFile, read_surface, surface_line, s
 from services.cli.surface_view import (
     description_text,
     difference,
-    fault_lines,
     revision_table,
     surface_table,
 )
-from services.common.status import violations_of
-
-_MORE = re.compile(r"; (and [0-9,]+ more)$")
-"""How a message ends when not all faults are named."""
 
 app = typer.Typer(help="How slates of a surface are made: rules, gates, diversity, exploration.")
 
@@ -228,12 +223,10 @@ async def _put(endpoints: Endpoints, tenant: str, read: SurfaceFile, check: bool
         try:
             answer = await clients.surfaces.PutSurface(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            faults = fault_lines(violations_of(error), read.path)
-            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT or not faults:
+            refused = refusal(error, f"surface {read.surface.name} is not put", read.path)
+            if refused is None:
                 raise
-            what = f"surface {read.surface.name} is not put, nothing changed:"
-            more = _MORE.findall(error.details() or "")
-            raise CommandError("\n  ".join([what, *faults, *more])) from error
+            raise refused from error
     if check:
         output().print(f"surface {read.surface.name}: all is well, nothing was put")
     else:

@@ -28,6 +28,8 @@ def exposures_fault(exposures: Collection[decision_pb2.SlateExposure]) -> str | 
     for one in exposures:
         if not (_NAME.fullmatch(one.experiment) and _NAME.fullmatch(one.variant)):
             return "holds an experiment or a variant that is not 1 to 64 of [a-z0-9_-]"
+        if one.layer and not _NAME.fullmatch(one.layer):
+            return "holds a layer that is not 1 to 64 of [a-z0-9_-]"
     return None
 
 

@@ -25,7 +25,11 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
         outcome_names=outcome_names if slate.probabilities else (),
         exposures=[
             pb.ExportedExposure(
-                experiment=one.experiment, variant=one.variant, revision=one.revision
+                experiment=one.experiment,
+                variant=one.variant,
+                revision=one.revision,
+                layer=one.layer,
+                not_served=one.not_served,
             )
             for one in slate.exposures
         ],

@@ -11,16 +11,16 @@ from services.common.errors import MissingResourceError
 from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.validation import Checks
+from services.feedback.documents.document_checks import (
+    check_note,
+    check_revision,
+    revision_of_token,
+)
 from services.feedback.documents.document_store import DocumentStore
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.surfaces.description.description import described
-from services.feedback.surfaces.surface_checks import (
-    check_note,
-    check_revision,
-    check_surface,
-    revision_of_token,
-)
+from services.feedback.surfaces.surface_checks import check_surface
 from services.feedback.surfaces.surface_conversion import surface_of
 from services.feedback.surfaces.surface_keeper import SurfaceKeeper
 

@@ -78,7 +78,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         ExpressionError, ValueError: it is not one that feedback lets through.
 
     """
-    exploration = config.exploration
+    exploration, new_item_events = exploration_of(config.exploration)
     return configured.Surface(
         revision,
         MappingProxyType(dict(config.outcome_weights)),
@@ -88,7 +88,20 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
         _diversity(config.diversity) if config.HasField("diversity") else None,
-        exploration_of(exploration),
+        exploration,
+        new_item_events,
+    )
+
+
+def exploration_of(exploration: pb.Exploration) -> tuple[plan.Exploration, int]:
+    """Return how slates explore, and with how many events an item is new no more.
+
+    Raises:
+        ValueError: it is not one that feedback lets through.
+
+    """
+    return (
+        plan.Exploration(_policy(exploration), exploration.new_item_share),
         exploration.new_item_events or NEW_ITEM_EVENTS,
     )
 
@@ -149,16 +162,6 @@ def _diversity(diversity: pb.Diversity) -> plan.Diversity | None:
         return None
     mmr = diversity.method == pb.Diversity.METHOD_MMR
     return plan.Diversity(strength, plan.Method.MMR if mmr else plan.Method.DPP)
-
-
-def exploration_of(exploration: pb.Exploration) -> plan.Exploration:
-    """Return by what chance places leave what is best.
-
-    Raises:
-        ValueError: it is of a policy that is not known here.
-
-    """
-    return plan.Exploration(_policy(exploration), exploration.new_item_share)
 
 
 def _policy(exploration: pb.Exploration) -> Policy:

@@ -32,6 +32,7 @@ from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
+from services.ranker.experiments.decided import Decided, Decisions
 from services.ranker.request_context import RequestContext
 from services.ranker.slate_conversion import filter_of
 from services.ranker.slate_log import Decision
@@ -84,16 +85,24 @@ class SurfaceSlates:
         self._weights = weights
         self._seen_rules = seen_rules
         self._reader = SurfaceReader()
+        self._decisions = Decisions(self._reader)
         self._shown = ShownSlates()
         self._chance = Random()
         self._finds: WeakKeyDictionary[TenantReplica, Finds] = WeakKeyDictionary()
         self._merged: tuple[object, object, Surface] | None = None
 
-    def is_plain(self, replica: TenantReplica, request: pb.RecommendRequest) -> bool:
+    def decided(
+        self, replica: TenantReplica, request: pb.RecommendRequest, user_id: str
+    ) -> Decided:
+        """Return which configuration makes the slate of a request for a user, by which experiments.
+
+        user_id: empty: it is a session.
+        """
+        return self._decisions.of(replica, request, user_id)
+
+    def is_plain(self, decided: Decided, request: pb.RecommendRequest) -> bool:
         """Return whether nothing but the slate that every surface has is asked for."""
-        return not (
-            replica.documents and self._reader.of(replica, request.surface) is not None
-        ) and not (
+        return decided.surface is None and not (
             request.candidates or request.page_token or request.explain or request.own_items_of
             or request.filter.expression or request.HasField("context")
         )  # fmt: skip
@@ -102,6 +111,7 @@ class SurfaceSlates:
         self,
         found: RequestContext,
         request: pb.RecommendRequest,
+        decided: Decided,
         asked: Asked,
         user_key: bytes,
         count: int,
@@ -111,7 +121,7 @@ class SurfaceSlates:
     ) -> tuple[ShapedAnswer, ItemFilter]:
         """Return the slate of a request, and what it left out. shown: it will be."""
         replica = found.replica
-        surface = self.surface(replica, request.surface)
+        surface = self._over_process(decided.surface, request.surface)
         user = user_for(replica, found.user, request.context, now)
         last: Sequence[Ordinals] = ()
         if surface.remembers and not request.non_personal:
@@ -120,7 +130,7 @@ class SurfaceSlates:
         query = request.context.query_item_id
         left_out = [replica.catalogue.find_all(list(before)), *last[: surface.not_in_last_slates]]
         excluded = (*request.excluded_item_ids, query) if query else request.excluded_item_ids
-        rule = self.seen_rule(replica, request.surface)
+        rule = surface.seen or self._seen_rules.value.of(request.surface)
         wanted = filter_of(request, rule, excluded)._replace(
             gates=surface.gates,
             owner=request.own_items_of,
@@ -152,8 +162,12 @@ class SurfaceSlates:
         return self.surface(replica, name).seen or self._seen_rules.value.of(name)
 
     def surface(self, replica: TenantReplica, name: str) -> Surface:
-        """Return what is configured, over the weights of the process."""
-        surface = self._reader.of(replica, name) or NOT_CONFIGURED
+        """Return what is configured, whatever experiments say."""
+        return self._over_process(self._reader.of(replica, name), name)
+
+    def _over_process(self, surface: Surface | None, name: str) -> Surface:
+        """Return a configuration over the weights that the process has for a surface."""
+        surface = surface or NOT_CONFIGURED
         own = self._weights.value.get(name, NO_OVERRIDES)
         if not own:
             return surface

@@ -73,7 +73,8 @@ def answered(
     request = pb.RecommendRequest(surface="home", count=count, **fields)
     found = RequestContext(replica, generation(), user, False, ())
     asked = Asked(None, None)
-    return surfaces.answer(found, request, asked, b"ann", count, NOW, True, True)[0]
+    decided = surfaces.decided(replica, request, request.subject.user_id)
+    return surfaces.answer(found, request, decided, asked, b"ann", count, NOW, True, True)[0]
 
 
 def slots_of(answer: ShapedAnswer) -> Sequence[slate_pb2.Slot]:

@@ -79,7 +79,7 @@ class GivenCandidate(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., prior: _Optional[float] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources", "experiments")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class RecommendResponse(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FAILED_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
@@ -112,7 +113,8 @@ class RecommendResponse(_message.Message):
     seed: int
     next_page_token: str
     failed_sources: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ...) -> None: ...
+    experiments: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Exposure]
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ..., experiments: _Optional[_Iterable[_Union[_slate_pb2.Exposure, _Mapping]]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
     __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter", "min_learned_position")

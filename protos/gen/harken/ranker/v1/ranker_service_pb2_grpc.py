@@ -140,8 +140,8 @@ class RankerServiceServicer(object):
         surface, count and filter orders those that it may hold: they have the
         scores and ranks that they have there. All others are scored as if they
         stood beside the candidates of that slate. What decides is the score: rules,
-        diversity and exploration of the surface have no part in it, and items that
-        its gates keep out of slates are ranked all the same. Items that are deleted, expired,
+        diversity and exploration of the surface, and experiments, have no part in it,
+        and items that its gates keep out of slates are ranked all the same. Items that are deleted, expired,
         unavailable or unknown are named in the answer and not ranked.
 
         Fails as Recommend does; an answer above 4 MiB, what gRPC clients take

@@ -27,21 +27,21 @@ from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject
 from harken.ranker.v1 import slate_pb2 as harken_dot_ranker_dot_v1_dot_slate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/ranker/v1/replayed_slate.proto\x12\x10harken.ranker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a\x1charken/ranker/v1/slate.proto\"\x87\x03\n\x14\x45xplainSlateResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x18\n\x10surface_revision\x18\x04 \x01(\x04\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12.\n\nserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncandidates\x18\t \x01(\r\x12-\n\x05slots\x18\n \x03(\x0b\x32\x1e.harken.ranker.v1.ReplayedSlot\x12\x30\n\x07outcome\x18\x0b \x01(\x0e\x32\x1f.harken.ranker.v1.ReplayOutcome\x12,\n\x06\x61\x62sent\x18\x0c \x03(\x0e\x32\x1c.harken.ranker.v1.AbsentPart\"\xa9\x03\n\x0cReplayedSlot\x12\r\n\x05place\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x31\n\x07sources\x18\x03 \x03(\x0b\x32 .harken.ranker.v1.ReplayedSource\x12\x11\n\tpredicted\x18\x04 \x03(\x02\x12\x14\n\x07utility\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07lowered\x18\x06 \x01(\x02\x12\x12\n\npropensity\x18\x07 \x01(\x02\x12\x18\n\x10replayed_item_id\x18\x08 \x01(\t\x12\x1b\n\x13replayed_propensity\x18\t \x01(\x02\x12\x34\n\rapplied_rules\x18\n \x03(\x0b\x32\x1d.harken.ranker.v1.AppliedRule\x12\x1d\n\x15item_id_without_rules\x18\x0b \x01(\t\x12\x1b\n\x13place_without_rules\x18\x0c \x01(\r\x12\x35\n\rcontributions\x18\r \x03(\x0b\x32\x1e.harken.ranker.v1.Contribution\x12\x0c\n\x04rest\x18\x0e \x01(\x01\x42\n\n\x08_utility\".\n\x0eReplayedSource\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r*\x85\x01\n\rReplayOutcome\x12\x1e\n\x1aREPLAY_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLAY_OUTCOME_SAME\x10\x01\x12\x1c\n\x18REPLAY_OUTCOME_DIFFERENT\x10\x02\x12\x1d\n\x19REPLAY_OUTCOME_NOT_LOGGED\x10\x03*\xc8\x01\n\nAbsentPart\x12\x1b\n\x17\x41\x42SENT_PART_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x42SENT_PART_CANDIDATES\x10\x01\x12\x15\n\x11\x41\x42SENT_PART_RULES\x10\x02\x12\x1d\n\x19\x41\x42SENT_PART_SOURCE_SCORES\x10\x03\x12\x1d\n\x19\x41\x42SENT_PART_CONTRIBUTIONS\x10\x04\x12\x14\n\x10\x41\x42SENT_PART_HEAD\x10\x05\x12\x16\n\x12\x41\x42SENT_PART_REASON\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/ranker/v1/replayed_slate.proto\x12\x10harken.ranker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a\x1charken/ranker/v1/slate.proto\"\xb8\x03\n\x14\x45xplainSlateResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x18\n\x10surface_revision\x18\x04 \x01(\x04\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12.\n\nserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncandidates\x18\t \x01(\r\x12-\n\x05slots\x18\n \x03(\x0b\x32\x1e.harken.ranker.v1.ReplayedSlot\x12\x30\n\x07outcome\x18\x0b \x01(\x0e\x32\x1f.harken.ranker.v1.ReplayOutcome\x12,\n\x06\x61\x62sent\x18\x0c \x03(\x0e\x32\x1c.harken.ranker.v1.AbsentPart\x12/\n\x0b\x65xperiments\x18\r \x03(\x0b\x32\x1a.harken.ranker.v1.Exposure\"\xa9\x03\n\x0cReplayedSlot\x12\r\n\x05place\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\x31\n\x07sources\x18\x03 \x03(\x0b\x32 .harken.ranker.v1.ReplayedSource\x12\x11\n\tpredicted\x18\x04 \x03(\x02\x12\x14\n\x07utility\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07lowered\x18\x06 \x01(\x02\x12\x12\n\npropensity\x18\x07 \x01(\x02\x12\x18\n\x10replayed_item_id\x18\x08 \x01(\t\x12\x1b\n\x13replayed_propensity\x18\t \x01(\x02\x12\x34\n\rapplied_rules\x18\n \x03(\x0b\x32\x1d.harken.ranker.v1.AppliedRule\x12\x1d\n\x15item_id_without_rules\x18\x0b \x01(\t\x12\x1b\n\x13place_without_rules\x18\x0c \x01(\r\x12\x35\n\rcontributions\x18\r \x03(\x0b\x32\x1e.harken.ranker.v1.Contribution\x12\x0c\n\x04rest\x18\x0e \x01(\x01\x42\n\n\x08_utility\".\n\x0eReplayedSource\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r*\x85\x01\n\rReplayOutcome\x12\x1e\n\x1aREPLAY_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLAY_OUTCOME_SAME\x10\x01\x12\x1c\n\x18REPLAY_OUTCOME_DIFFERENT\x10\x02\x12\x1d\n\x19REPLAY_OUTCOME_NOT_LOGGED\x10\x03*\xc8\x01\n\nAbsentPart\x12\x1b\n\x17\x41\x42SENT_PART_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x42SENT_PART_CANDIDATES\x10\x01\x12\x15\n\x11\x41\x42SENT_PART_RULES\x10\x02\x12\x1d\n\x19\x41\x42SENT_PART_SOURCE_SCORES\x10\x03\x12\x1d\n\x19\x41\x42SENT_PART_CONTRIBUTIONS\x10\x04\x12\x14\n\x10\x41\x42SENT_PART_HEAD\x10\x05\x12\x16\n\x12\x41\x42SENT_PART_REASON\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.ranker.v1.replayed_slate_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYOUTCOME']._serialized_start=1025
-  _globals['_REPLAYOUTCOME']._serialized_end=1158
-  _globals['_ABSENTPART']._serialized_start=1161
-  _globals['_ABSENTPART']._serialized_end=1361
+  _globals['_REPLAYOUTCOME']._serialized_start=1074
+  _globals['_REPLAYOUTCOME']._serialized_end=1207
+  _globals['_ABSENTPART']._serialized_start=1210
+  _globals['_ABSENTPART']._serialized_end=1410
   _globals['_EXPLAINSLATERESPONSE']._serialized_start=155
-  _globals['_EXPLAINSLATERESPONSE']._serialized_end=546
-  _globals['_REPLAYEDSLOT']._serialized_start=549
-  _globals['_REPLAYEDSLOT']._serialized_end=974
-  _globals['_REPLAYEDSOURCE']._serialized_start=976
-  _globals['_REPLAYEDSOURCE']._serialized_end=1022
+  _globals['_EXPLAINSLATERESPONSE']._serialized_end=595
+  _globals['_REPLAYEDSLOT']._serialized_start=598
+  _globals['_REPLAYEDSLOT']._serialized_end=1023
+  _globals['_REPLAYEDSOURCE']._serialized_start=1025
+  _globals['_REPLAYEDSOURCE']._serialized_end=1071
 # @@protoc_insertion_point(module_scope)

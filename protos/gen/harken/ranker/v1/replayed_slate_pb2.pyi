@@ -38,7 +38,7 @@ ABSENT_PART_HEAD: AbsentPart
 ABSENT_PART_REASON: AbsentPart
 
 class ExplainSlateResponse(_message.Message):
-    __slots__ = ("slate_id", "subject", "surface", "surface_revision", "generation_id", "policy", "seed", "serve_time", "candidates", "slots", "outcome", "absent")
+    __slots__ = ("slate_id", "subject", "surface", "surface_revision", "generation_id", "policy", "seed", "serve_time", "candidates", "slots", "outcome", "absent", "experiments")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class ExplainSlateResponse(_message.Message):
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     ABSENT_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     subject: _subject_pb2.Subject
     surface: str
@@ -63,7 +64,8 @@ class ExplainSlateResponse(_message.Message):
     slots: _containers.RepeatedCompositeFieldContainer[ReplayedSlot]
     outcome: ReplayOutcome
     absent: _containers.RepeatedScalarFieldContainer[AbsentPart]
-    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., surface_revision: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., candidates: _Optional[int] = ..., slots: _Optional[_Iterable[_Union[ReplayedSlot, _Mapping]]] = ..., outcome: _Optional[_Union[ReplayOutcome, str]] = ..., absent: _Optional[_Iterable[_Union[AbsentPart, str]]] = ...) -> None: ...
+    experiments: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Exposure]
+    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., surface_revision: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., candidates: _Optional[int] = ..., slots: _Optional[_Iterable[_Union[ReplayedSlot, _Mapping]]] = ..., outcome: _Optional[_Union[ReplayOutcome, str]] = ..., absent: _Optional[_Iterable[_Union[AbsentPart, str]]] = ..., experiments: _Optional[_Iterable[_Union[_slate_pb2.Exposure, _Mapping]]] = ...) -> None: ...
 
 class ReplayedSlot(_message.Message):
     __slots__ = ("place", "item_id", "sources", "predicted", "utility", "lowered", "propensity", "replayed_item_id", "replayed_propensity", "applied_rules", "item_id_without_rules", "place_without_rules", "contributions", "rest")

@@ -72,6 +72,20 @@ class LostRule(_message.Message):
     why: str
     def __init__(self, rule: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
+class Exposure(_message.Message):
+    __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    variant: str
+    revision: int
+    layer: str
+    not_served: bool
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ..., layer: _Optional[str] = ..., not_served: bool = ...) -> None: ...
+
 class Explanation(_message.Message):
     __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules", "item_id_without_rules")
     CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]

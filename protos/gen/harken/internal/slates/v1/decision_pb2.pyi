@@ -57,11 +57,15 @@ class SlateEffect(_message.Message):
     def __init__(self, rule: _Optional[str] = ..., effect: _Optional[str] = ...) -> None: ...
 
 class SlateExposure(_message.Message):
-    __slots__ = ("experiment", "variant", "revision")
+    __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     variant: str
     revision: int
-    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    layer: str
+    not_served: bool
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ..., layer: _Optional[str] = ..., not_served: bool = ...) -> None: ...
