@@ -12,6 +12,10 @@ from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import weights_of
+from services.ranker.domain.selection.plan import Plan
+from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.select import select
+from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.slate import (
     Scored,
     Slate,
@@ -97,6 +101,10 @@ class NumpySlates:
         outcomes = generation.scorer.outcomes
         weights = weights_of(outcomes, generation.outcome_weights(), overrides)
         return NumpyDraft(replica, view, candidates, scored, weights)
+
+    def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
+        """See Drafts."""
+        return select(pool, plan, count, seed)
 
 
 @dataclass(frozen=True, slots=True)

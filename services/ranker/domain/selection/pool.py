@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.common.arrays import Bools, Float32s, Float64s
+from services.common.arrays import Bools, Float32s, Float64s, Ordinals
 
 LOWEST = -1e6
 """Utility of an item that has none (NaN): it comes after all that have one."""
@@ -13,18 +13,30 @@ HIGHEST = 1e3
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """The vectors of candidates [n]: which row of a table float32 [m, d] each one has."""
+
+    table: Float32s
+    rows: Ordinals
+
+    @classmethod
+    def of(cls, table: Float32s) -> "Vectors":
+        """Return vectors [n, d], one of each candidate."""
+        return cls(table, np.arange(table.shape[0]))
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Candidates [n] that gates, exclusions and filters left.
 
     utilities: float64 [n], log odds of what the order follows; NaN comes last.
-    vectors: float32 [n, d], of any length; diversity compares them by their cosine. A vector of
-        zeros is like none.
+    vectors: of any length; diversity compares them by their cosine. A vector of zeros is like none.
     new: bool [n], which ones the share of new items is for; None: no item.
     draws: float64 [m, n], utilities as drawn m times by how sure they are; for Thompson sampling.
     """
 
     utilities: Float64s
-    vectors: Float32s | None = None
+    vectors: Vectors | None = None
     new: Bools | None = None
     draws: Float64s | None = None
 

@@ -7,6 +7,9 @@ from services.common.arrays import Bools, Float32s, Float64s, Int32s, Ordinals
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.selection.plan import Plan
+from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
@@ -56,7 +59,7 @@ class Draft(Protocol):
 
 
 class Drafts(Protocol):
-    """Makes drafts, as `slate.make_slate` does."""
+    """Makes drafts, as `slate.make_slate` does, and selects of them."""
 
     def eligible(
         self,
@@ -80,3 +83,6 @@ class Drafts(Protocol):
         overrides: Mapping[str, float],
     ) -> Draft:
         """Return what the sources propose, and `others` as if they stood beside it."""
+
+    def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
+        """Return what selection.select does."""

@@ -15,8 +15,7 @@ from services.common.runs import distinct
 from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.selection.pool import Pool
-from services.ranker.domain.selection.select import select
+from services.ranker.domain.selection.pool import Pool, Vectors
 from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.surface.configured import AtMost, Cap, Source, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
@@ -112,12 +111,12 @@ def shaped_slate(
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
         utilities[considered],
-        replica.spaces[generation.generation_id].index.vectors(ordinals)
+        Vectors(replica.spaces[generation.generation_id].index.table(), ordinals)
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
         None if new is None else new[considered],
     )
-    selection = select(pool, plan, wish.count, wish.seed)
+    selection = drafts.select(pool, plan, wish.count, wish.seed)
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
         pool.new,
