@@ -224,6 +224,7 @@ def select_places(
     method: int,
     power: float,
     vectors: Floats | None,
+    norms: Floats | None,
     rows: Ordinals | None,
     policy: int,
     number: float,
@@ -249,7 +250,7 @@ def select_places(
     boosts: items, and what is added to their utilities. pins: items and place. at_most: items and
     how many. caps: codes, starts, most, and how many there are already by code, as in plan.Cap.
     at_least: items and how many. method: 0: no diversity, 1: DPP, 2: MMR, with `power`, by rows
-    [n] of vectors [m, d]. policy: 0: greedy, 1: epsilon, 2: Plackett-Luce, with its number.
+    [n] of vectors [m, d] of lengths norms [m]. policy: 0: greedy, 1: epsilon, 2: Plackett-Luce, with its number.
     fresh: the items that `fresh_share` of places is for.
 
     Writes places, propensities [k], utilities as they decided [n], levels [k, n] of what diversity

@@ -57,19 +57,17 @@ constexpr std::uint64_t GAMMA = 0x9E3779B97F4A7C15;
 // How much less an item is worth for what stands already: dpp.py and mmr.py.
 class Spread {
 public:
-    Spread(Method method, double power, const View<const float> &vectors,
+    Spread(Method method, double power, const View<const float> &vectors, const View<const float> &norms,
            const View<const std::int64_t> &rows, std::size_t places)
         : method_(method), count_(rows.length()), places_(places),
           most_(method == DPP ? power * -std::log(OWN) : 2.0 * power) {
         const std::size_t size = vectors.length(1);
         stride_ = (size + ROUNDED_STEP - 1) / ROUNDED_STEP * ROUNDED_STEP;
-        rounded_ = std::make_unique<std::int16_t[]>(count_ * stride_);
-        for (std::size_t at = 0; at < count_; ++at) {
-            const std::int64_t row = rows[at];
-            if (row < 0 || row >= vectors.length())
+        rounded_.reset(new std::int16_t[count_ * stride_]);
+        for (std::size_t at = 0; at < count_; ++at)
+            if (rows[at] < 0 || rows[at] >= vectors.length())
                 throw nb::index_error("rows: there is no such vector");
-            round_row(vectors.data() + row * size, size, stride_, rounded_.get() + at * stride_);
-        }
+        round_rows(vectors.data(), norms.data(), rows.data(), count_, size, stride_, rounded_.get());
         products_.resize(count_);
         if (method == DPP) {
             // Rows of the transposed Cholesky factor: one for each item that stands.
@@ -84,7 +82,7 @@ public:
 
     void take(std::size_t item) {
         products(rounded_.get(), rounded_.get() + item * stride_, count_, stride_, products_.data());
-        constexpr double ONE = UNITY * UNITY, HALF = (1.0 - OWN) / 2.0;
+        constexpr double ONE = double{UNITY} * UNITY, HALF = (1.0 - OWN) / 2.0;
         if (method_ == MMR) return keep_nearest(products_.data(), 1.0 / ONE, count_, left_.data());
         double *row = rows_.get() + taken_ * count_;
         scaled(products_.data(), HALF / ONE, HALF, count_, row);
@@ -224,10 +222,11 @@ std::vector<Pinned> pinned_items(const std::vector<Pin> &pins, const std::vector
 // A bit for each byte that is 0, the first the lowest.
 void write_barred(const Mask &allowed, std::uint8_t *into) {
     for (std::size_t at = 0; at < allowed.size(); at += 8) {
-        std::uint8_t bits = 0;
-        const std::size_t end = std::min<std::size_t>(8, allowed.size() - at);
-        for (std::size_t bit = 0; bit < end; ++bit) bits |= (allowed[at + bit] ^ 1) << bit;
-        into[at / 8] = bits;
+        const std::size_t here = std::min<std::size_t>(8, allowed.size() - at);
+        std::uint64_t eight = 0x0101010101010101;
+        std::memcpy(&eight, allowed.data() + at, here);
+        // Of eight bytes of 0 or 1, first one lowest, the bits.
+        into[at / 8] = static_cast<std::uint8_t>((eight ^ 0x0101010101010101) * 0x0102040810204080 >> 56);
     }
 }
 
@@ -274,7 +273,7 @@ Limit cap_of(Given &given, const nb::tuple &cap, std::int64_t size) {
 
 nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins, nb::handle at_most,
                         nb::handle caps, nb::handle at_least, int method, double power,
-                        nb::handle vectors, nb::handle rows, int policy, double number,
+                        nb::handle vectors, nb::handle norms, nb::handle rows, int policy, double number,
                         nb::handle fresh, double fresh_share, std::uint64_t seed, nb::handle places,
                         nb::handle propensities, nb::handle logged, nb::handle levels,
                         nb::handle barred) {
@@ -326,8 +325,9 @@ nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins
     std::optional<View<std::uint8_t>> lowerings;
     if (method != NO_DIVERSITY) {
         View<const float> table(vectors, "vectors", {ANY, ANY});
+        View<const float> lengths(norms, "norms", {table.length()});
         View<const std::int64_t> which(rows, "rows", {length});
-        spread.emplace(static_cast<Method>(method), power, table, which, count);
+        spread.emplace(static_cast<Method>(method), power, table, lengths, which, count);
         lowerings.emplace(levels, "levels", std::initializer_list<std::int64_t>{shown.length(), length});
     }
     const std::uint8_t *new_items = fresh.is_none() ? nullptr : given.mask(fresh, "fresh", length);
@@ -403,7 +403,7 @@ nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins
 void register_selection(nb::module_ &m) {
     m.def("select_places", &select_places, nb::arg("utilities"), nb::arg("boosts"), nb::arg("pins"),
           nb::arg("at_most"), nb::arg("caps"), nb::arg("at_least"), nb::arg("method"),
-          nb::arg("power"), nb::arg("vectors").none(), nb::arg("rows").none(), nb::arg("policy"),
+          nb::arg("power"), nb::arg("vectors").none(), nb::arg("norms").none(), nb::arg("rows").none(), nb::arg("policy"),
           nb::arg("number"), nb::arg("fresh").none(), nb::arg("fresh_share"), nb::arg("seed"),
           nb::arg("places"), nb::arg("propensities"), nb::arg("logged"), nb::arg("levels").none(),
           nb::arg("barred"));

@@ -77,26 +77,17 @@ HARKEN_INLINE std::uint8_t level_of(double share) {
 
 } // namespace
 
-HARKEN_WIDE void round_row(const float *row, std::size_t size, std::size_t stride,
-                           std::int16_t *into) noexcept {
-    double lanes[LANES] = {};
-    std::size_t k = 0;
-    for (; k + LANES <= size; k += LANES)
-        for (std::size_t lane = 0; lane < LANES; ++lane)
-            lanes[lane] += static_cast<double>(row[k + lane]) * static_cast<double>(row[k + lane]);
-    for (std::size_t lane = 0; k + lane < size; ++lane)
-        lanes[lane] += static_cast<double>(row[k + lane]) * static_cast<double>(row[k + lane]);
-    const double squares = sum_of_lanes(lanes);
-    const auto scale = static_cast<float>(UNITY / std::sqrt(squares));
-    if (!(squares > 0.0) || !std::isfinite(squares) || !std::isfinite(scale)) {
-        std::memset(into, 0, stride * sizeof(*into));
-        return;
+HARKEN_WIDE void round_rows(const float *table, const float *norms, const std::int64_t *rows,
+                            std::size_t count, std::size_t size, std::size_t stride,
+                            std::int16_t *into) noexcept {
+    for (std::size_t at = 0; at < count; ++at, into += stride) {
+        const float *row = table + static_cast<std::size_t>(rows[at]) * size;
+        float scale = UNITY / norms[rows[at]];
+        if (!std::isfinite(scale)) scale = 0.0F;
+        for (std::size_t k = 0; k < size; ++k)
+            into[k] = static_cast<std::int16_t>(bits_of<std::int32_t>(row[k] * scale + ROUNDER_OF_FLOATS));
+        for (std::size_t k = size; k < stride; ++k) into[k] = 0;
     }
-    for (k = 0; k < size; ++k) {
-        const float rounded = (row[k] * scale + ROUNDER_OF_FLOATS) - ROUNDER_OF_FLOATS;
-        into[k] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded));
-    }
-    std::memset(into + size, 0, (stride - size) * sizeof(*into));
 }
 
 HARKEN_WIDE void products(const std::int16_t *rows, const std::int16_t *one, std::size_t count,

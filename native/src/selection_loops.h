@@ -9,11 +9,13 @@ namespace harken {
 
 constexpr double OWN = 0.01; // share of an item that no other has, as in dpp.py
 constexpr int LEVELS = 255;  // most units of what diversity takes, as in journal.py
-constexpr double UNITY = 16384.0; // length of rounded vectors, as in likeness.py
+constexpr float UNITY = 16384.0F; // length of rounded vectors, as in likeness.py
 constexpr std::size_t ROUNDED_STEP = 32; // their rows are padded with zeros to a multiple of it
 
-// Round row [size], made UNITY long, into integers [stride]; zeros where it has no length.
-void round_row(const float *row, std::size_t size, std::size_t stride, std::int16_t *into) noexcept;
+// Round vectors [size], made UNITY long, into integers [count, stride]; zeros where one has no
+// length. rows: which of `table` and of their lengths.
+void round_rows(const float *table, const float *norms, const std::int64_t *rows, std::size_t count,
+                std::size_t size, std::size_t stride, std::int16_t *into) noexcept;
 
 // into[i] = rows[i] . one, for rows of `stride` integers.
 void products(const std::int16_t *rows, const std::int16_t *one, std::size_t count,

@@ -64,6 +64,7 @@ class CompiledCore(CompiledLoops, ExactScans, Protocol):
         method: int,
         power: float,
         vectors: Float32s | None,
+        norms: Float32s | None,
         rows: Ordinals | None,
         policy: int,
         number: float,

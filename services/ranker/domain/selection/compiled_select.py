@@ -52,6 +52,7 @@ def compiled_select(
         method,
         power,
         None if vectors is None else vectors.table,
+        None if vectors is None else vectors.norms,
         None if vectors is None else vectors.rows,
         *policy,
         new,

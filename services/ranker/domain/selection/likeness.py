@@ -5,7 +5,7 @@ import numpy as np
 from services.common.arrays import Float64s
 from services.ranker.domain.selection.pool import Vectors
 
-UNITY = 16384.0
+UNITY = np.float32(16384.0)
 """How long vectors are made before their numbers are rounded to integers."""
 
 
@@ -18,15 +18,14 @@ class Likeness:
     """
 
     def __init__(self, vectors: Vectors) -> None:
-        rows = vectors.table[vectors.rows]
-        squares = np.vecdot(rows, rows, dtype=np.float64)
         with np.errstate(divide="ignore", over="ignore"):
-            scales = (UNITY / np.sqrt(squares)).astype(np.float32)
-        scales[~(np.isfinite(squares) & np.isfinite(scales))] = 0.0
-        self._rounded: Float64s = np.rint(rows * scales[:, np.newaxis]).astype(np.float64)
+            scales = UNITY / vectors.norms[vectors.rows]
+        scales[~np.isfinite(scales)] = 0.0
+        rows = vectors.table[vectors.rows] * scales[:, np.newaxis]
+        self._rounded: Float64s = np.rint(rows).astype(np.float64)
 
     def with_all(self, item: int, times: float = 1.0) -> Float64s:
         """Return [n], cosines times a number; of itself about 1 or 0."""
         cosines: Float64s = self._rounded @ self._rounded[item]
-        cosines *= times / (UNITY * UNITY)
+        cosines *= times / float(UNITY * UNITY)
         return cosines

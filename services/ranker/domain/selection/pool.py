@@ -14,15 +14,20 @@ HIGHEST = 1e3
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """The vectors of candidates [n]: which row of a table float32 [m, d] each one has."""
+    """The vectors of candidates [n]: which row of a table float32 [m, d] each one has.
+
+    norms: float32 [m], the lengths of all rows.
+    """
 
     table: Float32s
+    norms: Float32s
     rows: Ordinals
 
     @classmethod
     def of(cls, table: Float32s) -> "Vectors":
         """Return vectors [n, d], one of each candidate."""
-        return cls(table, np.arange(table.shape[0]))
+        norms = np.sqrt(np.einsum("nd,nd->n", table, table))
+        return cls(table, norms, np.arange(table.shape[0]))
 
 
 @dataclass(frozen=True, slots=True)

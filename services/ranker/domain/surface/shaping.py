@@ -111,7 +111,7 @@ def shaped_slate(
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
         utilities[considered],
-        Vectors(replica.spaces[generation.generation_id].index.table(), ordinals)
+        Vectors(*replica.spaces[generation.generation_id].index.table(), ordinals)
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
         None if new is None else new[considered],

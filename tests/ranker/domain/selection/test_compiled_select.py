@@ -3,6 +3,7 @@
 Truth 11: so a slate that was made by one can be made again by the other.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_pools_as_large_as_those_of_slates(
         diversity=diversity,
         exploration=Exploration(policy, float(rng.choice([0.0, 0.1]))),
     )
-    vectors = Vectors(table, rng.permutation(1000)[:size])
+    vectors = replace(Vectors.of(table), rows=rng.permutation(1000)[:size])
     pool = Pool(rng.normal(0, 3, size), vectors, some(0.1))
     assert_same(pool, plan, count, seed)
 
@@ -113,6 +114,7 @@ def arguments(**other: Any) -> dict[str, Any]:
         "method": 1,
         "power": 0.5,
         "vectors": np.ones((7, 3), np.float32),
+        "norms": np.ones(7, np.float32),
         "rows": np.arange(5),
         "policy": 2,
         "number": 0.5,
@@ -144,6 +146,7 @@ def arguments(**other: Any) -> dict[str, Any]:
         ("at_least", [(np.zeros(5, np.bool_), 1, 2)]),
         ("method", 3),
         ("vectors", np.ones((7, 3))),
+        ("norms", np.ones(6, np.float32)),
         ("rows", np.array([0, 1, 2, 3, 7])),
         ("rows", np.array([0, 1, 2, 3, -1])),
         ("rows", np.arange(4)),
