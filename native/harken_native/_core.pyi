@@ -100,13 +100,19 @@ class SlateDraft:
         logged: bool,
         places: Ordinals | None = None,
         propensities: Doubles | None = None,
+        others: list[tuple[str, Ordinals]] | None = None,
+        alike: int = -1,
+        resembled: int = -1,
         beside: list[bytes] | None = None,
     ) -> tuple[bytes, int, bool, bytes | None]:
         """Return the best `count` as slots on the wire, how many they are, whether all scores are
         numbers, and, when `logged`, what is logged of them: fields 9 to 13 of ServedSlate.
 
         places [slots]: the candidates that are the slate, in order, instead of the best.
-        propensities [slots]: default 1. beside [slots]: more fields of each slot, on the wire.
+        After `weigh` their scores are those that it made. propensities [slots]: default 1.
+        others: what other sources proposed, best first, by name; what only the list `alike` has is
+        there because it is like the item `resembled`; -1: there is none. beside [slots]: more
+        fields of each slot, on the wire.
 
         raw [candidates, outcomes], weights [outcomes], head [outcomes, SLATE_COLUMNS + 3].
         field: number of the slots in their answer.
@@ -116,9 +122,22 @@ class SlateDraft:
         """Write ranks [3, candidates] in vector, rules and popularity, from 1; 0: not listed."""
 
     def weigh(
-        self, raw: Floats, weights: Doubles, head: Doubles | None, features: Floats, into: Doubles
+        self,
+        raw: Floats,
+        weights: Doubles,
+        head: Doubles | None,
+        features: Floats,
+        sources: tuple[Ordinals, Doubles, list[Ordinals]] | None,
+        given: Ordinals,
+        priors: Doubles,
+        scores: Doubles,
+        into: Doubles,
     ) -> None:
-        """Write the scores [candidates] that `finish` orders by. Arguments: as there."""
+        """Write the scores [candidates] that `finish` orders by, and what a surface makes of them:
+        log odds, with quotas and weights of sources (of those of every slate first, then of the
+        lists), and priors of the caller's candidates `given`. See surface/weighing.py of the
+        ranker. raw to features: as in `finish`.
+        """
 
 def encode_users(
     table: Floats,

@@ -207,6 +207,19 @@ HARKEN_WIDE double of_allowed(const double *worth, const std::uint8_t *allowed, 
     return best[0];
 }
 
+HARKEN_WIDE void log_odds(const double *scores, double least, double most, std::size_t count,
+                          double *into) noexcept {
+    constexpr double CLOSEST = 1e-9, NO_NUMBER = std::numeric_limits<double>::quiet_NaN();
+    const double range = most - least;
+    for (std::size_t at = 0; at < count; ++at) {
+        double share = (scores[at] - least) / range;
+        share = share > CLOSEST ? share : CLOSEST;
+        share = share < 1.0 - CLOSEST ? share : 1.0 - CLOSEST;
+        const double odds = range > 0.0 ? log_of(share / (1.0 - share)) : 0.0;
+        into[at] = scores[at] == scores[at] ? odds : NO_NUMBER;
+    }
+}
+
 HARKEN_WIDE void softmax(const double *of, double best, double times, std::size_t count,
                          double *weights) noexcept {
     for (std::size_t at = 0; at < count; ++at) weights[at] = exp_down((of[at] - best) * times);

@@ -153,8 +153,8 @@ class ItemIndex:
         return int(self._set_at[ordinals].max(initial=0))
 
     def table(self) -> tuple[Float32s, Float32s]:
-        """Return all vectors [size, dimension] by ordinal, without biases, and their lengths [size],
-        as views.
+        """Return vectors [size, dimension] by ordinal, without biases, and their lengths [size]: as
+        views.
         """
         return self._vectors[: self._size], self._norms[: self._size]
 

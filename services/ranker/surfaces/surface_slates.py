@@ -19,7 +19,6 @@ from services.common.arrays import Float64s, Ordinals
 from services.common.expressions.request import Request
 from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
-from services.common.surfaces.sources import SIMILAR
 from services.common.validation import MAX_ID_BYTES
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.eligibility import ItemFilter
@@ -29,12 +28,12 @@ from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce
+from services.ranker.domain.selection.selection import Applied
 from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
-from services.ranker.domain.surface.drafts import Draft, Drafts
+from services.ranker.domain.surface.drafts import Draft, Drafts, OtherSources
 from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
-from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 from services.ranker.request_context import RequestContext
@@ -201,10 +200,10 @@ def shaped_answer(
     )
     draft, selection = shaped.draft, shaped.selection
     explained = _explained(replica, generation, user, shaped) if request.explain else None
-    beside = _beside(replica, generation, user, shaped, explained)
     slate = draft.finished(
-        shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
-        selection.propensities, beside,
+        shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places, selection.propensities,
+        OtherSources(list(shaped.proposed.items()), shaped.resembled),
+        _beside(selection.applied, explained),
     )._replace(drops=shaped.drops)  # fmt: skip
     items = draft.ordinals[shaped.places]
     exploration = surface.exploration
@@ -237,46 +236,23 @@ def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordina
 
 
 def _beside(
-    replica: TenantReplica,
-    generation: Generation,
-    user: UserState,
-    shaped: Shaped,
-    explained: list[slate_pb2.Explanation] | None,
-) -> list[bytes]:
-    """Return fields of slots beside those that the draft writes."""
-    places = shaped.places
-    items = shaped.draft.ordinals[places]
-    ranks = {name: _ranks_in(found, items) for name, found in shaped.proposed.items()}
-    proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
-    resembled = None
-    if SIMILAR in ranks:
-        index = replica.spaces[generation.generation_id].index
-        resembled = resembled_item(index, replica.catalogue.listed(), user.positive["item"])
+    applied: Sequence[Sequence[Applied]], explained: Sequence[slate_pb2.Explanation] | None
+) -> list[bytes] | None:
+    """Return fields of slots beside those that the draft writes; None: there are none."""
+    if explained is None and not any(applied):
+        return None
     found = []
-    for slot in range(items.size):
+    for slot, effects in enumerate(applied):
+        if not effects and explained is None:
+            found.append(b"")
+            continue
         more = slate_pb2.Slot()
-        for name, own in ranks.items():
-            if own[slot]:
-                more.sources.add(source=name, score=-float(own[slot]), rank=own[slot])
-        by = [name for name, own in ranks.items() if own[slot]]
-        if resembled is not None and by == [SIMILAR] and not proposed[slot]:
-            more.reason.code = slate_pb2.REASON_CODE_SIMILAR
-            more.reason.because_item_id = replica.catalogue.item_id(resembled)
-        for rule, effect in shaped.selection.applied[slot]:
+        for rule, effect in effects:
             more.applied_rules.add(rule=rule, effect=effect)
         if explained is not None:
             more.explanation.CopyFrom(explained[slot])
         found.append(more.SerializeToString())
     return found
-
-
-def _ranks_in(found: Ordinals, items: Ordinals) -> list[int]:
-    """Return the rank of each item among what a source found, from 1; 0: it is not there."""
-    if not found.size:
-        return [0] * items.size
-    same = found[:, np.newaxis] == items
-    ranks: list[int] = np.where(same.any(axis=0), same.argmax(axis=0) + 1, 0).tolist()
-    return ranks
 
 
 def _explained(

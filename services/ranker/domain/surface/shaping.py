@@ -12,9 +12,10 @@ import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
 from services.common.runs import distinct
-from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
+from services.common.surfaces.sources import GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.item_index import ItemIndex
 from services.ranker.domain.selection.pool import Pool, Vectors
 from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.surface.configured import AtMost, Cap, Source, Surface
@@ -24,11 +25,11 @@ from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.new_items import new_items
 from services.ranker.domain.surface.sources.similar import resembled_item, similar
 from services.ranker.domain.surface.sources.trending import trending
+from services.ranker.domain.surface.weighing import source_weights
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 _NOT_ASKED_FOR = Source(quota=0)
-_CLOSEST = 1e-9
 _CONSIDERED = 200
 _MOST_CONSIDERED = 4000
 """What the log of a decision takes."""
@@ -47,7 +48,7 @@ class Wish:
     now: float
     seed: int
     given: Ordinals = field(default_factory=lambda: NO_ORDINALS)
-    priors: Float64s | None = None
+    priors: Float64s = field(default_factory=lambda: np.empty(0))
     last_slates: Sequence[Ordinals] = ()
 
 
@@ -57,7 +58,8 @@ class Shaped:
 
     considered: candidates of the draft that were selected from, ascending; what the selection says
     is of these. places: candidates of the draft that are the slate. proposed: what each other
-    source proposed, best first. failed: sources that took too long. new: of those considered,
+    source proposed, best first. resembled: the item that what is similar is so to. failed: sources
+    that took too long. new: of those considered,
     which ones the share of new items is for.
     """
 
@@ -67,6 +69,7 @@ class Shaped:
     selection: Selection
     drops: Drops
     proposed: Mapping[str, Ordinals]
+    resembled: int | None
     failed: tuple[str, ...]
     scores: Float64s
     new: Bools | None
@@ -88,7 +91,12 @@ def shaped_slate(
     request = wish.filter.request
     eligible, drops = drafts.eligible(replica, generation, user, wish.filter, wish.now)
     rules = rules_on(surface, request)
-    proposed, failed = _proposed(replica, generation, user, surface, wish, eligible, finds, clock)
+    latest = user.positive["item"]
+    index = replica.spaces[generation.generation_id].index
+    resembled = resembled_item(index, replica.catalogue.listed(), latest)
+    proposed, failed = _proposed(
+        replica, index, latest, resembled, surface, wish, eligible, finds, clock
+    )
     wanted = wanted_by_rules(replica, rules, request, eligible)
     others = distinct(np.concatenate([wanted, *proposed.values()]))
     draft = drafts.draft(
@@ -96,10 +104,7 @@ def shaped_slate(
         wish.count, wish.now, surface.outcome_weights,
     )  # fmt: skip
     ordinals = draft.ordinals
-    scores = draft.scores()
-    utilities = log_odds(scores, draft.weights)
-    _weigh_sources(surface, draft, proposed, ordinals, utilities)
-    _add_priors(wish, ordinals, utilities)
+    scores, utilities = draft.weighed(source_weights(surface, proposed), wish.given, wish.priors)
     new = None
     if surface.exploration.new_share > 0:
         new = replica.popularity.counts(ordinals) < surface.new_item_events
@@ -111,15 +116,15 @@ def shaped_slate(
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
         utilities[considered],
-        Vectors(*replica.spaces[generation.generation_id].index.table(), ordinals)
+        Vectors(*index.table(), ordinals)
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
         None if new is None else new[considered],
     )
     selection = drafts.select(pool, plan, wish.count, wish.seed)
     return Shaped(
-        draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        pool.new,
+        draft, considered, considered[selection.places], selection, drops, proposed, resembled,
+        failed, scores, pool.new,
     )  # fmt: skip
 
 
@@ -143,22 +148,11 @@ def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | N
     return considered
 
 
-def log_odds(scores: Float64s, weights: Float64s) -> Float64s:
-    """Return scores [n] as log odds: where between the least and the most that weights [outcomes]
-    allow.
-    """
-    least, most = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
-    if most <= least:
-        return np.where(np.isnan(scores), np.nan, 0.0)
-    share = np.clip((scores - least) / (most - least), _CLOSEST, 1.0 - _CLOSEST)
-    odds: Float64s = np.log(share / (1.0 - share))
-    return odds
-
-
 def _proposed(
     replica: TenantReplica,
-    generation: Generation,
-    user: UserState,
+    index: ItemIndex,
+    latest: Ordinals,
+    resembled: int | None,
     surface: Surface,
     wish: Wish,
     eligible: Bools,
@@ -166,9 +160,6 @@ def _proposed(
     clock: Callable[[], float],
 ) -> tuple[dict[str, Ordinals], tuple[str, ...]]:
     """Return what sources beside those of every slate propose, and which of them are too late."""
-    latest = user.positive["item"]
-    index = replica.spaces[generation.generation_id].index
-    resembled = resembled_item(index, replica.catalogue.listed(), latest)
     now, below = wish.now, surface.new_item_events
     by_name: dict[str, Callable[[int], Ordinals]] = {
         TRENDING: lambda quota: trending(replica, finds, latest, eligible, quota, now),
@@ -192,42 +183,3 @@ def _proposed(
     if wish.given.size and given != 0:
         proposed[GIVEN] = wish.given[eligible[wish.given]][:given]
     return proposed, tuple(failed)
-
-
-def _weigh_sources(
-    surface: Surface,
-    draft: Draft,
-    proposed: Mapping[str, Ordinals],
-    ordinals: Ordinals,
-    utilities: Float64s,
-) -> None:
-    """Apply quotas of the sources of every slate, and weights of what one source alone proposed.
-
-    What is beyond all quotas comes last; it stays, so that no slate is short for it.
-    """
-    if not surface.sources:
-        return
-    ranks = draft.ranks()
-    lists = np.zeros((len(BASE) + len(proposed), ordinals.size), np.bool_)
-    weights = np.ones(lists.shape[0])
-    for row, name in enumerate(BASE):
-        setting = surface.sources.get(name, Source())
-        quota = np.iinfo(np.int32).max if setting.quota is None else setting.quota
-        lists[row] = (ranks[row] > 0) & (ranks[row] <= quota)
-        weights[row] = setting.weight
-    for row, (name, found) in enumerate(proposed.items(), len(BASE)):
-        lists[row, ordinals.searchsorted(found)] = True
-        weights[row] = surface.sources.get(name, Source()).weight
-    times = lists.sum(axis=0)
-    alone = times == 1
-    utilities[alone] += np.log(weights)[lists[:, alone].argmax(axis=0)]
-    utilities[(times == 0) & ranks.any(axis=0)] = np.nan
-
-
-def _add_priors(wish: Wish, ordinals: Ordinals, utilities: Float64s) -> None:
-    if wish.priors is None or not wish.given.size:
-        return
-    places = ordinals.searchsorted(wish.given)
-    there = places < ordinals.size
-    there[there] = ordinals[places[there]] == wish.given[there]
-    utilities[places[there]] += wish.priors[there]
