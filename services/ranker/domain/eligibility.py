@@ -90,20 +90,20 @@ def keep_wanted(catalogue: Catalogue, eligible: Bools, wanted: ItemFilter, drops
         return drops
     left = [int(np.count_nonzero(eligible))]
 
-    def count() -> None:
-        left.append(int(np.count_nonzero(eligible)))
+    def count(changed: bool) -> None:
+        left.append(int(np.count_nonzero(eligible)) if changed else left[-1])
 
     for gate in wanted.gates:
         eligible &= catalogue.mask(gate, wanted.request)
-    count()
+    count(bool(wanted.gates))
     if wanted.owner:
         eligible &= ~catalogue.owned_by(wanted.owner)
-    count()
+    count(bool(wanted.owner))
     if wanted.expression is not None:
         eligible &= catalogue.mask(wanted.expression, wanted.request)
-    count()
+    count(wanted.expression is not None)
     eligible[wanted.shown] = False
-    count()
+    count(wanted.shown.size > 0)
     dropped = [before - after for before, after in pairwise(left)]
     return drops._replace(gate=dropped[0], own=dropped[1], expression=dropped[2], shown=dropped[3])
 

@@ -15,7 +15,7 @@ from harken.feedback.v1 import surface_pb2
 from harken.internal.slates.v1 import decision_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
-from services.common.arrays import Float64s, Ordinals
+from services.common.arrays import NO_ORDINALS, Float64s, Ordinals
 from services.common.expressions.request import Request
 from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
@@ -45,6 +45,7 @@ from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 _MOST_CONTRIBUTIONS = 20
+_NO_PRIORS: Float64s = np.empty(0)
 _BYTES_OF_CANDIDATE, _BYTES_OF_ROW = 8, 4
 """Beside ids and what is in rows: of utilities, bits, and of what the wire says of lengths."""
 
@@ -226,6 +227,8 @@ def shaped_answer(
 
 
 def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:
+    if not request.candidates:
+        return NO_ORDINALS, _NO_PRIORS
     known = [
         (ordinal, candidate.prior)
         for candidate in request.candidates
@@ -315,8 +318,8 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
     item_ids, new = replica.catalogue.item_ids(), shaped.new
     # Of the items that are logged, and no more of a long slate is kept until then.
     utilities, unit = selection.utilities, selection.unit
-    barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
-    lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
+    barred = selection.barred[:MAX_LOGGED].copy()
+    lowered = None if selection.lowered is None else selection.lowered[:MAX_LOGGED].copy()
 
     def made() -> decision_pb2.SlateDecision:
         return decision_pb2.SlateDecision(
@@ -324,14 +327,17 @@ def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decis
             exploration=_exploration(surface),
             candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
             utilities=np.ascontiguousarray(utilities, "<f4").tobytes(),
-            barred=barred,
-            lowered=lowered,
+            barred=list(map(bytes, barred)),
+            lowered=[] if lowered is None else list(map(bytes, lowered)),
             lowered_unit=unit,
             new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
         )
 
     columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
-    return Decision(columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered)), made)
+    rows = barred.nbytes + _BYTES_OF_ROW * len(barred)
+    if lowered is not None:
+        rows += lowered.nbytes + _BYTES_OF_ROW * len(lowered)
+    return Decision(columns + rows, made)
 
 
 def _exploration(surface: Surface) -> surface_pb2.Exploration:

@@ -91,13 +91,13 @@ def shaped_slate(
     request = wish.filter.request
     eligible, drops = drafts.eligible(replica, generation, user, wish.filter, wish.now)
     rules = rules_on(surface, request)
-    latest = user.positive["item"]
+    latest = user.positive_items
     index = replica.spaces[generation.generation_id].index
     resembled = resembled_item(index, replica.catalogue.listed(), latest)
     proposed, failed = _proposed(
         replica, index, latest, resembled, surface, wish, eligible, finds, clock
     )
-    wanted = wanted_by_rules(replica, rules, request, eligible)
+    wanted = wanted_by_rules(replica, rules, request, eligible, finds)
     others = distinct(np.concatenate([wanted, *proposed.values()]))
     draft = drafts.draft(
         replica, generation, user, eligible, others if others.size else None,

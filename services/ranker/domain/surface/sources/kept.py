@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from services.common.arrays import Ordinals
+from services.ranker.domain.surface.sources.named import NamedItems
 
 
 @dataclass(slots=True)
@@ -31,8 +32,11 @@ class Kept:
 
 @dataclass(slots=True)
 class Finds:
-    """Of one tenant's replica. trending: by category, newest: all, nearest: by item."""
+    """Of one tenant's replica. trending: by category, newest: by how many events are few, nearest:
+    by item, named: see there.
+    """
 
     trending: Kept = field(default_factory=lambda: Kept(1.0, 10_000))
-    newest: Kept = field(default_factory=lambda: Kept(1.0, 1))
+    newest: Kept = field(default_factory=lambda: Kept(1.0, 10))
     nearest: Kept = field(default_factory=lambda: Kept(10.0, 10_000))
+    named: NamedItems = field(default_factory=NamedItems)

@@ -43,7 +43,7 @@ def trending(
     else:
         replica.popularity.refresh_order()
         found = np.sort(replica.popularity.order[:_POPULAR])
-    return _best(replica, found[eligible[found]], quota)
+    return _best(replica, found[eligible.take(found)], quota)
 
 
 def _first(replica: TenantReplica, category: str) -> Ordinals:
@@ -55,6 +55,12 @@ def _first(replica: TenantReplica, category: str) -> Ordinals:
 def _best(replica: TenantReplica, items: Ordinals, count: int) -> Ordinals:
     """Return the first of items, given by ordinal, that were popular lately at all."""
     levels = replica.popularity.trends(items)
-    order = (-levels).argsort(kind="stable")[:count]
-    best: Ordinals = items[order[levels[order] > -np.inf]]
+    known = levels > -np.inf
+    items, levels = items[known], levels[known]
+    if items.size > count:
+        # What is as good as the last of the first, too: which of them count is by ordinal.
+        least = np.partition(levels, items.size - count)[items.size - count]
+        good = levels >= least
+        items, levels = items[good], levels[good]
+    best: Ordinals = items[(-levels).argsort(kind="stable")[:count]]
     return best
