@@ -233,52 +233,57 @@ def add_symmetric(gramian: Doubles, change: Floats) -> None: ...
 
 # selection.cpp
 
-def select_places(
-    utilities: Doubles,
-    boosts: list[tuple[Bools, float]],
-    pins: list[tuple[Bools, int]],
-    at_most: list[tuple[Bools, int]],
-    caps: list[tuple[Int32s, Ordinals | None, int, dict[int, int]]],
-    at_least: list[tuple[Bools, int]],
-    method: int,
-    power: float,
-    vectors: Floats | None,
-    norms: Floats | None,
-    rows: Ordinals | None,
-    policy: int,
-    number: float,
-    fresh: Bools | None,
-    fresh_share: float,
-    seed: int,
-    places: Ordinals,
-    propensities: Doubles,
-    logged: Floats,
-    levels: npt.NDArray[np.uint8] | None,
-    barred: npt.NDArray[np.uint8],
-) -> tuple[
-    list[tuple[int, int, int]],
-    list[tuple[int, int, int]],
-    list[tuple[int, int, int]],
-    list[int],
-    list[tuple[int, int]],
-    list[int],
-    float,
-]:
-    """Decide the places [k] of a slate from candidates [n].
+class PlaceSelector:
+    """Selects one slate after the other; memory is used again for the next one."""
 
-    boosts: items, and what is added to their utilities. pins: items and place. at_most: items and
-    how many. caps: codes, starts, most, and how many there are already by code, as in plan.Cap.
-    at_least: items and how many. method: 0: no diversity, 1: DPP, 2: MMR, with `power`, by rows
-    [n] of vectors [m, d] of lengths norms [m]. policy: 0: greedy, 1: epsilon, 2: Plackett-Luce, with its number.
-    fresh: the items that `fresh_share` of places is for.
+    def __init__(self) -> None: ...
+    def select(
+        self,
+        utilities: Doubles,
+        boosts: list[tuple[Bools, float]],
+        pins: list[tuple[Bools, int]],
+        at_most: list[tuple[Bools, int]],
+        caps: list[tuple[Int32s, Ordinals | None, int, dict[int, int]]],
+        at_least: list[tuple[Bools, int]],
+        method: int,
+        power: float,
+        vectors: Floats | None,
+        norms: Floats | None,
+        rows: Ordinals | None,
+        policy: int,
+        number: float,
+        fresh: Bools | None,
+        fresh_share: float,
+        seed: int,
+        places: Ordinals,
+        propensities: Doubles,
+        logged: Floats,
+        levels: npt.NDArray[np.uint8] | None,
+        barred: npt.NDArray[np.uint8],
+    ) -> tuple[
+        list[tuple[int, int, int]],
+        list[tuple[int, int, int]],
+        list[tuple[int, int, int]],
+        list[int],
+        list[tuple[int, int]],
+        list[int],
+        float,
+    ]:
+        """Decide the places [k] of a slate from candidates [n].
 
-    Writes places, propensities [k], utilities as they decided [n], levels [k, n] of what diversity
-    took, and barred [k, ceil(n / 8)], as in selection.Selection. Returns (place, pin, item) of pins
-    in the order in which they took places; (pin, why, other pin) of lost ones, by pins.Loss;
-    (place, limit, items) that a limit kept away, at-most rules counted first; places where better
-    ones were passed; (limit, why) of limits that yielded, 1: to a pin, 2: to need; how many items
-    of each minimum are missing; and the unit of levels.
-    """
+        boosts: items, and what is added to their utilities. pins: items and place. at_most: items and
+        how many. caps: codes, starts, most, and how many there are already by code, as in plan.Cap.
+        at_least: items and how many. method: 0: no diversity, 1: DPP, 2: MMR, with `power`, by rows
+        [n] of vectors [m, d] of lengths norms [m]. policy: 0: greedy, 1: epsilon, 2: Plackett-Luce, with its number.
+        fresh: the items that `fresh_share` of places is for.
+
+        Writes places, propensities [k], utilities as they decided [n], levels [k, n] of what diversity
+        took, and barred [k, ceil(n / 8)], as in selection.Selection. Returns (place, pin, item) of pins
+        in the order in which they took places; (pin, why, other pin) of lost ones, by pins.Loss;
+        (place, limit, items) that a limit kept away, at-most rules counted first; places where better
+        ones were passed; (limit, why) of limits that yielded, 1: to a pin, 2: to need; how many items
+        of each minimum are missing; and the unit of levels.
+        """
 
 # scan.cpp
 

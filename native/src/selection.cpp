@@ -7,7 +7,6 @@
 #include <cstring>
 #include <deque>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -54,24 +53,37 @@ std::uint64_t finalised(std::uint64_t x) {
 }
 constexpr std::uint64_t GAMMA = 0x9E3779B97F4A7C15;
 
+// Memory that is used again for the next slate, unless it was large: the system takes its time to
+// give what was given back.
+struct Memory {
+    std::vector<std::int16_t> rounded;
+    std::vector<double> rows;
+
+    void forget_large() {
+        constexpr std::size_t MOST_BYTES = std::size_t{4} << 20;
+        if (rounded.capacity() * sizeof(std::int16_t) > MOST_BYTES) std::vector<std::int16_t>().swap(rounded);
+        if (rows.capacity() * sizeof(double) > MOST_BYTES) std::vector<double>().swap(rows);
+    }
+};
+
 // How much less an item is worth for what stands already: dpp.py and mmr.py.
 class Spread {
 public:
-    Spread(Method method, double power, const View<const float> &vectors, const View<const float> &norms,
+    Spread(Memory &memory, Method method, double power, const View<const float> &vectors, const View<const float> &norms,
            const View<const std::int64_t> &rows, std::size_t places)
-        : method_(method), count_(rows.length()), places_(places),
+        : memory_(memory), method_(method), count_(rows.length()), places_(places),
           most_(method == DPP ? power * -std::log(OWN) : 2.0 * power) {
         const std::size_t size = vectors.length(1);
         stride_ = (size + ROUNDED_STEP - 1) / ROUNDED_STEP * ROUNDED_STEP;
-        rounded_.reset(new std::int16_t[count_ * stride_]);
+        if (memory_.rounded.size() < count_ * stride_) memory_.rounded.resize(count_ * stride_);
         for (std::size_t at = 0; at < count_; ++at)
             if (rows[at] < 0 || rows[at] >= vectors.length())
                 throw nb::index_error("rows: there is no such vector");
-        round_rows(vectors.data(), norms.data(), rows.data(), count_, size, stride_, rounded_.get());
+        round_rows(vectors.data(), norms.data(), rows.data(), count_, size, stride_, memory_.rounded.data());
         products_.resize(count_);
         if (method == DPP) {
             // Rows of the transposed Cholesky factor: one for each item that stands.
-            rows_.reset(new double[places * count_]);
+            if (memory_.rows.size() < places_ * count_) memory_.rows.resize(places_ * count_);
             left_.assign(count_, 1.0);
         } else {
             left_.assign(count_, -1.0);
@@ -81,14 +93,15 @@ public:
     double unit() const { return most_ / LEVELS; }
 
     void take(std::size_t item) {
-        products(rounded_.get(), rounded_.get() + item * stride_, count_, stride_, products_.data());
+        const std::int16_t *rounded = memory_.rounded.data();
+        products(rounded, rounded + item * stride_, count_, stride_, products_.data());
         constexpr double ONE = double{UNITY} * UNITY, HALF = (1.0 - OWN) / 2.0;
         if (method_ == MMR) return keep_nearest(products_.data(), 1.0 / ONE, count_, left_.data());
-        double *row = rows_.get() + taken_ * count_;
+        double *row = memory_.rows.data() + taken_ * count_;
         scaled(products_.data(), HALF / ONE, HALF, count_, row);
         row[item] = 1.0;
         for (std::size_t above = 0; above < taken_; ++above) {
-            const double *other = rows_.get() + above * count_;
+            const double *other = memory_.rows.data() + above * count_;
             less(other, other[item], count_, row);
         }
         cover(1.0 / std::sqrt(left_[item]), count_, row, left_.data());
@@ -100,11 +113,10 @@ public:
     }
 
 private:
+    Memory &memory_;
     Method method_;
     std::size_t count_, places_, stride_ = 0, taken_ = 0;
     double most_;
-    std::unique_ptr<std::int16_t[]> rounded_;
-    std::unique_ptr<double[]> rows_;
     std::vector<std::int32_t> products_;
     std::vector<double> left_; // of MMR: the cosine with the nearest
 };
@@ -271,7 +283,20 @@ Limit cap_of(Given &given, const nb::tuple &cap, std::int64_t size) {
     return Limit(std::move(dense), starts, size, nb::cast<std::int64_t>(cap[2]), std::move(used));
 }
 
-nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins, nb::handle at_most,
+class PlaceSelector {
+public:
+    nb::tuple select(nb::handle utilities, nb::handle boosts, nb::handle pins, nb::handle at_most,
+                     nb::handle caps, nb::handle at_least, int method, double power,
+                     nb::handle vectors, nb::handle norms, nb::handle rows, int policy,
+                     double number, nb::handle fresh, double fresh_share, std::uint64_t seed,
+                     nb::handle places, nb::handle propensities, nb::handle logged,
+                     nb::handle levels, nb::handle barred);
+
+private:
+    Memory memory_;
+};
+
+nb::tuple PlaceSelector::select(nb::handle utilities, nb::handle boosts, nb::handle pins, nb::handle at_most,
                         nb::handle caps, nb::handle at_least, int method, double power,
                         nb::handle vectors, nb::handle norms, nb::handle rows, int policy, double number,
                         nb::handle fresh, double fresh_share, std::uint64_t seed, nb::handle places,
@@ -327,7 +352,7 @@ nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins
         View<const float> table(vectors, "vectors", {ANY, ANY});
         View<const float> lengths(norms, "norms", {table.length()});
         View<const std::int64_t> which(rows, "rows", {length});
-        spread.emplace(static_cast<Method>(method), power, table, lengths, which, count);
+        spread.emplace(memory_, static_cast<Method>(method), power, table, lengths, which, count);
         lowerings.emplace(levels, "levels", std::initializer_list<std::int64_t>{shown.length(), length});
     }
     const std::uint8_t *new_items = fresh.is_none() ? nullptr : given.mask(fresh, "fresh", length);
@@ -390,6 +415,7 @@ nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins
         --left;
         if (spread && left) spread->take(item);
     }
+    memory_.forget_large();
     nb::list pins_taken, limits_lost, missing;
     for (const Pinned &one : pinned) pins_taken.append(nb::make_tuple(one.place, one.pin, one.item));
     for (const LostLimit &one : limits.lost) limits_lost.append(nb::make_tuple(one.limit, int{one.why}));
@@ -401,7 +427,7 @@ nb::tuple select_places(nb::handle utilities, nb::handle boosts, nb::handle pins
 } // namespace
 
 void register_selection(nb::module_ &m) {
-    m.def("select_places", &select_places, nb::arg("utilities"), nb::arg("boosts"), nb::arg("pins"),
+    nb::class_<PlaceSelector>(m, "PlaceSelector").def(nb::init<>()).def("select", &PlaceSelector::select, nb::arg("utilities"), nb::arg("boosts"), nb::arg("pins"),
           nb::arg("at_most"), nb::arg("caps"), nb::arg("at_least"), nb::arg("method"),
           nb::arg("power"), nb::arg("vectors").none(), nb::arg("norms").none(), nb::arg("rows").none(), nb::arg("policy"),
           nb::arg("number"), nb::arg("fresh").none(), nb::arg("fresh_share"), nb::arg("seed"),

@@ -80,7 +80,13 @@ HARKEN_INLINE std::uint8_t level_of(double share) {
 HARKEN_WIDE void round_rows(const float *table, const float *norms, const std::int64_t *rows,
                             std::size_t count, std::size_t size, std::size_t stride,
                             std::int16_t *into) noexcept {
+    constexpr std::size_t AHEAD = 6, LINE = 64 / sizeof(float);
     for (std::size_t at = 0; at < count; ++at, into += stride) {
+        if (at + AHEAD < count) {
+            const float *later = table + static_cast<std::size_t>(rows[at + AHEAD]) * size;
+            for (std::size_t k = 0; k < size; k += LINE) __builtin_prefetch(later + k);
+            __builtin_prefetch(norms + rows[at + AHEAD]);
+        }
         const float *row = table + static_cast<std::size_t>(rows[at]) * size;
         float scale = UNITY / norms[rows[at]];
         if (!std::isfinite(scale)) scale = 0.0F;

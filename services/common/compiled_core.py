@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Gauge
 
-from services.common.arrays import Bools, Float32s, Float64s, Int32s, Ordinals
 from services.common.compiled_loops import CompiledLoops
 from services.common.logs import logger
 from services.common.ranking.plain_scan import ExactScans
@@ -27,19 +24,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from harken_native import _core
 
-Bytes = npt.NDArray[np.uint8]
 _log = logger("compiled_core")
-
-
-PlacesSelected = tuple[
-    list[tuple[int, int, int]],
-    list[tuple[int, int, int]],
-    list[tuple[int, int, int]],
-    list[int],
-    list[tuple[int, int]],
-    list[int],
-    float,
-]
 
 
 class CompiledCore(CompiledLoops, ExactScans, Protocol):
@@ -53,32 +38,9 @@ class CompiledCore(CompiledLoops, ExactScans, Protocol):
     def VectorLists(self) -> type[_core.VectorLists]:  # noqa: N802
         """Codes of vectors in lists: see services/ranker/domain/scans.py."""
 
-    def select_places(
-        self,
-        utilities: Float64s,
-        boosts: list[tuple[Bools, float]],
-        pins: list[tuple[Bools, int]],
-        at_most: list[tuple[Bools, int]],
-        caps: list[tuple[Int32s, Ordinals | None, int, dict[int, int]]],
-        at_least: list[tuple[Bools, int]],
-        method: int,
-        power: float,
-        vectors: Float32s | None,
-        norms: Float32s | None,
-        rows: Ordinals | None,
-        policy: int,
-        number: float,
-        fresh: Bools | None,
-        fresh_share: float,
-        seed: int,
-        places: Ordinals,
-        propensities: Float64s,
-        logged: Float32s,
-        levels: Bytes | None,
-        barred: Bytes,
-    ) -> PlacesSelected:
-        """See the stub, and services/ranker/domain/selection/compiled_select.py."""
-        ...
+    @property
+    def PlaceSelector(self) -> type[_core.PlaceSelector]:  # noqa: N802
+        """Selection of slates: see services/ranker/domain/selection/compiled_select.py."""
 
 
 INTERFACE = 8

@@ -101,8 +101,8 @@ class CompiledSlates:
     """Makes slates for one event loop, one after the other."""
 
     def __init__(self, core: CompiledCore) -> None:
-        self._core = core
         self._draft = core.SlateDraft()
+        self._selector = core.PlaceSelector()
         self._weighed: tuple[Generation, Mapping[str, float], Float64s] | None = None
         # Memory of the slate before is warm.
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
@@ -239,7 +239,7 @@ class CompiledSlates:
 
     def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
         """See Drafts."""
-        return compiled_select(self._core, pool, plan, count, seed)
+        return compiled_select(self._selector, pool, plan, count, seed)
 
     def _scores(self, scorer: Scorer, features: Float32s) -> Float32s:
         """As `scores_or_nan`; a matrix is multiplied here, a tenth of what it takes the runtime."""

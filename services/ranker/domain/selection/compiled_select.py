@@ -1,11 +1,13 @@
 """Slates selected by the compiled core: `select` is its twin in NumPy, and says what is decided."""
 
+from __future__ import annotations
+
 from math import log
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.common.arrays import Float32s, Float64s, Ordinals
-from services.common.compiled_core import CompiledCore
 from services.ranker.domain.selection.decisions import Decisions
 from services.ranker.domain.selection.diversity import diversity_of, power_of
 from services.ranker.domain.selection.exploring import exploration_of
@@ -22,9 +24,12 @@ from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import BY_NEED, BY_PIN, select
 from services.ranker.domain.selection.selection import Bytes, Lost, Selection
 
+if TYPE_CHECKING:
+    from harken_native import _core
+
 
 def compiled_select(
-    core: CompiledCore, pool: Pool, plan: Plan, count: int, seed: int = 0
+    selector: _core.PlaceSelector, pool: Pool, plan: Plan, count: int, seed: int = 0
 ) -> Selection:
     """Return what `select` does, which does it for policies that the core does not know."""
     exploration, new, lost_exploration = exploration_of(plan, pool)
@@ -42,7 +47,7 @@ def compiled_select(
     utilities: Float32s = np.empty(size, np.float32)
     barred: Bytes = np.empty((places, (size + 7) // 8), np.uint8)
     least = [wanted(rule, places) for rule in plan.at_least]
-    pins, lost_pins, kept_away, passed, lost_limits, missing, unit = core.select_places(
+    pins, lost_pins, kept_away, passed, lost_limits, missing, unit = selector.select(
         pool.utilities,
         [(boost.items, log(boost.factor)) for boost in plan.boosts],
         [(pin.items, pin.place) for pin in plan.pins],

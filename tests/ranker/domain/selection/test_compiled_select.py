@@ -34,12 +34,12 @@ from services.ranker.domain.selection.select import select
 from tests.ranker.compiled import core_or_skip
 from tests.ranker.domain.selection.plans import SEED, pools_and_plans
 
-CORE = core_or_skip()
+SELECTOR = core_or_skip().PlaceSelector()
 
 
 def assert_same(pool: Pool, plan: Plan, count: int, seed: int) -> None:
     theirs = select(pool, plan, count, seed)
-    ours = compiled_select(CORE, pool, plan, count, seed)
+    ours = compiled_select(SELECTOR, pool, plan, count, seed)
     assert ours.places.tolist() == theirs.places.tolist()
     assert ours.applied == theirs.applied
     assert ours.lost == theirs.lost
@@ -160,6 +160,6 @@ def arguments(**other: Any) -> dict[str, Any]:
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, wrong: object) -> None:
-    CORE.select_places(**arguments())
+    SELECTOR.select(**arguments())
     with pytest.raises((ValueError, IndexError, TypeError)):
-        CORE.select_places(**arguments(**{name: wrong}))
+        SELECTOR.select(**arguments(**{name: wrong}))
