@@ -41,6 +41,16 @@ class SlateDraft:
         """
 
     @staticmethod
+    def keep(eligible: Bools, mask: Bools) -> int:
+        """Clear from `eligible` what is not in a mask; return how many are left."""
+
+    @staticmethod
+    def merge(lists: list[tuple[Ordinals, Doubles]], eligible: Bools, into: Ordinals) -> int:
+        """Write the eligible items of lists, best first, each once; return how many they are, at
+        most as many as there is room for. lists: ordinals, best first, and how good they are.
+        """
+
+    @staticmethod
     def affine(features: Floats, weights: Floats, offsets: Floats, into: Floats) -> None:
         """Write features [n, SLATE_COLUMNS] weights^T + offsets, of weights [outcomes, columns]
         and offsets [outcomes], into `into` [n, outcomes].

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -1168,6 +1169,53 @@ nb::tuple eligible_items(nb::handle servable, nb::handle held, nb::handle exclud
     return nb::make_tuple(first, second, count);
 }
 
+// Clear from `eligible` what is not in a mask; return how many are left.
+std::int64_t keep(nb::handle eligible, nb::handle mask) {
+    View<bool> left(eligible, "eligible", {ANY});
+    View<const bool> wanted(mask, "mask", {left.length()});
+    static_assert(sizeof(bool) == 1);
+    auto *bytes = reinterpret_cast<std::uint8_t *>(left.data());
+    return both(bytes, reinterpret_cast<const std::uint8_t *>(wanted.data()), left.length(), bytes);
+}
+
+// Write the eligible items of several lists, best first, each once: surface/sources/merging.py.
+std::int64_t merge(nb::handle lists, nb::handle eligible, nb::handle into) {
+    View<const bool> may(eligible, "eligible", {ANY});
+    View<std::int64_t> room(into, "into", {ANY});
+    if (!PyList_CheckExact(lists.ptr())) throw nb::type_error("lists: must be a list");
+    struct List {
+        View<const std::int64_t> items;
+        View<const double> levels;
+        std::int64_t at = 0;
+
+        explicit List(PyObject *pair)
+            : items(PyTuple_GET_ITEM(pair, 0), "items", {ANY}),
+              levels(PyTuple_GET_ITEM(pair, 1), "levels", {items.length()}) {}
+    };
+    std::deque<List> heads;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(lists.ptr()); ++at) {
+        PyObject *pair = PyList_GET_ITEM(lists.ptr(), at);
+        if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2)
+            throw nb::type_error("lists: must hold tuples of 2");
+        heads.emplace_back(pair);
+    }
+    Numbering found;
+    found.reset(room.length());
+    while (static_cast<std::int64_t>(found.members.size()) < room.length()) {
+        List *best = nullptr;
+        for (List &list : heads) {
+            if (list.at == list.items.length()) continue;
+            Proposal own{list.levels[list.at], list.items[list.at]};
+            if (!best || before(own, {best->levels[best->at], best->items[best->at]})) best = &list;
+        }
+        if (!best) break;
+        std::int64_t item = best->items[best->at++];
+        check_ordinal("items", item, may.length());
+        if (may[item]) room[found.number(static_cast<std::int32_t>(item))] = item;
+    }
+    return static_cast<std::int64_t>(found.members.size());
+}
+
 // features[row] . weights[outcome]: sums side by side, so that none waits for the one before, and of
 // each row alone, so that a candidate has the same score whoever stands beside it.
 float weighed(const float *features, const float *weights, std::int64_t columns) {
@@ -1208,6 +1256,8 @@ void register_slate(nb::module_ &m) {
         .def_static("eligible", &eligible_items, nb::arg("servable"), nb::arg("held"),
                     nb::arg("excluded"), nb::arg("seen").none(), nb::arg("hides_us").none(),
                     nb::arg("now_us"), nb::arg("into"))
+        .def_static("keep", &keep, nb::arg("eligible"), nb::arg("mask"))
+        .def_static("merge", &merge, nb::arg("lists"), nb::arg("eligible"), nb::arg("into"))
         .def_static("affine", &affine, nb::arg("features"), nb::arg("weights"),
                     nb::arg("offsets"), nb::arg("into"))
         .def("gather", &Draft::gather, nb::arg("recent"), nb::arg("targets"), nb::arg("weights"),

@@ -28,6 +28,7 @@ from services.ranker.domain.slate import (
     view_of,
 )
 from services.ranker.domain.surface.drafts import NO_OTHER_SOURCES, OtherSources
+from services.ranker.domain.surface.sources.merging import merged
 from services.ranker.domain.surface.weighing import (
     SourceWeights,
     add_priors,
@@ -108,6 +109,12 @@ class NumpySlates:
         outcomes = generation.scorer.outcomes
         weights = weights_of(outcomes, generation.outcome_weights(), overrides)
         return NumpyDraft(replica, view, candidates, scored, weights)
+
+    def merged(
+        self, lists: list[tuple[Ordinals, Float64s]], eligible: Bools, count: int
+    ) -> Ordinals:
+        """See Drafts."""
+        return merged(lists, eligible, count)
 
     def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
         """See Drafts."""

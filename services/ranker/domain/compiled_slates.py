@@ -237,6 +237,13 @@ class CompiledSlates:
             vector is None and user.put is not None,
         )
 
+    def merged(
+        self, lists: list[tuple[Ordinals, Float64s]], eligible: Bools, count: int
+    ) -> Ordinals:
+        """See Drafts."""
+        into: Ordinals = np.empty(count, np.int64)
+        return into[: self._draft.merge(lists, eligible, into)]
+
     def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
         """See Drafts."""
         return compiled_select(self._selector, pool, plan, count, seed)
@@ -291,4 +298,6 @@ class CompiledSlates:
             seen=without_excluded - left,
             category=left - in_category,
         )
-        return eligible, keep_wanted(catalogue, eligible, wanted, drops)
+        return eligible, keep_wanted(
+            catalogue, eligible, in_category, wanted, drops, self._draft.keep
+        )

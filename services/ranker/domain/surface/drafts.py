@@ -103,5 +103,12 @@ class Drafts(Protocol):
     ) -> Draft:
         """Return what the sources propose, and `others` as if they stood beside it."""
 
+    def merged(
+        self, lists: list[tuple[Ordinals, Float64s]], eligible: Bools, count: int
+    ) -> Ordinals:
+        """Return at most `count` eligible items of lists (ordinals, best first, and how good they
+        are), best first, equal ones by ordinal, each once: as good as where it is best.
+        """
+
     def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
         """Return what selection.select does."""

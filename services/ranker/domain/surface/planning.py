@@ -8,7 +8,6 @@ import numpy as np
 from services.common.arrays import NO_ORDINALS, Bools, Int32s, Ordinals
 from services.common.expressions.expression import Expression
 from services.common.expressions.request import Request
-from services.common.runs import distinct
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.selection import plan as selection
 from services.ranker.domain.surface import configured
@@ -32,7 +31,9 @@ def wanted_by_rules(
     eligible: Bools,
     finds: Finds,
 ) -> Ordinals:
-    """Return eligible items that pins and minimums ask for, which no source may have proposed."""
+    """Return eligible items that pins and minimums ask for, which no source may have proposed; some
+    several times.
+    """
     found = [NO_ORDINALS]
     for rule in rules:
         if isinstance(rule, configured.Pin) and rule.items is None:
@@ -41,7 +42,7 @@ def wanted_by_rules(
                 found.append(np.array([ordinal], np.int64))
         elif isinstance(rule, configured.Pin | configured.AtLeast) and rule.items is not None:
             found.append(finds.named.some(replica, rule.items, request, eligible, _MOST_NAMED))
-    return distinct(np.concatenate(found))
+    return np.concatenate(found)
 
 
 def plan_of(

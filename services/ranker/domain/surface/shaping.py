@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
-from services.common.runs import distinct
 from services.common.surfaces.sources import GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
@@ -95,10 +94,10 @@ def shaped_slate(
     index = replica.spaces[generation.generation_id].index
     resembled = resembled_item(index, replica.catalogue.listed(), latest)
     proposed, failed = _proposed(
-        replica, index, latest, resembled, surface, wish, eligible, finds, clock
+        drafts, replica, index, latest, resembled, surface, wish, eligible, finds, clock
     )
     wanted = wanted_by_rules(replica, rules, request, eligible, finds)
-    others = distinct(np.concatenate([wanted, *proposed.values()]))
+    others = np.concatenate([wanted, *proposed.values()])
     draft = drafts.draft(
         replica, generation, user, eligible, others if others.size else None,
         wish.count, wish.now, surface.outcome_weights,
@@ -149,6 +148,7 @@ def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | N
 
 
 def _proposed(
+    drafts: Drafts,
     replica: TenantReplica,
     index: ItemIndex,
     latest: Ordinals,
@@ -162,7 +162,9 @@ def _proposed(
     """Return what sources beside those of every slate propose, and which of them are too late."""
     now, below = wish.now, surface.new_item_events
     by_name: dict[str, Callable[[int], Ordinals]] = {
-        TRENDING: lambda quota: trending(replica, finds, latest, eligible, quota, now),
+        TRENDING: lambda quota: trending(
+            replica, finds, drafts.merged, latest, eligible, quota, now
+        ),
         NEW: lambda quota: new_items(replica, finds, eligible, quota, below, now),
         SIMILAR: lambda quota: similar(index, finds, resembled, eligible, quota, now),
     }
