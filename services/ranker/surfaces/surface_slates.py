@@ -32,7 +32,7 @@ from services.ranker.domain.selection.selection import Applied
 from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts, OtherSources
-from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
+from services.ranker.domain.surface.shaping import NO_PRIORS, Shaped, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
@@ -45,7 +45,6 @@ from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 _MOST_CONTRIBUTIONS = 20
-_NO_PRIORS: Float64s = np.empty(0)
 _BYTES_OF_CANDIDATE, _BYTES_OF_ROW = 8, 4
 """Beside ids and what is in rows: of utilities, bits, and of what the wire says of lengths."""
 
@@ -228,7 +227,7 @@ def shaped_answer(
 
 def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:
     if not request.candidates:
-        return NO_ORDINALS, _NO_PRIORS
+        return NO_ORDINALS, NO_PRIORS
     known = [
         (ordinal, candidate.prior)
         for candidate in request.candidates
@@ -246,15 +245,13 @@ def _beside(
         return None
     found = []
     for slot, effects in enumerate(applied):
-        if not effects and explained is None:
+        rules = [slate_pb2.AppliedRule(rule=rule, effect=effect) for rule, effect in effects]
+        why = None if explained is None else explained[slot]
+        if rules or why is not None:
+            more = slate_pb2.Slot(applied_rules=rules, explanation=why)
+            found.append(more.SerializeToString())
+        else:
             found.append(b"")
-            continue
-        more = slate_pb2.Slot()
-        for rule, effect in effects:
-            more.applied_rules.add(rule=rule, effect=effect)
-        if explained is not None:
-            more.explanation.CopyFrom(explained[slot])
-        found.append(more.SerializeToString())
     return found
 
 

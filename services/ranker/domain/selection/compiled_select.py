@@ -92,7 +92,7 @@ def compiled_select(
                 for pin, why, other in lost_pins
             ),
             *lost.values(),
-            *lost_minimums(plan.at_least, least, missing),
+            *(lost_minimums(plan.at_least, least, missing) if any(missing) else ()),
             *lost_diversity,
             *lost_exploration,
         ),

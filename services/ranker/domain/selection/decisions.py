@@ -1,7 +1,7 @@
 """How the places of a slate were decided, by whoever decided them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.common.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.selection.effects import effects_of
@@ -10,8 +10,7 @@ from services.ranker.domain.selection.selection import Bytes, Lost, Selection
 from services.ranker.domain.selection.sorting import sorted_places
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(NamedTuple):
     """Of a slate of k places from n candidates; arrays as in Selection, before any sort.
 
     pinned: which pin has a place. kept_away: of places, which limits kept away how many that would

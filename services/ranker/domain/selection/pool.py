@@ -1,6 +1,6 @@
 """Items that a slate may hold."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ HIGHEST = 1e3
 """Bound of utilities: beyond it, log odds say nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vectors:
+class Vectors(NamedTuple):
     """The vectors of candidates [n]: which row of a table float32 [m, d] each one has.
 
     norms: float32 [m], the lengths of all rows.
@@ -30,8 +29,7 @@ class Vectors:
         return cls(table, norms, np.arange(table.shape[0]))
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """Candidates [n] that gates, exclusions and filters left.
 
     utilities: float64 [n], log odds of what the order follows; NaN comes last.

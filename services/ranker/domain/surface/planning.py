@@ -40,7 +40,7 @@ def wanted_by_rules(
             ordinal = replica.catalogue.find(rule.item_id)
             if ordinal is not None and eligible[ordinal]:
                 found.append(np.array([ordinal], np.int64))
-        elif isinstance(rule, configured.Pin | configured.AtLeast) and rule.items is not None:
+        elif isinstance(rule, (configured.Pin, configured.AtLeast)) and rule.items is not None:
             found.append(finds.named.some(replica, rule.items, request, eligible, _MOST_NAMED))
     return np.concatenate(found)
 

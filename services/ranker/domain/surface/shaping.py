@@ -7,6 +7,7 @@ why each is there, is for others to say.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
 _NOT_ASKED_FOR = Source(quota=0)
+NO_PRIORS: Float64s = np.empty(0)
 _CONSIDERED = 200
 _MOST_CONSIDERED = 4000
 """What the log of a decision takes."""
@@ -47,12 +49,11 @@ class Wish:
     now: float
     seed: int
     given: Ordinals = field(default_factory=lambda: NO_ORDINALS)
-    priors: Float64s = field(default_factory=lambda: np.empty(0))
+    priors: Float64s = field(default_factory=lambda: NO_PRIORS)
     last_slates: Sequence[Ordinals] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(NamedTuple):
     """A slate that was selected of a draft.
 
     considered: candidates of the draft that were selected from, ascending; what the selection says
@@ -108,13 +109,13 @@ def shaped_slate(
     if surface.exploration.new_share > 0:
         new = replica.popularity.counts(ordinals) < surface.new_item_events
     # The best may all be of one seller: where rules bar items, those behind them are needed.
-    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
+    barred = any(isinstance(rule, (AtMost, Cap)) for rule in rules)
     most = _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * wish.count)
-    considered = _considered(utilities, most, ordinals.searchsorted(wanted), new)
-    ordinals = ordinals[considered]
+    considered = _considered(utilities, most, ordinals, wanted, new)
+    ordinals = ordinals.take(considered)
     plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
     pool = Pool(
-        utilities[considered],
+        utilities.take(considered),
         Vectors(*index.table(), ordinals)
         if surface.diversity is not None and surface.diversity.strength > 0
         else None,
@@ -127,21 +128,24 @@ def shaped_slate(
     )  # fmt: skip
 
 
-def _considered(utilities: Float64s, most: int, wanted: Ordinals, new: Bools | None) -> Ordinals:
+def _considered(
+    utilities: Float64s, most: int, ordinals: Ordinals, wanted: Ordinals, new: Bools | None
+) -> Ordinals:
     """Return candidates that may be in the slate: the best `most`, what rules ask for, and what is
     new where that has a share; of too many, what rules ask for stays, and then the best.
     """
     if utilities.size <= most:
         return np.arange(utilities.size)
+    places = ordinals.searchsorted(wanted)
     worth = np.where(np.isnan(utilities), -np.inf, utilities)
     chosen = np.zeros(utilities.size, np.bool_)
     chosen[np.argpartition(-worth, most)[:most]] = True
-    chosen[wanted] = True
+    chosen[places] = True
     if new is not None:
         chosen |= new
     considered: Ordinals = chosen.nonzero()[0]
     if considered.size > _MOST_CONSIDERED:
-        worth[wanted] = np.inf
+        worth[places] = np.inf
         best = np.argpartition(-worth[considered], _MOST_CONSIDERED)[:_MOST_CONSIDERED]
         considered = np.sort(considered[best])
     return considered

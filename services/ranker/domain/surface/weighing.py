@@ -8,7 +8,7 @@ import numpy as np
 
 from services.common.arrays import Float64s, Ordinals
 from services.common.surfaces.sources import BASE
-from services.ranker.domain.surface.configured import Source, Surface
+from services.ranker.domain.surface.configured import Source, Surface, Weighed
 
 _CLOSEST = 1e-9
 _AS_IT_IS = Source()
@@ -31,13 +31,16 @@ def source_weights(surface: Surface, proposed: Mapping[str, Ordinals]) -> Source
     """Return it, None: nothing is configured. proposed: by the other sources."""
     if not surface.sources:
         return None
-    base = [surface.sources.get(name, _AS_IT_IS) for name in BASE]
-    others = [surface.sources.get(name, _AS_IT_IS) for name in proposed]
-    return SourceWeights(
-        np.array([_NO_QUOTA if one.quota is None else one.quota for one in base]),
-        np.array([log(one.weight) for one in (*base, *others)]),
-        list(proposed.values()),
-    )
+    names = tuple(proposed)
+    weighed = surface.weighed.get(names)
+    if weighed is None:
+        base = [surface.sources.get(name, _AS_IT_IS) for name in BASE]
+        others = [surface.sources.get(name, _AS_IT_IS) for name in names]
+        weighed = surface.weighed[names] = Weighed(
+            np.array([_NO_QUOTA if one.quota is None else one.quota for one in base]),
+            np.array([log(one.weight) for one in (*base, *others)]),
+        )
+    return SourceWeights(*weighed, list(proposed.values()))
 
 
 def log_odds(scores: Float64s, weights: Float64s) -> Float64s:

@@ -3,7 +3,6 @@
 Truth 11: so a slate that was made by one can be made again by the other.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ def test_pools_as_large_as_those_of_slates(
         diversity=diversity,
         exploration=Exploration(policy, float(rng.choice([0.0, 0.1]))),
     )
-    vectors = replace(Vectors.of(table), rows=rng.permutation(1000)[:size])
+    vectors = Vectors.of(table)._replace(rows=rng.permutation(1000)[:size])
     pool = Pool(rng.normal(0, 3, size), vectors, some(0.1))
     assert_same(pool, plan, count, seed)
 
