@@ -31,6 +31,7 @@ def similar_items(
         raise NoVectorError(f"item {item_id!r} has no vector")
     eligible = replica.eligible(now)
     keep_categories(replica.catalogue, eligible, wanted)
+    # Nobody is told how many were dropped.
     keep_wanted(replica.catalogue, eligible, 0, wanted, Drops())
     eligible[ordinal] = False
     # The nearest by float32, a few more than wanted: the exact cosine decides.
