@@ -91,3 +91,16 @@ def to_rows(values: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.float3
     if values.size % rows:
         raise ValueError(f"{values.size} values are no {rows} whole vectors")
     return values.reshape(rows, -1)
+
+
+def to_upper(matrix: npt.NDArray[np.float32]) -> bytes:
+    """Return what a symmetric matrix holds on and above its diagonal, row by row, as "<f4"."""
+    return to_bytes(matrix[np.triu_indices(len(matrix))], "<f4")
+
+
+def from_upper(upper: bytes, size: int) -> npt.NDArray[np.float32]:
+    """Return the symmetric matrix [size, size]. Raises ValueError when torn."""
+    matrix = np.empty((size, size), np.float32)
+    rows, columns = np.triu_indices(size)
+    matrix[rows, columns] = matrix[columns, rows] = np.frombuffer(upper, "<f4")
+    return matrix

@@ -181,6 +181,18 @@ class HeadParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class PosteriorParameters:
+    """How sure the order of a generation is: see OrderPosterior in frame.proto.
+
+    precisions float32 [columns + 1, columns + 1], symmetric; temperature > 0.
+    """
+
+    generation_id: str
+    precisions: Floats
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
 class UserVectors:
     """What user vectors have become: vectors [n, d]. For whoever shows them, never for learning."""
 

@@ -25,10 +25,12 @@ from services.feed.columns import (
     MAX_BITS,
     bits_of,
     from_packed,
+    from_upper,
     to_bytes,
     to_ints,
     to_packed,
     to_rows,
+    to_upper,
 )
 from services.feed.parameters import (
     MAX_SLOTS,
@@ -43,6 +45,7 @@ from services.feed.parameters import (
     OutcomeFigures,
     PlaceCells,
     PopularityRows,
+    PosteriorParameters,
     RefusedParametersError,
     RuleCells,
     TrendRows,
@@ -401,6 +404,24 @@ def check_head(parameters: Doubles, outcomes: int, columns: int) -> None:
         refuse(f"head.parameters: shape {parameters.shape}, wanted {wanted}")
     if not np.isfinite(parameters).all():
         refuse("head.parameters: a value is not finite")
+
+
+def write_posterior(posterior: PosteriorParameters, wire: pb.OrderPosterior) -> None:
+    """Write how sure the order is."""
+    wire.generation_id = posterior.generation_id
+    wire.precisions = to_upper(posterior.precisions)
+    wire.temperature = posterior.temperature
+
+
+def read_posterior(wire: pb.OrderPosterior) -> PosteriorParameters:
+    """Return how sure the order is. Raises ValueError when torn, or no numbers of it."""
+    values = len(wire.precisions) // 4
+    # Of n columns there are n (n + 1) / 2 values.
+    columns = (math.isqrt(8 * values + 1) - 1) // 2
+    precisions = from_upper(wire.precisions, columns)
+    if not (np.isfinite(precisions).all() and 0 < wire.temperature < math.inf):
+        raise ValueError(f"an order of which is known {precisions}, {wire.temperature}")
+    return PosteriorParameters(wire.generation_id, precisions, wire.temperature)
 
 
 # What user vectors have become.

@@ -7,6 +7,7 @@ from services.feed import parameters_codec as codec
 from services.feed.parameters import RefusedParametersError
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.scorer_head import ScorerHead
 
 
@@ -40,6 +41,9 @@ def tenant_changes(
             if changes.HasField("vector_rollback")
             else None,
             head=ScorerHead.of(codec.read_head(changes.head)) if changes.HasField("head") else None,
+            order_posterior=OrderPosterior.of(codec.read_posterior(changes.order_posterior))
+            if changes.HasField("order_posterior")
+            else None,
             **codec.read_columns(changes),
         )
     except ValueError as error:
@@ -65,11 +69,18 @@ def check_changes(
     for name, factor in changes.factors.items():
         codec.check_factor(factor, _built("encoder factor", name, built).dimension)
     codec.check_columns(changes, item_count)
-    head = changes.head
+    head, posterior = changes.head, changes.order_posterior
     # That of a generation that does not serve is used by nobody.
     if head is not None and serving is not None and head.generation_id == serving.generation_id:
         outcomes, columns = len(serving.scorer.outcomes), len(serving.scorer.features)
         codec.check_head(head.parameters, outcomes, columns)
+    if (
+        posterior is not None
+        and serving is not None
+        and posterior.generation_id == serving.generation_id
+        and len(posterior.spread) != len(serving.scorer.features)
+    ):
+        codec.refuse(f"order_posterior.precisions: of {len(posterior.spread)} columns")
 
 
 def _built(what: str, name: str, built: Mapping[str, Generation]) -> Generation:

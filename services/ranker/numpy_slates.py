@@ -37,7 +37,7 @@ from services.ranker.domain.surface.weighing import (
 )
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
-from services.ranker.slate_conversion import logged_columns, slot_messages, varint
+from services.ranker.slate_conversion import logged_columns, nested, slot_messages
 
 
 class NumpySlates:
@@ -180,7 +180,7 @@ class NumpyDraft:
         self._add_others(messages, places, others)
         wire = b"".join(
             # What comes one after the other is one message.
-            _nested(field, message.SerializeToString() + own)
+            nested(field, message.SerializeToString() + own)
             for message, own in zip(messages, more, strict=True)
         )
         shown = replace(slate, slots=tuple(slots))
@@ -204,11 +204,6 @@ class NumpyDraft:
             if others.resembled is not None and by == [SIMILAR] and not proposed[place]:
                 slot.reason.code = slate_pb2.REASON_CODE_SIMILAR
                 slot.reason.because_item_id = self._replica.catalogue.item_id(others.resembled)
-
-
-def _nested(field: int, message: bytes) -> bytes:
-    """Return a message as an element of a field, 1 to 15, of another one."""
-    return bytes([field << 3 | 2]) + varint(len(message)) + message
 
 
 def _encoded(slate: Slate, slots: bytes, columns: bytes) -> EncodedSlate:

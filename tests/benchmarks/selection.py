@@ -42,7 +42,7 @@ def pool_of(size: int, dimension: int, rng: np.random.Generator) -> Pool:
         utilities=utilities,
         vectors=Vectors.of(rng.standard_normal((size, dimension), dtype=np.float32)),
         new=rng.random(size) < 0.05,
-        draws=utilities + rng.normal(0.0, 0.3, (DRAWS, size)),
+        deviations=rng.normal(0.0, 0.3, (DRAWS, size)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,22 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format
 
-from harken.feedback.v1 import feedback_service_pb2, item_pb2, surface_pb2, surface_service_pb2
+from harken.feedback.v1 import (
+    exported_slate_pb2,
+    feedback_service_pb2,
+    item_pb2,
+    surface_pb2,
+    surface_service_pb2,
+)
 from harken.feedback.v1.surface_service_pb2_grpc import SurfaceServiceStub
-from harken.ranker.v1 import ranker_service_pb2, slate_pb2
+from harken.ranker.v1 import ranker_service_pb2, replayed_slate_pb2, slate_pb2
 from services.cli.suite import Suite
 from services.common.channels import open_channel
 from tests.cli.harken_process import harken
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, event, user
+from tests.ranker.domain.selection.logged import propensities_of
+from tests.waiting import until
 
 ITEMS = 60
 
@@ -142,6 +151,17 @@ async def test_a_bad_field_refuses_the_whole_and_the_old_one_serves_on(team: Tea
     assert "filter.expression" in str(refused.value.details())
 
 
+async def logged_decision(team: Team, slate_id: str) -> exported_slate_pb2.ExportedDecision:
+    """Return how a slate was decided, once it is logged."""
+    request = feedback_service_pb2.ExportSlatesRequest()
+    async with asyncio.timeout(60):
+        while True:
+            async for answer in team.caller.clients.feedback.ExportSlates(request):
+                for one in answer.slates:
+                    if one.slate_id == slate_id:
+                        return one.decision
+
+
 async def test_chance_is_replayable_by_seed_and_says_its_propensities(team: Team) -> None:
     """Truth 11: the same seed the same slate, and some other seed another one."""
     learned = await team.put("explore", exploration={"plackettLuceTemperature": 2.0})
@@ -163,15 +183,7 @@ async def test_a_slate_of_chance_is_logged_as_it_was_decided(team: Team) -> None
         rules=[{"name": "one-c1", "atMost": {"items": "'c1' in item.categories", "count": 1}}],
     )
     slate = await team.slate("logged", learned, preview=False, seed=11)
-    exported = None
-    async with asyncio.timeout(60):
-        while exported is None:
-            request = feedback_service_pb2.ExportSlatesRequest()
-            async for answer in team.caller.clients.feedback.ExportSlates(request):
-                for one in answer.slates:
-                    if one.slate_id == slate.slate_id:
-                        exported = one
-    decision = exported.decision
+    decision = await logged_decision(team, slate.slate_id)
     candidates = list(decision.candidate_ids)
     for place, slot in enumerate(slate.slots):
         barred = decision.barred[place]
@@ -182,6 +194,32 @@ async def test_a_slate_of_chance_is_logged_as_it_was_decided(team: Team) -> None
         }
         chance = odds[slot.item_id] / sum(odds.values())
         assert chance == pytest.approx(slot.propensity, rel=1e-6)
+
+
+async def test_what_is_drawn_of_the_order_is_logged_with_the_draws(team: Team) -> None:
+    """Truth 11: by plain Python, of what the export says alone."""
+    learned = await team.put("sure", exploration={"thompsonScale": 20.0})
+    for number in range(20):
+        learned = await team.caller.record(
+            event(f"sure-{number}", f"u{number % 5}", f"i{number % 7}", "view")
+        )
+    slate = await team.slate("sure", learned, preview=False, seed=5)
+    assert slate.policy == "thompson-1"
+    again = await team.slate("sure", learned, seed=5)
+    assert items(slate) == items(again)
+    decision = await logged_decision(team, slate.slate_id)
+    assert len(decision.drawn) == 32
+    candidates = list(decision.candidate_ids)
+    found = propensities_of(
+        list(decision.utilities), None, 0.0, list(decision.barred), None, ("thompson", 0.0), 0.0,
+        [candidates.index(slot.item_id) for slot in slate.slots],
+        [struct.unpack(f"<{len(candidates)}e", draw) for draw in decision.drawn],
+    )  # fmt: skip
+    assert [slot.propensity for slot in slate.slots] == pytest.approx(found, rel=1e-6)
+    assert min(found) < 1
+    request = ranker_service_pb2.ExplainSlateRequest(slate_id=slate.slate_id)
+    replayed = await team.caller.clients.ranker.ExplainSlate(request)
+    assert replayed.outcome == replayed_slate_pb2.REPLAY_OUTCOME_SAME
 
 
 async def test_pages_never_repeat_whatever_happens_between(team: Team) -> None:
@@ -202,10 +240,17 @@ async def test_pages_never_repeat_whatever_happens_between(team: Team) -> None:
 
 
 async def test_who_is_not_to_be_profiled_gets_what_nobody_gets(team: Team) -> None:
-    nobody = await team.slate("", who="somebody-new")
-    ann = await team.slate("", non_personal=True)
-    assert items(ann) == items(nobody)
-    assert items(ann) != items(await team.slate(""))
+    async def both() -> bool:
+        """Slates of one moment: what was learned in between would change the order."""
+        nobody = await team.slate("", who="somebody-new")
+        ann = await team.slate("", non_personal=True)
+        if nobody.learned_position != ann.learned_position:
+            return False
+        assert items(ann) == items(nobody)
+        assert items(ann) != items(await team.slate(""))
+        return True
+
+    await until(both, "slates of one moment", 30)
 
 
 async def test_context_and_the_callers_own_count_for_this_answer(team: Team) -> None:
@@ -275,6 +320,7 @@ async def test_explanations_add_up(team: Team) -> None:
     slate = await team.slate("", explain=True)
     for place, slot in enumerate(slate.slots, 1):
         assert slot.explanation.place_without_rules == place
+        assert slot.explanation.item_id_without_rules == slot.item_id
         assert slot.explanation.contributions
 
 

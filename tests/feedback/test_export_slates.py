@@ -37,7 +37,8 @@ async def test_a_slate_comes_as_it_was_logged(client: Client) -> None:
     await client.upsert(20, "whole")
     sent = slate(
         "s", surface="home", policy="plackett-luce", seed=2**64 - 1, generation_id="bootstrap-16",
-        decision=decision(), exposures=exposures(2), propensities=b"\0\0\x80\x3e" * 3,
+        decision=decision(drawn=[b"\0\x3c" * 9]), exposures=exposures(2),
+        propensities=b"\0\0\x80\x3e" * 3,
     )  # fmt: skip
     await show(client, "whole", sent)
     (one,) = await exported(client, tenant="whole")
@@ -57,8 +58,9 @@ async def test_a_slate_comes_as_it_was_logged(client: Client) -> None:
     assert list(one.decision.utilities)[:2] == [1.0, 0.875]
     assert list(one.decision.predicted) == [0.5] * 18
     assert list(one.decision.barred) == [b"\0\0", b"\1\0", b"\3\0"]
-    assert [(e.experiment, e.variant, e.revision) for e in one.exposures] == [
-        ("e0", "a", 3), ("e1", "a", 3),
+    assert list(one.decision.drawn) == [b"\0\x3c" * 9]
+    assert [(e.experiment, e.variant, e.revision, e.layer) for e in one.exposures] == [
+        ("e0", "a", 3, "l"), ("e1", "a", 3, "l"),
     ]  # fmt: skip
     assert not one.window_over
     assert not one.outcomes

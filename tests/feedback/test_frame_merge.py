@@ -109,6 +109,8 @@ class PlainFold:
             rows[name, "head"] = (part.head.generation_id, part.head.parameters, part.head.slates)
             for one in part.head.figures:
                 rows[name, "figures", one.surface, one.outcome] = one.SerializeToString()
+        if part.HasField("order_posterior"):
+            rows[name, "posterior"] = part.order_posterior.SerializeToString()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])

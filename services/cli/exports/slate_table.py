@@ -25,7 +25,8 @@ def slate_row(slate: pb.ExportedSlate) -> Row:
     propensities: of each item. predicted: of each outcome a list of probabilities, one an item.
     exploration: the policy, by name ("greedy" where chance had no part), and its settings.
     candidates: null where chance had no part, else items, utilities (null: none), predicted as
-    above, and `barred`, of each place the bits of those that could not stand there, in base64.
+    above, `barred`, of each place the bits of those that could not stand there, and `drawn`, of
+    each draw the float16 that utilities were drawn above, in base64.
     outcomes: item, place from 1, type, value or null, seconds since the slate was served.
     """
     decided = slate.HasField("decision")
@@ -48,7 +49,13 @@ def slate_row(slate: pb.ExportedSlate) -> Row:
         _exploration(slate),
         _candidates(decision, names) if decided else None,
         [
-            {"experiment": one.experiment, "variant": one.variant, "revision": one.revision}
+            {
+                "experiment": one.experiment,
+                "variant": one.variant,
+                "revision": one.revision,
+                "layer": one.layer,
+                "not_served": one.not_served,
+            }
             for one in slate.exposures
         ],
         [
@@ -89,6 +96,7 @@ def _candidates(decision: pb.ExportedDecision, names: Sequence[str]) -> dict[str
         "lowered": [base64.b64encode(taken).decode() for taken in decision.lowered],
         "lowered_unit": decision.lowered_unit,
         "new_items": base64.b64encode(decision.new_items).decode(),
+        "drawn": [base64.b64encode(draw).decode() for draw in decision.drawn],
     }
 
 

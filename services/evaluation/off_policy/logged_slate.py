@@ -1,7 +1,9 @@
 """A logged slate as off-policy evaluation sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from services.common.arrays import Bools, Float64s, Ordinals
 
@@ -12,7 +14,8 @@ class Candidates:
 
     item_ids [n]. shown [k]: place among them of each item shown. utilities [n]: log odds that the
     order follows; NaN: none, such candidates come last. predicted: probabilities [n] by outcome.
-    allowed [k, n]: which could stand at each place, given what stands above it.
+    allowed [k, n]: which could stand at each place, given what stands above it. deviations [m, n]:
+    of Thompson sampling, by how much utilities were drawn above; m is 0 for other policies.
     """
 
     item_ids: tuple[str, ...]
@@ -20,6 +23,7 @@ class Candidates:
     utilities: Float64s
     predicted: Mapping[str, Float64s]
     allowed: Bools
+    deviations: Float64s = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def free(self) -> bool:

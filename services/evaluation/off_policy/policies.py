@@ -13,7 +13,7 @@ import numpy as np
 from services.common.arrays import Bools, Float64s
 from services.evaluation.off_policy.logged_slate import Candidates, Exploration
 
-_LEAST = 1e-9
+_LEAST, _LOWEST = 1e-9, -1e6
 
 
 class Policy(Protocol):
@@ -109,9 +109,27 @@ class EpsilonGreedy:
         return (1 - self.epsilon) * best + self.epsilon * _any_of(allowed)
 
 
-def logging_policy(exploration: Exploration) -> Policy | None:
-    """Return the policy that an exploration is; None where the log does not say all of it: which
-    candidates were new, or what a Thompson sampler could have drawn.
+@dataclass(frozen=True, slots=True)
+class Thompson:
+    """The best by one of the logged draws, each as likely (Thompson 1933)."""
+
+    name: str = "thompson"
+
+    def choices(self, candidates: Candidates, allowed: Bools) -> Float64s:
+        """See Policy."""
+        utilities = candidates.utilities
+        lowest = np.nan_to_num(np.where(np.isnan(utilities), _LOWEST, utilities))
+        found = np.zeros(allowed.shape)
+        here = np.arange(len(found))
+        for above in candidates.deviations:
+            found[here, np.where(allowed, lowest + above, -np.inf).argmax(axis=1)] += 1.0
+        found /= len(candidates.deviations)
+        return found
+
+
+def logging_policy(exploration: Exploration, candidates: Candidates) -> Policy | None:
+    """Return the policy that an exploration of these candidates is; None where the log does not
+    say all of it: where new items had a share, or what was drawn is not there.
     """
     if exploration.new_item_share:
         return None
@@ -122,6 +140,8 @@ def logging_policy(exploration: Exploration) -> Policy | None:
             return EpsilonGreedy(exploration.parameter)
         case "plackett_luce_temperature":
             return PlackettLuce(exploration.parameter)
+        case "thompson_scale" if len(candidates.deviations):
+            return Thompson()
         case _:
             return None
 

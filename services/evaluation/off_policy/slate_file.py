@@ -155,7 +155,11 @@ def _candidates(cells: Mapping[str, Any], item_ids: Sequence[str]) -> Candidates
     if not allowed[np.arange(len(shown)), shown].all():
         raise ValueError("an item stands where it is barred")
     predicted = {name: _floats(column) for name, column in (cells["predicted"] or {}).items()}
-    return Candidates(names, shown, _floats(cells["utilities"]), predicted, allowed)
+    drawn = [np.frombuffer(base64.b64decode(draw), "<f2") for draw in cells.get("drawn") or ()]
+    if any(draw.size != len(names) for draw in drawn):
+        raise ValueError("drawn needs a number for each candidate")
+    deviations = np.array(drawn, np.float64).reshape(len(drawn), len(names))
+    return Candidates(names, shown, _floats(cells["utilities"]), predicted, allowed, deviations)
 
 
 def _floats(cells: Sequence[Any]) -> Float64s:

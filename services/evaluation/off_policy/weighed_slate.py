@@ -11,7 +11,7 @@ from services.evaluation.off_policy.marginals import (
     place_marginals,
     pseudo_inverse_weight,
 )
-from services.evaluation.off_policy.policies import Policy, logging_policy
+from services.evaluation.off_policy.policies import Policy, Thompson, logging_policy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ def weighed(slate: LoggedSlate, candidates: Candidates, target: Policy) -> Weigh
     """Return a slate, of which the candidates are known, against a policy."""
     chosen = target.choices(candidates, candidates.allowed)
     here = np.arange(candidates.shown.size)
-    logging = logging_policy(slate.exploration)
+    logging = logging_policy(slate.exploration, candidates)
     off = np.nan
     if logging is not None:
         again = logging.choices(candidates, candidates.allowed)[here, candidates.shown]
@@ -98,6 +98,8 @@ def _support(slate: LoggedSlate, candidates: Candidates) -> Bools | None:
         case "plackett_luce_temperature":
             scored = candidates.allowed & ~np.isnan(candidates.utilities)
             possible = np.where(scored.any(axis=1, keepdims=True), scored, candidates.allowed)
+        case "thompson_scale" if logging_policy(slate.exploration, candidates) is not None:
+            possible = Thompson().choices(candidates, candidates.allowed) > 0
         case _ if certain.all():
             possible = shown
         case _:

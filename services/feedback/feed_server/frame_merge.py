@@ -164,6 +164,9 @@ class _Merge:
         self._result.users.vectors = b"".join(newest.values())
 
     def _head(self, parts: Sequence[pb.TenantChanges]) -> None:
+        posteriors = [part.order_posterior for part in parts if part.HasField("order_posterior")]
+        if posteriors:
+            self._result.order_posterior.CopyFrom(posteriors[-1])
         found = [part.head for part in parts if part.HasField("head")]
         if not found:
             return

@@ -19,7 +19,7 @@ _FIELDS_OF_SECTION = {
     frame_pb2.SECTION_RULES: _columns(frame_pb2.SECTION_RULES),
     frame_pb2.SECTION_POPULARITY: _columns(frame_pb2.SECTION_POPULARITY),
     frame_pb2.SECTION_USERS: ("users",),
-    frame_pb2.SECTION_HEAD: ("head",),
+    frame_pb2.SECTION_HEAD: ("head", "order_posterior"),
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from harken.internal.feed.v1 import frame_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
 from services.feed import parameters_codec as codec
-from services.feed.columns import to_bytes
-from services.feed.parameters import Doubles, Floats, HeadParameters, OutcomeFigures
+from services.feed.columns import from_upper, to_bytes, to_upper
+from services.feed.parameters import Doubles, HeadParameters, OutcomeFigures, PosteriorParameters
 from services.feedback.learner.model.attribution_joiner import JoinerItem
 from services.feedback.learner.model.calibration import CalibrationSums
 from services.feedback.learner.model.choices.learning import ChoiceChanges
@@ -56,9 +56,15 @@ def slates_to_wire(changes: SlateChanges, wire: pb.TenantChanges) -> None:
             training.accumulators = to_bytes(head.accumulators, "<f8")
         if head.choices is not None:
             training.choice_weights = to_bytes(head.choices.weights, "<f8")
-            training.choice_precisions = _upper(head.choices.precisions)
+            if head.choices.precisions is not None:
+                training.choice_precisions = to_upper(head.choices.precisions)
             training.choice_temperature = head.choices.temperature
             training.choice_figures = to_bytes(head.choices.figures, "<f8")
+            if head.tell_posterior and head.choices.precisions is not None:
+                told = PosteriorParameters(
+                    head.generation_id, head.choices.precisions, head.choices.temperature
+                )
+                codec.write_posterior(told, wire.order_posterior)
     for one in changes.calibration:
         wire.learner.calibration.add(
             surface=one.surface,
@@ -131,27 +137,13 @@ def _choices_from_wire(wire: pb.HeadTraining) -> ChoiceChanges | None:
     if not wire.choice_figures:
         return None
     weights = np.frombuffer(wire.choice_weights, "<f8")
+    precisions = wire.choice_precisions
     return ChoiceChanges(
         weights,
-        _symmetric(wire.choice_precisions, weights.size + 1),
+        from_upper(precisions, weights.size + 1) if precisions else None,
         wire.choice_temperature,
         np.frombuffer(wire.choice_figures, "<f8"),
     )
-
-
-def _upper(matrix: Floats | None) -> bytes:
-    """Return what a symmetric matrix holds on and above its diagonal, row by row."""
-    return b"" if matrix is None else to_bytes(matrix[np.triu_indices(len(matrix))], "<f4")
-
-
-def _symmetric(upper: bytes, size: int) -> Floats | None:
-    """Return the matrix [size, size]; None when nothing of it is given."""
-    if not upper:
-        return None
-    matrix = np.empty((size, size), np.float32)
-    rows, columns = np.triu_indices(size)
-    matrix[rows, columns] = matrix[columns, rows] = np.frombuffer(upper, "<f4")
-    return matrix
 
 
 def _item_to_wire(item: JoinerItem, wire: pb.JoinerItem) -> None:

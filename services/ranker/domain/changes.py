@@ -12,6 +12,7 @@ from services.feed.parameters import (
     VectorRows,
 )
 from services.ranker.domain.generation import Generation
+from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.scorer_head import ScorerHead
 
 
@@ -34,3 +35,4 @@ class TenantChanges(ColumnSections):
     factors: Mapping[str, Floats] = field(default_factory=dict)
     rollback: VectorRollback | None = None
     head: ScorerHead | None = None
+    order_posterior: OrderPosterior | None = None

@@ -13,6 +13,7 @@ from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.changes import TenantChanges
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.item_index import ItemIndex
+from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
 from services.ranker.domain.user_cache import UserCache
@@ -23,7 +24,7 @@ class TenantReplica:
     """One tenant's catalogue, vectors, rules, popularity and cached users.
 
     `documents` are surfaces and experiments as configured, by kind and name: each is replaced as a
-    whole, so what was made of one is good while it is the same object.
+    whole, and so is the mapping: what was made of one is good while it is the same object.
 
     `spaces` holds each generation that is built; `active` names the one that serves. `unserved`
     names one that should serve instead and cannot, else it is empty; `outlived`: those that are
@@ -51,6 +52,7 @@ class TenantReplica:
         self.outlived: set[str] = set()
         self.spaces: dict[str, ServingSpace] = {}
         self.head: ScorerHead | None = None
+        self.order_posterior: OrderPosterior | None = None
         self.figures: dict[tuple[str, str], OutcomeFigures] = {}
         self.catalogue = Catalogue(overlay)
         self.documents: dict[tuple[str, str], Document] = {}
@@ -128,11 +130,14 @@ class TenantReplica:
             rollback = changes.rollback
             self.spaces[rollback.generation_id].vector_rollbacks = rollback.count
         self.catalogue.fold(changes.catalogue)
-        for document in changes.documents:
-            if document.body:
-                self.documents[document.key] = document
-            else:
-                self.documents.pop(document.key, None)
+        if changes.documents:
+            documents = dict(self.documents)
+            for document in changes.documents:
+                if document.body:
+                    documents[document.key] = document
+                else:
+                    documents.pop(document.key, None)
+            self.documents = documents
         ordinals = self.ordinals(changes.item_ids)
         for name, rows in changes.vectors.items():
             if rows.items.size:
@@ -154,6 +159,8 @@ class TenantReplica:
         if changes.trends is not None:
             fast = changes.trends
             self.popularity.assign_trends(ordinals[fast.items], fast.levels)
+        if changes.order_posterior is not None:
+            self.order_posterior = changes.order_posterior
         if changes.head is not None:
             self.head = changes.head
             self.figures.update((one[:2], one) for one in changes.head.figures)

@@ -16,6 +16,7 @@ from services.common.expressions.expression import (
     parse_number,
 )
 from services.common.logs import logger
+from services.common.surfaces.defaults import DIVERSITY_STRENGTH, NEW_ITEM_EVENTS
 from services.feed.parameters import Document
 from services.ranker.domain.seen_rule import read_rule
 from services.ranker.domain.selection import plan
@@ -24,12 +25,12 @@ from services.ranker.domain.selection.policies import (
     EpsilonMixture,
     PlackettLuce,
     Policy,
+    Thompson,
 )
 from services.ranker.domain.surface import configured
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _KIND = "surface"
-_NEW_ITEM_EVENTS = 20
 _NUMBER = "number."
 _log = logger("surfaces")
 
@@ -77,7 +78,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         ExpressionError, ValueError: it is not one that feedback lets through.
 
     """
-    exploration = config.exploration
+    exploration, new_item_events = exploration_of(config.exploration)
     return configured.Surface(
         revision,
         MappingProxyType(dict(config.outcome_weights)),
@@ -86,9 +87,22 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         config.not_in_last_slates,
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
-        _diversity(config.diversity) if config.diversity.strength > 0 else None,
+        _diversity(config.diversity) if config.HasField("diversity") else None,
+        exploration,
+        new_item_events,
+    )
+
+
+def exploration_of(exploration: pb.Exploration) -> tuple[plan.Exploration, int]:
+    """Return how slates explore, and with how many events an item is new no more.
+
+    Raises:
+        ValueError: it is not one that feedback lets through.
+
+    """
+    return (
         plan.Exploration(_policy(exploration), exploration.new_item_share),
-        exploration.new_item_events or _NEW_ITEM_EVENTS,
+        exploration.new_item_events or NEW_ITEM_EVENTS,
     )
 
 
@@ -142,9 +156,12 @@ def _cap(rule: pb.Rule, when: Expression | None) -> configured.Cap:
     )
 
 
-def _diversity(diversity: pb.Diversity) -> plan.Diversity:
+def _diversity(diversity: pb.Diversity) -> plan.Diversity | None:
+    strength = diversity.strength if diversity.HasField("strength") else DIVERSITY_STRENGTH
+    if strength == 0:
+        return None
     mmr = diversity.method == pb.Diversity.METHOD_MMR
-    return plan.Diversity(diversity.strength, plan.Method.MMR if mmr else plan.Method.DPP)
+    return plan.Diversity(strength, plan.Method.MMR if mmr else plan.Method.DPP)
 
 
 def _policy(exploration: pb.Exploration) -> Policy:
@@ -153,6 +170,8 @@ def _policy(exploration: pb.Exploration) -> Policy:
             return EpsilonMixture(exploration.epsilon)
         case "plackett_luce_temperature":
             return PlackettLuce(exploration.plackett_luce_temperature)
+        case "thompson_scale":
+            return Thompson(exploration.thompson_scale)
         case None:
             return GREEDY
         case other:

@@ -4,19 +4,23 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from services.common.expressions.expression import parse_filter
 from services.common.expressions.request import Request
 from tests.benchmarks import selection_chances
+from tests.benchmarks.numbers.other_commit import ROOT
 from tests.benchmarks.numbers.table import Number, Row, measured
+from tests.benchmarks.slates.diversity import diversity
 from tests.benchmarks.slates.experiments import (
     false_alarms_on_clicks,
     false_alarms_on_values,
     lift_found,
 )
 from tests.benchmarks.slates.off_policy import figures
+from tests.benchmarks.slates.replayed import replayed
 from tests.benchmarks.slates.shop import RICH, Asked, Shop, surface
 from tests.benchmarks.slates.violations import violations
 
@@ -34,6 +38,18 @@ def rules(options: argparse.Namespace) -> Iterator[Number]:
         "0 violations", f"{len(wrong)} in {options.slates:,} slates", not wrong,
         {"first": wrong[:20]},
     )  # fmt: skip
+
+
+def replays(options: argparse.Namespace) -> Iterator[Number]:
+    """Count the same in replays of real histories."""
+    for name, slates, items, wrong in replayed(options.data, options.every):
+        for one in wrong[:5]:
+            print(one, flush=True)
+        yield Number(
+            f"{name}: gates, exclusions, seen, pins, caps, numbers in a replay", "0 violations",
+            f"{len(wrong)} in {slates:,} slates of {items:,} items", not wrong,
+            {"first": wrong[:20]},
+        )  # fmt: skip
 
 
 def latency(options: argparse.Namespace) -> Iterator[Number]:
@@ -104,11 +120,31 @@ def experiments(options: argparse.Namespace) -> Iterator[Number]:
     )  # fmt: skip
 
 
+def diverse(options: argparse.Namespace) -> Iterator[Number]:
+    """Measure how alike items of slates are by the strength of diversity, and what it costs."""
+    for one in diversity(options.data, options.every):
+        base, default = one.found[0], one.found[1]
+        said = ", ".join(f"{each.likeness:.3f} at {each.strength:g}" for each in one.found)
+        yield Number(
+            f"{one.name}: mean cosine within slates, by strength ({one.method.value})",
+            "falls at each step", said, one.falls,
+            {"found": [each._asdict() for each in one.found]},
+        )  # fmt: skip
+        loss = 1.0 - default.ndcg / base.ndcg
+        yield Number(
+            f"{one.name}: loss of NDCG@10 at the default strength, {default.strength:g}", "<= 1%",
+            f"{loss:.2%} ({default.ndcg:.4f} over {base.ndcg:.4f}, {one.events:,} events)",
+            loss <= 0.01,
+        )  # fmt: skip
+
+
 ROWS: Mapping[str, tuple[str, Row]] = {
     "rules": ("0 violations", rules),
+    "replays": ("0 violations", replays),
     "latency": ("<= 1.3x, 1.5x", latency),
     "chances": ("p > .01", chances),
     "coverage": (">= .93", coverage),
+    "diversity": ("<= 1%", diverse),
     "experiments": ("<= 5%, 1.6x", experiments),
 }
 """The bars, said of a row that fails, and what measures it."""
@@ -122,5 +158,7 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--repeats", type=int, default=500, help="slates of each kind")
     parser.add_argument("--draws", type=int, default=1_000_000, help="of each policy")
     parser.add_argument("--policies", default="Plackett", help="only those with this in the name")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--every", type=int, default=2, help="one of so many groups is ranked")
     parser.add_argument("--runs", type=int, default=1000, help="simulated logs of each world")
     yield from measured(ROWS, parser.parse_args(arguments))

@@ -24,6 +24,7 @@ from services.feedback.learner.model.choices.step import chosen_events
 from services.feedback.learner.model.entries import Event, ItemDeleted, ItemUpserted, Kind
 from services.feedback.learner.model.outcome_definition import GenerationOutcomes
 from services.feedback.learner.model.scorer_head import HeadConfig, ScorerHead
+from services.feedback.learner.model.slate_learning import _posterior_is_due
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.ranker.domain import slate as ranker_slate
 from services.ranker.domain.eligibility import ItemFilter, eligible_items
@@ -419,3 +420,38 @@ def test_one_user_teaches_the_order_by_the_first_hundred_events_of_a_day(togethe
     next_day = [replace(one, time_us=one.time_us + 86_400_000_000) for one in events]
     assert first < choices_after(next_day[:100]) <= first + 100
     assert choices_after(next_day[100:]) <= first + 100
+
+
+def test_rankers_hear_how_sure_the_order_is_now_and_then() -> None:
+    """Truth 7: what is told is what is known, and a checkpoint has it."""
+    chance = np.random.default_rng(9)
+    learner = SystemLearner(LearningConfig())
+    steps = learner.activate(bootstrap_generation(16, engagement(["view"])).learner)
+    for kind in history(chance, 400, 0.5):
+        steps += learner.take([kind], T0_US)
+    slates = learner._states[TENANT].slates
+    told = [
+        (changes.order_posterior, changes.learner.head_training)
+        for one in steps
+        for changes in one.frame.tenants
+        if changes.HasField("order_posterior")
+    ]
+    assert slates.choices.choices > 16
+    assert 1 <= len(told) <= len(steps)
+    for posterior, training in told:
+        assert posterior.precisions == training.choice_precisions
+        assert posterior.temperature == training.choice_temperature
+    head = slates.contents().head
+    assert head is not None
+    assert head.tell_posterior
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "due"),
+    [(0, 1, True), (1, 2, True), (2, 3, False), (3, 4, True), (256, 511, False), (511, 512, True),
+     (512, 1023, False), (1023, 1024, True), (600, 1100, True)],
+)  # fmt: skip
+def test_how_sure_the_order_is_is_told_at_powers_of_two_and_then_regularly(
+    before: int, now: int, due: bool
+) -> None:
+    assert _posterior_is_due(before, now) is due

@@ -5,14 +5,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from services.common.arrays import grown
+from services.common.runs import distinct
 from services.feed.parameters import Flags, Ints
 
 _FIRST_CAPACITY = 1024
 
 
 class ItemTable:
-    """Rows by ordinal. An ordinal is given once and never to another item. exists: [rows]. unread:
-    [rows], whose payload is another one than its content was last read from (item_contents.py).
+    """Rows by ordinal. An ordinal is given once and never to another item. exists: [rows].
+    revisions: [rows], of payloads, which count up from 1.
     """
 
     def __init__(self) -> None:
@@ -20,7 +22,7 @@ class ItemTable:
         self.payloads: list[bytes] = []
         self._ordinal_of: dict[str, int] = {}
         self.exists: Flags = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self.unread: Flags = np.ones(_FIRST_CAPACITY, np.bool_)
+        self.revisions: npt.NDArray[np.int32] = np.zeros(_FIRST_CAPACITY, np.int32)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,7 +52,7 @@ class ItemTable:
                 self._grow()
         self.payloads[ordinal] = payload
         self.exists[ordinal] = True
-        self.unread[ordinal] = True
+        self.revisions[ordinal] += 1
         return ordinal
 
     def delete(self, item_id: str) -> int:
@@ -58,7 +60,7 @@ class ItemTable:
         ordinal = self._ordinal_of[item_id]
         self.payloads[ordinal] = b""
         self.exists[ordinal] = False
-        self.unread[ordinal] = True
+        self.revisions[ordinal] += 1
         return ordinal
 
     def names(self, ordinals: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
@@ -66,6 +68,24 @@ class ItemTable:
         return [self.ids[ordinal] for ordinal in np.asarray(ordinals, np.int64).tolist()]
 
     def _grow(self) -> None:
-        more = np.zeros(self.capacity, np.bool_)
-        self.exists = np.concatenate([self.exists, more])
-        self.unread = np.concatenate([self.unread, ~more])
+        self.exists = np.concatenate([self.exists, np.zeros_like(self.exists)])
+        self.revisions = np.concatenate([self.revisions, np.zeros_like(self.revisions)])
+
+
+class ReadPayloads:
+    """Which payloads of an item table somebody has read."""
+
+    def __init__(self, items: ItemTable) -> None:
+        self._items = items
+        self._read: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+
+    def news(self, ordinals: Ints) -> Ints:
+        """Return those of the items, ascending, whose payload is another one than was read last,
+        and take note that it is read.
+        """
+        self._read = grown(self._read, self._items.capacity, 0)
+        stale: Ints = ordinals[self._read[ordinals] != self._items.revisions[ordinals]]
+        if stale.size:
+            stale = distinct(stale)
+            self._read[stale] = self._items.revisions[stale]
+        return stale

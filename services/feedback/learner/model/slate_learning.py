@@ -33,6 +33,9 @@ from services.feedback.learner.model.pending_slate import PendingSlate
 from services.feedback.learner.model.returns import KnownReturn
 from services.feedback.learner.model.scorer_head import DelayedLesson, HeadConfig, ScorerHead
 
+_TOLD_EVERY = 512
+"""Choices after which rankers hear again how sure the order is."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlateConfig:
@@ -50,6 +53,7 @@ class HeadChanges:
 
     slopes [outcomes], and slope_squares, their accumulators. Accumulators: None where slates taught
     nothing. choices: what goes with learning from events; None where they taught nothing.
+    tell_posterior: rankers are to hear how sure it is of what choices taught.
     """
 
     generation_id: str
@@ -60,6 +64,7 @@ class HeadChanges:
     slope_squares: Doubles | None
     slates: int
     choices: ChoiceChanges | None = None
+    tell_posterior: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,11 @@ class SlateLearning:
     def choose(self, choices: Sequence[Choice]) -> SlateChanges | None:
         """Learn the order from choices; return what changed, None when none taught."""
         weights = np.array([one.weight for one in self.outcomes.definitions], np.float64)
+        before = self.choices.choices
         if not self.choices.learn(choices, self.head, weights):
             return None
-        return SlateChanges(head=self._head_changes(slates=False))
+        tell = _posterior_is_due(before, self.choices.choices)
+        return SlateChanges(head=self._head_changes(slates=False, tell_posterior=tell))
 
     def due(self, now_us: int) -> bool:
         """Return whether a slate settles, or more of one is known, at this time of the log."""
@@ -195,7 +202,9 @@ class SlateLearning:
             lessons.append(DelayedLesson(pending, column))
         return lessons
 
-    def _head_changes(self, *, slates: bool = True, choices: bool = True) -> HeadChanges:
+    def _head_changes(
+        self, *, slates: bool = True, choices: bool = True, tell_posterior: bool = False
+    ) -> HeadChanges:
         """Return the head as it is now, with what goes with learning from slates and choices."""
         head = self.head
         return HeadChanges(
@@ -207,6 +216,7 @@ class SlateLearning:
             head.slope_squares.copy() if slates else None,
             head.slates,
             self.choices.changes() if choices else None,
+            tell_posterior,
         )
 
     def contents(self) -> SlateChanges:
@@ -219,7 +229,7 @@ class SlateLearning:
                 tuple(joiner.held),
                 tuple(joiner.early),
             ),
-            head=self._head_changes(),
+            head=self._head_changes(tell_posterior=self.choices.choices > 0),
             calibration=[
                 CalibrationChanges(*key, sums.copy()) for key, sums in self.calibration.items()
             ],
@@ -247,6 +257,15 @@ class SlateLearning:
                 self.choices.restore(changes.head.choices)
         for one in changes.calibration:
             self.calibration.restore((one.surface, one.outcome), one.sums.copy())
+
+
+def _posterior_is_due(before: int, now: int) -> bool:
+    """Return whether rankers hear how sure the order is, after so many choices before and now: at
+    powers of two, later now and then. It takes 4 KB, and changes slowly.
+    """
+    if now < _TOLD_EVERY:
+        return now.bit_length() > before.bit_length()
+    return now // _TOLD_EVERY > before // _TOLD_EVERY
 
 
 def _scored(known: Sequence[KnownReturn], scorer: Scorer) -> dict[str, Float32s]:

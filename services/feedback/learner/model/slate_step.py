@@ -1,6 +1,6 @@
 """Slates, and what became of them: the head learns, items that were passed over move."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -16,14 +16,18 @@ from services.feedback.learner.model.shown_step import passed_pairs, shown_step
 from services.feedback.learner.model.tenant_state import TenantState
 
 
-def joiner_items(entries: Sequence[LogEntry], returns: Returns) -> list[JoinerItem]:
+def joiner_items(
+    entries: Sequence[LogEntry], returns: Returns, own: Collection[int] = ()
+) -> list[JoinerItem]:
     """Return the slates, the events that name one, and those of users that slates wait for, in log
-    order.
+    order. own: log sequences of events on an item of the user's own, which say nothing.
     """
     items = []
     shown_to: set[bytes] = set()
     for entry in entries:
         kind = entry.kind
+        if entry.sequence in own:
+            continue
         if isinstance(kind, Impression):
             shown_to.add(kind.user_key)
             items.append(JoinerItem(entry.accepted_at_us, kind))
@@ -46,13 +50,23 @@ def slate_step(state: TenantState, entries: Sequence[LogEntry], now_us: int) -> 
 
     It comes after the step of the events, and sees the items as that left them.
     """
-    items = joiner_items(entries, state.slates.joiner.returns)
+    items = joiner_items(entries, state.slates.joiner.returns, _on_own_items(state, entries))
     if not items and not state.slates.due(now_us):
         return None
     learned, joined = state.slates.learn(items, now_us, state.scorer)
     changes = _passed_over(state, joined.settled)
     changes.slates = learned
     return changes
+
+
+def _on_own_items(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:
+    """Return the log sequences of events on items of the users' own."""
+    if not state.owners.any_known:
+        return set()
+    events = [(one.sequence, one.kind) for one in entries if isinstance(one.kind, Event)]
+    items = state.items.ordinals(event.item_id for _, event in events)
+    own = state.owners.own([event.user_key for _, event in events], items)
+    return {events[index][0] for index in own.nonzero()[0].tolist()}
 
 
 def _passed_over(state: TenantState, settled: Sequence[PendingSlate]) -> Changes:

@@ -13,6 +13,7 @@ from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import FeaturesOf, GenerationActivated
 from services.feedback.learner.model.item_contents import ItemContents
+from services.feedback.learner.model.item_owners import ItemOwners, OwnerOf
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
 from services.feedback.learner.model.popularity import PopularityConfig
@@ -38,7 +39,7 @@ class LearningConfig:
 
     core: runs the hot loops, where it is installed; NumPy does by default. features_of: what young
     items start by (young_items.py) and items are compared by (item_contents.py); None: they start
-    where the tower puts them, and stay there, and are alike to none.
+    where the tower puts them, and stay there, and are alike to none. owner_of: see item_owners.py.
     """
 
     item_step: ItemStepConfig = field(default_factory=ItemStepConfig)
@@ -57,6 +58,7 @@ class LearningConfig:
     young: YoungConfig = field(default_factory=YoungConfig)
     core: CompiledCore | None = None
     features_of: FeaturesOf | None = None
+    owner_of: OwnerOf | None = None
 
 
 class TenantState:
@@ -87,6 +89,7 @@ class TenantState:
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
         self.contents = ItemContents(self.items, config.features_of)
+        self.owners = ItemOwners(self.items, config.owner_of)
         self.young = YoungItems(config.young, config.features_of)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}

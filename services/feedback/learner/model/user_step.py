@@ -23,7 +23,9 @@ from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 @dataclass(frozen=True, slots=True)
 class EventRows:
-    """Events of a step: user rows, item ordinals (NO_ITEM when gone), and the rest."""
+    """Events of a step: user rows, item ordinals (NO_ITEM when gone, or the user's own), and the
+    rest.
+    """
 
     events: list[Event]
     sequences: Ints
@@ -52,10 +54,17 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     items = state.items.ordinals(event.item_id for event in events)
     # NO_ITEM looks up the last row, and stays what it is.
     items[~state.items.exists[items]] = NO_ITEM
+    keys = [event.user_key for event in events]
+    users = state.users.rows(keys)
+    # What somebody does with an item of their own is as if it were gone.
+    own = state.owners.own(keys, items)
+    for index in own.nonzero()[0].tolist():
+        state.influence.leave_out(int(users[index]), entries[index].sequence)
+        items[index] = NO_ITEM
     return EventRows(
         events=events,
         sequences=np.array([entry.sequence for entry in entries], np.int64),
-        users=state.users.rows([event.user_key for event in events]),
+        users=users,
         items=items,
         weights=np.array([event.weight for event in events], np.float32),
         times_us=np.array([event.time_us for event in events], np.int64),

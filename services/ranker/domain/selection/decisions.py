@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from services.common.arrays import Float32s, Float64s, Ordinals
 from services.ranker.domain.selection.effects import effects_of
 from services.ranker.domain.selection.plan import Plan
@@ -34,6 +36,15 @@ class Decisions(NamedTuple):
         shown = sorted_places(self.places, self.pinned, self.utilities, plan.sorts)
         applied = effects_of(plan, self.places, self.pinned, self.kept_away, self.passed, shown)
         return Selection(
-            shown, self.propensities, applied, self.lost, self.utilities, self.lowered, self.unit,
-            self.barred,
+            shown, _decided_at(self.places, shown), self.propensities, applied, self.lost,
+            self.utilities, self.lowered, self.unit, self.barred,
         )  # fmt: skip
+
+
+def _decided_at(places: Ordinals, shown: Ordinals) -> Ordinals:
+    """Return [k], at which place each item of a slate as shown was decided."""
+    if shown is places:
+        return np.arange(shown.size)
+    order = places.argsort()
+    found: Ordinals = order[places[order].searchsorted(shown)]
+    return found

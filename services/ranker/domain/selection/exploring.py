@@ -7,7 +7,7 @@ import numpy as np
 from services.common.arrays import Bools, Float64s
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration, Plan
 from services.ranker.domain.selection.policies import Thompson
-from services.ranker.domain.selection.pool import Pool, bounded
+from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.selection import Lost
 from services.ranker.domain.selection.uniforms import uniforms
 
@@ -33,8 +33,8 @@ class Explorer:
         self._deviations = deviations
         self._chances = chances
 
-    def draw(self, place: int, utilities: Float64s) -> tuple[int, float]:
-        """Return a candidate and its probability; those with a utility [n] of -inf have none."""
+    def weights(self, utilities: Float64s) -> Float64s:
+        """Return weights [n] in proportion to the probabilities of candidates at a place."""
         weights = self._policy.weights(utilities, self._deviations)
         if self._new is not None:
             new = self._new & np.isfinite(utilities)
@@ -42,6 +42,11 @@ class Explorer:
             if count:
                 weights *= (1.0 - self._new_share) / weights.sum()
                 weights[new] += self._new_share / count
+        return weights
+
+    def draw(self, place: int, utilities: Float64s) -> tuple[int, float]:
+        """Return a candidate and its probability; those with a utility [n] of -inf have none."""
+        weights = self.weights(utilities)
         upto = np.add.accumulate(weights)
         total = float(upto[-1])
         # A chance is at most 1 - 2^-52, so this stays below the total, and finds a weight above 0.
@@ -61,8 +66,12 @@ def exploration_of(plan: Plan, pool: Pool) -> tuple[Exploration, Bools | None, l
         # What a sort shows was not decided place by place, so it has no such probability.
         lost = Lost("exploration", f"{plan.sorts[0].rule} says what stands where")
         return NO_EXPLORATION, None, [lost]
-    if isinstance(asked.policy, Thompson) and pool.draws is None:
-        return NO_EXPLORATION, None, [Lost("exploration", "no utilities were drawn")]
+    if isinstance(asked.policy, Thompson) and pool.deviations is None:
+        return (
+            NO_EXPLORATION,
+            None,
+            [Lost("exploration", "choices have taught the order nothing yet")],
+        )
     return asked, new, []
 
 
@@ -73,6 +82,6 @@ def explorer_of(
     if exploration is NO_EXPLORATION:
         return None
     deviations = None
-    if isinstance(exploration.policy, Thompson) and pool.draws is not None:
-        deviations = bounded(pool.draws) - bounded(pool.utilities)
+    if isinstance(exploration.policy, Thompson):
+        deviations = pool.deviations
     return Explorer(exploration, new, deviations, uniforms(seed, places))

@@ -93,7 +93,12 @@ class PlackettLuce:
 
 @dataclass(frozen=True, slots=True)
 class Thompson:
-    """The best by one of the pool's draws, each as likely (Thompson 1933); each place anew."""
+    """The best by one of the pool's draws, each as likely (Thompson 1933); each place anew.
+
+    scale: > 0, of what is drawn, for whoever draws.
+    """
+
+    scale: float = 1.0
 
     @property
     def by_chance(self) -> bool:

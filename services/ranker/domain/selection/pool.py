@@ -35,13 +35,14 @@ class Pool(NamedTuple):
     utilities: float64 [n], log odds of what the order follows; NaN comes last.
     vectors: of any length; diversity compares them by their cosine. A vector of zeros is like none.
     new: bool [n], which ones the share of new items is for; None: no item.
-    draws: float64 [m, n], utilities as drawn m times by how sure they are; for Thompson sampling.
+    deviations: float64 [m, n], by how much utilities were drawn above, m times, by how sure they
+        are; for Thompson sampling. Finite.
     """
 
     utilities: Float64s
     vectors: Vectors | None = None
     new: Bools | None = None
-    draws: Float64s | None = None
+    deviations: Float64s | None = None
 
     @property
     def size(self) -> int:

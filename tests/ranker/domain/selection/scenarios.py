@@ -65,7 +65,7 @@ def scenario(policy: Policy, share: float = 0.0, *, rules: bool, strength: float
         np.array(UTILITIES),
         Vectors.of(np.array(VECTORS, dtype=np.float32)),
         mask(2, 3),
-        np.array(DRAWS),
+        np.array(DRAWS) - np.array(UTILITIES),
     )
     name, number = {
         EpsilonMixture: ("epsilon", getattr(policy, "epsilon", 0.0)),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ranker.domain.selection.plan import Exploration, Plan
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Policy, Thompson
-from services.ranker.domain.selection.pool import Pool, bounded
+from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.uniforms import uniforms
 from tests.ranker.domain.selection.enumeration import p_value, slates
@@ -48,7 +48,7 @@ def test_propensities_follow_from_what_is_logged(
         exploration = Exploration()
     if plan.sorts:
         return
-    above = None if pool.draws is None else bounded(pool.draws) - bounded(pool.utilities)
+    above = pool.deviations
     again = propensities_of(
         selection.utilities.tolist(),
         None if selection.lowered is None else [bytes(row) for row in selection.lowered],

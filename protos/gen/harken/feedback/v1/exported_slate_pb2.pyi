@@ -54,7 +54,7 @@ class ExportedSlateItem(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., propensity: _Optional[float] = ..., predicted: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ExportedDecision(_message.Message):
-    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "predicted", "barred", "lowered", "lowered_unit", "new_items")
+    __slots__ = ("surface_revision", "exploration", "candidate_ids", "utilities", "predicted", "barred", "lowered", "lowered_unit", "new_items", "drawn")
     SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
     EXPLORATION_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class ExportedDecision(_message.Message):
     LOWERED_FIELD_NUMBER: _ClassVar[int]
     LOWERED_UNIT_FIELD_NUMBER: _ClassVar[int]
     NEW_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DRAWN_FIELD_NUMBER: _ClassVar[int]
     surface_revision: int
     exploration: _surface_pb2.Exploration
     candidate_ids: _containers.RepeatedScalarFieldContainer[str]
@@ -73,17 +74,22 @@ class ExportedDecision(_message.Message):
     lowered: _containers.RepeatedScalarFieldContainer[bytes]
     lowered_unit: float
     new_items: bytes
-    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[_Iterable[float]] = ..., predicted: _Optional[_Iterable[float]] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ...) -> None: ...
+    drawn: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[_Iterable[float]] = ..., predicted: _Optional[_Iterable[float]] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ..., drawn: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ExportedExposure(_message.Message):
-    __slots__ = ("experiment", "variant", "revision")
+    __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     variant: str
     revision: int
-    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    layer: str
+    not_served: bool
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ..., layer: _Optional[str] = ..., not_served: bool = ...) -> None: ...
 
 class ExportedOutcome(_message.Message):
     __slots__ = ("item_id", "place", "type", "value", "delay")

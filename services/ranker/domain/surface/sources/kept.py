@@ -19,6 +19,10 @@ class Kept(Generic[Found]):
     most: int
     _found: OrderedDict[Hashable, tuple[float, Found]] = field(default_factory=OrderedDict)
 
+    def forget(self) -> None:
+        """Look for everything anew."""
+        self._found.clear()
+
     def of(self, key: Hashable, now: float, find: Callable[[], Found]) -> Found:
         """Return what `find` returned at most so many seconds ago, or does now."""
         held = self._found.get(key)
@@ -35,11 +39,12 @@ class Kept(Generic[Found]):
 
 @dataclass(slots=True)
 class Finds:
-    """Of one tenant's replica. trending: by category, newest: by how many events are few, nearest:
-    by item, named: see there.
+    """Of one tenant's replica. trending: by category, newest: by how many events are few, trends:
+    all, nearest: by item, named: see there.
     """
 
     trending: Kept[tuple[Ordinals, Float64s]] = field(default_factory=lambda: Kept(1.0, 10_000))
     newest: Kept[Ordinals] = field(default_factory=lambda: Kept(1.0, 10))
+    trends: Kept[Ordinals] = field(default_factory=lambda: Kept(1.0, 1))
     nearest: Kept[Ordinals] = field(default_factory=lambda: Kept(10.0, 10_000))
     named: NamedItems = field(default_factory=NamedItems)

@@ -46,7 +46,7 @@ class Frame(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_version: _Optional[int] = ..., version: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantChanges, _Mapping]]] = ...) -> None: ...
 
 class TenantChanges(_message.Message):
-    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "trends", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "encoder_factors", "users", "documents")
+    __slots__ = ("tenant", "item_ids", "activated", "catalogue", "item_vectors", "rules", "popularity", "learner", "context_popularity", "trends", "staged", "retired_generation_ids", "other_item_vectors", "vector_rollback", "head", "order_posterior", "encoder_factors", "users", "documents")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATED_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class TenantChanges(_message.Message):
     OTHER_ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
     VECTOR_ROLLBACK_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    ORDER_POSTERIOR_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FACTORS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -80,10 +81,11 @@ class TenantChanges(_message.Message):
     other_item_vectors: _containers.RepeatedCompositeFieldContainer[ItemVectors]
     vector_rollback: VectorRollback
     head: ScorerHead
+    order_posterior: OrderPosterior
     encoder_factors: _containers.RepeatedCompositeFieldContainer[EncoderFactor]
     users: LearnedUserVectors
     documents: _containers.RepeatedCompositeFieldContainer[Document]
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., trends: _Optional[_Union[Trends, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., catalogue: _Optional[_Union[CatalogueChanges, _Mapping]] = ..., item_vectors: _Optional[_Union[ItemVectors, _Mapping]] = ..., rules: _Optional[_Union[RuleCells, _Mapping]] = ..., popularity: _Optional[_Union[Popularity, _Mapping]] = ..., learner: _Optional[_Union[LearnerState, _Mapping]] = ..., context_popularity: _Optional[_Union[ContextPopularity, _Mapping]] = ..., trends: _Optional[_Union[Trends, _Mapping]] = ..., staged: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., retired_generation_ids: _Optional[_Iterable[str]] = ..., other_item_vectors: _Optional[_Iterable[_Union[ItemVectors, _Mapping]]] = ..., vector_rollback: _Optional[_Union[VectorRollback, _Mapping]] = ..., head: _Optional[_Union[ScorerHead, _Mapping]] = ..., order_posterior: _Optional[_Union[OrderPosterior, _Mapping]] = ..., encoder_factors: _Optional[_Iterable[_Union[EncoderFactor, _Mapping]]] = ..., users: _Optional[_Union[LearnedUserVectors, _Mapping]] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("kind", "name", "revision", "body")
@@ -212,6 +214,16 @@ class ScorerHead(_message.Message):
     figures: _containers.RepeatedCompositeFieldContainer[_generation_pb2.OutcomeFigures]
     slopes: bytes
     def __init__(self, generation_id: _Optional[str] = ..., outcomes: _Optional[_Iterable[str]] = ..., parameters: _Optional[bytes] = ..., slates: _Optional[int] = ..., figures: _Optional[_Iterable[_Union[_generation_pb2.OutcomeFigures, _Mapping]]] = ..., slopes: _Optional[bytes] = ...) -> None: ...
+
+class OrderPosterior(_message.Message):
+    __slots__ = ("generation_id", "precisions", "temperature")
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    PRECISIONS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    generation_id: str
+    precisions: bytes
+    temperature: float
+    def __init__(self, generation_id: _Optional[str] = ..., precisions: _Optional[bytes] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class LearnerState(_message.Message):
     __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "joiner_input", "joiner", "head_training", "calibration")
