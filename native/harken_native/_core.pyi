@@ -281,20 +281,6 @@ class PlaceSelector:
     ]:
         """Decide the places [k] of a slate from candidates [n].
 
-<<<<<<< HEAD
-        boosts: items, and what is added to their utilities. pins: items and place. at_most: items
-        and how many. caps: codes, starts, most, and how many there are already by code, as in
-        plan.Cap. at_least: items and how many. method: 0: no diversity, 1: DPP, 2: MMR, with
-        `power`, by rows [n] of vectors [m, d] of lengths norms [m]. policy: 0: greedy, 1: epsilon,
-        2: Plackett-Luce, with its number. fresh: the items that `fresh_share` of places is for.
-
-        Writes places, propensities [k], utilities as they decided [n], levels [k, n] of what
-        diversity took, and barred [k, ceil(n / 8)], as in selection.Selection. Returns (place,
-        pin, item) of pins in the order in which they took places; (pin, why, other pin) of lost
-        ones, by pins.Loss; (place, limit, items) that a limit kept away, at-most rules counted
-        first; places where better ones were passed; (limit, why) of limits that yielded, 1: to a
-        pin, 2: to need; how many items of each minimum are missing; and the unit of levels.
-=======
         boosts: items, and what is added to their utilities. pins: items and place. at_most:
         items and how many. caps: codes, starts, most, and how many there are already by
         code, as in plan.Cap. at_least: items and how many. method: 0: no diversity, 1: DPP,
@@ -309,7 +295,6 @@ class PlaceSelector:
         most rules counted first; places where better ones were passed; (limit, why) of
         limits that yielded, 1: to a pin, 2: to need; how many items of each minimum are
         missing; and the unit of levels.
->>>>>>> d67d872b765f7f80a6049a95b11e32cf5e05d77a
         """
 
 # scan.cpp
