@@ -184,13 +184,14 @@ class ItemVisibility:
 class ShownSlate(NamedTuple):
     """A slate that a user was shown on a surface that goes by what was shown there lately.
 
-    items: indices of those that were in it.
+    items: indices of those that were in it. slates: by how many of the last ones the surface goes.
     """
 
     slate_id: str
     user_key: bytes
     surface: str
     items: Sequence[int]
+    slates: int
 
 
 class TenantEntries(NamedTuple):

@@ -263,7 +263,9 @@ def _shown(wire: pb.ShownSlate, size: int) -> ShownSlate:
     items = list(wire.items)
     if len(set(items)) < len(items) or max(items, default=0) >= size:
         _refuse("shown.items: an index is doubled, or points beyond the items")
-    return ShownSlate(wire.slate_id, wire.user_key, wire.surface, items)
+    if not wire.slates:
+        _refuse("shown.slates: 0")
+    return ShownSlate(wire.slate_id, wire.user_key, wire.surface, items, wire.slates)
 
 
 def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisibility:

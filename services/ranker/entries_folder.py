@@ -93,6 +93,8 @@ class EntriesFolder:
         for own in entries.tenants:
             if own.items is not None:
                 self._take_items(own, own.items)
+            if own.shown and (replica := self._frames.replicas.get(own.tenant)) is not None:
+                replica.shown.take(own, replica.catalogue.find_all)
         if self._taken is not None:
             self._taken(entries)
         self.progress.advance(Applied(entries.epoch, 0, entries.through_sequence))

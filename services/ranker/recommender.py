@@ -124,12 +124,9 @@ class Recommender:
         as_of = wish.as_of
         shown = as_of is None and not request.preview
         decided = self._surfaces.decided(found.replica, request, subject.user_id)
-        # What an experiment decided is logged whatever share of slates is.
-        logged = (
-            shown
-            and not request.non_personal
-            and (bool(decided.exposures) or self._slate_log.wanted())
-        )
+        # What others need to know of is logged whatever share of slates is.
+        needed = bool(decided.exposures) or decided.remembers
+        logged = shown and not request.non_personal and (needed or self._slate_log.wanted())
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         shaped = None
@@ -149,7 +146,7 @@ class Recommender:
             )
         else:
             shaped, wanted = self._surfaces.answer(
-                found, request, decided, wish.asked, user_key, wish.length, now, shown, logged
+                found, request, decided, wish.asked, user_key, wish.length, now, logged
             )
             slate = shaped.slate
         self._metrics.slates.inc()
@@ -165,6 +162,10 @@ class Recommender:
         )
         if shaped is not None:
             shaped.put(response)
+            if shown and shaped.remembers:
+                found.replica.shown.add(
+                    user_key, request.surface, response.slate_id, shaped.items, shaped.remembers
+                )
         put_drops(response.drops, slate.drops)
         # Of most there is nothing to say, and after a pause each function costs microseconds.
         if found.stale or found.degradations or slate.degradations:
@@ -173,10 +174,13 @@ class Recommender:
             response.unknown_categories.extend(unknown_categories(found.replica.catalogue, wanted))
         self._metrics.make_seconds.observe(time.perf_counter() - making)
         if logged and slate.items:
-            decision = None if shaped is None else shaped.decision
+            decision, remembers = None, 0
+            if shaped is not None:
+                decision, remembers = shaped.decision, shaped.remembers
             served = ServedSlate(
-                tenant, subject, request.surface, response, slate.logged, int(now * 1e6), decision
-            )
+                tenant, subject, request.surface, response, slate.logged, int(now * 1e6), decision,
+                remembers,
+            )  # fmt: skip
             self._slate_log.offer(served)
             self._metrics.exposed(decided.exposures)
         # What comes one after the other is one message.

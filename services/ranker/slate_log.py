@@ -64,6 +64,7 @@ class ServedSlate(NamedTuple):
     items: bytes
     served_at_us: int
     decision: Decision | None = None
+    remembered_slates: int = 0
 
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
@@ -90,6 +91,7 @@ class ServedSlate(NamedTuple):
                 for one in response.experiments
             ],
             decision=None if self.decision is None else self.decision.made(),
+            remembered_slates=self.remembered_slates,
         )  # fmt: skip
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.

@@ -139,13 +139,14 @@ def test_an_event_taken_back_is_an_earlier_one() -> None:
     [
         ({}, False), ({"items": []}, False), ({"items": [1]}, True), ({"items": [0, 0]}, True),
         ({"user_key": b""}, True), ({"slate_id": ""}, True), ({"slate_id": "a\0"}, True),
+        ({"slates": 0}, True),
     ],
 )  # fmt: skip
 def test_slates_that_were_shown_name_items_that_are_there(
     changed: dict[str, Any], wrong: bool
 ) -> None:
     """Truth 7."""
-    own = TenantEntries("t", ["item"], shown=[ShownSlate("s", b"u:1", "home", [0])])
+    own = TenantEntries("t", ["item"], shown=[ShownSlate("s", b"u:1", "home", [0], 2)])
     message = encode(Entries(2, AFTER, AFTER + 1, ACCEPTED_US, [own]))
     (back,) = decode(pb.Entries.FromString(message.SerializeToString())).tenants
     assert back.shown == own.shown

@@ -329,3 +329,13 @@ async def test_what_was_shown_lately_is_left_out(team: Team) -> None:
     shown = [items(await team.slate("fresh", learned, preview=False, who="bob")) for _ in range(3)]
     assert not set(shown[0]) & set(shown[1])
     assert not set(shown[2]) & (set(shown[0]) | set(shown[1]))
+
+
+async def test_what_another_replica_showed_is_left_out_soon(team: Team) -> None:
+    """The log tells of it: a user who changes replicas is not shown the same again."""
+    learned = await team.put("anywhere", notInLastSlates=2)
+    first = await team.slate("anywhere", learned, 0, preview=False, who="cat")
+    there = set(items(first))
+    async with asyncio.timeout(60):
+        while there & set(items(await team.slate("anywhere", learned, 1, who="cat"))):
+            pass

@@ -179,13 +179,13 @@ async def test_vectors_of_users_facts_and_what_hides_items(client: Client) -> No
 async def test_slates_that_are_remembered_come_and_no_others(client: Client) -> None:
     await client.upsert(4)
     plain = slate("not-told")
-    told = slate("told", surface="home", remembered=True)
+    told = slate("told", surface="home", remembered_slates=3)
     answer = await record(client, plain, told)
     last = decode_position(answer.position).sequence
     found = decoded_tenants(await read_through(client, last))
     (own,) = [own for own in found if own.shown]
     (shown,) = own.shown
-    assert shown == ("told", b"u:u", "home", shown.items)
+    assert shown == ("told", b"u:u", "home", shown.items, 3)
     assert [own.item_ids[item] for item in shown.items] == ["i0", "i1", "i2"]
 
 

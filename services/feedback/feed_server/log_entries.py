@@ -98,10 +98,14 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
                     fact.attributes.SerializeToString(),
                 )
             )
-        case "slate" if entry.slate.remembered:
+        case "slate" if entry.slate.remembered_slates:
             slate = entry.slate
             items = [_index(tenant.items, item_id) for item_id in slate.item_ids]
-            tenant.shown.append(ShownSlate(slate.slate_id, slate.user_key, slate.surface, items))
+            tenant.shown.append(
+                ShownSlate(
+                    slate.slate_id, slate.user_key, slate.surface, items, slate.remembered_slates
+                )
+            )
         case "item_upserted":
             item = entry.item_upserted
             expires = micros_of(item.expire_time) if item.HasField("expire_time") else 0

@@ -10,6 +10,7 @@ from harken.internal.log.v1 import entry_pb2
 from harken.internal.slates.v1 import decision_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
+from services.common.surfaces.rule_checks import MAX_LAST_SLATES
 from services.common.timestamps import micros_of
 from services.common.user_key import subject_of, user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
@@ -60,7 +61,7 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         features=_cut(slate.features, items, kept),
         exposures=slate.exposures,
         decision=_decision(slate, kept) if slate.HasField("decision") else None,
-        remembered=slate.remembered,
+        remembered_slates=slate.remembered_slates,
     )
 
 
@@ -80,7 +81,7 @@ def served_again(logged: entry_pb2.LoggedSlate) -> pb.ServedSlate:
         features=logged.features,
         exposures=logged.exposures,
         decision=logged.decision if logged.HasField("decision") else None,
-        remembered=logged.remembered,
+        remembered_slates=logged.remembered_slates,
     )
     slate.serve_time.FromMicroseconds(logged.served_at_us)
     return slate
@@ -153,6 +154,9 @@ def _rejection(slate: pb.ServedSlate, now_us: int) -> SlateRejection | None:
     fault = _columns_fault(slate)
     if fault:
         return SlateRejection(pb.SLATE_REASON_INVALID_COLUMNS, fault)
+    if slate.remembered_slates > MAX_LAST_SLATES:
+        what = f"remembered_slates must be at most {MAX_LAST_SLATES}"
+        return SlateRejection(pb.SLATE_REASON_INVALID_COLUMNS, what)
     fault = exposures_fault(slate.exposures)
     if fault:
         return SlateRejection(pb.SLATE_REASON_INVALID_ID, f"exposures {fault}")

@@ -16,6 +16,7 @@ from services.ranker.domain.item_index import ItemIndex
 from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.scorer_head import ScorerHead
 from services.ranker.domain.serving_space import ServingSpace
+from services.ranker.domain.shown_slates import ShownSlates
 from services.ranker.domain.user_cache import UserCache
 from services.ranker.domain.visibility import Overlay
 
@@ -63,6 +64,7 @@ class TenantReplica:
         self.rules = RuleTable()
         self.popularity = Popularity(half_life_seconds)
         self.users = UserCache(max_users)
+        self.shown = ShownSlates()
 
     @property
     def generation(self) -> Generation | None:

@@ -23,6 +23,11 @@ class Decided(NamedTuple):
     surface: Surface | None
     exposures: tuple[slate_pb2.Exposure, ...]
 
+    @property
+    def remembers(self) -> bool:
+        """Return whether the slate goes by what the user was shown lately."""
+        return self.surface is not None and self.surface.remembers > 0
+
 
 class Decisions:
     """Knows what surfaces are configured to, and which experiments act on them."""

@@ -39,18 +39,17 @@ from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.decisions import decision_of
 from services.ranker.surfaces.explanations import explanations
 from services.ranker.surfaces.page import Page, encode_page
-from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
 
 
 class ShapedAnswer(NamedTuple):
     """A slate on the wire, and what its answer and its log say beside.
 
-    items: ordinals of the slots. decision: None where the surface had no part.
+    items: ordinals of the slots. decision: None where the surface had no part. remembers: by how
+    many of the user's last slates the surface goes.
     """
 
     revision: int
-
     slate: EncodedSlate
     items: Ordinals
     lost: list[slate_pb2.LostRule]
@@ -59,6 +58,7 @@ class ShapedAnswer(NamedTuple):
     seed: int
     next_page: str
     decision: Decision | None
+    remembers: int = 0
 
     def put(self, response: pb.RecommendResponse) -> None:
         """Write into an answer what is there beside slots and drops."""
@@ -85,7 +85,6 @@ class SurfaceSlates:
         self._seen_rules = seen_rules
         self._reader = SurfaceReader()
         self._decisions = Decisions(self._reader)
-        self._shown = ShownSlates()
         self._chance = Random()
         self._finds: WeakKeyDictionary[TenantReplica, Finds] = WeakKeyDictionary()
         self._merged: tuple[object, object, Surface] | None = None
@@ -115,16 +114,16 @@ class SurfaceSlates:
         user_key: bytes,
         count: int,
         now: float,
-        shown: bool,
         logged: bool,
     ) -> tuple[ShapedAnswer, ItemFilter]:
-        """Return the slate of a request, and what it left out. shown: it will be."""
+        """Return the slate of a request, and what it left out."""
         replica = found.replica
         surface = self._over_process(decided.surface, request.surface)
         user = user_for(replica, found.user, request.context, now)
         last: Sequence[Ordinals] = ()
-        if surface.remembers and not request.non_personal:
-            last = self._shown.of(replica, user_key, request.surface, surface.remembers)
+        remembers = 0 if request.non_personal else surface.remembers
+        if remembers:
+            last = replica.shown.of(user_key, request.surface, remembers)
         before = asked.page.item_ids if asked.page is not None else ()
         query = request.context.query_item_id
         left_out = [replica.catalogue.find_all(list(before)), *last[: surface.not_in_last_slates]]
@@ -142,9 +141,7 @@ class SurfaceSlates:
             self._seed(request, asked.page), before, last, self._finds.setdefault(replica, Finds()),
             logged,
         )  # fmt: skip
-        if shown and surface.remembers and not request.non_personal:
-            self._shown.add(replica, user_key, request.surface, made.items, surface.remembers)
-        return made, wanted
+        return made._replace(remembers=remembers), wanted
 
     def order(
         self, found: RequestContext, name: str, wanted: ItemFilter, now: float

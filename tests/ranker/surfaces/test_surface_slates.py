@@ -16,10 +16,12 @@ from services.common.ranking.recent import RECENT
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused, reader_of
 from services.common.surfaces.sources import SIMILAR, SOURCES
+from services.feed.entries import ShownSlate, TenantEntries
 from services.feedback.slates.decision_faults import decision_fault
 from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.selection.plan import Diversity
+from services.ranker.domain.shown_slates import ShownSlates
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -27,7 +29,6 @@ from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import RequestContext
 from services.ranker.slate_explainer import explanation
 from services.ranker.surfaces.asked import Asked, user_for
-from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import surface_of
 from services.ranker.surfaces.surface_slates import ShapedAnswer, SurfaceSlates
 from tests.ranker.compiled import core_or_skip
@@ -74,7 +75,7 @@ def answered(
     found = RequestContext(replica, generation(), user, False, ())
     asked = Asked(None, None)
     decided = surfaces.decided(replica, request, request.subject.user_id)
-    return surfaces.answer(found, request, decided, asked, b"ann", count, NOW, True, True)[0]
+    return surfaces.answer(found, request, decided, asked, b"ann", count, NOW, True)[0]
 
 
 def slots_of(answer: ShapedAnswer) -> Sequence[slate_pb2.Slot]:
@@ -242,10 +243,26 @@ def similar_slots(
 
 
 def test_no_more_slates_are_remembered_than_are_asked_for() -> None:
-    replica, shown = replica_of(3), ShownSlates()
+    shown = ShownSlates()
     for n in range(5):
-        shown.add(replica, b"ann", "home", np.array([n]), 2)
-    assert [one.tolist() for one in shown.of(replica, b"ann", "home", 50)] == [[4], [3]]
+        shown.add(b"ann", "home", f"s{n}", np.array([n]), 2)
+    assert [one.tolist() for one in shown.of(b"ann", "home", 50)] == [[4], [3]]
+
+
+def test_slates_of_other_replicas_are_remembered_and_own_ones_once() -> None:
+    replica, shown = replica_of(3), ShownSlates()
+    shown.add(b"ann", "home", "own", replica.catalogue.find_all(["i1"]), 5)
+    told = [
+        ShownSlate("own", b"ann", "home", [1], 5), ShownSlate("other", b"ann", "home", [0, 2], 5),
+        ShownSlate("elsewhere", b"ann", "basket", [0], 5),
+    ]  # fmt: skip
+    shown.take(TenantEntries("t", ["i0", "i1", "gone"], shown=told), replica.catalogue.find_all)
+    first, second = (
+        [replica.catalogue.item_id(item) for item in one.tolist()]
+        for one in shown.of(b"ann", "home", 5)
+    )
+    assert (first, second) == (["i0"], ["i1"])
+    assert shown.of(b"bob", "home", 5) == []
 
 
 def test_what_is_looked_at_is_the_latest_also_where_clocks_differ() -> None:

@@ -47,16 +47,18 @@ class TenantEntries(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ...) -> None: ...
 
 class ShownSlate(_message.Message):
-    __slots__ = ("slate_id", "user_key", "surface", "items")
+    __slots__ = ("slate_id", "user_key", "surface", "items", "slates")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SLATES_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     user_key: bytes
     surface: str
     items: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ...) -> None: ...
+    slates: int
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ..., slates: _Optional[int] = ...) -> None: ...
 
 class EventColumns(_message.Message):
     __slots__ = ("users", "items", "types", "values", "time_offsets_us", "sequence_offsets", "weights", "accepted_offsets_us")
