@@ -222,6 +222,8 @@ def test_the_limits_themselves_are_right(change: Change) -> None:
         ("rules[6].cap.last_slates", put("rules.6.cap.last_slates", 51)),
         ("rules[7].sort.by", put("rules.7.sort.by", "")),
         ("diversity.method", put("diversity.method", 7)),
+        ("rules[0].name", put("rules.0.name", "exploration")),
+        ("rules[1].name", put("rules.1.name", "diversity")),
         ("diversity.strength", put("diversity.strength", 1.1)),
         ("diversity.strength", put("diversity.strength", -0.1)),
         ("diversity.strength", put("diversity.strength", math.nan)),
