@@ -20,10 +20,12 @@ from services.feed.entries import ShownSlate, TenantEntries
 from services.feed.parameters import PosteriorParameters
 from services.feedback.slates.decision_faults import decision_fault
 from services.ranker.domain.compiled_slates import CompiledSlates
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.selection.plan import Diversity
 from services.ranker.domain.shown_slates import ShownSlates
+from services.ranker.domain.surface import shaping
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -349,3 +351,23 @@ def test_a_slate_that_is_heard_of_late_takes_its_place() -> None:
     for name in ("s3", "s1", "s2"):
         shown.add(b"ann", "home", name, np.array([int(name[1])]), 2)
     assert [one.tolist() for one in shown.of(b"ann", "home", 5)] == [[3], [2]]
+
+
+def test_a_source_that_fails_or_is_late_makes_the_slate_degraded(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth 14: the others serve, and the answer says so."""
+    replica = replica_of(
+        30, sources=[{"source": "trending"}, {"source": "new"}, {"source": "similar"}]
+    )
+    user = user_of(replica, "i0")
+    assert answered(drafts, replica, user, 10).failed == ()
+
+    def fails(*_: object) -> Any:
+        raise ZeroDivisionError("nothing trends")
+
+    monkeypatch.setattr(shaping, "trending", fails)
+    answer = answered(drafts, replica, user, 10)
+    assert answer.failed == ("trending",)
+    assert answer.slate.degradations == (Degradation.SOURCE_FAILED,)
+    assert answer.slate.items == 10
