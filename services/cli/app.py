@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli.commands import config, import_files, items, snapshot, surface, users
+from services.cli.commands import config, import_files, items, keys, snapshot, surface, users
 from services.cli.commands.backup import backup
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
@@ -33,6 +33,7 @@ app.add_typer(items.app, name="items")
 app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.command()(recommend)
 app.command()(replay)
 app.command()(export)

@@ -22,6 +22,7 @@ from harken.feedback.v1 import (
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from services.common.access.process_access import ProcessAccess, process_access
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
@@ -129,6 +130,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
     config = settings.value
     stop = stop_signal()
     async with (
+        process_access(settings) as access,
         _pool(config, config.pool_size) as pool,
         _pool(config, _CORE_CONNECTIONS) as core,
         event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
@@ -136,7 +138,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
         loop = PipelineLatency(registry, tracer)
-        await _serve(settings, registry, loop, pool, core, stop)
+        await _serve(settings, registry, loop, pool, core, access, stop)
 
 
 @contextlib.asynccontextmanager
@@ -157,6 +159,7 @@ async def _serve(
     loop: PipelineLatency,
     pool: asyncpg.Pool,
     core: asyncpg.Pool,
+    access: ProcessAccess | None,
     stop: asyncio.Event,
 ) -> None:
     config = settings.value
@@ -183,6 +186,7 @@ async def _serve(
         settings.map(lambda config: config.call_limits()),
         config.max_connection_age_seconds,
         LARGE_MESSAGE_BYTES,
+        access,
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(
