@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 import harken
 from services.common.access.api_keys import ApiKey, create_key, write_keys
-from services.common.access.process_access import process_access
+from services.common.access.process_access import ProcessAccess, process_access
 from services.common.call_limits import CallLimits
 from services.common.reloadable import Reloadable
 from services.common.server import Server
@@ -99,6 +99,7 @@ class Served:
     issuer: Issuer
     folder: Path
     keys: list[ApiKey]
+    access: ProcessAccess
 
     def key(self, principal: str, **changes: Any) -> str:
         """Add a key to the file, with changes of what is kept, and return it."""
@@ -138,6 +139,7 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
         **settings,
     )
     async with process_access(Reloadable(config)) as access:
+        assert access is not None
         limits = Reloadable(CallLimits(1000, 60.0))
         ours = [one for one in services() if one.full_name.startswith("harken.")]
         server = Server(
@@ -153,7 +155,14 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
         async with server.listening(config.listen, config.metrics_listen, address_file):
             bound = _addresses(address_file)
             yield Served(
-                bound["grpc"], bound["tokens"], bound["health"], authority, issuer, folder, []
+                bound["grpc"],
+                bound["tokens"],
+                bound["health"],
+                authority,
+                issuer,
+                folder,
+                [],
+                access,
             )
 
 

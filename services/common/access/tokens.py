@@ -59,7 +59,9 @@ def read_jwks(contents: Sequence[bytes]) -> Mapping[str, jwt.PyJWK]:
     return usable
 
 
-def _may_sign(row: Mapping[str, Any]) -> bool:
+def _may_sign(row: Any) -> bool:
+    if not isinstance(row, dict):
+        raise TypeError("a key is no object")
     return row.get("kty") in ("RSA", "EC", "OKP") and row.get("use", "sig") == "sig"
 
 
