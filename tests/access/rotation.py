@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import grpc
 
 from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
-from services.common.access.api_keys import KeyRing, revoked, write_keys
+from services.common.access.api_keys import revoked, write_keys
 from services.common.access.certificates import Pem, read_pem
 from services.common.access.watched_files import WatchedFiles
 from services.common.channel_identity import ChannelIdentity
@@ -78,44 +78,38 @@ async def rotate_certificates(served: Served, folder: Path, rounds: int) -> Outc
     following = asyncio.create_task(watched.run())
     identity = ChannelIdentity(watched.live)
     try:
-        async with open_channel(served.certificates, identity=identity) as channel:
-            async with load(channel) as outcome:
-                for number in range(rounds):
-                    following_authority = Authority(f"authority {number}")
-                    both = own.pem + following_authority.pem
-                    await _put(served, watched, folder, lambda: _trust(now, folder, both))
-                    await more(outcome)
-                    server = following_authority.leaf(serves=True)
-                    client = following_authority.leaf("spiffe://harken/backend/a")
-
-                    def renew(server: Any = server, client: Any = client) -> None:
-                        server.write(now)
-                        client.write(folder)
-
-                    await _put(served, watched, folder, renew)
-                    await more(outcome)
-                    last = following_authority.pem
-                    await _put(served, watched, folder, lambda: _trust(now, folder, last))
-                    await more(outcome)
-                    own = following_authority
+        async with (
+            open_channel(served.certificates, identity=identity) as channel,
+            load(channel) as outcome,
+        ):
+            for number in range(rounds):
+                newer = Authority(f"authority {number}")
+                _trust((now, folder), own.pem + newer.pem)
+                await _both_know(served, watched, folder)
+                await more(outcome)
+                newer.leaf(serves=True).write(now)
+                newer.leaf("spiffe://harken/backend/a").write(folder)
+                await _both_know(served, watched, folder)
+                await more(outcome)
+                _trust((now, folder), newer.pem)
+                await _both_know(served, watched, folder)
+                await more(outcome)
+                own = newer
         served.authority = own
         return outcome
     finally:
         following.cancel()
 
 
-def _trust(server: Path, client: Path, authorities: bytes) -> None:
-    for folder in (server, client):
+def _trust(folders: Sequence[Path], authorities: bytes) -> None:
+    for folder in folders:
         partial = folder / "ca.partial"
         partial.write_bytes(authorities)
         partial.replace(folder / "ca.crt")
 
 
-async def _put(
-    served: Served, watched: WatchedFiles[Pem], folder: Path, change: Callable[[], None]
-) -> None:
-    """Change files, and wait until both ends have read them, as Kubernetes would for its minute."""
-    change()
+async def _both_know(served: Served, watched: WatchedFiles[Pem], folder: Path) -> None:
+    """Wait until both ends have read their files."""
     names = ("ca.crt", "tls.crt", "tls.key")
     server = read_pem([(served.folder / name).read_bytes() for name in names])
     client = read_pem([(folder / name).read_bytes() for name in names])
@@ -130,23 +124,23 @@ async def rotate_keys(served: Served, rounds: int) -> Outcome:
     await all_keys_known(served)
     pem = Reloadable(Pem(served.authority.pem))
     for _ in range(rounds):
-        following = served.key("backend/a")
+        newer = served.key("backend/a")
         await all_keys_known(served)
-        for shown in (key, following):
+        for shown in (key, newer):
             identity = ChannelIdentity(pem, shown)
-            async with open_channel(served.tokens, identity=identity) as channel:
-                async with load(channel) as outcome:
+            async with (
+                open_channel(served.tokens, identity=identity) as channel,
+                load(channel) as outcome,
+            ):
+                await more(outcome)
+                if shown == newer:
+                    served.keys[:] = revoked(served.keys, key.split("_")[1], 1.0)
+                    write_keys(served.folder / "keys.json", served.keys)
+                    await all_keys_known(served)
                     await more(outcome)
-                    if shown == following:
-                        served.keys[:] = revoked(served.keys, key.split("_")[1], 1.0)
-                        write_keys(served.folder / "keys.json", served.keys)
-                        gone = KeyRing(served.keys)
-                        assert gone.principal_of(key) is None
-                        await all_keys_known(served)
-                        await more(outcome)
-                total.ok += outcome.ok
-                total.failed += outcome.failed
-        key = following
+            total.ok += outcome.ok
+            total.failed += outcome.failed
+        key = newer
     return total
 
 
