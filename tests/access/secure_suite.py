@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.cli.free_ports import free_ports
-from services.common.access.api_keys import ApiKey, create_key, write_keys
+from services.common.access.api_keys import create_key, write_keys
 from tests.access.authority import Authority
 
 KINDS = ("feedback", "profile", "ranker")
@@ -18,7 +17,6 @@ def secure_options(folder: Path, authority: Authority) -> Mapping[str, Any]:
     Each process has a port for tokens, and a file of keys.
     """
     environment = {}
-    ports = iter(free_ports(2 * len(KINDS)))
     for kind in KINDS:
         own = folder / kind
         own.mkdir(parents=True)
@@ -30,8 +28,8 @@ def secure_options(folder: Path, authority: Authority) -> Mapping[str, Any]:
             "TLS_KEY_FILE": own / "tls.key",
             "TLS_CA_FILE": own / "ca.crt",
             "KEYS_FILE": own / "keys.json",
-            "HEALTH_LISTEN": f"127.0.0.1:{next(ports)}",
-            "TOKEN_LISTEN": f"127.0.0.1:{next(ports)}",
+            "HEALTH_LISTEN": "127.0.0.1:0",
+            "TOKEN_LISTEN": "127.0.0.1:0",
         }
         environment[kind] = {f"HARKEN_{kind.upper()}_{key}": str(v) for key, v in settings.items()}
     return {
@@ -42,7 +40,6 @@ def secure_options(folder: Path, authority: Authority) -> Mapping[str, Any]:
 
 def keyed(folder: Path, principal: str) -> str:
     """Give all processes a key, beside none other, and return it."""
-    kept: ApiKey
     kept, shown = create_key(principal, 1.0, "", time.time())
     for kind in KINDS:
         write_keys(folder / kind / "keys.json", [kept])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ async def test_the_loop_is_closed_and_strangers_stay_out(suite: StartSuite, tmp_
 
     # A key of another tenant, on the port for keys of a ranker.
     key = keyed(folder, "backend/other")
-    target = running.config.environment["ranker"]["HARKEN_RANKER_TOKEN_LISTEN"]
+    target = json.loads((running.folder / "ranker-1.address.json").read_text())["tokens"]
     identity = ChannelIdentity(authority.identity("spiffe://x/").pem, key)
     leaf = authority.leaf("spiffe://harken/operator/%2A")
     for name, content in (("op.crt", leaf.chain), ("op.key", leaf.key), ("ca", authority.pem)):

@@ -112,7 +112,9 @@ class _Arm:
         first = _slate(0)
         first.min_learned_position = answer.position
         first.wait_budget.FromSeconds(10)
-        await self.clients.ranker.Recommend(first, timeout=30)
+        slate = await self.clients.ranker.Recommend(first, timeout=30)
+        if slate.stale or slate.degradations or len(slate.slots) != first.count:
+            raise RuntimeError("the suite does not serve whole slates")
 
     async def cost(self, what: str, calls: int) -> float:
         """Return microseconds of the server's processor that a call takes."""
