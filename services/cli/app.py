@@ -2,12 +2,24 @@
 
 import typer
 
-from services.cli.commands import config, import_files, items, keys, snapshot, surface, users
+from services.cli.commands import (
+    config,
+    experiment,
+    import_files,
+    items,
+    keys,
+    snapshot,
+    surface,
+    users,
+)
 from services.cli.commands.backup import backup
+from services.cli.commands.batch import batch
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
+from services.cli.commands.explain import explain
 from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
+from services.cli.commands.lists import latest, trending
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
 from services.cli.commands.restore import new_epoch, restore
@@ -32,9 +44,14 @@ app.add_typer(import_files.app, name="import")
 app.add_typer(items.app, name="items")
 app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.command()(recommend)
+app.command()(batch)
+app.command()(explain)
+app.command()(trending)
+app.command()(latest)
 app.command()(replay)
 app.command()(export)
 app.command("evaluate")(evaluate_file)

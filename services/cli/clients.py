@@ -13,6 +13,7 @@ import grpc
 
 from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
+    experiment_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     surface_service_pb2_grpc,
@@ -42,6 +43,7 @@ class Clients:
     catalog: catalog_service_pb2_grpc.CatalogServiceAsyncStub
     generations: generation_service_pb2_grpc.GenerationServiceAsyncStub
     surfaces: surface_service_pb2_grpc.SurfaceServiceAsyncStub
+    experiments: experiment_service_pb2_grpc.ExperimentServiceAsyncStub
     profile: profile_service_pb2_grpc.ProfileServiceAsyncStub
     ranker: ranker_service_pb2_grpc.RankerServiceAsyncStub
     rankers: Sequence[ranker_service_pb2_grpc.RankerServiceAsyncStub]
@@ -67,6 +69,7 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
             cast("Any", catalog_service_pb2_grpc.CatalogServiceStub(feedback)),
             cast("Any", generation_service_pb2_grpc.GenerationServiceStub(feedback)),
             cast("Any", surface_service_pb2_grpc.SurfaceServiceStub(feedback)),
+            cast("Any", experiment_service_pb2_grpc.ExperimentServiceStub(feedback)),
             cast(
                 "Any",
                 profile_service_pb2_grpc.ProfileServiceStub(await channel(endpoints.profile)),

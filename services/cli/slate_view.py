@@ -58,6 +58,8 @@ def reason_text(slot: slate_pb2.Slot, items: Mapping[str, item_pb2.Item]) -> str
             return "fits the recent taste"
         case slate_pb2.REASON_CODE_POPULAR:
             return "popular now"
+        case slate_pb2.REASON_CODE_LATEST:
+            return "published lately"
         case _:
             return ""
 

@@ -1,16 +1,13 @@
 """Surfaces as JSON, as files hold them: names of fields are those of surface.proto."""
 
 import json
-import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict
 
 from harken.feedback.v1 import surface_pb2
-from services.cli.failures import CommandError
+from services.cli.document_file import read_document
 
-STANDARD_INPUT = "-"
 _MAPS = ("outcome_weights", "seen")
 
 
@@ -25,31 +22,10 @@ def read_surface(file: str, name: str | None) -> SurfaceFile:
     """Return the surface that a file holds: all of it, as `harken surface get` prints it, or its
     configuration alone.
 
-    `name`: default: what the file says, or else what it is called. STANDARD_INPUT may be read, too.
-
-    Raises:
-        CommandError: it holds neither; the message says what is wrong and where.
-
+    Arguments and faults as read_document.
     """
-    try:
-        text = sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text("utf-8")
-        found = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CommandError(f"{file}: is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise CommandError(f"{file}: must be a JSON object")
-    whole = "config" in found
     surface = surface_pb2.Surface()
-    try:
-        ParseDict(found, surface if whole else surface.config)
-    except ParseError as error:
-        raise CommandError(f"{file}: {error}") from error
-    # An empty configuration is one.
-    surface.config.SetInParent()
-    called = "" if file == STANDARD_INPUT else Path(file).stem
-    surface.name = name or surface.name or called
-    if not surface.name:
-        raise CommandError("whose configuration is it? Say --name")
+    whole = read_document(file, name, surface)
     return SurfaceFile(surface, "surface" if whole else "surface.config")
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.feedback.v1 import surface_pb2
+from harken.feedback.v1 import surface_pb2, surface_service_pb2
 from services.cli.item_view import plain_text
 from services.cli.surface_text import config_text
-from services.common.errors import FieldViolation
 
 
 def surface_table(surfaces: Iterable[surface_pb2.Surface]) -> Table:
@@ -51,11 +50,14 @@ def difference(old: surface_pb2.Surface, new: surface_pb2.Surface, names: tuple[
     return "\n".join(lines)
 
 
-def fault_lines(faults: Iterable[FieldViolation], path: str) -> list[str]:
-    """Return faults, a line each, with the names that fields have in a file that is `path` of the
-    request.
-    """
-    return [f"{one.field.removeprefix(path + '.')}: {one.description}" for one in faults]
+def description_text(answer: surface_service_pb2.DescribeSurfaceResponse) -> str:
+    """Return a description as Markdown."""
+    as_of = f"revision {answer.revision}" if answer.revision else "nothing configured"
+    lines = [f"# How slates of {answer.name} are made ({as_of})"]
+    for section in answer.sections:
+        lines += ["", f"## {section.heading}", ""]
+        lines += [f"- {sentence}" for sentence in section.sentences]
+    return "\n".join(lines)
 
 
 def _when(surface: surface_pb2.Surface) -> str:

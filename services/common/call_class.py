@@ -22,6 +22,8 @@ _CLASSES = MappingProxyType(
         "Recommend": CallClass.SLATES,
         "Rank": CallClass.SLATES,
         "SimilarItems": CallClass.SLATES,
+        "ListTrending": CallClass.SLATES,
+        "ListLatest": CallClass.SLATES,
         # What slates are made from, and written to the log afterwards.
         "GetProfile": CallClass.SLATES,
         "BatchGetProfiles": CallClass.SLATES,
@@ -33,6 +35,9 @@ _CLASSES = MappingProxyType(
         "DeleteItems": CallClass.BULK,
         "PutEmbeddings": CallClass.BULK,
         "FindSimilarUsers": CallClass.BULK,
+        "BatchRecommend": CallClass.BULK,
+        "FindSlate": CallClass.BULK,
+        "ExplainSlate": CallClass.BULK,
         "AppendUserFacts": CallClass.BULK,
     }
 )

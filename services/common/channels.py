@@ -14,6 +14,7 @@ _STREAMS = (
     ("harken.feedback.v1.FeedbackService", "ImportEvents"),
     ("harken.feedback.v1.FeedbackService", "ExportEvents"),
     ("harken.feedback.v1.FeedbackService", "ExportSlates"),
+    ("harken.ranker.v1.RankerService", "BatchRecommend"),
     ("harken.internal.feed.v1.FeedService", "Subscribe"),
     ("harken.internal.feed.v1.FeedService", "FollowEntries"),
     ("harken.feedback.v1.GenerationService", "PublishGeneration"),

@@ -8,6 +8,7 @@ HarkenError
 ├── AlreadyExistsError       the name is taken by something else
 ├── EtagMismatchError        the resource changed meanwhile
 ├── TooManyError             there are as many of a kind as may be
+├── WrongStateError          the resource is not in a state in which this can be done
 ├── WrongGenerationError     vectors of another generation than the active one
 ├── AlreadyActiveError       the generation serves already
 ├── AnotherStagedError       another generation is staged
@@ -105,6 +106,13 @@ class TooManyError(HarkenError):
 
     reason = "TOO_MANY"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class WrongStateError(HarkenError):
+    """The resource is not in a state in which this can be done."""
+
+    reason = "WRONG_STATE"
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class WrongGenerationError(HarkenError):

@@ -21,9 +21,9 @@ FIELDS = frozenset(
         # What went wrong, in words of ours, of gRPC or of PostgreSQL.
         "code", "detail", "details", "error", "error_id", "fault", "kind", "reason",
         # Where and what.
-        "address", "after", "before", "epoch", "expected", "found", "generation", "head", "key",
-        "keys", "metrics", "revision", "role", "rpc", "schema", "subscriber", "surface", "table",
-        "tenant", "term", "version",
+        "address", "after", "before", "epoch", "expected", "experiment", "found", "generation",
+        "head", "key", "keys", "metrics", "revision", "role", "rpc", "schema", "subscriber",
+        "surface", "table", "tenant", "term", "version",
         # How many, how much, how long.
         "applied", "bytes", "count", "facts", "frames_forgotten", "left_out", "lists", "looked_at",
         "seconds", "sessions", "slates", "tenants", "users", "vectors",

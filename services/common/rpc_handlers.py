@@ -21,7 +21,10 @@ _HANDLERS = MappingProxyType(
 
 
 class _Remembered:
-    """Serialises, and remembers the last: frames of the feed go out once for each subscriber."""
+    """Serialises, and remembers the last: frames of the feed go out once for each subscriber.
+
+    Answers of some handlers are bytes already.
+    """
 
     def __init__(self, serialise: Callable[[Any], bytes]) -> None:
         self._serialise = serialise
@@ -30,6 +33,8 @@ class _Remembered:
 
     def __call__(self, answer: Any) -> bytes:
         """Return the bytes of an answer, which nobody changes."""
+        if isinstance(answer, bytes):
+            return answer
         if answer is not self._last:
             self._bytes = self._serialise(answer)
             self._last = answer

@@ -1,7 +1,9 @@
 """Checks of request envelopes. Faults are collected, so that a caller sees all of them at once."""
 
+import contextlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -65,9 +67,21 @@ class Checks:
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
         self._more = 0
+        self._within = ""
+
+    @contextlib.contextmanager
+    def within(self, field: str) -> Iterator[None]:
+        """Name fields as those of a field, within the block."""
+        before = self._within
+        self._within = f"{before}{field}."
+        try:
+            yield
+        finally:
+            self._within = before
 
     def fail(self, field: str, description: str) -> None:
         """Note that a field is wrong."""
+        field = self._within + field
         if len(self._violations) < MAX_VIOLATIONS:
             self._violations.append(FieldViolation(field[:_MAX_TEXT], description[:_MAX_TEXT]))
         else:

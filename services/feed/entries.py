@@ -181,6 +181,18 @@ class ItemVisibility:
     sequences: Ints
 
 
+class ShownSlate(NamedTuple):
+    """A slate that a user was shown on a surface that goes by what was shown there lately.
+
+    items: indices of those that were in it.
+    """
+
+    slate_id: str
+    user_key: bytes
+    surface: str
+    items: Sequence[int]
+
+
 class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 
@@ -193,6 +205,7 @@ class TenantEntries(NamedTuple):
     vectors: Sequence[UserVectors] = ()
     facts: Sequence[UserFact] = ()
     items: ItemVisibility | None = None
+    shown: Sequence[ShownSlate] = ()
 
 
 class Entries(NamedTuple):

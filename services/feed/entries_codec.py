@@ -18,6 +18,7 @@ from services.feed.entries import (
     Floats,
     Ints,
     ItemVisibility,
+    ShownSlate,
     TenantEntries,
     UserFact,
     UserVectors,
@@ -71,6 +72,8 @@ def encode(entries: Entries) -> pb.Entries:
             wire.items.available.extend(items.available.tolist())
             wire.items.expires_at_us.extend(items.expires_at_us.tolist())
             wire.items.sequence_offsets.extend((items.sequences - entries.after_sequence).tolist())
+        for slate in own.shown:
+            wire.shown.add(**slate._asdict())
     return message
 
 
@@ -154,6 +157,7 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
             [_vectors(part, message, len(user_keys)) for part in wire.vectors],
             [_fact(fact, len(user_keys)) for fact in wire.facts],
             _items(wire.items, message, len(item_ids)) if wire.HasField("items") else None,
+            [_shown(slate, len(item_ids)) for slate in wire.shown],
         )
     except ValueError as error:
         raise RefusedEntriesError(f"tenant {wire.tenant!r}: {error}") from error
@@ -250,6 +254,16 @@ def _fact(wire: pb.UserFact, size: int) -> UserFact:
     if wire.user >= size:
         _refuse(f"facts.user: {wire.user} is not below {size}")
     return UserFact(wire.user, wire.revision, wire.attributes.SerializeToString())
+
+
+def _shown(wire: pb.ShownSlate, size: int) -> ShownSlate:
+    _names("shown.slate_id", [wire.slate_id])
+    if not wire.user_key:
+        _refuse("shown.user_key: empty")
+    items = list(wire.items)
+    if len(set(items)) < len(items) or max(items, default=0) >= size:
+        _refuse("shown.items: an index is doubled, or points beyond the items")
+    return ShownSlate(wire.slate_id, wire.user_key, wire.surface, items)
 
 
 def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisibility:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
     embedding_service_pb2_grpc,
+    experiment_service_pb2_grpc,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
     surface_service_pb2_grpc,
@@ -52,6 +53,7 @@ from services.feedback.events.event_recorder import EventRecorder, RecorderMetri
 from services.feedback.events.event_retractor import EventRetractor, RetractionMetrics
 from services.feedback.events.retraction_store import RetractionStore
 from services.feedback.events.servicer import FeedbackServicer
+from services.feedback.experiments.servicer import ExperimentServicer
 from services.feedback.feed_server.entries_server import EntriesServer, EntriesStreamMetrics
 from services.feedback.feed_server.feed_server import FeedServer, SubscriptionMetrics
 from services.feedback.feed_server.frame_hub import FrameHub
@@ -84,6 +86,7 @@ from services.feedback.log.log_reader import LogReader
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.servicer import SlateServicer
 from services.feedback.slates.slate_export import SlateExport
+from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.user_facts.servicer import UserFactServicer
@@ -94,6 +97,7 @@ _WRITING = (
     "harken.feedback.v1.FeedbackService",
     "harken.feedback.v1.CatalogService",
     "harken.feedback.v1.SurfaceService",
+    "harken.feedback.v1.ExperimentService",
     "harken.internal.facts.v1.UserFactService",
     "harken.internal.slates.v1.SlateService",
 )
@@ -308,7 +312,7 @@ def _add_writing(
     directory: ItemDirectory,
     flusher: EventFlusher,
 ) -> None:
-    """Add what takes events, items, surfaces and user facts."""
+    """Add what takes events, items, surfaces, experiments and user facts."""
     bulk = BulkWork()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
@@ -329,7 +333,9 @@ def _add_writing(
     )
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(
         SlateServicer(
-            tenants, SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us)
+            tenants,
+            SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us),
+            SlateFinder(shared.pool),
         ),
         server.grpc,
     )
@@ -338,7 +344,13 @@ def _add_writing(
         CatalogServicer(tenants, catalogue, ItemRecorder(tenants, catalogue)), server.grpc
     )
     surface_service_pb2_grpc.add_SurfaceServiceServicer_to_server(
-        SurfaceServicer(tenants, DocumentStore(shared.pool, "surface"), SOURCES), server.grpc
+        SurfaceServicer(
+            tenants, DocumentStore(shared.pool, "surface"), SOURCES, shared.generations
+        ),
+        server.grpc,
+    )
+    experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
+        ExperimentServicer(tenants, DocumentStore(shared.pool, "experiment")), server.grpc
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc

@@ -25,7 +25,7 @@ from services.ranker.domain.slate import (
 )
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
-from services.ranker.slate_conversion import logged_columns, slot_messages, varint
+from services.ranker.slate_conversion import logged_columns, nested, slot_messages
 
 
 class NumpySlates:
@@ -152,17 +152,12 @@ class NumpyDraft:
         more = [b""] * places.size if beside is None else beside
         wire = b"".join(
             # What comes one after the other is one message.
-            _nested(field, message.SerializeToString() + own)
+            nested(field, message.SerializeToString() + own)
             for message, own in zip(slot_messages(slots), more, strict=True)
         )
         shown = replace(slate, slots=tuple(slots))
         columns = logged_columns(shown).SerializeToString() if logged else b""
         return _encoded(shown, wire, columns)
-
-
-def _nested(field: int, message: bytes) -> bytes:
-    """Return a message as an element of a field, 1 to 15, of another one."""
-    return bytes([field << 3 | 2]) + varint(len(message)) + message
 
 
 def _encoded(slate: Slate, slots: bytes, columns: bytes) -> EncodedSlate:

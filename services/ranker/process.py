@@ -35,6 +35,7 @@ from services.ranker.replica_metrics import ReplicaCollector
 from services.ranker.request_context import RequestContexts
 from services.ranker.servicer import RankerServicer
 from services.ranker.serving_state import ServingState
+from services.ranker.slate_explainer import SlateExplainer
 from services.ranker.slate_log import SlateLog, SlateLogBounds, SlateLogMetrics
 from services.ranker.slate_traces import SlateTraces
 from services.ranker.user_states import UserStates
@@ -146,6 +147,7 @@ async def serve(
                 slate_log,
                 settings.map(lambda config: config.surface_weights),
                 settings.map(RankerConfig.seen_rules),
+                SlateExplainer(feedback, frames),
                 traces,
             ),
             server.grpc,

@@ -1,6 +1,6 @@
 """What every personal answer starts from: a fresh enough replica and the state of its user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
@@ -102,6 +102,21 @@ class RequestContexts:
         if user is None:
             return None
         return RequestContext(replica, generation, user, False, self._lacking(replica))
+
+    def prefetch(self, tenant: str, user_keys: Iterable[bytes]) -> set[bytes]:
+        """Ask for the states of users whose slates are next, without waiting; return those that
+        were not held.
+        """
+        replica = self._frames.replicas.get(tenant)
+        if replica is None or not self._readiness.had_caught_up:
+            return set()
+        return {user_key for user_key in user_keys if self._users.prefetch(replica, user_key)}
+
+    def set_aside(self, tenant: str, user_key: bytes) -> None:
+        """Let the state of a user go first when there are too many."""
+        replica = self._frames.replicas.get(tenant)
+        if replica is not None:
+            replica.users.set_aside(user_key)
 
     async def personal(
         self, tenant: str, user_key: bytes, wanted: Freshness, deadline_seconds: float | None

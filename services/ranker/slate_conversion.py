@@ -94,7 +94,11 @@ def put_drops(message: slate_pb2.Drops, drops: Drops) -> None:
 
 
 def filter_of(
-    request: pb.RecommendRequest | pb.RankRequest | pb.SimilarItemsRequest,
+    request: pb.RecommendRequest
+    | pb.RankRequest
+    | pb.SimilarItemsRequest
+    | pb.ListTrendingRequest
+    | pb.ListLatestRequest,
     seen_rule: SeenRule,
     excluded_item_ids: Iterable[str] = (),
 ) -> ItemFilter:
@@ -131,3 +135,8 @@ def varint(value: int) -> bytes:
         value >>= 7
     found.append(value)
     return bytes(found)
+
+
+def nested(field: int, message: bytes) -> bytes:
+    """Return a message as an element of a field, 1 to 15, of another one."""
+    return bytes([field << 3 | 2]) + varint(len(message)) + message

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from harken.common.v1 import subject_pb2
 from harken.internal.slates.v1 import decision_pb2, slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.logs import logger
@@ -31,6 +32,7 @@ _LAST_CALL_SECONDS = 1.0
 _BATCH = 500
 _BATCH_BYTES = 2 * 1024 * 1024
 _BYTES_BESIDE = 512
+_BYTES_OF_EXPOSURE = 256
 _GIVE_UP_SECONDS = 60.0
 """A slate that could not be sent for so long is dropped; feedback takes none after 5 minutes."""
 _METHOD = "/{}/{}".format(
@@ -50,13 +52,14 @@ class Decision(NamedTuple):
 
 
 class ServedSlate(NamedTuple):
-    """A slate that was answered: request and response, the latter without slots.
+    """A slate that was answered: to whom and where, and the response without slots.
 
     items: what is logged of its items, see EncodedSlate.
     """
 
     tenant: str
-    request: pb.RecommendRequest
+    subject: subject_pb2.Subject
+    surface: str
     response: pb.RecommendResponse
     items: bytes
     served_at_us: int
@@ -65,21 +68,29 @@ class ServedSlate(NamedTuple):
     def size(self) -> int:
         """Return about how many bytes it takes on the wire."""
         decided = 0 if self.decision is None else self.decision.size
-        return len(self.items) + decided + _BYTES_BESIDE
+        exposed = _BYTES_OF_EXPOSURE * len(self.response.experiments)
+        return len(self.items) + decided + exposed + _BYTES_BESIDE
 
     def message(self) -> bytes:
         """Return the bytes of a harken.internal.slates.v1.ServedSlate."""
-        request, response = self.request, self.response
+        response = self.response
         about = slate_service_pb2.ServedSlate(
             slate_id=response.slate_id,
-            subject=request.subject,
-            surface=request.surface,
+            subject=self.subject,
+            surface=self.surface,
             served_position=response.position,
             generation_id=response.generation_id,
             policy=response.policy,
             seed=response.seed,
+            exposures=[
+                decision_pb2.SlateExposure(
+                    experiment=one.experiment, variant=one.variant, revision=one.revision,
+                    layer=one.layer, not_served=one.not_served,
+                )
+                for one in response.experiments
+            ],
             decision=None if self.decision is None else self.decision.made(),
-        )
+        )  # fmt: skip
         about.serve_time.FromMicroseconds(self.served_at_us)
         # What comes one after the other is one message.
         return about.SerializeToString() + self.items
@@ -130,6 +141,8 @@ class SlateLog:
         self._waiting: deque[ServedSlate] = deque()
         self._chance = Random()
         self._wake = asyncio.Event()
+        self._fails = False
+        self._moved = asyncio.Event()
 
     def wanted(self) -> bool:
         """Return whether the next slate is one of those to be logged."""
@@ -147,6 +160,14 @@ class SlateLog:
             return
         self._waiting.append(slate)
         self._wake.set()
+
+    async def room(self) -> None:
+        """Wait while more than half of the places are taken: the others are for slates that nobody
+        can hold up. Where feedback takes none there is nothing to wait for.
+        """
+        while len(self._waiting) * 2 > self._bounds.value.waiting and not self._fails:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -175,9 +196,11 @@ class SlateLog:
         try:
             answer = await self._record(_request(batch), timeout=seconds)
         except grpc.aio.AioRpcError as error:
+            self._fails = True
             self._failed(batch, error)
             await asyncio.sleep(pause_seconds(error) or _PAUSE_SECONDS * 10)
             return
+        self._fails = False
         refused = [
             result
             for result in answer.results
@@ -217,6 +240,7 @@ class SlateLog:
         self._forget(lost)
 
     def _forget(self, count: int) -> None:
+        self._moved.set()
         for _ in range(count):
             self._waiting.popleft()
         self._metrics.waiting.set(len(self._waiting))

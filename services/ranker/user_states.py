@@ -76,14 +76,17 @@ class UserStates:
         self._queued: dict[TenantReplica, list[bytes]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    def prefetch(self, replica: TenantReplica, user_key: bytes) -> None:
+    def prefetch(self, replica: TenantReplica, user_key: bytes) -> bool:
         """Ask for a user who is not held, without waiting: `get` will find the answer, or wait.
+        Return whether the user is not held.
 
         Entries that come until then are applied to it, so it may be asked for before the position
         that a caller wants is reached.
         """
-        if replica.users.get(user_key) is None and (replica, user_key) not in self._asked:
+        missing = replica.users.get(user_key) is None
+        if missing and (replica, user_key) not in self._asked:
             self._ask(replica, user_key)
+        return missing
 
     def held(self, replica: TenantReplica, user_key: bytes) -> UserState | None:
         """Return the state of a user from the cache; None when it is not there."""

@@ -15,9 +15,10 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
+from google.protobuf import json_format
 
 from harken.common.v1 import subject_pb2
-from harken.feedback.v1 import event_pb2, item_pb2
+from harken.feedback.v1 import event_pb2, experiment_service_pb2, item_pb2
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2
 from services.cli.backup.manifest import Manifest, read_manifest
@@ -255,10 +256,31 @@ async def backed_up(
         await caller.upsert(*catalogue())
         last = await caller.record(event("one", "user-0", "space-0"))
         await caller.profile("user-0", last)
+        await start_experiment(caller)
     await asyncio.to_thread(running.stop)
     taken = await operate("backup", tmp_path / "backup", database)
     assert taken.code == 0, taken.errors
     return tmp_path / "backup", database
+
+
+async def start_experiment(caller: Caller) -> None:
+    """Let everybody be in an experiment on surface "home"."""
+    put = experiment_service_pb2.PutExperimentRequest()
+    put.experiment.name = "kept"
+    json_format.ParseDict(
+        {
+            "buckets": 10_000,
+            "surfaces": ["home"],
+            "variants": [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}],
+            "primary": {"name": "plays", "event_types": ["play"]},
+            "window": "3600s",
+            "planned_users": 1000,
+        },
+        put.experiment.config,
+    )
+    await caller.clients.experiments.PutExperiment(put)
+    begin = experiment_service_pb2.StartExperimentRequest(name="kept")
+    await caller.clients.experiments.StartExperiment(begin)
 
 
 async def shard(database: FreshDatabase) -> tuple[Any, ...]:
@@ -338,7 +360,15 @@ async def test_a_backup_goes_into_an_empty_database_and_serves(
             position = await caller.record(event("two", "user-0", "space-3"))
             answer = await caller.profile("user-0", position)
             assert set(answer.profile.seen_item_ids) == {"space-0", "space-3"}
-            assert not (await caller.slate("user-0", position)).stale
+            slate = await caller.slate("user-0", position, surface="home")
+            assert not slate.stale
+            # Who was in an experiment stays in, and its start is a place of the log here, too.
+            [exposure] = slate.experiments
+            assert (exposure.experiment, exposure.revision) == ("kept", 2)
+            told = await harken(
+                "experiment", "report", "kept", folder=tmp_path, endpoints=running.endpoints
+            )
+            assert told.code == 0, told.errors
             # The event of the backup is known: its id is a duplicate.
             await caller.record(event("one", "user-0", "space-0"))
             assert (await caller.profile("user-0", position)).profile.counters.events == 2

@@ -72,7 +72,9 @@ async def told(running: Suite) -> list[dict[str, Any]]:
                 generation_id="none", policy="plackett-luce",
                 item_ids=[names[item] for item in shown], decision=decision,
                 propensities=np.array(propensities, "<f4").tobytes(),
-                exposures=[decision_pb2.SlateExposure(experiment="e", variant="b", revision=1)],
+                exposures=[decision_pb2.SlateExposure(
+                    experiment="e", variant="b", revision=1, layer="l"
+                )],
             )  # fmt: skip
             slate.serve_time.GetCurrentTime()
             sent.append(slate)
@@ -128,7 +130,9 @@ async def test_rows_say_what_was_shown_and_what_came_of_it(
     first = rows[0]
     assert (first["user"], first["session"], first["surface"]) == ("u0", None, "home")
     assert (first["seed"], first["surface_revision"]) == (str(2**63), "3")
-    assert first["exposures"] == [{"experiment": "e", "variant": "b", "revision": 1}]
+    assert first["exposures"] == [
+        {"experiment": "e", "variant": "b", "revision": 1, "layer": "l", "not_served": False}
+    ]
     assert len(first["candidates"]["utilities"]) == ITEMS
 
     done = await harken(

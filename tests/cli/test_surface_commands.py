@@ -174,3 +174,35 @@ async def test_files_that_are_none_are_refused(
     done = await surface(running, tmp_path, "put", "wrong.json")
     assert done.code == 1
     assert message in " ".join(done.errors.split())
+
+
+async def test_a_surface_is_described_in_words(
+    clients: Clients, running: Suite, tmp_path: Path
+) -> None:
+    """What is configured, each revision of it, and what is not configured too."""
+    write(tmp_path, "told.json", CONFIG)
+    assert (await surface(running, tmp_path, "put", "told.json")).code == 0
+    write(tmp_path, "told.json", {"exploration": {"epsilon": 0.125}})
+    assert (await surface(running, tmp_path, "put", "told.json")).code == 0
+    done = await surface(running, tmp_path, "describe", "told")
+    assert done.code == 0, done.errors
+    assert "# How slates of told are made (revision 2)" in done.output
+    assert "Each place goes with a probability of 12.5% to any" in done.output
+    assert "non_personal" in done.output
+    before = await surface(running, tmp_path, "describe", "told", "--revision", "1")
+    assert 'Rule "hero": item "space-0" stands at place 1.' in before.output
+    assert "Outcome buy has the weight 3" in before.output
+    plain = await surface(running, tmp_path, "describe", "nobody-put-it")
+    assert "(nothing configured)" in plain.output
+    assert "of the model" in plain.output
+    assert (await surface(running, tmp_path, "delete", "told", "--yes")).code == 0
+    gone = await surface(running, tmp_path, "describe", "told", "--json")
+    assert json.loads(gone.output).get("revision") is None
+    answer = await clients.surfaces.DescribeSurface(pb.DescribeSurfaceRequest(name="told"))
+    assert answer.generation_id
+    assert answer.sections[0].heading == "What decides the order"
+    missing = await surface(running, tmp_path, "describe", "told", "--revision", "9")
+    assert missing.code == 1
+    wrong = await surface(running, tmp_path, "describe", "A B")
+    assert wrong.code == 1
+    assert "name" in wrong.errors

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harken.internal.feed.v1 import entries_pb2 as pb
-from services.feed.entries import Entries, EventColumns, EventRow, TenantEntries
+from services.feed.entries import Entries, EventColumns, EventRow, ShownSlate, TenantEntries
 from services.feed.entries_codec import RefusedEntriesError, decode, encode
 
 AFTER, ACCEPTED_US = 40, 1_700_000_000_000_000
@@ -132,6 +132,29 @@ def test_an_event_taken_back_is_an_earlier_one() -> None:
         own.retracted.CopyFrom(own.events)
         own.ClearField("events")
         assert refused(message) == wrong
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({}, False), ({"items": []}, False), ({"items": [1]}, True), ({"items": [0, 0]}, True),
+        ({"user_key": b""}, True), ({"slate_id": ""}, True), ({"slate_id": "a\0"}, True),
+    ],
+)  # fmt: skip
+def test_slates_that_were_shown_name_items_that_are_there(
+    changed: dict[str, Any], wrong: bool
+) -> None:
+    """Truth 7."""
+    own = TenantEntries("t", ["item"], shown=[ShownSlate("s", b"u:1", "home", [0])])
+    message = encode(Entries(2, AFTER, AFTER + 1, ACCEPTED_US, [own]))
+    (back,) = decode(pb.Entries.FromString(message.SerializeToString())).tenants
+    assert back.shown == own.shown
+    for name, value in changed.items():
+        if name == "items":
+            message.tenants[0].shown[0].items[:] = value
+        else:
+            setattr(message.tenants[0].shown[0], name, value)
+    assert refused(message) == wrong
 
 
 def test_only_columns_are_made_when_asked_for() -> None:

@@ -18,6 +18,7 @@ from harken.feedback.v1 import (
     catalog_service_pb2_grpc,
     embedding_service_pb2_grpc,
     event_pb2,
+    experiment_service_pb2_grpc,
     feedback_service_pb2,
     feedback_service_pb2_grpc,
     generation_service_pb2_grpc,
@@ -52,6 +53,7 @@ class Client:
     generation: Any = field(init=False)
     user_fact: Any = field(init=False)
     surface: Any = field(init=False)
+    experiment: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.feedback = feedback_service_pb2_grpc.FeedbackServiceStub(self.channel)
@@ -61,6 +63,7 @@ class Client:
         self.slates = slate_service_pb2_grpc.SlateServiceStub(self.channel)
         self.generation = generation_service_pb2_grpc.GenerationServiceStub(self.channel)
         self.surface = surface_service_pb2_grpc.SurfaceServiceStub(self.channel)
+        self.experiment = experiment_service_pb2_grpc.ExperimentServiceStub(self.channel)
         self.user_fact = user_fact_service_pb2_grpc.UserFactServiceStub(self.channel)
 
     async def upsert(self, count: int, tenant: str = "", prefix: str = "i") -> None:

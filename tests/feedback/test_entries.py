@@ -25,6 +25,7 @@ from services.feed.entries_codec import decode, encode
 from tests.faults import fault_of, fields_of, reason_of
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event, record_sequence
 from tests.feedback.feed_reader import EntriesReader, events_in
+from tests.feedback.test_record_slates import record, slate
 
 WRITERS = 6
 
@@ -173,6 +174,19 @@ async def test_vectors_of_users_facts_and_what_hides_items(client: Client) -> No
     assert seen["hide-1"] == (True, False, 2_000_000_000_000_000)
     assert seen["hide-2"][0] is False
     assert not any(own.facts for own in decoded_tenants(await read_through(client, last)))
+
+
+async def test_slates_that_are_remembered_come_and_no_others(client: Client) -> None:
+    await client.upsert(4)
+    plain = slate("not-told")
+    told = slate("told", surface="home", remembered=True)
+    answer = await record(client, plain, told)
+    last = decode_position(answer.position).sequence
+    found = decoded_tenants(await read_through(client, last))
+    (own,) = [own for own in found if own.shown]
+    (shown,) = own.shown
+    assert shown == ("told", b"u:u", "home", shown.items)
+    assert [own.item_ids[item] for item in shown.items] == ["i0", "i1", "i2"]
 
 
 def decoded_tenants(stretches: Sequence[entries_pb2.Entries]) -> list[Any]:

@@ -59,8 +59,8 @@ async def test_a_slate_comes_as_it_was_logged(client: Client) -> None:
     assert list(one.decision.predicted) == [0.5] * 18
     assert list(one.decision.barred) == [b"\0\0", b"\1\0", b"\3\0"]
     assert list(one.decision.drawn) == [b"\0\x3c" * 9]
-    assert [(e.experiment, e.variant, e.revision) for e in one.exposures] == [
-        ("e0", "a", 3), ("e1", "a", 3),
+    assert [(e.experiment, e.variant, e.revision, e.layer) for e in one.exposures] == [
+        ("e0", "a", 3, "l"), ("e1", "a", 3, "l"),
     ]  # fmt: skip
     assert not one.window_over
     assert not one.outcomes

@@ -96,7 +96,7 @@ def decision(candidates: int = 9, places: int = 3, **fields: Any) -> decision_pb
 def exposures(count: int, **fields: Any) -> list[decision_pb2.SlateExposure]:
     return [
         decision_pb2.SlateExposure(
-            **{"experiment": f"e{n}", "variant": "a", "revision": 3, **fields}
+            **{"experiment": f"e{n}", "variant": "a", "revision": 3, "layer": "l", **fields}
         )
         for n in range(count)
     ]
@@ -120,17 +120,22 @@ async def test_places_that_are_cut_are_cut_from_the_decision(
     client: Client, module_admin: asyncpg.Connection
 ) -> None:
     bits = [bytes([place % 251] * 32) for place in range(250)]
-    sent = slate("cut", 250, decision=decision(250, 250, barred=bits), features=b"", logits=b"",
-                 probabilities=b"")  # fmt: skip
+    slots = [decision_pb2.SlateSlot(sources=[f"s{place}"]) for place in range(250)]
+    made = decision(250, 250, barred=bits, slots=slots, decided_places=reversed(range(250)))
+    sent = slate("cut", 250, decision=made, features=b"", logits=b"", probabilities=b"")
     sequence = decode_position((await record(client, sent)).position).sequence
     entry = await module_admin.fetchval(
         "SELECT entry FROM feedback.log WHERE sequence = $1", sequence
     )
     logged = entry_pb2.Entry.FromString(entry).slate
     assert list(logged.decision.barred) == bits[:100]
+    assert list(logged.decision.slots) == slots[:100]
+    # Who stands where cannot be said without those that were cut.
+    assert not logged.decision.decided_places
     assert len(logged.decision.candidate_ids) == 250
 
 
+_effect = decision_pb2.SlateEffect
 _NAN_LAST = np.array([1.0] * 8 + [np.nan], "<f4").tobytes()
 
 
@@ -189,6 +194,10 @@ _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
         lambda: slate("x", exposures=exposures(2, experiment="e")),
         slate_service_pb2.SLATE_REASON_INVALID_ID,
     ),
+    "exposed in no layer": (
+        lambda: slate("x", exposures=exposures(1, layer="L")),
+        slate_service_pb2.SLATE_REASON_INVALID_ID,
+    ),
     "exposed to nothing": (
         lambda: slate("x", exposures=exposures(1, variant="")),
         slate_service_pb2.SLATE_REASON_INVALID_ID,
@@ -218,6 +227,18 @@ _FAULTS: dict[str, tuple[Callable[[], slate_service_pb2.ServedSlate], int]] = {
             "draws": lambda: decision(drawn=[bytes(18)] * 101),
             "drawn": lambda: decision(drawn=[bytes(18), bytes(16)]),
             "drawn infinite": lambda: decision(drawn=[np.full(9, np.inf, "<f2").tobytes()]),
+            "unboosted": lambda: decision(unboosted=bytes(32)),
+            "infinitely unboosted": lambda: decision(unboosted=np.full(9, np.inf, "<f4").tobytes()),
+            "moved": lambda: decision(decided_places=[0, 1, 1]),
+            "slots": lambda: decision(slots=[decision_pb2.SlateSlot()]),
+            "source": lambda: decision(slots=[decision_pb2.SlateSlot(sources=["x" * 65])] * 3),
+            "sources": lambda: decision(slots=[decision_pb2.SlateSlot(sources=["x"] * 11)] * 3),
+            "rule": lambda: decision(
+                slots=[decision_pb2.SlateSlot(effects=[_effect(rule="", effect="x")])] * 3
+            ),
+            "effect": lambda: decision(
+                slots=[decision_pb2.SlateSlot(effects=[_effect(rule="x", effect="x" * 257)])] * 3
+            ),
         }.items()
     },
 }

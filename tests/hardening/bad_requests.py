@@ -12,6 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from harken.feedback.v1 import (
     catalog_service_pb2,
     embedding_service_pb2,
+    experiment_service_pb2,
     feedback_service_pb2,
     generation_service_pb2,
     surface_service_pb2,
@@ -24,7 +25,7 @@ from tests.faults import fields_of
 FILES = {
     "feedback": (
         catalog_service_pb2, embedding_service_pb2, feedback_service_pb2, generation_service_pb2,
-        surface_service_pb2, user_fact_service_pb2,
+        surface_service_pb2, experiment_service_pb2, user_fact_service_pb2,
     ),
     "profile": (profile_service_pb2,),
     "ranker": (ranker_service_pb2,),

@@ -16,7 +16,7 @@ from services.common.reloadable import Reloadable
 from services.common.status import status_of
 from services.ranker.slate_log import ServedSlate, SlateLog, SlateLogBounds, SlateLogMetrics
 from tests.ranker.ranker_process import user
-from tests.scripted_server import scripted_server
+from tests.scripted_server import scripted_server, unscripted
 from tests.waiting import until
 
 TOLD_SECONDS = 3.5
@@ -25,6 +25,8 @@ TOLD_SECONDS = 3.5
 
 class Shedding(slate_service_pb2_grpc.SlateServiceServicer):
     """Sheds the first call."""
+
+    FindSlate = unscripted
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -58,7 +60,8 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
     items = slate_service_pb2.ServedSlate(item_ids=["a" * 100, "b"])
     slate = ServedSlate(
         "default",
-        pb.RecommendRequest(subject=user("7"), surface="home"),
+        user("7"),
+        "home",
         pb.RecommendResponse(slate_id="s1", position=b"p", generation_id="g", policy="greedy"),
         items.SerializeToString(),
         int(time.time() * 1e6),
@@ -92,3 +95,29 @@ async def test_slates_that_were_shed_are_sent_as_late_as_told() -> None:
         item_ids=["a" * 100, "b"],
     )
     assert pause >= TOLD_SECONDS * 0.99
+
+
+async def test_a_batch_waits_while_the_queue_is_half_full_and_feedback_takes_slates() -> None:
+    """The other half is for slates that somebody waits for."""
+    feedback = Shedding()
+    server = scripted_server()
+    slate_service_pb2_grpc.add_SlateServiceServicer_to_server(feedback, server)
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    response = pb.RecommendResponse(slate_id="s1", generation_id="g")
+    slate = ServedSlate("default", user("7"), "", response, b"", int(time.time() * 1e6))
+    async with open_channel(target) as channel:
+        bounds = Reloadable(SlateLogBounds(1.0, 4))
+        log = SlateLog(channel, SlateLogMetrics(CollectorRegistry()), bounds)
+        for _ in range(3):
+            await log.room()
+            log.offer(slate)
+        waiting = asyncio.create_task(log.room())
+        sending = asyncio.create_task(log.run())
+        # Nobody is there: that is no reason to wait.
+        await asyncio.wait_for(waiting, 20)
+        await server.start()
+        await until(lambda: len(feedback.taken) == 3, "the slates", 20)
+        await asyncio.wait_for(log.room(), 20)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    await server.stop(None)

@@ -12,6 +12,7 @@ from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.request_options import context_values, position_of
 from services.cli.slate_view import items_by_id, named_items, slate_table
 from services.cli.subjects import seconds, subject_of
 
@@ -61,9 +62,9 @@ def recommend(
     """Show the slate that a user gets now."""
     with clear_failures():
         endpoints = suite.endpoints()
-        position = _position("--min-position", min_position)
-        learned_position = _position("--min-learned-position", min_learned_position)
-        values = dict(map(_key_and_value, context or []))
+        position = position_of("--min-position", min_position)
+        learned_position = position_of("--min-learned-position", min_learned_position)
+        values = context_values(context)
     request = ranker_service_pb2.RecommendRequest(
         preview=True,
         tenant=tenant,
@@ -86,20 +87,6 @@ def recommend(
     if position or learned_position:
         request.wait_budget.CopyFrom(seconds(wait))
     run(_recommend(endpoints, request))
-
-
-def _position(option: str, text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise typer.BadParameter(f"{option} is no hexadecimal number") from None
-
-
-def _key_and_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"--context {text!r} is not KEY=VALUE")
-    return key, value
 
 
 def _said(degradation: slate_pb2.Degradation) -> str:
@@ -127,6 +114,9 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     if slate.unknown_categories:
         unknown = ", ".join(slate.unknown_categories)
         console.print(f"[bold red]no item has category:[/] {escape(unknown)}")
+    for one in slate.experiments:
+        without = "; it could not be served, this is as without" if one.not_served else ""
+        console.print(f"[bold]experiment:[/] {one.experiment}: {one.variant}{without}")
     for lost in slate.lost_rules:
         console.print(f"[bold red]lost:[/] {escape(lost.rule)}: {escape(lost.why)}")
     drops = slate.drops

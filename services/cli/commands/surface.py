@@ -1,26 +1,28 @@
-"""`harken surface put|get|list|history|diff|rollback|delete`: how slates are made."""
+"""`harken surface put|get|describe|list|history|diff|rollback|delete`: how slates are made."""
 
-import re
 import sys
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 import grpc
 import typer
+from google.protobuf import json_format
 
 from harken.feedback.v1 import surface_pb2
 from harken.feedback.v1 import surface_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
 from services.cli.console import messages, output
+from services.cli.document_file import refusal
 from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.surface_text import SurfaceFile, read_surface, surface_line, surface_text
-from services.cli.surface_view import difference, fault_lines, revision_table, surface_table
-from services.common.status import violations_of
-
-_MORE = re.compile(r"; (and [0-9,]+ more)$")
-"""How a message ends when not all faults are named."""
+from services.cli.surface_view import (
+    description_text,
+    difference,
+    revision_table,
+    surface_table,
+)
 
 app = typer.Typer(help="How slates of a surface are made: rules, gates, diversity, exploration.")
 
@@ -80,6 +82,30 @@ def get(
     with clear_failures():
         endpoints = suite.endpoints()
     typer.echo(surface_text(run(_get(endpoints, tenant, name, revision))))
+
+
+@app.command()
+@with_suite_options
+def describe(
+    name: Name,
+    revision: Annotated[int, typer.Option(min=0, help="Default: what serves.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Say in words how slates of a surface are made, and what of a person is used.
+
+    It is made from what is configured; of a surface that is not configured too.
+    """
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = pb.DescribeSurfaceRequest(tenant=tenant, name=name, revision=revision)
+    answer = run(_describe(endpoints, request))
+    if as_json:
+        typer.echo(json_format.MessageToJson(answer, preserving_proto_field_name=True))
+    else:
+        typer.echo(description_text(answer))
 
 
 @app.command("list")
@@ -197,12 +223,10 @@ async def _put(endpoints: Endpoints, tenant: str, read: SurfaceFile, check: bool
         try:
             answer = await clients.surfaces.PutSurface(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            faults = fault_lines(violations_of(error), read.path)
-            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT or not faults:
+            refused = refusal(error, f"surface {read.surface.name} is not put", read.path)
+            if refused is None:
                 raise
-            what = f"surface {read.surface.name} is not put, nothing changed:"
-            more = _MORE.findall(error.details() or "")
-            raise CommandError("\n  ".join([what, *faults, *more])) from error
+            raise refused from error
     if check:
         output().print(f"surface {read.surface.name}: all is well, nothing was put")
     else:
@@ -212,6 +236,13 @@ async def _put(endpoints: Endpoints, tenant: str, read: SurfaceFile, check: bool
 async def _get(endpoints: Endpoints, tenant: str, name: str, revision: int) -> surface_pb2.Surface:
     async with connect(endpoints) as clients:
         return await _revision(clients, tenant, name, revision)
+
+
+async def _describe(
+    endpoints: Endpoints, request: pb.DescribeSurfaceRequest
+) -> pb.DescribeSurfaceResponse:
+    async with connect(endpoints) as clients:
+        return await clients.surfaces.DescribeSurface(request, timeout=CALL_SECONDS)
 
 
 async def _list(endpoints: Endpoints, tenant: str) -> list[surface_pb2.Surface]:

@@ -29,7 +29,7 @@ def export_slates(
     """
     count = 0
     with table_writer(file, COLUMNS) as writer, progress_count("slates written") as progress:
-        for page in exported_slates(target, tenant, window_seconds, identity):
+        for page in exported_slates(target, tenant, window_seconds, identity=identity):
             for slate in page.slates:
                 writer.write(slate_row(slate))
             count += len(page.slates)

@@ -49,7 +49,13 @@ def slate_row(slate: pb.ExportedSlate) -> Row:
         _exploration(slate),
         _candidates(decision, names) if decided else None,
         [
-            {"experiment": one.experiment, "variant": one.variant, "revision": one.revision}
+            {
+                "experiment": one.experiment,
+                "variant": one.variant,
+                "revision": one.revision,
+                "layer": one.layer,
+                "not_served": one.not_served,
+            }
             for one in slate.exposures
         ],
         [

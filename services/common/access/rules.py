@@ -70,6 +70,21 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListSurfaceRevisions": _by(_MERCHANDISER, _OPERATOR),
         "RollbackSurface": _by(_MERCHANDISER, _OPERATOR),
         "DeleteSurface": _by(_MERCHANDISER, _OPERATOR),
+        "DescribeSurface": _by(_MERCHANDISER, _OPERATOR),
+    },
+    f"{_FEEDBACK_V1}ExperimentService": {
+        name: _by(_MERCHANDISER, _OPERATOR)
+        for name in (
+            "PutExperiment",
+            "GetExperiment",
+            "ListExperiments",
+            "ListExperimentRevisions",
+            "StartExperiment",
+            "RampExperiment",
+            "StopExperiment",
+            "ConcludeExperiment",
+            "DeleteExperiment",
+        )
     },
     "harken.profile.v1.ProfileService": {
         "GetProfile": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
@@ -84,6 +99,10 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "Recommend": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),
         "Rank": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),
         "SimilarItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER),
+        "BatchRecommend": _by(_BACKEND, _OPERATOR),
+        "ListTrending": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER),
+        "ListLatest": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER),
+        "ExplainSlate": _by(_MERCHANDISER, _OPERATOR),
         # It names all tenants.
         "GetServingState": _by(_OPERATOR, tenant=""),
     },
@@ -92,6 +111,7 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     },
     "harken.internal.slates.v1.SlateService": {
         "RecordSlates": _by(_RANKER),
+        "FindSlate": _by(_RANKER),
     },
     "harken.internal.feed.v1.FeedService": {
         # Users are in it, of all tenants.

@@ -41,7 +41,7 @@ def check_config(
     if config.HasField("diversity"):
         _check_diversity(checks, f"{field}.diversity", config.diversity)
     if config.HasField("exploration"):
-        _check_exploration(checks, f"{field}.exploration", config.exploration)
+        check_exploration(checks, f"{field}.exploration", config.exploration)
 
 
 def _check_each(
@@ -122,7 +122,8 @@ def _check_diversity(checks: Checks, field: str, diversity: pb.Diversity) -> Non
     checks.between(f"{field}.strength", diversity.strength, 0, 1)
 
 
-def _check_exploration(checks: Checks, field: str, exploration: pb.Exploration) -> None:
+def check_exploration(checks: Checks, field: str, exploration: pb.Exploration) -> None:
+    """Check how slates explore."""
     match exploration.WhichOneof("policy"):
         case "epsilon":
             checks.between(f"{field}.epsilon", exploration.epsilon, 0, 1)

@@ -17,3 +17,22 @@ def fixed_horizon(
     normal = NormalDist()
     quantiles = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
     return math.ceil(2 * quantiles**2 * (control_variance + treatment_variance) / effect**2)
+
+
+def planned_users(
+    mean: float, lift: float, deviation: float | None, variants: int, alpha: float, power: float
+) -> int:
+    """Return the users of all `variants`, of equal weights, that find a relative lift of a mean.
+
+    deviation: standard deviation over users; None: the metric is 0 or 1. alpha: over all variants.
+    Raises ValueError where there is nothing to find, or a share would not be one.
+    """
+    other = mean * (1 + lift)
+    if deviation is None:
+        if not (0 <= mean <= 1 and 0 <= other <= 1):
+            raise ValueError("a share, and what becomes of it, must be 0 to 1: give a deviation")
+        variances = mean * (1 - mean), other * (1 - other)
+    else:
+        variances = deviation**2, deviation**2
+    of_two = fixed_horizon(other - mean, *variances, alpha / (variants - 1), power)
+    return math.ceil(of_two * variants / 2)

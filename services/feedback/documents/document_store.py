@@ -1,5 +1,7 @@
 """Documents in PostgreSQL: each change is a row and a log entry in one transaction."""
 
+from collections.abc import Awaitable, Callable
+
 import asyncpg
 
 from services.common.database import Connection, one_row, session, store_faults
@@ -8,6 +10,7 @@ from services.common.position import Position
 from services.feed.parameters import Document
 from services.feedback.documents.logged_document import append_document, take_turn
 from services.feedback.documents.stored_document import StoredDocument
+from services.feedback.documents.tenant_documents import TenantDocuments
 from services.feedback.log.tenant_turns import TenantTurns
 
 MAX_DOCUMENTS = 1000
@@ -19,6 +22,10 @@ _ROWS = "SELECT name, revision, body, note, put_at FROM documents WHERE tenant =
 
 Page = tuple[list[StoredDocument], bool]
 """Documents, and whether there are more."""
+
+Decide = Callable[[StoredDocument | None, TenantDocuments], Awaitable[bytes]]
+"""Makes the body of the next revision of the newest one, deletions included, and of what else there
+is; empty: the document is deleted."""
 
 
 class DocumentStore:
@@ -42,13 +49,26 @@ class DocumentStore:
             TooManyError: there are MAX_DOCUMENTS, and it is none of them.
 
         """
+        return await self.change(tenant, name, _always(body), note, etag)
+
+    async def change(
+        self, tenant: str, name: str, decide: Decide, note: str = "", etag: str = ""
+    ) -> tuple[StoredDocument, Position | None]:
+        """Put what `decide` makes; return as `put` does.
+
+        While it decides, nobody else changes documents of the tenant.
+
+        Raises:
+            EtagMismatchError, TooManyError: as `put`; and whatever `decide` raises.
+
+        """
         async with (
             self._turns.turn(tenant),
             session(self._pool) as connection,
             connection.transaction(),
         ):
             await take_turn(connection, tenant)
-            newest = await self._newest(connection, tenant, name)
+            newest, body = await self._decided(connection, tenant, name, decide)
             if newest is not None and (newest.body, newest.note) == (body, note):
                 return newest, None
             await self._check(connection, tenant, name, newest, etag)
@@ -58,14 +78,21 @@ class DocumentStore:
         self, tenant: str, name: str, body: bytes, note: str = "", etag: str = ""
     ) -> None:
         """Raise what `put` would raise now, and change nothing."""
+        await self.try_change(tenant, name, _always(body), note, etag)
+
+    async def try_change(
+        self, tenant: str, name: str, decide: Decide, note: str = "", etag: str = ""
+    ) -> bytes:
+        """Return the body that `change` would put, or raise what it would raise; change nothing."""
         async with session(self._pool) as connection:
-            newest = await self._newest(connection, tenant, name)
+            newest, body = await self._decided(connection, tenant, name, decide)
             if newest is None or (newest.body, newest.note) != (body, note):
                 await self._check(connection, tenant, name, newest, etag)
+            return body
 
     async def delete(
         self, tenant: str, name: str, note: str = "", etag: str = ""
-    ) -> tuple[StoredDocument, Position]:
+    ) -> tuple[StoredDocument, Position | None]:
         """Take a document away, by a revision without a body; return that and its position.
 
         Raises:
@@ -73,17 +100,13 @@ class DocumentStore:
             EtagMismatchError: another revision serves than the etag says.
 
         """
-        async with (
-            self._turns.turn(tenant),
-            session(self._pool) as connection,
-            connection.transaction(),
-        ):
-            await take_turn(connection, tenant)
-            newest = await self._newest(connection, tenant, name)
+
+        async def deleted(newest: StoredDocument | None, documents: TenantDocuments) -> bytes:
             if newest is None or newest.deleted:
                 raise self._missing(name)
-            _check_etag(self._kind, name, newest, etag)
-            return await self._append(connection, tenant, newest, (name, b"", note))
+            return b""
+
+        return await self.change(tenant, name, deleted, note, etag)
 
     async def get(self, tenant: str, name: str, revision: int = 0) -> StoredDocument:
         """Return a revision, deletions included; 0: what serves.
@@ -139,6 +162,13 @@ class DocumentStore:
         if not rows and not before:
             raise self._missing(name)
         return _page(rows, size)
+
+    async def _decided(
+        self, connection: Connection, tenant: str, name: str, decide: Decide
+    ) -> tuple[StoredDocument | None, bytes]:
+        """Return the newest revision and the body of the next one."""
+        newest = await self._newest(connection, tenant, name)
+        return newest, await decide(newest, TenantDocuments(connection, tenant))
 
     async def _newest(
         self, connection: Connection, tenant: str, name: str
@@ -204,6 +234,13 @@ class DocumentStore:
     def _missing(self, name: str, revision: int = 0) -> MissingResourceError:
         which = f"revision {revision} of {self._kind}" if revision else self._kind
         return MissingResourceError(f"there is no {which} {name!r}")
+
+
+def _always(body: bytes) -> Decide:
+    async def decide(newest: StoredDocument | None, documents: TenantDocuments) -> bytes:
+        return body
+
+    return decide
 
 
 def _check_etag(kind: str, name: str, serves: StoredDocument | None, etag: str) -> None:

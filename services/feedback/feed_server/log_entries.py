@@ -15,6 +15,7 @@ from services.feed.entries import (
     EventColumns,
     EventRow,
     ItemVisibility,
+    ShownSlate,
     TenantEntries,
     UserFact,
     UserVectors,
@@ -37,10 +38,11 @@ class _Tenant:
     vectors: dict[str, list[tuple[int, bytes, bool, int]]] = field(default_factory=dict)
     facts: list[UserFact] = field(default_factory=list)
     visibility: list[tuple[int, bool, bool, int, int]] = field(default_factory=list)
+    shown: list[ShownSlate] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Return whether nothing was gathered."""
-        return not (self.users or self.visibility)
+        return not (self.users or self.visibility or self.shown)
 
 
 def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool) -> Entries:
@@ -96,6 +98,10 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
                     fact.attributes.SerializeToString(),
                 )
             )
+        case "slate" if entry.slate.remembered:
+            slate = entry.slate
+            items = [_index(tenant.items, item_id) for item_id in slate.item_ids]
+            tenant.shown.append(ShownSlate(slate.slate_id, slate.user_key, slate.surface, items))
         case "item_upserted":
             item = entry.item_upserted
             expires = micros_of(item.expire_time) if item.HasField("expire_time") else 0
@@ -141,6 +147,7 @@ def _columns(name: str, found: _Tenant) -> TenantEntries:
         [_vectors(generation, rows) for generation, rows in found.vectors.items()],
         found.facts,
         _visibility(found.visibility) if found.visibility else None,
+        found.shown,
     )
 
 

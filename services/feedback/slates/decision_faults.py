@@ -12,6 +12,8 @@ from services.common.validation import id_fault
 _MAX_EXPOSURES = 20
 _MAX_CANDIDATES = 4000
 _MAX_OUTCOMES = 100
+_MAX_SOURCES, _MAX_EFFECTS = 10, 55
+_MAX_NAME_BYTES, _MAX_EFFECT_BYTES = 64, 256
 _MAX_DRAWS = 100
 _FLOAT_BYTES, _HALF_BYTES = 4, 2
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
@@ -26,6 +28,8 @@ def exposures_fault(exposures: Collection[decision_pb2.SlateExposure]) -> str | 
     for one in exposures:
         if not (_NAME.fullmatch(one.experiment) and _NAME.fullmatch(one.variant)):
             return "holds an experiment or a variant that is not 1 to 64 of [a-z0-9_-]"
+        if one.layer and not _NAME.fullmatch(one.layer):
+            return "holds a layer that is not 1 to 64 of [a-z0-9_-]"
     return None
 
 
@@ -71,7 +75,27 @@ def _columns_fault(
         return "lowered_unit must be a finite number, at least 0"
     if decision.new_items and len(decision.new_items) != width:
         return f"new_items must be {width} bytes"
-    return _drawn_fault(decision.drawn, candidates)
+    if len(decision.unboosted) not in (0, candidates * _FLOAT_BYTES):
+        return f"unboosted must be float32 [{candidates}]"
+    if np.isinf(np.frombuffer(decision.unboosted, "<f4")).any():
+        return "unboosted must not be infinite"
+    if decision.decided_places and sorted(decision.decided_places) != list(range(places)):
+        return f"decided_places must be each of 0 to {places - 1} once"
+    return _drawn_fault(decision.drawn, candidates) or _slots_fault(decision.slots, places)
+
+
+def _slots_fault(slots: Collection[decision_pb2.SlateSlot], places: int) -> str | None:
+    if len(slots) not in (0, places):
+        return f"slots must be {places}"
+    for slot in slots:
+        names = [*slot.sources, *(effect.rule for effect in slot.effects)]
+        if len(slot.sources) > _MAX_SOURCES or len(slot.effects) > _MAX_EFFECTS:
+            return "slots holds one with too many sources or effects"
+        if any(id_fault(name, _MAX_NAME_BYTES) for name in names):
+            return f"slots holds a name that is not 1 to {_MAX_NAME_BYTES} bytes"
+        if any(id_fault(effect.effect, _MAX_EFFECT_BYTES) for effect in slot.effects):
+            return f"slots holds an effect that is not 1 to {_MAX_EFFECT_BYTES} bytes"
+    return None
 
 
 def _drawn_fault(drawn: Sequence[bytes], candidates: int) -> str | None:

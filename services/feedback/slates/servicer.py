@@ -7,17 +7,20 @@ from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.log.tenant_registry import TenantRegistry
+from services.feedback.slates.slate_conversion import served_again
+from services.feedback.slates.slate_finder import SLATE_ID, SlateFinder
 from services.feedback.slates.slate_recorder import SlateRecorder
 
 _MAX_SLATES = 500
 
 
 class SlateServicer(slate_service_pb2_grpc.SlateServiceServicer):
-    """Takes slates into the log."""
+    """Takes slates into the log, and finds them there."""
 
-    def __init__(self, tenants: TenantRegistry, slates: SlateRecorder) -> None:
+    def __init__(self, tenants: TenantRegistry, slates: SlateRecorder, finder: SlateFinder) -> None:
         self._tenants = tenants
         self._slates = slates
+        self._finder = finder
 
     async def RecordSlates(  # noqa: N802
         self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
@@ -30,3 +33,16 @@ class SlateServicer(slate_service_pb2_grpc.SlateServiceServicer):
         await self._tenants.require(tenant)
         results, position = await self._slates.record(tenant, request.slates)
         return pb.RecordSlatesResponse(results=results, position=token_of(position))
+
+    async def FindSlate(  # noqa: N802
+        self, request: pb.FindSlateRequest, context: grpc.aio.ServicerContext
+    ) -> pb.FindSlateResponse:
+        """See slate_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        if not SLATE_ID.fullmatch(request.slate_id):
+            checks.fail("slate_id", "is not the slate_id of an answer of Recommend")
+        checks.done()
+        await self._tenants.require(tenant)
+        found = await self._finder.find(tenant, request.slate_id)
+        return pb.FindSlateResponse(slate=served_again(found))

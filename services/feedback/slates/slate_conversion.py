@@ -11,7 +11,7 @@ from harken.internal.slates.v1 import decision_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
 from services.common.timestamps import micros_of
-from services.common.user_key import user_key_of
+from services.common.user_key import subject_of, user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feed.columns import to_bytes
 from services.feedback.learner.model.impression import Impression
@@ -60,7 +60,30 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         features=_cut(slate.features, items, kept),
         exposures=slate.exposures,
         decision=_decision(slate, kept) if slate.HasField("decision") else None,
+        remembered=slate.remembered,
     )
+
+
+def served_again(logged: entry_pb2.LoggedSlate) -> pb.ServedSlate:
+    """Return a slate of the log as a ranker sent it; without served_position."""
+    slate = pb.ServedSlate(
+        slate_id=logged.slate_id,
+        subject=subject_of(logged.user_key),
+        surface=logged.surface,
+        generation_id=logged.generation_id,
+        policy=logged.policy,
+        seed=logged.seed,
+        item_ids=logged.item_ids,
+        propensities=logged.propensities,
+        probabilities=logged.probabilities,
+        logits=logged.logits,
+        features=logged.features,
+        exposures=logged.exposures,
+        decision=logged.decision if logged.HasField("decision") else None,
+        remembered=logged.remembered,
+    )
+    slate.serve_time.FromMicroseconds(logged.served_at_us)
+    return slate
 
 
 def impression(logged: entry_pb2.LoggedSlate, sequence: int) -> Impression:
@@ -200,6 +223,10 @@ def _decision(slate: pb.ServedSlate, kept: int) -> decision_pb2.SlateDecision:
     decision.CopyFrom(slate.decision)
     del decision.barred[kept:]
     del decision.lowered[kept:]
+    del decision.slots[kept:]
+    if len(decision.decided_places) > kept:
+        # What was sorted from behind the end is not there any more.
+        del decision.decided_places[:]
     return decision
 
 

@@ -25,7 +25,11 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
         outcome_names=outcome_names if slate.probabilities else (),
         exposures=[
             pb.ExportedExposure(
-                experiment=one.experiment, variant=one.variant, revision=one.revision
+                experiment=one.experiment,
+                variant=one.variant,
+                revision=one.revision,
+                layer=one.layer,
+                not_served=one.not_served,
             )
             for one in slate.exposures
         ],
@@ -33,8 +37,8 @@ def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.Expo
     )
     exported.serve_time.FromMicroseconds(slate.served_at_us)
     exported.accept_time.FromMicroseconds(joined.accepted_at_us)
-    if slate.HasField("decision"):
-        decision = slate.decision
+    decision = slate.decision
+    if decision.exploration.WhichOneof("policy") or decision.exploration.new_item_share:
         exported.decision.surface_revision = decision.surface_revision
         exported.decision.exploration.CopyFrom(decision.exploration)
         exported.decision.candidate_ids.extend(decision.candidate_ids)

@@ -5,19 +5,22 @@ from collections.abc import Collection
 
 import grpc
 
+from harken.feedback.v1 import generation_pb2, surface_service_pb2_grpc
 from harken.feedback.v1 import surface_service_pb2 as pb
-from harken.feedback.v1 import surface_service_pb2_grpc
+from services.common.errors import MissingResourceError
 from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.validation import Checks
-from services.feedback.documents.document_store import DocumentStore
-from services.feedback.log.tenant_registry import TenantRegistry
-from services.feedback.surfaces.surface_checks import (
+from services.feedback.documents.document_checks import (
     check_note,
     check_revision,
-    check_surface,
     revision_of_token,
 )
+from services.feedback.documents.document_store import DocumentStore
+from services.feedback.generations.generation_store import GenerationStore
+from services.feedback.log.tenant_registry import TenantRegistry
+from services.feedback.surfaces.description.description import described
+from services.feedback.surfaces.surface_checks import check_surface
 from services.feedback.surfaces.surface_conversion import surface_of
 from services.feedback.surfaces.surface_keeper import SurfaceKeeper
 
@@ -29,9 +32,16 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
     """Keeps surfaces."""
 
     def __init__(
-        self, tenants: TenantRegistry, store: DocumentStore, sources: Collection[str]
+        self,
+        tenants: TenantRegistry,
+        store: DocumentStore,
+        sources: Collection[str],
+        generations: GenerationStore,
     ) -> None:
-        """`sources`: names of the sources of candidates that there are."""
+        """`sources`: names of the sources of candidates that there are. `generations` say which
+        outcomes there are.
+        """
+        self._generations = generations
         self._tenants = tenants
         self._store = store
         self._sources = sources
@@ -65,6 +75,31 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         await self._tenants.require(tenant)
         document = await self._store.get(tenant, request.name, request.revision)
         return pb.GetSurfaceResponse(surface=surface_of(document))
+
+    async def DescribeSurface(  # noqa: N802
+        self, request: pb.DescribeSurfaceRequest, context: grpc.aio.ServicerContext
+    ) -> pb.DescribeSurfaceResponse:
+        """See surface_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        check_revision(checks, request.revision)
+        checks.done()
+        await self._tenants.require(tenant)
+        surface = await self._keeper.configured(tenant, request.name, request.revision)
+        try:
+            serving = await self._generations.manifest(tenant, "")
+        except MissingResourceError:
+            serving = generation_pb2.GenerationManifest()
+        return pb.DescribeSurfaceResponse(
+            name=request.name,
+            revision=surface.revision,
+            generation_id=serving.generation_id,
+            sections=[
+                pb.DescriptionSection(heading=heading, sentences=sentences)
+                for heading, sentences in described(surface.config, serving.outcomes)
+            ],
+        )
 
     async def ListSurfaces(  # noqa: N802
         self, request: pb.ListSurfacesRequest, context: grpc.aio.ServicerContext

@@ -3,12 +3,9 @@
 from collections.abc import Collection
 
 from harken.feedback.v1 import surface_pb2 as pb
-from services.common.page_token import decode_page_token
 from services.common.surfaces.config_checks import check_config
 from services.common.validation import Checks
-
-_MAX_NOTE_BYTES = 512
-_MAX_REVISION = 2**63 - 1
+from services.feedback.documents.document_checks import check_known, check_note
 
 
 def check_surface(checks: Checks, surface: pb.Surface, sources: Collection[str]) -> None:
@@ -16,43 +13,7 @@ def check_surface(checks: Checks, surface: pb.Surface, sources: Collection[str])
     checks.name("surface.name", surface.name)
     check_note(checks, "surface.note", surface.note)
     if surface.HasField("config"):
-        _check_known(checks, "surface.config", surface.config)
+        check_known(checks, "surface.config", surface.config)
         check_config(checks, "surface.config", surface.config, sources)
     else:
         checks.fail("surface.config", "is required; an empty one is as none")
-
-
-def check_note(checks: Checks, field: str, note: str) -> None:
-    """Check a note."""
-    if len(note.encode()) > _MAX_NOTE_BYTES:
-        checks.fail(field, f"is longer than {_MAX_NOTE_BYTES} bytes")
-    elif "\0" in note:
-        checks.fail(field, "holds a null character")
-
-
-def check_revision(checks: Checks, revision: int, required: bool = False) -> None:
-    """Check the number of a revision; 0 stands for none."""
-    if required and not revision:
-        checks.fail("revision", "is required")
-    elif revision > _MAX_REVISION:
-        checks.fail("revision", f"must be at most {_MAX_REVISION:,}")
-
-
-def revision_of_token(checks: Checks, token: str) -> int:
-    """Return the revision that a page goes on below; 0 for the first page."""
-    text = decode_page_token(checks, token, len(str(_MAX_REVISION)))
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and int(text) <= _MAX_REVISION):
-        checks.fail("page_token", "is not a token of a previous page")
-        return 0
-    return int(text)
-
-
-def _check_known(checks: Checks, field: str, config: pb.SurfaceConfig) -> None:
-    """Refuse what a newer client says and we do not understand, instead of serving without it."""
-    known = pb.SurfaceConfig()
-    known.CopyFrom(config)
-    known.DiscardUnknownFields()
-    if known.ByteSize() != config.ByteSize():
-        checks.fail(field, "holds fields that this release does not know")

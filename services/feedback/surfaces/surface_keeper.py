@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from harken.feedback.v1 import surface_pb2
-from services.common.errors import FieldViolation, InvalidRequestError
+from services.common.errors import FieldViolation, InvalidRequestError, MissingResourceError
 from services.common.position import Position
 from services.common.surfaces.config_checks import check_config
 from services.common.validation import Checks
@@ -46,6 +46,21 @@ class SurfaceKeeper:
         tried = surface_pb2.Surface.FromString(body)
         tried.note = surface.note
         return tried
+
+    async def configured(self, tenant: str, name: str, revision: int) -> surface_pb2.Surface:
+        """Return a revision, 0: what serves; one of revision 0 without configuration where nothing
+        does.
+
+        Raises:
+            MissingResourceError: there is no such revision.
+
+        """
+        try:
+            return surface_of(await self._store.get(tenant, name, revision))
+        except MissingResourceError:
+            if revision:
+                raise
+            return surface_pb2.Surface(name=name)
 
     async def roll_back(
         self, tenant: str, name: str, revision: int, etag: str, note: str

@@ -24,7 +24,7 @@ class TenantReplica:
     """One tenant's catalogue, vectors, rules, popularity and cached users.
 
     `documents` are surfaces and experiments as configured, by kind and name: each is replaced as a
-    whole, so what was made of one is good while it is the same object.
+    whole, and so is the mapping: what was made of one is good while it is the same object.
 
     `spaces` holds each generation that is built; `active` names the one that serves. `unserved`
     names one that should serve instead and cannot, else it is empty; `outlived`: those that are
@@ -130,11 +130,14 @@ class TenantReplica:
             rollback = changes.rollback
             self.spaces[rollback.generation_id].vector_rollbacks = rollback.count
         self.catalogue.fold(changes.catalogue)
-        for document in changes.documents:
-            if document.body:
-                self.documents[document.key] = document
-            else:
-                self.documents.pop(document.key, None)
+        if changes.documents:
+            documents = dict(self.documents)
+            for document in changes.documents:
+                if document.body:
+                    documents[document.key] = document
+                else:
+                    documents.pop(document.key, None)
+            self.documents = documents
         ordinals = self.ordinals(changes.item_ids)
         for name, rows in changes.vectors.items():
             if rows.items.size:

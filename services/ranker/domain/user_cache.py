@@ -36,6 +36,11 @@ class UserCache:
         if len(self._states) > self._max_users:
             self._states.popitem(last=False)
 
+    def set_aside(self, user_key: bytes) -> None:
+        """Let a user give way before all others, if it is held."""
+        if user_key in self._states:
+            self._states.move_to_end(user_key, last=False)
+
     def take(self, entries: UserEntries, ordinals: OrdinalsOf) -> None:
         """Apply the next entries to the users held; let go of those that were taken back from."""
         held = self._states

@@ -33,13 +33,24 @@ class Asked(NamedTuple):
         cls, checks: Checks, request: pb.RecommendRequest, expressions: ExpressionCache
     ) -> "Asked":
         """Return it; faults are noted."""
-        expression = expressions.filter(checks, "filter.expression", request.filter.expression)
-        if request.HasField("context"):
-            _check_context(checks, request.context)
+        asked = cls.of_anybody(checks, request, expressions)
         if request.own_items_of and (fault := id_fault(request.own_items_of)):
             checks.fail("own_items_of", fault)
         if request.candidates:
             _check_candidates(checks, request)
+        return asked
+
+    @classmethod
+    def of_anybody(
+        cls,
+        checks: Checks,
+        request: pb.RecommendRequest | pb.ListTrendingRequest | pb.ListLatestRequest,
+        expressions: ExpressionCache,
+    ) -> "Asked":
+        """Return what may be asked of lists, too; faults are noted."""
+        expression = expressions.filter(checks, "filter.expression", request.filter.expression)
+        if request.HasField("context"):
+            _check_context(checks, request.context)
         page = decode_page(checks, request.page_token) if request.page_token else None
         return cls(expression, page)
 

@@ -16,6 +16,7 @@ from services.common.expressions.expression import (
     parse_number,
 )
 from services.common.logs import logger
+from services.common.surfaces.defaults import DIVERSITY_STRENGTH, NEW_ITEM_EVENTS
 from services.feed.parameters import Document
 from services.ranker.domain.seen_rule import read_rule
 from services.ranker.domain.selection import plan
@@ -30,8 +31,6 @@ from services.ranker.domain.surface import configured
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _KIND = "surface"
-_NEW_ITEM_EVENTS = 20
-DEFAULT_STRENGTH = 0.03
 _NUMBER = "number."
 _log = logger("surfaces")
 
@@ -79,7 +78,7 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         ExpressionError, ValueError: it is not one that feedback lets through.
 
     """
-    exploration = config.exploration
+    exploration, new_item_events = exploration_of(config.exploration)
     return configured.Surface(
         revision,
         MappingProxyType(dict(config.outcome_weights)),
@@ -89,8 +88,21 @@ def surface_of(config: pb.SurfaceConfig, revision: int) -> configured.Surface:
         {one.source: _source(one) for one in config.sources},
         tuple(map(_rule, config.rules)),
         _diversity(config.diversity) if config.HasField("diversity") else None,
+        exploration,
+        new_item_events,
+    )
+
+
+def exploration_of(exploration: pb.Exploration) -> tuple[plan.Exploration, int]:
+    """Return how slates explore, and with how many events an item is new no more.
+
+    Raises:
+        ValueError: it is not one that feedback lets through.
+
+    """
+    return (
         plan.Exploration(_policy(exploration), exploration.new_item_share),
-        exploration.new_item_events or _NEW_ITEM_EVENTS,
+        exploration.new_item_events or NEW_ITEM_EVENTS,
     )
 
 
@@ -145,7 +157,7 @@ def _cap(rule: pb.Rule, when: Expression | None) -> configured.Cap:
 
 
 def _diversity(diversity: pb.Diversity) -> plan.Diversity | None:
-    strength = diversity.strength if diversity.HasField("strength") else DEFAULT_STRENGTH
+    strength = diversity.strength if diversity.HasField("strength") else DIVERSITY_STRENGTH
     if strength == 0:
         return None
     mmr = diversity.method == pb.Diversity.METHOD_MMR

@@ -11,16 +11,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from harken.feedback.v1 import surface_pb2
-from harken.internal.slates.v1 import decision_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.arrays import Float64s, Ordinals
 from services.common.expressions.request import Request
-from services.common.ranking.sources.rules import RuleSource
 from services.common.reloadable import Reloadable
 from services.common.surfaces.sources import SIMILAR
-from services.common.validation import MAX_ID_BYTES
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
@@ -29,31 +25,29 @@ from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
-from services.ranker.domain.shown_columns import MAX_LOGGED
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
-from services.ranker.domain.surface.drafts import Draft, Drafts
+from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
+from services.ranker.experiments.decided import Decided, Decisions
 from services.ranker.request_context import RequestContext
 from services.ranker.slate_conversion import filter_of
 from services.ranker.slate_log import Decision
 from services.ranker.surfaces.asked import Asked, user_for
+from services.ranker.surfaces.decisions import decision_of, ranks_in
+from services.ranker.surfaces.explanations import explanations
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import SurfaceReader
-
-_MOST_CONTRIBUTIONS = 20
-_BYTES_OF_CANDIDATE, _BYTES_OF_ROW = 8, 4
-"""Beside ids and what is in rows: of utilities, bits, and of what the wire says of lengths."""
 
 
 class ShapedAnswer(NamedTuple):
     """A slate on the wire, and what its answer and its log say beside.
 
-    items: ordinals of the slots. decision: None where chance had no part.
+    items: ordinals of the slots. decision: None where the surface had no part.
     """
 
     revision: int
@@ -91,16 +85,24 @@ class SurfaceSlates:
         self._weights = weights
         self._seen_rules = seen_rules
         self._reader = SurfaceReader()
+        self._decisions = Decisions(self._reader)
         self._shown = ShownSlates()
         self._chance = Random()
         self._finds: WeakKeyDictionary[TenantReplica, Finds] = WeakKeyDictionary()
         self._merged: tuple[object, object, Surface] | None = None
 
-    def is_plain(self, replica: TenantReplica, request: pb.RecommendRequest) -> bool:
+    def decided(
+        self, replica: TenantReplica, request: pb.RecommendRequest, user_id: str
+    ) -> Decided:
+        """Return which configuration makes the slate of a request for a user, by which experiments.
+
+        user_id: empty: it is a session.
+        """
+        return self._decisions.of(replica, request, user_id)
+
+    def is_plain(self, decided: Decided, request: pb.RecommendRequest) -> bool:
         """Return whether nothing but the slate that every surface has is asked for."""
-        return not (
-            replica.documents and self._reader.of(replica, request.surface) is not None
-        ) and not (
+        return decided.surface is None and not (
             request.candidates or request.page_token or request.explain or request.own_items_of
             or request.filter.expression or request.HasField("context")
         )  # fmt: skip
@@ -109,6 +111,7 @@ class SurfaceSlates:
         self,
         found: RequestContext,
         request: pb.RecommendRequest,
+        decided: Decided,
         asked: Asked,
         user_key: bytes,
         count: int,
@@ -118,7 +121,7 @@ class SurfaceSlates:
     ) -> tuple[ShapedAnswer, ItemFilter]:
         """Return the slate of a request, and what it left out. shown: it will be."""
         replica = found.replica
-        surface = self._surface(replica, request.surface)
+        surface = self._over_process(decided.surface, request.surface)
         user = user_for(replica, found.user, request.context, now)
         last: Sequence[Ordinals] = ()
         if surface.remembers and not request.non_personal:
@@ -127,7 +130,7 @@ class SurfaceSlates:
         query = request.context.query_item_id
         left_out = [replica.catalogue.find_all(list(before)), *last[: surface.not_in_last_slates]]
         excluded = (*request.excluded_item_ids, query) if query else request.excluded_item_ids
-        rule = self.seen_rule(replica, request.surface)
+        rule = surface.seen or self._seen_rules.value.of(request.surface)
         wanted = filter_of(request, rule, excluded)._replace(
             gates=surface.gates,
             owner=request.own_items_of,
@@ -150,17 +153,21 @@ class SurfaceSlates:
         """Return a filter with what a surface never shows, and the weights of outcomes there: what
         decides about scores, whatever rules make of them.
         """
-        surface = self._surface(found.replica, name)
+        surface = self.surface(found.replica, name)
         request = Request(found.user.attributes, {}, round(now * 1e6))
         return wanted._replace(gates=surface.gates, request=request), surface.outcome_weights
 
     def seen_rule(self, replica: TenantReplica, name: str) -> SeenRule:
         """Return what counts as seen on a surface."""
-        return self._surface(replica, name).seen or self._seen_rules.value.of(name)
+        return self.surface(replica, name).seen or self._seen_rules.value.of(name)
 
-    def _surface(self, replica: TenantReplica, name: str) -> Surface:
-        """Return what is configured, over the weights of the process."""
-        surface = self._reader.of(replica, name) or NOT_CONFIGURED
+    def surface(self, replica: TenantReplica, name: str) -> Surface:
+        """Return what is configured, whatever experiments say."""
+        return self._over_process(self._reader.of(replica, name), name)
+
+    def _over_process(self, surface: Surface | None, name: str) -> Surface:
+        """Return a configuration over the weights that the process has for a surface."""
+        surface = surface or NOT_CONFIGURED
         own = self._weights.value.get(name, NO_OVERRIDES)
         if not own:
             return surface
@@ -200,7 +207,7 @@ def shaped_answer(
         drafts, replica, generation, user, surface, wish, finds, time.perf_counter
     )
     draft, selection = shaped.draft, shaped.selection
-    explained = _explained(replica, generation, user, shaped) if request.explain else None
+    explained = explanations(replica, generation, user, shaped) if request.explain else None
     beside = _beside(replica, generation, user, shaped, explained)
     slate = draft.finished(
         shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
@@ -211,6 +218,7 @@ def shaped_answer(
     if any(lost.rule == "exploration" for lost in selection.lost):
         exploration = NO_EXPLORATION
     explores = exploration.policy.by_chance or exploration.new_share > 0
+    decides = explores or surface.rules or surface.sources or surface.diversity is not None
     item_ids = tuple(map(replica.catalogue.item_id, items.tolist()))
     more = items.size == count
     return ShapedAnswer(
@@ -222,7 +230,7 @@ def shaped_answer(
         _policy_name(exploration),
         seed if explores else 0,
         encode_page(Page(seed, (*before, *item_ids))) if more else "",
-        _decision(replica, surface, shaped) if explores and logged else None,
+        decision_of(replica, surface, exploration, shaped) if logged and decides else None,
     )
 
 
@@ -246,7 +254,7 @@ def _beside(
     """Return fields of slots beside those that the draft writes."""
     places = shaped.places
     items = shaped.draft.ordinals[places]
-    ranks = {name: _ranks_in(found, items) for name, found in shaped.proposed.items()}
+    ranks = {name: ranks_in(found, items) for name, found in shaped.proposed.items()}
     proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
     resembled = None
     if SIMILAR in ranks:
@@ -268,116 +276,6 @@ def _beside(
             more.explanation.CopyFrom(explained[slot])
         found.append(more.SerializeToString())
     return found
-
-
-def _ranks_in(found: Ordinals, items: Ordinals) -> list[int]:
-    """Return the rank of each item among what a source found, from 1; 0: it is not there."""
-    if not found.size:
-        return [0] * items.size
-    same = found[:, np.newaxis] == items
-    ranks: list[int] = np.where(same.any(axis=0), same.argmax(axis=0) + 1, 0).tolist()
-    return ranks
-
-
-def _explained(
-    replica: TenantReplica, generation: Generation, user: UserState, shaped: Shaped
-) -> list[slate_pb2.Explanation]:
-    """Return why each slot stands where it does."""
-    draft, places = shaped.draft, shaped.places
-    alone = np.empty(draft.ordinals.size, np.int64)
-    alone[(-shaped.scores).argsort(kind="stable")] = np.arange(1, draft.ordinals.size + 1)
-    important = _most_important(replica, user, draft.ordinals[places])
-    linear = _linear(generation, draft)
-    found = []
-    for slot, place in enumerate(places.tolist()):
-        one = slate_pb2.Explanation(
-            place_without_rules=int(alone[place]), most_important_item_id=important[slot]
-        )
-        if linear is not None:
-            weights, offset = linear
-            features = draft.features[place].astype(np.float64)
-            parts = features * weights
-            largest = np.abs(parts).argsort(kind="stable")[::-1][:_MOST_CONTRIBUTIONS]
-            for column in largest.tolist():
-                if parts[column]:
-                    one.contributions.add(
-                        feature=generation.scorer.features[column],
-                        value=float(features[column]),
-                        contribution=float(parts[column]),
-                    )
-            one.rest = (
-                offset + float(parts.sum()) - sum(part.contribution for part in one.contributions)
-            )
-        found.append(one)
-    return found
-
-
-def _linear(generation: Generation, draft: Draft) -> tuple[Float64s, float] | None:
-    """Return weights [columns] and offset of the log odds of the first wanted outcome."""
-    affine = generation.scorer.affine
-    if affine is None or not (draft.weights > 0).any():
-        return None
-    first = int((draft.weights > 0).argmax())
-    weights, offset = affine.weights[first].astype(np.float64), float(affine.offsets[first])
-    if draft.head is not None:
-        gain, own, level = draft.head[first, 0], draft.head[first, 1:-2], draft.head[first, -2]
-        weights, offset = gain * weights + own, float(gain * offset + level)
-    return weights, offset
-
-
-def _most_important(replica: TenantReplica, user: UserState, items: Ordinals) -> list[str]:
-    """Return the recent item that says most for each item by the rules; "" where none does."""
-    positive = user.positive
-    rules = RuleSource(replica.rules, replica.popularity, positive["item"], positive["time"])
-    found = rules.because(items, replica.catalogue.listed())
-    return [replica.catalogue.item_id(one) if one >= 0 else "" for one in found.tolist()]
-
-
-def _decision(replica: TenantReplica, surface: Surface, shaped: Shaped) -> Decision:
-    # The next draft writes over these; an ordinal keeps its id for good.
-    ordinals, selection = shaped.draft.ordinals[shaped.considered], shaped.selection
-    item_ids, new = replica.catalogue.item_ids(), shaped.new
-    # Of the items that are logged, and no more of a long slate is kept until then.
-    utilities, unit = selection.utilities, selection.unit
-    barred = list(map(bytes, selection.barred[:MAX_LOGGED]))
-    lowered = [] if selection.lowered is None else list(map(bytes, selection.lowered[:MAX_LOGGED]))
-
-    deviations = shaped.deviations
-    drawn = [] if deviations is None else list(map(bytes, deviations.astype("<f2")))
-
-    def made() -> decision_pb2.SlateDecision:
-        return decision_pb2.SlateDecision(
-            surface_revision=surface.revision,
-            exploration=_exploration(surface),
-            candidate_ids=[item_ids[ordinal] for ordinal in ordinals.tolist()],
-            utilities=np.ascontiguousarray(utilities, "<f4").tobytes(),
-            barred=barred,
-            lowered=lowered,
-            lowered_unit=unit,
-            new_items=b"" if new is None else np.packbits(new, bitorder="little").tobytes(),
-            drawn=drawn,
-        )
-
-    columns = ordinals.size * (MAX_ID_BYTES + _BYTES_OF_CANDIDATE)
-    return Decision(
-        columns + sum(len(row) + _BYTES_OF_ROW for row in (*barred, *lowered, *drawn)), made
-    )
-
-
-def _exploration(surface: Surface) -> surface_pb2.Exploration:
-    message = surface_pb2.Exploration(
-        new_item_share=surface.exploration.new_share, new_item_events=surface.new_item_events
-    )
-    match surface.exploration.policy:
-        case EpsilonMixture(epsilon):
-            message.epsilon = epsilon
-        case PlackettLuce(temperature):
-            message.plackett_luce_temperature = temperature
-        case Thompson(scale):
-            message.thompson_scale = scale
-        case _:
-            pass
-    return message
 
 
 def _policy_name(exploration: Exploration) -> str:

@@ -20,6 +20,7 @@ from tests.benchmarks.slates.experiments import (
     lift_found,
 )
 from tests.benchmarks.slates.off_policy import figures
+from tests.benchmarks.slates.replayed import replayed
 from tests.benchmarks.slates.shop import RICH, Asked, Shop, surface
 from tests.benchmarks.slates.violations import violations
 
@@ -37,6 +38,18 @@ def rules(options: argparse.Namespace) -> Iterator[Number]:
         "0 violations", f"{len(wrong)} in {options.slates:,} slates", not wrong,
         {"first": wrong[:20]},
     )  # fmt: skip
+
+
+def replays(options: argparse.Namespace) -> Iterator[Number]:
+    """Count the same in replays of real histories."""
+    for name, slates, items, wrong in replayed(options.data, options.every):
+        for one in wrong[:5]:
+            print(one, flush=True)
+        yield Number(
+            f"{name}: gates, exclusions, seen, pins, caps, numbers in a replay", "0 violations",
+            f"{len(wrong)} in {slates:,} slates of {items:,} items", not wrong,
+            {"first": wrong[:20]},
+        )  # fmt: skip
 
 
 def latency(options: argparse.Namespace) -> Iterator[Number]:
@@ -127,6 +140,7 @@ def diverse(options: argparse.Namespace) -> Iterator[Number]:
 
 ROWS: Mapping[str, tuple[str, Row]] = {
     "rules": ("0 violations", rules),
+    "replays": ("0 violations", replays),
     "latency": ("<= 1.3x, 1.5x", latency),
     "chances": ("p > .01", chances),
     "coverage": (">= .93", coverage),

@@ -13,30 +13,21 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from services.common.compiled_core import find_core
-from services.evaluation.arm import Arm, Moment, Ranking
-from services.evaluation.contest import ProgressiveValidation
-from services.evaluation.cut import cut_history
-from services.evaluation.evaluate import event_types
+from services.common.surfaces.defaults import DIVERSITY_STRENGTH
+from services.evaluation.arm import Moment, Ranking
 from services.evaluation.metrics import gains
 from services.evaluation.protocol import Repeats, Rules
 from services.evaluation.system.arms import SlateArm, ranking_of
-from services.evaluation.system.run import FULL, system_run
-from services.feedback.learner.model.tenant_state import LearningConfig
-from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.selection.plan import Diversity, Method
 from services.ranker.domain.surface.configured import Surface
 from services.ranker.domain.surface.shaping import Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
-from services.ranker.numpy_slates import NumpySlates
-from services.ranker.surfaces.surface_reader import DEFAULT_STRENGTH
-from services.system.event_weights import event_weights
-from services.system.generation import bootstrap_generation, engagement
 from tests.benchmarks.learning.sets import FILMS, Set, sets_of
+from tests.benchmarks.slates.history import drafts, walked
 
-STRENGTHS = (0.0, DEFAULT_STRENGTH, 0.1, 0.2, 0.3, 0.5, 0.7)
-_DIMENSION, _COUNT, _NDCG = 128, 10, 1
+STRENGTHS = (0.0, DIVERSITY_STRENGTH, 0.1, 0.2, 0.3, 0.5, 0.7)
+_COUNT, _NDCG = 10, 1
 
 
 class Strength(NamedTuple):
@@ -73,8 +64,7 @@ class _DiverseArm:
         self._full = full
         self._allow_seen = allow_seen
         self._surface = Surface(diversity=Diversity(strength, method) if strength else None)
-        core = find_core()
-        self._drafts = NumpySlates() if core is None else CompiledSlates(core)
+        self._drafts = drafts()
         self._finds = Finds()
         self._likeness = np.zeros(2)
 
@@ -120,18 +110,14 @@ def diversity(
 
 
 def _diverse(one: Set, rules: Rules, method: Method) -> Diverse:
-    types = event_types("shopping")
-    timeline = cut_history(one.events, event_weights(one.events, types), rules, list(one.contents))
-    generation = bootstrap_generation(_DIMENSION, engagement(timeline.events.types))
-    config = LearningConfig(core=find_core())
     allow_seen = rules.repeats is Repeats.INCLUDE
-    with system_run(timeline, one.contents, generation, config, [FULL], rules) as system:
-        (full,) = (arm for arm in system.arms if isinstance(arm, SlateArm))
-        diverse = [_DiverseArm(full, strength, method, allow_seen) for strength in STRENGTHS]
-        arms: list[Arm] = [*diverse]
-        outcomes = ProgressiveValidation(timeline, rules, arms, system.learners).run()
+
+    def arms_of(full: SlateArm) -> list[_DiverseArm]:
+        return [_DiverseArm(full, strength, method, allow_seen) for strength in STRENGTHS]
+
+    arms, outcomes = walked(one, rules, arms_of)
     found = [
         Strength(arm.strength, arm.likeness, float(gains(ranks.ranks, _COUNT)[:, _NDCG].mean()))
-        for arm, ranks in zip(diverse, outcomes.arms, strict=True)
+        for arm, ranks in zip(arms, outcomes.arms, strict=True)
     ]
     return Diverse(one.name, method, int(outcomes.users.size), tuple(found))

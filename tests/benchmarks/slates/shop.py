@@ -93,6 +93,7 @@ class Shop:
         self.slates = NumpySlates() if core is None else CompiledSlates(core)
         self.generation = generation("g1", DIMENSION)
         self._finds = Finds()
+        self._gone: set[int] = set()
 
     def plain(self, number: int, wanted: ItemFilter | None = None) -> int:
         """Make a slate of no surface, and return how many items it has."""
@@ -102,6 +103,14 @@ class Shop:
             self.replica, self.generation, user, 10, own, NOW, NO_OVERRIDES, True
         )
         return made.items
+
+    def take_away(self, gone: Sequence[int]) -> set[int]:
+        """Make these items unavailable or expired, and all others there again; return them."""
+        changed = sorted(self._gone | set(gone))
+        self._gone = set(gone)
+        facts = (_item(number, gone=number in self._gone) for number in changed)
+        self.replica.catalogue.fold(CatalogueChanges(tuple(facts), ()))
+        return self._gone
 
     def wanted(self, shaped: Surface, excluded: Sequence[str] = ()) -> ItemFilter:
         """Return the filter of a surface."""
@@ -125,10 +134,12 @@ class Shop:
         )  # fmt: skip
 
 
-def _item(number: int) -> ItemFacts:
+def _item(number: int, gone: bool = False) -> ItemFacts:
     return ItemFacts(
         f"item-{number}",
         (category(number),),
+        available=not gone or number % 2 == 0,
+        expire_time_us=round((NOW - 1) * 1e6) if gone and number % 2 == 0 else None,
         owner=owner(number),
         tags=("ad",) if is_ad(number) else (),
         numbers={"price": price(number)},

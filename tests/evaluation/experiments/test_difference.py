@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.evaluation.experiments.boundary import boundary, planned_drift
 from services.evaluation.experiments.difference import LEAST, difference
-from services.evaluation.experiments.sample_size import fixed_horizon
+from services.evaluation.experiments.sample_size import fixed_horizon, planned_users
 from services.evaluation.experiments.sums import Sums, sums_of
 
 PLANNED = 1000.0
@@ -130,3 +130,15 @@ def test_what_cannot_be_is_refused() -> None:
     for planned, alpha in ((0.0, 0.05), (1.0, 0.0), (1.0, 1.0)):
         with pytest.raises(ValueError, match="planned must be"):
             boundary(np.ones(1), planned, alpha)
+
+
+def test_a_plan_is_for_all_variants() -> None:
+    # As the page of experiments has it: clicks of 10%, a lift of 5%.
+    assert planned_users(0.1, 0.05, None, 2, 0.05, 0.8) == 115_520
+    assert planned_users(10.0, 0.1, 5.0, 2, 0.05, 0.8) == fixed_horizon(1.0, 25, 25, 0.05, 0.8)
+    # Three variants: half as many again, and each comparison at half of alpha.
+    three = planned_users(10.0, 0.1, 5.0, 3, 0.05, 0.8)
+    assert three == math.ceil(1.5 * fixed_horizon(1.0, 25, 25, 0.025, 0.8))
+    for mean, lift in ((0.0, 0.1), (0.5, 0.0), (0.9, 0.2)):
+        with pytest.raises(ValueError, match=r"effect|share"):
+            planned_users(mean, lift, None, 2, 0.05, 0.8)

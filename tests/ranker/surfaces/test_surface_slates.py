@@ -11,6 +11,7 @@ from harken.feedback.v1 import surface_pb2
 from harken.internal.slates.v1 import slate_service_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
+from harken.ranker.v1.replayed_slate_pb2 import REPLAY_OUTCOME_SAME, ExplainSlateResponse
 from services.common.ranking.recent import RECENT
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused, reader_of
@@ -24,6 +25,7 @@ from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
 from services.ranker.numpy_slates import NumpySlates
 from services.ranker.request_context import RequestContext
+from services.ranker.slate_explainer import explanation
 from services.ranker.surfaces.asked import Asked, user_for
 from services.ranker.surfaces.shown_slates import ShownSlates
 from services.ranker.surfaces.surface_reader import surface_of
@@ -71,7 +73,8 @@ def answered(
     request = pb.RecommendRequest(surface="home", count=count, **fields)
     found = RequestContext(replica, generation(), user, False, ())
     asked = Asked(None, None)
-    return surfaces.answer(found, request, asked, b"ann", count, NOW, True, True)[0]
+    decided = surfaces.decided(replica, request, request.subject.user_id)
+    return surfaces.answer(found, request, decided, asked, b"ann", count, NOW, True, True)[0]
 
 
 def slots_of(answer: ShapedAnswer) -> Sequence[slate_pb2.Slot]:
@@ -108,8 +111,53 @@ def test_what_is_sorted_is_not_said_to_explore(drafts: Drafts) -> None:
     )
     answer = answered(drafts, replica, user_of(replica), 10)
     assert [lost.rule for lost in answer.lost] == ["exploration"]
-    assert (answer.policy, answer.seed, answer.decision) == ("greedy-1", 0, None)
+    assert (answer.policy, answer.seed) == ("greedy-1", 0)
+    assert answer.decision is not None
+    assert answer.decision.made().exploration == surface_pb2.Exploration()
     assert all(slot.propensity == 1.0 for slot in slots_of(answer))
+
+
+def explained(replica: TenantReplica, answer: ShapedAnswer) -> ExplainSlateResponse:
+    """Return what the log of an answer says."""
+    slate = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
+    slate.policy, slate.seed = answer.policy, answer.seed
+    assert answer.decision is not None
+    slate.decision.CopyFrom(answer.decision.made())
+    assert decision_fault(slate.decision, slate.item_ids) is None
+    return explanation(slate, replica.generation)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4])
+def test_of_a_slate_without_chance_a_few_candidates_are_logged_and_it_is_the_same(
+    drafts: Drafts, strength: float
+) -> None:
+    """Truth 11; and what score alone makes of it is that of all candidates."""
+    config: dict[str, Any] = {
+        "diversity": {"strength": strength},
+        "sources": [{"source": "similar", "quota": 200}, {"source": "new", "quota": 1000}],
+        "rules": [
+            {"name": "some", "boost": {"items": "item.id.endsWith('7')", "factor": 20}},
+            {"name": "few", "cap": {"attribute": "category", "most": 2}},
+            {"name": "last", "pin": {"itemId": "i1", "slot": 3}},
+        ],
+    }
+    replica = replica_of(2000, **config)
+    answer = answered(drafts, replica, user_of(replica, "i700"), 12, explain=True)
+    assert answer.decision is not None
+    made = answer.decision.made()
+    assert made.considered > 200
+    assert len(made.candidate_ids) <= 12 + 50
+    assert made.ByteSize() <= min(answer.decision.size + 200, 6000)
+    found = explained(replica, answer)
+    assert found.outcome == REPLAY_OUTCOME_SAME
+    assert found.candidates == made.considered
+    said = [slot.explanation for slot in slots_of(answer)]
+    assert [slot.place_without_rules for slot in found.slots] == [
+        one.place_without_rules for one in said
+    ]
+    assert [slot.item_id_without_rules for slot in found.slots] == [
+        one.item_id_without_rules for one in said
+    ]
 
 
 @pytest.mark.parametrize("items", [0, 3])
@@ -213,3 +261,41 @@ def test_a_thousand_candidates_of_long_ids_are_read() -> None:
     body = pb.RecommendRequest(candidates=given).SerializeToString()
     read = reader_of(pb.RecommendRequest)(body)
     assert not isinstance(read, Refused)
+
+
+def test_what_features_add_by_occlusion_is_what_they_add_where_it_is_linear(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oracle: of a linear scorer both are the same."""
+    replica = replica_of(60)
+    user = user_of(replica, "i3", "i7")
+    exact = slots_of(answered(drafts, replica, user, 5, explain=True))
+    monkeypatch.setattr(generation().scorer, "affine", None)
+    occluded = slots_of(answered(drafts, replica, user, 5, explain=True))
+    for one, other in zip(exact, occluded, strict=True):
+        parts = {part.feature: part.contribution for part in one.explanation.contributions}
+        assert parts
+        assert {
+            part.feature: part.contribution for part in other.explanation.contributions
+        } == pytest.approx(parts, abs=1e-4)
+        assert other.explanation.rest == pytest.approx(one.explanation.rest, abs=1e-4)
+
+
+def test_the_most_important_item_is_one_of_the_users_that_points_there(drafts: Drafts) -> None:
+    """Where no rule says anything: leaving it out takes most of the dot product."""
+    changes = Changes(activated=manifest())
+    for name, vector in {
+        "left": [1.0, 0, 0, 0], "up": [0, 1.0, 0, 0], "lefter": [0.9, 0.1, 0, 0],
+        "upper": [0.1, 0.9, 0, 0], "away": [0, 0, 1.0, 0],
+    }.items():  # fmt: skip
+        changes.item(name).vector(name, vector)
+    replica = folded([frame(1, changes)]).replicas["default"]
+    user = user_of(replica, "left", "up")
+    said = {
+        slot.item_id: slot.explanation.most_important_item_id
+        for slot in slots_of(answered(drafts, replica, user, 5, explain=True))
+    }
+    assert (said["lefter"], said["upper"], said["away"]) == ("left", "up", "")
+    pinned = UserState(1, user.recent, None, PutVector("g1", np.ones(DIMENSION, np.float32), True))
+    for slot in slots_of(answered(drafts, replica, pinned, 5, explain=True)):
+        assert not slot.explanation.most_important_item_id

@@ -33,8 +33,8 @@ class Explorer:
         self._deviations = deviations
         self._chances = chances
 
-    def draw(self, place: int, utilities: Float64s) -> tuple[int, float]:
-        """Return a candidate and its probability; those with a utility [n] of -inf have none."""
+    def weights(self, utilities: Float64s) -> Float64s:
+        """Return weights [n] in proportion to the probabilities of candidates at a place."""
         weights = self._policy.weights(utilities, self._deviations)
         if self._new is not None:
             new = self._new & np.isfinite(utilities)
@@ -42,6 +42,11 @@ class Explorer:
             if count:
                 weights *= (1.0 - self._new_share) / weights.sum()
                 weights[new] += self._new_share / count
+        return weights
+
+    def draw(self, place: int, utilities: Float64s) -> tuple[int, float]:
+        """Return a candidate and its probability; those with a utility [n] of -inf have none."""
+        weights = self.weights(utilities)
         upto = np.add.accumulate(weights)
         total = float(upto[-1])
         # A chance is at most 1 - 2^-52, so this stays below the total, and finds a weight above 0.

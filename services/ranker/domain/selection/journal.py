@@ -47,6 +47,12 @@ class Journal:
         self.propensities[place] = propensity
         self.allowed[place] = allowed
 
+    def decided_at(self, shown: Ordinals) -> Ordinals:
+        """Return [k], at which place each item of a slate as shown was decided."""
+        order = self.places.argsort()
+        found: Ordinals = order[self.places[order].searchsorted(shown)]
+        return found
+
     def barred(self) -> Bytes:
         """Return uint8 [k, ceil(n / 8)], a bit for each candidate that could not stand there."""
         return np.packbits(~self.allowed, axis=1, bitorder="little")

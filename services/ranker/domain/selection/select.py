@@ -82,6 +82,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     shown = sorted_places(journal.places, pinned, utilities, plan.sorts)
     return Selection(
         places=shown,
+        decided=journal.decided_at(shown),
         propensities=journal.propensities,
         applied=effects_of(plan, journal, pinned, shown),
         lost=(*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),

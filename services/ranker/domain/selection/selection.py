@@ -30,6 +30,7 @@ class Selection:
     """A slate of k places, and all it takes to decide it again by someone else.
 
     places: int64 [k], which candidate stands there, each once.
+    decided: int64 [k], at which place it was decided: another one where a sort moved it.
     propensities: float64 [k] in 0..1 (above 0), the probability of the item at its place given the
         items above it and those that are pinned; of a pinned item 1.
     applied: of each place, in the order of the plan.
@@ -39,9 +40,11 @@ class Selection:
         exactly, so that a log needs one byte for it; None: nothing.
     barred: uint8 [k, ceil(n / 8)], one bit for each candidate that could not stand at a place, the
         first candidate the lowest bit of the first byte; bits after the last are 0.
+    Rows of lowered and barred are of places as decided.
     """
 
     places: Ordinals
+    decided: Ordinals
     propensities: Float64s
     applied: tuple[tuple[Applied, ...], ...]
     lost: tuple[Lost, ...]

@@ -12,6 +12,7 @@ import numpy as np
 
 from services.common.arrays import NO_ORDINALS, Bools, Float64s, Ordinals
 from services.common.runs import distinct
+from services.common.surfaces.defaults import SOURCE_QUOTA
 from services.common.surfaces.sources import BASE, GIVEN, NEW, SIMILAR, TRENDING
 from services.ranker.domain.eligibility import Drops, ItemFilter
 from services.ranker.domain.generation import Generation
@@ -19,7 +20,7 @@ from services.ranker.domain.selection.policies import Thompson
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
 from services.ranker.domain.selection.selection import Selection
-from services.ranker.domain.surface.configured import AtMost, Cap, Source, Surface
+from services.ranker.domain.surface.configured import AtMost, Cap, Rule, Source, Surface
 from services.ranker.domain.surface.drafts import Draft, Drafts
 from services.ranker.domain.surface.planning import plan_of, rules_on, wanted_by_rules
 from services.ranker.domain.surface.sources.kept import Finds
@@ -58,10 +59,10 @@ class Shaped:
     """A slate that was selected of a draft.
 
     considered: candidates of the draft that were selected from, ascending; what the selection says
-    is of these. places: candidates of the draft that are the slate. proposed: what each other
-    source proposed, best first. failed: sources that took too long. new: of those considered,
-    which ones the share of new items is for. deviations: float64 [draws, considered], of Thompson
-    sampling.
+    is of these. utilities: of these, before boosts. places: candidates of the draft that are the
+    slate. proposed: what each other source proposed, best first. failed: sources that took too
+    long. new: of those considered, which ones the share of new items is for. deviations: float64
+    [draws, considered], of Thompson sampling.
     """
 
     draft: Draft
@@ -74,6 +75,7 @@ class Shaped:
     scores: Float64s
     new: Bools | None
     deviations: Float64s | None
+    utilities: Float64s
 
 
 def shaped_slate(
@@ -107,25 +109,57 @@ def shaped_slate(
     new = None
     if surface.exploration.new_share > 0:
         new = replica.popularity.counts(ordinals) < surface.new_item_events
-    # The best may all be of one seller: where rules bar items, those behind them are needed.
-    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
-    most = _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * wish.count)
+    most = considered_at_most(rules, wish.count)
     considered = _considered(utilities, most, ordinals.searchsorted(wanted), new)
-    ordinals = ordinals[considered]
-    plan = plan_of(replica, surface, rules, request, ordinals, wish.last_slates)
-    pool = Pool(
+    new = None if new is None else new[considered]
+    deviations = _deviations(replica, generation, surface, draft, considered, wish.seed)
+    selection = selected(
+        replica,
+        generation,
+        surface,
+        rules,
+        wish,
+        ordinals[considered],
         utilities[considered],
-        replica.spaces[generation.generation_id].index.vectors(ordinals)
-        if surface.diversity is not None and surface.diversity.strength > 0
-        else None,
-        None if new is None else new[considered],
-        _deviations(replica, generation, surface, draft, considered, wish.seed),
+        new,
+        deviations,
     )
-    selection = select(pool, plan, wish.count, wish.seed)
     return Shaped(
         draft, considered, considered[selection.places], selection, drops, proposed, failed, scores,
-        pool.new, pool.deviations,
+        new, deviations, utilities[considered],
     )  # fmt: skip
+
+
+def selected(
+    replica: TenantReplica,
+    generation: Generation,
+    surface: Surface,
+    rules: Sequence[Rule],
+    wish: Wish,
+    ordinals: Ordinals,
+    utilities: Float64s,
+    new: Bools | None = None,
+    deviations: Float64s | None = None,
+) -> Selection:
+    """Return what rules, diversity and exploration of a surface make of candidates `ordinals` [n].
+
+    new [n]: which ones the share of new items is for; None: none. deviations [m, n]: by how much
+    utilities were drawn above.
+    """
+    plan = plan_of(replica, surface, rules, wish.filter.request, ordinals, wish.last_slates)
+    index = replica.spaces[generation.generation_id].index
+    spreads = surface.diversity is not None and surface.diversity.strength > 0
+    pool = Pool(utilities, index.vectors(ordinals) if spreads else None, new, deviations)
+    return select(pool, plan, wish.count, wish.seed)
+
+
+def considered_at_most(rules: Sequence[Rule], count: int) -> int:
+    """Return how many of the best candidates may be in a slate of `count`.
+
+    The best may all be of one seller: where rules bar items, those behind them are needed.
+    """
+    barred = any(isinstance(rule, AtMost | Cap) for rule in rules)
+    return _MOST_CONSIDERED if barred else max(_CONSIDERED, 3 * count)
 
 
 def _deviations(
@@ -203,7 +237,7 @@ def _proposed(
     failed: list[str] = []
     for name, source in by_name.items():
         setting = surface.sources.get(name, _NOT_ASKED_FOR)
-        quota = 50 if setting.quota is None else setting.quota
+        quota = SOURCE_QUOTA if setting.quota is None else setting.quota
         if quota == 0:
             continue
         began = clock()

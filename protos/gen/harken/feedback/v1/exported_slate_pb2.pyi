@@ -78,14 +78,18 @@ class ExportedDecision(_message.Message):
     def __init__(self, surface_revision: _Optional[int] = ..., exploration: _Optional[_Union[_surface_pb2.Exploration, _Mapping]] = ..., candidate_ids: _Optional[_Iterable[str]] = ..., utilities: _Optional[_Iterable[float]] = ..., predicted: _Optional[_Iterable[float]] = ..., barred: _Optional[_Iterable[bytes]] = ..., lowered: _Optional[_Iterable[bytes]] = ..., lowered_unit: _Optional[float] = ..., new_items: _Optional[bytes] = ..., drawn: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ExportedExposure(_message.Message):
-    __slots__ = ("experiment", "variant", "revision")
+    __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     variant: str
     revision: int
-    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    layer: str
+    not_served: bool
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ..., layer: _Optional[str] = ..., not_served: bool = ...) -> None: ...
 
 class ExportedOutcome(_message.Message):
     __slots__ = ("item_id", "place", "type", "value", "delay")

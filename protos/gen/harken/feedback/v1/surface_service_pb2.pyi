@@ -40,6 +40,36 @@ class GetSurfaceResponse(_message.Message):
     surface: _surface_pb2.Surface
     def __init__(self, surface: _Optional[_Union[_surface_pb2.Surface, _Mapping]] = ...) -> None: ...
 
+class DescribeSurfaceRequest(_message.Message):
+    __slots__ = ("tenant", "name", "revision")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    name: str
+    revision: int
+    def __init__(self, tenant: _Optional[str] = ..., name: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class DescribeSurfaceResponse(_message.Message):
+    __slots__ = ("name", "revision", "generation_id", "sections")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SECTIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    revision: int
+    generation_id: str
+    sections: _containers.RepeatedCompositeFieldContainer[DescriptionSection]
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., generation_id: _Optional[str] = ..., sections: _Optional[_Iterable[_Union[DescriptionSection, _Mapping]]] = ...) -> None: ...
+
+class DescriptionSection(_message.Message):
+    __slots__ = ("heading", "sentences")
+    HEADING_FIELD_NUMBER: _ClassVar[int]
+    SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    heading: str
+    sentences: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, heading: _Optional[str] = ..., sentences: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ListSurfacesRequest(_message.Message):
     __slots__ = ("tenant", "page_size", "page_token")
     TENANT_FIELD_NUMBER: _ClassVar[int]

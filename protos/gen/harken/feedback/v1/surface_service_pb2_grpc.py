@@ -50,6 +50,11 @@ class SurfaceServiceStub(object):
                 request_serializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceRequest.SerializeToString,
                 response_deserializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceResponse.FromString,
                 _registered_method=True)
+        self.DescribeSurface = channel.unary_unary(
+                '/harken.feedback.v1.SurfaceService/DescribeSurface',
+                request_serializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceRequest.SerializeToString,
+                response_deserializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceResponse.FromString,
+                _registered_method=True)
         self.ListSurfaces = channel.unary_unary(
                 '/harken.feedback.v1.SurfaceService/ListSurfaces',
                 request_serializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.ListSurfacesRequest.SerializeToString,
@@ -94,6 +99,17 @@ class SurfaceServiceServicer(object):
     def GetSurface(self, request, context):
         """Returns what serves, or a revision of before; a deletion has no config.
         Fails with INVALID_ARGUMENT, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeSurface(self, request, context):
+        """Says in words how slates of a surface are made, from what is configured:
+        which parameters there are, how much each counts, which rules hold, what of a
+        person is used, and how to get slates without it. Of a surface that is not
+        configured too. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or
+        there is no such revision).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +160,11 @@ def add_SurfaceServiceServicer_to_server(servicer, server):
                     servicer.GetSurface,
                     request_deserializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceRequest.FromString,
                     response_serializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceResponse.SerializeToString,
+            ),
+            'DescribeSurface': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeSurface,
+                    request_deserializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceRequest.FromString,
+                    response_serializer=harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceResponse.SerializeToString,
             ),
             'ListSurfaces': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSurfaces,
@@ -226,6 +247,33 @@ class SurfaceService(object):
             '/harken.feedback.v1.SurfaceService/GetSurface',
             harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceRequest.SerializeToString,
             harken_dot_feedback_dot_v1_dot_surface__service__pb2.GetSurfaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeSurface(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.feedback.v1.SurfaceService/DescribeSurface',
+            harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceRequest.SerializeToString,
+            harken_dot_feedback_dot_v1_dot_surface__service__pb2.DescribeSurfaceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,17 @@ class SurfaceServiceStub:
     Fails with INVALID_ARGUMENT, NOT_FOUND.
     """
 
+    DescribeSurface: grpc.UnaryUnaryMultiCallable[
+        harken.feedback.v1.surface_service_pb2.DescribeSurfaceRequest,
+        harken.feedback.v1.surface_service_pb2.DescribeSurfaceResponse,
+    ]
+    """Says in words how slates of a surface are made, from what is configured:
+    which parameters there are, how much each counts, which rules hold, what of a
+    person is used, and how to get slates without it. Of a surface that is not
+    configured too. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or
+    there is no such revision).
+    """
+
     ListSurfaces: grpc.UnaryUnaryMultiCallable[
         harken.feedback.v1.surface_service_pb2.ListSurfacesRequest,
         harken.feedback.v1.surface_service_pb2.ListSurfacesResponse,
@@ -103,6 +114,17 @@ class SurfaceServiceAsyncStub:
     ]
     """Returns what serves, or a revision of before; a deletion has no config.
     Fails with INVALID_ARGUMENT, NOT_FOUND.
+    """
+
+    DescribeSurface: grpc.aio.UnaryUnaryMultiCallable[
+        harken.feedback.v1.surface_service_pb2.DescribeSurfaceRequest,
+        harken.feedback.v1.surface_service_pb2.DescribeSurfaceResponse,
+    ]
+    """Says in words how slates of a surface are made, from what is configured:
+    which parameters there are, how much each counts, which rules hold, what of a
+    person is used, and how to get slates without it. Of a surface that is not
+    configured too. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or
+    there is no such revision).
     """
 
     ListSurfaces: grpc.aio.UnaryUnaryMultiCallable[
@@ -167,6 +189,19 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.GetSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.GetSurfaceResponse]]:
         """Returns what serves, or a revision of before; a deletion has no config.
         Fails with INVALID_ARGUMENT, NOT_FOUND.
+        """
+
+    @abc.abstractmethod
+    def DescribeSurface(
+        self,
+        request: harken.feedback.v1.surface_service_pb2.DescribeSurfaceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.feedback.v1.surface_service_pb2.DescribeSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.DescribeSurfaceResponse]]:
+        """Says in words how slates of a surface are made, from what is configured:
+        which parameters there are, how much each counts, which rules hold, what of a
+        person is used, and how to get slates without it. Of a surface that is not
+        configured too. Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant, or
+        there is no such revision).
         """
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.feedback.v1 import generation_pb2 as _generation_pb2
+from harken.ranker.v1 import replayed_slate_pb2 as _replayed_slate_pb2
 from harken.ranker.v1 import slate_pb2 as _slate_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -78,7 +79,7 @@ class GivenCandidate(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., prior: _Optional[float] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources", "experiments")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +96,7 @@ class RecommendResponse(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FAILED_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
@@ -111,7 +113,8 @@ class RecommendResponse(_message.Message):
     seed: int
     next_page_token: str
     failed_sources: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ...) -> None: ...
+    experiments: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Exposure]
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ..., experiments: _Optional[_Iterable[_Union[_slate_pb2.Exposure, _Mapping]]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
     __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter", "min_learned_position")
@@ -196,6 +199,144 @@ class SimilarItem(_message.Message):
     item_id: str
     cosine: float
     def __init__(self, item_id: _Optional[str] = ..., cosine: _Optional[float] = ...) -> None: ...
+
+class ListTrendingRequest(_message.Message):
+    __slots__ = ("tenant", "surface", "count", "filter", "excluded_item_ids", "context", "page_token", "min_learned_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    context: Context
+    page_token: str
+    min_learned_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_token: _Optional[str] = ..., min_learned_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class ListTrendingResponse(_message.Message):
+    __slots__ = ("slots", "position", "learned_position", "stale", "drops", "unknown_categories", "surface_revision", "lost_rules", "next_page_token", "degradations")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOST_RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    position: bytes
+    learned_position: bytes
+    stale: bool
+    drops: _slate_pb2.Drops
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    surface_revision: int
+    lost_rules: _containers.RepeatedCompositeFieldContainer[_slate_pb2.LostRule]
+    next_page_token: str
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ...) -> None: ...
+
+class ListLatestRequest(_message.Message):
+    __slots__ = ("tenant", "surface", "count", "filter", "excluded_item_ids", "context", "page_token", "min_learned_position", "wait_budget", "strict")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAIT_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    surface: str
+    count: int
+    filter: _slate_pb2.Filter
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    context: Context
+    page_token: str
+    min_learned_position: bytes
+    wait_budget: _duration_pb2.Duration
+    strict: bool
+    def __init__(self, tenant: _Optional[str] = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_token: _Optional[str] = ..., min_learned_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ...) -> None: ...
+
+class ListLatestResponse(_message.Message):
+    __slots__ = ("slots", "position", "learned_position", "stale", "drops", "unknown_categories", "surface_revision", "lost_rules", "next_page_token", "degradations")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOST_RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
+    position: bytes
+    learned_position: bytes
+    stale: bool
+    drops: _slate_pb2.Drops
+    unknown_categories: _containers.RepeatedScalarFieldContainer[str]
+    surface_revision: int
+    lost_rules: _containers.RepeatedCompositeFieldContainer[_slate_pb2.LostRule]
+    next_page_token: str
+    degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., learned_position: _Optional[bytes] = ..., stale: bool = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_categories: _Optional[_Iterable[str]] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ...) -> None: ...
+
+class BatchRecommendRequest(_message.Message):
+    __slots__ = ("tenant", "subjects", "request")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    request: RecommendRequest
+    def __init__(self, tenant: _Optional[str] = ..., subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., request: _Optional[_Union[RecommendRequest, _Mapping]] = ...) -> None: ...
+
+class BatchRecommendResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[SubjectSlate]
+    def __init__(self, results: _Optional[_Iterable[_Union[SubjectSlate, _Mapping]]] = ...) -> None: ...
+
+class SubjectSlate(_message.Message):
+    __slots__ = ("ordinal", "slate", "fault")
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    ordinal: int
+    slate: RecommendResponse
+    fault: SubjectFault
+    def __init__(self, ordinal: _Optional[int] = ..., slate: _Optional[_Union[RecommendResponse, _Mapping]] = ..., fault: _Optional[_Union[SubjectFault, _Mapping]] = ...) -> None: ...
+
+class SubjectFault(_message.Message):
+    __slots__ = ("reason", "detail")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    detail: str
+    def __init__(self, reason: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class ExplainSlateRequest(_message.Message):
+    __slots__ = ("tenant", "slate_id")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    slate_id: str
+    def __init__(self, tenant: _Optional[str] = ..., slate_id: _Optional[str] = ...) -> None: ...
 
 class GetServingStateRequest(_message.Message):
     __slots__ = ()

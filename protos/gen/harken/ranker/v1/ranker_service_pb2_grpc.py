@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from harken.ranker.v1 import ranker_service_pb2 as harken_dot_ranker_dot_v1_dot_ranker__service__pb2
+from harken.ranker.v1 import replayed_slate_pb2 as harken_dot_ranker_dot_v1_dot_replayed__slate__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__
@@ -69,6 +70,26 @@ class RankerServiceStub(object):
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.ListTrending = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ListTrending',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.FromString,
+                _registered_method=True)
+        self.ListLatest = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ListLatest',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
+                _registered_method=True)
+        self.BatchRecommend = channel.unary_stream(
+                '/harken.ranker.v1.RankerService/BatchRecommend',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
+                _registered_method=True)
+        self.ExplainSlate = channel.unary_unary(
+                '/harken.ranker.v1.RankerService/ExplainSlate',
+                request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.SerializeToString,
+                response_deserializer=harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.FromString,
+                _registered_method=True)
         self.GetServingState = channel.unary_unary(
                 '/harken.ranker.v1.RankerService/GetServingState',
                 request_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.GetServingStateRequest.SerializeToString,
@@ -119,8 +140,8 @@ class RankerServiceServicer(object):
         surface, count and filter orders those that it may hold: they have the
         scores and ranks that they have there. All others are scored as if they
         stood beside the candidates of that slate. What decides is the score: rules,
-        diversity and exploration of the surface have no part in it, and items that
-        its gates keep out of slates are ranked all the same. Items that are deleted, expired,
+        diversity and exploration of the surface, and experiments, have no part in it,
+        and items that its gates keep out of slates are ranked all the same. Items that are deleted, expired,
         unavailable or unknown are named in the answer and not ranked.
 
         Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -137,6 +158,54 @@ class RankerServiceServicer(object):
         is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
         EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
         (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrending(self, request, context):
+        """Lists what is popular just now, in the last hundreds of events of all users,
+        the most popular first. It is a slate of the surface that nobody in
+        particular asks for: gates, rules and diversity of the surface hold, nothing
+        of a user is used, nothing is left to chance, and it is not logged.
+
+        Fails as SimilarItems does, the item apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLatest(self, request, context):
+        """Lists what was published last, the newest first: items whose publish_time is
+        not ahead. Otherwise as ListTrending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchRecommend(self, request, context):
+        """Makes a slate for each of many subjects, as for mails at night: each is what
+        Recommend answers. Answers come in the order of the request, as they are
+        ready, and only as fast as they are read; slates of Recommend go first. After
+        a break, ask for the subjects after the last that was answered.
+
+        What is wrong with one subject is said in its place, and the others are
+        answered all the same. Fails as a whole as Recommend does for all else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainSlate(self, request, context):
+        """Replays a slate that was answered, from the log: what was decided is decided
+        again from the logged candidates, utilities and seed, and compared with what
+        was shown. A slate is in the log within seconds of its answer (a configured
+        share of those that are no previews), until feedback's slate_days are over.
+
+        Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+        NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+        no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
         google.rpc.RetryInfo (overload).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -167,6 +236,26 @@ def add_RankerServiceServicer_to_server(servicer, server):
                     servicer.SimilarItems,
                     request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.FromString,
                     response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'ListTrending': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrending,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.SerializeToString,
+            ),
+            'ListLatest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLatest,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.SerializeToString,
+            ),
+            'BatchRecommend': grpc.unary_stream_rpc_method_handler(
+                    servicer.BatchRecommend,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.SerializeToString,
+            ),
+            'ExplainSlate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainSlate,
+                    request_deserializer=harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.FromString,
+                    response_serializer=harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.SerializeToString,
             ),
             'GetServingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServingState,
@@ -275,6 +364,114 @@ class RankerService(object):
             '/harken.ranker.v1.RankerService/SimilarItems',
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsRequest.SerializeToString,
             harken_dot_ranker_dot_v1_dot_ranker__service__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrending(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ListTrending',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListTrendingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLatest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ListLatest',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ListLatestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRecommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/BatchRecommend',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.BatchRecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainSlate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.ranker.v1.RankerService/ExplainSlate',
+            harken_dot_ranker_dot_v1_dot_ranker__service__pb2.ExplainSlateRequest.SerializeToString,
+            harken_dot_ranker_dot_v1_dot_replayed__slate__pb2.ExplainSlateResponse.FromString,
             options,
             channel_credentials,
             insecure,

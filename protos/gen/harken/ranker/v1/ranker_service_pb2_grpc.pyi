@@ -8,6 +8,7 @@ import collections.abc
 import grpc
 import grpc.aio
 import harken.ranker.v1.ranker_service_pb2
+import harken.ranker.v1.replayed_slate_pb2
 import typing
 
 _T = typing.TypeVar("_T")
@@ -64,8 +65,8 @@ class RankerServiceStub:
     surface, count and filter orders those that it may hold: they have the
     scores and ranks that they have there. All others are scored as if they
     stood beside the candidates of that slate. What decides is the score: rules,
-    diversity and exploration of the surface have no part in it, and items that
-    its gates keep out of slates are ranked all the same. Items that are deleted, expired,
+    diversity and exploration of the surface, and experiments, have no part in it,
+    and items that its gates keep out of slates are ranked all the same. Items that are deleted, expired,
     unavailable or unknown are named in the answer and not ranked.
 
     Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -82,6 +83,54 @@ class RankerServiceStub:
     is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
     EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
     (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
+    """
+
+    ListTrending: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        harken.ranker.v1.ranker_service_pb2.ListTrendingResponse,
+    ]
+    """Lists what is popular just now, in the last hundreds of events of all users,
+    the most popular first. It is a slate of the surface that nobody in
+    particular asks for: gates, rules and diversity of the surface hold, nothing
+    of a user is used, nothing is left to chance, and it is not logged.
+
+    Fails as SimilarItems does, the item apart.
+    """
+
+    ListLatest: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        harken.ranker.v1.ranker_service_pb2.ListLatestResponse,
+    ]
+    """Lists what was published last, the newest first: items whose publish_time is
+    not ahead. Otherwise as ListTrending.
+    """
+
+    BatchRecommend: grpc.UnaryStreamMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse,
+    ]
+    """Makes a slate for each of many subjects, as for mails at night: each is what
+    Recommend answers. Answers come in the order of the request, as they are
+    ready, and only as fast as they are read; slates of Recommend go first. After
+    a break, ask for the subjects after the last that was answered.
+
+    What is wrong with one subject is said in its place, and the others are
+    answered all the same. Fails as a whole as Recommend does for all else.
+    """
+
+    ExplainSlate: grpc.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse,
+    ]
+    """Replays a slate that was answered, from the log: what was decided is decided
+    again from the logged candidates, utilities and seed, and compared with what
+    was shown. A slate is in the log within seconds of its answer (a configured
+    share of those that are no previews), until feedback's slate_days are over.
+
+    Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+    NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+    no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
     google.rpc.RetryInfo (overload).
     """
 
@@ -137,8 +186,8 @@ class RankerServiceAsyncStub:
     surface, count and filter orders those that it may hold: they have the
     scores and ranks that they have there. All others are scored as if they
     stood beside the candidates of that slate. What decides is the score: rules,
-    diversity and exploration of the surface have no part in it, and items that
-    its gates keep out of slates are ranked all the same. Items that are deleted, expired,
+    diversity and exploration of the surface, and experiments, have no part in it,
+    and items that its gates keep out of slates are ranked all the same. Items that are deleted, expired,
     unavailable or unknown are named in the answer and not ranked.
 
     Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -155,6 +204,54 @@ class RankerServiceAsyncStub:
     is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
     EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
     (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (overload).
+    """
+
+    ListTrending: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        harken.ranker.v1.ranker_service_pb2.ListTrendingResponse,
+    ]
+    """Lists what is popular just now, in the last hundreds of events of all users,
+    the most popular first. It is a slate of the surface that nobody in
+    particular asks for: gates, rules and diversity of the surface hold, nothing
+    of a user is used, nothing is left to chance, and it is not logged.
+
+    Fails as SimilarItems does, the item apart.
+    """
+
+    ListLatest: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        harken.ranker.v1.ranker_service_pb2.ListLatestResponse,
+    ]
+    """Lists what was published last, the newest first: items whose publish_time is
+    not ahead. Otherwise as ListTrending.
+    """
+
+    BatchRecommend: grpc.aio.UnaryStreamMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse,
+    ]
+    """Makes a slate for each of many subjects, as for mails at night: each is what
+    Recommend answers. Answers come in the order of the request, as they are
+    ready, and only as fast as they are read; slates of Recommend go first. After
+    a break, ask for the subjects after the last that was answered.
+
+    What is wrong with one subject is said in its place, and the others are
+    answered all the same. Fails as a whole as Recommend does for all else.
+    """
+
+    ExplainSlate: grpc.aio.UnaryUnaryMultiCallable[
+        harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse,
+    ]
+    """Replays a slate that was answered, from the log: what was decided is decided
+    again from the logged candidates, utilities and seed, and compared with what
+    was shown. A slate is in the log within seconds of its answer (a configured
+    share of those that are no previews), until feedback's slate_days are over.
+
+    Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+    NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+    no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
     google.rpc.RetryInfo (overload).
     """
 
@@ -214,8 +311,8 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         surface, count and filter orders those that it may hold: they have the
         scores and ranks that they have there. All others are scored as if they
         stood beside the candidates of that slate. What decides is the score: rules,
-        diversity and exploration of the surface have no part in it, and items that
-        its gates keep out of slates are ranked all the same. Items that are deleted, expired,
+        diversity and exploration of the surface, and experiments, have no part in it,
+        and items that its gates keep out of slates are ranked all the same. Items that are deleted, expired,
         unavailable or unknown are named in the answer and not ranked.
 
         Fails as Recommend does; an answer above 4 MiB, what gRPC clients take
@@ -234,6 +331,62 @@ class RankerServiceServicer(metaclass=abc.ABCMeta):
         is not in the catalogue or has no vector), FAILED_PRECONDITION with reason
         EPOCH_LOST (min_learned_position lies on an abandoned fork), UNAVAILABLE
         (not caught up yet; or strict and not fresh), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (overload).
+        """
+
+    @abc.abstractmethod
+    def ListTrending(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ListTrendingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.ListTrendingResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.ListTrendingResponse]]:
+        """Lists what is popular just now, in the last hundreds of events of all users,
+        the most popular first. It is a slate of the surface that nobody in
+        particular asks for: gates, rules and diversity of the surface hold, nothing
+        of a user is used, nothing is left to chance, and it is not logged.
+
+        Fails as SimilarItems does, the item apart.
+        """
+
+    @abc.abstractmethod
+    def ListLatest(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ListLatestRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.ranker_service_pb2.ListLatestResponse, collections.abc.Awaitable[harken.ranker.v1.ranker_service_pb2.ListLatestResponse]]:
+        """Lists what was published last, the newest first: items whose publish_time is
+        not ahead. Otherwise as ListTrending.
+        """
+
+    @abc.abstractmethod
+    def BatchRecommend(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.BatchRecommendRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse], collections.abc.AsyncIterator[harken.ranker.v1.ranker_service_pb2.BatchRecommendResponse]]:
+        """Makes a slate for each of many subjects, as for mails at night: each is what
+        Recommend answers. Answers come in the order of the request, as they are
+        ready, and only as fast as they are read; slates of Recommend go first. After
+        a break, ask for the subjects after the last that was answered.
+
+        What is wrong with one subject is said in its place, and the others are
+        answered all the same. Fails as a whole as Recommend does for all else.
+        """
+
+    @abc.abstractmethod
+    def ExplainSlate(
+        self,
+        request: harken.ranker.v1.ranker_service_pb2.ExplainSlateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse, collections.abc.Awaitable[harken.ranker.v1.replayed_slate_pb2.ExplainSlateResponse]]:
+        """Replays a slate that was answered, from the log: what was decided is decided
+        again from the logged candidates, utilities and seed, and compared with what
+        was shown. A slate is in the log within seconds of its answer (a configured
+        share of those that are no previews), until feedback's slate_days are over.
+
+        Fails with INVALID_ARGUMENT (slate_id is not one that Recommend answers),
+        NOT_FOUND (unknown tenant; or it is not in the log: never logged, not yet, or
+        no more), UNAVAILABLE (feedback is away), RESOURCE_EXHAUSTED with
         google.rpc.RetryInfo (overload).
         """
 

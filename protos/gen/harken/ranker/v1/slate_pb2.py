@@ -24,33 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1charken/ranker/v1/slate.proto\x12\x10harken.ranker.v1\"\xfe\x01\n\x04Slot\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x07sources\x18\x03 \x03(\x0b\x32\x1d.harken.ranker.v1.SourceScore\x12(\n\x06reason\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Reason\x12\x12\n\npropensity\x18\x05 \x01(\x01\x12\x34\n\rapplied_rules\x18\x06 \x03(\x0b\x32\x1d.harken.ranker.v1.AppliedRule\x12\x32\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\x1d.harken.ranker.v1.Explanation\"+\n\x0b\x41ppliedRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\t\"%\n\x08LostRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"\x8f\x01\n\x0b\x45xplanation\x12\x35\n\rcontributions\x18\x01 \x03(\x0b\x32\x1e.harken.ranker.v1.Contribution\x12\x0c\n\x04rest\x18\x02 \x01(\x01\x12\x1e\n\x16most_important_item_id\x18\x03 \x01(\t\x12\x1b\n\x13place_without_rules\x18\x04 \x01(\r\"D\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x14\n\x0c\x63ontribution\x18\x03 \x01(\x01\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0c\n\x04rank\x18\x03 \x01(\r\"M\n\x06Reason\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.harken.ranker.v1.ReasonCode\x12\x17\n\x0f\x62\x65\x63\x61use_item_id\x18\x02 \x01(\t\"|\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x1b\n\x13\x65xcluded_categories\x18\x02 \x03(\t\x12\x12\n\nallow_seen\x18\x03 \x01(\x08\x12\x19\n\x11seen_by_any_event\x18\x04 \x01(\x08\x12\x12\n\nexpression\x18\x05 \x01(\t\"\x8c\x01\n\x05\x44rops\x12\x0c\n\x04seen\x18\x01 \x01(\r\x12\x10\n\x08\x65xcluded\x18\x02 \x01(\r\x12\x13\n\x0bunavailable\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\r\x12\x0c\n\x04gate\x18\x05 \x01(\r\x12\x0b\n\x03own\x18\x06 \x01(\r\x12\x12\n\nexpression\x18\x07 \x01(\r\x12\r\n\x05shown\x18\x08 \x01(\r*\x8b\x01\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_FOLLOWS\x10\x01\x12\x15\n\x11REASON_CODE_TASTE\x10\x02\x12\x17\n\x13REASON_CODE_POPULAR\x10\x03\x12\x17\n\x13REASON_CODE_SIMILAR\x10\x04*\x86\x02\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12#\n\x1f\x44\x45GRADATION_PROFILE_UNAVAILABLE\x10\x01\x12\x1e\n\x1a\x44\x45GRADATION_PROFILE_BEHIND\x10\x02\x12!\n\x1d\x44\x45GRADATION_FEED_DISCONNECTED\x10\x03\x12*\n&DEGRADATION_VECTOR_OF_OTHER_GENERATION\x10\x04\x12!\n\x1d\x44\x45GRADATION_SCORER_NOT_FINITE\x10\x05\x12#\n\x1f\x44\x45GRADATION_GENERATION_UNUSABLE\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1charken/ranker/v1/slate.proto\x12\x10harken.ranker.v1\"\xfe\x01\n\x04Slot\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12.\n\x07sources\x18\x03 \x03(\x0b\x32\x1d.harken.ranker.v1.SourceScore\x12(\n\x06reason\x18\x04 \x01(\x0b\x32\x18.harken.ranker.v1.Reason\x12\x12\n\npropensity\x18\x05 \x01(\x01\x12\x34\n\rapplied_rules\x18\x06 \x03(\x0b\x32\x1d.harken.ranker.v1.AppliedRule\x12\x32\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\x1d.harken.ranker.v1.Explanation\"+\n\x0b\x41ppliedRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\t\"%\n\x08LostRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"d\n\x08\x45xposure\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\r\n\x05layer\x18\x04 \x01(\t\x12\x12\n\nnot_served\x18\x05 \x01(\x08\"\xae\x01\n\x0b\x45xplanation\x12\x35\n\rcontributions\x18\x01 \x03(\x0b\x32\x1e.harken.ranker.v1.Contribution\x12\x0c\n\x04rest\x18\x02 \x01(\x01\x12\x1e\n\x16most_important_item_id\x18\x03 \x01(\t\x12\x1b\n\x13place_without_rules\x18\x04 \x01(\r\x12\x1d\n\x15item_id_without_rules\x18\x05 \x01(\t\"D\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x14\n\x0c\x63ontribution\x18\x03 \x01(\x01\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0c\n\x04rank\x18\x03 \x01(\r\"M\n\x06Reason\x12*\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x1c.harken.ranker.v1.ReasonCode\x12\x17\n\x0f\x62\x65\x63\x61use_item_id\x18\x02 \x01(\t\"|\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x1b\n\x13\x65xcluded_categories\x18\x02 \x03(\t\x12\x12\n\nallow_seen\x18\x03 \x01(\x08\x12\x19\n\x11seen_by_any_event\x18\x04 \x01(\x08\x12\x12\n\nexpression\x18\x05 \x01(\t\"\x8c\x01\n\x05\x44rops\x12\x0c\n\x04seen\x18\x01 \x01(\r\x12\x10\n\x08\x65xcluded\x18\x02 \x01(\r\x12\x13\n\x0bunavailable\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\r\x12\x0c\n\x04gate\x18\x05 \x01(\r\x12\x0b\n\x03own\x18\x06 \x01(\r\x12\x12\n\nexpression\x18\x07 \x01(\r\x12\r\n\x05shown\x18\x08 \x01(\r*\xa3\x01\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_FOLLOWS\x10\x01\x12\x15\n\x11REASON_CODE_TASTE\x10\x02\x12\x17\n\x13REASON_CODE_POPULAR\x10\x03\x12\x17\n\x13REASON_CODE_SIMILAR\x10\x04\x12\x16\n\x12REASON_CODE_LATEST\x10\x05*\x86\x02\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12#\n\x1f\x44\x45GRADATION_PROFILE_UNAVAILABLE\x10\x01\x12\x1e\n\x1a\x44\x45GRADATION_PROFILE_BEHIND\x10\x02\x12!\n\x1d\x44\x45GRADATION_FEED_DISCONNECTED\x10\x03\x12*\n&DEGRADATION_VECTOR_OF_OTHER_GENERATION\x10\x04\x12!\n\x1d\x44\x45GRADATION_SCORER_NOT_FINITE\x10\x05\x12#\n\x1f\x44\x45GRADATION_GENERATION_UNUSABLE\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.ranker.v1.slate_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASONCODE']._serialized_start=1016
-  _globals['_REASONCODE']._serialized_end=1155
-  _globals['_DEGRADATION']._serialized_start=1158
-  _globals['_DEGRADATION']._serialized_end=1420
+  _globals['_REASONCODE']._serialized_start=1149
+  _globals['_REASONCODE']._serialized_end=1312
+  _globals['_DEGRADATION']._serialized_start=1315
+  _globals['_DEGRADATION']._serialized_end=1577
   _globals['_SLOT']._serialized_start=51
   _globals['_SLOT']._serialized_end=305
   _globals['_APPLIEDRULE']._serialized_start=307
   _globals['_APPLIEDRULE']._serialized_end=350
   _globals['_LOSTRULE']._serialized_start=352
   _globals['_LOSTRULE']._serialized_end=389
-  _globals['_EXPLANATION']._serialized_start=392
-  _globals['_EXPLANATION']._serialized_end=535
-  _globals['_CONTRIBUTION']._serialized_start=537
-  _globals['_CONTRIBUTION']._serialized_end=605
-  _globals['_SOURCESCORE']._serialized_start=607
-  _globals['_SOURCESCORE']._serialized_end=665
-  _globals['_REASON']._serialized_start=667
-  _globals['_REASON']._serialized_end=744
-  _globals['_FILTER']._serialized_start=746
-  _globals['_FILTER']._serialized_end=870
-  _globals['_DROPS']._serialized_start=873
-  _globals['_DROPS']._serialized_end=1013
+  _globals['_EXPOSURE']._serialized_start=391
+  _globals['_EXPOSURE']._serialized_end=491
+  _globals['_EXPLANATION']._serialized_start=494
+  _globals['_EXPLANATION']._serialized_end=668
+  _globals['_CONTRIBUTION']._serialized_start=670
+  _globals['_CONTRIBUTION']._serialized_end=738
+  _globals['_SOURCESCORE']._serialized_start=740
+  _globals['_SOURCESCORE']._serialized_end=798
+  _globals['_REASON']._serialized_start=800
+  _globals['_REASON']._serialized_end=877
+  _globals['_FILTER']._serialized_start=879
+  _globals['_FILTER']._serialized_end=1003
+  _globals['_DROPS']._serialized_start=1006
+  _globals['_DROPS']._serialized_end=1146
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_TASTE: _ClassVar[ReasonCode]
     REASON_CODE_POPULAR: _ClassVar[ReasonCode]
     REASON_CODE_SIMILAR: _ClassVar[ReasonCode]
+    REASON_CODE_LATEST: _ClassVar[ReasonCode]
 
 class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,6 +29,7 @@ REASON_CODE_FOLLOWS: ReasonCode
 REASON_CODE_TASTE: ReasonCode
 REASON_CODE_POPULAR: ReasonCode
 REASON_CODE_SIMILAR: ReasonCode
+REASON_CODE_LATEST: ReasonCode
 DEGRADATION_UNSPECIFIED: Degradation
 DEGRADATION_PROFILE_UNAVAILABLE: Degradation
 DEGRADATION_PROFILE_BEHIND: Degradation
@@ -70,17 +72,33 @@ class LostRule(_message.Message):
     why: str
     def __init__(self, rule: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
 
+class Exposure(_message.Message):
+    __slots__ = ("experiment", "variant", "revision", "layer", "not_served")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    variant: str
+    revision: int
+    layer: str
+    not_served: bool
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., revision: _Optional[int] = ..., layer: _Optional[str] = ..., not_served: bool = ...) -> None: ...
+
 class Explanation(_message.Message):
-    __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules")
+    __slots__ = ("contributions", "rest", "most_important_item_id", "place_without_rules", "item_id_without_rules")
     CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     REST_FIELD_NUMBER: _ClassVar[int]
     MOST_IMPORTANT_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     PLACE_WITHOUT_RULES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_WITHOUT_RULES_FIELD_NUMBER: _ClassVar[int]
     contributions: _containers.RepeatedCompositeFieldContainer[Contribution]
     rest: float
     most_important_item_id: str
     place_without_rules: int
-    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., rest: _Optional[float] = ..., most_important_item_id: _Optional[str] = ..., place_without_rules: _Optional[int] = ...) -> None: ...
+    item_id_without_rules: str
+    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., rest: _Optional[float] = ..., most_important_item_id: _Optional[str] = ..., place_without_rules: _Optional[int] = ..., item_id_without_rules: _Optional[str] = ...) -> None: ...
 
 class Contribution(_message.Message):
     __slots__ = ("feature", "value", "contribution")

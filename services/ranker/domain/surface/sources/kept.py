@@ -15,6 +15,10 @@ class Kept:
     most: int
     _found: OrderedDict[Hashable, tuple[float, Ordinals]] = field(default_factory=OrderedDict)
 
+    def forget(self) -> None:
+        """Look for everything anew."""
+        self._found.clear()
+
     def of(self, key: Hashable, now: float, find: Callable[[], Ordinals]) -> Ordinals:
         """Return what `find` returned at most so many seconds ago, or does now."""
         held = self._found.get(key)
@@ -31,8 +35,9 @@ class Kept:
 
 @dataclass(slots=True)
 class Finds:
-    """Of one tenant's replica. trending: by category, newest: all, nearest: by item."""
+    """Of one tenant's replica. trending: by category, newest, trends: all, nearest: by item."""
 
     trending: Kept = field(default_factory=lambda: Kept(1.0, 10_000))
     newest: Kept = field(default_factory=lambda: Kept(1.0, 1))
+    trends: Kept = field(default_factory=lambda: Kept(1.0, 1))
     nearest: Kept = field(default_factory=lambda: Kept(10.0, 10_000))

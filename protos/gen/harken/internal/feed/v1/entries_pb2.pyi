@@ -23,7 +23,7 @@ class Entries(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantEntries, _Mapping]]] = ...) -> None: ...
 
 class TenantEntries(_message.Message):
-    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items")
+    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items", "shown")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class TenantEntries(_message.Message):
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
@@ -42,7 +43,20 @@ class TenantEntries(_message.Message):
     vectors: _containers.RepeatedCompositeFieldContainer[UserVectors]
     facts: _containers.RepeatedCompositeFieldContainer[UserFact]
     items: ItemVisibility
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ...) -> None: ...
+    shown: _containers.RepeatedCompositeFieldContainer[ShownSlate]
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ...) -> None: ...
+
+class ShownSlate(_message.Message):
+    __slots__ = ("slate_id", "user_key", "surface", "items")
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    SURFACE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    slate_id: str
+    user_key: bytes
+    surface: str
+    items: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., items: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EventColumns(_message.Message):
     __slots__ = ("users", "items", "types", "values", "time_offsets_us", "sequence_offsets", "weights", "accepted_offsets_us")

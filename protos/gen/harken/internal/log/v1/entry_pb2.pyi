@@ -97,7 +97,7 @@ class Tick(_message.Message):
     def __init__(self) -> None: ...
 
 class LoggedSlate(_message.Message):
-    __slots__ = ("slate_id", "user_key", "surface", "served_sequence", "generation_id", "policy", "seed", "served_at_us", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision")
+    __slots__ = ("slate_id", "user_key", "surface", "served_sequence", "generation_id", "policy", "seed", "served_at_us", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision", "remembered")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class LoggedSlate(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EXPOSURES_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     user_key: bytes
     surface: str
@@ -128,7 +129,8 @@ class LoggedSlate(_message.Message):
     features: bytes
     exposures: _containers.RepeatedCompositeFieldContainer[_decision_pb2.SlateExposure]
     decision: _decision_pb2.SlateDecision
-    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., served_sequence: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., served_at_us: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ...) -> None: ...
+    remembered: bool
+    def __init__(self, slate_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., surface: _Optional[str] = ..., served_sequence: _Optional[int] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., served_at_us: _Optional[int] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ..., remembered: bool = ...) -> None: ...
 
 class LoggedRetraction(_message.Message):
     __slots__ = ("event", "event_sequence", "event_accepted_at_us")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from harken.feedback.v1 import surface_pb2 as harken_dot_feedback_dot_v1_dot_surface__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(harken/internal/slates/v1/decision.proto\x12\x19harken.internal.slates.v1\x1a harken/feedback/v1/surface.proto\"\xf9\x01\n\rSlateDecision\x12\x18\n\x10surface_revision\x18\x01 \x01(\x04\x12\x34\n\x0b\x65xploration\x18\x02 \x01(\x0b\x32\x1f.harken.feedback.v1.Exploration\x12\x15\n\rcandidate_ids\x18\x03 \x03(\t\x12\x11\n\tutilities\x18\x04 \x01(\x0c\x12\x15\n\rprobabilities\x18\x05 \x01(\x0c\x12\x0e\n\x06\x62\x61rred\x18\x06 \x03(\x0c\x12\x0f\n\x07lowered\x18\x07 \x03(\x0c\x12\x14\n\x0clowered_unit\x18\x08 \x01(\x01\x12\x11\n\tnew_items\x18\t \x01(\x0c\x12\r\n\x05\x64rawn\x18\n \x03(\x0c\"F\n\rSlateExposure\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(harken/internal/slates/v1/decision.proto\x12\x19harken.internal.slates.v1\x1a harken/feedback/v1/surface.proto\"\xed\x02\n\rSlateDecision\x12\x18\n\x10surface_revision\x18\x01 \x01(\x04\x12\x34\n\x0b\x65xploration\x18\x02 \x01(\x0b\x32\x1f.harken.feedback.v1.Exploration\x12\x15\n\rcandidate_ids\x18\x03 \x03(\t\x12\x11\n\tutilities\x18\x04 \x01(\x0c\x12\x15\n\rprobabilities\x18\x05 \x01(\x0c\x12\x0e\n\x06\x62\x61rred\x18\x06 \x03(\x0c\x12\x0f\n\x07lowered\x18\x07 \x03(\x0c\x12\x14\n\x0clowered_unit\x18\x08 \x01(\x01\x12\x11\n\tnew_items\x18\t \x01(\x0c\x12\r\n\x05\x64rawn\x18\n \x03(\x0c\x12\x11\n\tunboosted\x18\x14 \x01(\x0c\x12\x16\n\x0e\x64\x65\x63ided_places\x18\x15 \x03(\r\x12\x33\n\x05slots\x18\x16 \x03(\x0b\x32$.harken.internal.slates.v1.SlateSlot\x12\x12\n\nconsidered\x18\x17 \x01(\r\"r\n\tSlateSlot\x12\x0f\n\x07sources\x18\x01 \x03(\t\x12\x37\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32&.harken.internal.slates.v1.SlateEffect\x12\x1b\n\x13place_without_rules\x18\x03 \x01(\r\"+\n\x0bSlateEffect\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\t\"i\n\rSlateExposure\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\r\n\x05layer\x18\x04 \x01(\t\x12\x12\n\nnot_served\x18\x05 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.internal.slates.v1.d
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SLATEDECISION']._serialized_start=106
-  _globals['_SLATEDECISION']._serialized_end=355
-  _globals['_SLATEEXPOSURE']._serialized_start=357
-  _globals['_SLATEEXPOSURE']._serialized_end=427
+  _globals['_SLATEDECISION']._serialized_end=471
+  _globals['_SLATESLOT']._serialized_start=473
+  _globals['_SLATESLOT']._serialized_end=587
+  _globals['_SLATEEFFECT']._serialized_start=589
+  _globals['_SLATEEFFECT']._serialized_end=632
+  _globals['_SLATEEXPOSURE']._serialized_start=634
+  _globals['_SLATEEXPOSURE']._serialized_end=739
 # @@protoc_insertion_point(module_scope)

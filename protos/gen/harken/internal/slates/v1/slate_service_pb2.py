@@ -27,25 +27,29 @@ from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject
 from harken.internal.slates.v1 import decision_pb2 as harken_dot_internal_dot_slates_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-harken/internal/slates/v1/slate_service.proto\x12\x19harken.internal.slates.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a(harken/internal/slates/v1/decision.proto\"]\n\x13RecordSlatesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x36\n\x06slates\x18\x02 \x03(\x0b\x32&.harken.internal.slates.v1.ServedSlate\"a\n\x14RecordSlatesResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.harken.internal.slates.v1.SlateResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"\xb4\x03\n\x0bServedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x17\n\x0fserved_position\x18\x04 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12.\n\nserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08item_ids\x18\t \x03(\t\x12\x14\n\x0cpropensities\x18\n \x01(\x0c\x12\x15\n\rprobabilities\x18\x0b \x01(\x0c\x12\x0e\n\x06logits\x18\x0c \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\r \x01(\x0c\x12;\n\texposures\x18\x0e \x03(\x0b\x32(.harken.internal.slates.v1.SlateExposure\x12:\n\x08\x64\x65\x63ision\x18\x0f \x01(\x0b\x32(.harken.internal.slates.v1.SlateDecision\"\xa0\x01\n\x0bSlateResult\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x38\n\x07outcome\x18\x02 \x01(\x0e\x32\'.harken.internal.slates.v1.SlateOutcome\x12\x36\n\x06reason\x18\x03 \x01(\x0e\x32&.harken.internal.slates.v1.SlateReason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t*e\n\x0cSlateOutcome\x12\x1d\n\x19SLATE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16SLATE_OUTCOME_ACCEPTED\x10\x01\x12\x1a\n\x16SLATE_OUTCOME_REJECTED\x10\x02*\xee\x01\n\x0bSlateReason\x12\x1c\n\x18SLATE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17SLATE_REASON_INVALID_ID\x10\x01\x12 \n\x1cSLATE_REASON_INVALID_SUBJECT\x10\x02\x12!\n\x1dSLATE_REASON_INVALID_POSITION\x10\x03\x12\x1d\n\x19SLATE_REASON_INVALID_TIME\x10\x04\x12\x1e\n\x1aSLATE_REASON_INVALID_ITEMS\x10\x05\x12 \n\x1cSLATE_REASON_INVALID_COLUMNS\x10\x06\x32\x7f\n\x0cSlateService\x12o\n\x0cRecordSlates\x12..harken.internal.slates.v1.RecordSlatesRequest\x1a/.harken.internal.slates.v1.RecordSlatesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-harken/internal/slates/v1/slate_service.proto\x12\x19harken.internal.slates.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a(harken/internal/slates/v1/decision.proto\"]\n\x13RecordSlatesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x36\n\x06slates\x18\x02 \x03(\x0b\x32&.harken.internal.slates.v1.ServedSlate\"a\n\x14RecordSlatesResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.harken.internal.slates.v1.SlateResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\"4\n\x10\x46indSlateRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08slate_id\x18\x02 \x01(\t\"J\n\x11\x46indSlateResponse\x12\x35\n\x05slate\x18\x01 \x01(\x0b\x32&.harken.internal.slates.v1.ServedSlate\"\xc8\x03\n\x0bServedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x17\n\x0fserved_position\x18\x04 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12.\n\nserve_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08item_ids\x18\t \x03(\t\x12\x14\n\x0cpropensities\x18\n \x01(\x0c\x12\x15\n\rprobabilities\x18\x0b \x01(\x0c\x12\x0e\n\x06logits\x18\x0c \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\r \x01(\x0c\x12;\n\texposures\x18\x0e \x03(\x0b\x32(.harken.internal.slates.v1.SlateExposure\x12:\n\x08\x64\x65\x63ision\x18\x0f \x01(\x0b\x32(.harken.internal.slates.v1.SlateDecision\x12\x12\n\nremembered\x18\x10 \x01(\x08\"\xa0\x01\n\x0bSlateResult\x12\x0f\n\x07ordinal\x18\x01 \x01(\r\x12\x38\n\x07outcome\x18\x02 \x01(\x0e\x32\'.harken.internal.slates.v1.SlateOutcome\x12\x36\n\x06reason\x18\x03 \x01(\x0e\x32&.harken.internal.slates.v1.SlateReason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t*e\n\x0cSlateOutcome\x12\x1d\n\x19SLATE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16SLATE_OUTCOME_ACCEPTED\x10\x01\x12\x1a\n\x16SLATE_OUTCOME_REJECTED\x10\x02*\xee\x01\n\x0bSlateReason\x12\x1c\n\x18SLATE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17SLATE_REASON_INVALID_ID\x10\x01\x12 \n\x1cSLATE_REASON_INVALID_SUBJECT\x10\x02\x12!\n\x1dSLATE_REASON_INVALID_POSITION\x10\x03\x12\x1d\n\x19SLATE_REASON_INVALID_TIME\x10\x04\x12\x1e\n\x1aSLATE_REASON_INVALID_ITEMS\x10\x05\x12 \n\x1cSLATE_REASON_INVALID_COLUMNS\x10\x06\x32\xe7\x01\n\x0cSlateService\x12o\n\x0cRecordSlates\x12..harken.internal.slates.v1.RecordSlatesRequest\x1a/.harken.internal.slates.v1.RecordSlatesResponse\x12\x66\n\tFindSlate\x12+.harken.internal.slates.v1.FindSlateRequest\x1a,.harken.internal.slates.v1.FindSlateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.internal.slates.v1.slate_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SLATEOUTCOME']._serialized_start=979
-  _globals['_SLATEOUTCOME']._serialized_end=1080
-  _globals['_SLATEREASON']._serialized_start=1083
-  _globals['_SLATEREASON']._serialized_end=1321
+  _globals['_SLATEOUTCOME']._serialized_start=1129
+  _globals['_SLATEOUTCOME']._serialized_end=1230
+  _globals['_SLATEREASON']._serialized_start=1233
+  _globals['_SLATEREASON']._serialized_end=1471
   _globals['_RECORDSLATESREQUEST']._serialized_start=183
   _globals['_RECORDSLATESREQUEST']._serialized_end=276
   _globals['_RECORDSLATESRESPONSE']._serialized_start=278
   _globals['_RECORDSLATESRESPONSE']._serialized_end=375
-  _globals['_SERVEDSLATE']._serialized_start=378
-  _globals['_SERVEDSLATE']._serialized_end=814
-  _globals['_SLATERESULT']._serialized_start=817
-  _globals['_SLATERESULT']._serialized_end=977
-  _globals['_SLATESERVICE']._serialized_start=1323
-  _globals['_SLATESERVICE']._serialized_end=1450
+  _globals['_FINDSLATEREQUEST']._serialized_start=377
+  _globals['_FINDSLATEREQUEST']._serialized_end=429
+  _globals['_FINDSLATERESPONSE']._serialized_start=431
+  _globals['_FINDSLATERESPONSE']._serialized_end=505
+  _globals['_SERVEDSLATE']._serialized_start=508
+  _globals['_SERVEDSLATE']._serialized_end=964
+  _globals['_SLATERESULT']._serialized_start=967
+  _globals['_SLATERESULT']._serialized_end=1127
+  _globals['_SLATESERVICE']._serialized_start=1474
+  _globals['_SLATESERVICE']._serialized_end=1705
 # @@protoc_insertion_point(module_scope)

@@ -51,8 +51,22 @@ class RecordSlatesResponse(_message.Message):
     position: bytes
     def __init__(self, results: _Optional[_Iterable[_Union[SlateResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
+class FindSlateRequest(_message.Message):
+    __slots__ = ("tenant", "slate_id")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    slate_id: str
+    def __init__(self, tenant: _Optional[str] = ..., slate_id: _Optional[str] = ...) -> None: ...
+
+class FindSlateResponse(_message.Message):
+    __slots__ = ("slate",)
+    SLATE_FIELD_NUMBER: _ClassVar[int]
+    slate: ServedSlate
+    def __init__(self, slate: _Optional[_Union[ServedSlate, _Mapping]] = ...) -> None: ...
+
 class ServedSlate(_message.Message):
-    __slots__ = ("slate_id", "subject", "surface", "served_position", "generation_id", "policy", "seed", "serve_time", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision")
+    __slots__ = ("slate_id", "subject", "surface", "served_position", "generation_id", "policy", "seed", "serve_time", "item_ids", "propensities", "probabilities", "logits", "features", "exposures", "decision", "remembered")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +82,7 @@ class ServedSlate(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     EXPOSURES_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    REMEMBERED_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     subject: _subject_pb2.Subject
     surface: str
@@ -83,7 +98,8 @@ class ServedSlate(_message.Message):
     features: bytes
     exposures: _containers.RepeatedCompositeFieldContainer[_decision_pb2.SlateExposure]
     decision: _decision_pb2.SlateDecision
-    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., served_position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ...) -> None: ...
+    remembered: bool
+    def __init__(self, slate_id: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., surface: _Optional[str] = ..., served_position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., seed: _Optional[int] = ..., serve_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., propensities: _Optional[bytes] = ..., probabilities: _Optional[bytes] = ..., logits: _Optional[bytes] = ..., features: _Optional[bytes] = ..., exposures: _Optional[_Iterable[_Union[_decision_pb2.SlateExposure, _Mapping]]] = ..., decision: _Optional[_Union[_decision_pb2.SlateDecision, _Mapping]] = ..., remembered: bool = ...) -> None: ...
 
 class SlateResult(_message.Message):
     __slots__ = ("ordinal", "outcome", "reason", "detail")

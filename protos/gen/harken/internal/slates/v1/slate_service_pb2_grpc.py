@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class SlateServiceStub(object):
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -45,11 +45,16 @@ class SlateServiceStub(object):
                 request_serializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesRequest.SerializeToString,
                 response_deserializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesResponse.FromString,
                 _registered_method=True)
+        self.FindSlate = channel.unary_unary(
+                '/harken.internal.slates.v1.SlateService/FindSlate',
+                request_serializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateRequest.SerializeToString,
+                response_deserializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateResponse.FromString,
+                _registered_method=True)
 
 
 class SlateServiceServicer(object):
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -67,6 +72,16 @@ class SlateServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindSlate(self, request, context):
+        """Finds a slate in the log. Fails with INVALID_ARGUMENT (slate_id is not one
+        that rankers make), NOT_FOUND (unknown tenant; or the slate is not in the
+        log), UNAVAILABLE (the store is away), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (too many at once).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SlateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +89,11 @@ def add_SlateServiceServicer_to_server(servicer, server):
                     servicer.RecordSlates,
                     request_deserializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesRequest.FromString,
                     response_serializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesResponse.SerializeToString,
+            ),
+            'FindSlate': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindSlate,
+                    request_deserializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateRequest.FromString,
+                    response_serializer=harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -84,8 +104,8 @@ def add_SlateServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SlateService(object):
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -109,6 +129,33 @@ class SlateService(object):
             '/harken.internal.slates.v1.SlateService/RecordSlates',
             harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesRequest.SerializeToString,
             harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.RecordSlatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindSlate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.internal.slates.v1.SlateService/FindSlate',
+            harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateRequest.SerializeToString,
+            harken_dot_internal_dot_slates_dot_v1_dot_slate__service__pb2.FindSlateResponse.FromString,
             options,
             channel_credentials,
             insecure,

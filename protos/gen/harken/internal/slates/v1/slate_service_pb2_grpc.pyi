@@ -18,8 +18,8 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class SlateServiceStub:
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -38,9 +38,19 @@ class SlateServiceStub:
     Fails as a whole as FeedbackService.RecordEvents does.
     """
 
+    FindSlate: grpc.UnaryUnaryMultiCallable[
+        harken.internal.slates.v1.slate_service_pb2.FindSlateRequest,
+        harken.internal.slates.v1.slate_service_pb2.FindSlateResponse,
+    ]
+    """Finds a slate in the log. Fails with INVALID_ARGUMENT (slate_id is not one
+    that rankers make), NOT_FOUND (unknown tenant; or the slate is not in the
+    log), UNAVAILABLE (the store is away), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (too many at once).
+    """
+
 class SlateServiceAsyncStub:
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -58,9 +68,19 @@ class SlateServiceAsyncStub:
     Fails as a whole as FeedbackService.RecordEvents does.
     """
 
+    FindSlate: grpc.aio.UnaryUnaryMultiCallable[
+        harken.internal.slates.v1.slate_service_pb2.FindSlateRequest,
+        harken.internal.slates.v1.slate_service_pb2.FindSlateResponse,
+    ]
+    """Finds a slate in the log. Fails with INVALID_ARGUMENT (slate_id is not one
+    that rankers make), NOT_FOUND (unknown tenant; or the slate is not in the
+    log), UNAVAILABLE (the store is away), RESOURCE_EXHAUSTED with
+    google.rpc.RetryInfo (too many at once).
+    """
+
 class SlateServiceServicer(metaclass=abc.ABCMeta):
-    """Takes the slates that rankers served. Called by rankers; not meant for
-    backends.
+    """Takes the slates that rankers served, and gives them back. Called by rankers;
+    not meant for backends.
 
     A field of the envelope out of its limits: INVALID_ARGUMENT, with each such
     field named in google.rpc.BadRequest, and nothing of the request is kept. A
@@ -78,6 +98,18 @@ class SlateServiceServicer(metaclass=abc.ABCMeta):
         outcomes. A slate sent again changes nothing, so retrying is always safe.
 
         Fails as a whole as FeedbackService.RecordEvents does.
+        """
+
+    @abc.abstractmethod
+    def FindSlate(
+        self,
+        request: harken.internal.slates.v1.slate_service_pb2.FindSlateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.internal.slates.v1.slate_service_pb2.FindSlateResponse, collections.abc.Awaitable[harken.internal.slates.v1.slate_service_pb2.FindSlateResponse]]:
+        """Finds a slate in the log. Fails with INVALID_ARGUMENT (slate_id is not one
+        that rankers make), NOT_FOUND (unknown tenant; or the slate is not in the
+        log), UNAVAILABLE (the store is away), RESOURCE_EXHAUSTED with
+        google.rpc.RetryInfo (too many at once).
         """
 
 def add_SlateServiceServicer_to_server(servicer: SlateServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

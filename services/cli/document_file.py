@@ -1,0 +1,62 @@
+"""What is configured by name, as JSON files hold it: surfaces, experiments."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import grpc
+from google.protobuf.json_format import ParseDict, ParseError
+
+from harken.feedback.v1 import experiment_pb2, surface_pb2
+from services.cli.failures import CommandError
+from services.common.status import violations_of
+
+STANDARD_INPUT = "-"
+_MORE = re.compile(r"; (and [0-9,]+ more)$")
+"""How a message ends when not all faults are named."""
+
+Document = surface_pb2.Surface | experiment_pb2.Experiment
+
+
+def read_document(file: str, name: str | None, document: Document) -> bool:
+    """Read a document from a file: all of it, or its configuration alone; return whether all.
+
+    `name`: default: what the file says, or else what it is called. STANDARD_INPUT may be read, too.
+
+    Raises:
+        CommandError: it holds neither; the message says what is wrong and where.
+
+    """
+    try:
+        text = sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text("utf-8")
+        found = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CommandError(f"{file}: is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CommandError(f"{file}: must be a JSON object")
+    whole = "config" in found
+    try:
+        ParseDict(found, document if whole else document.config)
+    except ParseError as error:
+        raise CommandError(f"{file}: {error}") from error
+    # An empty configuration is one.
+    document.config.SetInParent()
+    called = "" if file == STANDARD_INPUT else Path(file).stem
+    document.name = name or document.name or called
+    if not document.name:
+        raise CommandError("whose configuration is it? Say --name")
+    return whole
+
+
+def refusal(error: grpc.aio.AioRpcError, what: str, path: str) -> CommandError | None:
+    """Return what is wrong with a document that was refused, a line each, with the names that
+    fields have in a file that is `path` of the request; None: it was something else.
+    """
+    faults = [
+        f"{one.field.removeprefix(path + '.')}: {one.description}" for one in violations_of(error)
+    ]
+    if error.code() is not grpc.StatusCode.INVALID_ARGUMENT or not faults:
+        return None
+    more = _MORE.findall(error.details() or "")
+    return CommandError("\n  ".join([f"{what}, nothing changed:", *faults, *more]))

@@ -1,0 +1,1 @@
+"""Experiments, in and out, and what becomes of them."""

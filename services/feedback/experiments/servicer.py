@@ -1,0 +1,174 @@
+"""ExperimentService: what is compared, and how far it has come."""
+
+import grpc
+
+from harken.feedback.v1 import experiment_service_pb2 as pb
+from harken.feedback.v1 import experiment_service_pb2_grpc
+from services.common.page_token import decode_page_token, encode_page_token
+from services.common.position import token_of
+from services.common.validation import Checks
+from services.feedback.documents.document_checks import (
+    check_note,
+    check_revision,
+    revision_of_token,
+)
+from services.feedback.documents.document_store import DocumentStore
+from services.feedback.experiments.experiment_checks import check_experiment, check_share
+from services.feedback.experiments.experiment_conversion import experiment_of
+from services.feedback.experiments.experiment_keeper import ExperimentKeeper
+from services.feedback.log.tenant_registry import TenantRegistry
+
+_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
+_DEFAULT_REVISIONS, _MAX_REVISIONS = 20, 100
+
+_Change = (
+    pb.StartExperimentRequest | pb.RampExperimentRequest | pb.StopExperimentRequest
+    | pb.ConcludeExperimentRequest | pb.DeleteExperimentRequest
+)  # fmt: skip
+
+
+class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
+    """Keeps experiments."""
+
+    def __init__(self, tenants: TenantRegistry, store: DocumentStore) -> None:
+        self._tenants = tenants
+        self._store = store
+        self._keeper = ExperimentKeeper(store)
+
+    async def PutExperiment(  # noqa: N802
+        self, request: pb.PutExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PutExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        check_experiment(checks, request.experiment)
+        checks.done()
+        await self._tenants.require(tenant)
+        if request.validate_only:
+            tried = await self._keeper.try_put(tenant, request.experiment)
+            return pb.PutExperimentResponse(experiment=tried)
+        experiment, position = await self._keeper.put(tenant, request.experiment)
+        return pb.PutExperimentResponse(experiment=experiment, position=token_of(position))
+
+    async def GetExperiment(  # noqa: N802
+        self, request: pb.GetExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        check_revision(checks, request.revision)
+        checks.done()
+        await self._tenants.require(tenant)
+        document = await self._store.get(tenant, request.name, request.revision)
+        return pb.GetExperimentResponse(experiment=experiment_of(document))
+
+    async def ListExperiments(  # noqa: N802
+        self, request: pb.ListExperimentsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListExperimentsResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        size = checks.number("page_size", request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
+        after_name = decode_page_token(checks, request.page_token)
+        checks.done()
+        await self._tenants.require(tenant)
+        documents, more = await self._store.page(tenant, after_name, size)
+        return pb.ListExperimentsResponse(
+            experiments=map(experiment_of, documents),
+            next_page_token=encode_page_token(documents[-1].name) if more else "",
+        )
+
+    async def ListExperimentRevisions(  # noqa: N802
+        self, request: pb.ListExperimentRevisionsRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListExperimentRevisionsResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = checks.tenant(request.tenant)
+        checks.name("name", request.name)
+        size = checks.number("page_size", request.page_size, _DEFAULT_REVISIONS, _MAX_REVISIONS)
+        before = revision_of_token(checks, request.page_token)
+        checks.done()
+        await self._tenants.require(tenant)
+        documents, more = await self._store.revisions(tenant, request.name, before, size)
+        return pb.ListExperimentRevisionsResponse(
+            revisions=map(experiment_of, documents),
+            next_page_token=encode_page_token(str(documents[-1].revision)) if more else "",
+        )
+
+    async def StartExperiment(  # noqa: N802
+        self, request: pb.StartExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.StartExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = _checked(checks, request)
+        share = request.share if request.HasField("share") else 1.0
+        check_share(checks, share)
+        checks.done()
+        await self._tenants.require(tenant)
+        experiment, position = await self._keeper.start(
+            tenant, request.name, share, request.note, request.etag
+        )
+        return pb.StartExperimentResponse(experiment=experiment, position=token_of(position))
+
+    async def RampExperiment(  # noqa: N802
+        self, request: pb.RampExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.RampExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = _checked(checks, request)
+        check_share(checks, request.share)
+        checks.done()
+        await self._tenants.require(tenant)
+        experiment, position = await self._keeper.ramp(
+            tenant, request.name, request.share, request.note, request.etag
+        )
+        return pb.RampExperimentResponse(experiment=experiment, position=token_of(position))
+
+    async def StopExperiment(  # noqa: N802
+        self, request: pb.StopExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.StopExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = _checked(checks, request)
+        checks.done()
+        await self._tenants.require(tenant)
+        experiment, position = await self._keeper.stop(
+            tenant, request.name, request.note, request.etag
+        )
+        return pb.StopExperimentResponse(experiment=experiment, position=token_of(position))
+
+    async def ConcludeExperiment(  # noqa: N802
+        self, request: pb.ConcludeExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ConcludeExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = _checked(checks, request)
+        checks.name("winner", request.winner)
+        if not request.note:
+            checks.fail("note", "is required: what was found")
+        checks.done()
+        await self._tenants.require(tenant)
+        experiment, position = await self._keeper.conclude(
+            tenant, request.name, request.winner, request.note, request.etag
+        )
+        return pb.ConcludeExperimentResponse(experiment=experiment, position=token_of(position))
+
+    async def DeleteExperiment(  # noqa: N802
+        self, request: pb.DeleteExperimentRequest, context: grpc.aio.ServicerContext
+    ) -> pb.DeleteExperimentResponse:
+        """See experiment_service.proto."""
+        checks = Checks()
+        tenant = _checked(checks, request)
+        checks.done()
+        await self._tenants.require(tenant)
+        position = await self._keeper.delete(tenant, request.name, request.note, request.etag)
+        return pb.DeleteExperimentResponse(position=token_of(position))
+
+
+def _checked(checks: Checks, request: _Change) -> str:
+    """Check what all changes have; return the tenant."""
+    tenant = checks.tenant(request.tenant)
+    checks.name("name", request.name)
+    check_note(checks, "note", request.note)
+    return tenant

@@ -1,0 +1,1 @@
+"""Experiments as rankers act on them."""
