@@ -33,5 +33,10 @@ from harken_native import _core
 
 # An ordinary build would find nothing.
 assert _core.__file__.startswith(sys.argv[1]), _core.__file__
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/native"]))
+of_slates = (
+    "test_slate_draft.py", "test_compiled_slates.py", "domain/selection/test_compiled_select.py",
+    "surfaces/test_compiled_surfaces.py",
+)
+found = ["tests/native", *(f"tests/ranker/{name}" for name in of_slates)]
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *found]))
 CHECK

@@ -41,6 +41,16 @@ class SlateDraft:
         """
 
     @staticmethod
+    def keep(eligible: Bools, mask: Bools) -> int:
+        """Clear from `eligible` what is not in a mask; return how many are left."""
+
+    @staticmethod
+    def merge(lists: list[tuple[Ordinals, Doubles]], eligible: Bools, into: Ordinals) -> int:
+        """Write the eligible items of lists, best first, each once; return how many they are, at
+        most as many as there is room for. lists: ordinals, best first, and how good they are.
+        """
+
+    @staticmethod
     def affine(features: Floats, weights: Floats, offsets: Floats, into: Floats) -> None:
         """Write features [n, SLATE_COLUMNS] weights^T + offsets, of weights [outcomes, columns]
         and offsets [outcomes], into `into` [n, outcomes].
@@ -100,13 +110,19 @@ class SlateDraft:
         logged: bool,
         places: Ordinals | None = None,
         propensities: Doubles | None = None,
+        others: list[tuple[str, Ordinals]] | None = None,
+        alike: int = -1,
+        resembled: int = -1,
         beside: list[bytes] | None = None,
     ) -> tuple[bytes, int, bool, bytes | None]:
         """Return the best `count` as slots on the wire, how many they are, whether all scores are
         numbers, and, when `logged`, what is logged of them: fields 9 to 13 of ServedSlate.
 
         places [slots]: the candidates that are the slate, in order, instead of the best.
-        propensities [slots]: default 1. beside [slots]: more fields of each slot, on the wire.
+        After `weigh` their scores are those that it made. propensities [slots]: default 1.
+        others: what other sources proposed, best first, by name; what only the list `alike` has is
+        there because it is like the item `resembled`; -1: there is none. beside [slots]: more
+        fields of each slot, on the wire.
 
         raw [candidates, outcomes], weights [outcomes], head [outcomes, SLATE_COLUMNS + 3].
         field: number of the slots in their answer.
@@ -116,9 +132,22 @@ class SlateDraft:
         """Write ranks [3, candidates] in vector, rules and popularity, from 1; 0: not listed."""
 
     def weigh(
-        self, raw: Floats, weights: Doubles, head: Doubles | None, features: Floats, into: Doubles
+        self,
+        raw: Floats,
+        weights: Doubles,
+        head: Doubles | None,
+        features: Floats,
+        sources: tuple[Ordinals, Doubles, list[Ordinals]] | None,
+        given: Ordinals,
+        priors: Doubles,
+        scores: Doubles,
+        into: Doubles,
     ) -> None:
-        """Write the scores [candidates] that `finish` orders by. Arguments: as there."""
+        """Write the scores [candidates] that `finish` orders by, and what a surface makes of them:
+        log odds, with quotas and weights of sources (of those of every slate first, then of the
+        lists), and priors of the caller's candidates `given`. See surface/weighing.py of the
+        ranker. raw to features: as in `finish`.
+        """
 
 def encode_users(
     table: Floats,
@@ -211,6 +240,62 @@ def contest_gains(
 ) -> Doubles: ...
 def index_ordinals(columns: Sequence[Ints], rows: int) -> tuple[Ints, list[Ints]]: ...
 def add_symmetric(gramian: Doubles, change: Floats) -> None: ...
+
+# selection.cpp
+
+class PlaceSelector:
+    """Selects one slate after the other; memory is used again for the next one."""
+
+    def __init__(self) -> None: ...
+    def select(
+        self,
+        utilities: Doubles,
+        boosts: list[tuple[Bools, float]],
+        pins: list[tuple[Bools, int]],
+        at_most: list[tuple[Bools, int]],
+        caps: list[tuple[Int32s, Ordinals | None, int, dict[int, int]]],
+        at_least: list[tuple[Bools, int]],
+        method: int,
+        power: float,
+        vectors: Floats | None,
+        norms: Floats | None,
+        rows: Ordinals | None,
+        policy: int,
+        number: float,
+        fresh: Bools | None,
+        fresh_share: float,
+        seed: int,
+        places: Ordinals,
+        propensities: Doubles,
+        logged: Floats,
+        levels: npt.NDArray[np.uint8] | None,
+        barred: npt.NDArray[np.uint8],
+    ) -> tuple[
+        list[tuple[int, int, int]],
+        list[tuple[int, int, int]],
+        list[tuple[int, int, int]],
+        list[int],
+        list[tuple[int, int]],
+        list[int],
+        float,
+    ]:
+        """Decide the places [k] of a slate from candidates [n].
+
+        boosts: items, and what is added to their utilities. pins: items and place. at_most:
+        items and how many. caps: codes, starts, most, and how many there are already by
+        code, as in plan.Cap. at_least: items and how many. method: 0: no diversity, 1: DPP,
+        2: MMR, with `power`, by rows [n] of vectors [m, d] of lengths norms [m]. policy: 0:
+        greedy, 1: epsilon, 2: Plackett-Luce, with its number. fresh: the items that
+        `fresh_share` of places is for.
+
+        Writes places, propensities [k], utilities as they decided [n], levels [k, n] of
+        what diversity took, and barred [k, ceil(n / 8)], as in selection.Selection. Returns
+        (place, pin, item) of pins in the order in which they took places; (pin, why, other
+        pin) of lost ones, by pins.Loss; (place, limit, items) that a limit kept away, at-
+        most rules counted first; places where better ones were passed; (limit, why) of
+        limits that yielded, 1: to a pin, 2: to need; how many items of each minimum are
+        missing; and the unit of levels.
+        """
 
 # scan.cpp
 

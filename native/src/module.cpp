@@ -3,6 +3,7 @@
 
 #include "learner.h"
 #include "scan.h"
+#include "selection.h"
 #include "slate.h"
 
 NB_MODULE(_core, m) {
@@ -10,7 +11,7 @@ NB_MODULE(_core, m) {
     // A process that ends in the middle of something keeps what it had: that is no leak.
     nanobind::set_leak_warnings(false);
     // Grows whenever a function changes what it takes or gives: services/common/compiled_core.py.
-    m.attr("INTERFACE") = 7;
+    m.attr("INTERFACE") = 8;
     harken::register_fold_in(m);
     harken::register_item_step(m);
     harken::register_rules(m);
@@ -19,5 +20,6 @@ NB_MODULE(_core, m) {
     harken::register_validation(m);
     harken::register_frame_columns(m);
     register_scan(m);
+    harken::register_selection(m);
     harken::register_slate(m);
 }

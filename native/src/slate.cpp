@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <stdexcept>
 #include <vector>
 
+#include "numbering.h"
+#include "selection_loops.h"
 #include "views.h"
 #include "wire.h"
 
@@ -43,7 +46,7 @@ constexpr std::int64_t SESSION_GAP_US = 30LL * 60 * 1'000'000;
 constexpr std::int64_t MAX_LOGGED = 100;
 // Columns of a head beside those of the features: gain first, bias and place last.
 constexpr int HEAD_EXTRAS = 3;
-enum ReasonCode { FOLLOWS = 1, TASTE = 2, POPULAR = 3 }; // as in slate.proto
+enum ReasonCode { FOLLOWS = 1, TASTE = 2, POPULAR = 3, LIKE = 4 }; // as in slate.proto
 
 constexpr double NOTHING = -std::numeric_limits<double>::infinity();
 
@@ -131,43 +134,6 @@ public:
 private:
     std::vector<std::uint64_t> words_;
     std::vector<std::int32_t> below_;
-};
-
-// Ordinals numbered in the order in which they come.
-class Numbering {
-public:
-    // Make room for `most` different ordinals.
-    void reset(std::size_t most) {
-        bits_ = 4;
-        while ((std::size_t{1} << bits_) < 2 * most) ++bits_;
-        cells_.assign(std::size_t{1} << bits_, Cell{-1, -1});
-        members.clear();
-    }
-    std::int32_t number(std::int32_t ordinal) {
-        Cell &cell = look(ordinal);
-        if (cell.ordinal < 0) {
-            cell = {ordinal, static_cast<std::int32_t>(members.size())};
-            members.push_back(ordinal);
-        }
-        return cell.number;
-    }
-    // -1: none.
-    std::int32_t find(std::int64_t ordinal) { return look(static_cast<std::int32_t>(ordinal)).number; }
-
-    std::vector<std::int32_t> members;
-
-private:
-    struct Cell {
-        std::int32_t ordinal, number;
-    };
-    Cell &look(std::int32_t ordinal) {
-        std::size_t mask = cells_.size() - 1;
-        std::size_t at = static_cast<std::uint32_t>(ordinal) * std::uint32_t{2654435769} >> (32 - bits_);
-        while (cells_[at].ordinal >= 0 && cells_[at].ordinal != ordinal) at = (at + 1) & mask;
-        return cells_[at];
-    }
-    int bits_ = 4;
-    std::vector<Cell> cells_;
 };
 
 // The recent items of a user that speak for others, latest first, and what follows from them.
@@ -371,10 +337,12 @@ public:
                   nb::handle weights, nb::handle into);
     void ranks(nb::handle into) const;
     void weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
+               nb::handle sources, nb::handle given, nb::handle priors, nb::handle scores,
                nb::handle into);
     nb::tuple finish(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                      nb::handle item_ids, nb::handle nameable, std::int64_t count, int field,
-                     bool logged, nb::handle places, nb::handle propensities, nb::handle beside);
+                     bool logged, nb::handle places, nb::handle propensities, nb::handle others,
+                     int alike, std::int64_t resembled, nb::handle beside);
 
 private:
     enum Stage { EMPTY, GATHERED, READY };
@@ -394,9 +362,11 @@ private:
     void standardise(double *row) const;
     void score(const View<const float> &raw, const View<const double> &weights,
                const double *head, const float *features);
+    void weigh_sources(nb::handle sources, double *utilities) const;
     bool take(const View<const std::int64_t> &places);
-    void write_slots(nb::handle item_ids, const View<const bool> &nameable, int field,
-                     nb::handle beside);
+    void rank_others(nb::handle others);
+    void write_slots(nb::handle item_ids, const View<const bool> &nameable, int field, int alike,
+                     std::int64_t resembled, nb::handle beside);
     void write_logged(nb::handle item_ids, const View<const float> &raw, const double *head,
                       const float *features);
 
@@ -426,6 +396,13 @@ private:
     std::int64_t outcomes_ = 0;
     std::vector<double> logits_;
     std::vector<Proposal> order_; // places, best first
+    bool weighed_ = false;        // `order_` holds all candidates, as they were weighed
+    struct Other {
+        std::string_view name;
+        std::vector<std::int32_t> ranks; // of the slots, from 1; 0: it does not list them
+    };
+    std::vector<Other> others_;
+    std::vector<std::int32_t> slot_of_; // of candidates, -1: none
     std::vector<double> chances_; // of the slots; empty: all are sure
     std::vector<std::int64_t> items_, because_;
     std::vector<float> column_;
@@ -438,6 +415,7 @@ std::int64_t Draft::gather(nb::handle recent, nb::handle targets, nb::handle wei
                            nb::handle asked, std::int64_t pool, std::int64_t wanted, double now,
                            double level_now, nb::handle into) {
     stage_ = EMPTY;
+    weighed_ = false;
     View<const bool> may(eligible, "eligible", {ANY});
     size_ = may.length();
     if (size_ > std::numeric_limits<std::int32_t>::max()) refuse("eligible", "is too long");
@@ -564,6 +542,7 @@ void Draft::features(nb::handle dots, nb::handle held, nb::handle popular, nb::h
                      nb::handle weights, nb::handle into) {
     if (stage_ == EMPTY) throw std::logic_error("nothing was gathered");
     stage_ = GATHERED;
+    weighed_ = false;
     View<const double> popularity(popular, "popular", {ANY, POPULAR_COLUMNS});
     if (popularity.length() < size_) out_of_range("popular", size_, popularity.length());
     View<const std::uint16_t> content(buckets, "buckets", {ANY, CONTENT_WIDTH});
@@ -860,15 +839,92 @@ void Draft::ranks(nb::handle into) const {
         std::copy(ranks_[source].begin(), ranks_[source].end(), room.data() + source * count_);
 }
 
-// Write the scores of all candidates, that `finish` orders by, into `into`.
+// Write the scores of all candidates, that `finish` orders by, and what a surface makes of them.
 void Draft::weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
+                  nb::handle sources, nb::handle given, nb::handle priors, nb::handle scores,
                   nb::handle into) {
     if (stage_ != READY) throw std::logic_error("features come first");
-    const Weighing given(raw, weights, head, features, count_, width_);
-    outcomes_ = given.weights.length();
-    View<double> room(into, "into", {count_});
-    score(given.raw, given.weights, given.head(), given.features.data());
-    for (std::int64_t at = 0; at < count_; ++at) room[at] = order_[at].score;
+    weighed_ = false;
+    const Weighing by(raw, weights, head, features, count_, width_);
+    outcomes_ = by.weights.length();
+    View<double> plain(scores, "scores", {count_}), room(into, "into", {count_});
+    View<const std::int64_t> asked(given, "given", {ANY});
+    View<const double> more(priors, "priors", {asked.length()});
+    for (std::int64_t at = 0; at < asked.length(); ++at) check_ordinal("given", asked[at], size_);
+    score(by.raw, by.weights, by.head(), by.features.data());
+    for (std::int64_t at = 0; at < count_; ++at) plain[at] = order_[at].score;
+    double least = 0.0, most = 0.0;
+    for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome) {
+        least += std::min(by.weights[outcome], 0.0);
+        most += std::max(by.weights[outcome], 0.0);
+    }
+    log_odds(plain.data(), least, most, count_, room.data());
+    if (!sources.is_none()) weigh_sources(sources, room.data());
+    for (std::int64_t at = 0; at < asked.length(); ++at)
+        if (chosen_.has(asked[at])) room[chosen_.place(asked[at])] += more[at];
+    weighed_ = true;
+}
+
+// Apply quotas, and weights of what one source alone proposed; what is beyond all quotas has none.
+void Draft::weigh_sources(nb::handle sources, double *utilities) const {
+    if (!PyTuple_CheckExact(sources.ptr()) || PyTuple_GET_SIZE(sources.ptr()) != 3)
+        throw nb::type_error("sources: must be a tuple of 3");
+    nb::handle lists = PyTuple_GET_ITEM(sources.ptr(), 2);
+    if (!PyList_CheckExact(lists.ptr())) throw nb::type_error("sources: lists must be a list");
+    const std::int64_t others = PyList_GET_SIZE(lists.ptr());
+    View<const std::int64_t> quotas(PyTuple_GET_ITEM(sources.ptr(), 0), "quotas", {SOURCES});
+    View<const double> weights(PyTuple_GET_ITEM(sources.ptr(), 1), "weights", {SOURCES + others});
+    // How many lists a candidate is in, and in which of them last.
+    std::vector<std::int32_t> times(count_, 0), last(count_, -1);
+    for (int source = 0; source < SOURCES; ++source)
+        for (std::int64_t at = 0; at < count_; ++at)
+            if (std::int32_t rank = ranks_[source][at]; rank > 0 && rank <= quotas[source]) {
+                ++times[at];
+                last[at] = source;
+            }
+    for (std::int64_t other = 0; other < others; ++other) {
+        View<const std::int64_t> list(PyList_GET_ITEM(lists.ptr(), other), "list", {ANY});
+        const auto source = static_cast<std::int32_t>(SOURCES + other);
+        for (std::int64_t at = 0; at < list.length(); ++at) {
+            check_ordinal("list", list[at], size_);
+            if (!chosen_.has(list[at])) continue;
+            std::int64_t place = chosen_.place(list[at]);
+            times[place] += last[place] != source;
+            last[place] = source;
+        }
+    }
+    for (std::int64_t at = 0; at < count_; ++at) {
+        if (times[at] == 1) utilities[at] += weights[last[at]];
+        bool listed = ranks_[VECTOR][at] || ranks_[RULES][at] || ranks_[POPULARITY][at];
+        if (times[at] == 0 && listed) utilities[at] = std::numeric_limits<double>::quiet_NaN();
+    }
+}
+
+// Note the rank of each slot in the lists of other sources, (name, ordinals).
+void Draft::rank_others(nb::handle others) {
+    others_.clear();
+    if (others.is_none()) return;
+    if (!PyList_CheckExact(others.ptr())) throw nb::type_error("others: must be a list");
+    slot_of_.assign(count_, -1);
+    for (std::size_t slot = 0; slot < order_.size(); ++slot)
+        slot_of_[order_[slot].ordinal] = static_cast<std::int32_t>(slot);
+    for (Py_ssize_t number = 0; number < PyList_GET_SIZE(others.ptr()); ++number) {
+        PyObject *one = PyList_GET_ITEM(others.ptr(), number);
+        if (!PyTuple_CheckExact(one) || PyTuple_GET_SIZE(one) != 2)
+            throw nb::type_error("others: must hold tuples of 2");
+        Py_ssize_t size = 0;
+        const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(one, 0), &size);
+        if (name == nullptr) throw nb::python_error();
+        View<const std::int64_t> list(PyTuple_GET_ITEM(one, 1), "others", {ANY});
+        Other other{{name, static_cast<std::size_t>(size)}, std::vector<std::int32_t>(order_.size(), 0)};
+        for (std::int64_t at = 0; at < list.length(); ++at) {
+            check_ordinal("others", list[at], size_);
+            if (!chosen_.has(list[at])) continue;
+            std::int32_t slot = slot_of_[chosen_.place(list[at])];
+            if (slot >= 0 && other.ranks[slot] == 0) other.ranks[slot] = static_cast<std::int32_t>(at + 1);
+        }
+        others_.push_back(std::move(other));
+    }
 }
 
 // Make the candidates at these places the order; return whether all their scores are numbers.
@@ -887,7 +943,7 @@ bool Draft::take(const View<const std::int64_t> &places) {
 nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb::handle features,
                         nb::handle item_ids, nb::handle nameable, std::int64_t count, int field,
                         bool logged, nb::handle places, nb::handle propensities,
-                        nb::handle beside) {
+                        nb::handle others, int alike, std::int64_t resembled, nb::handle beside) {
     if (stage_ != READY) throw std::logic_error("features come first");
     const Weighing given(raw, weights, head, features, count_, width_);
     outcomes_ = given.weights.length();
@@ -913,7 +969,12 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
             if (!PyBytes_CheckExact(PyList_GET_ITEM(beside.ptr(), at)))
                 throw nb::type_error("beside: must be of bytes");
     }
-    score(given.raw, given.weights, given.head(), given.features.data());
+    if (resembled >= 0) check_ordinal("resembled", resembled, size_);
+    // Of what was weighed just now, the scores are there.
+    bool scored = weighed_ && logits_.size() == static_cast<std::size_t>(count_ * outcomes_);
+    if (!chosen || !scored)
+        score(given.raw, given.weights, given.head(), given.features.data());
+    weighed_ = false;
     bool finite = true;
     if (chosen) {
         finite = take(*chosen);
@@ -926,7 +987,8 @@ nb::tuple Draft::finish(nb::handle raw, nb::handle weights, nb::handle head, nb:
                               [](const Proposal &one) { return std::isnan(one.score); });
         keep_best(order_, count);
     }
-    write_slots(item_ids, listed, field, beside);
+    rank_others(others);
+    write_slots(item_ids, listed, field, alike, resembled, beside);
     const std::string &written = slots_.bytes();
     nb::object columns = nb::none();
     if (logged) {
@@ -944,8 +1006,8 @@ std::string_view id_of(nb::handle item_ids, std::int64_t ordinal) {
 }
 
 // Slots as elements of field `field` of an answer.
-void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, int field,
-                        nb::handle beside) {
+void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, int field, int alike,
+                        std::int64_t resembled, nb::handle beside) {
     items_.clear();
     for (const Proposal &one : order_) items_.push_back(ordinals_[one.ordinal]);
     rules_.because(items_, nameable, because_);
@@ -981,6 +1043,18 @@ void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, i
                    personal <= rank(POPULARITY) && personal < std::numeric_limits<std::int32_t>::max()) {
             reason = TASTE;
         }
+        bool only_alike = resembled >= 0 && proposed == 0;
+        for (std::size_t other = 0; other < others_.size(); ++other) {
+            std::int32_t own = others_[other].ranks[slot];
+            only_alike &= (own > 0) == (static_cast<int>(other) == alike);
+            // A source without scores of its own says minus the rank: the best is the largest.
+            if (own > 0)
+                sources_size += field_size(field_size(others_[other].name.size()) + 9 + 1 + varint_size(own));
+        }
+        if (only_alike && alike >= 0 && alike < static_cast<int>(others_.size())) {
+            reason = LIKE;
+            because = id_of(item_ids, resembled);
+        }
         std::string_view item_id = id_of(item_ids, items_[slot]);
         std::uint64_t reason_size = 2 + (because.empty() ? 0 : field_size(because.size()));
         double score = order_[slot].score, chance = slot < chances_.size() ? chances_[slot] : 1.0;
@@ -1000,6 +1074,14 @@ void Draft::write_slots(nb::handle item_ids, const View<const bool> &nameable, i
             slots_.text(1, SOURCE_NAMES[source]);
             slots_.real(2, scores_[source][at]);
             slots_.number(3, ranks_[source][at]);
+        }
+        for (const Other &other : others_) {
+            std::int32_t own = other.ranks[slot];
+            if (own == 0) continue;
+            slots_.header(3, field_size(other.name.size()) + 9 + 1 + varint_size(own));
+            slots_.text(1, other.name);
+            slots_.real(2, -static_cast<double>(own));
+            slots_.number(3, own);
         }
         slots_.header(4, reason_size);
         slots_.number(1, reason);
@@ -1087,6 +1169,53 @@ nb::tuple eligible_items(nb::handle servable, nb::handle held, nb::handle exclud
     return nb::make_tuple(first, second, count);
 }
 
+// Clear from `eligible` what is not in a mask; return how many are left.
+std::int64_t keep(nb::handle eligible, nb::handle mask) {
+    View<bool> left(eligible, "eligible", {ANY});
+    View<const bool> wanted(mask, "mask", {left.length()});
+    static_assert(sizeof(bool) == 1);
+    auto *bytes = reinterpret_cast<std::uint8_t *>(left.data());
+    return both(bytes, reinterpret_cast<const std::uint8_t *>(wanted.data()), left.length(), bytes);
+}
+
+// Write the eligible items of several lists, best first, each once: surface/sources/merging.py.
+std::int64_t merge(nb::handle lists, nb::handle eligible, nb::handle into) {
+    View<const bool> may(eligible, "eligible", {ANY});
+    View<std::int64_t> room(into, "into", {ANY});
+    if (!PyList_CheckExact(lists.ptr())) throw nb::type_error("lists: must be a list");
+    struct List {
+        View<const std::int64_t> items;
+        View<const double> levels;
+        std::int64_t at = 0;
+
+        explicit List(PyObject *pair)
+            : items(PyTuple_GET_ITEM(pair, 0), "items", {ANY}),
+              levels(PyTuple_GET_ITEM(pair, 1), "levels", {items.length()}) {}
+    };
+    std::deque<List> heads;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(lists.ptr()); ++at) {
+        PyObject *pair = PyList_GET_ITEM(lists.ptr(), at);
+        if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2)
+            throw nb::type_error("lists: must hold tuples of 2");
+        heads.emplace_back(pair);
+    }
+    Numbering found;
+    found.reset(room.length());
+    while (static_cast<std::int64_t>(found.members.size()) < room.length()) {
+        List *best = nullptr;
+        for (List &list : heads) {
+            if (list.at == list.items.length()) continue;
+            Proposal own{list.levels[list.at], list.items[list.at]};
+            if (!best || before(own, {best->levels[best->at], best->items[best->at]})) best = &list;
+        }
+        if (!best) break;
+        std::int64_t item = best->items[best->at++];
+        check_ordinal("items", item, may.length());
+        if (may[item]) room[found.number(static_cast<std::int32_t>(item))] = item;
+    }
+    return static_cast<std::int64_t>(found.members.size());
+}
+
 // features[row] . weights[outcome]: sums side by side, so that none waits for the one before, and of
 // each row alone, so that a candidate has the same score whoever stands beside it.
 float weighed(const float *features, const float *weights, std::int64_t columns) {
@@ -1127,6 +1256,8 @@ void register_slate(nb::module_ &m) {
         .def_static("eligible", &eligible_items, nb::arg("servable"), nb::arg("held"),
                     nb::arg("excluded"), nb::arg("seen").none(), nb::arg("hides_us").none(),
                     nb::arg("now_us"), nb::arg("into"))
+        .def_static("keep", &keep, nb::arg("eligible"), nb::arg("mask"))
+        .def_static("merge", &merge, nb::arg("lists"), nb::arg("eligible"), nb::arg("into"))
         .def_static("affine", &affine, nb::arg("features"), nb::arg("weights"),
                     nb::arg("offsets"), nb::arg("into"))
         .def("gather", &Draft::gather, nb::arg("recent"), nb::arg("targets"), nb::arg("weights"),
@@ -1138,10 +1269,12 @@ void register_slate(nb::module_ &m) {
         .def("finish", &Draft::finish, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
              nb::arg("features"), nb::arg("item_ids"), nb::arg("nameable"), nb::arg("count"),
              nb::arg("field"), nb::arg("logged"), nb::arg("places").none() = nb::none(),
-             nb::arg("propensities").none() = nb::none(), nb::arg("beside").none() = nb::none())
+             nb::arg("propensities").none() = nb::none(), nb::arg("others").none() = nb::none(),
+             nb::arg("alike") = -1, nb::arg("resembled") = -1, nb::arg("beside").none() = nb::none())
         .def("ranks", &Draft::ranks, nb::arg("into"))
         .def("weigh", &Draft::weigh, nb::arg("raw"), nb::arg("weights"), nb::arg("head").none(),
-             nb::arg("features"), nb::arg("into"));
+             nb::arg("features"), nb::arg("sources").none(), nb::arg("given"), nb::arg("priors"),
+             nb::arg("scores"), nb::arg("into"));
 }
 
 } // namespace harken

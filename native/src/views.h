@@ -16,6 +16,7 @@ namespace nb = nanobind;
 // Letters of Python's struct module, as NumPy says them.
 template <typename T> constexpr const char *letters() = delete;
 template <> constexpr const char *letters<bool>() { return "?"; }
+template <> constexpr const char *letters<std::uint8_t>() { return "B"; }
 template <> constexpr const char *letters<std::uint16_t>() { return "H"; }
 template <> constexpr const char *letters<std::int32_t>() { return "i"; }
 template <> constexpr const char *letters<std::int64_t>() { return sizeof(long) == 8 ? "lq" : "q"; }

@@ -38,8 +38,12 @@ class CompiledCore(CompiledLoops, ExactScans, Protocol):
     def VectorLists(self) -> type[_core.VectorLists]:  # noqa: N802
         """Codes of vectors in lists: see services/ranker/domain/scans.py."""
 
+    @property
+    def PlaceSelector(self) -> type[_core.PlaceSelector]:  # noqa: N802
+        """Selection of slates: see services/ranker/domain/selection/compiled_select.py."""
 
-INTERFACE = 7
+
+INTERFACE = 8
 """Grows whenever what the core offers changes. A core of another number is left alone."""
 
 

@@ -30,7 +30,7 @@ from services.ranker.domain.selection.plan import (
     Sort,
 )
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
-from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.pool import Pool, Vectors
 from services.ranker.domain.selection.select import select
 
 DRAWS = 32
@@ -40,7 +40,7 @@ def pool_of(size: int, dimension: int, rng: np.random.Generator) -> Pool:
     utilities = rng.normal(-3.0, 1.5, size)
     return Pool(
         utilities=utilities,
-        vectors=rng.standard_normal((size, dimension), dtype=np.float32),
+        vectors=Vectors.of(rng.standard_normal((size, dimension), dtype=np.float32)),
         new=rng.random(size) < 0.05,
         deviations=rng.normal(0.0, 0.3, (DRAWS, size)),
     )

@@ -11,21 +11,29 @@ for each, and fails where one is below .01 / policies (Bonferroni).
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 
+from services.common.compiled_core import find_core
+from services.ranker.domain.selection.compiled_select import compiled_select
 from services.ranker.domain.selection.select import select
 from tests.ranker.domain.selection.enumeration import p_value, slates
 from tests.ranker.domain.selection.scenarios import SCENARIOS
 
 
 def chances(draws: int, wanted: str = "") -> Iterator[tuple[str, int, float]]:
-    """Yield name, slates and p-value of the policies with `wanted` in their names."""
+    """Yield name, slates and p-value of the policies with `wanted` in their names.
+
+    As slates are selected here: by the compiled core, where there is one.
+    """
+    core = find_core()
+    selects = select if core is None else partial(compiled_select, core.PlaceSelector())
     for name, (pool, plan, wishes) in SCENARIOS.items():
         if wanted not in name:
             continue
         expected = {slate: draws * prod(chance) for slate, chance in slates(wishes).items()}
         drawn = Counter(
-            tuple(select(pool, plan, wishes.places, seed).places.tolist()) for seed in range(draws)
+            tuple(selects(pool, plan, wishes.places, seed).places.tolist()) for seed in range(draws)
         )
         yield name, len(expected), p_value(drawn, expected)
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Int32s, Ordinals
-from services.common.candidate_features import SOURCES
+from services.common.arrays import NO_ORDINALS, Bools, Float32s, Float64s, Ordinals
 from services.common.compiled_core import CompiledCore
 from services.common.ranking.features import FEATURES
 from services.common.ranking.scorer import Scorer, scores_or_nan
@@ -27,7 +26,13 @@ from services.ranker.domain.eligibility import (
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
 from services.ranker.domain.outcome_blend import weights_of
+from services.ranker.domain.selection.compiled_select import compiled_select
+from services.ranker.domain.selection.plan import Plan
+from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.selection import Selection
 from services.ranker.domain.slate import pool_of, rankable
+from services.ranker.domain.surface.drafts import NO_OTHER_SOURCES, OtherSources
+from services.ranker.domain.surface.weighing import SourceWeights
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 
@@ -56,17 +61,17 @@ class CompiledDraft:
     _listed: Bools
     _other_generation: bool
 
-    def scores(self) -> Float64s:
+    def weighed(
+        self, sources: SourceWeights | None, given: Ordinals, priors: Float64s
+    ) -> tuple[Float64s, Float64s]:
         """See Draft."""
-        into = np.empty(self.ordinals.size)
-        self._draft.weigh(self.raw, self.weights, self.head, self.features, into)
-        return into
-
-    def ranks(self) -> Int32s:
-        """See Draft."""
-        into = np.empty((len(SOURCES), self.ordinals.size), np.int32)
-        self._draft.ranks(into)
-        return into
+        scores, utilities = np.empty((2, self.ordinals.size))
+        self._draft.weigh(
+            self.raw, self.weights, self.head, self.features,
+            None if sources is None else (sources.quotas, sources.weights, sources.lists),
+            given, priors, scores, utilities,
+        )  # fmt: skip
+        return scores, utilities
 
     def finished(
         self,
@@ -75,12 +80,14 @@ class CompiledDraft:
         logged: bool,
         places: Ordinals | None = None,
         propensities: Float64s | None = None,
+        others: OtherSources = NO_OTHER_SOURCES,
         beside: list[bytes] | None = None,
     ) -> EncodedSlate:
         """See Draft; without places: the best `count`."""
         slots, items, finite, shown = self._draft.finish(
             self.raw, self.weights, self.head, self.features, self._item_ids, self._listed, count,
-            field, logged, places, propensities, beside,
+            field, logged, places, propensities, others.lists, others.alike(),
+            -1 if others.resembled is None else others.resembled, beside,
         )  # fmt: skip
         degradations = []
         if self._other_generation:
@@ -95,6 +102,7 @@ class CompiledSlates:
 
     def __init__(self, core: CompiledCore) -> None:
         self._draft = core.SlateDraft()
+        self._selector = core.PlaceSelector()
         self._weighed: tuple[Generation, Mapping[str, float], Float64s] | None = None
         # Memory of the slate before is warm.
         self._ordinals: Ordinals = np.empty(_ROOM, np.int64)
@@ -229,6 +237,17 @@ class CompiledSlates:
             vector is None and user.put is not None,
         )
 
+    def merged(
+        self, lists: list[tuple[Ordinals, Float64s]], eligible: Bools, count: int
+    ) -> Ordinals:
+        """See Drafts."""
+        into: Ordinals = np.empty(count, np.int64)
+        return into[: self._draft.merge(lists, eligible, into)]
+
+    def select(self, pool: Pool, plan: Plan, count: int, seed: int) -> Selection:
+        """See Drafts."""
+        return compiled_select(self._selector, pool, plan, count, seed)
+
     def _scores(self, scorer: Scorer, features: Float32s) -> Float32s:
         """As `scores_or_nan`; a matrix is multiplied here, a tenth of what it takes the runtime."""
         affine = scorer.affine
@@ -279,4 +298,6 @@ class CompiledSlates:
             seen=without_excluded - left,
             category=left - in_category,
         )
-        return eligible, keep_wanted(catalogue, eligible, wanted, drops)
+        return eligible, keep_wanted(
+            catalogue, eligible, in_category, wanted, drops, self._draft.keep
+        )

@@ -3,7 +3,7 @@
 Filters come before the sources, so no source wastes a candidate on an item that cannot be shown.
 """
 
-from itertools import pairwise
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -78,34 +78,47 @@ def eligible_items(
         seen=remaining[1] - remaining[2],
         category=remaining[2] - remaining[3],
     )
-    return eligible, keep_wanted(catalogue, eligible, wanted, drops)
+    return eligible, keep_wanted(catalogue, eligible, remaining[3], wanted, drops)
 
 
-def keep_wanted(catalogue: Catalogue, eligible: Bools, wanted: ItemFilter, drops: Drops) -> Drops:
-    """Clear from `eligible` what gates, owner, expression and the last slates leave out.
+def keep(eligible: Bools, mask: Bools) -> int:
+    """Clear from `eligible` what is not in a mask; return how many are left."""
+    eligible &= mask
+    return int(np.count_nonzero(eligible))
 
-    Return `drops` with what was dropped.
+
+def keep_wanted(
+    catalogue: Catalogue,
+    eligible: Bools,
+    count: int,
+    wanted: ItemFilter,
+    drops: Drops,
+    keep: Callable[[Bools, Bools], int] = keep,
+) -> Drops:
+    """Clear from `eligible`, of which there are `count`, what gates, owner, expression and the last
+    slates leave out.
+
+    Return `drops` with what was dropped. keep: who does it.
     """
     if wanted.is_plain:
         return drops
-    left = [int(np.count_nonzero(eligible))]
-
-    def count() -> None:
-        left.append(int(np.count_nonzero(eligible)))
-
+    gated = count
     for gate in wanted.gates:
-        eligible &= catalogue.mask(gate, wanted.request)
-    count()
-    if wanted.owner:
-        eligible &= ~catalogue.owned_by(wanted.owner)
-    count()
+        gated = keep(eligible, catalogue.mask(gate, wanted.request))
+    others = keep(eligible, ~catalogue.owned_by(wanted.owner)) if wanted.owner else gated
+    expressed = others
     if wanted.expression is not None:
-        eligible &= catalogue.mask(wanted.expression, wanted.request)
-    count()
-    eligible[wanted.shown] = False
-    count()
-    dropped = [before - after for before, after in pairwise(left)]
-    return drops._replace(gate=dropped[0], own=dropped[1], expression=dropped[2], shown=dropped[3])
+        expressed = keep(eligible, catalogue.mask(wanted.expression, wanted.request))
+    left = expressed
+    if wanted.shown.size:
+        eligible[wanted.shown] = False
+        left = int(np.count_nonzero(eligible))
+    return drops._replace(
+        gate=count - gated,
+        own=gated - others,
+        expression=others - expressed,
+        shown=expressed - left,
+    )
 
 
 def unknown_categories(catalogue: Catalogue, wanted: ItemFilter) -> list[str]:

@@ -152,6 +152,12 @@ class ItemIndex:
         """Return the revision at which the last of given vectors was set; 0: none was."""
         return int(self._set_at[ordinals].max(initial=0))
 
+    def table(self) -> tuple[Float32s, Float32s]:
+        """Return vectors [size, dimension] by ordinal, without biases, and their lengths [size]: as
+        views.
+        """
+        return self._vectors[: self._size], self._norms[: self._size]
+
     def vectors(self, ordinals: Ordinals) -> Float32s:
         """Return the vectors [n, dimension] of ordinals, without biases."""
         return self._vectors[ordinals]

@@ -31,7 +31,8 @@ def similar_items(
         raise NoVectorError(f"item {item_id!r} has no vector")
     eligible = replica.eligible(now)
     keep_categories(replica.catalogue, eligible, wanted)
-    keep_wanted(replica.catalogue, eligible, wanted, Drops())
+    # Nobody is told how many were dropped.
+    keep_wanted(replica.catalogue, eligible, 0, wanted, Drops())
     eligible[ordinal] = False
     # The nearest by float32, a few more than wanted: the exact cosine decides.
     shortlist = replica.index.nearest(ordinal, eligible, count + _ROUGH_EXTRA)

@@ -5,7 +5,7 @@ from weakref import ReferenceType
 
 import numpy as np
 
-from services.common.arrays import Bools, Float32s
+from services.common.arrays import Bools, Float32s, Ordinals
 from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.user_attributes import NO_ATTRIBUTES, Attributes
 from services.ranker.domain.seen_items import SeenItems
@@ -104,6 +104,12 @@ class UserState:
     def positive(self) -> np.ndarray:
         """Return the positive events, of RECENT, latest first."""
         return self.recent[self.recent["weight"] > 0][::-1]
+
+    @property
+    def positive_items(self) -> Ordinals:
+        """Return the items of positive events, latest first."""
+        items: Ordinals = self.recent["item"][self.recent["weight"] > 0][::-1]
+        return items
 
     @property
     def history(self) -> np.ndarray:

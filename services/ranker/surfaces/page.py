@@ -10,6 +10,10 @@ MAX_ITEMS = 1000
 _MAX_BYTES = 64 * 1024
 _MAX_UNPACKED = 256 * 1024
 _SEED_BYTES = 8
+_PLAIN = b"\0"
+"""Before what is not packed: no packed text begins with it."""
+_WORTH_PACKING = 512
+"""Bytes; below, packing takes longer than reading what it saves."""
 
 
 class Page(NamedTuple):
@@ -26,7 +30,8 @@ def encode_page(page: Page) -> str:
     if len(page.item_ids) >= MAX_ITEMS:
         return ""
     text = page.seed.to_bytes(_SEED_BYTES, "little") + "\0".join(page.item_ids).encode()
-    token = base64.urlsafe_b64encode(zlib.compress(text, 1)).decode()
+    packed = zlib.compress(text, 1) if len(text) > _WORTH_PACKING else _PLAIN + text
+    token = base64.urlsafe_b64encode(packed).decode()
     return token if len(token) <= _MAX_BYTES else ""
 
 
@@ -46,7 +51,10 @@ def _unpacked(token: str) -> bytes:
         return b""
     reader = zlib.decompressobj()
     try:
-        text = reader.decompress(base64.b64decode(token, b"-_", validate=True), _MAX_UNPACKED)
+        packed = base64.b64decode(token, b"-_", validate=True)
+        if packed.startswith(_PLAIN):
+            return packed.removeprefix(_PLAIN)
+        text = reader.decompress(packed, _MAX_UNPACKED)
     except (ValueError, zlib.error):
         return b""
     return text if reader.eof else b""

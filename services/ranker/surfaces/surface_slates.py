@@ -13,10 +13,9 @@ import numpy as np
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
-from services.common.arrays import Float64s, Ordinals
+from services.common.arrays import NO_ORDINALS, Float64s, Ordinals
 from services.common.expressions.request import Request
 from services.common.reloadable import Reloadable
-from services.common.surfaces.sources import SIMILAR
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
@@ -25,11 +24,11 @@ from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule, SeenRules
 from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration
 from services.ranker.domain.selection.policies import EpsilonMixture, PlackettLuce, Thompson
+from services.ranker.domain.selection.selection import Applied
 from services.ranker.domain.surface.configured import NOT_CONFIGURED, Surface
-from services.ranker.domain.surface.drafts import Drafts
-from services.ranker.domain.surface.shaping import Shaped, Wish, shaped_slate
+from services.ranker.domain.surface.drafts import Drafts, OtherSources
+from services.ranker.domain.surface.shaping import NO_PRIORS, Wish, shaped_slate
 from services.ranker.domain.surface.sources.kept import Finds
-from services.ranker.domain.surface.sources.similar import resembled_item
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import UserState
 from services.ranker.experiments.decided import Decided, Decisions
@@ -37,7 +36,7 @@ from services.ranker.request_context import RequestContext
 from services.ranker.slate_conversion import filter_of
 from services.ranker.slate_log import Decision
 from services.ranker.surfaces.asked import Asked, user_for
-from services.ranker.surfaces.decisions import decision_of, ranks_in
+from services.ranker.surfaces.decisions import decision_of
 from services.ranker.surfaces.explanations import explanations
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.shown_slates import ShownSlates
@@ -208,10 +207,10 @@ def shaped_answer(
     )
     draft, selection = shaped.draft, shaped.selection
     explained = explanations(replica, generation, user, shaped) if request.explain else None
-    beside = _beside(replica, generation, user, shaped, explained)
     slate = draft.finished(
-        shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places,
-        selection.propensities, beside,
+        shaped.places.size, SLOTS_OF_RECOMMEND, logged, shaped.places, selection.propensities,
+        OtherSources(list(shaped.proposed.items()), shaped.resembled),
+        _beside(selection.applied, explained),
     )._replace(drops=shaped.drops)  # fmt: skip
     items = draft.ordinals[shaped.places]
     exploration = surface.exploration
@@ -235,6 +234,8 @@ def shaped_answer(
 
 
 def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:
+    if not request.candidates:
+        return NO_ORDINALS, NO_PRIORS
     known = [
         (ordinal, candidate.prior)
         for candidate in request.candidates
@@ -245,36 +246,20 @@ def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordina
 
 
 def _beside(
-    replica: TenantReplica,
-    generation: Generation,
-    user: UserState,
-    shaped: Shaped,
-    explained: list[slate_pb2.Explanation] | None,
-) -> list[bytes]:
-    """Return fields of slots beside those that the draft writes."""
-    places = shaped.places
-    items = shaped.draft.ordinals[places]
-    ranks = {name: ranks_in(found, items) for name, found in shaped.proposed.items()}
-    proposed = shaped.draft.ranks()[:, places].max(axis=0).tolist() if ranks else []
-    resembled = None
-    if SIMILAR in ranks:
-        index = replica.spaces[generation.generation_id].index
-        resembled = resembled_item(index, replica.catalogue.listed(), user.positive["item"])
+    applied: Sequence[Sequence[Applied]], explained: Sequence[slate_pb2.Explanation] | None
+) -> list[bytes] | None:
+    """Return fields of slots beside those that the draft writes; None: there are none."""
+    if explained is None and not any(applied):
+        return None
     found = []
-    for slot in range(items.size):
-        more = slate_pb2.Slot()
-        for name, own in ranks.items():
-            if own[slot]:
-                more.sources.add(source=name, score=-float(own[slot]), rank=own[slot])
-        by = [name for name, own in ranks.items() if own[slot]]
-        if resembled is not None and by == [SIMILAR] and not proposed[slot]:
-            more.reason.code = slate_pb2.REASON_CODE_SIMILAR
-            more.reason.because_item_id = replica.catalogue.item_id(resembled)
-        for rule, effect in shaped.selection.applied[slot]:
-            more.applied_rules.add(rule=rule, effect=effect)
-        if explained is not None:
-            more.explanation.CopyFrom(explained[slot])
-        found.append(more.SerializeToString())
+    for slot, effects in enumerate(applied):
+        rules = [slate_pb2.AppliedRule(rule=rule, effect=effect) for rule, effect in effects]
+        why = None if explained is None else explained[slot]
+        if rules or why is not None:
+            more = slate_pb2.Slot(applied_rules=rules, explanation=why)
+            found.append(more.SerializeToString())
+        else:
+            found.append(b"")
     return found
 
 

@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from services.common.arrays import Float32s
+from services.common.arrays import Float64s
 from services.ranker.domain.selection.dpp import GreedyDpp
 from services.ranker.domain.selection.likeness import Likeness
 from services.ranker.domain.selection.mmr import MaximalMarginalRelevance
-from services.ranker.domain.selection.plan import Diversity, Method
-from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.plan import Diversity, Method, Plan
+from services.ranker.domain.selection.pool import Pool, Vectors
 from services.ranker.domain.selection.selection import Lost
 
 _STRONGEST = 0.999
@@ -21,7 +21,7 @@ class Spread(Protocol):
         """Let an item stand."""
         ...
 
-    def covered(self) -> Float32s:
+    def covered(self) -> Float64s:
         """Return [n] in 0..1, how much those that stand have of an item; of themselves, anything.
 
         That share of `most` is taken from utilities.
@@ -34,17 +34,24 @@ class Spread(Protocol):
         ...
 
 
-def spread_of(
-    diversity: Diversity | None, pool: Pool, places: int
-) -> tuple[Spread | None, list[Lost]]:
-    """Return the way that is asked for, None: nothing is to change; and why, if it cannot be."""
-    if diversity is None or diversity.strength <= 0:
+def diversity_of(plan: Plan, pool: Pool) -> tuple[Diversity | None, list[Lost]]:
+    """Return what there is to be of it, None: nothing is to change; and why, if it cannot be."""
+    if plan.diversity is None or plan.diversity.strength <= 0:
         return None, []
     if pool.vectors is None:
         return None, [Lost("diversity", "items have no vectors")]
+    return plan.diversity, []
+
+
+def power_of(diversity: Diversity) -> float:
+    """Return strength / (1 - strength): see the methods."""
     strength = min(diversity.strength, _STRONGEST)
-    power = strength / (1.0 - strength)
-    likeness = Likeness(pool.vectors)
+    return strength / (1.0 - strength)
+
+
+def spread_of(diversity: Diversity, vectors: Vectors, places: int) -> Spread:
+    """Return the way that is asked for."""
+    likeness, size = Likeness(vectors), vectors.rows.size
     if diversity.method is Method.MMR:
-        return MaximalMarginalRelevance(likeness, pool.size, power), []
-    return GreedyDpp(likeness, pool.size, places, power), []
+        return MaximalMarginalRelevance(likeness, size, power_of(diversity))
+    return GreedyDpp(likeness, size, places, power_of(diversity))

@@ -4,7 +4,7 @@ from math import log, sqrt
 
 import numpy as np
 
-from services.common.arrays import Float32s
+from services.common.arrays import Float64s
 from services.ranker.domain.selection.likeness import Likeness
 
 OWN = 0.01
@@ -28,9 +28,9 @@ class GreedyDpp:
         self.most = power * -log(OWN)
         self._likeness = likeness
         # Rows of the transposed Cholesky factor: one for each item that stands.
-        self._rows = np.empty((places, size), dtype=np.float32)
+        self._rows: Float64s = np.empty((places, size))
         self._taken = 0
-        self._left: Float32s = np.ones(size, dtype=np.float32)
+        self._left: Float64s = np.ones(size)
 
     def take(self, item: int) -> None:
         """Let an item stand; it takes O(n (d + items that stand))."""
@@ -47,9 +47,9 @@ class GreedyDpp:
         row *= row
         self._left -= row
 
-    def covered(self) -> Float32s:
+    def covered(self) -> Float64s:
         """Return [n], log r_i as a share of the least it can be, log OWN."""
         # No item that does not stand has less than OWN left.
-        covered = np.log(np.maximum(self._left, OWN))
+        covered: Float64s = np.log(np.maximum(self._left, OWN))
         covered *= 1.0 / log(OWN)
         return covered

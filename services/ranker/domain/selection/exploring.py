@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.common.arrays import Bools, Float64s
-from services.ranker.domain.selection.plan import Exploration, Plan
+from services.ranker.domain.selection.plan import NO_EXPLORATION, Exploration, Plan
 from services.ranker.domain.selection.policies import Thompson
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.selection import Lost
@@ -54,20 +54,34 @@ class Explorer:
         return item, float(weights[item]) / total
 
 
-def explorer_of(
-    plan: Plan, pool: Pool, places: int, seed: int
-) -> tuple[Explorer | None, list[Lost]]:
-    """Return who draws items, None: each place goes to the best; and why, if more was asked for."""
-    policy, new_share = plan.exploration.policy, plan.exploration.new_share
-    new = pool.new if new_share > 0 and pool.new is not None and pool.new.any() else None
-    if not policy.by_chance and new is None:
-        return None, []
+def exploration_of(plan: Plan, pool: Pool) -> tuple[Exploration, Bools | None, list[Lost]]:
+    """Return the exploration that there is to be, the new items [n] that a share is for, and why,
+    if that is less than was asked for.
+    """
+    asked = plan.exploration
+    new = pool.new if asked.new_share > 0 and pool.new is not None and pool.new.any() else None
+    if not asked.policy.by_chance and new is None:
+        return NO_EXPLORATION, None, []
     if plan.sorts:
         # What a sort shows was not decided place by place, so it has no such probability.
-        return None, [Lost("exploration", f"{plan.sorts[0].rule} says what stands where")]
+        lost = Lost("exploration", f"{plan.sorts[0].rule} says what stands where")
+        return NO_EXPLORATION, None, [lost]
+    if isinstance(asked.policy, Thompson) and pool.deviations is None:
+        return (
+            NO_EXPLORATION,
+            None,
+            [Lost("exploration", "choices have taught the order nothing yet")],
+        )
+    return asked, new, []
+
+
+def explorer_of(
+    exploration: Exploration, new: Bools | None, pool: Pool, places: int, seed: int
+) -> Explorer | None:
+    """Return who draws items, None: each place goes to the best."""
+    if exploration is NO_EXPLORATION:
+        return None
     deviations = None
-    if isinstance(policy, Thompson):
-        if pool.deviations is None:
-            return None, [Lost("exploration", "choices have taught the order nothing yet")]
+    if isinstance(exploration.policy, Thompson):
         deviations = pool.deviations
-    return Explorer(plan.exploration, new, deviations, uniforms(seed, places)), []
+    return Explorer(exploration, new, deviations, uniforms(seed, places))

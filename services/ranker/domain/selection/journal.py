@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from services.common.arrays import Bools, Float32s, Float64s, Ordinals
+from services.common.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.selection.selection import Bytes
 
-_UNITS = 255
+UNITS = 255
 """Most of them: what a byte holds."""
 
 
@@ -14,28 +14,27 @@ class Journal:
 
     places: int64 [k]; propensities: float64 [k]; allowed: bool [k, n], which candidates could stand
     at a place; lowered: uint8 [k, n], in `unit`s: what diversity took from utilities.
-    kept_away: of each place, which limits kept away how many that would have come before its item.
-    passed: of each place, whether what there is to be at least went before what was better.
+    kept_away, passed: see Decisions.
     """
 
     def __init__(self, size: int, places: int, most_lowered: float) -> None:
         self.places: Ordinals = np.empty(places, dtype=np.int64)
         self.propensities: Float64s = np.ones(places)
         self.allowed: Bools = np.zeros((places, size), dtype=np.bool_)
-        self.unit = most_lowered / _UNITS
+        self.unit = most_lowered / UNITS
         self.lowered: Bytes = np.zeros((places if most_lowered else 0, size), dtype=np.uint8)
-        self._units = np.arange(_UNITS + 1) * self.unit
-        self.kept_away: list[list[tuple[str, int]]] = [[] for _ in range(places)]
-        self.passed = [False] * places
+        self._units = np.arange(UNITS + 1) * self.unit
+        self.kept_away: dict[int, list[tuple[str, int]]] = {}
+        self.passed: list[int] = []
 
     def pinned(self, place: int, item: int) -> None:
         """Note that a pin decided a place: no other item could stand there."""
         self.places[place] = item
         self.allowed[place, item] = True
 
-    def lower(self, place: int, covered: Float32s) -> Float64s:
+    def lower(self, place: int, covered: Float64s) -> Float64s:
         """Note which shares [n] of the most diversity takes from utilities, and return how much."""
-        covered *= _UNITS
+        covered *= UNITS
         np.rint(covered, out=covered)
         self.lowered[place] = covered
         lowered: Float64s = self._units.take(self.lowered[place])
@@ -46,12 +45,6 @@ class Journal:
         self.places[place] = item
         self.propensities[place] = propensity
         self.allowed[place] = allowed
-
-    def decided_at(self, shown: Ordinals) -> Ordinals:
-        """Return [k], at which place each item of a slate as shown was decided."""
-        order = self.places.argsort()
-        found: Ordinals = order[self.places[order].searchsorted(shown)]
-        return found
 
     def barred(self) -> Bytes:
         """Return uint8 [k, ceil(n / 8)], a bit for each candidate that could not stand there."""

@@ -106,6 +106,8 @@ class _CapLimit:
         if not codes:
             return False
         held = equal_to_any(self._cap.codes, codes)
+        if not held.any():
+            return False
         if self._cap.starts is not None:
             if self._holders is None:
                 self._holders = np.repeat(np.arange(self._size), np.diff(self._cap.starts))

@@ -26,7 +26,7 @@ class Minimums:
 
     def __init__(self, rules: Sequence[AtLeast], places: int) -> None:
         self.rules = rules
-        self._wanted = [max(rule.count, ceil(rule.share * places - _ROUNDING)) for rule in rules]
+        self._wanted = [wanted(rule, places) for rule in rules]
         self._missing = list(self._wanted)
         self._total = sum(self._wanted)
 
@@ -59,11 +59,7 @@ class Minimums:
 
     def lost(self) -> list[Lost]:
         """Return the rules of which something is missing."""
-        return [
-            Lost(rule.rule, f"{wanted - missing} of {wanted}: there were too few items or slots")
-            for rule, wanted, missing in zip(self.rules, self._wanted, self._missing, strict=True)
-            if missing > 0
-        ]
+        return lost_minimums(self.rules, self._wanted, self._missing)
 
     def _narrowed_by(self, rules: Sequence[int], allowed: Bools, places: int) -> Bools:
         # Items of one kind do the same for all the rules: one bit for each that it counts for.
@@ -77,6 +73,22 @@ class Minimums:
             return allowed
         helpful = [kind for kind in stock if _helps(kind, missing, stock, places)]
         return allowed & equal_to_any(kinds, helpful)
+
+
+def wanted(rule: AtLeast, places: int) -> int:
+    """Return how many items there are to be at least."""
+    return max(rule.count, ceil(rule.share * places - _ROUNDING))
+
+
+def lost_minimums(
+    rules: Sequence[AtLeast], wanted: Sequence[int], missing: Sequence[int]
+) -> list[Lost]:
+    """Return the rules of which something is missing."""
+    return [
+        Lost(rule.rule, f"{least - short} of {least}: there were too few items or slots")
+        for rule, least, short in zip(rules, wanted, missing, strict=True)
+        if short > 0
+    ]
 
 
 def _affordable(wanted: Sequence[int], stock: Mapping[int, int], places: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.common.arrays import Float32s
+from services.common.arrays import Float64s
 from services.ranker.domain.selection.likeness import Likeness
 
 
@@ -16,14 +16,15 @@ class MaximalMarginalRelevance:
     def __init__(self, likeness: Likeness, size: int, power: float) -> None:
         self.most = 2.0 * power
         self._likeness = likeness
-        self._nearest: Float32s = np.full(size, -1.0, dtype=np.float32)
+        self._nearest: Float64s = np.full(size, -1.0)
 
     def take(self, item: int) -> None:
         """Let an item stand; it takes O(n d)."""
         np.maximum(self._nearest, self._likeness.with_all(item), out=self._nearest)
 
-    def covered(self) -> Float32s:
+    def covered(self) -> Float64s:
         """Return [n], (1 + cosine with the nearest) / 2; 0 while none stands."""
-        covered = self._nearest + np.float32(1.0)
+        covered: Float64s = self._nearest + 1.0
         covered *= 0.5
-        return covered
+        # Vectors are as long as rounding leaves them.
+        return np.minimum(covered, 1.0)

@@ -4,16 +4,16 @@ Masks are bool [n]. Of rules of one kind, those named first go first.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from services.common.arrays import Bools, Float64s, Int32s, Ordinals
 from services.ranker.domain.selection.policies import GREEDY, Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Boost:
+class Boost(NamedTuple):
     """The odds of items are multiplied by a factor > 0; below 1 buries."""
 
     rule: str
@@ -21,8 +21,7 @@ class Boost:
     factor: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """The best of the items stands at a place, from 0."""
 
     rule: str
@@ -52,8 +51,7 @@ class AtMost:
 _NONE_USED: Mapping[int, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(NamedTuple):
     """At most so many items with one value of an attribute.
 
     codes: values, -1 is none: [n], one of each item, or, where `starts` [n + 1] is given, those of
@@ -65,11 +63,10 @@ class Cap:
     codes: Int32s
     most: int
     starts: Ordinals | None = None
-    used: Mapping[int, int] = field(default_factory=lambda: _NONE_USED)
+    used: Mapping[int, int] = _NONE_USED
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(NamedTuple):
     """Places are in the order of a number; items where it is not present come last."""
 
     rule: str
@@ -108,8 +105,7 @@ class Exploration:
 NO_EXPLORATION = Exploration()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """All that is wanted of one slate; empty: the best first.
 
     sorts: the first orders, the others decide between equals.

@@ -1,11 +1,11 @@
-"""How a slate is selected."""
+"""How a slate is selected: the reference, in NumPy. See compiled_select for what is faster."""
 
 import numpy as np
 
 from services.ranker.domain.selection.boosts import boosted
-from services.ranker.domain.selection.diversity import spread_of
-from services.ranker.domain.selection.effects import effects_of
-from services.ranker.domain.selection.exploring import explorer_of
+from services.ranker.domain.selection.decisions import Decisions
+from services.ranker.domain.selection.diversity import diversity_of, spread_of
+from services.ranker.domain.selection.exploring import exploration_of, explorer_of
 from services.ranker.domain.selection.journal import Journal
 from services.ranker.domain.selection.limits import Limits
 from services.ranker.domain.selection.minimums import Minimums
@@ -14,10 +14,9 @@ from services.ranker.domain.selection.plan import Plan
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.reserve import Reserve
 from services.ranker.domain.selection.selection import Selection
-from services.ranker.domain.selection.sorting import sorted_places
 
-_BY_PIN = "a pin goes first"
-_BY_NEED = "nothing else was left"
+BY_PIN = "a pin goes first"
+BY_NEED = "nothing else was left"
 
 
 def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
@@ -39,8 +38,12 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
     limits = Limits(plan.at_most, plan.caps, pool.size)
     minimums = Minimums(plan.at_least, places)
     reserve = Reserve(limits, minimums)
-    spread, lost_diversity = spread_of(plan.diversity, pool, places)
-    explorer, lost_exploration = explorer_of(plan, pool, places, seed)
+    diversity, lost_diversity = diversity_of(plan, pool)
+    spread = None
+    if diversity is not None and pool.vectors is not None:
+        spread = spread_of(diversity, pool.vectors, places)
+    exploration, new, lost_exploration = exploration_of(plan, pool)
+    explorer = explorer_of(exploration, new, pool, places, seed)
     journal = Journal(pool.size, places, 0.0 if spread is None else spread.most)
 
     free = np.ones(pool.size, dtype=np.bool_)
@@ -51,7 +54,7 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         minimums.take(item)
 
     for item, _ in pinned.values():
-        take(item, _BY_PIN)
+        take(item, BY_PIN)
         if spread is not None:
             spread.take(item)
     left = places - len(pinned)
@@ -72,22 +75,22 @@ def select(pool: Pool, plan: Plan, count: int, seed: int = 0) -> Selection:
         journal.decided(place, item, propensity, allowed)
         if within is not free:
             journal.kept_away[place] = limits.kept_away(free & (worth > worth[item]))
-        if allowed is not within:
-            journal.passed[place] = bool((worth[within] > worth[item]).any())
-        take(item, _BY_NEED)
+        if allowed is not within and (worth[within] > worth[item]).any():
+            journal.passed.append(place)
+        take(item, BY_NEED)
         left -= 1
         if spread is not None and left:
             spread.take(item)
 
-    shown = sorted_places(journal.places, pinned, utilities, plan.sorts)
-    return Selection(
-        places=shown,
-        decided=journal.decided_at(shown),
-        propensities=journal.propensities,
-        applied=effects_of(plan, journal, pinned, shown),
-        lost=(*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),
-        utilities=logged,
-        lowered=None if spread is None else journal.lowered,
-        unit=journal.unit,
-        barred=journal.barred(),
-    )
+    return Decisions(
+        journal.places,
+        journal.propensities,
+        logged,
+        None if spread is None else journal.lowered,
+        journal.unit,
+        journal.barred(),
+        {place: one.rule for place, one in pinned.items()},
+        journal.kept_away,
+        journal.passed,
+        (*lost, *limits.lost.values(), *minimums.lost(), *lost_diversity, *lost_exploration),
+    ).selection(plan)

@@ -1,6 +1,5 @@
 """What was selected, and what rules did to it."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +24,7 @@ class Lost(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """A slate of k places, and all it takes to decide it again by someone else.
 
     places: int64 [k], which candidate stands there, each once.

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.common.arrays import Bools, Float64s, Ordinals
+from services.common.arrays import Bools, Float32s, Float64s, Ordinals
 from services.ranker.domain.selection.plan import Sort
 
 
 def sorted_places(
-    places: Ordinals, pinned: Iterable[int], utilities: Float64s, sorts: Sequence[Sort]
+    places: Ordinals, pinned: Iterable[int], utilities: Float32s, sorts: Sequence[Sort]
 ) -> Ordinals:
     """Return the items of `places` [k] in order; those at the places `pinned` stay.
 
@@ -20,7 +20,7 @@ def sorted_places(
     free = np.ones(places.size, dtype=np.bool_)
     free[list(pinned)] = False
     items = places[free]
-    keys: list[Float64s | Bools] = [-utilities[items]]
+    keys: list[Float32s | Float64s | Bools] = [-utilities[items]]
     for sort in reversed(sorts):
         values = sort.values[items]
         absent = ~sort.present[items] | np.isnan(values)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
+from services.common.arrays import Float64s, Ordinals
 from services.common.expressions.expression import Expression
 from services.ranker.domain.outcome_blend import NO_OVERRIDES
 from services.ranker.domain.seen_rule import SeenRule
@@ -26,6 +28,13 @@ class Source:
     quota: int | None = None
     weight: float = 1.0
     limit_seconds: float | None = None
+
+
+class Weighed(NamedTuple):
+    """What slates are weighed by: see SourceWeights."""
+
+    quotas: Ordinals
+    weights: Float64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,8 @@ class Surface:
     diversity: Diversity | None = None
     exploration: Exploration = NO_EXPLORATION
     new_item_events: int = 20
+    weighed: dict[tuple[str, ...], Weighed] = field(default_factory=dict, compare=False)
+    """Made of `sources` when a slate first needs it, by what other sources proposed."""
 
     @property
     def remembers(self) -> int:

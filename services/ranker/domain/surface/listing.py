@@ -122,7 +122,7 @@ def listed(
     rules = rules_on(surface, request)
     most = considered_at_most(rules, wish.count)
     first = _ORDERS[order](replica, finds, eligible, most, wish.now)
-    wanted = wanted_by_rules(replica, rules, request, eligible)
+    wanted = wanted_by_rules(replica, rules, request, eligible, finds)
     ordinals = distinct(np.concatenate([first.ordinals, wanted]))
     places = ordinals.searchsorted(first.ordinals)
     by, ranks = np.full(ordinals.size, np.nan), np.zeros(ordinals.size, np.int64)
@@ -130,7 +130,9 @@ def listed(
     utilities = np.full(ordinals.size, np.nan)
     utilities[places] = -np.log(ranks[places])
     without_chance = replace(surface, exploration=NO_EXPLORATION)
-    selection = selected(replica, generation, without_chance, rules, wish, ordinals, utilities)
+    selection = selected(
+        drafts, replica, generation, without_chance, rules, wish, ordinals, utilities
+    )
     shown = selection.places
     return Listed(
         ordinals[shown], by[shown], ranks[shown], selection, drops, shown.size == wish.count

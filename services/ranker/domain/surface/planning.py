@@ -8,16 +8,15 @@ import numpy as np
 from services.common.arrays import NO_ORDINALS, Bools, Int32s, Ordinals
 from services.common.expressions.expression import Expression
 from services.common.expressions.request import Request
-from services.common.runs import distinct
 from services.ranker.domain.catalogue import Catalogue
 from services.ranker.domain.selection import plan as selection
 from services.ranker.domain.surface import configured
 from services.ranker.domain.surface.configured import Attribute, Surface
+from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 
 _MOST_NAMED = 50
 """Items that a rule which must find some adds to the candidates, at most."""
-_POPULAR = 2000
 
 
 def rules_on(surface: Surface, request: Request) -> tuple[configured.Rule, ...]:
@@ -26,28 +25,24 @@ def rules_on(surface: Surface, request: Request) -> tuple[configured.Rule, ...]:
 
 
 def wanted_by_rules(
-    replica: TenantReplica, rules: Sequence[configured.Rule], request: Request, eligible: Bools
+    replica: TenantReplica,
+    rules: Sequence[configured.Rule],
+    request: Request,
+    eligible: Bools,
+    finds: Finds,
 ) -> Ordinals:
-    """Return eligible items that pins and minimums ask for, which no source may have proposed."""
+    """Return eligible items that pins and minimums ask for, which no source may have proposed; some
+    several times.
+    """
     found = [NO_ORDINALS]
     for rule in rules:
         if isinstance(rule, configured.Pin) and rule.items is None:
             ordinal = replica.catalogue.find(rule.item_id)
             if ordinal is not None and eligible[ordinal]:
                 found.append(np.array([ordinal], np.int64))
-        elif isinstance(rule, configured.Pin | configured.AtLeast) and rule.items is not None:
-            found.append(_most_popular(replica, eligible & _mask(replica, rule.items, request)))
-    return distinct(np.concatenate(found))
-
-
-def _most_popular(replica: TenantReplica, items: Bools) -> Ordinals:
-    """Return some of the items: first those among the most popular ones, then any."""
-    replica.popularity.refresh_order()
-    order = replica.popularity.order[:_POPULAR]
-    popular = order[items[order]][:_MOST_NAMED]
-    if popular.size == _MOST_NAMED:
-        return popular
-    return np.concatenate([popular, items.nonzero()[0]])[:_MOST_NAMED]
+        elif isinstance(rule, (configured.Pin, configured.AtLeast)) and rule.items is not None:
+            found.append(finds.named.some(replica, rule.items, request, eligible, _MOST_NAMED))
+    return np.concatenate(found)
 
 
 def plan_of(
@@ -68,15 +63,15 @@ def plan_of(
     for rule in rules:
         match rule:
             case configured.Boost():
-                items = _mask(replica, rule.items, request)[ordinals]
+                items = _mask(replica, rule.items, request, ordinals)
                 boosts.append(selection.Boost(rule.name, items, rule.factor))
             case configured.Pin():
                 pins.append(_pin(replica, rule, request, ordinals))
             case configured.AtMost():
-                items = _mask(replica, rule.items, request)[ordinals]
+                items = _mask(replica, rule.items, request, ordinals)
                 at_most.append(selection.AtMost(rule.name, items, rule.count))
             case configured.AtLeast():
-                items = _mask(replica, rule.items, request)[ordinals]
+                items = _mask(replica, rule.items, request, ordinals)
                 at_least.append(selection.AtLeast(rule.name, items, rule.count, rule.share))
             case configured.Cap():
                 caps.append(_cap(replica.catalogue, rule, ordinals, last_slates))
@@ -91,15 +86,17 @@ def plan_of(
     )  # fmt: skip
 
 
-def _mask(replica: TenantReplica, expression: Expression, request: Request) -> Bools:
-    return replica.catalogue.mask(expression, request)
+def _mask(
+    replica: TenantReplica, expression: Expression, request: Request, ordinals: Ordinals
+) -> Bools:
+    return replica.catalogue.mask(expression, request).take(ordinals)
 
 
 def _pin(
     replica: TenantReplica, rule: configured.Pin, request: Request, ordinals: Ordinals
 ) -> selection.Pin:
     if rule.items is not None:
-        return selection.Pin(rule.name, _mask(replica, rule.items, request)[ordinals], rule.place)
+        return selection.Pin(rule.name, _mask(replica, rule.items, request, ordinals), rule.place)
     ordinal = replica.catalogue.find(rule.item_id)
     return selection.Pin(rule.name, ordinals == (-1 if ordinal is None else ordinal), rule.place)
 
@@ -110,35 +107,34 @@ def _cap(
     ordinals: Ordinals,
     last_slates: Sequence[Ordinals],
 ) -> selection.Cap:
-    shown = [NO_ORDINALS, *last_slates[: rule.last_slates]]
-    before = np.concatenate(shown)
-    both = np.concatenate([ordinals, before])
-    starts, codes = _values(catalogue, rule, both)
-    used = Counter(codes[starts[ordinals.size] :].tolist())
+    shown = last_slates[: rule.last_slates]
+    if not shown:
+        starts, codes = _values(catalogue, rule, ordinals)
+        return selection.Cap(rule.name, codes, rule.most, starts)
+    starts, codes = _values(catalogue, rule, np.concatenate([ordinals, *shown]))
+    end = ordinals.size if starts is None else int(starts[ordinals.size])
+    used = Counter(codes[end:].tolist())
     used.pop(-1, None)
-    if rule.attribute in (Attribute.CATEGORY, Attribute.TAG):
-        end = starts[ordinals.size]
-        return selection.Cap(
-            rule.name, codes[:end], rule.most, starts[: ordinals.size + 1], dict(used)
-        )
-    return selection.Cap(rule.name, codes[: ordinals.size], rule.most, None, dict(used))
+    held = None if starts is None else starts[: ordinals.size + 1]
+    return selection.Cap(rule.name, codes[:end], rule.most, held, dict(used))
 
 
 def _values(
     catalogue: Catalogue, rule: configured.Cap, ordinals: Ordinals
-) -> tuple[Ordinals, Int32s]:
-    """Return the codes of the items' values, those of item i at starts[i]..starts[i + 1]."""
+) -> tuple[Ordinals | None, Int32s]:
+    """Return the codes of the items' values, those of item i at starts[i]..starts[i + 1]; without
+    starts: one of each.
+    """
     fields = catalogue.fields
-    single = np.arange(ordinals.size + 1)
     match rule.attribute:
         case Attribute.OWNER:
-            return single, fields.text("owner").codes[ordinals]
+            return None, fields.text("owner").codes.take(ordinals)
         case Attribute.NUMBER:
             numbers = fields.number(rule.key)
             if numbers is None:
-                return single, np.full(ordinals.size, -1, np.int32)
+                return None, np.full(ordinals.size, -1, np.int32)
             _, codes = np.unique(numbers.values[ordinals], return_inverse=True)
-            return single, np.where(numbers.present[ordinals], codes, -1).astype(np.int32)
+            return None, np.where(numbers.present[ordinals], codes, -1).astype(np.int32)
         case _:
             lists = fields.texts("categories" if rule.attribute is Attribute.CATEGORY else "tags")
             begins, lengths = lists.starts[ordinals], np.diff(lists.starts)[ordinals]

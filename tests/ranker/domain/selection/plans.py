@@ -23,7 +23,7 @@ from services.ranker.domain.selection.policies import (
     Policy,
     Thompson,
 )
-from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.pool import Pool, Vectors
 
 UTILITY = st.floats(-4, 4) | st.sampled_from([float("nan"), 0.0, 1.0, float("inf"), -float("inf")])
 SEED = st.integers(0, 2**64 - 1)
@@ -38,7 +38,7 @@ def pools(draw: st.DrawFn, largest: int = 14) -> Pool:
     utilities = np.array(draw(st.lists(UTILITY, min_size=size, max_size=size)), dtype=np.float64)
     return Pool(
         utilities,
-        draw(st.sampled_from([vectors, None])),
+        draw(st.sampled_from([Vectors.of(vectors), None])),
         draw(st.sampled_from([rng.random(size) < 0.4, None])),
         draw(st.sampled_from([rng.standard_normal((7, size)), None])),
     )

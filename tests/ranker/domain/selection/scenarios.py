@@ -22,7 +22,7 @@ from services.ranker.domain.selection.policies import (
     Policy,
     Thompson,
 )
-from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.pool import Pool, Vectors
 from tests.ranker.domain.selection.enumeration import Wishes
 
 UTILITIES = (1.25, 0.5, 0.25, 0.0, -0.75)
@@ -63,7 +63,7 @@ def scenario(policy: Policy, share: float = 0.0, *, rules: bool, strength: float
     """`rules`: a pin of an item, one more may be of its owner, and two others are to be there."""
     pool = Pool(
         np.array(UTILITIES),
-        np.array(VECTORS, dtype=np.float32),
+        Vectors.of(np.array(VECTORS, dtype=np.float32)),
         mask(2, 3),
         np.array(DRAWS) - np.array(UTILITIES),
     )

@@ -16,7 +16,7 @@ from services.ranker.domain.selection.plan import (
     Plan,
 )
 from services.ranker.domain.selection.policies import PlackettLuce
-from services.ranker.domain.selection.pool import Pool
+from services.ranker.domain.selection.pool import Pool, Vectors
 from services.ranker.domain.selection.select import select
 
 STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
@@ -47,7 +47,7 @@ def pool_of(seed: int, size: int = 60, dimension: int = 8) -> Pool:
         (size, dimension)
     )
     utilities = rng.normal(0.0, 1.0, 6)[bunch] + rng.normal(0.0, 0.7, size)
-    return Pool(utilities, vectors.astype(np.float32))
+    return Pool(utilities, Vectors.of(vectors.astype(np.float32)))
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 0.9), st.integers(1, 20))
@@ -57,7 +57,7 @@ def test_each_place_goes_to_the_largest_gain_of_the_determinant(
     """Also with more places than vectors have dimensions: 9 here, with the constant one."""
     pool = pool_of(seed, 20)
     assert pool.vectors is not None
-    alike = likeness(pool.vectors)
+    alike = likeness(pool.vectors.table)
     selection = select(pool, Plan(diversity=Diversity(strength)), count)
     slate = selection.places.tolist()
     power = strength / (1 - strength)
@@ -79,7 +79,7 @@ def test_marginal_relevance_takes_the_cosine_of_the_nearest(
 ) -> None:
     pool = pool_of(seed, 20)
     assert pool.vectors is not None
-    cosines = 2 * likeness(pool.vectors) / (1 - OWN) - 1
+    cosines = 2 * likeness(pool.vectors.table) / (1 - OWN) - 1
     selection = select(pool, Plan(diversity=Diversity(strength, Method.MMR)), count)
     slate = selection.places.tolist()
     for place, item in enumerate(slate):
@@ -104,7 +104,7 @@ def test_items_are_less_alike_the_more_it_is_turned_up(method: Method, chance: b
         for seed in range(250):
             pool = pool_of(seed)
             assert pool.vectors is not None
-            of_all = likeness(pool.vectors)
+            of_all = likeness(pool.vectors.table)
             slate = select(pool, plan, 10, seed).places.tolist()
             alike.append(np.mean([of_all[one, other] for one, other in combinations(slate, 2)]))
         means.append(np.mean(alike))
@@ -124,7 +124,7 @@ def test_the_best_still_comes_first(method: Method) -> None:
 @METHODS
 def test_items_of_one_vector_are_in_the_order_of_their_utilities(method: Method) -> None:
     utilities = np.random.default_rng(3).normal(size=30)
-    pool = Pool(utilities, np.ones((30, 2), dtype=np.float32))
+    pool = Pool(utilities, Vectors.of(np.ones((30, 2), dtype=np.float32)))
     for strength in STRENGTHS:
         slate = select(pool, Plan(diversity=Diversity(strength, method)), 30).places
         assert slate.tolist() == (-utilities).argsort(kind="stable").tolist()
@@ -133,7 +133,7 @@ def test_items_of_one_vector_are_in_the_order_of_their_utilities(method: Method)
 @METHODS
 def test_what_is_pinned_below_counts_too(method: Method) -> None:
     vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, -1]], dtype=np.float32)
-    pool = Pool(np.array([1.0, 0.9, 0.8, -5.0]), vectors)
+    pool = Pool(np.array([1.0, 0.9, 0.8, -5.0]), Vectors.of(vectors))
     pins = (Pin("p", np.array([False, False, False, True]), 1),)
     # The likest to the pinned one is the first, which is the best otherwise.
     assert select(pool, Plan(pins=pins), 3).places.tolist() == [0, 3, 1]

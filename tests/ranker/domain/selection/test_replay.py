@@ -28,7 +28,7 @@ def decided(pool: Pool, plan: Plan, selection: Selection, seed: int) -> Decided:
         np.frombuffer(selection.barred.tobytes(), np.uint8).reshape(places, (size + 7) // 8),
         np.frombuffer(lowered, np.uint8).reshape(-1, size) if size else np.empty((0, 0), np.uint8),
         selection.unit,
-        pool.new,
+        pool.new if plan.exploration.new_share > 0 else None,
         pool.deviations,
         NO_EXPLORATION if lost else plan.exploration,
         seed,
@@ -57,7 +57,7 @@ def test_what_was_not_decided_so_is_not_called_the_same(
 ) -> None:
     """Two items that changed places in the log are found out, where nothing bars them."""
     pool, plan = given_
-    plan = replace(plan, exploration=NO_EXPLORATION, sorts=())
+    plan = plan._replace(exploration=NO_EXPLORATION, sorts=())
     selection = select(pool, plan, count, seed)
     shown: Ordinals = selection.places.copy()
     if max(first, second) >= shown.size or first == second:

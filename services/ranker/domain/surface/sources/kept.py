@@ -3,23 +3,27 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from services.common.arrays import Ordinals
+from services.common.arrays import Float64s, Ordinals
+from services.ranker.domain.surface.sources.named import NamedItems
+
+Found = TypeVar("Found")
 
 
 @dataclass(slots=True)
-class Kept:
+class Kept(Generic[Found]):
     """Items by key, each good for `seconds`; at most `most`, the oldest goes first."""
 
     seconds: float
     most: int
-    _found: OrderedDict[Hashable, tuple[float, Ordinals]] = field(default_factory=OrderedDict)
+    _found: OrderedDict[Hashable, tuple[float, Found]] = field(default_factory=OrderedDict)
 
     def forget(self) -> None:
         """Look for everything anew."""
         self._found.clear()
 
-    def of(self, key: Hashable, now: float, find: Callable[[], Ordinals]) -> Ordinals:
+    def of(self, key: Hashable, now: float, find: Callable[[], Found]) -> Found:
         """Return what `find` returned at most so many seconds ago, or does now."""
         held = self._found.get(key)
         # A replay of history may go back in time.
@@ -35,9 +39,12 @@ class Kept:
 
 @dataclass(slots=True)
 class Finds:
-    """Of one tenant's replica. trending: by category, newest, trends: all, nearest: by item."""
+    """Of one tenant's replica. trending: by category, newest: by how many events are few, trends:
+    all, nearest: by item, named: see there.
+    """
 
-    trending: Kept = field(default_factory=lambda: Kept(1.0, 10_000))
-    newest: Kept = field(default_factory=lambda: Kept(1.0, 1))
-    trends: Kept = field(default_factory=lambda: Kept(1.0, 1))
-    nearest: Kept = field(default_factory=lambda: Kept(10.0, 10_000))
+    trending: Kept[tuple[Ordinals, Float64s]] = field(default_factory=lambda: Kept(1.0, 10_000))
+    newest: Kept[Ordinals] = field(default_factory=lambda: Kept(1.0, 10))
+    trends: Kept[Ordinals] = field(default_factory=lambda: Kept(1.0, 1))
+    nearest: Kept[Ordinals] = field(default_factory=lambda: Kept(10.0, 10_000))
+    named: NamedItems = field(default_factory=NamedItems)

@@ -12,15 +12,17 @@ def new_items(
 ) -> Ordinals:
     """Return at most `quota` eligible items with fewer than `below` events, newest first.
 
-    Among the newest 2,000 items of a second ago: what is new and has few events is there.
+    Of those that had so few a second ago, among the 2,000 newest of then: what is new is there.
     """
 
+    def with_few_events(items: Ordinals) -> Ordinals:
+        few: Ordinals = items[replica.popularity.counts(items) < below]
+        return few
+
     def newest() -> Ordinals:
-        return replica.catalogue.fields.newest(
-            replica.eligible(now), _LOOKED_AT, 0, round(now * 1e6)
+        return with_few_events(
+            replica.catalogue.fields.newest(replica.eligible(now), _LOOKED_AT, 0, round(now * 1e6))
         )
 
-    found = finds.newest.of(None, now, newest)
-    found = found[eligible[found]]
-    chosen: Ordinals = found[replica.popularity.counts(found) < below][:quota]
-    return chosen
+    found = finds.newest.of(below, now, newest)
+    return with_few_events(found[eligible.take(found)])[:quota]

@@ -30,5 +30,5 @@ def similar(
         return index.nearest(item, others, _NEAREST)
 
     found = finds.nearest.of((id(index), item), now, nearest)
-    chosen: Ordinals = found[eligible[found]][:quota]
+    chosen: Ordinals = found[eligible.take(found)][:quota]
     return chosen

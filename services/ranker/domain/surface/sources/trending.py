@@ -1,11 +1,11 @@
 """What is popular just now in the categories of the latest items."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from services.common.arrays import NO_ORDINALS, Bools, Ordinals
-from services.common.runs import distinct
+from services.common.arrays import Bools, Float64s, Ordinals
 from services.ranker.domain.surface.sources.kept import Finds
 from services.ranker.domain.tenant_replica import TenantReplica
 
@@ -16,45 +16,49 @@ _POPULAR = 2000
 
 
 def trending(
-    replica: TenantReplica, finds: Finds, latest: Ordinals, eligible: Bools, quota: int, now: float
+    replica: TenantReplica,
+    finds: Finds,
+    merged: Callable[[list[tuple[Ordinals, Float64s]], Bools, int], Ordinals],
+    latest: Ordinals,
+    eligible: Bools,
+    quota: int,
+    now: float,
 ) -> Ordinals:
     """Return at most `quota` eligible items of the categories of the `latest` items, latest first,
     by what was popular in the last hundreds of events of all users; best first.
 
     Of each category the 200 first of a second ago. Where no latest item has one: among the most
-    popular ones of all.
+    popular ones of all. merged: see Drafts.
     """
     lists = replica.catalogue.fields.texts("categories")
     named: dict[int, None] = {}
     for item in latest[:_LATEST].tolist():
-        named.update(
-            dict.fromkeys(lists.codes[lists.starts[item] : lists.starts[item + 1]].tolist())
-        )
+        for code in lists.codes[lists.starts[item] : lists.starts[item + 1]].tolist():
+            named[code] = None
     if named:
         categories = [lists.values[code] for code in list(named)[:_CATEGORIES]]
-        found = distinct(
-            np.concatenate(
-                [
-                    finds.trending.of(category, now, partial(_first, replica, category))
-                    for category in categories
-                ]
-            )
-        )
+        firsts = [
+            finds.trending.of(category, now, partial(_first, replica, category))
+            for category in categories
+        ]
     else:
-        replica.popularity.refresh_order()
-        found = np.sort(replica.popularity.order[:_POPULAR])
-    return _best(replica, found[eligible[found]], quota)
+        firsts = [finds.trending.of(None, now, partial(_popular, replica))]
+    return merged(firsts, eligible, quota)
 
 
-def _first(replica: TenantReplica, category: str) -> Ordinals:
+def _first(replica: TenantReplica, category: str) -> tuple[Ordinals, Float64s]:
     """Return the first of a category that are there, whoever asks."""
-    members = replica.catalogue.members(category)
-    return _best(replica, members, _OF_CATEGORY) if members.size else NO_ORDINALS
+    return _best(replica, replica.catalogue.members(category), _OF_CATEGORY)
 
 
-def _best(replica: TenantReplica, items: Ordinals, count: int) -> Ordinals:
-    """Return the first of items, given by ordinal, that were popular lately at all."""
+def _popular(replica: TenantReplica) -> tuple[Ordinals, Float64s]:
+    replica.popularity.refresh_order()
+    return _best(replica, np.sort(replica.popularity.order[:_POPULAR]), _POPULAR)
+
+
+def _best(replica: TenantReplica, items: Ordinals, count: int) -> tuple[Ordinals, Float64s]:
+    """Return the first of items, given by ordinal, that were popular lately; and how much."""
     levels = replica.popularity.trends(items)
     order = (-levels).argsort(kind="stable")[:count]
-    best: Ordinals = items[order[levels[order] > -np.inf]]
-    return best
+    best = order[levels[order] > -np.inf]
+    return items[best], levels[best]
