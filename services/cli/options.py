@@ -13,6 +13,8 @@ from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError
 
 DEFAULT_FOLDER = Path(".harken")
+MOST_SEED = 2**31 - 1
+"""What every library takes that draws numbers here."""
 
 Folder = Annotated[
     Path,

@@ -22,7 +22,7 @@ from services.cli.history_options import (
     read_history,
     say_unknown_types,
 )
-from services.cli.options import with_options
+from services.cli.options import MOST_SEED, with_options
 from services.cli.progress_bar import progress_bar
 from services.cli.reading import EventMapping, Files, Reading
 from services.dataset.history.events import Events
@@ -125,7 +125,9 @@ def evaluate_file(
     peer_minutes: Annotated[
         float, typer.Option(min=0.1, help="A baseline that expects to take longer is left out.")
     ] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of everything that is drawn.")
+    ] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
