@@ -57,6 +57,9 @@ def report_off_policy(
     if not reports:
         raise CommandError("there is no target whose value the log tells")
     output().print(Group(*(_report(one, weights) for one in reports)))
+    missing = [kind for kind in weights if kind not in slates.types]
+    if missing:
+        messages().print(f"[yellow]no slate has an event of type {escape(', '.join(missing))}[/]")
     if plots is not None:
         try:
             written = write_plot(reports, plots)
