@@ -121,6 +121,32 @@ def test_users_are_watched_until_the_stop() -> None:
     assert watched_until(running, 4_000_000) == 4_000_000
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("fast.svg", "plots need matplotlib: pip install -e '.[eval]', or leave out --plot"),
+        ("fast.bmp", "--plot fast.bmp: the name must end in .png, .svg, .pdf"),
+        ("away/fast.png", "--plot away/fast.png: there is no folder away"),
+    ],
+)
+async def test_what_a_plot_lacks_is_said_before_anything_is_read(
+    tmp_path: Path, file: str, message: str
+) -> None:
+    # The folder that a command is called from is looked through first.
+    (tmp_path / "matplotlib.py").write_text("raise ImportError")
+    done = await harken("experiment", "report", "fast", "--plot", file, folder=tmp_path)
+    assert (done.code, done.output) == (1, "")
+    assert " ".join(done.errors.split()) == f"error: {message}"
+
+
+async def test_evaluations_say_so_too_before_they_read(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError")
+    for arguments in (("x.csv",), ("--off-policy", "x.jsonl")):
+        done = await harken("evaluate", *arguments, "--plots", "plots", folder=tmp_path)
+        assert done.code == 1
+        assert " ".join(done.errors.split()).endswith("'.[eval]', or leave out --plots")
+
+
 async def test_experiments_are_listed(clients: Clients, running: Suite, tmp_path: Path) -> None:
     write(tmp_path, "own.json", CONFIG | {"layer": "listed"})
     for name in ("list-b", "list-a"):
