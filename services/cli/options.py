@@ -16,6 +16,8 @@ from services.common.channel_identity import ChannelIdentity
 from services.common.reloadable import Reloadable
 
 DEFAULT_FOLDER = Path(".harken")
+MOST_SEED = 2**31 - 1
+"""What every library takes that draws numbers here."""
 
 Folder = Annotated[
     Path,
