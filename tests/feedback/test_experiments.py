@@ -179,6 +179,28 @@ async def test_what_runs_is_concluded_without_a_stop(client: Client) -> None:
     assert done.experiment.HasField("stop_time")
 
 
+async def test_what_was_started_is_put_again_only_as_it_is(client: Client) -> None:
+    """Only a draft is changed: neither what is compared nor what was said of it, in any state."""
+    await put(client, "done", config("done"), note="ann: first")
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("Start", {"note": "ann: go"}),
+        ("Stop", {"note": "ann: oops"}),
+        ("Conclude", {"winner": "a", "note": "ann: no difference"}),
+    ]
+    for verb, fields in steps:
+        now = (await lead(client, verb, "done", **fields)).experiment
+        for note in ("", "ann: first"):
+            for check in (False, True):
+                error = await fault_of(put(client, "done", config("done"), check, note=note))
+                assert (error.code(), reason_of(error)) == (
+                    grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE",
+                )  # fmt: skip
+        same = await put(client, "done", config("done"), note=fields["note"])
+        assert (same.experiment, same.position) == (now, b"")
+        assert await get(client, "done") == now
+    assert (now.winner, now.note, now.revision) == ("a", "ann: no difference", 4)
+
+
 async def test_one_bad_field_refuses_the_whole(client: Client) -> None:
     """Truth 7: all that is wrong is named, nothing changes."""
     good = await put(client, "strict", config("strict"))
