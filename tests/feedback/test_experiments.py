@@ -319,6 +319,23 @@ async def test_salts_and_parameters_have_one_owner(client: Client) -> None:
     assert (await get(client, "param-h")).state == DRAFT
 
 
+async def test_a_surface_that_a_running_variant_is_stays(client: Client) -> None:
+    await put_surface(client, "lively")
+    await put(client, "uses", config("uses", variants=[
+        {"name": "a", "weight": 1}, {"name": "b", "weight": 1, "surface": "lively"},
+    ]))  # fmt: skip
+    delete = surface_service_pb2.DeleteSurfaceRequest(name="lively")
+    request = surface_service_pb2.GetSurfaceRequest(name="lively")
+    await lead(client, "Start", "uses")
+    before = await client.surface.GetSurface(request)
+    error = await fault_of(client.surface.DeleteSurface(delete))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
+    assert "variant 'b' of experiment 'uses', which is running" in str(error.details())
+    assert await client.surface.GetSurface(request) == before
+    await lead(client, "Stop", "uses")
+    await client.surface.DeleteSurface(delete)
+
+
 async def test_of_many_who_want_the_same_buckets_one_has_them(client: Client) -> None:
     """Truth: no bucket has two owners, whoever races."""
     racing = [

@@ -160,5 +160,5 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         check_note(checks, "note", request.note)
         checks.done()
         await self._tenants.require(tenant)
-        _, position = await self._store.delete(tenant, request.name, request.note, request.etag)
+        position = await self._keeper.delete(tenant, request.name, request.note, request.etag)
         return pb.DeleteSurfaceResponse(position=token_of(position))
