@@ -179,6 +179,25 @@ async def test_what_runs_is_concluded_without_a_stop(client: Client) -> None:
     assert done.experiment.HasField("stop_time")
 
 
+async def test_metrics_of_events_that_nobody_knows_are_put_and_warned_of(client: Client) -> None:
+    good = config("typos", **FREE, guardrails=[
+        {"metric": {"name": "hides", "event_types": ["hide"]}, "margin": 0.1},
+    ])  # fmt: skip
+    assert list((await put(client, "typos", good)).warnings) == []
+    bad = good | {
+        "primary": {"name": "clicks", "event_types": ["click", "clik"]},
+        "guardrails": [{"metric": {"name": "hides", "event_types": ["hid"]}, "margin": 0.1}],
+    }
+    for check in (True, False):
+        primary, guardrail = (await put(client, "typos", bad, check)).warnings
+        assert primary.startswith(
+            "experiment.config.primary.event_types[1]: there is no event type 'clik', but "
+        )
+        assert " click," in primary
+        assert guardrail.startswith("experiment.config.guardrails[0].metric.event_types[0]: ")
+    assert (await get(client, "typos")).config.primary.event_types[1] == "clik"
+
+
 async def test_what_was_started_is_put_again_only_as_it_is(client: Client) -> None:
     """Only a draft is changed: neither what is compared nor what was said of it, in any state."""
     await put(client, "done", config("done"), note="ann: first")
