@@ -113,18 +113,21 @@ def exported_slates(
     tenant: str = "default",
     window_seconds: float | None = None,
     after_position: bytes = b"",
+    outcomes: bool = True,
 ) -> Iterator[feedback_service_pb2.ExportSlatesResponse]:
     """Yield the logged slates of a tenant with their outcomes, in log order, page by page.
 
     target: as for read_log. window_seconds: how long after a slate was logged events count for it,
     1 s to 30 days; None: as the learner is configured. after_position: slates after it; default:
-    all. A stream that breaks goes on after the last page that came.
+    all. outcomes: False: slates alone. A stream that breaks goes on after the last page that came.
 
     Raises:
         LogExportError: the service is away for longer than a few tries, or refuses.
 
     """
-    request = feedback_service_pb2.ExportSlatesRequest(tenant=tenant, after_position=after_position)
+    request = feedback_service_pb2.ExportSlatesRequest(
+        tenant=tenant, after_position=after_position, without_outcomes=not outcomes
+    )
     if window_seconds is not None:
         request.window.FromMicroseconds(int(window_seconds * 1e6))
     yield from _pages(target, request, lambda stub: stub.ExportSlates(request, wait_for_ready=True))

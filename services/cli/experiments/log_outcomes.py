@@ -20,8 +20,6 @@ _KINDS = {
     pb.Metric.KIND_SUM: Kind.SUM,
     pb.Metric.KIND_ANY: Kind.ANY,
 }
-_SHORTEST_WINDOW_SECONDS = 1.0
-"""Of what ExportSlates joins to slates, which is not needed here."""
 
 
 def design_of(config: pb.ExperimentConfig) -> Design:
@@ -73,7 +71,7 @@ def _exposures(target: str, tenant: str, experiment: pb.Experiment, design: Desi
     slates = 0
     with progress_count("slates read") as progress:
         for page in exported_slates(
-            target, tenant, _SHORTEST_WINDOW_SECONDS, experiment.start_position
+            target, tenant, None, experiment.start_position, outcomes=False
         ):
             for slate in page.slates:
                 for one in slate.exposures:
