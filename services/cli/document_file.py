@@ -3,12 +3,14 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
 from google.protobuf.json_format import ParseDict, ParseError
 
 from harken.feedback.v1 import experiment_pb2, surface_pb2
+from services.cli.console import messages
 from services.cli.document_shape import shaped
 from services.cli.failures import CommandError
 from services.common.status import violations_of
@@ -60,6 +62,14 @@ def read_document(file: str, name: str | None, document: Document) -> bool:
 def _plain(fault: str) -> str:
     """Return a fault of the parser without the way that it took: "Failed to parse .. field: "."""
     return _WAY.sub("", fault).rstrip(".")
+
+
+def say_warnings(warnings: Sequence[str], path: str) -> None:
+    """Print what is most likely a typo in a document, a line each, with the names that fields have
+    in a file that is `path` of the request.
+    """
+    for one in warnings:
+        messages().print(f"warning: {one.removeprefix(path + '.')}", markup=False)
 
 
 def refusal(error: grpc.aio.AioRpcError, what: str, path: str) -> CommandError | None:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,7 @@ from services.feedback.slates.slate_export import SlateExport
 from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
+from services.feedback.surfaces.surface_warnings import SurfaceWarnings
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
 
@@ -343,14 +344,20 @@ def _add_writing(
     catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
         CatalogServicer(tenants, catalogue, ItemRecorder(tenants, catalogue)), server.grpc
     )
+    event_types: Reloadable[Collection[str]] = shared.settings.map(lambda config: config.types())
     surface_service_pb2_grpc.add_SurfaceServiceServicer_to_server(
         SurfaceServicer(
-            tenants, DocumentStore(shared.pool, "surface"), SOURCES, shared.generations
+            tenants,
+            DocumentStore(shared.pool, "surface"),
+            SOURCES,
+            shared.generations,
+            SurfaceWarnings(catalogue, shared.generations, event_types),
         ),
         server.grpc,
     )
     experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(
-        ExperimentServicer(tenants, DocumentStore(shared.pool, "experiment")), server.grpc
+        ExperimentServicer(tenants, DocumentStore(shared.pool, "experiment"), event_types),
+        server.grpc,
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc

@@ -126,6 +126,25 @@ async def test_the_page_plans_for_the_experiment_that_it_shows(tmp_path: Path) -
     assert page.index(f"harken surface put {taken}.json") < page.index("harken experiment put")
 
 
+async def test_a_metric_of_events_that_nobody_knows_is_warned_of_and_put(
+    clients: Clients, running: Suite, tmp_path: Path
+) -> None:
+    """Named as the file names it, after a check and a put alike."""
+    typo = CONFIG | {
+        "layer": "typo",
+        "surfaces": ["typo"],
+        "primary": {"name": "plays", "event_types": ["pley"]},
+    }
+    write(tmp_path, "typo.json", typo)
+    for option, said in (("--check", "nothing was put"), ("--note=n", "revision 1, draft")):
+        done = await experiment(running, tmp_path, "put", "typo.json", option)
+        assert (done.code, said in done.output) == (0, True)
+        [warning] = done.errors.splitlines()
+        assert warning.startswith(
+            "warning: primary.event_types[0]: there is no event type 'pley', but "
+        )
+
+
 def test_users_are_watched_until_the_stop() -> None:
     running = experiment_pb2.Experiment()
     assert watched_until(running, 7_000_000) == 7_000_000

@@ -111,6 +111,27 @@ async def test_a_surface_from_its_first_file_to_its_end(
     assert [json.loads(line)["revision"] for line in newest.output.splitlines()] == ["4", "3"]
 
 
+async def test_what_is_most_likely_a_typo_is_warned_of_and_put(
+    clients: Clients, running: Suite, tmp_path: Path
+) -> None:
+    """Named as the file names it, after a check and a put alike."""
+    typos = {
+        "seen": {"[pley]": "30d"},
+        "rules": [{"name": "hero", "pin": {"item_id": "nowhere", "slot": 1}}],
+    }
+    for content, before in ((typos, ""), ({"name": "typos", "config": typos}, "config.")):
+        write(tmp_path, "typos.json", content)
+        for option, said in (("--check", "nothing was put"), ("--note=n", "revision 1 serves")):
+            done = await surface(running, tmp_path, "put", "typos.json", option)
+            assert done.code == 0
+            assert said in done.output
+            seen, item = done.errors.splitlines()
+            assert seen.startswith(
+                f"warning: {before}seen['[pley]']: there is no event type '[pley]', but "
+            )
+            assert item == f"warning: {before}rules[0].pin.item_id: there is no item 'nowhere'"
+
+
 async def test_surfaces_are_listed(clients: Clients, running: Suite, tmp_path: Path) -> None:
     write(tmp_path, "basket.json", {})
     for name in ("list-b", "list-a"):

@@ -23,6 +23,10 @@ from harken.feedback.v1 import (
 )
 from harken.ranker.v1 import ranker_service_pb2, replayed_slate_pb2
 from services.cli.suite import Suite
+from services.common.database import open_pool
+from services.common.position import token_of
+from services.feedback.documents.document_store import DocumentStore
+from services.feedback.process import SCHEMA
 from tests.cli.harken_process import Finished, harken
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import Caller, caller_of, event
@@ -246,9 +250,13 @@ async def test_a_variant_whose_surface_is_gone_is_served_as_without_and_says_so(
     variants = await team.variants(PEOPLE[:40], "gone", learned)
     who = next(who for who, variant in variants.items() if variant == "bold")
     assert (await team.slate(who, "gone", preview=True)).slots[0].item_id == "i9"
-    request = surface_service_pb2.DeleteSurfaceRequest(name="fleeting")
-    deleted = await team.caller.clients.surfaces.DeleteSurface(request)
-    slate = await team.slate(who, "gone", deleted.position)
+    # As a release did that let surfaces of running experiments be deleted.
+    pool = await open_pool(running.config.feedback_dsn, SCHEMA, 1)
+    try:
+        _, deleted = await DocumentStore(pool, "surface").delete("default", "fleeting")
+    finally:
+        await pool.close()
+    slate = await team.slate(who, "gone", token_of(deleted))
     assert slate.slots[0].item_id != "i9"
     assert [(one.variant, one.not_served) for one in slate.experiments] == [("bold", True)]
     said = await harken("recommend", who, "--surface", "gone", folder=tmp_path,

@@ -15,13 +15,16 @@ from services.common.errors import (
     OverloadedError,
     StoreUnavailableError,
     TooManyError,
+    WrongStateError,
 )
 from services.common.migrations import migrate
 from services.feedback.documents.document_store import MAX_DOCUMENTS, DocumentStore
+from services.feedback.documents.tenant_documents import TenantDocuments
 from services.feedback.log.epochs import settle_epoch
 from services.feedback.process import SCHEMA
 from tests.conftest import FreshDatabase
 from tests.feedback.conftest import ROOT
+from tests.waiting import until
 
 T = "t"
 
@@ -125,6 +128,30 @@ async def test_of_many_who_read_the_same_one_changes_it(pool: asyncpg.Pool) -> N
     )
     assert [row[3] for row in await logged(pool)] == list(range(1, 11))
     assert await logged(pool) == await stored(pool)
+
+
+async def test_while_a_deletion_is_decided_nobody_changes_what_it_is_decided_by(
+    pool: asyncpg.Pool,
+) -> None:
+    surfaces, experiments = DocumentStore(pool, "surface"), DocumentStore(pool, "experiment")
+    await surfaces.put(T, "home", b"s")
+    started: list[asyncio.Task[object]] = []
+
+    async def waits() -> bool:
+        count = await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(count)
+
+    async def require(documents: TenantDocuments) -> None:
+        started.append(asyncio.create_task(experiments.put(T, "uses", b"e")))
+        await until(waits, "the experiment to wait for its turn")
+        assert await documents.serving("experiment") == []
+        raise WrongStateError("in use")
+
+    with pytest.raises(WrongStateError):
+        await surfaces.delete(T, "home", require=require)
+    await asyncio.gather(*started)
+    assert (await surfaces.get(T, "home")).revision == 1
+    assert (await experiments.get(T, "uses")).body == b"e"
 
 
 async def test_what_the_log_refuses_is_no_revision(

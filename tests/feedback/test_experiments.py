@@ -204,6 +204,47 @@ async def test_what_runs_is_concluded_without_a_stop(client: Client) -> None:
     assert done.experiment.HasField("stop_time")
 
 
+async def test_metrics_of_events_that_nobody_knows_are_put_and_warned_of(client: Client) -> None:
+    good = config("typos", **FREE, guardrails=[
+        {"metric": {"name": "hides", "event_types": ["hide"]}, "margin": 0.1},
+    ])  # fmt: skip
+    assert list((await put(client, "typos", good)).warnings) == []
+    bad = good | {
+        "primary": {"name": "clicks", "event_types": ["click", "clik"]},
+        "guardrails": [{"metric": {"name": "hides", "event_types": ["hid"]}, "margin": 0.1}],
+    }
+    for check in (True, False):
+        primary, guardrail = (await put(client, "typos", bad, check)).warnings
+        assert primary.startswith(
+            "experiment.config.primary.event_types[1]: there is no event type 'clik', but "
+        )
+        assert " click," in primary
+        assert guardrail.startswith("experiment.config.guardrails[0].metric.event_types[0]: ")
+    assert (await get(client, "typos")).config.primary.event_types[1] == "clik"
+
+
+async def test_what_was_started_is_put_again_only_as_it_is(client: Client) -> None:
+    """Only a draft is changed: neither what is compared nor what was said of it, in any state."""
+    await put(client, "done", config("done"), note="ann: first")
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("Start", {"note": "ann: go"}),
+        ("Stop", {"note": "ann: oops"}),
+        ("Conclude", {"winner": "a", "note": "ann: no difference"}),
+    ]
+    for verb, fields in steps:
+        now = (await lead(client, verb, "done", **fields)).experiment
+        for note in ("", "ann: first"):
+            for check in (False, True):
+                error = await fault_of(put(client, "done", config("done"), check, note=note))
+                assert (error.code(), reason_of(error)) == (
+                    grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE",
+                )  # fmt: skip
+        same = await put(client, "done", config("done"), note=fields["note"])
+        assert (same.experiment, same.position) == (now, b"")
+        assert await get(client, "done") == now
+    assert (now.winner, now.note, now.revision) == ("a", "ann: no difference", 4)
+
+
 async def test_one_bad_field_refuses_the_whole(client: Client) -> None:
     """Truth 7: all that is wrong is named, nothing changes."""
     good = await put(client, "strict", config("strict"))
@@ -320,6 +361,23 @@ async def test_salts_and_parameters_have_one_owner(client: Client) -> None:
     await client.surface.DeleteSurface(surface_service_pb2.DeleteSurfaceRequest(name="bold"))
     assert await refused(client, "Start", "param-h") == "config.variants[1].surface"
     assert (await get(client, "param-h")).state == DRAFT
+
+
+async def test_a_surface_that_a_running_variant_is_stays(client: Client) -> None:
+    await put_surface(client, "lively")
+    await put(client, "uses", config("uses", variants=[
+        {"name": "a", "weight": 1}, {"name": "b", "weight": 1, "surface": "lively"},
+    ]))  # fmt: skip
+    delete = surface_service_pb2.DeleteSurfaceRequest(name="lively")
+    request = surface_service_pb2.GetSurfaceRequest(name="lively")
+    await lead(client, "Start", "uses")
+    before = await client.surface.GetSurface(request)
+    error = await fault_of(client.surface.DeleteSurface(delete))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
+    assert "variant 'b' of experiment 'uses', which is running" in str(error.details())
+    assert await client.surface.GetSurface(request) == before
+    await lead(client, "Stop", "uses")
+    await client.surface.DeleteSurface(delete)
 
 
 async def test_of_many_who_want_the_same_buckets_one_has_them(client: Client) -> None:

@@ -169,11 +169,36 @@ async def test_one_bad_field_refuses_the_whole_and_the_old_one_serves_on(client:
     assert serving["beside"] == (1, config(0.4))
 
 
+async def test_what_is_most_likely_a_typo_is_put_and_warned_of(client: Client) -> None:
+    await client.upsert(20)
+    good = surface_pb2.SurfaceConfig(
+        outcome_weights={"click": 2.0}, seen={"view": "30d", "*": "never"}
+    )
+    good.rules.add(name="hero", pin=surface_pb2.Pin(item_id="i1", slot=1))
+    good.rules.add(name="any", pin=surface_pb2.Pin(items="true", slot=2))
+    assert list((await put(client, "typos", good)).warnings) == []
+    bad = surface_pb2.SurfaceConfig()
+    bad.CopyFrom(good)
+    bad.outcome_weights["clicks"] = 1.0
+    bad.seen["veiw"] = "30d"
+    bad.rules.add(name="gone", pin=surface_pb2.Pin(item_id="nowhere", slot=3))
+    for validate_only in (True, False, False):
+        answer = await put(client, "typos", bad, validate_only)
+        outcome, seen, item = answer.warnings
+        assert outcome == (
+            "surface.config.outcome_weights['clicks']: there is no outcome 'clicks', but click,"
+            " hide, purchase"
+        )
+        assert seen.startswith("surface.config.seen['veiw']: there is no event type 'veiw', but ")
+        assert " view" in seen
+        assert item == "surface.config.rules[2].pin.item_id: there is no item 'nowhere'"
+    assert (await get(client, "typos")).config == bad
+
+
 async def test_what_is_only_validated_is_not_put(client: Client) -> None:
     tried = await put(client, "tried", config(0.1), validate_only=True, note="n")
-    assert tried == pb.PutSurfaceResponse(
-        surface=surface_pb2.Surface(name="tried", config=config(0.1), note="n")
-    )
+    assert tried.surface == surface_pb2.Surface(name="tried", config=config(0.1), note="n")
+    assert tried.position == b""
     assert (await fault_of(get(client, "tried"))).code() == grpc.StatusCode.NOT_FOUND
     error = await fault_of(put(client, "tried", config(0.1), validate_only=True, etag="x"))
     assert reason_of(error) == "ETAG_MISMATCH"

@@ -15,7 +15,7 @@ from harken.feedback.v1 import experiment_pb2
 from harken.feedback.v1 import experiment_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
 from services.cli.console import messages, output
-from services.cli.document_file import refusal
+from services.cli.document_file import refusal, say_warnings
 from services.cli.endpoints import Endpoints
 from services.cli.experiments.log_outcomes import read_report
 from services.cli.experiments.report_view import report_view
@@ -350,6 +350,7 @@ async def _put(endpoints: Endpoints, tenant: str, read: ExperimentFile, check: b
         output().print(f"experiment {name}: all is well, nothing was put")
     else:
         _say(answer.experiment, answer.position)
+    say_warnings(answer.warnings, read.path)
 
 
 async def _get(

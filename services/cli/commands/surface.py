@@ -12,7 +12,7 @@ from harken.feedback.v1 import surface_pb2
 from harken.feedback.v1 import surface_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
 from services.cli.console import messages, output
-from services.cli.document_file import refusal
+from services.cli.document_file import refusal, say_warnings
 from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
@@ -231,6 +231,7 @@ async def _put(endpoints: Endpoints, tenant: str, read: SurfaceFile, check: bool
         output().print(f"surface {read.surface.name}: all is well, nothing was put")
     else:
         _say(answer.surface, answer.position)
+    say_warnings(answer.warnings, read.path)
 
 
 async def _get(endpoints: Endpoints, tenant: str, name: str, revision: int) -> surface_pb2.Surface:

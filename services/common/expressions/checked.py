@@ -1,5 +1,6 @@
 """Parses and type-checks with the CEL library."""
 
+import difflib
 import functools
 import re
 
@@ -81,7 +82,9 @@ def _environment(with_item: bool) -> cel.Env:
 
 _PLACED = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _OPERATOR = re.compile(r"'(?:_|@)?([^\w\s']+|in)_?'(?= applied)")
-_OF_ITEM = f"in struct '{item_pb2.Item.DESCRIPTOR.full_name}'"
+_NO_FIELD = re.compile(
+    rf"undefined field '(.*)' not found in struct '{re.escape(item_pb2.Item.DESCRIPTOR.full_name)}'"
+)
 
 
 def _told(report: str) -> ExpressionError:
@@ -96,11 +99,23 @@ def _told(report: str) -> ExpressionError:
         int(found[2]),
         found[3].removesuffix(" [INVALID_ARGUMENT]"),
     )
-    message = message.replace(" (in container '')", "").replace(_OF_ITEM, "of item")
+    message = _NO_FIELD.sub(_without_field, message.replace(" (in container '')", ""))
     message = _OPERATOR.sub(r"'\1'", message).replace("google.protobuf.", "")
     if re.search(r"\((int, double|double, int)\)'$", message):
         message += "; write whole numbers as 2.0, or double(...)"
     return ExpressionError(message, max(line, 1), max(column, 1))
+
+
+def _without_field(found: re.Match[str]) -> str:
+    """Return that the item has no such field, which it has, and what may be meant: a field of a
+    similar name, or else a number.
+    """
+    name, fields = found[1], [field.name for field in item_pb2.Item.DESCRIPTOR.fields]
+    meant = f"a number is item.numbers.{name}"
+    similar = difflib.get_close_matches(name, fields, n=1)
+    if similar:
+        meant = f"perhaps item.{similar[0]}"
+    return f"item has no field {name!r}, but {', '.join(fields)}; {meant}"
 
 
 def _too_deep() -> ExpressionError:

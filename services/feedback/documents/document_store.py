@@ -26,6 +26,8 @@ Page = tuple[list[StoredDocument], bool]
 Decide = Callable[[StoredDocument | None, TenantDocuments], Awaitable[bytes]]
 """Makes the body of the next revision of the newest one, deletions included, and of what else there
 is; empty: the document is deleted."""
+Require = Callable[[TenantDocuments], Awaitable[None]]
+"""Raises where what else there is speaks against a deletion."""
 
 
 class DocumentStore:
@@ -91,19 +93,27 @@ class DocumentStore:
             return body
 
     async def delete(
-        self, tenant: str, name: str, note: str = "", etag: str = ""
+        self,
+        tenant: str,
+        name: str,
+        note: str = "",
+        etag: str = "",
+        require: Require | None = None,
     ) -> tuple[StoredDocument, Position | None]:
         """Take a document away, by a revision without a body; return that and its position.
 
         Raises:
             MissingResourceError: there is none of this name.
-            EtagMismatchError: another revision serves than the etag says.
+            EtagMismatchError: another revision serves than the etag says; and whatever `require`
+                raises.
 
         """
 
         async def deleted(newest: StoredDocument | None, documents: TenantDocuments) -> bytes:
             if newest is None or newest.deleted:
                 raise self._missing(name)
+            if require is not None:
+                await require(documents)
             return b""
 
         return await self.change(tenant, name, deleted, note, etag)

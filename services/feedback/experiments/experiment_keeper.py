@@ -36,7 +36,8 @@ class ExperimentKeeper:
         self._store = store
 
     async def put(self, tenant: str, experiment: pb.Experiment) -> Changed:
-        """Put a draft that was checked by itself.
+        """Put a draft that was checked by itself. What was started is answered as it is, where
+        configuration and note are its own.
 
         Raises:
             InvalidRequestError: something of it is another experiment's, or not there.
@@ -155,7 +156,7 @@ async def _draft(
         # Put again, it stays where it is.
         config.first_bucket = before.config.first_bucket
     if before is not None and before.state != states.DRAFT:
-        if before.config == config:
+        if newest is not None and (before.config, newest.note) == (config, asked.note):
             return before
         states.require_draft(before)
     all_others = [

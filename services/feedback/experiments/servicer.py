@@ -1,11 +1,14 @@
 """ExperimentService: what is compared, and how far it has come."""
 
+from collections.abc import Collection
+
 import grpc
 
 from harken.feedback.v1 import experiment_service_pb2 as pb
 from harken.feedback.v1 import experiment_service_pb2_grpc
 from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
+from services.common.reloadable import Reloadable
 from services.common.validation import Checks
 from services.feedback.documents.document_checks import (
     check_note,
@@ -16,6 +19,7 @@ from services.feedback.documents.document_store import DocumentStore
 from services.feedback.experiments.experiment_checks import check_experiment, check_share
 from services.feedback.experiments.experiment_conversion import experiment_of
 from services.feedback.experiments.experiment_keeper import ExperimentKeeper
+from services.feedback.experiments.experiment_warnings import experiment_warnings
 from services.feedback.log.tenant_registry import TenantRegistry
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 1000
@@ -30,7 +34,14 @@ _Change = (
 class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     """Keeps experiments."""
 
-    def __init__(self, tenants: TenantRegistry, store: DocumentStore) -> None:
+    def __init__(
+        self,
+        tenants: TenantRegistry,
+        store: DocumentStore,
+        event_types: Reloadable[Collection[str]],
+    ) -> None:
+        """`event_types`: those that are configured."""
+        self._event_types = event_types
         self._tenants = tenants
         self._store = store
         self._keeper = ExperimentKeeper(store)
@@ -44,11 +55,16 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         check_experiment(checks, request.experiment)
         checks.done()
         await self._tenants.require(tenant)
+        warnings = experiment_warnings(
+            "experiment.config", request.experiment.config, self._event_types.value
+        )
         if request.validate_only:
             tried = await self._keeper.try_put(tenant, request.experiment)
-            return pb.PutExperimentResponse(experiment=tried)
+            return pb.PutExperimentResponse(experiment=tried, warnings=warnings)
         experiment, position = await self._keeper.put(tenant, request.experiment)
-        return pb.PutExperimentResponse(experiment=experiment, position=token_of(position))
+        return pb.PutExperimentResponse(
+            experiment=experiment, position=token_of(position), warnings=warnings
+        )
 
     async def GetExperiment(  # noqa: N802
         self, request: pb.GetExperimentRequest, context: grpc.aio.ServicerContext

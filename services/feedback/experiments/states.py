@@ -105,7 +105,7 @@ def concluded(one: pb.Experiment, winner: str, now: Timestamp) -> pb.Experiment:
 def require_draft(one: pb.Experiment) -> None:
     """Raise WrongStateError unless it may be changed."""
     if one.state != DRAFT:
-        _refuse(one, "only a draft is changed")
+        _refuse(one, "only a draft is changed, note included")
 
 
 def require_not_under_way(one: pb.Experiment) -> None:

@@ -23,6 +23,7 @@ from services.feedback.surfaces.description.description import described
 from services.feedback.surfaces.surface_checks import check_surface
 from services.feedback.surfaces.surface_conversion import surface_of
 from services.feedback.surfaces.surface_keeper import SurfaceKeeper
+from services.feedback.surfaces.surface_warnings import SurfaceWarnings
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 1000
 _DEFAULT_REVISIONS, _MAX_REVISIONS = 20, 100
@@ -37,10 +38,12 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         store: DocumentStore,
         sources: Collection[str],
         generations: GenerationStore,
+        warnings: SurfaceWarnings,
     ) -> None:
         """`sources`: names of the sources of candidates that there are. `generations` say which
-        outcomes there are.
+        outcomes there are, `warnings` what is most likely a typo.
         """
+        self._warnings = warnings
         self._generations = generations
         self._tenants = tenants
         self._store = store
@@ -57,11 +60,14 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         await asyncio.to_thread(check_surface, checks, request.surface, self._sources)
         checks.done()
         await self._tenants.require(tenant)
+        warnings = await self._warnings.of(tenant, "surface.config", request.surface.config)
         if request.validate_only:
             tried = await self._keeper.try_put(tenant, request.surface)
-            return pb.PutSurfaceResponse(surface=tried)
+            return pb.PutSurfaceResponse(surface=tried, warnings=warnings)
         surface, position = await self._keeper.put(tenant, request.surface)
-        return pb.PutSurfaceResponse(surface=surface, position=token_of(position))
+        return pb.PutSurfaceResponse(
+            surface=surface, position=token_of(position), warnings=warnings
+        )
 
     async def GetSurface(  # noqa: N802
         self, request: pb.GetSurfaceRequest, context: grpc.aio.ServicerContext
@@ -160,5 +166,5 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         check_note(checks, "note", request.note)
         checks.done()
         await self._tenants.require(tenant)
-        _, position = await self._store.delete(tenant, request.name, request.note, request.etag)
+        position = await self._keeper.delete(tenant, request.name, request.note, request.etag)
         return pb.DeleteSurfaceResponse(position=token_of(position))

@@ -9,6 +9,8 @@ from services.common.position import Position
 from services.common.surfaces.config_checks import check_config
 from services.common.validation import Checks
 from services.feedback.documents.document_store import DocumentStore
+from services.feedback.documents.tenant_documents import TenantDocuments
+from services.feedback.experiments.surface_use import require_unused
 from services.feedback.surfaces.surface_conversion import body_of, surface_of
 
 
@@ -46,6 +48,22 @@ class SurfaceKeeper:
         tried = surface_pb2.Surface.FromString(body)
         tried.note = surface.note
         return tried
+
+    async def delete(self, tenant: str, name: str, note: str, etag: str) -> Position | None:
+        """Take a configuration away; return the position.
+
+        Raises:
+            MissingResourceError: there is none of this name.
+            EtagMismatchError: another revision serves than the etag says.
+            WrongStateError: an experiment that runs makes slates by it.
+
+        """
+
+        async def require(documents: TenantDocuments) -> None:
+            await require_unused(name, documents)
+
+        _, position = await self._store.delete(tenant, name, note, etag, require)
+        return position
 
     async def configured(self, tenant: str, name: str, revision: int) -> surface_pb2.Surface:
         """Return a revision, 0: what serves; one of revision 0 without configuration where nothing

@@ -17,7 +17,14 @@ _FILTERS = (
     (" \n", 1, 1, "empty"),
     ("item.numbers.price >", 1, 21, "Syntax error"),
     ('"é" + é', 1, 7, "token recognition"),
-    ("item.colour == 'red'", 1, 5, "undefined field 'colour' not found of item"),
+    ("item.colour == 'red'", 1, 5, "item has no field 'colour', but id, title, owner, categories"),
+    (
+        "item.price < 10", 1, 5,
+        "item has no field 'price', but id, title, owner, categories, tags, numbers, publish_time,"
+        " expire_time, update_time; a number is item.numbers.price",
+    ),
+    ("has(item.prise)", 1, 4, "a number is item.numbers.prise"),
+    ("item.category == 'a'", 1, 5, "update_time; perhaps item.categories"),
     ("seller == 'a'", 1, 1, "undeclared reference to 'seller'"),
     ("true &&\n  item.owner > 5", 2, 14, "'>' applied to '(string, int)'"),
     ("true &&\n  item.numbers.price > 'a'", 2, 22, "double and string"),

@@ -12,9 +12,9 @@ from harken.feedback.v1 import surface_pb2 as pb
 from services.common.surfaces.config_checks import check_config
 from services.common.surfaces.sources import SOURCES
 from services.common.validation import Checks
+from services.feedback.surfaces.description.chance import POLICY_WORDS
 from services.feedback.surfaces.description.description import (
     METHOD_WORDS,
-    POLICY_WORDS,
     attributes_read,
     described,
 )
@@ -172,6 +172,61 @@ def test_attributes_of_people_are_named_wherever_they_are_read() -> None:
     assert "No attributes of the person's profile." in words(pb.SurfaceConfig())
     found = attributes_read(iter(["my_user.a == 1 || x.user.b", "'user.c' == \"user.d\""]))
     assert found == []
+
+
+_SORT = {"name": "by_price", "sort": {"by": "item.numbers.price"}}
+
+
+@pytest.mark.parametrize(
+    ("exploration", "probability"),
+    [({"epsilon": 0.3}, "30%"), ({"newItemShare": 0.2}, "20%"),
+     ({"plackettLuceTemperature": 0.5}, "temperature of 0.5")],
+)  # fmt: skip
+def test_exploration_that_a_sort_takes_away_is_not_promised(
+    exploration: dict[str, Any], probability: str
+) -> None:
+    """docs/selection.md: a sort goes before exploration, which is lost."""
+    assert probability in words(config_of(exploration=exploration))
+    lost = words(config_of(exploration=exploration, rules=[_SORT]))
+    assert probability not in lost
+    assert 'Nothing is left to chance: rule "by_price" says what stands where' in lost
+    assert "the exploration that is configured has no part" in lost
+    sometimes = {**_SORT, "when": "context.sorted == '1'"}
+    said = words(config_of(exploration=exploration, rules=[sometimes]))
+    assert probability in said
+    assert 'Where rule "by_price" applies, chance has no part' in said
+    both = words(config_of(exploration=exploration, rules=[sometimes, {**_SORT, "name": "late"}]))
+    assert 'rule "late" says what stands where' in both
+    assert probability not in both
+
+
+def test_what_chance_and_variety_need_is_said() -> None:
+    nothing = "Nothing is left to chance: the best stands first."
+    assert nothing in words(config_of(rules=[_SORT]))
+    assert nothing in words(config_of(exploration={"epsilon": 0.0}))
+    thompson = words(config_of(exploration={"thompsonScale": 1.0}))
+    assert "Until choices have taught the order anything, chance has no part" in thompson
+    pin = {"name": "hero", "pin": {"itemId": "i", "slot": 1}}
+    assert "Pinned places are not left to chance." in words(
+        config_of(exploration={"epsilon": 0.1}, rules=[pin])
+    )
+    assert "Where no item has a vector of what was learned, this has no part." in words(
+        config_of(diversity={"strength": 0.3})
+    )
+
+
+def test_pins_that_cannot_all_stand_say_which_is_lost() -> None:
+    """docs/selection.md: a pin is lost whose slot is another's."""
+    pins = {"a": ("i-1", 1), "b": ("i-2", 1), "c": ("i-1", 3)}
+    rules = [
+        {"name": name, "pin": {"itemId": item, "slot": slot}} for name, (item, slot) in pins.items()
+    ]
+    said = words(config_of(rules=rules))
+    assert 'Rules "a" and "b" are for the same place, 1: of those that apply' in said
+    assert 'Rules "a" and "c" are for the same item, "i-1": of those that apply' in said
+    alone = words(config_of(rules=rules[1:]))
+    assert "are for the same" not in alone
+    assert "A pinned place behind the end of a slate" in alone
 
 
 @given(st.permutations(sorted(SOURCES)), st.permutations(["a", "b", "c"]))

@@ -1,17 +1,19 @@
 """A surface in words, part by part. The same configuration always gives the same words."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from harken.feedback.v1 import generation_pb2
 from harken.feedback.v1 import surface_pb2 as pb
 from services.common.seen_period import ANY_TYPE, NEVER_US, seen_period_us
-from services.common.surfaces.defaults import DIVERSITY_STRENGTH, NEW_ITEM_EVENTS
+from services.common.surfaces.defaults import DIVERSITY_STRENGTH
+from services.feedback.surfaces.description.chance import chance_sentences
 from services.feedback.surfaces.description.order import outcome_sentences, source_sentences
+from services.feedback.surfaces.description.pins import pin_conflicts
 from services.feedback.surfaces.description.rules import rule_sentence
-from services.feedback.surfaces.description.words import counted, joined, number, percent, quoted
+from services.feedback.surfaces.description.words import counted, joined, number, quoted
 
 _TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _READS_USER = re.compile(
@@ -37,7 +39,7 @@ def described(
         Section("What is never shown", _hidden(config)),
         Section("Rules", _rules(config)),
         Section("Variety", [_variety(config)]),
-        Section("Chance", _chance(config.exploration)),
+        Section("Chance", chance_sentences(config)),
         Section("What is used of a person", _personal(config)),
         Section("Without profiling", _without_profiling()),
     ]
@@ -87,8 +89,10 @@ def _rules(config: pb.SurfaceConfig) -> list[str]:
         return ["No rules are set."]
     return [
         *map(rule_sentence, config.rules),
+        *pin_conflicts(config.rules),
         "Where they contradict each other: what is never shown goes first, then pinned places, caps"
-        " and numbers (at most before at least), then odds, then variety.",
+        " and numbers (at most before at least), then odds, then variety. Of rules of one kind the"
+        " one named first goes first. No rule leaves a place empty: where it would, it yields.",
     ]
 
 
@@ -110,53 +114,9 @@ def _variety(config: pb.SurfaceConfig) -> str:
     return (
         "Items that resemble those above them count less, with a strength of"
         f" {number(strength)} from 0 (not at all) to 1 (only unlikeness counts), by"
-        f" {METHOD_WORDS[diversity.method]}."
+        f" {METHOD_WORDS[diversity.method]}. Where no item has a vector of what was learned, this"
+        " has no part."
     )
-
-
-def _epsilon(one: pb.Exploration) -> str:
-    return (
-        f"Each place goes with a probability of {percent(one.epsilon)} to any of the candidates,"
-        " else to the best."
-    )
-
-
-def _plackett_luce(one: pb.Exploration) -> str:
-    return (
-        "Each place is drawn, the better an item the likelier, at a temperature of"
-        f" {number(one.plackett_luce_temperature)} (towards 0 the best always stands first)."
-    )
-
-
-def _thompson(one: pb.Exploration) -> str:
-    return (
-        "Each place goes to the best by one of 32 draws of the weights that the order has learned,"
-        f" by how sure they are, {number(one.thompson_scale)} times as wide."
-    )
-
-
-POLICY_WORDS: Mapping[str, Callable[[pb.Exploration], str]] = MappingProxyType(
-    {
-        "epsilon": _epsilon,
-        "plackett_luce_temperature": _plackett_luce,
-        "thompson_scale": _thompson,
-    }
-)
-"""How places leave what is best, by the policy."""
-
-
-def _chance(exploration: pb.Exploration) -> list[str]:
-    found = []
-    policy = exploration.WhichOneof("policy")
-    if policy is not None:
-        found.append(POLICY_WORDS[policy](exploration))
-    if exploration.new_item_share:
-        below = exploration.new_item_events or NEW_ITEM_EVENTS
-        found.append(
-            f"Each place goes with a probability of {percent(exploration.new_item_share)} to an"
-            f" item with fewer than {counted(below, 'event')}."
-        )
-    return found or ["Nothing is left to chance: the best stands first."]
 
 
 def _personal(config: pb.SurfaceConfig) -> list[str]:

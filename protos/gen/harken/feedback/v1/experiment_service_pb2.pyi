@@ -17,12 +17,14 @@ class PutExperimentRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class PutExperimentResponse(_message.Message):
-    __slots__ = ("experiment", "position")
+    __slots__ = ("experiment", "position", "warnings")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     experiment: _experiment_pb2.Experiment
     position: bytes
-    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., position: _Optional[bytes] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., position: _Optional[bytes] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetExperimentRequest(_message.Message):
     __slots__ = ("tenant", "name", "revision")

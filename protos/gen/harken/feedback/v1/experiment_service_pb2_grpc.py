@@ -111,8 +111,9 @@ class ExperimentServiceServicer(object):
     """
 
     def PutExperiment(self, request, context):
-        """Puts a draft. Fails with WRONG_STATE when the experiment was started,
-        RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
+        """Puts a draft. Fails with WRONG_STATE when the experiment was started, unless
+        configuration and note are those that it has: then nothing changes, and it is
+        answered as it is. Fails with RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
         salts and surfaces that another experiment has: INVALID_ARGUMENT, which names
         it.
         """

@@ -38,8 +38,9 @@ class ExperimentServiceStub:
         harken.feedback.v1.experiment_service_pb2.PutExperimentRequest,
         harken.feedback.v1.experiment_service_pb2.PutExperimentResponse,
     ]
-    """Puts a draft. Fails with WRONG_STATE when the experiment was started,
-    RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
+    """Puts a draft. Fails with WRONG_STATE when the experiment was started, unless
+    configuration and note are those that it has: then nothing changes, and it is
+    answered as it is. Fails with RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
     salts and surfaces that another experiment has: INVALID_ARGUMENT, which names
     it.
     """
@@ -131,8 +132,9 @@ class ExperimentServiceAsyncStub:
         harken.feedback.v1.experiment_service_pb2.PutExperimentRequest,
         harken.feedback.v1.experiment_service_pb2.PutExperimentResponse,
     ]
-    """Puts a draft. Fails with WRONG_STATE when the experiment was started,
-    RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
+    """Puts a draft. Fails with WRONG_STATE when the experiment was started, unless
+    configuration and note are those that it has: then nothing changes, and it is
+    answered as it is. Fails with RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
     salts and surfaces that another experiment has: INVALID_ARGUMENT, which names
     it.
     """
@@ -226,8 +228,9 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         request: harken.feedback.v1.experiment_service_pb2.PutExperimentRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.experiment_service_pb2.PutExperimentResponse, collections.abc.Awaitable[harken.feedback.v1.experiment_service_pb2.PutExperimentResponse]]:
-        """Puts a draft. Fails with WRONG_STATE when the experiment was started,
-        RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
+        """Puts a draft. Fails with WRONG_STATE when the experiment was started, unless
+        configuration and note are those that it has: then nothing changes, and it is
+        answered as it is. Fails with RESOURCE_EXHAUSTED with reason TOO_MANY (more than 1000 experiments). Buckets,
         salts and surfaces that another experiment has: INVALID_ARGUMENT, which names
         it.
         """

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from harken.feedback.v1 import surface_pb2 as harken_dot_feedback_dot_v1_dot_surface__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(harken/feedback/v1/surface_service.proto\x12\x12harken.feedback.v1\x1a harken/feedback/v1/surface.proto\"h\n\x11PutSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12,\n\x07surface\x18\x02 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"T\n\x12PutSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x10\n\x08position\x18\x02 \x01(\x0c\"C\n\x11GetSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"B\n\x12GetSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\"H\n\x16\x44\x65scribeSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x8a\x01\n\x17\x44\x65scribeSurfaceResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x38\n\x08sections\x18\x04 \x03(\x0b\x32&.harken.feedback.v1.DescriptionSection\"8\n\x12\x44\x65scriptionSection\x12\x0f\n\x07heading\x18\x01 \x01(\t\x12\x11\n\tsentences\x18\x02 \x03(\t\"L\n\x13ListSurfacesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x14ListSurfacesResponse\x12-\n\x08surfaces\x18\x01 \x03(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x1bListSurfaceRevisionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"g\n\x1cListSurfaceRevisionsResponse\x12.\n\trevisions\x18\x01 \x03(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x16RollbackSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"Y\n\x17RollbackSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x10\n\x08position\x18\x02 \x01(\x0c\"P\n\x14\x44\x65leteSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\")\n\x15\x44\x65leteSurfaceResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x32\xe6\x05\n\x0eSurfaceService\x12[\n\nPutSurface\x12%.harken.feedback.v1.PutSurfaceRequest\x1a&.harken.feedback.v1.PutSurfaceResponse\x12[\n\nGetSurface\x12%.harken.feedback.v1.GetSurfaceRequest\x1a&.harken.feedback.v1.GetSurfaceResponse\x12j\n\x0f\x44\x65scribeSurface\x12*.harken.feedback.v1.DescribeSurfaceRequest\x1a+.harken.feedback.v1.DescribeSurfaceResponse\x12\x61\n\x0cListSurfaces\x12\'.harken.feedback.v1.ListSurfacesRequest\x1a(.harken.feedback.v1.ListSurfacesResponse\x12y\n\x14ListSurfaceRevisions\x12/.harken.feedback.v1.ListSurfaceRevisionsRequest\x1a\x30.harken.feedback.v1.ListSurfaceRevisionsResponse\x12j\n\x0fRollbackSurface\x12*.harken.feedback.v1.RollbackSurfaceRequest\x1a+.harken.feedback.v1.RollbackSurfaceResponse\x12\x64\n\rDeleteSurface\x12(.harken.feedback.v1.DeleteSurfaceRequest\x1a).harken.feedback.v1.DeleteSurfaceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(harken/feedback/v1/surface_service.proto\x12\x12harken.feedback.v1\x1a harken/feedback/v1/surface.proto\"h\n\x11PutSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12,\n\x07surface\x18\x02 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"f\n\x12PutSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\x10\n\x08warnings\x18\x03 \x03(\t\"C\n\x11GetSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"B\n\x12GetSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\"H\n\x16\x44\x65scribeSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x8a\x01\n\x17\x44\x65scribeSurfaceResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x38\n\x08sections\x18\x04 \x03(\x0b\x32&.harken.feedback.v1.DescriptionSection\"8\n\x12\x44\x65scriptionSection\x12\x0f\n\x07heading\x18\x01 \x01(\t\x12\x11\n\tsentences\x18\x02 \x03(\t\"L\n\x13ListSurfacesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"^\n\x14ListSurfacesResponse\x12-\n\x08surfaces\x18\x01 \x03(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"b\n\x1bListSurfaceRevisionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"g\n\x1cListSurfaceRevisionsResponse\x12.\n\trevisions\x18\x01 \x03(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x16RollbackSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"Y\n\x17RollbackSurfaceResponse\x12,\n\x07surface\x18\x01 \x01(\x0b\x32\x1b.harken.feedback.v1.Surface\x12\x10\n\x08position\x18\x02 \x01(\x0c\"P\n\x14\x44\x65leteSurfaceRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\")\n\x15\x44\x65leteSurfaceResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x32\xe6\x05\n\x0eSurfaceService\x12[\n\nPutSurface\x12%.harken.feedback.v1.PutSurfaceRequest\x1a&.harken.feedback.v1.PutSurfaceResponse\x12[\n\nGetSurface\x12%.harken.feedback.v1.GetSurfaceRequest\x1a&.harken.feedback.v1.GetSurfaceResponse\x12j\n\x0f\x44\x65scribeSurface\x12*.harken.feedback.v1.DescribeSurfaceRequest\x1a+.harken.feedback.v1.DescribeSurfaceResponse\x12\x61\n\x0cListSurfaces\x12\'.harken.feedback.v1.ListSurfacesRequest\x1a(.harken.feedback.v1.ListSurfacesResponse\x12y\n\x14ListSurfaceRevisions\x12/.harken.feedback.v1.ListSurfaceRevisionsRequest\x1a\x30.harken.feedback.v1.ListSurfaceRevisionsResponse\x12j\n\x0fRollbackSurface\x12*.harken.feedback.v1.RollbackSurfaceRequest\x1a+.harken.feedback.v1.RollbackSurfaceResponse\x12\x64\n\rDeleteSurface\x12(.harken.feedback.v1.DeleteSurfaceRequest\x1a).harken.feedback.v1.DeleteSurfaceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,33 +35,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTSURFACEREQUEST']._serialized_start=98
   _globals['_PUTSURFACEREQUEST']._serialized_end=202
   _globals['_PUTSURFACERESPONSE']._serialized_start=204
-  _globals['_PUTSURFACERESPONSE']._serialized_end=288
-  _globals['_GETSURFACEREQUEST']._serialized_start=290
-  _globals['_GETSURFACEREQUEST']._serialized_end=357
-  _globals['_GETSURFACERESPONSE']._serialized_start=359
-  _globals['_GETSURFACERESPONSE']._serialized_end=425
-  _globals['_DESCRIBESURFACEREQUEST']._serialized_start=427
-  _globals['_DESCRIBESURFACEREQUEST']._serialized_end=499
-  _globals['_DESCRIBESURFACERESPONSE']._serialized_start=502
-  _globals['_DESCRIBESURFACERESPONSE']._serialized_end=640
-  _globals['_DESCRIPTIONSECTION']._serialized_start=642
-  _globals['_DESCRIPTIONSECTION']._serialized_end=698
-  _globals['_LISTSURFACESREQUEST']._serialized_start=700
-  _globals['_LISTSURFACESREQUEST']._serialized_end=776
-  _globals['_LISTSURFACESRESPONSE']._serialized_start=778
-  _globals['_LISTSURFACESRESPONSE']._serialized_end=872
-  _globals['_LISTSURFACEREVISIONSREQUEST']._serialized_start=874
-  _globals['_LISTSURFACEREVISIONSREQUEST']._serialized_end=972
-  _globals['_LISTSURFACEREVISIONSRESPONSE']._serialized_start=974
-  _globals['_LISTSURFACEREVISIONSRESPONSE']._serialized_end=1077
-  _globals['_ROLLBACKSURFACEREQUEST']._serialized_start=1079
-  _globals['_ROLLBACKSURFACEREQUEST']._serialized_end=1179
-  _globals['_ROLLBACKSURFACERESPONSE']._serialized_start=1181
-  _globals['_ROLLBACKSURFACERESPONSE']._serialized_end=1270
-  _globals['_DELETESURFACEREQUEST']._serialized_start=1272
-  _globals['_DELETESURFACEREQUEST']._serialized_end=1352
-  _globals['_DELETESURFACERESPONSE']._serialized_start=1354
-  _globals['_DELETESURFACERESPONSE']._serialized_end=1395
-  _globals['_SURFACESERVICE']._serialized_start=1398
-  _globals['_SURFACESERVICE']._serialized_end=2140
+  _globals['_PUTSURFACERESPONSE']._serialized_end=306
+  _globals['_GETSURFACEREQUEST']._serialized_start=308
+  _globals['_GETSURFACEREQUEST']._serialized_end=375
+  _globals['_GETSURFACERESPONSE']._serialized_start=377
+  _globals['_GETSURFACERESPONSE']._serialized_end=443
+  _globals['_DESCRIBESURFACEREQUEST']._serialized_start=445
+  _globals['_DESCRIBESURFACEREQUEST']._serialized_end=517
+  _globals['_DESCRIBESURFACERESPONSE']._serialized_start=520
+  _globals['_DESCRIBESURFACERESPONSE']._serialized_end=658
+  _globals['_DESCRIPTIONSECTION']._serialized_start=660
+  _globals['_DESCRIPTIONSECTION']._serialized_end=716
+  _globals['_LISTSURFACESREQUEST']._serialized_start=718
+  _globals['_LISTSURFACESREQUEST']._serialized_end=794
+  _globals['_LISTSURFACESRESPONSE']._serialized_start=796
+  _globals['_LISTSURFACESRESPONSE']._serialized_end=890
+  _globals['_LISTSURFACEREVISIONSREQUEST']._serialized_start=892
+  _globals['_LISTSURFACEREVISIONSREQUEST']._serialized_end=990
+  _globals['_LISTSURFACEREVISIONSRESPONSE']._serialized_start=992
+  _globals['_LISTSURFACEREVISIONSRESPONSE']._serialized_end=1095
+  _globals['_ROLLBACKSURFACEREQUEST']._serialized_start=1097
+  _globals['_ROLLBACKSURFACEREQUEST']._serialized_end=1197
+  _globals['_ROLLBACKSURFACERESPONSE']._serialized_start=1199
+  _globals['_ROLLBACKSURFACERESPONSE']._serialized_end=1288
+  _globals['_DELETESURFACEREQUEST']._serialized_start=1290
+  _globals['_DELETESURFACEREQUEST']._serialized_end=1370
+  _globals['_DELETESURFACERESPONSE']._serialized_start=1372
+  _globals['_DELETESURFACERESPONSE']._serialized_end=1413
+  _globals['_SURFACESERVICE']._serialized_start=1416
+  _globals['_SURFACESERVICE']._serialized_end=2158
 # @@protoc_insertion_point(module_scope)

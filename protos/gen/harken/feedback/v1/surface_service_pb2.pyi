@@ -17,12 +17,14 @@ class PutSurfaceRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., surface: _Optional[_Union[_surface_pb2.Surface, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class PutSurfaceResponse(_message.Message):
-    __slots__ = ("surface", "position")
+    __slots__ = ("surface", "position", "warnings")
     SURFACE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     surface: _surface_pb2.Surface
     position: bytes
-    def __init__(self, surface: _Optional[_Union[_surface_pb2.Surface, _Mapping]] = ..., position: _Optional[bytes] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, surface: _Optional[_Union[_surface_pb2.Surface, _Mapping]] = ..., position: _Optional[bytes] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetSurfaceRequest(_message.Message):
     __slots__ = ("tenant", "name", "revision")

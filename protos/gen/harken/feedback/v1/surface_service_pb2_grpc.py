@@ -142,7 +142,9 @@ class SurfaceServiceServicer(object):
 
     def DeleteSurface(self, request, context):
         """Takes the configuration away: slates are as by default again. Its revisions
-        stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED.
+        stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED, and with
+        FAILED_PRECONDITION with reason WRONG_STATE while a variant of an experiment
+        that runs is this surface; the message names it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -86,7 +86,9 @@ class SurfaceServiceStub:
         harken.feedback.v1.surface_service_pb2.DeleteSurfaceResponse,
     ]
     """Takes the configuration away: slates are as by default again. Its revisions
-    stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED.
+    stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED, and with
+    FAILED_PRECONDITION with reason WRONG_STATE while a variant of an experiment
+    that runs is this surface; the message names it.
     """
 
 class SurfaceServiceAsyncStub:
@@ -157,7 +159,9 @@ class SurfaceServiceAsyncStub:
         harken.feedback.v1.surface_service_pb2.DeleteSurfaceResponse,
     ]
     """Takes the configuration away: slates are as by default again. Its revisions
-    stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED.
+    stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED, and with
+    FAILED_PRECONDITION with reason WRONG_STATE while a variant of an experiment
+    that runs is this surface; the message names it.
     """
 
 class SurfaceServiceServicer(metaclass=abc.ABCMeta):
@@ -242,7 +246,9 @@ class SurfaceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[harken.feedback.v1.surface_service_pb2.DeleteSurfaceResponse, collections.abc.Awaitable[harken.feedback.v1.surface_service_pb2.DeleteSurfaceResponse]]:
         """Takes the configuration away: slates are as by default again. Its revisions
-        stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED.
+        stay. Fails with INVALID_ARGUMENT, NOT_FOUND, ABORTED, and with
+        FAILED_PRECONDITION with reason WRONG_STATE while a variant of an experiment
+        that runs is this surface; the message names it.
         """
 
 def add_SurfaceServiceServicer_to_server(servicer: SurfaceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
