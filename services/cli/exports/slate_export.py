@@ -24,7 +24,7 @@ def export_slates(target: str, tenant: str, file: Path, window_seconds: float | 
     with table_writer(file, COLUMNS) as writer, progress_count("slates written") as progress:
         for page in exported_slates(target, tenant, window_seconds):
             for slate in page.slates:
-                writer.write(slate_row(slate))
+                writer.write(slate_row(slate, page.window.ToMicroseconds() / 1e6))
             count += len(page.slates)
             progress(count)
     return count
