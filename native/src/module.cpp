@@ -11,7 +11,7 @@ NB_MODULE(_core, m) {
     // A process that ends in the middle of something keeps what it had: that is no leak.
     nanobind::set_leak_warnings(false);
     // Grows whenever a function changes what it takes or gives: services/common/compiled_core.py.
-    m.attr("INTERFACE") = 8;
+    m.attr("INTERFACE") = 9;
     harken::register_fold_in(m);
     harken::register_item_step(m);
     harken::register_rules(m);

@@ -213,16 +213,18 @@ HARKEN_WIDE double of_allowed(const double *worth, const std::uint8_t *allowed, 
     return best[0];
 }
 
-HARKEN_WIDE void log_odds(const double *scores, double least, double most, std::size_t count,
+HARKEN_WIDE void log_odds(const double *scores, double taken, double most, std::size_t count,
                           double *into) noexcept {
     constexpr double CLOSEST = 1e-9, NO_NUMBER = std::numeric_limits<double>::quiet_NaN();
-    const double range = most - least;
     for (std::size_t at = 0; at < count; ++at) {
-        double share = (scores[at] - least) / range;
-        share = share > CLOSEST ? share : CLOSEST;
-        share = share < 1.0 - CLOSEST ? share : 1.0 - CLOSEST;
-        const double odds = range > 0.0 ? log_of(share / (1.0 - share)) : 0.0;
-        into[at] = scores[at] == scores[at] ? odds : NO_NUMBER;
+        const double share = (scores[at] + taken) / most;
+        double within = share > CLOSEST ? share : CLOSEST;
+        within = within < 1.0 - CLOSEST ? within : 1.0 - CLOSEST;
+        // Of what is neither, the logarithm of 1.
+        const double below = share < CLOSEST ? 2.0 - share / CLOSEST : 1.0;
+        const double above = share > 1.0 - CLOSEST ? 2.0 - (1.0 - share) / CLOSEST : 1.0;
+        const double odds = log_of(within / (1.0 - within)) - log_of(below) + log_of(above);
+        into[at] = share == share ? odds : NO_NUMBER;
     }
 }
 

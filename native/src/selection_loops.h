@@ -58,8 +58,9 @@ std::int64_t count_better(const std::uint8_t *one, const std::uint8_t *other, co
 // of = worth where allowed, -infinity elsewhere; return the largest.
 double of_allowed(const double *worth, const std::uint8_t *allowed, std::size_t count,
                   double *of) noexcept;
-// Log odds of where scores are between the least and the most there can be, as shaping.log_odds.
-void log_odds(const double *scores, double least, double most, std::size_t count,
+// Log odds of which share of the most, > 0, scores are once `taken` is given back, as
+// weighing.log_odds.
+void log_odds(const double *scores, double taken, double most, std::size_t count,
               double *into) noexcept;
 // weights = exp((of - best) * times).
 void softmax(const double *of, double best, double times, std::size_t count,

@@ -362,6 +362,7 @@ private:
     void standardise(double *row) const;
     void score(const View<const float> &raw, const View<const double> &weights,
                const double *head, const float *features);
+    double usual_penalty(const View<const double> &weights) const;
     void weigh_sources(nb::handle sources, double *utilities) const;
     bool take(const View<const std::int64_t> &places);
     void rank_others(nb::handle others);
@@ -831,6 +832,23 @@ void Draft::score(const View<const float> &raw, const View<const double> &weight
     }
 }
 
+// Return what outcomes of negative weight take of most candidates, as weighing._usual.
+double Draft::usual_penalty(const View<const double> &weights) const {
+    std::vector<double> taken;
+    for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome) {
+        if (weights[outcome] >= 0.0) continue;
+        taken.resize(count_, 0.0);
+        for (std::int64_t at = 0; at < count_; ++at)
+            taken[at] -= probability(logits_[at * outcomes_ + outcome]) * weights[outcome];
+    }
+    taken.erase(std::remove_if(taken.begin(), taken.end(), [](double one) { return one != one; }),
+                taken.end());
+    if (taken.empty()) return 0.0;
+    auto middle = taken.begin() + (static_cast<std::ptrdiff_t>(taken.size()) - 1) / 2;
+    std::nth_element(taken.begin(), middle, taken.end());
+    return *middle;
+}
+
 // Write the rank of candidates in each source, from 1, 0 where it does not list them.
 void Draft::ranks(nb::handle into) const {
     if (stage_ == EMPTY) throw std::logic_error("nothing was gathered");
@@ -853,12 +871,13 @@ void Draft::weigh(nb::handle raw, nb::handle weights, nb::handle head, nb::handl
     for (std::int64_t at = 0; at < asked.length(); ++at) check_ordinal("given", asked[at], size_);
     score(by.raw, by.weights, by.head(), by.features.data());
     for (std::int64_t at = 0; at < count_; ++at) plain[at] = order_[at].score;
-    double least = 0.0, most = 0.0;
-    for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome) {
-        least += std::min(by.weights[outcome], 0.0);
+    double most = 0.0;
+    for (std::int64_t outcome = 0; outcome < outcomes_; ++outcome)
         most += std::max(by.weights[outcome], 0.0);
-    }
-    log_odds(plain.data(), least, most, count_, room.data());
+    if (most > 0.0)
+        log_odds(plain.data(), usual_penalty(by.weights), most, count_, room.data());
+    else
+        std::copy_n(plain.data(), count_, room.data());
     if (!sources.is_none()) weigh_sources(sources, room.data());
     for (std::int64_t at = 0; at < asked.length(); ++at)
         if (chosen_.has(asked[at])) room[chosen_.place(asked[at])] += more[at];

@@ -43,7 +43,7 @@ class CompiledCore(CompiledLoops, ExactScans, Protocol):
         """Selection of slates: see services/ranker/domain/selection/compiled_select.py."""
 
 
-INTERFACE = 8
+INTERFACE = 9
 """Grows whenever what the core offers changes. A core of another number is left alone."""
 
 

@@ -17,6 +17,8 @@ _AHEAD = 32
 """Users whose states are asked for before their turn comes: two calls of profile."""
 _TOGETHER = 8
 """Results in a message, at most."""
+_MESSAGE_BYTES = 2 * 1024 * 1024
+"""Of a message of several results: gRPC's clients take 4 MiB by default."""
 _PATIENCE_SECONDS = 1.0
 """For the state of a user: nobody is waiting, and a slate without it is no mail to send."""
 _RESULTS = pb.BatchRecommendResponse.RESULTS_FIELD_NUMBER
@@ -65,12 +67,16 @@ class Batches:
         for start in range(0, len(subjects), _AHEAD):
             part = subjects[start : start + _AHEAD]
             strangers = self._asked_for(tenant, part, request)
-            for first in range(0, len(part), _TOGETHER):
-                results = []
-                for at in range(first, min(first + _TOGETHER, len(part))):
-                    slate = self._result(tenant, start + at, part[at], request, wish, freshness)
-                    results.append(await slate)
-                yield b"".join(results)
+            results: list[bytes] = []
+            for at, subject in enumerate(part, start):
+                made = await self._result(tenant, at, subject, request, wish, freshness)
+                if results and sum(map(len, results)) + len(made) > _MESSAGE_BYTES:
+                    yield b"".join(results)
+                    results = []
+                results.append(made)
+                if len(results) == _TOGETHER or at == start + len(part) - 1:
+                    yield b"".join(results)
+                    results = []
             # Those who come by themselves stay at hand.
             for user_key in strangers:
                 self._contexts.set_aside(tenant, user_key)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.arrays import Bools, Float32s, Float64s, Ordinals
@@ -11,7 +13,7 @@ from services.common.surfaces.sources import SIMILAR
 from services.ranker.domain.eligibility import Drops, ItemFilter, eligible_items
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
-from services.ranker.domain.outcome_blend import weights_of
+from services.ranker.domain.outcome_blend import blend, weights_of
 from services.ranker.domain.selection.plan import Plan
 from services.ranker.domain.selection.pool import Pool
 from services.ranker.domain.selection.select import select
@@ -151,7 +153,9 @@ class NumpyDraft:
     ) -> tuple[Float64s, Float64s]:
         """See Draft."""
         scores = self._scored.scores.copy()
-        utilities = log_odds(scores, self.weights)
+        against = np.maximum(-self.weights, 0.0)
+        penalties = blend(self._scored.logits, against) if against.any() else None
+        utilities = log_odds(scores, penalties, self.weights)
         if sources is not None:
             weigh_sources(sources, self._candidates.ranks, self.ordinals, utilities)
         add_priors(given, priors, self.ordinals, utilities)

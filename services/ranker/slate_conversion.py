@@ -35,6 +35,7 @@ _DEGRADATIONS: Mapping[Degradation, slate_pb2.Degradation] = MappingProxyType(
         Degradation.VECTOR_OF_OTHER_GENERATION: (slate_pb2.DEGRADATION_VECTOR_OF_OTHER_GENERATION),
         Degradation.SCORER_NOT_FINITE: slate_pb2.DEGRADATION_SCORER_NOT_FINITE,
         Degradation.GENERATION_UNUSABLE: slate_pb2.DEGRADATION_GENERATION_UNUSABLE,
+        Degradation.SOURCE_FAILED: slate_pb2.DEGRADATION_SOURCE_FAILED,
     }
 )
 

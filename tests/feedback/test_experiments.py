@@ -170,6 +170,31 @@ async def test_an_experiment_from_draft_to_conclusion(client: Client) -> None:
     assert another.experiment.revision == 7
 
 
+async def test_salts_are_for_good(client: Client) -> None:
+    """Whoever was in a variant would be in the same one again."""
+    await put(client, "gone", config("gone", salt="gone-salt"))
+    await lead(client, "Start", "gone")
+    await lead(client, "Conclude", "gone", winner="a", note="n")
+    await lead(client, "Delete", "gone", note="n")
+    for name in ("gone", "fresh"):
+        again = config("gone-again", salt="gone-salt", surfaces=["on-gone"])
+        [(field, why)] = await violations_of(put(client, name, again))
+        assert (field, "'gone'" in why) == ("experiment.config.salt", True)
+    # Of drafts nobody was assigned by it.
+    await put(client, "idea", config("gone", salt="idea-salt"))
+    await lead(client, "Delete", "idea", note="n")
+    await put(client, "idea", config("gone", salt="idea-salt"))
+    long = ["same-beginning-" * 3 + end for end in ("one", "two")]
+    for name in long:
+        await put(client, name, config("gone", buckets=10))
+        await lead(client, "Delete", name, note="n")
+    salts = {
+        (await put(client, name, config("gone", buckets=10))).experiment.config.salt
+        for name in long
+    }
+    assert len(salts) == 2
+
+
 async def test_what_runs_is_concluded_without_a_stop(client: Client) -> None:
     await put(client, "short", config("short"))
     begun = await lead(client, "Start", "short")

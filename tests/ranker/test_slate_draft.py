@@ -11,7 +11,9 @@ from services.common.content_codes import WIDTH
 from services.common.ranking.features import FEATURES
 from services.common.ranking.popularity import COLUMNS
 from services.common.ranking.recent import RECENT
+from services.ranker.domain.outcome_blend import blend
 from services.ranker.domain.seen_items import SEEN
+from services.ranker.domain.surface.weighing import log_odds
 from tests.ranker.compiled import core_or_skip
 
 CORE = core_or_skip()
@@ -272,3 +274,27 @@ def test_a_matrix_that_does_not_fit_is_refused(name: str, wrong: np.ndarray) -> 
     CORE.SlateDraft.affine(**given)
     with pytest.raises(ValueError, match=name):
         CORE.SlateDraft.affine(**{**given, name: wrong})
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [[1.0, 3.0, -10.0], [1.0, 3.0, 0.5], [-1.0, 0.0, -2.0], [0.1, -50.0, -10.0], [0.0, 0.0, 0.0]],
+)
+@pytest.mark.parametrize("unscored", [[], [2], [0, 1, 2, 3, 4]])
+def test_what_candidates_are_worth_is_what_numpy_says(
+    weights: list[float], unscored: list[int]
+) -> None:
+    draft = CORE.SlateDraft()
+    count = draft.gather(**gathering())
+    draft.features(**featuring())
+    raw = np.random.default_rng(7).normal(-1.0, 2.0, (count, 3)).astype(np.float32)
+    raw[[place for place in unscored if place < count], 1] = np.nan
+    by, nothing = np.array(weights), np.zeros(0, np.int64)
+    scores, found = np.empty(count), np.empty(count)
+    features = np.zeros((count, len(FEATURES)), np.float32)
+    draft.weigh(raw, by, None, features, None, nothing, np.zeros(0), scores, found)
+    penalties = blend(raw, np.maximum(-by, 0.0)) if (by < 0).any() else None
+    np.testing.assert_allclose(scores, blend(raw, by), rtol=1e-12)
+    np.testing.assert_allclose(
+        found, log_odds(blend(raw, by), penalties, by), rtol=1e-11, atol=1e-12
+    )

@@ -323,7 +323,7 @@ def report(
         experiment = run(_get(endpoints, tenant, name, 0))
         if not experiment.start_position:
             raise CommandError(f"experiment {name} is a draft: nobody was exposed to it")
-        found = read_report(endpoints.feedback, tenant, experiment)
+        found = read_report(endpoints, tenant, experiment)
         if as_json_:
             typer.echo(json.dumps({"experiment": name, **as_json(found)}))
         else:

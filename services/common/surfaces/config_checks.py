@@ -14,6 +14,7 @@ from harken.feedback.v1 import surface_pb2 as pb
 from services.common.seen_period import ANY_TYPE, seen_period_us
 from services.common.surfaces.expression_checks import Expected, check_expression
 from services.common.surfaces.rule_checks import MAX_LAST_SLATES, check_rule
+from services.common.surfaces.sources import BASE, GIVEN
 from services.common.validation import Checks
 
 _MAX_NAME_BYTES = 64
@@ -108,6 +109,9 @@ def _check_sources(
             checks.between(f"{own}.weight", setting.weight, 0.01, 100)
         if setting.HasField("time_limit"):
             _check_time_limit(checks, f"{own}.time_limit", setting.time_limit)
+            if setting.source in (*BASE, GIVEN):
+                what = f"must not be set: {setting.source!r} is a part of every slate"
+                checks.fail(f"{own}.time_limit", what)
 
 
 def _check_time_limit(checks: Checks, field: str, limit: Duration) -> None:

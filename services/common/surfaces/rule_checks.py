@@ -8,6 +8,7 @@ MAX_SLOTS = 100
 MAX_LAST_SLATES = 50
 _KINDS = tuple(field.name for field in pb.Rule.DESCRIPTOR.oneofs_by_name["kind"].fields)
 _ATTRIBUTES = ("owner", "category", "tag")
+_RESERVED = ("exploration", "diversity")
 _NUMBER = "number."
 """Goes before the name of a number; all that follows is the name."""
 
@@ -15,6 +16,8 @@ _NUMBER = "number."
 def check_rule(checks: Checks, field: str, rule: pb.Rule) -> None:
     """Check a rule by itself."""
     checks.name(f"{field}.name", rule.name)
+    if rule.name in _RESERVED:
+        checks.fail(f"{field}.name", f"{rule.name!r} is what lost_rules calls a part of a surface")
     if rule.when:
         check_expression(checks, f"{field}.when", rule.when, Expected.CONDITION)
     kind = rule.WhichOneof("kind")

@@ -23,6 +23,16 @@ class TenantDocuments:
         )
         return [StoredDocument(*row) for row in rows]
 
+    async def ever(self, kind: str) -> list[StoredDocument]:
+        """Return all revisions of documents of a kind, also of those that are deleted."""
+        rows = await self._connection.fetch(
+            "SELECT name, revision, body, note, put_at FROM documents"
+            " WHERE tenant = $1 AND kind = $2 AND body <> '' ORDER BY name, revision",
+            self._tenant,
+            kind,
+        )
+        return [StoredDocument(*row) for row in rows]
+
     async def known(self, kind: str, names: list[str]) -> set[str]:
         """Return those of some names that a document has which serves."""
         rows = await self._connection.fetch(

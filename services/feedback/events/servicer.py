@@ -190,6 +190,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                 self._slates.pages(
                     tenant, after, until, window_us,
                     lambda: self._page_size(size, _SHARED_PAGE_SLATES),
+                    not request.without_outcomes,
                 )
             )  # fmt: skip
             while (answer := await self._slate_page(pages, surface, names)) is not None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -165,6 +166,8 @@ async def _draft(
     others = [one for one in all_others if one.state in OWNING]
     checks = Checks()
     check_conflicts(checks, "experiment.config", config, others, all_others)
+    if asked.config.salt and (before is None or before.config.salt != config.salt):
+        await _check_salt(checks, "experiment.config.salt", config.salt, documents)
     await _check_surfaces(checks, "experiment.config", config, documents)
     checks.done()
     return pb.Experiment(name=asked.name, config=config, state=states.DRAFT)
@@ -174,7 +177,20 @@ def _salt(name: str, newest: StoredDocument | None, before: pb.Experiment | None
     """Return a salt for an experiment that names none: another one than that of a deleted one."""
     if before is not None:
         return before.config.salt
-    return name if newest is None else f"{name[:40]}/{newest.revision}"
+    if newest is None:
+        return name
+    # Names that begin alike are salts apart.
+    digest = blake2b(name.encode(), digest_size=8).hexdigest()
+    return f"{name[:24]}/{digest}/{newest.revision}"
+
+
+async def _check_salt(checks: Checks, field: str, salt: str, documents: TenantDocuments) -> None:
+    """Note where users were assigned by a salt before: they would be in the same variants again."""
+    for one in await documents.ever(_KIND):
+        was = pb.Experiment.FromString(one.body)
+        if was.config.salt == salt and was.state != states.DRAFT:
+            checks.fail(field, f"users of experiment {one.name!r} were assigned by it")
+            return
 
 
 async def _check_surfaces(

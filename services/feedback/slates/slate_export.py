@@ -93,9 +93,11 @@ class SlateExport:
         until: Position | None,
         window_us: int,
         page_slates: Callable[[], int],
+        outcomes_too: bool = True,
     ) -> AsyncIterator[SlatePage]:
         """Yield pages of a tenant's slates after a position, up to another one or the end as of
         now; at least one page, maybe without slates. `page_slates`: how many the next may have.
+        outcomes_too: with what came of them.
 
         Raises:
             EpochLostError: a position lies on an abandoned fork.
@@ -121,7 +123,7 @@ class SlateExport:
                 )
             slates_through = rows[-1]["sequence"] if rows else last
             found: list[JoinedSlate] = []
-            if rows:
+            if rows and outcomes_too:
                 await ahead.read(outcomes, rows[-1]["accepted_at_us"] + window_us)
             for start in range(0, len(rows), _SLICE_SLATES):
                 async with self._bulk:

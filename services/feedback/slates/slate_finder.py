@@ -6,6 +6,7 @@ The log has no index by slate: it would cost every append. The id says when the 
 
 import asyncio
 import re
+from collections import Counter
 
 import asyncpg
 
@@ -19,7 +20,8 @@ SLATE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 """What ids of rankers look like."""
 _PAGE = 5000
 """Entries looked through in one query."""
-_MOST_WAITING = 8
+_MOST_WAITING, _MOST_OF_TENANT = 8, 2
+"""Searches that wait or go on: of all, and of one tenant, so that it is in nobody's way."""
 _MINUTE_US = 60_000_000
 _SPANS = (
     (-2_000_000, _MINUTE_US // 2),
@@ -47,7 +49,7 @@ class SlateFinder:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._turns = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def find(self, tenant: str, slate_id: str) -> entry_pb2.LoggedSlate:
         """Return a slate, whose id is like SLATE_ID.
@@ -58,14 +60,17 @@ class SlateFinder:
             StoreUnavailableError: the store is away.
 
         """
-        if self._waiting >= _MOST_WAITING:
+        waiting = self._waiting
+        if waiting.total() >= _MOST_WAITING or waiting[tenant] >= _MOST_OF_TENANT:
             raise OverloadedError("too many slates are looked for", retry_after_seconds=1.0)
-        self._waiting += 1
+        waiting[tenant] += 1
         try:
             async with self._turns:
                 found = await self._found(tenant, slate_id)
         finally:
-            self._waiting -= 1
+            waiting[tenant] -= 1
+            if not waiting[tenant]:
+                del waiting[tenant]
         if found is None:
             raise MissingResourceError(
                 f"slate {slate_id} is not in the log: it was never logged (a preview, or not one of"

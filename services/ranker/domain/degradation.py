@@ -12,3 +12,4 @@ class Degradation(Enum):
     VECTOR_OF_OTHER_GENERATION = auto()
     SCORER_NOT_FINITE = auto()
     GENERATION_UNUSABLE = auto()
+    SOURCE_FAILED = auto()

@@ -16,11 +16,13 @@ import numpy as np
 
 from services.common.arrays import Float32s, Float64s
 from services.common.splitmix import BITS, FIRST, GAMMA, SECOND, finalised
-from services.feed.parameters import PosteriorParameters, RefusedParametersError
+from services.feed.parameters import PosteriorParameters
 
 DRAWS = 32
 _LARGEST = 1e4
 """Of a draw: what float16 holds, and beyond all that log odds say."""
+_ROUNDED = 1e-3
+"""Added to the diagonal, of itself, as the learner does: sums in float32 are off by less."""
 _STREAM = 1 << 32
 """Where numbers begin, of a seed whose first ones decide places."""
 
@@ -33,18 +35,15 @@ class OrderPosterior:
     spread: Float64s
 
     @classmethod
-    def of(cls, told: PosteriorParameters) -> Self:
-        """Return it of what the learner tells.
-
-        Raises:
-            RefusedParametersError: it is no precision.
-
-        """
+    def of(cls, told: PosteriorParameters) -> Self | None:
+        """Return it of what the learner tells; None: that is no precision, and says nothing."""
         try:
-            covariance = np.linalg.inv(told.precisions.astype(np.float64))[:-1, :-1]
+            precisions = told.precisions.astype(np.float64)
+            precisions[np.diag_indices_from(precisions)] *= 1.0 + _ROUNDED
+            covariance = np.linalg.inv(precisions)[:-1, :-1]
             root = np.linalg.cholesky((covariance + covariance.T) / 2.0)
-        except np.linalg.LinAlgError as error:
-            raise RefusedParametersError(f"order_posterior.precisions: {error}") from error
+        except np.linalg.LinAlgError:
+            return None
         return cls(told.generation_id, (root / told.temperature).astype(np.float64))
 
     def draws(self, features: Float32s, scale: float, seed: int) -> Float64s:

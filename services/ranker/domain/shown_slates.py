@@ -4,8 +4,9 @@ This replica's own slates at once, those of others when the entries lane tells o
 of a second later. In memory: what was shown before a replica started, it does not know.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from services.common.arrays import Ordinals
@@ -26,7 +27,7 @@ class ShownSlates:
     def __init__(self, most_users: int = _MOST_USERS) -> None:
         """Remember slates of `most_users` users and surfaces."""
         self._most = most_users
-        self._shown: OrderedDict[tuple[bytes, str], deque[_Shown]] = OrderedDict()
+        self._shown: OrderedDict[tuple[bytes, str], list[_Shown]] = OrderedDict()
 
     def of(self, user_key: bytes, surface: str, slates: int) -> Sequence[Ordinals]:
         """Return the items of a user's last `slates` on a surface, newest first."""
@@ -38,14 +39,15 @@ class ShownSlates:
     ) -> None:
         """Remember a slate that was shown, and of those before it what makes `slates` with it.
 
-        One that is known already changes nothing.
+        One that is known already changes nothing. Ids of slates ascend with time (UUIDv7), and one
+        that is heard of late takes its place.
         """
-        held = self._shown.setdefault((user_key, surface), deque())
+        held = self._shown.setdefault((user_key, surface), [])
         if any(one.slate_id == slate_id for one in held):
             return
-        held.appendleft(_Shown(slate_id, items))
-        while len(held) > slates:
-            held.pop()
+        held.append(_Shown(slate_id, items))
+        held.sort(key=attrgetter("slate_id"), reverse=True)
+        del held[slates:]
         self._shown.move_to_end((user_key, surface))
         if len(self._shown) > self._most:
             self._shown.popitem(last=False)

@@ -49,7 +49,11 @@ def decision_of(
     place_of = np.empty(by_order.size, np.int64)
     place_of[by_order] = np.arange(1, by_order.size + 1)
     alone, considered = place_of[places], ordinals.size
-    if not (exploration.policy.by_chance or exploration.new_share > 0):
+    drawn: list[bytes] = []
+    if exploration.policy.by_chance or exploration.new_share > 0:
+        if shaped.deviations is not None:
+            drawn = list(map(bytes, shaped.deviations.astype("<f2")))
+    else:
         # What is best stays best without what was not shown, so a part of that is enough.
         few = np.union1d(places, by_order[: max(_BESIDE, places.size)])
         ordinals, utilities, unboosted = ordinals[few], utilities[few], unboosted[few]
@@ -59,7 +63,6 @@ def decision_of(
     if np.array_equal(unboosted, utilities):
         unboosted = unboosted[:0]
     decided = selection.decided if moved else selection.decided[:0]
-    drawn = [] if shaped.deviations is None else list(map(bytes, shaped.deviations.astype("<f2")))
     applied = selection.applied[:MAX_LOGGED]
     barred_rows = list(map(bytes, barred))
     lowered_rows = [] if lowered is None else list(map(bytes, lowered))

@@ -15,8 +15,10 @@ from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
 from services.common.arrays import NO_ORDINALS, Float64s, Ordinals
 from services.common.expressions.request import Request
+from services.common.logs import logger
 from services.common.reloadable import Reloadable
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
+from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
 from services.ranker.domain.encoded_slate import EncodedSlate
 from services.ranker.domain.generation import Generation
@@ -40,6 +42,8 @@ from services.ranker.surfaces.decisions import decision_of
 from services.ranker.surfaces.explanations import explanations
 from services.ranker.surfaces.page import Page, encode_page
 from services.ranker.surfaces.surface_reader import SurfaceReader
+
+_log = logger("surfaces")
 
 
 class ShapedAnswer(NamedTuple):
@@ -209,6 +213,9 @@ def shaped_answer(
         OtherSources(list(shaped.proposed.items()), shaped.resembled),
         _beside(selection.applied, explained),
     )._replace(drops=shaped.drops)  # fmt: skip
+    if shaped.failed:
+        slate = slate._replace(degradations=(*slate.degradations, Degradation.SOURCE_FAILED))
+        _say_failed(shaped.failed)
     items = draft.ordinals[shaped.places]
     exploration = surface.exploration
     if any(lost.rule == "exploration" for lost in selection.lost):
@@ -222,12 +229,21 @@ def shaped_answer(
         slate,
         items,
         [slate_pb2.LostRule(rule=lost.rule, why=lost.why) for lost in selection.lost],
-        shaped.failed,
+        tuple(shaped.failed),
         _policy_name(exploration),
         seed if explores else 0,
         encode_page(Page(seed, (*before, *item_ids))) if more else "",
         decision_of(replica, surface, exploration, shaped) if logged and decides else None,
     )
+
+
+def _say_failed(failed: Mapping[str, Exception | None]) -> None:
+    for name, error in failed.items():
+        if error is not None:
+            _log.error(
+                "a source failed, and slates are made without it",
+                kind=type(error).__name__, error=str(error), detail=name,
+            )  # fmt: skip
 
 
 def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:

@@ -16,14 +16,14 @@ from services.common.errors import InvalidRequestError
 from services.common.surfaces.config_checks import check_config
 from services.common.validation import Checks
 
-SOURCES = ("vector", "rules", "popularity")
+SOURCES = ("vector", "rules", "popularity", "trending", "given")
 RICH: dict[str, Any] = {
     "outcome_weights": {"buy": 3.0, "hide": -1.0},
     "gates": [{"name": "adult", "keep": "item.numbers.age < 18.0"}],
     "seen": {"buy": "30d", "view": "never", "*": "forever"},
     "not_in_last_slates": 3,
     "sources": [
-        {"source": "vector", "quota": 300, "weight": 2.0, "time_limit": "0.050s"},
+        {"source": "trending", "quota": 300, "weight": 2.0, "time_limit": "0.050s"},
         {"source": "rules", "quota": 0},
     ],
     "rules": [
@@ -179,7 +179,7 @@ def test_the_limits_themselves_are_right(change: Change) -> None:
         ("not_in_last_slates", put("not_in_last_slates", 51)),
         ("sources[0].source", put("sources.0.source", "vectro")),
         ("sources[0].source", put("sources.0.source", "")),
-        ("sources[1].source", put("sources.1.source", "vector")),
+        ("sources[1].source", put("sources.1.source", "trending")),
         ("sources[0].quota", put("sources.0.quota", 1001)),
         ("sources[0].weight", put("sources.0.weight", 0.0)),
         ("sources[0].weight", put("sources.0.weight", 100.1)),
@@ -222,6 +222,10 @@ def test_the_limits_themselves_are_right(change: Change) -> None:
         ("rules[6].cap.last_slates", put("rules.6.cap.last_slates", 51)),
         ("rules[7].sort.by", put("rules.7.sort.by", "")),
         ("diversity.method", put("diversity.method", 7)),
+        ("sources[0].time_limit", put("sources.0.source", "vector")),
+        ("sources[0].time_limit", put("sources.0.source", "given")),
+        ("rules[0].name", put("rules.0.name", "exploration")),
+        ("rules[1].name", put("rules.1.name", "diversity")),
         ("diversity.strength", put("diversity.strength", 1.1)),
         ("diversity.strength", put("diversity.strength", -0.1)),
         ("diversity.strength", put("diversity.strength", math.nan)),

@@ -118,3 +118,13 @@ def test_an_own_item_that_is_taken_of_a_slate_was_not_taken() -> None:
 
     assert taken("other") == [True, False]
     assert taken("seller") == [False, False]
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_many_own_events_that_are_taken_back_take_nothing_of_others(size: int) -> None:
+    """Whole counts are exact, however many there were, and whatever else is beyond the cap."""
+    others = [event(f"u:{n}".encode(), 0, n) for n in range(20)]
+    own = [event(SELLER, 0, 100 + n) for n in range(80)]
+    kinds: list[Kind] = [activation(TENANT), upserted(0, "seller"), *others, *own]
+    kinds += [EventRetracted(kind, 23 + n) for n, kind in enumerate(own)]
+    assert learned(kinds, size).counts[0] == 20

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harken.common.v1.subject_pb2 import Subject
+from harken.feedback.v1 import surface_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.position import Position
 from services.ranker.domain.user_cache import UserCache
@@ -25,6 +26,11 @@ ITEMS = 300
 @pytest.fixture
 async def ranker(upstream: ScriptedUpstream, start_ranker: StartRanker) -> Ranker:
     changes = Changes(activated=manifest())
+    wordy = surface_pb2.Surface(name="wordy")
+    for n in range(20):
+        rule = wordy.config.rules.add(name=f"{n:064}")
+        rule.boost.items, rule.boost.factor = "true", 1.5
+    changes.document("surface", "wordy", 1, wordy.SerializeToString())
     for n in range(ITEMS):
         item = f"item-with-a-rather-long-name-{n}"
         changes.item(item).vector(item, [1.0, n / ITEMS, 0, 0]).popularity(item, float(n))
@@ -120,3 +126,16 @@ def test_users_of_a_batch_give_way_first() -> None:
     cache.hold(b"u:d", UserState(0))
     assert cache.get(b"u:c") is None
     assert cache.get(b"u:a") is not None
+
+
+async def test_large_slates_come_in_messages_that_any_client_takes(ranker: Ranker) -> None:
+    """gRPC's clients take 4 MiB unless they are told otherwise."""
+    request = pb.BatchRecommendRequest(subjects=[user(str(n)) for n in range(24)])
+    request.request.preview = True
+    request.request.count, request.request.surface = ITEMS, "wordy"
+    call: Any = ranker.stub.BatchRecommend(request)
+    messages = [answer async for answer in call]
+    assert [one.ordinal for answer in messages for one in answer.results] == list(range(24))
+    largest = max(answer.ByteSize() for answer in messages)
+    single = max(one.ByteSize() for answer in messages for one in answer.results)
+    assert largest <= 2 * 1024 * 1024 < 8 * single

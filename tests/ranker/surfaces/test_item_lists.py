@@ -197,3 +197,14 @@ def test_a_list_is_whole_though_little_of_it_is_kept(
             for name in expected(things, Order.TRENDING)
             if things[int(name[1:])].owner == owner
         ]
+
+
+@pytest.mark.parametrize("rule", [
+    {"pin": {"itemId": "i1", "slot": 1}},
+    {"atLeast": {"items": "'b' in item.categories", "count": 1}},
+])  # fmt: skip
+def test_no_rule_brings_what_is_to_be_published_later(rule: dict[str, Any]) -> None:
+    things = [Thing("a", "x", 10, None), Thing("b", "x", -10, None)]
+    lists = Lists(replica_of(things, rules=[{"name": "r", **rule}]))
+    assert ids(lists.answer(Order.LATEST)) == ["i0"]
+    assert ids(lists.answer(Order.LATEST, now=NOW + 20)) == ["i1", "i0"]

@@ -17,11 +17,15 @@ from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused, reader_of
 from services.common.surfaces.sources import SIMILAR, SOURCES
 from services.feed.entries import ShownSlate, TenantEntries
+from services.feed.parameters import PosteriorParameters
 from services.feedback.slates.decision_faults import decision_fault
 from services.ranker.domain.compiled_slates import CompiledSlates
+from services.ranker.domain.degradation import Degradation
+from services.ranker.domain.order_posterior import OrderPosterior
 from services.ranker.domain.seen_rule import ALL_FOREVER, SeenRules
 from services.ranker.domain.selection.plan import Diversity
 from services.ranker.domain.shown_slates import ShownSlates
+from services.ranker.domain.surface import shaping
 from services.ranker.domain.surface.drafts import Drafts
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -251,11 +255,12 @@ def test_no_more_slates_are_remembered_than_are_asked_for() -> None:
 
 def test_slates_of_other_replicas_are_remembered_and_own_ones_once() -> None:
     replica, shown = replica_of(3), ShownSlates()
-    shown.add(b"ann", "home", "own", replica.catalogue.find_all(["i1"]), 5)
+    shown.add(b"ann", "home", "1-own", replica.catalogue.find_all(["i1"]), 5)
     told = [
-        ShownSlate("own", b"ann", "home", [1], 5), ShownSlate("other", b"ann", "home", [0, 2], 5),
-        ShownSlate("elsewhere", b"ann", "basket", [0], 5),
-    ]  # fmt: skip
+        ShownSlate("1-own", b"ann", "home", [1], 5),
+        ShownSlate("2-other", b"ann", "home", [0, 2], 5),
+        ShownSlate("3-elsewhere", b"ann", "basket", [0], 5),
+    ]
     shown.take(TenantEntries("t", ["i0", "i1", "gone"], shown=told), replica.catalogue.find_all)
     first, second = (
         [replica.catalogue.item_id(item) for item in one.tolist()]
@@ -316,3 +321,53 @@ def test_the_most_important_item_is_one_of_the_users_that_points_there(drafts: D
     pinned = UserState(1, user.recent, None, PutVector("g1", np.ones(DIMENSION, np.float32), True))
     for slot in slots_of(answered(drafts, replica, pinned, 5, explain=True)):
         assert not slot.explanation.most_important_item_id
+
+
+def sure(replica: TenantReplica) -> None:
+    """The order is known, but not surely."""
+    serving = replica.generation
+    assert serving is not None
+    precisions = np.eye(len(serving.scorer.features) + 1, dtype=np.float32) * 6
+    told = PosteriorParameters(serving.generation_id, precisions, 4.0)
+    replica.order_posterior = OrderPosterior.of(told)
+
+
+@pytest.mark.parametrize("sorts", [False, True])
+def test_what_was_drawn_is_logged_where_it_decided(drafts: Drafts, sorts: bool) -> None:
+    """Truth 11. Where a sort decides, chance has no part, and fewer candidates are logged."""
+    rules = [{"name": "old", "sort": {"by": "1.0"}}] if sorts else []
+    replica = replica_of(300, exploration={"thompsonScale": 1.0}, rules=rules)
+    sure(replica)
+    answer = answered(drafts, replica, user_of(replica, "i0", "i1"), 10)
+    logged = slate_service_pb2.ServedSlate.FromString(answer.slate.logged)
+    assert answer.decision is not None
+    message = answer.decision.made()
+    assert decision_fault(message, logged.item_ids) is None
+    assert len(message.drawn) == (0 if sorts else 32)
+
+
+def test_a_slate_that_is_heard_of_late_takes_its_place() -> None:
+    shown = ShownSlates()
+    for name in ("s3", "s1", "s2"):
+        shown.add(b"ann", "home", name, np.array([int(name[1])]), 2)
+    assert [one.tolist() for one in shown.of(b"ann", "home", 5)] == [[3], [2]]
+
+
+def test_a_source_that_fails_or_is_late_makes_the_slate_degraded(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Truth 14: the others serve, and the answer says so."""
+    replica = replica_of(
+        30, sources=[{"source": "trending"}, {"source": "new"}, {"source": "similar"}]
+    )
+    user = user_of(replica, "i0")
+    assert answered(drafts, replica, user, 10).failed == ()
+
+    def fails(*_: object) -> Any:
+        raise ZeroDivisionError("nothing trends")
+
+    monkeypatch.setattr(shaping, "trending", fails)
+    answer = answered(drafts, replica, user, 10)
+    assert answer.failed == ("trending",)
+    assert answer.slate.degradations == (Degradation.SOURCE_FAILED,)
+    assert answer.slate.items == 10

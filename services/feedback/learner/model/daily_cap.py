@@ -91,10 +91,6 @@ class DailyCap:
         self._counts[row] = self._cap + 1
         return False
 
-    def leave_out(self, row: int, sequence: int) -> None:
-        """Remember an event that moves nothing for another reason, as if it were beyond the cap."""
-        self._note_beyond(row, sequence, goes_on=False)
-
     def _note_beyond(self, row: int, sequence: int, goes_on: bool) -> None:
         """Remember an event beyond the cap; `goes_on`: the one before was beyond it, too."""
         own = self._beyond.setdefault(row, [])

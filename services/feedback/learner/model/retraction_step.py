@@ -33,6 +33,8 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
     users = retracting_users(state, entries)
     items = state.items.ordinals(kind.event.item_id for kind in kinds)
+    # Whose item it is now stands for whose it was.
+    items[state.owners.own([kind.event.user_key for kind in kinds], items)] = NO_ITEM
     cells: list[ChangedCells] = []
     popular: set[int] = set()
     for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):

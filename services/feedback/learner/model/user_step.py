@@ -57,10 +57,7 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     keys = [event.user_key for event in events]
     users = state.users.rows(keys)
     # What somebody does with an item of their own is as if it were gone.
-    own = state.owners.own(keys, items)
-    for index in own.nonzero()[0].tolist():
-        state.influence.leave_out(int(users[index]), entries[index].sequence)
-        items[index] = NO_ITEM
+    items[state.owners.own(keys, items)] = NO_ITEM
     return EventRows(
         events=events,
         sequences=np.array([entry.sequence for entry in entries], np.int64),

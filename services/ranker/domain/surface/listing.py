@@ -121,6 +121,10 @@ def listed(
     eligible, drops = drafts.eligible(replica, generation, nobody, wish.filter, wish.now)
     rules = rules_on(surface, request)
     most = considered_at_most(rules, wish.count)
+    if order is Order.LATEST:
+        # Nor do rules bring what is to be published later.
+        published = replica.catalogue.fields.time("publish_time").us[: eligible.size]
+        eligible = eligible & (published <= round(wish.now * 1e6))
     first = _ORDERS[order](replica, finds, eligible, most, wish.now)
     wanted = wanted_by_rules(replica, rules, request, eligible, finds)
     ordinals = distinct(np.concatenate([first.ordinals, wanted]))

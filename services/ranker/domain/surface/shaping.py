@@ -61,8 +61,9 @@ class Shaped(NamedTuple):
     considered: candidates of the draft that were selected from, ascending; what the selection says
     is of these. utilities: of these, before boosts. places: candidates of the draft that are the
     slate. proposed: what each other source proposed, best first. resembled: the item that what is
-    similar is so to. failed: sources that took too long. new: of those considered, which ones the
-    share of new items is for. deviations: float64 [draws, considered], of Thompson sampling.
+    similar is so to. failed: sources that did, by what; None: too late. new: of those considered,
+    which ones the share of new items is for. deviations: float64 [draws, considered], of Thompson
+    sampling.
     """
 
     draft: Draft
@@ -72,7 +73,7 @@ class Shaped(NamedTuple):
     drops: Drops
     proposed: Mapping[str, Ordinals]
     resembled: int | None
-    failed: tuple[str, ...]
+    failed: Mapping[str, Exception | None]
     scores: Float64s
     new: Bools | None
     deviations: Float64s | None
@@ -221,8 +222,10 @@ def _proposed(
     eligible: Bools,
     finds: Finds,
     clock: Callable[[], float],
-) -> tuple[dict[str, Ordinals], tuple[str, ...]]:
-    """Return what sources beside those of every slate propose, and which of them are too late."""
+) -> tuple[dict[str, Ordinals], dict[str, Exception | None]]:
+    """Return what sources beside those of every slate propose, and which of them failed, by what;
+    None: they took too long.
+    """
     now, below = wish.now, surface.new_item_events
     by_name: dict[str, Callable[[int], Ordinals]] = {
         TRENDING: lambda quota: trending(
@@ -232,19 +235,23 @@ def _proposed(
         SIMILAR: lambda quota: similar(index, finds, resembled, eligible, quota, now),
     }
     proposed: dict[str, Ordinals] = {}
-    failed: list[str] = []
+    failed: dict[str, Exception | None] = {}
     for name, source in by_name.items():
         setting = surface.sources.get(name, _NOT_ASKED_FOR)
         quota = SOURCE_QUOTA if setting.quota is None else setting.quota
         if quota == 0:
             continue
         began = clock()
-        found = source(quota)
+        try:
+            found = source(quota)
+        except Exception as error:  # a slate without one of its sources is better than none
+            failed[name] = error
+            continue
         if setting.limit_seconds is not None and clock() - began > setting.limit_seconds:
-            failed.append(name)
+            failed[name] = None
         else:
             proposed[name] = found
     given = surface.sources.get(GIVEN, Source()).quota
     if wish.given.size and given != 0:
         proposed[GIVEN] = wish.given[eligible[wish.given]][:given]
-    return proposed, tuple(failed)
+    return proposed, failed

@@ -43,16 +43,32 @@ def source_weights(surface: Surface, proposed: Mapping[str, Ordinals]) -> Source
     return SourceWeights(*weighed, list(proposed.values()))
 
 
-def log_odds(scores: Float64s, weights: Float64s) -> Float64s:
-    """Return scores [n] as log odds: where between the least and the most that weights [outcomes]
-    allow.
+def log_odds(scores: Float64s, penalties: Float64s | None, weights: Float64s) -> Float64s:
+    """Return scores [n] as log odds: of which share of the most that weights [outcomes] allow.
+
+    penalties [n]: what outcomes of negative weight take of each score; None: there are none. What
+    they take of most candidates is taken as given: utilities of candidates that people turn down
+    alike are those of what is wanted alone. What is below nothing then, or above all, goes on
+    there, ever slower.
     """
-    least, most = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
-    if most <= least:
-        return np.where(np.isnan(scores), np.nan, 0.0)
-    share = np.clip((scores - least) / (most - least), _CLOSEST, 1.0 - _CLOSEST)
-    odds: Float64s = np.log(share / (1.0 - share))
+    most = float(np.maximum(weights, 0).sum())
+    if most <= 0:
+        return np.where(np.isnan(scores), np.nan, scores)
+    share = scores / most if penalties is None else (scores + _usual(penalties)) / most
+    within = np.clip(share, _CLOSEST, 1.0 - _CLOSEST)
+    odds: Float64s = np.log(within / (1.0 - within))
+    below, above = share < _CLOSEST, share > 1.0 - _CLOSEST
+    odds[below] -= np.log(2.0 - share[below] / _CLOSEST)
+    odds[above] += np.log(2.0 - (1.0 - share[above]) / _CLOSEST)
+    odds[np.isnan(share)] = np.nan
     return odds
+
+
+def _usual(penalties: Float64s) -> float:
+    """Return the median, of two the lower one, of those that are numbers; 0 of none."""
+    known = penalties[~np.isnan(penalties)]
+    middle = (known.size - 1) // 2
+    return float(np.partition(known, middle)[middle]) if known.size else 0.0
 
 
 def weigh_sources(

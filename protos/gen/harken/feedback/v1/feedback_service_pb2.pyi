@@ -89,20 +89,22 @@ class ExportEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ExportSlatesRequest(_message.Message):
-    __slots__ = ("tenant", "after_position", "until_position", "page_size", "window", "surface")
+    __slots__ = ("tenant", "after_position", "until_position", "page_size", "window", "surface", "without_outcomes")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     UNTIL_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     after_position: bytes
     until_position: bytes
     page_size: int
     window: _duration_pb2.Duration
     surface: str
-    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., surface: _Optional[str] = ...) -> None: ...
+    without_outcomes: bool
+    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., surface: _Optional[str] = ..., without_outcomes: bool = ...) -> None: ...
 
 class ExportSlatesResponse(_message.Message):
     __slots__ = ("slates", "position", "window")

@@ -24,6 +24,7 @@ class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_VECTOR_OF_OTHER_GENERATION: _ClassVar[Degradation]
     DEGRADATION_SCORER_NOT_FINITE: _ClassVar[Degradation]
     DEGRADATION_GENERATION_UNUSABLE: _ClassVar[Degradation]
+    DEGRADATION_SOURCE_FAILED: _ClassVar[Degradation]
 REASON_CODE_UNSPECIFIED: ReasonCode
 REASON_CODE_FOLLOWS: ReasonCode
 REASON_CODE_TASTE: ReasonCode
@@ -37,6 +38,7 @@ DEGRADATION_FEED_DISCONNECTED: Degradation
 DEGRADATION_VECTOR_OF_OTHER_GENERATION: Degradation
 DEGRADATION_SCORER_NOT_FINITE: Degradation
 DEGRADATION_GENERATION_UNUSABLE: Degradation
+DEGRADATION_SOURCE_FAILED: Degradation
 
 class Slot(_message.Message):
     __slots__ = ("item_id", "score", "sources", "reason", "propensity", "applied_rules", "explanation")
