@@ -121,6 +121,7 @@ async def test_rows_say_what_was_shown_and_what_came_of_it(
     assert [row["slate_id"] for row in rows] == [f"s{number}" for number in range(SLATES)]
     for row, known in zip(rows, told, strict=True):
         assert row["items"] == [f"i{item}" for item in known["shown"]]
+        assert row["window_seconds"] == 1.0
         assert [(one["item"], one["place"], one["type"]) for one in row["outcomes"]] == [
             (f"i{known['shown'][place]}", place + 1, "click") for place in known["clicked"]
         ]
@@ -145,6 +146,19 @@ async def test_rows_say_what_was_shown_and_what_came_of_it(
         cells = list(csv.DictReader(text))
     assert [json.loads(one["candidates"]) for one in cells] == [one["candidates"] for one in rows]
     assert [json.loads(one["outcomes"]) for one in cells] == [one["outcomes"] for one in rows]
+
+
+async def test_slates_whose_window_is_not_over_are_said_with_its_length(
+    running: Suite, told: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for name in ("slates.jsonl", "slates.csv"):
+        done = await harken("export", name, "--kind", "slates", "--tenant", TENANT, "--window",
+                            "86400", folder=tmp_path, endpoints=running.endpoints)  # fmt: skip
+        assert done.code == 0, done.errors
+        refused = await harken("evaluate", "--off-policy", name, folder=tmp_path)
+        assert refused.code == 1
+        said = f"{SLATES} the window of 86,400 s was not over (`harken export --window SECONDS`"
+        assert said in " ".join(refused.errors.split())
 
 
 async def test_parquet_tells_the_same_values(

@@ -31,7 +31,7 @@ def export_slates(
     with table_writer(file, COLUMNS) as writer, progress_count("slates written") as progress:
         for page in exported_slates(target, tenant, window_seconds, identity=identity):
             for slate in page.slates:
-                writer.write(slate_row(slate))
+                writer.write(slate_row(slate, page.window.ToMicroseconds() / 1e6))
             count += len(page.slates)
             progress(count)
     return count

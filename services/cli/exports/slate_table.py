@@ -16,11 +16,12 @@ COLUMNS = (
     Column("predicted", Kind.JSON), Column("exploration", Kind.JSON),
     Column("candidates", Kind.JSON), Column("exposures", Kind.JSON),
     Column("outcomes", Kind.JSON), Column("window_over", Kind.TRUTH),
+    Column("window_seconds", Kind.NUMBER),
 )  # fmt: skip
 
 
-def slate_row(slate: pb.ExportedSlate) -> Row:
-    """Return the row of a slate.
+def slate_row(slate: pb.ExportedSlate, window_seconds: float) -> Row:
+    """Return the row of a slate. window_seconds: how long events count for it.
 
     propensities: of each item. predicted: of each outcome a list of probabilities, one an item.
     exploration: the policy, by name ("greedy" where chance had no part), and its settings.
@@ -69,6 +70,7 @@ def slate_row(slate: pb.ExportedSlate) -> Row:
             for one in slate.outcomes
         ],
         slate.window_over,
+        window_seconds,
     )
 
 

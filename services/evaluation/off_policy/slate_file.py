@@ -67,7 +67,7 @@ class SlateFile:
             return None
         if not _truth(row["window_over"]):
             # What is to come of them would be missing, and it would seem that less came.
-            self.left_out["the window was not over"] += 1
+            self.left_out[_not_over(row.get("window_seconds"))] += 1
             return None
         item_ids = tuple(_parsed(row["items"]))
         exploration = _exploration(_parsed(row["exploration"]))
@@ -116,6 +116,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                     yield number, block.row(index)
     except SourceError as error:
         raise SlateFileError(str(error)) from error
+
+
+def _not_over(seconds: Any) -> str:
+    """Return why a slate is left out; seconds: its window; None or empty: the file has it not."""
+    length = f" of {float(seconds):,.0f} s" if seconds else ""
+    return f"the window{length} was not over (`harken export --window SECONDS` takes a shorter one)"
 
 
 def _parsed(cell: Any) -> Any:

@@ -194,6 +194,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                 )
             )  # fmt: skip
             while (answer := await self._slate_page(pages, surface, names)) is not None:
+                answer.window.FromMicroseconds(window_us)
                 yield answer
         except TooManyOutcomesError as error:
             checks.fail("window", f"{error}: ask for a shorter one")

@@ -107,12 +107,14 @@ class ExportSlatesRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., surface: _Optional[str] = ..., without_outcomes: bool = ...) -> None: ...
 
 class ExportSlatesResponse(_message.Message):
-    __slots__ = ("slates", "position")
+    __slots__ = ("slates", "position", "window")
     SLATES_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     slates: _containers.RepeatedCompositeFieldContainer[_exported_slate_pb2.ExportedSlate]
     position: bytes
-    def __init__(self, slates: _Optional[_Iterable[_Union[_exported_slate_pb2.ExportedSlate, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+    window: _duration_pb2.Duration
+    def __init__(self, slates: _Optional[_Iterable[_Union[_exported_slate_pb2.ExportedSlate, _Mapping]]] = ..., position: _Optional[bytes] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ExportedEvent(_message.Message):
     __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time", "accept_time", "slate_id", "context", "weight", "sequence", "event_time_given")
