@@ -39,7 +39,7 @@ test-images: $(READY)
 load:
 	k6 run $(if $(RATE),-e RATE=$(RATE)) $(if $(DURATION),-e DURATION=$(DURATION)) tests/clients/load.js
 
-## Lint, formats, types, protos (style, compatibility, committed stubs), the page of settings.
+## Lint, formats, types, protos (style, compatibility, committed stubs), written pages.
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,6 +47,7 @@ check: $(READY)
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	VENV=$(VENV) protos/check.sh
 	$(BIN)/harken config reference | diff deploy/configuration.md -
+	$(BIN)/harken config access | diff docs/access.md -
 
 ## Regenerates protos/gen.
 protos:

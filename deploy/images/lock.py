@@ -72,6 +72,7 @@ _DISTRIBUTIONS = MappingProxyType(
         "grpc_health": "grpcio-health-checking",
         "grpc_reflection": "grpcio-reflection",
         "grpc_status": "grpcio-status",
+        "jwt": "pyjwt",
     }
 )
 _SHARED_NAMES = ("google",)

@@ -7,6 +7,7 @@ from services.cli.commands import (
     experiment,
     import_files,
     items,
+    keys,
     snapshot,
     surface,
     users,
@@ -45,6 +46,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(surface.app, name="surface")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.command()(recommend)
 app.command()(batch)
 app.command()(explain)

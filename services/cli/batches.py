@@ -43,3 +43,19 @@ async def recommend_all(
             if not is_retryable(error) or time.monotonic() - heard > PATIENCE_SECONDS:
                 raise
             await asyncio.sleep(pause_seconds(error) or _PAUSE_SECONDS)
+
+
+async def check_request(
+    clients: Clients, tenant: str, subject: subject_pb2.Subject, asked: pb.RecommendRequest
+) -> None:
+    """Return when a request is right for all subjects. Nothing is logged.
+
+    Raises:
+        grpc.aio.AioRpcError: as recommend_all.
+
+    """
+    preview = pb.RecommendRequest()
+    preview.CopyFrom(asked)
+    preview.preview = True
+    async for _ in recommend_all(clients, tenant, [subject], preview):
+        pass

@@ -55,7 +55,7 @@ async def connect(endpoints: Endpoints) -> AsyncIterator[Clients]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def channel(target: str, health: str | None = None) -> Any:
-            return await stack.enter_async_context(open_channel(target, health))
+            return await stack.enter_async_context(open_channel(target, health, endpoints.identity))
 
         feedback = await channel(endpoints.feedback)
         rankers = [await channel(target) for target in endpoints.rankers]

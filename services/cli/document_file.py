@@ -11,12 +11,15 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from harken.feedback.v1 import experiment_pb2, surface_pb2
 from services.cli.console import messages
+from services.cli.document_shape import shaped
 from services.cli.failures import CommandError
 from services.common.status import violations_of
 
 STANDARD_INPUT = "-"
 _MORE = re.compile(r"; (and [0-9,]+ more)$")
 """How a message ends when not all faults are named."""
+_WAY = re.compile(r"^(Failed to parse [a-z0-9_]+ field: )+(?=.* at )")
+"""Where the rest names the place."""
 
 Document = surface_pb2.Surface | experiment_pb2.Experiment
 
@@ -38,10 +41,15 @@ def read_document(file: str, name: str | None, document: Document) -> bool:
     if not isinstance(found, dict):
         raise CommandError(f"{file}: must be a JSON object")
     whole = "config" in found
+    target = document if whole else document.config
+    faults: list[str] = []
+    found = shaped(found, target.DESCRIPTOR, faults)
+    if faults:
+        raise CommandError("\n  ".join([f"{file}:", *faults]))
     try:
-        ParseDict(found, document if whole else document.config)
+        ParseDict(found, target)
     except ParseError as error:
-        raise CommandError(f"{file}: {error}") from error
+        raise CommandError(f"{file}: {_plain(str(error))}") from error
     # An empty configuration is one.
     document.config.SetInParent()
     called = "" if file == STANDARD_INPUT else Path(file).stem
@@ -57,6 +65,11 @@ def say_warnings(warnings: Sequence[str], path: str) -> None:
     """
     for one in warnings:
         messages().print(f"warning: {one.removeprefix(path + '.')}", markup=False)
+
+
+def _plain(fault: str) -> str:
+    """Return a fault of the parser without the way that it took: "Failed to parse .. field: "."""
+    return _WAY.sub("", fault).rstrip(".")
 
 
 def refusal(error: grpc.aio.AioRpcError, what: str, path: str) -> CommandError | None:

@@ -1,9 +1,11 @@
 """Where the services of a suite listen."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from services.common.channel_identity import ChannelIdentity
 
 FILE_NAME = "endpoints.json"
 
@@ -15,11 +17,14 @@ class Endpoints:
     feedback: str
     profile: str
     rankers: tuple[str, ...]
+    identity: ChannelIdentity | None = None
+    """What callers show there; in no file."""
 
     def write(self, folder: Path) -> None:
         """Write them to `folder`/endpoints.json, in one step."""
+        targets = {name: getattr(self, name) for name in ("feedback", "profile", "rankers")}
         partial = folder / f"{FILE_NAME}.partial"
-        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        partial.write_text(json.dumps(targets, indent=2) + "\n")
         partial.replace(folder / FILE_NAME)
 
     @classmethod

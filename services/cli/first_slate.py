@@ -9,6 +9,7 @@ from harken.common.v1 import subject_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import ranker_service_pb2_grpc, slate_pb2
 from services.cli.service_process import ServiceProcess
+from services.common.channel_identity import ChannelIdentity, blocking_channel
 
 _CALL_SECONDS = 5.0
 _POLL_SECONDS = 0.05
@@ -22,14 +23,16 @@ _PASSING = frozenset(
 """What a slate may lack because processes have just started."""
 
 
-def wait_answers(ranker: ServiceProcess, address: str, deadline: float) -> None:
+def wait_answers(
+    ranker: ServiceProcess, address: str, deadline: float, identity: ChannelIdentity | None = None
+) -> None:
     """Wait until a ranker makes a slate that lacks nothing; without a catalogue there is none.
 
     Raises:
         ProcessFailedError: it died, or does not by `deadline` (time.monotonic).
 
     """
-    with grpc.insecure_channel(address) as channel:
+    with blocking_channel(address, identity) as channel:
         stub: Any = ranker_service_pb2_grpc.RankerServiceStub(channel)
         while not _answers(stub):
             ranker.check_alive(deadline)

@@ -11,8 +11,13 @@ import typer
 
 from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError
+from services.common.access.certificates import read_pem
+from services.common.channel_identity import ChannelIdentity
+from services.common.reloadable import Reloadable
 
 DEFAULT_FOLDER = Path(".harken")
+MOST_SEED = 2**31 - 1
+"""What every library takes that draws numbers here."""
 
 Folder = Annotated[
     Path,
@@ -45,6 +50,49 @@ class SuiteOptions:
         ),
     ] = None
 
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca",
+            envvar="HARKEN_CA_FILE",
+            help="Whom to trust, a PEM file of authorities; without it calls are in clear.",
+        ),
+    ] = None
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", envvar="HARKEN_CERTIFICATE_FILE", help="Ours, a PEM file."),
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--key", envvar="HARKEN_KEY_FILE", help="Its key, a PEM file.")
+    ] = None
+    token: Annotated[
+        Path | None,
+        typer.Option(
+            "--token", envvar="HARKEN_TOKEN_FILE", help="File with an API key or a token (JWT)."
+        ),
+    ] = None
+
+    def identity(self) -> ChannelIdentity | None:
+        """Return what we show when we call; None: nothing, in clear.
+
+        Raises:
+            CommandError: files are away, wrong or do not belong together.
+
+        """
+        if self.ca is None:
+            if self.certificate or self.key or self.token:
+                raise CommandError("--certificate, --key and --token need --ca")
+            return None
+        if (self.certificate is None) != (self.key is None):
+            raise CommandError("--certificate and --key belong together")
+        files = [one for one in (self.ca, self.certificate, self.key) if one is not None]
+        try:
+            pem = read_pem([one.read_bytes() for one in files])
+        except ValueError as error:
+            raise CommandError(f"{', '.join(map(str, files))}: {error}") from None
+        token = "" if self.token is None else self.token.read_text().strip()
+        return ChannelIdentity(Reloadable(pem), token)
+
     def endpoints(self) -> Endpoints:
         """Return where the services are: what is given, the rest from the suite in `folder`.
 
@@ -60,11 +108,12 @@ class SuiteOptions:
                     f"no suite runs from {self.folder}: start one with `harken up`, "
                     "or give --feedback, --profile and --ranker"
                 )
-            return Endpoints(self.feedback, self.profile, rankers)
+            return Endpoints(self.feedback, self.profile, rankers, self.identity())
         return Endpoints(
             self.feedback or running.feedback,
             self.profile or running.profile,
             rankers or running.rankers,
+            self.identity(),
         )
 
 

@@ -167,7 +167,9 @@ class ServiceProcess:
         while not self.address_file.exists():
             self.check_alive(deadline)
             time.sleep(_POLL_SECONDS)
-        return str(json.loads(self.address_file.read_text())["grpc"])
+        addresses = json.loads(self.address_file.read_text())
+        # A server that speaks TLS has a port of its own for health.
+        return str(addresses.get("health", addresses["grpc"]))
 
     def _failure(self, what: str) -> str:
         return f"{self.spec.name} {what}; the end of {self.log_file}:\n{self.log_tail()}"

@@ -18,6 +18,7 @@ from services.cli.service_process import (
     ServiceProcess,
     end_together,
 )
+from services.common.channel_identity import ChannelIdentity
 from services.common.listen_check import CannotListenError, check_listen
 
 START_SECONDS = 90.0
@@ -37,7 +38,8 @@ class SuiteConfig:
     as two processes. `fixed_ports` takes 7401 (feedback), 7402 (profile), 7403... (rankers, then
     the learner), metrics 2000 above them; otherwise free ports are taken. `environment` adds
     variables by kind of process, over those of this process. `log_level`, when given, is that of
-    all processes.
+    all processes. `identity` is that of an operator, where `environment` gives processes
+    certificates, and a `health_listen` each.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class SuiteConfig:
     environment: Mapping[Kind, Mapping[str, str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    identity: ChannelIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Suite:
                 an address is taken.
 
         """
-        deadline = time.monotonic() + START_SECONDS
+        deadline, identity = time.monotonic() + START_SECONDS, self.config.identity
         self._check_addresses()
         self.migrate()
         for process in self.processes.values():
@@ -109,7 +112,9 @@ class Suite:
         with concurrent.futures.ThreadPoolExecutor(len(self.processes)) as threads:
             list(threads.map(lambda process: process.wait_ready(deadline), self.processes.values()))
             answers = [
-                threads.submit(wait_answers, self.processes[place.name], place.grpc, deadline)
+                threads.submit(
+                    wait_answers, self.processes[place.name], place.grpc, deadline, identity
+                )
                 for place in self._places.values()
                 if place.kind == "ranker"
             ]
@@ -212,7 +217,8 @@ class Suite:
     def _endpoints(self) -> Endpoints:
         feedback = "ingest" if self.config.split_feedback else "feedback"
         rankers = [place.grpc for place in self._places.values() if place.kind == "ranker"]
-        return Endpoints(self._places[feedback].grpc, self._places["profile"].grpc, tuple(rankers))
+        profile = self._places["profile"].grpc
+        return Endpoints(self._places[feedback].grpc, profile, tuple(rankers), self.config.identity)
 
     def _spec(self, place: _Place) -> ProcessSpec:
         role = {"ingest": ("--role", "ingest"), "learner": ("--role", "learner")}

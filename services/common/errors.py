@@ -17,7 +17,10 @@ HarkenError
 ├── HistoryGoneError         frames after the resume point are gone
 ├── StaleError               strict, and min_position not reached within the budget
 ├── NotReadyError            not caught up with the feed yet, or shutting down
+├── UnauthenticatedError     nobody known: no credentials, or none that hold
+├── PermissionDeniedError    somebody known, who may not
 ├── OverloadedError          shed, come back later
+│   └── RateLimitedError     more calls of one caller than they may make
 └── StoreUnavailableError    PostgreSQL or a service needed is away
 """
 
@@ -177,6 +180,32 @@ class OverloadedError(HarkenError):
     def __init__(self, message: str, retry_after_seconds: float = 0.2) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class UnauthenticatedError(HarkenError):
+    """The caller is nobody known. It is not said what of the credentials is wrong."""
+
+    reason = "UNAUTHENTICATED"
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDeniedError(HarkenError):
+    """The caller is known and may not; the same is said whether or not what was named exists."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RateLimitedError(OverloadedError):
+    """The caller makes more calls than they may."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("too many calls of this caller", retry_after_seconds)
 
 
 class StoreUnavailableError(HarkenError):

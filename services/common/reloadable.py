@@ -20,6 +20,10 @@ class Reloadable(Generic[T]):
         for derive in self._derived:
             derive(value)
 
+    def on_change(self, act: Callable[[], None]) -> None:
+        """Call `act` after every change."""
+        self._derived.append(lambda _value: act())
+
     def map(self, make: Callable[[T], U]) -> "Reloadable[U]":
         """Return what `make` makes of the value, made anew whenever the value is set."""
         derived = Reloadable(make(self.value))

@@ -24,6 +24,8 @@ class RequestStream:
         self._parse = parse
         self._coming: asyncio.Future[bytes | None] | None = None
         self._asked_at = 0.0
+        self.check: Callable[[Any], None] = lambda _request: None
+        """Raises what a request is refused for."""
 
     def __aiter__(self) -> "RequestStream":
         """Return this."""
@@ -43,6 +45,7 @@ class RequestStream:
         request = body if self._parse is None else self._parse(body)
         if isinstance(request, Refused):
             raise request.error
+        self.check(request)
         return request
 
     async def hear_out(self, most_seconds: float) -> None:

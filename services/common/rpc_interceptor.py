@@ -1,4 +1,4 @@
-"""The boundary of every RPC: sheds overload, maps faults to statuses, counts and times.
+"""The boundary of every RPC: lets in who may, sheds overload, maps faults to statuses, counts.
 
 Servicers raise; nothing but this file sets a status.
 """
@@ -15,11 +15,12 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from services.common.access.gate import OPEN, Entry, Gate
 from services.common.admission_queue import AdmissionQueue, Flow, Pace
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Waiters
-from services.common.errors import HarkenError, NotReadyError, OverloadedError
+from services.common.errors import HarkenError, NotReadyError, OverloadedError, RateLimitedError
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
 from services.common.plain_metrics import Distributions
@@ -78,6 +79,18 @@ def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
     return request
 
 
+def _let_in(
+    entry: Entry, request: Any, requests: RequestStream | None, context: grpc.aio.ServicerContext
+) -> Any:
+    """Return what a handler is given, of a caller who may: each request of a stream is checked."""
+    principal = entry.admit(context)
+    if requests is None:
+        entry.check(principal, request)
+        return request
+    requests.check = lambda one: entry.check(principal, one)
+    return requests
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """What a call that is shed is told. `count` is called for each."""
@@ -107,9 +120,14 @@ def _refuser(refusal: _Refusal) -> grpc.RpcMethodHandler:
 class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, metrics: RpcMetrics, limits: Reloadable[CallLimits]) -> None:
-        """Shed our unary RPCs beyond `limits`; streams are not counted."""
+    def __init__(
+        self, metrics: RpcMetrics, limits: Reloadable[CallLimits], gate: Gate | None = None
+    ) -> None:
+        """Shed our unary RPCs beyond `limits`; streams are not counted. Without a gate anybody may
+        call.
+        """
         self._metrics = metrics
+        self._gate = gate
         self._limits = limits
         self._in_flight = 0
         self._working = 0
@@ -198,23 +216,25 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         name = method.rsplit("/", 1)[-1]
         handler = bounded(handler)
+        entry = OPEN if self._gate is None else self._gate.entry(method)
         if handler.unary_unary and _is_limited(method):
             self._limited[method] = class_of(name)
-            return self._in_turn(name, handler)
+            return self._in_turn(name, handler, entry)
         opened = opener(handler)
         if handler.unary_unary:
-            wrap = self._single(name, handler.unary_unary, opened, self._metrics.seconds)
+            wrap = self._single(name, handler.unary_unary, opened, entry, self._metrics.seconds)
         elif handler.stream_unary:
-            wrap = self._single(name, handler.stream_unary, opened, self._metrics.stream_seconds)
+            seconds = self._metrics.stream_seconds
+            wrap = self._single(name, handler.stream_unary, opened, entry, seconds)
         elif handler.unary_stream:
             call, endless = handler.unary_stream, name in _ENDLESS
-            wrap = self._stream(name, call, opened, _is_ours(method), endless)
+            wrap = self._stream(name, call, opened, entry, _is_ours(method), endless)
         else:
             call = handler.stream_stream
-            wrap = self._stream(name, call, opened, _is_ours(method), endless=True)
+            wrap = self._stream(name, call, opened, entry, _is_ours(method), endless=True)
         return like(handler, wrap)
 
-    def _in_turn(self, name: str, handler: Any) -> grpc.RpcMethodHandler:
+    def _in_turn(self, name: str, handler: Any, entry: Entry) -> grpc.RpcMethodHandler:
         """Wrap a unary RPC that may be shed; its request is only parsed when its turn comes."""
         call, parse = handler.unary_unary, handler.request_deserializer
         seconds = self._metrics.seconds.labels(name)
@@ -229,6 +249,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             tenant = tenant_of(raw)
             slot = CallSlot(self, kind, lambda: (tenant, peer_of(context)))
             try:
+                principal = entry.admit(context)
                 if not turns.begin():
                     cost = 1 + len(raw) / _BYTES_OF_A_TURN
                     left = context.time_remaining()
@@ -236,12 +257,15 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 work_began = time.perf_counter()
                 self._working += 1
                 CURRENT.set(slot)
-                answer = await call(_parsed(parse, raw), context)
+                request = _parsed(parse, raw)
+                entry.check(principal, request)
+                answer = await call(request, context)
             except (asyncio.CancelledError, Exception) as error:
-                raw = b""  # See _abort.
+                raw, request = b"", None  # See _abort.
                 if not work_began and isinstance(error, OverloadedError):
                     shed.inc()
-                    pace.forget()
+                    if not isinstance(error, RateLimitedError):
+                        pace.forget()
                 await self._fail(name, context, self.calls.cause(task, error))
             finally:
                 self.calls.leave(task)
@@ -283,6 +307,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         name: str,
         call: Callable[..., Any],
         opened: Callable[[Any], RequestStream | None],
+        entry: Entry,
         durations: Distributions,
         endless: bool = False,
     ) -> Callable[..., Any]:
@@ -296,7 +321,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             task = self.calls.enter(endless)
             started = time.perf_counter()
             try:
-                answer = await call(requests or request, context)
+                answer = await call(_let_in(entry, request, requests, context), context)
             except (asyncio.CancelledError, Exception) as error:
                 request = None  # See _abort.
                 await self._fail(name, context, self.calls.cause(task, error), requests)
@@ -315,13 +340,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         name: str,
         call: Callable[..., AsyncIterator[Any]],
         opened: Callable[[Any], RequestStream | None],
+        entry: Entry,
         limited: bool,
         endless: bool,
     ) -> Callable[..., Any]:
         if asyncio.iscoroutinefunction(call):
             # It writes its answers through the context, as the health service does.
             durations = self._metrics.stream_seconds
-            return self._single(name, call, opened, durations, endless=True)
+            return self._single(name, call, opened, entry, durations, endless=True)
         succeeded = self._metrics.handled.labels(name, "OK")
         seconds = self._metrics.stream_seconds.labels(name)
         streams = self._metrics.streams.labels(name)
@@ -342,7 +368,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             streams.inc()
             task = self.calls.enter(endless)
             try:
-                async for answer in call(requests or request, context):
+                # In no variable: see _abort.
+                async for answer in call(_let_in(entry, request, requests, context), context):
                     messages.inc()
                     self.calls.sends(task)
                     yield answer

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from services.common.access.process_access import ProcessAccess
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
@@ -96,8 +97,10 @@ class Server:
         limits: Reloadable[CallLimits],
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
+        access: ProcessAccess | None = None,
     ) -> None:
-        """Serve RPCs of the named services within `limits`, with requests of at most so many bytes.
+        """Serve RPCs of the named services within `limits`, with requests of at most so many bytes,
+        to those that `access` lets in; without it to everybody, and without TLS.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -106,7 +109,9 @@ class Server:
         names = tuple(services)
         self._registry = registry
         add_process_metrics(registry)
-        self._boundary = RpcInterceptor(RpcMetrics(registry), limits)
+        self._access = access
+        gate = None if access is None else access.gate
+        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate)
         self._drained = False
         own = (
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
@@ -129,28 +134,52 @@ class Server:
     ) -> AsyncIterator[str]:
         """Serve on `listen` ("host:port", port 0 for any) until the block ends, then drain.
 
-        `address_file`, when given, receives {"grpc": "host:port", "metrics": "host:port"}.
+        `address_file`, when given, receives {"grpc": "host:port", "metrics": "host:port"}, and
+        "tokens" and "health" where there are such ports.
 
         Raises:
             CannotListenError: an address is taken.
 
         """
-        for wanted in (listen, metrics_listen):
+        ports = {"grpc": listen, "metrics": metrics_listen}
+        if self._access is not None:
+            ports |= self._access.ports
+        for wanted in ports.values():
             await asyncio.to_thread(check_listen, wanted)
         await self.health.set_alive()
         await self.health.set_ready(False)
-        port = self.grpc.add_insecure_port(listen)
-        address = f"{listen.rpartition(':')[0]}:{port}"
-        async with serve_metrics(metrics_listen, self._registry) as metrics:
+        bound = self._add_ports(listen)
+        async with contextlib.AsyncExitStack() as stack:
+            bound["metrics"] = await stack.enter_async_context(
+                serve_metrics(metrics_listen, self._registry)
+            )
+            if "health" in ports:
+                bound["health"] = await stack.enter_async_context(
+                    _plain_health(self.health.servicer, ports["health"])
+                )
             await self.grpc.start()
             if address_file is not None:
-                await asyncio.to_thread(_write_addresses, address_file, address, metrics)
-            _log.info("listening", address=address, metrics=metrics)
+                await asyncio.to_thread(_write_addresses, address_file, bound)
+            address = bound["grpc"]
+            if self._access is None:
+                _log.warning("no TLS: whoever reaches this may do everything", address=address)
+            _log.info("listening", address=address, metrics=bound["metrics"])
             try:
                 yield address
             finally:
                 await self.drain()
                 _log.info("stopped", address=address)
+
+    def _add_ports(self, listen: str) -> dict[str, str]:
+        access = self._access
+        if access is None:
+            return {"grpc": _bound(listen, self.grpc.add_insecure_port(listen))}
+        port = self.grpc.add_secure_port(listen, access.server_credentials(with_client=True))
+        bound = {"grpc": _bound(listen, port)}
+        if tokens := access.ports.get("tokens"):
+            port = self.grpc.add_secure_port(tokens, access.server_credentials(with_client=False))
+            bound["tokens"] = _bound(tokens, port)
+        return bound
 
     async def drain(self) -> None:
         """Take no more calls, finish those that were taken, within DRAIN_SECONDS.
@@ -176,9 +205,26 @@ class Server:
         await stopping
 
 
-def _write_addresses(path: Path, address: str, metrics: str) -> None:
+def _bound(wanted: str, port: int) -> str:
+    return f"{wanted.rpartition(':')[0]}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def _plain_health(servicer: HealthServicer, listen: str) -> AsyncIterator[str]:
+    """Serve health and nothing else, without TLS."""
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port(listen)
+    await server.start()
+    try:
+        yield _bound(listen, port)
+    finally:
+        await server.stop(0)
+
+
+def _write_addresses(path: Path, bound: Mapping[str, str]) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"grpc": address, "metrics": metrics}))
+    partial.write_text(json.dumps(dict(bound)))
     partial.replace(path)
 
 

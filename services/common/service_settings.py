@@ -8,13 +8,15 @@ changes of the file while the process runs (see `settings_reload`).
 
 import json
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.common.access.principal import principal_of_text
 from services.common.call_limits import CallLimits
 
 
@@ -34,6 +36,59 @@ def _postgres(value: str) -> str:
         raise ValueError("is not a URL") from None
     if parts.scheme not in ("postgres", "postgresql"):
         raise ValueError("must begin with postgresql://")
+    return value
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_certificate(value: Path | None, info: ValidationInfo) -> Path | None:
+    given = [info.data.get(name) for name in ("tls_certificate_file", "tls_key_file")]
+    if len({one is None for one in (*given, value)}) > 1:
+        raise ValueError("certificate, key and authorities are given together or not at all")
+    return value
+
+
+def _needs_tls(value: Any, info: ValidationInfo) -> Any:
+    if value is not None and info.data.get("tls_certificate_file") is None:
+        raise ValueError("means nothing without TLS: give tls_certificate_file, too")
+    return value
+
+
+def _of_an_issuer(value: Path | None, info: ValidationInfo) -> Path | None:
+    given = [bool(info.data.get(name)) for name in ("jwt_issuer", "jwt_audience")]
+    if len({*given, value is not None}) > 1:
+        raise ValueError("jwt_issuer, jwt_audience and jwks_file are given together or not at all")
+    return _needs_tls(value, info)  # type: ignore[no-any-return]
+
+
+def _principals(value: dict[str, str]) -> dict[str, str]:
+    for san, text in value.items():
+        try:
+            principal_of_text(text, san)
+        except ValueError as error:
+            raise ValueError(f"{san}: {error}") from None
+    return value
+
+
+def _exposed(value: bool, info: ValidationInfo) -> bool:
+    """Hold what is reachable against what it takes. What is wrong in itself is said elsewhere."""
+    listen, metrics = (info.data.get(name) for name in ("listen", "metrics_listen"))
+    if value:
+        return value
+    if listen and not info.data.get("tls_certificate_file") and not _is_loopback(listen):
+        raise ValueError(
+            f"{listen} is reached from elsewhere: that takes tls_certificate_file, or insecure=true"
+        )
+    if metrics and not info.data.get("open_metrics") and not _is_loopback(metrics):
+        raise ValueError(f"{metrics} shows metrics to everybody: that takes open_metrics=true")
     return value
 
 
@@ -141,6 +196,63 @@ class ServiceSettings(BaseSettings):
         ge=0,
         le=1,
         description="share of the events that are traced; give all services the same",
+    )
+
+    tls_certificate_file: Path | None = Field(
+        default=None,
+        description="PEM file of our certificate and those between it and its authority, for our"
+        " server and our calls of others. With it the server speaks TLS only, and only to who may"
+        " (docs/access.md). This, the key and the authorities are read anew when they are replaced",
+    )
+    tls_key_file: Path | None = Field(default=None, description="PEM file of its private key")
+    tls_ca_file: Annotated[Path | None, AfterValidator(_with_certificate)] = Field(
+        default=None,
+        validate_default=True,
+        description="PEM file of the authorities that sign certificates of callers, and of servers"
+        " that we call",
+    )
+    san_principals: Annotated[dict[str, str], NoDecode, FromJson, AfterValidator(_principals)] = (
+        Field(
+            default_factory=dict,
+            description="who holders of certificates are whose SAN does not say it, as JSON such"
+            ' as {"shop.example": "backend/default"}',
+        )
+    )
+    token_listen: Annotated[Address | None, AfterValidator(_needs_tls), Form("host:port")] = Field(
+        default=None,
+        description="gRPC address with TLS for who has no certificate, but a key or a token; unset:"
+        " there is none, and they can call through an edge that has a certificate",
+    )
+    health_listen: Annotated[Address | None, AfterValidator(_needs_tls), Form("host:port")] = Field(
+        default=None,
+        description="gRPC address without TLS that serves health and nothing else: probes of"
+        " Kubernetes speak no TLS",
+    )
+    keys_file: Annotated[Path | None, AfterValidator(_needs_tls)] = Field(
+        default=None, description="file of API keys that `harken keys` writes; read anew"
+    )
+    jwt_issuer: str = Field(default="", description="whose tokens (JWT) are taken; empty: none")
+    jwt_audience: str = Field(default="", description="whom the tokens must be made for: us")
+    jwks_file: Annotated[Path | None, AfterValidator(_of_an_issuer)] = Field(
+        default=None,
+        validate_default=True,
+        description="file of the issuer's public keys, a JWK set; read anew",
+    )
+    caller_calls_per_second: Annotated[float, RELOADS] = Field(
+        default=0,
+        ge=0,
+        description="calls of one caller, by certificate, key, token or end user, those of two"
+        " seconds at once; more are shed; 0: as many as they like",
+    )
+    open_metrics: bool = Field(
+        default=False,
+        description="whether metrics_listen may be reached from elsewhere: metrics name tenants,"
+        " and nobody is asked who they are",
+    )
+    insecure: Annotated[bool, AfterValidator(_exposed)] = Field(
+        default=False,
+        validate_default=True,
+        description="whether others may reach us without TLS: anybody who does may do everything",
     )
 
     def call_limits(self) -> CallLimits:

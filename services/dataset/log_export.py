@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 
 from harken.feedback.v1 import feedback_service_pb2, feedback_service_pb2_grpc
+from services.common.channel_identity import ChannelIdentity, blocking_channel
 from services.common.timestamps import micros_of
 from services.dataset.history.event_file import SESSION_PREFIX
 from services.dataset.history.events import Events
@@ -35,7 +36,12 @@ class LogHistory:
     through_sequence: int
 
 
-def read_log(target: str, tenant: str = "default", until_position: bytes = b"") -> LogHistory:
+def read_log(
+    target: str,
+    tenant: str = "default",
+    until_position: bytes = b"",
+    identity: ChannelIdentity | None = None,
+) -> LogHistory:
     """Return the events of a tenant that stand, in order of their time.
 
     target: gRPC target of the feedback service. until_position: events up to it; default: all that
@@ -48,7 +54,7 @@ def read_log(target: str, tenant: str = "default", until_position: bytes = b"") 
     users, items, types = Interner(), Interner(), Interner()
     columns: list[tuple[int, int, int, float, int, float]] = []
     through = 0
-    pages = exported_pages(target, tenant, until_position)
+    pages = exported_pages(target, tenant, until_position, identity)
     for event in itertools.chain.from_iterable(page.events for page in pages):
         subject = event.subject
         session = subject.HasField("session_id")
@@ -92,7 +98,10 @@ def _history(
 
 
 def exported_pages(
-    target: str, tenant: str = "default", until_position: bytes = b""
+    target: str,
+    tenant: str = "default",
+    until_position: bytes = b"",
+    identity: ChannelIdentity | None = None,
 ) -> Iterator[feedback_service_pb2.ExportEventsResponse]:
     """Yield the events of a tenant that stand, in log order, page by page; arguments as read_log.
 
@@ -105,7 +114,9 @@ def exported_pages(
     request = feedback_service_pb2.ExportEventsRequest(
         tenant=tenant, until_position=until_position, page_size=_PAGE_EVENTS
     )
-    yield from _pages(target, request, lambda stub: stub.ExportEvents(request, wait_for_ready=True))
+    yield from _pages(
+        target, identity, request, lambda stub: stub.ExportEvents(request, wait_for_ready=True)
+    )
 
 
 def exported_slates(
@@ -113,6 +124,7 @@ def exported_slates(
     tenant: str = "default",
     window_seconds: float | None = None,
     after_position: bytes = b"",
+    identity: ChannelIdentity | None = None,
     outcomes: bool = True,
 ) -> Iterator[feedback_service_pb2.ExportSlatesResponse]:
     """Yield the logged slates of a tenant with their outcomes, in log order, page by page.
@@ -130,7 +142,9 @@ def exported_slates(
     )
     if window_seconds is not None:
         request.window.FromMicroseconds(int(window_seconds * 1e6))
-    yield from _pages(target, request, lambda stub: stub.ExportSlates(request, wait_for_ready=True))
+    yield from _pages(
+        target, identity, request, lambda stub: stub.ExportSlates(request, wait_for_ready=True)
+    )
 
 
 class _Page(Protocol):
@@ -150,12 +164,13 @@ Page = TypeVar("Page", bound=_Page)
 
 def _pages(
     target: str,
+    identity: ChannelIdentity | None,
     request: _Resumable,
     call: Callable[[feedback_service_pb2_grpc.FeedbackServiceStub], Iterator[Page]],
 ) -> Iterator[Page]:
     tries = 0
     options = (("grpc.max_receive_message_length", _ANSWER_BYTES),)
-    with grpc.insecure_channel(target, options=options) as channel:
+    with blocking_channel(target, identity, options) as channel:
         stub = feedback_service_pb2_grpc.FeedbackServiceStub(channel)
         while True:
             try:

@@ -86,7 +86,5 @@ def figure_maker() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise PlotsMissingError(
-            "plots need matplotlib: pip install 'harken[eval]', or leave out --plots"
-        ) from None
+        raise PlotsMissingError("plots need matplotlib: pip install -e '.[eval]'") from None
     return Figure

@@ -23,6 +23,7 @@ from harken.feedback.v1 import (
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from services.common.access.process_access import ProcessAccess, process_access
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
@@ -134,6 +135,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
     config = settings.value
     stop = stop_signal()
     async with (
+        process_access(settings) as access,
         _pool(config, config.pool_size) as pool,
         _pool(config, _CORE_CONNECTIONS) as core,
         event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
@@ -141,7 +143,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
         loop = PipelineLatency(registry, tracer)
-        await _serve(settings, registry, loop, pool, core, stop)
+        await _serve(settings, registry, loop, pool, core, access, stop)
 
 
 @contextlib.asynccontextmanager
@@ -162,6 +164,7 @@ async def _serve(
     loop: PipelineLatency,
     pool: asyncpg.Pool,
     core: asyncpg.Pool,
+    access: ProcessAccess | None,
     stop: asyncio.Event,
 ) -> None:
     config = settings.value
@@ -188,6 +191,7 @@ async def _serve(
         settings.map(lambda config: config.call_limits()),
         config.max_connection_age_seconds,
         LARGE_MESSAGE_BYTES,
+        access,
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(

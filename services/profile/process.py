@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
+from services.common.access.process_access import identity_of, process_access
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
@@ -58,10 +59,11 @@ async def serve(
     config = settings.value
     metrics = ProfileMetrics(registry)
     async with (
+        process_access(settings) as access,
         await open_pool(config.dsn, SCHEMA, config.pool_size) as pool,
         # Apart, so that no number of reads holds up the feed.
         await open_pool(config.dsn, SCHEMA, _BACKGROUND_CONNECTIONS) as background,
-        open_channel(config.feedback_target) as channel,
+        open_channel(config.feedback_target, identity=identity_of(access)) as channel,
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
@@ -85,6 +87,7 @@ async def serve(
             [SERVICE],
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
+            access=access,
         )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import frame_pb2
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
+from services.common.access.process_access import identity_of, process_access
 from services.common.channels import open_channel
 from services.common.compiled_core import find_core, say_core
 from services.common.pipeline_latency import PipelineLatency
@@ -60,8 +61,9 @@ async def serve(
     metrics = RankerMetrics(registry)
     core = find_core()
     async with (
-        open_channel(config.feedback_target) as feedback,
-        open_channel(config.profile_target) as profile,
+        process_access(settings) as access,
+        open_channel(config.feedback_target, identity=identity_of(access)) as feedback,
+        open_channel(config.profile_target, identity=identity_of(access)) as profile,
         event_tracer("ranker", config.trace_target, config.trace_share) as tracer,
     ):
         traces = None if tracer is None else SlateTraces(tracer)
@@ -134,6 +136,7 @@ async def serve(
             [SERVICE],
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
+            access=access,
         )
         ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(
             RankerServicer(

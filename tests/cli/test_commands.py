@@ -85,6 +85,7 @@ async def test_recommend_and_status(
     assert "no item has category" not in slate.output
     assert "popularity #1" in slate.output
     assert "popular now" in slate.output
+    assert "slate scripted (preview: not logged)" in " ".join(slate.output.split())
     slate = await harken(
         "recommend", "ann", "--category", "typo", folder=tmp_path, endpoints=endpoints
     )
@@ -94,6 +95,20 @@ async def test_recommend_and_status(
     # The script serves no health, and a suite without health is not healthy.
     assert state.code == 1
     assert "UNIMPLEMENTED" in state.output
+
+
+async def test_seeds_out_of_range_are_wrong_usage(tmp_path: Path, endpoints: Endpoints) -> None:
+    (tmp_path / "items.csv").write_text("item,title\nid-a,First\n")
+    await harken("import", "items", "items.csv", folder=tmp_path, endpoints=endpoints)
+    for seed, code in ((2**64 - 1, 0), (2**64, 2), (-1, 2)):
+        done = await harken(
+            "recommend", "ann", "--seed", str(seed), folder=tmp_path, endpoints=endpoints
+        )
+        assert done.code == code, done.errors
+        assert "Traceback" not in done.errors
+    for command in ("evaluate", "tune"):
+        done = await harken(command, "x.csv", "--seed", str(2**31), folder=tmp_path)
+        assert (done.code, "--seed" in done.errors) == (2, True)
 
 
 async def test_faults_are_one_line_with_the_field_and_exit_code_1(

@@ -1,6 +1,7 @@
 """`harken experiment` on a real suite: what it prints, changes and exits with."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from harken.feedback.v1 import experiment_service_pb2 as pb
 from services.cli.clients import Clients, connect
 from services.cli.experiments.log_outcomes import watched_until
 from services.cli.suite import Suite
-from tests.cli.harken_process import Finished, harken
+from tests.cli.harken_process import ROOT, Finished, harken
 from tests.conftest import StartSuite
 from tests.end_to_end.clients import caller_of, catalogue
 
@@ -132,12 +133,50 @@ async def test_a_metric_of_events_that_nobody_knows_is_warned_of_and_put(
         )
 
 
+async def test_the_page_plans_for_the_experiment_that_it_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    (shown,) = re.findall(r"^harken experiment plan (.*?) *#.*: ([0-9,]+)$", page, re.MULTILINE)
+    (config,) = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    done = await harken("experiment", "plan", *shown[0].split(), folder=tmp_path)
+    users = config["planned_users"]
+    assert done.output == f"{users:,} users of {len(config['variants'])} variants\n"
+    assert shown[1] == f"{users:,}"
+    taken = config["variants"][2]["surface"]
+    assert page.index(f"harken surface put {taken}.json") < page.index("harken experiment put")
+
+
 def test_users_are_watched_until_the_stop() -> None:
     running = experiment_pb2.Experiment()
     assert watched_until(running, 7_000_000) == 7_000_000
     running.stop_time.FromSeconds(5)
     assert watched_until(running, 7_000_000) == 5_000_000
     assert watched_until(running, 4_000_000) == 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("fast.svg", "plots need matplotlib: pip install -e '.[eval]', or leave out --plot"),
+        ("fast.bmp", "--plot fast.bmp: the name must end in .png, .svg, .pdf"),
+        ("away/fast.png", "--plot away/fast.png: there is no folder away"),
+    ],
+)
+async def test_what_a_plot_lacks_is_said_before_anything_is_read(
+    tmp_path: Path, file: str, message: str
+) -> None:
+    # The folder that a command is called from is looked through first.
+    (tmp_path / "matplotlib.py").write_text("raise ImportError")
+    done = await harken("experiment", "report", "fast", "--plot", file, folder=tmp_path)
+    assert (done.code, done.output) == (1, "")
+    assert " ".join(done.errors.split()) == f"error: {message}"
+
+
+async def test_evaluations_say_so_too_before_they_read(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError")
+    for arguments in (("x.csv",), ("--off-policy", "x.jsonl")):
+        done = await harken("evaluate", *arguments, "--plots", "plots", folder=tmp_path)
+        assert done.code == 1
+        assert " ".join(done.errors.split()).endswith("'.[eval]', or leave out --plots")
 
 
 async def test_experiments_are_listed(clients: Clients, running: Suite, tmp_path: Path) -> None:
@@ -168,4 +207,6 @@ async def test_what_is_wrong_is_named_as_the_file_names_it(
         ]
     write(tmp_path, "none.json", {"bucket": 3})
     done = await experiment(running, tmp_path, "put", "none.json")
-    assert 'no field named "bucket"' in " ".join(done.errors.split())
+    assert "bucket: no such field; there are: layer, buckets, first_bucket, " in " ".join(
+        done.errors.split()
+    )

@@ -217,6 +217,16 @@ async def test_evaluate_says_what_another_policy_would_have_earned(
     assert "plackett-luce at 0.5" in done.output
     assert "propensities as computed again, within" in done.output
 
+    typo = await harken("evaluate", "--off-policy", "slates.jsonl", "--target", "pl:0.5",
+                        "--reward", "clack=2,buy", folder=tmp_path)  # fmt: skip
+    assert (typo.code, typo.output) == (1, "")
+    said = " ".join(typo.errors.split())
+    assert "event of the rewarded types (clack, buy); there are: click. Say with --reward" in said
+    half = await harken("evaluate", "--off-policy", "slates.jsonl", "--target", "pl:0.5",
+                        "--reward", "click,buy=5", folder=tmp_path)  # fmt: skip
+    assert half.code == 0, half.errors
+    assert "no slate has an event of type buy" in half.errors
+
     done = await harken("evaluate", "--off-policy", "slates.jsonl", "--surface", "basket",
                         folder=tmp_path)  # fmt: skip
     assert done.code == 1

@@ -183,9 +183,9 @@ async def test_what_is_wrong_is_named_as_the_file_names_it(
     [
         ("{", "wrong.json: is not JSON: "),
         ("[]", "wrong.json: must be a JSON object"),
-        ({"ruls": []}, 'no field named "ruls"'),
-        ({"diversity": {"strength": "much"}}, "strength"),
-        ({"config": {}, "rules": []}, 'no field named "rules"'),
+        ({"ruls": []}, "ruls: no such field; there are: outcome_weights, gates, "),
+        ({"diversity": {"strength": "much"}}, "diversity.strength: must be a number"),
+        ({"config": {}, "rules": []}, "rules: no such field; there are: "),
     ],
 )
 async def test_files_that_are_none_are_refused(

@@ -209,7 +209,7 @@ async def caller_of(suite: Suite) -> AsyncIterator[Caller]:
     async with (
         connect(suite.endpoints) as clients,
         # Not with gRPC's own pauses: after a few kills it does not even try for two minutes.
-        open_channel(suite.endpoints.feedback) as channel,
+        open_channel(suite.endpoints.feedback, identity=suite.endpoints.identity) as channel,
     ):
         yield Caller(clients, channel)
 

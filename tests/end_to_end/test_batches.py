@@ -128,3 +128,45 @@ async def test_the_command_writes_a_file_and_goes_on_where_it_ends(
     refused = await run("--resume")
     assert refused.code == 1
     assert "only 1 ids" in refused.errors
+
+
+async def test_the_command_keeps_what_is_there_and_in_step_with_its_subjects(
+    caller: Caller, running: Suite, tmp_path: Path
+) -> None:
+    (tmp_path / "ids").write_text("u1\n\nu2\r\n")
+    file = tmp_path / "slates.jsonl"
+
+    async def run(*arguments: str) -> Any:
+        return await harken(
+            "batch", "ids", "slates.jsonl", "--preview", *arguments,
+            folder=tmp_path, endpoints=running.endpoints,
+        )  # fmt: skip
+
+    wrong = await run("--filter", "item.nothing > 1")
+    assert wrong.code == 1
+    assert "expression" in wrong.errors
+    assert not file.exists()
+    done = await run()
+    assert done.code == 0, done.errors
+    assert "3 slates, 1 faults" in done.errors
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["subject"] for line in lines] == ["u1", "", "u2"]
+    assert [line.get("fault", {}).get("reason") for line in lines] == [
+        None, "INVALID_REQUEST", None,
+    ]  # fmt: skip
+    assert lines[1]["fault"]["detail"] == "a blank line"
+    written = file.read_text()
+    for more, said in (
+        ((), "slates.jsonl is there already: --resume goes on"),
+        (("--resume", "--overwrite"), "say one"),
+        (("--overwrite", "--filter", "item.nothing > 1"), "expression"),
+    ):
+        refused = await run(*more)
+        assert refused.code == 1
+        assert said in " ".join(refused.errors.split())
+        assert file.read_text() == written
+    done = await run("--overwrite", "--count", "2")
+    assert done.code == 0, done.errors
+    assert [len(json.loads(line).get("items", "")) for line in file.read_text().splitlines()] == [
+        2, 0, 2,
+    ]  # fmt: skip

@@ -266,6 +266,37 @@ async def test_a_variant_whose_surface_is_gone_is_served_as_without_and_says_so(
     assert [(one.variant, one.not_served) for one in logged.exposures] == [("bold", True)]
 
 
+async def test_a_slate_that_a_variant_made_is_explained_as_its(
+    team: Team, running: Suite, tmp_path: Path
+) -> None:
+    """By the revision of the surface that the variant names."""
+    await team.surface("told", **pinned("i3"))
+    await team.surface("told-bold", **pinned("i9"))
+    await team.surface("told-bold", **pinned("i8"))
+    await team.draft("told", variants=two(surface="told-bold"))
+    learned = await team.start("told")
+    variants = await team.variants(PEOPLE[:40], "told", learned)
+    slates = {
+        variant: await team.slate(next(who for who in variants if variants[who] == variant), "told")
+        for variant in ("control", "bold")
+    }
+    await team.exported("told", 2)
+
+    async def explained(variant: str) -> str:
+        done = await harken("explain", slates[variant].slate_id, folder=tmp_path,
+                            endpoints=running.endpoints)  # fmt: skip
+        assert done.code == 0, done.errors
+        return " ".join(done.output.split())
+
+    said = await explained("bold")
+    own = "surface told, as variant bold has it: configuration of told-bold, revision 2; policy"
+    assert own in said
+    assert "experiment told, revision 2, variant bold" in said
+    said = await explained("control")
+    assert "surface told, revision 1; policy" in said
+    assert "experiment told, revision 2, variant control" in said
+
+
 async def happened(team: Team, surface: str, slates: int, percent: dict[str, int]) -> None:
     """Let so many percent of each variant click once its slate was shown; all click again, and view
     something, beyond the window of a second and at its beginning.

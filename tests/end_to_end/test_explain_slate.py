@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -195,3 +196,28 @@ async def test_the_command_line_says_why(caller: Caller, running: Suite, tmp_pat
     refused = await run("nonsense")
     assert refused.code == 1
     assert "slate_id" in refused.errors
+
+
+async def test_a_slate_of_the_command_line_is_explained_once_it_counts_as_shown(
+    caller: Caller, running: Suite, tmp_path: Path
+) -> None:
+    async def run(*arguments: str) -> Any:
+        return await harken(*arguments, folder=tmp_path, endpoints=running.endpoints)
+
+    asked = ("recommend", "ann", "--surface", "chance")
+    shown = await run(*asked, "--log", "--json")
+    assert shown.code == 0, shown.errors
+    slate = json_format.Parse(shown.output, pb.RecommendResponse())
+    assert len(slate.slots) == 10
+    answer = await explained(caller, slate.slate_id)
+    assert [one.item_id for one in answer.slots] == [slot.item_id for slot in slate.slots]
+    done = await run("explain", slate.slate_id)
+    assert done.code == 0, done.errors
+    assert "the same items" in done.output
+    said = " ".join((await run(*asked, "--log")).output.split())
+    assert re.search(r"slate [0-9a-f-]{36} \(counts as shown\)", said)
+    preview = json_format.Parse((await run(*asked, "--json")).output, pb.RecommendResponse())
+    # The slate after it is in the log, so this one would be.
+    await explained(caller, (await caller.slate("ann", surface="chance")).slate_id)
+    gone = await run("explain", preview.slate_id)
+    assert (gone.code, "it was never logged" in " ".join(gone.errors.split())) == (1, True)

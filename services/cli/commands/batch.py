@@ -9,7 +9,7 @@ import typer
 
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from harken.ranker.v1 import slate_pb2
-from services.cli.batches import recommend_all
+from services.cli.batches import check_request, recommend_all
 from services.cli.clients import connect
 from services.cli.console import messages
 from services.cli.endpoints import Endpoints
@@ -47,18 +47,27 @@ def batch(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where FILE ends, with the same SUBJECTS.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace FILE. Slates of its ids are made, and logged, once more."
+        ),
+    ] = False,
     tenant: Tenant = "default",
     *,
     suite: SuiteOptions,
 ) -> None:
     """Write the slates of many users to a file, as for mails at night.
 
-    A line for each id, in the order of SUBJECTS: `subject`, `slate_id`, `items` and how they came
-    about, or `fault` where there is none. What breaks off is taken up where it was; exit code 1
-    where it cannot be, then `--resume` goes on later. Slates that somebody waits for go first.
+    A line for each line of SUBJECTS, in their order: `subject`, `slate_id`, `items` and how they
+    came about, or `fault` where there is none, as of a blank line. FILE is written only once the
+    request is known to be right, and one that is there is kept unless told otherwise. What breaks
+    off is taken up where it was; exit code 1 where it cannot be, then `--resume` goes on later.
+    Slates that somebody waits for go first.
     """
     with clear_failures():
         endpoints = suite.endpoints()
+        _may_write(file, resume, overwrite)
         ids = _ids(subjects)
         done = _done(file) if resume else 0
         if done > len(ids):
@@ -75,10 +84,28 @@ def batch(
     messages().print(f"{len(ids) - done:,} slates, {faults:,} faults")
 
 
+def _may_write(file: Path, resume: bool, overwrite: bool) -> None:
+    """Return when a file may be written.
+
+    Raises:
+        CommandError: it may not: slates that were shown, as mails are, would be made anew.
+
+    """
+    if resume and overwrite:
+        raise CommandError("--resume keeps what FILE has, and --overwrite does not: say one")
+    there = file.is_file() and file.stat().st_size > 0
+    if there and not (resume or overwrite):
+        raise CommandError(
+            f"{file} is there already: --resume goes on where it ends, --overwrite makes all "
+            "slates anew, and logs them"
+        )
+
+
 def _ids(source: str) -> list[str]:
+    """Return the ids of a file, one a line; a blank line is one that no subject has."""
     text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-    ids = [line for line in text.split("\n") if line]
-    if not ids:
+    ids = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    if not any(ids):
         raise CommandError(f"{source} has no ids")
     return ids
 
@@ -108,6 +135,8 @@ async def _write(
     faults = 0
     left = [subject_of(one, session) for one in ids[done:]]
     async with connect(endpoints) as clients:
+        if left:
+            await check_request(clients, tenant, left[0], asked)
         with (
             file.open("a" if done else "w", encoding="utf-8", newline="\n") as lines,
             progress_bar("slates", len(ids)) as progress,
@@ -121,7 +150,8 @@ async def _write(
 
 def _line(subject: str, result: pb.SubjectSlate) -> str:
     if result.HasField("fault"):
-        said = {"reason": result.fault.reason, "detail": result.fault.detail}
+        detail = result.fault.detail if subject else "a blank line"
+        said = {"reason": result.fault.reason, "detail": detail}
         return json.dumps({"subject": subject, "fault": said}, ensure_ascii=False)
     slate = result.slate
     name = slate_pb2.Degradation.Name

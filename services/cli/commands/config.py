@@ -1,4 +1,4 @@
-"""`harken config check|reference`: the settings of the services."""
+"""`harken config check|reference|access`: the settings of the services, and who may call."""
 
 import difflib
 import os
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.access_page import access_page
 from services.cli.configuration_page import configuration_page
 from services.cli.failures import clear_failures
 from services.cli.service_settings_report import SERVICES, ask
@@ -49,6 +50,12 @@ def reference() -> None:
     with clear_failures():
         tables = {name: ask(name, "--describe-config", {}).lines for name in SERVICES}
     sys.stdout.write(configuration_page(tables, WATCH_SECONDS))
+
+
+@app.command()
+def access() -> None:
+    """Print the page docs/access.md: who may call what."""
+    sys.stdout.write(access_page())
 
 
 def _misspelt_services() -> list[str]:

@@ -22,7 +22,8 @@ from services.cli.history_options import (
     read_history,
     say_unknown_types,
 )
-from services.cli.options import with_options
+from services.cli.options import MOST_SEED, with_options
+from services.cli.plot_options import check_plots
 from services.cli.progress_bar import progress_bar
 from services.cli.reading import EventMapping, Files, Reading
 from services.dataset.history.events import Events
@@ -37,7 +38,7 @@ from services.evaluation.evaluate import (
     evaluate,
     event_types,
 )
-from services.evaluation.plots import PlotsMissingError, write_plots
+from services.evaluation.plots import write_plots
 from services.evaluation.protocol import Protocol, Repeats, Rules, UnseenItems
 from services.evaluation.system.training import TrainingError
 
@@ -125,7 +126,9 @@ def evaluate_file(
     peer_minutes: Annotated[
         float, typer.Option(min=0.1, help="A baseline that expects to take longer is left out.")
     ] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of everything that is drawn.")
+    ] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything measured to this file.")
     ] = None,
@@ -167,6 +170,8 @@ def evaluate_file(
     take too long, or that cannot take part in a protocol, are left out by name.
     """
     with clear_failures(), threadpool_limits(1):
+        if plots is not None:
+            check_plots("--plots")
         if off_policy is not None:
             if files:
                 raise CommandError("--off-policy reads slates, and no history beside them")
@@ -194,10 +199,7 @@ def evaluate_file(
         if json_file is not None:
             json_file.write_text(json.dumps(as_json(found, plan), indent=1) + "\n")
         if plots is not None:
-            try:
-                written = write_plots(found, plots, rules.cutoffs[0])
-            except PlotsMissingError as error:
-                raise CommandError(str(error)) from None
+            written = write_plots(found, plots, rules.cutoffs[0])
             output().print(f"plots: {', '.join(escape(str(path)) for path in written)}")
 
 

@@ -28,10 +28,10 @@ from services.cli.experiments.text import (
 from services.cli.experiments.view import experiment_table, revision_table, state_of
 from services.cli.failures import CommandError, clear_failures, run
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
+from services.cli.plot_options import check_plot_file
 from services.evaluation.experiments.as_json import as_json
 from services.evaluation.experiments.plot import write_plot
 from services.evaluation.experiments.sample_size import planned_users
-from services.evaluation.plots import PlotsMissingError
 
 _Changed = (
     pb.StartExperimentResponse
@@ -317,20 +317,19 @@ def report(
     Reads slates since the start, and all events of the log.
     """
     with clear_failures(), threadpool_limits(1):
+        if plot is not None:
+            check_plot_file("--plot", plot)
         endpoints = suite.endpoints()
         experiment = run(_get(endpoints, tenant, name, 0))
         if not experiment.start_position:
             raise CommandError(f"experiment {name} is a draft: nobody was exposed to it")
-        found = read_report(endpoints.feedback, tenant, experiment)
+        found = read_report(endpoints, tenant, experiment)
         if as_json_:
             typer.echo(json.dumps({"experiment": name, **as_json(found)}))
         else:
             output().print(report_view(experiment, found))
         if plot is not None:
-            try:
-                write_plot(found, plot)
-            except (PlotsMissingError, ValueError) as error:
-                raise CommandError(str(error)) from None
+            write_plot(found, plot)
             messages().print(f"plot: {escape(str(plot))}")
 
 

@@ -1,14 +1,17 @@
 """`harken explain`: why a slate of before was as it was, replayed from the log."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
+import grpc
 import typer
 from google.protobuf import json_format
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.ranker.v1 import ranker_service_pb2, replayed_slate_pb2
-from services.cli.clients import CALL_SECONDS, connect
+from harken.feedback.v1 import experiment_service_pb2
+from harken.ranker.v1 import ranker_service_pb2, replayed_slate_pb2, slate_pb2
+from services.cli.clients import CALL_SECONDS, Clients, connect
 from services.cli.console import output
 from services.cli.endpoints import Endpoints
 from services.cli.failures import clear_failures, run
@@ -41,23 +44,50 @@ def explain(
     with clear_failures():
         endpoints = suite.endpoints()
     request = ranker_service_pb2.ExplainSlateRequest(tenant=tenant, slate_id=slate_id)
-    slate = run(_explained(endpoints, request))
+    slate, surfaces = run(_explained(endpoints, request, configured=not as_json))
     if as_json:
         typer.echo(json_format.MessageToJson(slate, preserving_proto_field_name=True))
     else:
-        _show(slate)
+        _show(slate, surfaces)
     if slate.outcome == replayed_slate_pb2.REPLAY_OUTCOME_DIFFERENT:
         raise typer.Exit(1)
 
 
 async def _explained(
-    endpoints: Endpoints, request: ranker_service_pb2.ExplainSlateRequest
-) -> replayed_slate_pb2.ExplainSlateResponse:
+    endpoints: Endpoints, request: ranker_service_pb2.ExplainSlateRequest, configured: bool
+) -> tuple[replayed_slate_pb2.ExplainSlateResponse, dict[str, str | None]]:
+    """Return a slate, and, if `configured`, as _surfaces_of of its experiments."""
     async with connect(endpoints) as clients:
-        return await clients.ranker.ExplainSlate(request, timeout=CALL_SECONDS)
+        slate = await clients.ranker.ExplainSlate(request, timeout=CALL_SECONDS)
+        experiments = slate.experiments if configured else ()
+        return slate, await _surfaces_of(clients, request.tenant, experiments)
 
 
-def _show(slate: replayed_slate_pb2.ExplainSlateResponse) -> None:
+async def _surfaces_of(
+    clients: Clients, tenant: str, exposures: Iterable[slate_pb2.Exposure]
+) -> dict[str, str | None]:
+    """Return, by experiment, the surface whose configuration its variant served with.
+
+    Empty: that of none; the variant says something else. None: the experiment is not kept any more.
+    """
+    found: dict[str, str | None] = {}
+    for one in exposures:
+        request = experiment_service_pb2.GetExperimentRequest(
+            tenant=tenant, name=one.experiment, revision=one.revision
+        )
+        try:
+            answer = await clients.experiments.GetExperiment(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            found[one.experiment] = None
+            continue
+        surfaces = {variant.name: variant.surface for variant in answer.experiment.config.variants}
+        found[one.experiment] = "" if one.not_served else surfaces.get(one.variant, "")
+    return found
+
+
+def _show(slate: replayed_slate_pb2.ExplainSlateResponse, surfaces: dict[str, str | None]) -> None:
     console = output()
     table = Table("#", "item", "sources", "chance", "rules", "without rules", "by", box=SIMPLE_HEAD)
     decided = slate.outcome != replayed_slate_pb2.REPLAY_OUTCOME_NOT_LOGGED
@@ -81,13 +111,35 @@ def _show(slate: replayed_slate_pb2.ExplainSlateResponse) -> None:
     who = slate.subject.user_id or slate.subject.session_id
     console.print("shown to ", id_text(who), " at ", slate.serve_time.ToJsonString(), end="")
     console.print(
-        f"; surface {slate.surface or 'none'}, revision {slate.surface_revision}; policy "
-        f"{slate.policy}; {slate.candidates:,} candidates"
-    )
+        "; surface ", plain_text(slate.surface or "none"), ", ", plain_text(_revision(slate,
+        surfaces)), f"; policy {slate.policy}; {slate.candidates:,} candidates", sep="",
+    )  # fmt: skip
+    for one in slate.experiments:
+        without = ", which could not be served: as without the experiment"
+        console.print(
+            "experiment ", id_text(one.experiment), f", revision {one.revision}, variant ",
+            id_text(one.variant), without if one.not_served else "", sep="",
+        )  # fmt: skip
     console.print(_OUTCOMES.get(slate.outcome, ""))
     name = replayed_slate_pb2.AbsentPart.Name
     absent = [name(one).removeprefix("ABSENT_PART_").lower() for one in slate.absent]
     console.print(f"not in the log: {', '.join(absent).replace('_', ' ')}")
+
+
+def _revision(
+    slate: replayed_slate_pb2.ExplainSlateResponse, surfaces: dict[str, str | None]
+) -> str:
+    """Return which configuration made a slate, and which revision of it."""
+    number = slate.surface_revision
+    # Of a slate that nothing of the surface had a part in there is none.
+    revision = f"revision {number}" if number else "revision not logged"
+    for one in slate.experiments:
+        surface = surfaces.get(one.experiment)
+        if surface:
+            return f"as variant {one.variant} has it: configuration of {surface}, {revision}"
+    if number and None in surfaces.values():
+        return f"{revision} of it, or of a variant's surface: the experiment is not kept any more"
+    return revision
 
 
 def _source(source: replayed_slate_pb2.ReplayedSource) -> str:

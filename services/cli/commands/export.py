@@ -69,7 +69,7 @@ def export(
 
 def _export_events(endpoints: Endpoints, tenant: str, file: Path) -> None:
     try:
-        done = export_events(endpoints.feedback, tenant, file)
+        done = export_events(endpoints.feedback, tenant, file, endpoints.identity)
     except LogExportError as error:
         raise CommandError(str(error)) from None
     output().print(f"{done.events:,} events, up to log sequence {done.through_sequence}")
@@ -77,7 +77,7 @@ def _export_events(endpoints: Endpoints, tenant: str, file: Path) -> None:
 
 def _export_slates(endpoints: Endpoints, tenant: str, file: Path, window: float | None) -> None:
     try:
-        count = export_slates(endpoints.feedback, tenant, file, window)
+        count = export_slates(endpoints.feedback, tenant, file, window, endpoints.identity)
     except LogExportError as error:
         raise CommandError(str(error)) from None
     output().print(f"{count:,} slates")

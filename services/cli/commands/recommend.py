@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+from google.protobuf import json_format
 from rich.markup import escape
 
 from harken.ranker.v1 import ranker_service_pb2, slate_pb2
@@ -15,6 +16,9 @@ from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.request_options import context_values, position_of
 from services.cli.slate_view import items_by_id, named_items, slate_table
 from services.cli.subjects import seconds, subject_of
+
+_MOST_SEED = 2**64 - 1
+"""It is a fixed64."""
 
 
 @with_suite_options
@@ -37,7 +41,8 @@ def recommend(
         typer.Option(help="What rules see of the request, KEY=VALUE; may be repeated."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Decides what the surface leaves to chance.")
+        int | None,
+        typer.Option(min=0, max=_MOST_SEED, help="Decides what the surface leaves to chance."),
     ] = None,
     non_personal: Annotated[
         bool, typer.Option("--non-personal", help="Use nothing that is known about the user.")
@@ -55,18 +60,34 @@ def recommend(
     ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for these positions.")] = 0.1,
     strict: Annotated[bool, typer.Option(help="Fail when one of them is not reached.")] = False,
+    log: Annotated[
+        bool,
+        typer.Option(
+            "--log",
+            help="The slate counts as shown: it is logged (a configured share of slates is) and "
+            "remembered, and what follows from it teaches. Default: a preview, which leaves no "
+            "trace.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All of the answer, as JSON; positions in base64.")
+    ] = False,
     tenant: Tenant = "default",
     *,
     suite: SuiteOptions,
 ) -> None:
-    """Show the slate that a user gets now."""
+    """Show the slate that a user gets now.
+
+    It is a preview, which is in no log, unless --log says that it counts as shown: `harken explain`
+    and `harken export --kind slates` know it from then on.
+    """
     with clear_failures():
         endpoints = suite.endpoints()
         position = position_of("--min-position", min_position)
         learned_position = position_of("--min-learned-position", min_learned_position)
         values = context_values(context)
     request = ranker_service_pb2.RecommendRequest(
-        preview=True,
+        preview=not log,
         tenant=tenant,
         subject=subject_of(user, session),
         surface=surface,
@@ -86,18 +107,34 @@ def recommend(
         request.context.values.update(values)
     if position or learned_position:
         request.wait_budget.CopyFrom(seconds(wait))
-    run(_recommend(endpoints, request))
+    run(_recommend(endpoints, request, as_json))
 
 
 def _said(degradation: slate_pb2.Degradation) -> str:
     return slate_pb2.Degradation.Name(degradation).removeprefix("DEGRADATION_").lower()
 
 
-async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.RecommendRequest) -> None:
+def _trace(
+    request: ranker_service_pb2.RecommendRequest, slate: ranker_service_pb2.RecommendResponse
+) -> str:
+    """Return whether the slate leaves a trace."""
+    if request.preview:
+        return "preview: not logged"
+    if request.non_personal:
+        return "not personal: not logged"
+    return "counts as shown" if slate.slots else "empty: not logged"
+
+
+async def _recommend(
+    endpoints: Endpoints, request: ranker_service_pb2.RecommendRequest, as_json: bool
+) -> None:
     async with connect(endpoints) as clients:
         started = time.perf_counter()
         slate = await clients.ranker.Recommend(request, timeout=CALL_SECONDS)
         took = time.perf_counter() - started
+        if as_json:
+            typer.echo(json_format.MessageToJson(slate, preserving_proto_field_name=True))
+            return
         items = await items_by_id(clients, request.tenant, named_items(slate.slots))
     console = output()
     console.print(slate_table(slate.slots, items))
@@ -106,8 +143,8 @@ async def _recommend(endpoints: Endpoints, request: ranker_service_pb2.Recommend
     console.print(
         f"{known}; {fresh}; position {slate.position.hex()}; learned position "
         f"{slate.learned_position.hex()}; generation "
-        f"{escape(slate.generation_id)}; policy {escape(slate.policy)}; slate {slate.slate_id}; "
-        f"{took * 1000:.1f} ms"
+        f"{escape(slate.generation_id)}; policy {escape(slate.policy)}; slate {slate.slate_id} "
+        f"({_trace(request, slate)}); {took * 1000:.1f} ms"
     )
     if slate.degradations:
         console.print(f"[bold red]degraded:[/] {', '.join(map(_said, slate.degradations))}")

@@ -32,7 +32,7 @@ def verify_snapshot(*, suite: SuiteOptions) -> None:
     async def work() -> Report:
         async with connect(endpoints) as clients:
             rankers = list(zip(endpoints.rankers, clients.rankers, strict=True))
-            return await verify(endpoints.feedback, rankers)
+            return await verify(endpoints.feedback, rankers, endpoints.identity)
 
     report = run(work())
     print_report(report)

@@ -21,6 +21,7 @@ from services.cli.failures import clear_failures, run
 from services.cli.generation_view import live_lines, state_text
 from services.cli.options import SuiteOptions, with_suite_options
 from services.cli.outcome_view import outcome_lines
+from services.common.channel_identity import ChannelIdentity
 from services.common.channels import open_channel
 
 _TIMEOUT_SECONDS = 3.0
@@ -52,7 +53,8 @@ async def _status(endpoints: Endpoints) -> bool:
     named += [(f"ranker-{i + 1}", target) for i, target in enumerate(endpoints.rankers)]
     async with connect(endpoints) as clients:
         health, states = await asyncio.gather(
-            asyncio.gather(*(_health(target) for _, target in named)), _comparable(clients)
+            asyncio.gather(*(_health(target, endpoints.identity) for _, target in named)),
+            _comparable(clients),
         )
         reached = [state for state in states if state is not None]
         found = agreements(reached)
@@ -67,8 +69,8 @@ async def _status(endpoints: Endpoints) -> bool:
     return all(one.agree for one in found) and all(value == "SERVING" for value in health)
 
 
-async def _health(target: str) -> str:
-    async with open_channel(target) as channel:
+async def _health(target: str, identity: ChannelIdentity | None) -> str:
+    async with open_channel(target, identity=identity) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS)

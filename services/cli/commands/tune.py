@@ -12,7 +12,7 @@ from services.cli.commands.train import needs_torch
 from services.cli.console import messages, output
 from services.cli.failures import CommandError, clear_failures
 from services.cli.history_options import HISTORY
-from services.cli.options import with_options
+from services.cli.options import MOST_SEED, with_options
 from services.cli.reading import EventMapping, Files, Reading
 from services.cli.training.inputs import read_training_data
 from services.trainer import presets
@@ -61,7 +61,7 @@ def tune(
     engine: Annotated[
         str, typer.Option(help=f"Where blocks are solved: {', '.join(ENGINES)}.")
     ] = "local",
-    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the search.")] = 0,
     *,
     reading: Reading,
     mapping: EventMapping,

@@ -17,7 +17,6 @@ from services.evaluation.off_policy.evaluation import Target, TargetReport, eval
 from services.evaluation.off_policy.plot import write_plot
 from services.evaluation.off_policy.slate_file import SlateFile, SlateFileError, given_target
 from services.evaluation.off_policy.targets import parsed_target, parsed_weights
-from services.evaluation.plots import PlotsMissingError
 from services.system.intervals import Interval
 
 
@@ -57,11 +56,11 @@ def report_off_policy(
     if not reports:
         raise CommandError("there is no target whose value the log tells")
     output().print(Group(*(_report(one, weights) for one in reports)))
+    missing = [kind for kind in weights if kind not in slates.types]
+    if missing:
+        messages().print(f"[yellow]no slate has an event of type {escape(', '.join(missing))}[/]")
     if plots is not None:
-        try:
-            written = write_plot(reports, plots)
-        except PlotsMissingError as error:
-            raise CommandError(str(error)) from None
+        written = write_plot(reports, plots)
         output().print(f"plot: {escape(str(written))}")
 
 

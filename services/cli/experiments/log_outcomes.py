@@ -3,6 +3,7 @@
 import time
 
 from harken.feedback.v1 import experiment_pb2 as pb
+from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError
 from services.cli.progress_bar import progress_count
 from services.common.experiments.assignment import Variant
@@ -37,10 +38,10 @@ def design_of(config: pb.ExperimentConfig) -> Design:
     )
 
 
-def read_report(target: str, tenant: str, experiment: pb.Experiment) -> Report:
+def read_report(endpoints: Endpoints, tenant: str, experiment: pb.Experiment) -> Report:
     """Return the report of an experiment that was started.
 
-    target: gRPC target of the feedback service. Memory: about 200 bytes a user and 16 a metric.
+    endpoints: where the feedback service is. Memory: about 200 bytes a user and 16 a metric.
 
     Raises:
         CommandError: the log cannot be read.
@@ -49,8 +50,8 @@ def read_report(target: str, tenant: str, experiment: pb.Experiment) -> Report:
     design = design_of(experiment.config)
     try:
         until_us = watched_until(experiment, int(time.time() * 1e6))
-        exposures = _exposures(target, tenant, experiment, design)
-        return report(design, exposures, _outcomes(target, tenant, exposures, design), until_us)
+        exposures = _exposures(endpoints, tenant, experiment, design)
+        return report(design, exposures, _outcomes(endpoints, tenant, exposures, design), until_us)
     except LogExportError as error:
         raise CommandError(str(error)) from None
 
@@ -66,13 +67,16 @@ def _metric(metric: pb.Metric) -> Metric:
     return Metric(metric.name, frozenset(metric.event_types), _KINDS[metric.kind])
 
 
-def _exposures(target: str, tenant: str, experiment: pb.Experiment, design: Design) -> Exposures:
+def _exposures(
+    endpoints: Endpoints, tenant: str, experiment: pb.Experiment, design: Design
+) -> Exposures:
     found = Exposures([variant.name for variant in design.variants])
     slates = 0
     with progress_count("slates read") as progress:
         for page in exported_slates(
-            target, tenant, None, experiment.start_position, outcomes=False
-        ):
+            endpoints.feedback, tenant, None, experiment.start_position, endpoints.identity,
+            outcomes=False,
+        ):  # fmt: skip
             for slate in page.slates:
                 for one in slate.exposures:
                     if one.experiment == experiment.name:
@@ -87,11 +91,11 @@ def _exposures(target: str, tenant: str, experiment: pb.Experiment, design: Desi
     return found
 
 
-def _outcomes(target: str, tenant: str, exposures: Exposures, design: Design) -> Outcomes:
+def _outcomes(endpoints: Endpoints, tenant: str, exposures: Exposures, design: Design) -> Outcomes:
     found = Outcomes(exposures, design.metrics, design.window_us)
     events = 0
     with progress_count("events read") as progress:
-        for page in exported_pages(target, tenant):
+        for page in exported_pages(endpoints.feedback, tenant, identity=endpoints.identity):
             for event in page.events:
                 if event.subject.HasField("user_id"):
                     value = event.value if event.HasField("value") else None

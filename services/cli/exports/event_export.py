@@ -7,6 +7,7 @@ from services.cli.exports.event_order import EventOrder
 from services.cli.exports.event_table import COLUMNS, event_row
 from services.cli.exports.table_writer import table_writer
 from services.cli.progress_bar import progress_bar, progress_count
+from services.common.channel_identity import ChannelIdentity
 from services.dataset.log_export import exported_pages
 
 _SHOWN_ROWS = 1_000
@@ -20,7 +21,9 @@ class ExportedLog:
     through_sequence: int
 
 
-def export_events(target: str, tenant: str, file: Path) -> ExportedLog:
+def export_events(
+    target: str, tenant: str, file: Path, identity: ChannelIdentity | None = None
+) -> ExportedLog:
     """Write the events of a tenant that stand, by event time, ties in log order.
 
     target: gRPC target of the feedback service. What is written to the log meanwhile is left out.
@@ -34,7 +37,7 @@ def export_events(target: str, tenant: str, file: Path) -> ExportedLog:
     events = through = 0
     with table_writer(file, COLUMNS) as writer, EventOrder(file.parent) as order:
         with progress_count("events read") as progress:
-            for page in exported_pages(target, tenant):
+            for page in exported_pages(target, tenant, identity=identity):
                 if page.events:
                     order.add(page)
                     events += len(page.events)

@@ -5,10 +5,17 @@ from pathlib import Path
 from services.cli.exports.slate_table import COLUMNS, slate_row
 from services.cli.exports.table_writer import table_writer
 from services.cli.progress_bar import progress_count
+from services.common.channel_identity import ChannelIdentity
 from services.dataset.log_export import exported_slates
 
 
-def export_slates(target: str, tenant: str, file: Path, window_seconds: float | None = None) -> int:
+def export_slates(
+    target: str,
+    tenant: str,
+    file: Path,
+    window_seconds: float | None = None,
+    identity: ChannelIdentity | None = None,
+) -> int:
     """Write the slates of a tenant, in log order, and return how many there are.
 
     target: gRPC target of the feedback service. window_seconds: how long events count for a slate;
@@ -22,7 +29,7 @@ def export_slates(target: str, tenant: str, file: Path, window_seconds: float | 
     """
     count = 0
     with table_writer(file, COLUMNS) as writer, progress_count("slates written") as progress:
-        for page in exported_slates(target, tenant, window_seconds):
+        for page in exported_slates(target, tenant, window_seconds, identity=identity):
             for slate in page.slates:
                 writer.write(slate_row(slate))
             count += len(page.slates)

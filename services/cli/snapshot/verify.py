@@ -14,6 +14,7 @@ from harken.internal.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, fra
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import CALL_SECONDS
 from services.cli.snapshot.feed_fold import FeedFaultError, FeedFold
+from services.common.channel_identity import ChannelIdentity
 from services.common.channels import open_channel
 
 _SILENCE_SECONDS = 10.0
@@ -42,7 +43,11 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
 
-async def verify(feedback: str, rankers: Sequence[tuple[str, Any]]) -> Report:
+async def verify(
+    feedback: str,
+    rankers: Sequence[tuple[str, Any]],
+    identity: ChannelIdentity | None = None,
+) -> Report:
     """Check the newest snapshot; `rankers` are targets and stubs, which are compared with.
 
     Never raises for what it finds: that is in the report.
@@ -51,7 +56,7 @@ async def verify(feedback: str, rankers: Sequence[tuple[str, Any]]) -> Report:
     fold = FeedFold()
     began = time.monotonic()
     try:
-        async with _stream(feedback) as messages:
+        async with _stream(feedback, identity) as messages:
             await _read_snapshot(messages, fold, report)
             for target, stub in rankers:
                 await _compare(messages, fold, report, target, stub)
@@ -69,8 +74,10 @@ async def verify(feedback: str, rankers: Sequence[tuple[str, Any]]) -> Report:
 
 
 @contextlib.asynccontextmanager
-async def _stream(target: str) -> AsyncIterator[AsyncIterator[Any]]:
-    async with open_channel(target) as channel:
+async def _stream(
+    target: str, identity: ChannelIdentity | None
+) -> AsyncIterator[AsyncIterator[Any]]:
+    async with open_channel(target, identity=identity) as channel:
         stub: Any = feed_service_pb2_grpc.FeedServiceStub(channel)
         call = stub.Subscribe()
         start = feed_service_pb2.SubscribeStart(

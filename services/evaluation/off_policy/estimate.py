@@ -19,6 +19,8 @@ that are computed from it miss."""
 MOST_UNMET = 0.001
 """Share of the target's slates that logging could never show: what these earn is not known."""
 _SURELY = 4.0
+_AGREES = 1e-4
+"""Propensities are logged in float32, and computed again in float64."""
 
 
 class UnsupportedError(Exception):
@@ -61,8 +63,14 @@ class Report:
     estimates: tuple[Estimate, ...]
 
 
-def estimate(log: WeighedLog, estimators: Sequence[str] = tuple(ESTIMATORS)) -> Report:
+def estimate(
+    log: WeighedLog,
+    estimators: Sequence[str] = tuple(ESTIMATORS),
+    propensities_off: float | None = None,
+) -> Report:
     """Return estimates of a policy's value, in the order given.
+
+    propensities_off: how far those logged are from those computed again; None: it is not known.
 
     Raises:
         UnsupportedError: there are too few slates or users, or the policy shows what logging never
@@ -83,14 +91,32 @@ def estimate(log: WeighedLog, estimators: Sequence[str] = tuple(ESTIMATORS)) -> 
         )
     mean = ratio_of_means(log.cascade[:, -1], np.ones(log.slates), log.users)
     if mean.value < 1 - _SURELY * mean.standard_error - MOST_UNMET:
-        raise UnsupportedError(
-            f"support is missing, or propensities are wrong: the mean weight is {mean.value:.3f} "
-            f"+- {mean.standard_error:.3f}, and should be 1"
-        )
+        raise UnsupportedError(_too_light(log, mean, propensities_off))
     rewards = log.rewards.sum(axis=1)
     logged = ratio_of_means(rewards, np.ones(log.slates), log.users)
     found = tuple(_estimate(log, name, rewards) for name in estimators)
     return Report(log.slates, users, logged.value, logged.interval, unmet, mean.value, found)
+
+
+def _too_light(log: WeighedLog, mean: RatioOfMeans, propensities_off: float | None) -> str:
+    """Return what may be the cause of a mean weight below 1."""
+    said = (
+        f"support is missing, or propensities are wrong: the mean weight is {mean.value:.3f} "
+        f"+- {mean.standard_error:.3f}, and should be 1"
+    )
+    places = log.rewards.shape[1]
+    if places > 1:
+        said += (
+            f". Or it is chance: weights over {places} places have long tails, and what is rare "
+            f"and weighs most may not be among {log.slates:,} slates"
+        )
+        if propensities_off is not None and propensities_off <= _AGREES:
+            said += (
+                f". That it is, likely: propensities as computed again are those logged, within "
+                f"{propensities_off:.1g}. Take a target nearer to the logging policy, as pl:T with "
+                "T near its temperature"
+            )
+    return said
 
 
 def _unmet(log: WeighedLog) -> float | None:

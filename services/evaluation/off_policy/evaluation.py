@@ -10,7 +10,7 @@ from services.evaluation.off_policy.estimate import Report, UnsupportedError, es
 from services.evaluation.off_policy.given_target import GivenTarget
 from services.evaluation.off_policy.logged_slate import LoggedSlate
 from services.evaluation.off_policy.policies import Policy
-from services.evaluation.off_policy.slate_file import SlateFile
+from services.evaluation.off_policy.slate_file import SlateFile, SlateFileError
 from services.evaluation.off_policy.weighed_log import weighed_log
 from services.evaluation.off_policy.weighed_slate import WeighedSlate, weighed
 
@@ -35,7 +35,7 @@ def evaluate_off_policy(file: SlateFile, target: Target) -> TargetReport:
     """Return estimates of a target's value.
 
     Raises:
-        SlateFileError: the file cannot be read.
+        SlateFileError: the file cannot be read, or no slate of it has an event that is rewarded.
         UnsupportedError: the log does not say what the target would have earned.
 
     """
@@ -45,9 +45,17 @@ def evaluate_off_policy(file: SlateFile, target: Target) -> TargetReport:
     if not rows:
         said = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
         raise UnsupportedError(f"no slate of {file.path} can be used: {said or 'it has none'}")
-    off = [row.off for row in rows if not np.isnan(row.off)]
+    if not file.types & file.reward.keys():
+        # Nothing earned anything: zeros with intervals of no width would say it is known.
+        raise SlateFileError(
+            f"no slate of {file.path} has an event of the rewarded types "
+            f"({', '.join(file.reward)}); there are: {', '.join(sorted(file.types)) or 'none'}. "
+            "Say with --reward what is worth something"
+        )
+    known = [row.off for row in rows if not np.isnan(row.off)]
+    off = max(known) if known else None
     return TargetReport(
-        target.name, estimate(weighed_log(rows)), dict(left_out), max(off) if off else None
+        target.name, estimate(weighed_log(rows), propensities_off=off), dict(left_out), off
     )
 
 

@@ -28,13 +28,14 @@ class SlateFile:
 
     reward: weight of an outcome by the type of its events. What an item earns is the sum of the
     weights of the types that it has an event of, however many. surface: only slates of this one.
-    left_out: slates that are not read, by why.
+    left_out: slates that are not read, by why. types: of all events on items of those that are.
     """
 
     path: Path
     reward: Mapping[str, float]
     surface: str | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    types: set[str] = field(default_factory=set)
 
     def slates(self) -> Iterator[LoggedSlate]:
         """Yield slates, in order of the file, each once.
@@ -44,6 +45,7 @@ class SlateFile:
 
         """
         self.left_out.clear()
+        self.types.clear()
         seen: set[str] = set()
         for number, row in _rows(self.path):
             try:
@@ -70,12 +72,14 @@ class SlateFile:
         item_ids = tuple(_parsed(row["items"]))
         exploration = _exploration(_parsed(row["exploration"]))
         cells = _parsed(row.get("candidates"))
+        outcomes = _parsed(row["outcomes"]) or ()
+        self.types.update(str(one["type"]) for one in outcomes)
         return LoggedSlate(
             str(row["slate_id"]),
             _user(row),
             item_ids,
             _checked(_floats(_parsed(row["propensities"])), len(item_ids)),
-            _rewards(_parsed(row["outcomes"]), len(item_ids), self.reward),
+            _rewards(outcomes, len(item_ids), self.reward),
             {name: _floats(column) for name, column in (_parsed(row["predicted"]) or {}).items()},
             None if not cells else _candidates(cells, item_ids),
             exploration,
@@ -128,10 +132,10 @@ def _user(row: Mapping[str, Any]) -> str:
 
 
 def _rewards(
-    outcomes: Sequence[Mapping[str, Any]] | None, items: int, reward: Mapping[str, float]
+    outcomes: Sequence[Mapping[str, Any]], items: int, reward: Mapping[str, float]
 ) -> Float64s:
     found = np.zeros(items)
-    for place, kind in {(int(one["place"]) - 1, str(one["type"])) for one in outcomes or ()}:
+    for place, kind in {(int(one["place"]) - 1, str(one["type"])) for one in outcomes}:
         found[place] += reward.get(kind, 0.0)
     return found
 

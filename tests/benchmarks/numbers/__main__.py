@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.benchmarks.numbers import data, hardening, lanes, learning, slates, speed
+from tests.benchmarks.numbers import data, hardening, lanes, learning, slates, speed, trust
 from tests.benchmarks.numbers.table import Number, printed, written
 
 FOLDER = Path(".harken") / "numbers"
@@ -21,6 +21,7 @@ def measures() -> Mapping[str, Callable[[list[str]], Iterator[Number]]]:
     return {
         "data": data.numbers, "hardening": hardening.numbers, "lanes": lanes.numbers,
         "learning": learning.numbers, "slates": slates.numbers, "speed": speed.numbers,
+        "trust": trust.numbers,
     }  # fmt: skip
 
 

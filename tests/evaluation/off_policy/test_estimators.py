@@ -195,8 +195,12 @@ def test_what_logging_never_showed_is_refused() -> None:
 def test_propensities_that_are_too_high_show_in_the_mean_weight() -> None:
     log = drawn(2000, "epsilon", Uniform())
     log.ratios[:] *= 0.8
-    with pytest.raises(UnsupportedError, match="the mean weight is 0"):
-        estimate(log)
+    with pytest.raises(UnsupportedError, match="the mean weight is 0") as refused:
+        estimate(log, propensities_off=0.2)
+    assert "weights over 2 places have long tails" in str(refused.value)
+    assert "nearer to the logging policy" not in str(refused.value)
+    with pytest.raises(UnsupportedError, match="Take a target nearer to the logging policy"):
+        estimate(log, propensities_off=3e-8)
 
 
 def test_few_slates_in_effect_are_refused_by_estimator() -> None:

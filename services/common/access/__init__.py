@@ -1,0 +1,1 @@
+"""Who may call what: one table (`rules`), who somebody is, and the gate before every RPC."""

@@ -1,0 +1,57 @@
+"""The table names all that is served, and nothing else; the page is written from it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc_reflection.v1alpha import reflection
+
+from services.cli.access_page import access_page
+from services.common.access.principal import Kind
+from services.common.access.rules import RULES, Rule
+from services.feedback import process as feedback
+from services.profile import process as profile
+from services.ranker import process as ranker
+from tests.access.matrix import MAY, OPEN
+from tests.access.served import methods
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_rpc_is_in_the_table_and_each_of_the_table_exists() -> None:
+    assert set(RULES) == set(methods())
+
+
+def test_the_test_of_all_rpcs_knows_them_all() -> None:
+    assert {f"/{rpc}" for rpc in (*MAY, *OPEN)} == set(methods())
+
+
+def test_processes_serve_no_service_beyond_those() -> None:
+    named = {*feedback._READING, *feedback._WRITING, profile.SERVICE, ranker.SERVICE}
+    served = {path.split("/")[1] for path in RULES}
+    assert served == {*named, "grpc.health.v1.Health", reflection.SERVICE_NAME}
+
+
+@pytest.mark.parametrize("path", RULES)
+def test_the_fields_of_a_rule_are_in_the_request(path: str) -> None:
+    rule, message = RULES[path], methods()[path].input_type
+    for field in (rule.tenant, rule.subjects, rule.subscriber):
+        inner: Any = message
+        for name in field.split(".") if field else ():
+            inner = inner.fields_by_name[name].message_type
+        assert not (field and field == rule.subjects) or inner.name == "Subject"
+    # Who says a tenant is held to it.
+    assert rule.open or "tenant" not in message.fields_by_name or rule.tenant == "tenant"
+    # An end user is held to each subject there is.
+    named = [one.name for one in message.fields if "subject" in one.name]
+    assert Kind.END_USER not in rule.kinds or not named or rule.subjects in named
+
+
+def test_a_rule_lets_nobody_in_unless_it_names_them() -> None:
+    assert not Rule(frozenset()).kinds
+    assert not Rule(frozenset()).open
+
+
+def test_the_page_is_written_from_the_table() -> None:
+    page = (ROOT / "docs/access.md").read_text()
+    assert page == access_page(), "run: harken config access > docs/access.md"
