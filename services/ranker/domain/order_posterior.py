@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from services.common.arrays import Float32s, Float64s
-from services.common.splitmix import BITS, FIRST, GAMMA, SECOND, finalised
+from services.common.splitmix import BITS, GAMMA, finalised, mix
 from services.feed.parameters import PosteriorParameters
 
 DRAWS = 32
@@ -63,13 +63,8 @@ def _normals(seed: int, rows: int) -> Float64s:
     """Return standard normal numbers [rows, DRAWS] of a seed, by Box and Muller (1958)."""
     half = rows * DRAWS // 2
     state = np.uint64(finalised((seed + GAMMA) & BITS))
-    counters = np.arange(_STREAM, _STREAM + 2 * half, dtype=np.uint64)
-    mixed = state + counters * np.uint64(GAMMA)
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(FIRST)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(SECOND)
-    mixed ^= mixed >> np.uint64(31)
+    counters = np.arange(_STREAM - 1, _STREAM - 1 + 2 * half, dtype=np.uint64)
+    mixed = mix(state + counters * np.uint64(GAMMA))
     uniforms = ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius = np.sqrt(-2.0 * np.log(uniforms[:half]))
     angle = (2.0 * np.pi) * uniforms[half:]

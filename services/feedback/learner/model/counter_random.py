@@ -3,20 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.common.splitmix import BITS, FIRST, GAMMA, SECOND, finalised
-
-_ARRAY_GAMMA, _ARRAY_FIRST, _ARRAY_SECOND = np.uint64(GAMMA), np.uint64(FIRST), np.uint64(SECOND)
-
-
-def mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """splitmix64 step and finaliser (Steele et al. 2014); wraps modulo 2^64."""
-    x = x + _ARRAY_GAMMA
-    x ^= x >> 30
-    x *= _ARRAY_FIRST
-    x ^= x >> 27
-    x *= _ARRAY_SECOND
-    x ^= x >> 31
-    return x
+from services.common.splitmix import BITS, GAMMA, finalised, mix
 
 
 def _mixed_seed(seed: int) -> np.uint64:

@@ -23,8 +23,8 @@ import numpy as np
 
 from services.common.content_features import hash_features, item_feature
 from services.common.norm_bound import within_norm
+from services.common.splitmix import mix
 from services.feed.parameters import Doubles, Flags, Floats, Ints
-from services.feedback.learner.model.counter_random import mix
 from services.feedback.learner.model.entries import FeaturesOf
 from services.feedback.learner.model.item_step import ItemStepConfig, within_grid
 from services.feedback.learner.model.item_table import ItemTable

@@ -20,10 +20,10 @@ from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.ranking.rule_table import RuleTable
 from services.common.ranking.scorer import Scorer, scores_or_nan
 from services.common.runs import run_lengths, run_starts
+from services.common.splitmix import mix
 from services.feed.parameters import Flags, Floats, Ints
 from services.feedback.learner.model.choices.candidates import Vectors
 from services.feedback.learner.model.choices.learning import Choice
-from services.feedback.learner.model.counter_random import mix
 from services.feedback.learner.model.slate_learning import SlateChanges
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import EventRows
