@@ -6,24 +6,19 @@ import grpc
 
 from harken.feedback.v1 import experiment_service_pb2 as pb
 from harken.feedback.v1 import experiment_service_pb2_grpc
-from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.reloadable import Reloadable
 from services.common.validation import Checks
 from services.feedback.documents.document_checks import (
     check_note,
-    check_revision,
-    revision_of_token,
 )
+from services.feedback.documents.document_reads import DocumentReads
 from services.feedback.documents.document_store import DocumentStore
 from services.feedback.experiments.experiment_checks import check_experiment, check_share
 from services.feedback.experiments.experiment_conversion import experiment_of
 from services.feedback.experiments.experiment_keeper import ExperimentKeeper
 from services.feedback.experiments.experiment_warnings import experiment_warnings
 from services.feedback.log.tenant_registry import TenantRegistry
-
-_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
-_DEFAULT_REVISIONS, _MAX_REVISIONS = 20, 100
 
 _Change = (
     pb.StartExperimentRequest | pb.RampExperimentRequest | pb.StopExperimentRequest
@@ -43,7 +38,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         """`event_types`: those that are configured."""
         self._event_types = event_types
         self._tenants = tenants
-        self._store = store
+        self._reads = DocumentReads(tenants, store)
         self._keeper = ExperimentKeeper(store)
 
     async def PutExperiment(  # noqa: N802
@@ -70,46 +65,24 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         self, request: pb.GetExperimentRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetExperimentResponse:
         """See experiment_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.name("name", request.name)
-        check_revision(checks, request.revision)
-        checks.done()
-        await self._tenants.require(tenant)
-        document = await self._store.get(tenant, request.name, request.revision)
-        return pb.GetExperimentResponse(experiment=experiment_of(document))
+        return pb.GetExperimentResponse(experiment=experiment_of(await self._reads.one(request)))
 
     async def ListExperiments(  # noqa: N802
         self, request: pb.ListExperimentsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListExperimentsResponse:
         """See experiment_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        size = checks.number("page_size", request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
-        after_name = decode_page_token(checks, request.page_token)
-        checks.done()
-        await self._tenants.require(tenant)
-        documents, more = await self._store.page(tenant, after_name, size)
+        documents, token = await self._reads.page(request)
         return pb.ListExperimentsResponse(
-            experiments=map(experiment_of, documents),
-            next_page_token=encode_page_token(documents[-1].name) if more else "",
+            experiments=map(experiment_of, documents), next_page_token=token
         )
 
     async def ListExperimentRevisions(  # noqa: N802
         self, request: pb.ListExperimentRevisionsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListExperimentRevisionsResponse:
         """See experiment_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.name("name", request.name)
-        size = checks.number("page_size", request.page_size, _DEFAULT_REVISIONS, _MAX_REVISIONS)
-        before = revision_of_token(checks, request.page_token)
-        checks.done()
-        await self._tenants.require(tenant)
-        documents, more = await self._store.revisions(tenant, request.name, before, size)
+        documents, token = await self._reads.revisions(request)
         return pb.ListExperimentRevisionsResponse(
-            revisions=map(experiment_of, documents),
-            next_page_token=encode_page_token(str(documents[-1].revision)) if more else "",
+            revisions=map(experiment_of, documents), next_page_token=token
         )
 
     async def StartExperiment(  # noqa: N802

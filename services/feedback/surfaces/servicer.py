@@ -8,14 +8,13 @@ import grpc
 from harken.feedback.v1 import generation_pb2, surface_service_pb2_grpc
 from harken.feedback.v1 import surface_service_pb2 as pb
 from services.common.errors import MissingResourceError
-from services.common.page_token import decode_page_token, encode_page_token
 from services.common.position import token_of
 from services.common.validation import Checks
 from services.feedback.documents.document_checks import (
     check_note,
     check_revision,
-    revision_of_token,
 )
+from services.feedback.documents.document_reads import DocumentReads
 from services.feedback.documents.document_store import DocumentStore
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.log.tenant_registry import TenantRegistry
@@ -24,9 +23,6 @@ from services.feedback.surfaces.surface_checks import check_surface
 from services.feedback.surfaces.surface_conversion import surface_of
 from services.feedback.surfaces.surface_keeper import SurfaceKeeper
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
-
-_DEFAULT_PAGE, _MAX_PAGE = 100, 1000
-_DEFAULT_REVISIONS, _MAX_REVISIONS = 20, 100
 
 
 class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
@@ -46,7 +42,7 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         self._warnings = warnings
         self._generations = generations
         self._tenants = tenants
-        self._store = store
+        self._reads = DocumentReads(tenants, store)
         self._sources = sources
         self._keeper = SurfaceKeeper(store, sources)
 
@@ -73,25 +69,13 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         self, request: pb.GetSurfaceRequest, context: grpc.aio.ServicerContext
     ) -> pb.GetSurfaceResponse:
         """See surface_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.name("name", request.name)
-        check_revision(checks, request.revision)
-        checks.done()
-        await self._tenants.require(tenant)
-        document = await self._store.get(tenant, request.name, request.revision)
-        return pb.GetSurfaceResponse(surface=surface_of(document))
+        return pb.GetSurfaceResponse(surface=surface_of(await self._reads.one(request)))
 
     async def DescribeSurface(  # noqa: N802
         self, request: pb.DescribeSurfaceRequest, context: grpc.aio.ServicerContext
     ) -> pb.DescribeSurfaceResponse:
         """See surface_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.name("name", request.name)
-        check_revision(checks, request.revision)
-        checks.done()
-        await self._tenants.require(tenant)
+        tenant = await self._reads.checked(request)
         surface = await self._keeper.configured(tenant, request.name, request.revision)
         try:
             serving = await self._generations.manifest(tenant, "")
@@ -111,33 +95,16 @@ class SurfaceServicer(surface_service_pb2_grpc.SurfaceServiceServicer):
         self, request: pb.ListSurfacesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListSurfacesResponse:
         """See surface_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        size = checks.number("page_size", request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
-        after_name = decode_page_token(checks, request.page_token)
-        checks.done()
-        await self._tenants.require(tenant)
-        documents, more = await self._store.page(tenant, after_name, size)
-        return pb.ListSurfacesResponse(
-            surfaces=map(surface_of, documents),
-            next_page_token=encode_page_token(documents[-1].name) if more else "",
-        )
+        documents, token = await self._reads.page(request)
+        return pb.ListSurfacesResponse(surfaces=map(surface_of, documents), next_page_token=token)
 
     async def ListSurfaceRevisions(  # noqa: N802
         self, request: pb.ListSurfaceRevisionsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListSurfaceRevisionsResponse:
         """See surface_service.proto."""
-        checks = Checks()
-        tenant = checks.tenant(request.tenant)
-        checks.name("name", request.name)
-        size = checks.number("page_size", request.page_size, _DEFAULT_REVISIONS, _MAX_REVISIONS)
-        before = revision_of_token(checks, request.page_token)
-        checks.done()
-        await self._tenants.require(tenant)
-        documents, more = await self._store.revisions(tenant, request.name, before, size)
+        documents, token = await self._reads.revisions(request)
         return pb.ListSurfaceRevisionsResponse(
-            revisions=map(surface_of, documents),
-            next_page_token=encode_page_token(str(documents[-1].revision)) if more else "",
+            revisions=map(surface_of, documents), next_page_token=token
         )
 
     async def RollbackSurface(  # noqa: N802
