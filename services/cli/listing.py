@@ -1,8 +1,8 @@
-"""All items or users of a tenant, page by page."""
+"""What a tenant has, page by page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -13,7 +13,21 @@ from services.cli.clients import CALL_SECONDS, Clients, is_retryable
 _PAGE = 1_000
 _PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
+
+class _PageRequest(Protocol):
+    """A request for a page."""
+
+    page_token: str
+
+
+class _PageAnswer(Protocol):
+    """A page. next_page_token: empty: there is no next one."""
+
+    next_page_token: str
+
+
 Answer = TypeVar("Answer")
+Page = TypeVar("Page", bound=_PageAnswer)
 
 
 async def listed_items(
@@ -26,14 +40,11 @@ async def listed_items(
 
     """
     request = catalog_service_pb2.ListItemsRequest(tenant=tenant, page_size=page_size)
-    while True:
-        answer = await _patiently(
-            lambda: clients.catalog.ListItems(request, timeout=CALL_SECONDS),
-        )
+    async for answer in pages(
+        request,
+        lambda: _patiently(lambda: clients.catalog.ListItems(request, timeout=CALL_SECONDS)),
+    ):
         yield list(answer.items)
-        request.page_token = answer.next_page_token
-        if not request.page_token:
-            return
 
 
 async def listed_profiles(
@@ -46,11 +57,18 @@ async def listed_profiles(
 
     """
     request = profile_service_pb2.ListProfilesRequest(tenant=tenant, page_size=_PAGE)
-    while True:
-        answer = await _patiently(
-            lambda: clients.profile.ListProfiles(request, timeout=CALL_SECONDS),
-        )
+    async for answer in pages(
+        request,
+        lambda: _patiently(lambda: clients.profile.ListProfiles(request, timeout=CALL_SECONDS)),
+    ):
         yield list(answer.profiles)
+
+
+async def pages(request: _PageRequest, call: Callable[[], Awaitable[Page]]) -> AsyncIterator[Page]:
+    """Yield the answers of `call`, which sends `request`, from its page on to the last."""
+    while True:
+        answer = await call()
+        yield answer
         request.page_token = answer.next_page_token
         if not request.page_token:
             return

@@ -1,7 +1,6 @@
 """`harken experiment plan|put|get|list|history|start|ramp|stop|conclude|delete|report`."""
 
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from harken.feedback.v1 import experiment_pb2
 from harken.feedback.v1 import experiment_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
+from services.cli.confirmation import confirm_deletion
 from services.cli.console import messages, output
 from services.cli.document_file import refusal, say_warnings
 from services.cli.endpoints import Endpoints
@@ -27,6 +27,7 @@ from services.cli.experiments.text import (
 )
 from services.cli.experiments.view import experiment_table, revision_table, state_of
 from services.cli.failures import CommandError, clear_failures, run
+from services.cli.listing import pages
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.plot_options import check_plot_file
 from services.evaluation.experiments.as_json import as_json
@@ -158,15 +159,8 @@ def start(
     suite: SuiteOptions,
 ) -> None:
     """Begin to assign users. What is compared cannot be changed any more."""
-    with clear_failures():
-        endpoints = suite.endpoints()
     request = pb.StartExperimentRequest(tenant=tenant, name=name, share=share, note=note, etag=etag)
-    run(
-        _change(
-            endpoints,
-            lambda clients: clients.experiments.StartExperiment(request, timeout=CALL_SECONDS),
-        )
-    )
+    _lead(suite, lambda clients: clients.experiments.StartExperiment(request, timeout=CALL_SECONDS))
 
 
 @app.command()
@@ -181,15 +175,8 @@ def ramp(
     suite: SuiteOptions,
 ) -> None:
     """Open more of an experiment's buckets. Whoever is in stays in."""
-    with clear_failures():
-        endpoints = suite.endpoints()
     request = pb.RampExperimentRequest(tenant=tenant, name=name, share=share, note=note, etag=etag)
-    run(
-        _change(
-            endpoints,
-            lambda clients: clients.experiments.RampExperiment(request, timeout=CALL_SECONDS),
-        )
-    )
+    _lead(suite, lambda clients: clients.experiments.RampExperiment(request, timeout=CALL_SECONDS))
 
 
 @app.command()
@@ -203,15 +190,8 @@ def stop(
     suite: SuiteOptions,
 ) -> None:
     """Assign nobody any more: everybody is served as without the experiment."""
-    with clear_failures():
-        endpoints = suite.endpoints()
     request = pb.StopExperimentRequest(tenant=tenant, name=name, note=note, etag=etag)
-    run(
-        _change(
-            endpoints,
-            lambda clients: clients.experiments.StopExperiment(request, timeout=CALL_SECONDS),
-        )
-    )
+    _lead(suite, lambda clients: clients.experiments.StopExperiment(request, timeout=CALL_SECONDS))
 
 
 @app.command()
@@ -226,16 +206,11 @@ def conclude(
     suite: SuiteOptions,
 ) -> None:
     """Say what came of an experiment, and stop it. No surface is changed by that."""
-    with clear_failures():
-        endpoints = suite.endpoints()
     request = pb.ConcludeExperimentRequest(
         tenant=tenant, name=name, winner=winner, note=note, etag=etag
     )
-    run(
-        _change(
-            endpoints,
-            lambda clients: clients.experiments.ConcludeExperiment(request, timeout=CALL_SECONDS),
-        )
+    _lead(
+        suite, lambda clients: clients.experiments.ConcludeExperiment(request, timeout=CALL_SECONDS)
     )
 
 
@@ -254,7 +229,7 @@ def delete(
     with clear_failures():
         endpoints = suite.endpoints()
         if not yes:
-            _ask(name)
+            confirm_deletion(f"Delete experiment {name}?")
     request = pb.DeleteExperimentRequest(tenant=tenant, name=name, note=note, etag=etag)
     run(_delete(endpoints, request))
 
@@ -366,12 +341,11 @@ async def _list(endpoints: Endpoints, tenant: str) -> list[experiment_pb2.Experi
     found: list[experiment_pb2.Experiment] = []
     request = pb.ListExperimentsRequest(tenant=tenant)
     async with connect(endpoints) as clients:
-        while True:
-            page = await clients.experiments.ListExperiments(request, timeout=CALL_SECONDS)
+        async for page in pages(
+            request, lambda: clients.experiments.ListExperiments(request, timeout=CALL_SECONDS)
+        ):
             found += page.experiments
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+    return found
 
 
 async def _history(
@@ -380,19 +354,27 @@ async def _history(
     found: list[experiment_pb2.Experiment] = []
     request = pb.ListExperimentRevisionsRequest(tenant=tenant, name=name, page_size=min(limit, 100))
     async with connect(endpoints) as clients:
-        while len(found) < limit:
-            page = await clients.experiments.ListExperimentRevisions(request, timeout=CALL_SECONDS)
+        async for page in pages(
+            request,
+            lambda: clients.experiments.ListExperimentRevisions(request, timeout=CALL_SECONDS),
+        ):
             found += page.revisions
-            request.page_token = page.next_page_token
-            if not request.page_token:
+            if len(found) >= limit:
                 break
     return found[:limit]
 
 
-async def _change(endpoints: Endpoints, call: Callable[[Clients], Awaitable[_Changed]]) -> None:
-    async with connect(endpoints) as clients:
-        answer = await call(clients)
-    _say(answer.experiment, answer.position)
+def _lead(suite: SuiteOptions, change: Callable[[Clients], Awaitable[_Changed]]) -> None:
+    """Make a change of an experiment, and print what it is now."""
+
+    async def made(endpoints: Endpoints) -> None:
+        async with connect(endpoints) as clients:
+            answer = await change(clients)
+        _say(answer.experiment, answer.position)
+
+    with clear_failures():
+        endpoints = suite.endpoints()
+    run(made(endpoints))
 
 
 async def _delete(endpoints: Endpoints, request: pb.DeleteExperimentRequest) -> None:
@@ -411,16 +393,3 @@ def _say(experiment: experiment_pb2.Experiment, position: bytes) -> None:
     )
     since = f"; from position {position.hex()} on" if position else " already, nothing changed"
     output().print(what + since)
-
-
-def _ask(name: str) -> None:
-    """Return when an experiment may be deleted.
-
-    Raises:
-        CommandError: it may not, or there is nobody to ask.
-
-    """
-    if not sys.stdin.isatty():
-        raise CommandError("nothing was deleted: without a terminal to ask on, say --yes")
-    if not typer.confirm(f"Delete experiment {name}?", err=True):
-        raise CommandError("nothing was deleted")

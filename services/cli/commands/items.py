@@ -1,7 +1,6 @@
 """`harken items list|show|hide|unhide|delete`: the catalogue, item by item."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -12,9 +11,10 @@ from rich.text import Text
 from harken.feedback.v1 import item_pb2
 from services.cli.catalogue import Changed, delete_items, found_items, set_available
 from services.cli.clients import connect
+from services.cli.confirmation import confirm_deletion
 from services.cli.console import messages, output
 from services.cli.endpoints import Endpoints
-from services.cli.failures import CommandError, clear_failures, run
+from services.cli.failures import clear_failures, run
 from services.cli.item_view import (
     id_text,
     item_fields,
@@ -145,24 +145,12 @@ async def _delete(
     async with connect(endpoints) as clients:
         items, missing = await found_items(clients, tenant, item_ids)
         if items and not yes:
-            _ask(items)
+            what = "this item" if len(items) == 1 else f"these {len(items):,} items"
+            confirm_deletion(
+                f"Delete {what} for good?", lambda: messages().print(item_table(items, _now()))
+            )
         done = await delete_items(clients, tenant, [one.item_id for one in items])
     return _report(items, missing, done, ("deleted", "deleted"), as_json)
-
-
-def _ask(items: Sequence[item_pb2.Item]) -> None:
-    """Return when the items may be deleted.
-
-    Raises:
-        CommandError: they may not, or there is nobody to ask.
-
-    """
-    if not sys.stdin.isatty():
-        raise CommandError("nothing was deleted: without a terminal to ask on, say --yes")
-    messages().print(item_table(items, _now()))
-    what = "this item" if len(items) == 1 else f"these {len(items):,} items"
-    if not typer.confirm(f"Delete {what} for good?", err=True):
-        raise CommandError("nothing was deleted")
 
 
 def _report(

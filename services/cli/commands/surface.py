@@ -1,7 +1,5 @@
 """`harken surface put|get|describe|list|history|diff|rollback|delete`: how slates are made."""
 
-import sys
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import grpc
@@ -11,10 +9,12 @@ from google.protobuf import json_format
 from harken.feedback.v1 import surface_pb2
 from harken.feedback.v1 import surface_service_pb2 as pb
 from services.cli.clients import CALL_SECONDS, Clients, connect
+from services.cli.confirmation import confirm_deletion
 from services.cli.console import messages, output
 from services.cli.document_file import refusal, say_warnings
 from services.cli.endpoints import Endpoints
 from services.cli.failures import CommandError, clear_failures, run
+from services.cli.listing import pages
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.surface_text import SurfaceFile, read_surface, surface_line, surface_text
 from services.cli.surface_view import (
@@ -212,7 +212,7 @@ def delete(
     with clear_failures():
         endpoints = suite.endpoints()
         if not yes:
-            _ask(name)
+            confirm_deletion(f"Delete the configuration of surface {name}?")
     request = pb.DeleteSurfaceRequest(tenant=tenant, name=name, note=note, etag=etag)
     run(_delete(endpoints, request))
 
@@ -250,24 +250,26 @@ async def _list(endpoints: Endpoints, tenant: str) -> list[surface_pb2.Surface]:
     found: list[surface_pb2.Surface] = []
     request = pb.ListSurfacesRequest(tenant=tenant)
     async with connect(endpoints) as clients:
-        while True:
-            page = await clients.surfaces.ListSurfaces(request, timeout=CALL_SECONDS)
+        async for page in pages(
+            request, lambda: clients.surfaces.ListSurfaces(request, timeout=CALL_SECONDS)
+        ):
             found += page.surfaces
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+    return found
 
 
 async def _history(
     endpoints: Endpoints, tenant: str, name: str, limit: int
 ) -> list[surface_pb2.Surface]:
     found: list[surface_pb2.Surface] = []
+    request = pb.ListSurfaceRevisionsRequest(tenant=tenant, name=name, page_size=min(limit, 100))
     async with connect(endpoints) as clients:
-        async for one in _revisions(clients, tenant, name, min(limit, 100)):
-            found.append(one)
-            if len(found) == limit:
+        async for page in pages(
+            request, lambda: clients.surfaces.ListSurfaceRevisions(request, timeout=CALL_SECONDS)
+        ):
+            found += page.revisions
+            if len(found) >= limit:
                 break
-    return found
+    return found[:limit]
 
 
 async def _diff(
@@ -310,19 +312,6 @@ async def _revision(clients: Clients, tenant: str, name: str, revision: int) -> 
     return (await clients.surfaces.GetSurface(request, timeout=CALL_SECONDS)).surface
 
 
-async def _revisions(
-    clients: Clients, tenant: str, name: str, page_size: int
-) -> AsyncIterator[surface_pb2.Surface]:
-    request = pb.ListSurfaceRevisionsRequest(tenant=tenant, name=name, page_size=page_size)
-    while True:
-        page = await clients.surfaces.ListSurfaceRevisions(request, timeout=CALL_SECONDS)
-        for one in page.revisions:
-            yield one
-        request.page_token = page.next_page_token
-        if not request.page_token:
-            return
-
-
 def _say(surface: surface_pb2.Surface, position: bytes) -> None:
     what = f"surface {surface.name}: revision {surface.revision:,} serves"
     since = f", from position {position.hex()} on" if position else " already, nothing changed"
@@ -331,16 +320,3 @@ def _say(surface: surface_pb2.Surface, position: bytes) -> None:
 
 def _called(surface: surface_pb2.Surface) -> str:
     return f"{surface.name} {surface.revision}"
-
-
-def _ask(name: str) -> None:
-    """Return when a surface may be deleted.
-
-    Raises:
-        CommandError: it may not, or there is nobody to ask.
-
-    """
-    if not sys.stdin.isatty():
-        raise CommandError("nothing was deleted: without a terminal to ask on, say --yes")
-    if not typer.confirm(f"Delete the configuration of surface {name}?", err=True):
-        raise CommandError("nothing was deleted")
