@@ -1,4 +1,4 @@
-"""Log lines that somebody outside can repeat at will: one a second, with how many it stands for."""
+"""Log lines that repeat as often as calls come: one a second, with how many it stands for."""
 
 import time
 

@@ -17,6 +17,7 @@ from services.common.arrays import NO_ORDINALS, Float64s, Ordinals
 from services.common.expressions.request import Request
 from services.common.logs import logger
 from services.common.reloadable import Reloadable
+from services.common.seldom import Seldom
 from services.ranker.domain.compiled_slates import SLOTS_OF_RECOMMEND
 from services.ranker.domain.degradation import Degradation
 from services.ranker.domain.eligibility import ItemFilter
@@ -49,8 +50,8 @@ _log = logger("surfaces")
 class ShapedAnswer(NamedTuple):
     """A slate on the wire, and what its answer and its log say beside.
 
-    items: ordinals of the slots. decision: None where the surface had no part. remembers: by how
-    many of the user's last slates the surface goes.
+    items: ordinals of the slots. decision: None where the surface had no part. faults: what sources
+    failed by. remembers: by how many of the user's last slates the surface goes.
     """
 
     revision: int
@@ -62,6 +63,7 @@ class ShapedAnswer(NamedTuple):
     seed: int
     next_page: str
     decision: Decision | None
+    faults: Sequence[tuple[str, Exception]] = ()
     remembers: int = 0
 
     def put(self, response: pb.RecommendResponse) -> None:
@@ -90,6 +92,7 @@ class SurfaceSlates:
         self._reader = SurfaceReader()
         self._decisions = Decisions(self._reader)
         self._chance = Random()
+        self._seldom = Seldom()
         self._finds: WeakKeyDictionary[TenantReplica, Finds] = WeakKeyDictionary()
         self._merged: tuple[object, object, Surface] | None = None
 
@@ -145,6 +148,7 @@ class SurfaceSlates:
             self._seed(request, asked.page), before, last, self._finds.setdefault(replica, Finds()),
             logged,
         )  # fmt: skip
+        self._say(made.faults)
         return made._replace(remembers=remembers), wanted
 
     def order(
@@ -177,6 +181,16 @@ class SurfaceSlates:
             merged = replace(surface, outcome_weights={**own, **surface.outcome_weights})
             held = self._merged = surface, own, merged
         return held[2]
+
+    def _say(self, faults: Sequence[tuple[str, Exception]]) -> None:
+        for name, error in faults:
+            # A source that fails does so in each slate.
+            left_out = self._seldom.due()
+            if left_out is not None:
+                _log.error(
+                    "a source failed, and slates are made without it",
+                    kind=type(error).__name__, error=str(error), detail=name, left_out=left_out,
+                )  # fmt: skip
 
     def _seed(self, request: pb.RecommendRequest, page: Page | None) -> int:
         if page is not None:
@@ -215,7 +229,6 @@ def shaped_answer(
     )._replace(drops=shaped.drops)  # fmt: skip
     if shaped.failed:
         slate = slate._replace(degradations=(*slate.degradations, Degradation.SOURCE_FAILED))
-        _say_failed(shaped.failed)
     items = draft.ordinals[shaped.places]
     exploration = surface.exploration
     if any(lost.rule == "exploration" for lost in selection.lost):
@@ -234,16 +247,8 @@ def shaped_answer(
         seed if explores else 0,
         encode_page(Page(seed, (*before, *item_ids))) if more else "",
         decision_of(replica, surface, exploration, shaped) if logged and decides else None,
+        [(name, error) for name, error in shaped.failed.items() if error is not None],
     )
-
-
-def _say_failed(failed: Mapping[str, Exception | None]) -> None:
-    for name, error in failed.items():
-        if error is not None:
-            _log.error(
-                "a source failed, and slates are made without it",
-                kind=type(error).__name__, error=str(error), detail=name,
-            )  # fmt: skip
 
 
 def _given(replica: TenantReplica, request: pb.RecommendRequest) -> tuple[Ordinals, Float64s]:
