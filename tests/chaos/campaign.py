@@ -97,11 +97,12 @@ class ChaosSuite(Suite):
         self.feed = ""
         self._plant = plant
         super().__init__(config, guardian)
-        # Nothing listens on the others' ports yet, so they count as free.
-        taken = {place.grpc for place in self._places.values()}
-        taken |= {place.metrics for place in self._places.values()}
-        ports = [f"127.0.0.1:{port}" for port in free_ports(len(taken) + 3)]
-        self.feed, grpc, metrics = [port for port in ports if port not in taken][:3]
+        taken = [
+            int(address.rpartition(":")[2])
+            for place in self._places.values()
+            for address in (place.grpc, place.metrics)
+        ]
+        self.feed, grpc, metrics = (f"127.0.0.1:{port}" for port in free_ports(3, taken=taken))
         second = replace(self._places["learner"], name=SECOND_LEARNER, grpc=grpc, metrics=metrics)
         self._places[SECOND_LEARNER] = second
         self.processes = MappingProxyType(

@@ -121,11 +121,13 @@ class FeedbackProcesses:
         self._folder = folder
         self._database = database
         self._guardian = guardian
+        self._ports: list[int] = []
         migrate(database.feedback_dsn, SCHEMA, ROOT / "services/feedback/migrations")
 
     def create(self, name: str, role: str = "all", **settings: str) -> tuple[ServiceProcess, str]:
         """Return a process that was not started yet, and where it will serve."""
-        grpc_port, metrics_port = free_ports(2)
+        grpc_port, metrics_port = free_ports(2, taken=self._ports)
+        self._ports += grpc_port, metrics_port
         environment = {
             "HARKEN_FEEDBACK_DSN": self._database.feedback_dsn,
             "HARKEN_FEEDBACK_LISTEN": f"127.0.0.1:{grpc_port}",
