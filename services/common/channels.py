@@ -4,9 +4,9 @@ import json
 
 import grpc
 
+from services.common.answer_size import MAX_ANSWER_BYTES
 from services.common.channel_identity import ChannelIdentity
 from services.common.renewed_channel import RenewedChannel
-from services.common.server import MAX_ANSWER_BYTES
 
 # gRPC itself must not repeat streams: repeating one whose client is writing meanwhile, grpcio 1.85
 # now and then loses a message in the middle, silently. Those who stream resume by themselves.

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
+from services.common.answer_size import MAX_ANSWER_BYTES
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
@@ -26,8 +27,6 @@ from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
 _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
