@@ -18,6 +18,7 @@ from services.common.access.process_access import ProcessAccess
 from services.common.answer_size import MAX_ANSWER_BYTES
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
+from services.common.channels import ACCEPTING
 from services.common.listen_check import check_listen
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
@@ -53,9 +54,6 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
-ACCEPTING = "accepting"
-"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
-the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _log = logger("server")
 
 
