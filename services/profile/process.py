@@ -19,8 +19,11 @@ from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.profile.config import ProfileConfig
+from services.profile.dimensions import Dimensions
+from services.profile.domain.interests import HalfLives
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
+from services.profile.item_labels import ItemLabels
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
@@ -94,6 +97,10 @@ async def serve(
                 profiles,
                 AttributeStore(pool),
                 SimilarUsers(profiles, VectorScan(pool)),
+                Dimensions(
+                    ItemLabels(channel),
+                    HalfLives(config.interest_short_days, config.interest_long_days),
+                ),
                 freshness,
                 relay.wake,
             ),

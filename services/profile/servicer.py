@@ -17,9 +17,11 @@ from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attribute_list import list_profiles
 from services.profile.attributes import updated
-from services.profile.convert import Seen, profile_of, set_attributes
+from services.profile.convert import profile_of, set_attributes
+from services.profile.dimensions import Dimensions
 from services.profile.domain.attribute_rules import mask_fault
 from services.profile.freshness import Freshness
+from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Snapshot
@@ -39,6 +41,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         profiles: ProfileStore,
         attributes: AttributeStore,
         similar: SimilarUsers,
+        dimensions: Dimensions,
         freshness: Freshness,
         on_fact: Callable[[], None],
     ) -> None:
@@ -46,6 +49,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self._profiles = profiles
         self._attributes = attributes
         self._similar = similar
+        self._dimensions = dimensions
         self._freshness = freshness
         self._on_fact = on_fact
 
@@ -55,13 +59,19 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Return the profile of one user."""
         checks = Checks()
         checks.subject("subject", request.subject)
+        parts = usual_parts(request)
+        if request.HasField("read_mask"):
+            parts = masked_parts(checks, request.read_mask.paths)
         wanted, snapshot = await self._read(checks, request, [request.subject], context)
         stale = self._freshness.is_stale(wanted, snapshot.applied, request.strict)
         (stored,) = snapshot.profiles
         if not stored.is_known:
             raise MissingResourceError("nothing is known about the subject")
+        profile = profile_of(request.subject, stored, parts)
+        if stored.history is not None:
+            await self._dimensions.fill(profile, request.tenant, stored, parts, context)
         return pb.GetProfileResponse(
-            profile=profile_of(request.subject, stored, _seen_wanted(request)),
+            profile=profile,
             position=snapshot.position(),
             learned_position=snapshot.learned_position(),
             stale=stale,
@@ -78,6 +88,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         limit = checks.number(
             "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
         )
+        parts = usual_parts(request)
         wanted, snapshot = await self._read(checks, request, request.subjects, context)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
@@ -87,7 +98,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
             result = response.results.add()
             if stored.is_known:
-                result.profile.CopyFrom(profile_of(subject, stored, _seen_wanted(request)))
+                result.profile.CopyFrom(profile_of(subject, stored, parts))
         check_answer_size("subjects", response.ByteSize(), limit)
         return response
 
@@ -150,9 +161,3 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         await self._freshness.wait(wanted, seconds, request.strict)
         keys = [user_key_of(subject) for subject in subjects]
         return wanted, await self._profiles.read(tenant, keys)
-
-
-def _seen_wanted(request: _Read) -> Seen:
-    if not request.include_seen:
-        return Seen.NOTHING
-    return Seen.BY_TYPE if request.seen_by_type else Seen.IDS

@@ -28,7 +28,7 @@ MAY: Mapping[str, Sequence[str]] = {
     "harken.feedback.v1.FeedbackService/ExportSlates": (OP, T),
     "harken.feedback.v1.CatalogService/UpsertItems": (B, OP),
     "harken.feedback.v1.CatalogService/DeleteItems": (B, OP),
-    "harken.feedback.v1.CatalogService/GetItems": (B, M, OP, T),
+    "harken.feedback.v1.CatalogService/GetItems": (B, M, OP, P, T),
     "harken.feedback.v1.CatalogService/ListItems": (B, M, OP, T),
     "harken.feedback.v1.EmbeddingService/PutEmbeddings": (B, OP),
     "harken.feedback.v1.GenerationService/PublishGeneration": (OP, T),

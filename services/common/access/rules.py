@@ -50,7 +50,8 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     f"{_FEEDBACK_V1}CatalogService": {
         "UpsertItems": _by(_BACKEND, _OPERATOR),
         "DeleteItems": _by(_BACKEND, _OPERATOR),
-        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
+        # Profile reads what items are about, to tell what users like.
+        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _PROFILE, _TRAINER),
         "ListItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
     },
     f"{_FEEDBACK_V1}EmbeddingService": {

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetProfileRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type")
+    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type", "read_mask")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class GetProfileRequest(_message.Message):
     STRICT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
     SEEN_BY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     min_position: bytes
@@ -25,7 +26,8 @@ class GetProfileRequest(_message.Message):
     strict: bool
     include_seen: bool
     seen_by_type: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
     __slots__ = ("profile", "position", "stale", "learned_position")

@@ -93,8 +93,8 @@ class ProfileServiceServicer(object):
     def GetProfile(self, request, context):
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

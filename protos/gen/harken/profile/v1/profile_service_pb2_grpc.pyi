@@ -40,8 +40,8 @@ class ProfileServiceStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -113,8 +113,8 @@ class ProfileServiceAsyncStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -188,8 +188,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetProfileResponse]]:
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
 
