@@ -1,9 +1,10 @@
-"""`harken users similar`: who is like a user."""
+"""`harken users`: what kind of user somebody is, and who is like them."""
 
 import json
 from typing import Annotated
 
 import typer
+from google.protobuf import json_format
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -15,6 +16,7 @@ from services.cli.failures import clear_failures, run
 from services.cli.item_view import id_text, plain_text
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.subjects import subject_of
+from services.cli.user_view import user_view
 
 app = typer.Typer(help="Look at users.")
 
@@ -22,6 +24,39 @@ app = typer.Typer(help="Look at users.")
 @app.callback()
 def users() -> None:
     """Look at users."""
+
+
+@app.command()
+@with_suite_options
+def show(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Show attributes, behaviour and interests of a user."""
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = profile_service_pb2.GetProfileRequest(
+        tenant=tenant, subject=subject_of(user, session)
+    )
+    request.read_mask.paths.extend(["attributes", "behaviour", "interests"])
+    run(_show(endpoints, request, as_json))
+
+
+async def _show(
+    endpoints: Endpoints, request: profile_service_pb2.GetProfileRequest, as_json: bool
+) -> None:
+    async with connect(endpoints) as clients:
+        answer = await clients.profile.GetProfile(request, timeout=CALL_SECONDS)
+    if as_json:
+        found = json_format.MessageToDict(answer.profile, preserving_proto_field_name=True)
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for part in user_view(answer.profile):
+        output().print(part)
 
 
 @app.command()
