@@ -18,6 +18,7 @@ from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.config import ProfileConfig
 from services.profile.dimensions import Dimensions
 from services.profile.domain.interests import HalfLives
@@ -33,6 +34,7 @@ from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
+from services.profile.store.schema_store import SchemaStore
 from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
 from services.profile.vector_applier import VectorApplier
@@ -96,6 +98,7 @@ async def serve(
             ProfileServicer(
                 profiles,
                 AttributeStore(pool),
+                AttributeSchemas(SchemaStore(pool)),
                 SimilarUsers(profiles, VectorScan(pool)),
                 Dimensions(
                     ItemLabels(channel),

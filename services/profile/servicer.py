@@ -16,10 +16,11 @@ from services.common.request_limits import MAX_PATHS
 from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attribute_list import list_profiles
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.attributes import updated
 from services.profile.convert import profile_of, set_attributes
 from services.profile.dimensions import Dimensions
-from services.profile.domain.attribute_rules import mask_fault
+from services.profile.domain.attribute_rules import mask_fault, named_attribute, replaces_all
 from services.profile.freshness import Freshness
 from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
@@ -40,6 +41,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self,
         profiles: ProfileStore,
         attributes: AttributeStore,
+        schemas: AttributeSchemas,
         similar: SimilarUsers,
         dimensions: Dimensions,
         freshness: Freshness,
@@ -48,6 +50,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
+        self._schemas = schemas
         self._similar = similar
         self._dimensions = dimensions
         self._freshness = freshness
@@ -120,6 +123,9 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
         checks.done()
+        names = None if replaces_all(paths) else {named_attribute(path) for path in paths}
+        await self._schemas.check(checks, tenant, given.attributes, names)
+        checks.done()
         stored = await self._attributes.update(
             tenant,
             user_key_of(given.subject),
@@ -142,6 +148,18 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.FindSimilarUsersResponse:
         """Return the users nearest to one."""
         return await self._similar.find(request)
+
+    async def PutAttributeSchema(  # noqa: N802
+        self, request: pb.PutAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PutAttributeSchemaResponse:
+        """Set what attributes may be."""
+        return await self._schemas.put(request)
+
+    async def GetAttributeSchema(  # noqa: N802
+        self, request: pb.GetAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetAttributeSchemaResponse:
+        """Return what attributes may be."""
+        return await self._schemas.get(request)
 
     async def _read(
         self,

@@ -57,6 +57,8 @@ MAY: Mapping[str, Sequence[str]] = {
     "harken.profile.v1.ProfileService/UpdateProfile": (B, OP),
     "harken.profile.v1.ProfileService/ListProfiles": (OP,),
     "harken.profile.v1.ProfileService/FindSimilarUsers": (B, OP),
+    "harken.profile.v1.ProfileService/PutAttributeSchema": (OP,),
+    "harken.profile.v1.ProfileService/GetAttributeSchema": (B, M, OP),
     "harken.ranker.v1.RankerService/Recommend": (B, M, OP, U),
     "harken.ranker.v1.RankerService/Rank": (B, M, OP, U),
     "harken.ranker.v1.RankerService/SimilarItems": (B, M, OP, U),

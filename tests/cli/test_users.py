@@ -116,3 +116,26 @@ async def test_a_user_is_shown(running: Suite, tmp_path: Path) -> None:
     nobody = await show("nobody")
     assert (nobody.code, nobody.output) == (1, "")
     assert "nothing is known" in nobody.errors
+
+
+async def test_a_schema_goes_out_and_in(running: Suite, tmp_path: Path) -> None:
+    async def schema(*arguments: str) -> Finished:
+        return await harken(
+            "users", "schema", *arguments, "--tenant", "typed",
+            folder=tmp_path, endpoints=running.endpoints,
+        )  # fmt: skip
+
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps({"attributes": [{"name": "age", "type": "NUMBER"}]}))
+    done = await schema(str(file))
+    assert done.code == 0, done.errors
+    shown = (await schema()).output
+    assert json.loads(shown) == json.loads(done.output)
+    file.write_text(shown)
+    assert (await schema(str(file))).code == 0
+    # It was changed since it was read.
+    assert (await schema(str(file))).code == 1
+    file.write_text(json.dumps({"attributes": [{"name": "age", "type": "NUMBER", "minimum": "x"}]}))
+    assert "minimum" in (await schema(str(file))).errors
+    file.write_text(json.dumps({"attributes": [{"name": "", "type": "BOOL"}]}))
+    assert "attributes[0].name: " in (await schema(str(file))).errors

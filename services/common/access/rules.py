@@ -95,6 +95,8 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListProfiles": _by(_OPERATOR),
         # It names other users.
         "FindSimilarUsers": _by(_BACKEND, _OPERATOR),
+        "PutAttributeSchema": _by(_OPERATOR),
+        "GetAttributeSchema": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
     },
     "harken.ranker.v1.RankerService": {
         "Recommend": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),

@@ -1,6 +1,7 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.profile.v1 import attribute_schema_pb2 as _attribute_schema_pb2
 from harken.profile.v1 import profile_pb2 as _profile_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -140,3 +141,29 @@ class SimilarUser(_message.Message):
     subject: _subject_pb2.Subject
     similarity: float
     def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., similarity: _Optional[float] = ...) -> None: ...
+
+class PutAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant", "schema")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, tenant: _Optional[str] = ..., schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class PutAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class GetAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
+
+class GetAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
