@@ -54,6 +54,7 @@ async def opened_vault(
         StoreUnavailableError: the database is away.
 
     """
+    metrics = VaultMetrics(registry)
     pseudonyms = pseudonyms_of(settings.pseudonym_key_file)
     if settings.vault_dsn is None or settings.vault_key_file is None:
         yield NoVault()
@@ -67,7 +68,7 @@ async def opened_vault(
         await check_vault(pool, pseudonyms, wrapping.value)
         looking = asyncio.create_task(masters.run())
         try:
-            yield Vault(pseudonyms, wrapping, UserKeys(pool), VaultMetrics(registry))
+            yield Vault(pseudonyms, wrapping, UserKeys(pool), metrics)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What is sealed is read with the key it was sealed with, in its place, unchanged, or not at all."""
+"""What is sealed is read with its key, in its place and unchanged, or not at all."""
 
 from pathlib import Path
 
