@@ -61,9 +61,13 @@ async def use(caller: Caller) -> bytes:
         position = (await clients.feedback.RetractEvents(retract)).position
         for subject in (user(USER), session):
             slate = ranker_service_pb2.RecommendRequest(
-                tenant=tenant, subject=subject, count=5, min_position=position, min_learned_position=position,
+                tenant=tenant,
+                subject=subject,
+                count=5,
+                min_position=position,
+                min_learned_position=position,
                 strict=True,
-            )  # fmt: skip
+            )
             slate.wait_budget.FromSeconds(10)
             assert (await clients.ranker.Recommend(slate, timeout=30)).slots
     dimension = 128
