@@ -11,6 +11,7 @@ from services.cli.commands import (
     snapshot,
     surface,
     users,
+    vault,
 )
 from services.cli.commands.backup import backup
 from services.cli.commands.batch import batch
@@ -47,6 +48,7 @@ app.add_typer(surface.app, name="surface")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(vault.app, name="vault")
 app.command()(recommend)
 app.command()(batch)
 app.command()(explain)

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import grpc
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
 
 from harken.feedback.v1 import feedback_service_pb2
 from harken.internal.feed.v1 import feed_service_pb2
 from harken.profile.v1 import profile_service_pb2
+from services.cli.app import app
 from services.cli.backup.postgres_clients import find_clients
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
@@ -23,7 +26,15 @@ from services.cli.service_process import ProcessFailedError, ProcessSpec, Servic
 from services.cli.suite import Kind, Suite
 from services.common.database import open_pool
 from services.common.user_key import Pseudonyms, WrongPseudonymKeyError, is_pseudonym
-from services.common.vault.opening import check_pseudonyms, opened_vault, pseudonyms_of
+from services.common.vault.key_file import Purpose, parse_keys
+from services.common.vault.master_keys import MasterKeys, WrongMasterKeyError
+from services.common.vault.opening import (
+    check_pseudonyms,
+    check_vault,
+    opened_vault,
+    pseudonyms_of,
+)
+from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig
 from services.feedback.events.event_export import EventExport
@@ -295,3 +306,47 @@ async def test_a_database_of_ids_goes_on_without_keys_only(admin: asyncpg.Connec
     for wrong in (other, Pseudonyms(), Pseudonyms([bytes(32), bytes(32)])):
         with pytest.raises(WrongPseudonymKeyError, match="holds pseudonyms"):
             await check_pseudonyms(pool, wrong, "SELECT false")
+
+
+async def test_master_keys_are_rotated_while_the_suite_serves(
+    caller: Caller, folder: Path, module_database: FreshDatabase
+) -> None:
+    tenant, file = "rotated", folder / "vault.json"
+
+    async def vault(*command: str) -> str:
+        done = await asyncio.to_thread(
+            CliRunner().invoke, app, ["vault", *command, "--file", str(file)]
+        )
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    await caller.upsert(*catalogue(3), tenant=tenant)
+    await caller.record(event("r1", user(USER), "space-0", context=CONTEXT), tenant=tenant)
+    copied = file.read_bytes()
+    dsn = ("--dsn", module_database.keys_dsn)
+    await vault("rotate", "--after", "0")
+    await vault("rewrap", *dsn)
+    assert " 2 " in await vault("status", *dsn)
+    await vault("drop", "1", *dsn)
+
+    # Nothing of it shows: who was known is, and who is new will be.
+    async def named() -> bool:
+        new = event("r2", user(OTHER), "space-0", context=CONTEXT)
+        try:
+            await caller.record(new, tenant=tenant)
+            events = await exported(caller, tenant)
+        except grpc.aio.AioRpcError as error:
+            # Until then nobody is told anything wrong.
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            return False
+        return [(one.subject.user_id, one.context[KEY]) for one in events] == [
+            (USER, CONTEXT), (OTHER, CONTEXT),
+        ]  # fmt: skip
+
+    await until(named, "the file to be read anew")
+    async with await open_pool(module_database.keys_dsn, SCHEMA, 1) as pool:
+        assert set(await versions(UserKeys(pool))) == {2}
+        # What was the master key opens nothing any more.
+        old = MasterKeys(parse_keys(Purpose.VAULT, [copied]))
+        with pytest.raises(WrongMasterKeyError, match="version 2"):
+            await check_vault(pool, pseudonyms_of(folder / "pseudonyms.json"), old)

@@ -1,8 +1,9 @@
-"""Files of secret keys: several versions, of which the newest is used for what is new.
+"""Files of secret keys, by version.
 
-JSON: {"purpose": "pseudonyms", "keys": [{"version": 1, "key": "<base64 of 32 bytes>"}]}, versions
-from 1 on. A file is written by `harken vault init`, or by whatever brings secrets to a process: the
-agent of a key management service, a CSI driver, a mounted Secret.
+JSON: {"purpose": "vault", "keys": [{"version": 1, "key": "<base64 of 32 bytes>", "since": 0}]},
+versions in order. A key is used for what is new from the unix time `since` on, so that every
+process has it before the first does. A file is written by `harken vault`, or by whatever brings
+secrets to a process: the agent of a key management service, a CSI driver, a mounted Secret.
 """
 
 import base64
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 KEY_BYTES = 32
+MAX_VERSION = 2**31 - 1
 
 
 class Purpose(StrEnum):
@@ -25,15 +27,30 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileKey:
+    """A key, its version, at least 1, and the unix time from which on it is used."""
+
+    version: int
+    key: bytes
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Keys by version: the first has version 1."""
+    """Keys in order of their versions, at least one."""
 
     purpose: Purpose
-    keys: tuple[bytes, ...]
+    keys: tuple[FileKey, ...]
 
-    def with_new(self) -> "KeyFile":
-        """Return the same with another random key, which is the newest."""
-        return KeyFile(self.purpose, (*self.keys, secrets.token_bytes(KEY_BYTES)))
+    def with_new(self, since: int = 0) -> "KeyFile":
+        """Return the same with another random key, of the next version."""
+        version = self.keys[-1].version + 1 if self.keys else 1
+        new = FileKey(version, secrets.token_bytes(KEY_BYTES), since)
+        return KeyFile(self.purpose, (*self.keys, new))
+
+    def without(self, version: int) -> "KeyFile":
+        """Return the same without a version."""
+        return KeyFile(self.purpose, tuple(one for one in self.keys if one.version != version))
 
 
 def new_keys(purpose: Purpose) -> KeyFile:
@@ -51,16 +68,22 @@ def parse_keys(purpose: Purpose, contents: Sequence[bytes]) -> KeyFile:
     (content,) = contents
     try:
         found: Any = json.loads(content)
-        if found["purpose"] != purpose:
-            raise ValueError(f"is not a file of keys for {purpose}")
-        rows = found["keys"]
-        keys = tuple(base64.b64decode(row["key"], validate=True) for row in rows)
-        versions = [row["version"] for row in rows]
-    except (TypeError, KeyError, json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError("is no file of keys of `harken vault init`") from None
-    if not keys or versions != list(range(1, len(keys) + 1)):
-        raise ValueError("must have keys of the versions 1, 2 and so on, in order")
-    if any(len(key) != KEY_BYTES for key in keys):
+        of = found["purpose"]
+        keys = tuple(
+            FileKey(
+                int(row["version"]), base64.b64decode(row["key"], validate=True),
+                int(row.get("since", 0)),
+            )
+            for row in found["keys"]
+        )  # fmt: skip
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise ValueError("is no file of keys as `harken vault init` writes") from None
+    if of != purpose:
+        raise ValueError(f"is not a file of keys for {purpose}")
+    versions = [one.version for one in keys]
+    if not keys or versions != sorted(set(versions)) or not 1 <= versions[0] <= MAX_VERSION:
+        raise ValueError("must have keys in order of their versions, from 1 on")
+    if any(len(one.key) != KEY_BYTES for one in keys):
         raise ValueError(f"has a key that is not of {KEY_BYTES} bytes")
     return KeyFile(purpose, keys)
 
@@ -83,8 +106,8 @@ def read_key_file(purpose: Purpose, path: Path) -> KeyFile:
 def write_key_file(path: Path, file: KeyFile) -> None:
     """Replace a file, in one step; only its owner may read it."""
     rows = [
-        {"version": version, "key": base64.b64encode(key).decode()}
-        for version, key in enumerate(file.keys, 1)
+        {"version": one.version, "key": base64.b64encode(one.key).decode(), "since": one.since}
+        for one in file.keys
     ]
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)

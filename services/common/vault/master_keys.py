@@ -7,12 +7,14 @@ wrappings with one master key (NIST SP 800-38D, 8.3), so rotate before there are
 """
 
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.common.vault.key_file import KeyFile
 from services.common.vault.sealing import KEY_BYTES, NAME_BYTES, NONCE_BYTES, UserSecret, place
 
 _VERSION_BYTES = 4
@@ -43,40 +45,42 @@ class KeyWrapping(Protocol):
 
 
 class MasterKeys:
-    """Wraps with keys that are held here."""
+    """Wraps with keys of a file, which are held here."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        """`keys`: by version, the first has version 1; at least one."""
-        self._ciphers = [AESGCM(key) for key in keys]
+    def __init__(self, file: KeyFile, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: unix time, which says what key is used."""
+        self._ciphers = {one.version: AESGCM(one.key) for one in file.keys}
+        self._file = file
+        self._clock = clock
 
     @property
     def version(self) -> int:
-        """Which version wraps: the newest."""
-        return len(self._ciphers)
+        """Which version wraps: the newest whose time has come, or the first."""
+        now = self._clock()
+        ready = [one.version for one in self._file.keys if one.since <= now]
+        return ready[-1] if ready else self._file.keys[0].version
 
     def wrap(self, tenant: str, user_key: bytes, secret: UserSecret) -> bytes:
         """Return a user's key, wrapped."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        wrapped = self._ciphers[-1].encrypt(
-            nonce, secret.name + secret.key, place(tenant, user_key, _PURPOSE)
-        )
-        return b"".join((self.version.to_bytes(_VERSION_BYTES), nonce, wrapped))
+        version, nonce = self.version, secrets.token_bytes(NONCE_BYTES)
+        beside = place(tenant, user_key, _PURPOSE)
+        wrapped = self._ciphers[version].encrypt(nonce, secret.name + secret.key, beside)
+        return b"".join((version.to_bytes(_VERSION_BYTES), nonce, wrapped))
 
     def unwrap(self, tenant: str, user_key: bytes, wrapped: bytes) -> UserSecret:
         """Return a user's key. Raises WrongMasterKeyError."""
         version = wrapped_version(wrapped)
-        if not 1 <= version <= self.version:
-            raise WrongMasterKeyError(
-                f"master key {version} is needed, and the newest here is {self.version}"
-            )
+        if version not in self._ciphers:
+            have = ", ".join(map(str, self._ciphers))
+            raise WrongMasterKeyError(f"version {version} of the master key is needed, not {have}")
         begins = _VERSION_BYTES + NONCE_BYTES
         try:
-            content = self._ciphers[version - 1].decrypt(
+            content = self._ciphers[version].decrypt(
                 wrapped[_VERSION_BYTES:begins], wrapped[begins:], place(tenant, user_key, _PURPOSE)
             )
         except InvalidTag:
             raise WrongMasterKeyError(
-                f"master key {version} is another one than wrapped the keys of users"
+                f"version {version} of the master key is another one than wrapped the keys of users"
             ) from None
         if len(content) != NAME_BYTES + KEY_BYTES:
             raise WrongMasterKeyError("a wrapped key is of a form that is not known")

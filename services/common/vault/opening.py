@@ -34,7 +34,10 @@ def pseudonyms_of(key_file: Path | None) -> Pseudonyms:
     """
     if key_file is None:
         return Pseudonyms()
-    return Pseudonyms(read_key_file(Purpose.PSEUDONYMS, key_file).keys)
+    file = read_key_file(Purpose.PSEUDONYMS, key_file)
+    if file.keys[0].version != 1 or file.keys[-1].version != len(file.keys):
+        raise RuntimeError(f"{key_file}: lacks a version of the key: each is made of all before it")
+    return Pseudonyms([one.key for one in file.keys])
 
 
 def migrate_vault(settings: VaultSettings) -> None:
@@ -61,7 +64,7 @@ async def opened_vault(
         return
     masters = WatchedFiles(
         (settings.vault_key_file,),
-        lambda contents: MasterKeys(parse_keys(Purpose.VAULT, contents).keys),
+        lambda contents: MasterKeys(parse_keys(Purpose.VAULT, contents)),
     )
     wrapping: Reloadable[KeyWrapping] = masters.live.map(lambda keys: keys)
     async with await open_pool(settings.vault_dsn, SCHEMA, _CONNECTIONS) as pool:

@@ -31,6 +31,17 @@ _FIND = """
     WHERE tenant = $1 AND user_key = ANY ($2::bytea[])
 """
 _DESTROY = "DELETE FROM user_keys WHERE tenant = $1 AND user_key = ANY ($2::bytea[])"
+# A row that is destroyed meanwhile stays so, and one that is made anew keeps its new key.
+_REWRAP = """
+    UPDATE user_keys k SET wrapped_key = g.wrapped
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])
+        AS g (tenant, user_key, before, wrapped)
+    WHERE k.tenant = g.tenant AND k.user_key = g.user_key AND k.wrapped_key = g.before
+"""
+_PAGE = """
+    SELECT tenant, user_key, wrapped_key FROM user_keys
+    WHERE (tenant, user_key) > ($1, $2) ORDER BY tenant, user_key LIMIT $3
+"""
 _CHANGED = "UPDATE vault SET changes = changes + 1"
 
 
@@ -85,6 +96,24 @@ class UserKeys:
             done: str = await connection.execute(_DESTROY, tenant, list(user_keys))
             await connection.execute(_CHANGED)
         return int(done.rpartition(" ")[2])
+
+    async def page(self, after: tuple[str, bytes], count: int) -> list[tuple[str, bytes, bytes]]:
+        """Return up to `count` keys that follow one of a tenant and user, in this order: tenant,
+        user, wrapped key.
+        """
+        async with session(self._pool) as connection:
+            return [tuple(row) for row in await connection.fetch(_PAGE, *after, count)]
+
+    async def rewrap(self, keys: Sequence[tuple[str, bytes, bytes, bytes]]) -> None:
+        """Replace wrapped keys, given tenant, user, what is replaced and by what."""
+        async with session(self._pool) as connection:
+            await connection.execute(_REWRAP, *map(list, zip(*keys, strict=True)))
+
+    async def rewrapped(self, probe: bytes) -> None:
+        """Say that keys were wrapped anew, and keep a key of nobody, wrapped so, to check with."""
+        async with session(self._pool) as connection, connection.transaction():
+            await connection.execute("UPDATE vault SET probe = $1", probe)
+            await connection.execute(_CHANGED)
 
     async def changes(self) -> int:
         """Return how often keys were destroyed or wrapped anew."""

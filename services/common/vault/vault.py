@@ -8,9 +8,10 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from harken.common.v1 import subject_pb2
+from services.common.errors import StoreUnavailableError
 from services.common.reloadable import Reloadable
 from services.common.user_key import Pseudonyms, named_subject, plain_subject
-from services.common.vault.master_keys import KeyWrapping
+from services.common.vault.master_keys import KeyWrapping, WrongMasterKeyError
 from services.common.vault.sealing import SealPurpose, UserSecret
 from services.common.vault.user_keys import StoredKey, UserKeys
 
@@ -179,7 +180,11 @@ class Vault:
 
     def _unwrapped(self, tenant: str, stored: Mapping[bytes, StoredKey]) -> dict[bytes, UserSecret]:
         unwrap = self._wrapping.value.unwrap
-        return {key: unwrap(tenant, key, one.wrapped) for key, one in stored.items()}
+        try:
+            return {key: unwrap(tenant, key, one.wrapped) for key, one in stored.items()}
+        except WrongMasterKeyError as error:
+            # Of a version that others have already, or had for longer: ours comes with the file.
+            raise StoreUnavailableError(f"keys of users cannot be unwrapped: {error}") from error
 
     def _hold(self, tenant: str, found: Mapping[bytes, StoredKey], changes: int) -> None:
         """Hold keys, unless one was destroyed since they were asked for."""

@@ -12,7 +12,7 @@ from services.common.vault.key_file import (
     read_key_file,
     write_key_file,
 )
-from services.common.vault.master_keys import MasterKeys, WrongMasterKeyError
+from services.common.vault.master_keys import MasterKeys, WrongMasterKeyError, wrapped_version
 from services.common.vault.sealing import BrokenSealError, SealPurpose, UserSecret
 
 ALICE, BOB = b"U\1" + bytes(16), b"U\1" + b"\1" * 16
@@ -70,20 +70,34 @@ def test_another_key_of_the_user_is_told_from_a_broken_seal() -> None:
 
 def test_keys_of_users_are_unwrapped_by_the_version_that_wrapped_them() -> None:
     file = new_keys(Purpose.VAULT)
-    old, both = MasterKeys(file.keys), MasterKeys(file.with_new().keys)
+    old, both = MasterKeys(file), MasterKeys(file.with_new())
     secret = UserSecret.new()
     wrapped = old.wrap("a", ALICE, secret)
     assert secret.key not in wrapped
     assert both.unwrap("a", ALICE, wrapped) == secret
     newer = both.wrap("a", ALICE, secret)
     assert both.unwrap("a", ALICE, newer) == secret
-    with pytest.raises(WrongMasterKeyError, match="master key 2 is needed"):
+    with pytest.raises(WrongMasterKeyError, match="version 2 of the master key is needed"):
         old.unwrap("a", ALICE, newer)
     for tenant, user_key in (("b", ALICE), ("a", BOB)):
         with pytest.raises(WrongMasterKeyError):
             both.unwrap(tenant, user_key, wrapped)
     with pytest.raises(WrongMasterKeyError, match="another one"):
-        MasterKeys(new_keys(Purpose.VAULT).keys).unwrap("a", ALICE, wrapped)
+        MasterKeys(new_keys(Purpose.VAULT)).unwrap("a", ALICE, wrapped)
+
+
+def test_a_key_wraps_when_its_time_has_come() -> None:
+    file = new_keys(Purpose.VAULT).with_new(since=1000)
+    now = 999.0
+    keys = MasterKeys(file, lambda: now)
+    early = keys.wrap("a", ALICE, UserSecret.new())
+    assert (keys.version, wrapped_version(early)) == (1, 1)
+    now = 1000.0
+    late = keys.wrap("a", ALICE, UserSecret.new())
+    assert (keys.version, wrapped_version(late)) == (2, 2)
+    assert keys.unwrap("a", ALICE, early) != keys.unwrap("a", ALICE, late)
+    with pytest.raises(WrongMasterKeyError, match="version 1"):
+        MasterKeys(file.without(1)).unwrap("a", ALICE, early)
 
 
 def test_files_hold_what_was_written_for_one_purpose_only(tmp_path: Path) -> None:
@@ -101,7 +115,7 @@ def test_files_hold_what_was_written_for_one_purpose_only(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"purpose": "vault"}', '{"purpose": "vault", "keys": []}',
-     '{"purpose": "vault", "keys": [{"version": 2, "key": ""}]}',
+     '{"purpose": "vault", "keys": [{"version": 0, "key": ""}]}',
      '{"purpose": "vault", "keys": [{"version": 1, "key": "c2hvcnQ="}]}',
      '{"purpose": "vault", "keys": [{"version": 1, "key": "no base64!"}]}'],
 )  # fmt: skip
