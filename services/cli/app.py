@@ -179,6 +179,12 @@ def _snapshot() -> _Command:
     return snapshot.app
 
 
+def _vault() -> _Command:
+    from services.cli.commands import vault
+
+    return vault.app
+
+
 _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "up": _up,
     "demo": _demo,
@@ -190,6 +196,7 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "experiment": _experiment,
     "config": _config,
     "keys": _keys,
+    "vault": _vault,
     "recommend": _recommend,
     "batch": _batch,
     "explain": _explain,

@@ -11,12 +11,12 @@ from services.common.service_settings import (
     ListenAddress,
     MetricsAddress,
     PostgresDsn,
-    ServiceSettings,
     Target,
 )
+from services.common.vault.vault_settings import VaultSettings
 
 
-class ProfileConfig(ServiceSettings):
+class ProfileConfig(VaultSettings):
     """All settings. A wrong value fails at start, naming its key."""
 
     model_config = SettingsConfigDict(env_prefix="HARKEN_PROFILE_")

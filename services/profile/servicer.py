@@ -13,8 +13,9 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.request_limits import MAX_PATHS
-from services.common.user_key import user_key_of
 from services.common.validation import Checks
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.profile.attribute_list import list_profiles
 from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.attributes import updated
@@ -45,6 +46,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         similar: SimilarUsers,
         dimensions: Dimensions,
         freshness: Freshness,
+        vault: UserVault,
         on_fact: Callable[[], None],
     ) -> None:
         """`on_fact` is called after each change of attributes."""
@@ -54,6 +56,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self._similar = similar
         self._dimensions = dimensions
         self._freshness = freshness
+        self._vault = vault
         self._on_fact = on_fact
 
     async def GetProfile(  # noqa: N802
@@ -126,9 +129,12 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         names = None if replaces_all(paths) else {named_attribute(path) for path in paths}
         await self._schemas.check(checks, tenant, given.attributes, names)
         checks.done()
+        users = Admission(self._vault, tenant)
+        user_key = users.key_of(given.subject)
+        await users.done()
         stored = await self._attributes.update(
             tenant,
-            user_key_of(given.subject),
+            user_key,
             given.etag,
             lambda current: updated(current, given.attributes, paths),
         )
@@ -141,7 +147,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListProfilesResponse:
         """Return users whose attributes were ever set, page by page."""
-        return await list_profiles(self._attributes, request)
+        return await list_profiles(self._attributes, self._vault, request)
 
     async def FindSimilarUsers(  # noqa: N802
         self, request: pb.FindSimilarUsersRequest, context: grpc.aio.ServicerContext
@@ -177,5 +183,6 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         left = seconds_to_wait(context)
         seconds = budget if left is None else min(budget, left)
         await self._freshness.wait(wanted, seconds, request.strict)
-        keys = [user_key_of(subject) for subject in subjects]
+        key_of = self._vault.pseudonyms.key_of
+        keys = [key_of(tenant, subject) for subject in subjects]
         return wanted, await self._profiles.read(tenant, keys)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.common.database import open_pool
 from services.common.position import Position
+from services.common.vault.vault import NoVault
 from services.feed.entries import Entries
 from services.feed.entries_codec import decode
 from services.profile.convert import profile_of
@@ -51,11 +52,11 @@ async def race(dsn: str) -> AsyncIterator[Race]:
     pool = await open_pool(dsn, SCHEMA, 3)
     appliers = [
         await EntriesApplier.open(
-            HistoryStore(pool), AttributeStore(pool), ProfileMetrics(CollectorRegistry())
+            HistoryStore(pool), AttributeStore(pool, NoVault()), ProfileMetrics(CollectorRegistry())
         )
         for _ in range(3)
     ]
-    yield Race(appliers, ProfileStore(pool))
+    yield Race(appliers, ProfileStore(pool, NoVault()))
     await pool.close()
 
 
