@@ -3,6 +3,7 @@
 import typer
 
 from services.cli.commands import (
+    audit,
     config,
     experiment,
     import_files,
@@ -47,6 +48,7 @@ app.add_typer(surface.app, name="surface")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command()(recommend)
 app.command()(batch)
 app.command()(explain)

@@ -24,6 +24,7 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
@@ -36,6 +37,7 @@ from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
 from services.common.surfaces.sources import SOURCES
 from services.common.tracing import event_tracer
+from services.common.user_key import user_key_of
 from services.feedback.catalogue.catalog_store import CatalogStore
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.catalogue.item_recorder import ItemRecorder
@@ -192,6 +194,7 @@ async def _serve(
         config.max_connection_age_seconds,
         LARGE_MESSAGE_BYTES,
         access,
+        AuditLog(pool, registry, user_key_of),
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(

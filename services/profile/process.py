@@ -9,6 +9,7 @@ from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.access.process_access import identity_of, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
@@ -16,6 +17,7 @@ from services.common.process_metrics import DatabaseMetrics
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
+from services.common.user_key import user_key_of
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.profile.config import ProfileConfig
@@ -88,6 +90,7 @@ async def serve(
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
             access=access,
+            audit=AuditLog(pool, registry, user_key_of),
         )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(
