@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 
 from services.common.access.gate import OPEN, Entry, Gate
 from services.common.admission_queue import AdmissionQueue, Flow, Pace
-from services.common.audit.audit_log import AuditLog
+from services.common.audit.audit_sink import AuditSink
 from services.common.audit.audited_rpc import REFUSALS, AuditedRpc, audited_rpc
 from services.common.audit.refusal_rate import RefusalRate
 from services.common.call_class import CallClass, class_of
@@ -128,7 +128,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         metrics: RpcMetrics,
         limits: Reloadable[CallLimits],
         gate: Gate | None = None,
-        audit: AuditLog | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Shed our unary RPCs beyond `limits`; streams are not counted. Without a gate anybody may
         call. `audit` is where administrative calls are written down.

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
-from services.common.audit.audit_log import AuditLog
+from services.common.audit.audit_sink import AuditSink
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.listen_check import check_listen
@@ -99,7 +99,7 @@ class Server:
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
         access: ProcessAccess | None = None,
-        audit: AuditLog | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Serve RPCs of the named services within `limits`, with requests of at most so many bytes,
         to those that `access` lets in; without it to everybody, and without TLS. Administrative

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from services.common.access.caller import CALLER
 from services.common.access.rules import RULES, Rule
-from services.common.audit.audit_log import AuditLog
+from services.common.audit.audit_sink import AuditSink
 from services.common.audit.entry import caller_fields, plain_tenant, request_fields
 from services.common.audit.refusal_rate import RefusalRate
 from services.common.errors import (
@@ -32,7 +32,7 @@ REFUSALS = (UnauthenticatedError, PermissionDeniedError)
 class AuditedRpc:
     """Writes down the calls of one RPC."""
 
-    def __init__(self, log: AuditLog, rate: RefusalRate, method: str, rule: Rule) -> None:
+    def __init__(self, log: AuditSink, rate: RefusalRate, method: str, rule: Rule) -> None:
         """`method` is a path, "/package.Service/Method"; `rate` is that of the whole process."""
         self._log = log
         self._rate = rate
@@ -145,7 +145,7 @@ class AuditedRpc:
             await asyncio.shield(asyncio.ensure_future(self._log.append_late(end)))
 
 
-def audited_rpc(log: AuditLog, rate: RefusalRate, method: str) -> AuditedRpc | None:
+def audited_rpc(log: AuditSink, rate: RefusalRate, method: str) -> AuditedRpc | None:
     """Return what writes down the calls of a method, by its path; None where nothing does."""
     rule = RULES.get(method)
     return AuditedRpc(log, rate, method, rule) if rule is not None and rule.audited else None
