@@ -37,18 +37,21 @@ END $$;
 CREATE TRIGGER audit_entries_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
--- Whoever got rights on new tables by default keeps those of reading and appending.
-DO $$
+-- Whoever got rights on new tables by default keeps those of reading and appending. Also called after
+-- a restore, which makes the table anew.
+CREATE FUNCTION keep_audit_entries() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_role text;
 BEGIN
     FOR v_role IN
         SELECT DISTINCT grantee FROM information_schema.role_table_grants
-        WHERE table_schema = current_schema AND table_name = 'audit_entries'
+        WHERE table_schema = 'feedback' AND table_name = 'audit_entries'
     LOOP
         EXECUTE format(
-            'REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON audit_entries FROM %I', v_role);
+            'REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON feedback.audit_entries FROM %I',
+            v_role);
     END LOOP;
 END $$;
+SELECT keep_audit_entries();
 
 -- migrate:down
