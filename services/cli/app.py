@@ -185,6 +185,12 @@ def _vault() -> _Command:
     return vault.app
 
 
+def _audit() -> _Command:
+    from services.cli.commands import audit
+
+    return audit.app
+
+
 _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "up": _up,
     "demo": _demo,
@@ -197,6 +203,7 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "config": _config,
     "keys": _keys,
     "vault": _vault,
+    "audit": _audit,
     "recommend": _recommend,
     "batch": _batch,
     "explain": _explain,

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
 from services.common.answer_size import MAX_ANSWER_BYTES
+from services.common.audit.audit_sink import AuditSink
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.channels import ACCEPTING
@@ -95,9 +96,11 @@ class Server:
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
         access: ProcessAccess | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Serve RPCs of the named services within `limits`, with requests of at most so many bytes,
-        to those that `access` lets in; without it to everybody, and without TLS.
+        to those that `access` lets in; without it to everybody, and without TLS. Administrative
+        calls go to `audit`.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -108,7 +111,7 @@ class Server:
         add_process_metrics(registry)
         self._access = access
         gate = None if access is None else access.gate
-        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate)
+        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate, audit)
         self._drained = False
         own = (
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),

@@ -9,6 +9,7 @@ from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.access.process_access import identity_of, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
@@ -98,6 +99,7 @@ async def serve(
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
             access=access,
+            audit=AuditLog(pool, registry, vault.pseudonyms.key_of),
         )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(
