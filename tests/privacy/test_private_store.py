@@ -32,8 +32,8 @@ from services.common.vault.opening import (
     check_pseudonyms,
     check_vault,
     opened_vault,
-    pseudonyms_of,
 )
+from services.common.vault.pseudonym_file import pseudonyms_of
 from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig

@@ -13,8 +13,9 @@ from services.common.database import one_row, open_pool, session
 from services.common.migrations import migrate
 from services.common.reloadable import Reloadable
 from services.common.user_key import Pseudonyms, WrongPseudonymKeyError
-from services.common.vault.key_file import Purpose, parse_keys, read_key_file
+from services.common.vault.key_file import Purpose, parse_keys
 from services.common.vault.master_keys import KeyWrapping, MasterKeys
+from services.common.vault.pseudonym_file import pseudonyms_of
 from services.common.vault.sealing import UserSecret
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.common.vault.vault import NoVault, UserVault, Vault, VaultMetrics
@@ -23,21 +24,6 @@ from services.common.vault.vault_settings import VaultSettings
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECTIONS = 3
 _NOBODY = b""
-
-
-def pseudonyms_of(key_file: Path | None) -> Pseudonyms:
-    """Return what makes stored keys, with the keys of a file or without.
-
-    Raises:
-        RuntimeError: the file cannot be read, or is wrong.
-
-    """
-    if key_file is None:
-        return Pseudonyms()
-    file = read_key_file(Purpose.PSEUDONYMS, key_file)
-    if file.keys[0].version != 1 or file.keys[-1].version != len(file.keys):
-        raise RuntimeError(f"{key_file}: lacks a version of the key: each is made of all before it")
-    return Pseudonyms([one.key for one in file.keys])
 
 
 def migrate_vault(settings: VaultSettings) -> None:
