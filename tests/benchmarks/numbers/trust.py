@@ -79,7 +79,10 @@ def _cpu_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def _events(number: int) -> feedback_service_pb2.RecordEventsRequest:
+_WITH_CONTEXT = "RecordEvents with context"
+
+
+def _events(number: int, context: Mapping[str, str]) -> feedback_service_pb2.RecordEventsRequest:
     return feedback_service_pb2.RecordEventsRequest(
         events=[
             event_pb2.Event(
@@ -87,6 +90,7 @@ def _events(number: int) -> feedback_service_pb2.RecordEventsRequest:
                 subject=subject_pb2.Subject(user_id=f"u{number % _USERS}"),
                 item_id=f"i{number % _ITEMS}",
                 type="view",
+                context=context,
             )
         ]
     )
@@ -122,7 +126,7 @@ class _Arm:
 
     async def cost(self, what: str, calls: int) -> float:
         """Return microseconds of the server's processor that a call takes."""
-        process = {"RecordEvents": "feedback", "Recommend": "ranker-1"}[what]
+        process = "ranker-1" if what == "Recommend" else "feedback"
         pid = self._suite.processes[process].pid
         assert pid is not None
         begin = self._number
@@ -134,10 +138,11 @@ class _Arm:
 
     async def _caller(self, what: str, numbers: Iterator[int]) -> None:
         for number in numbers:
-            if what == "RecordEvents":
-                await self.clients.feedback.RecordEvents(_events(number), timeout=30)
-            else:
+            if what == "Recommend":
                 await self.clients.ranker.Recommend(_slate(number), timeout=30)
+            else:
+                context = {"page": "home", "device": "phone"} if what == _WITH_CONTEXT else {}
+                await self.clients.feedback.RecordEvents(_events(number, context), timeout=30)
 
 
 def cost(options: argparse.Namespace) -> Iterator[Number]:
@@ -170,7 +175,7 @@ def cost(options: argparse.Namespace) -> Iterator[Number]:
                 }
                 for arm in arms.values():
                     await arm.fill()
-                for what in ("RecordEvents", "Recommend"):
+                for what in ("RecordEvents", _WITH_CONTEXT, "Recommend"):
                     taken: dict[str, list[float]] = {name: [] for name in arms}
                     for turn in range(options.rounds + 1):
                         # Turns change places, so that neither is always the second.
