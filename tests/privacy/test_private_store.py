@@ -33,7 +33,7 @@ from services.common.vault.opening import (
     check_vault,
     opened_vault,
 )
-from services.common.vault.pseudonym_key import pseudonyms_of
+from services.common.vault.pseudonym_file import pseudonyms_of
 from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig
@@ -193,7 +193,7 @@ async def test_without_a_users_key_nothing_of_theirs_is_read_again(
         assert await keys.destroy(tenant, [of(tenant, USER)]) == 0
 
     async def gone() -> bool:
-        return await named() == {("", ""), (other, CONTEXT)} and not await attributes_of(USER)
+        return await named() == {(other, CONTEXT)} and not await attributes_of(USER)
 
     await until(gone, "nobody to read what was sealed", seconds=5.0)
     # FRESH_SECONDS, and what calls take on a busy machine.

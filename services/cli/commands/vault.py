@@ -147,7 +147,7 @@ def drop(
         if version == MasterKeys(known).version:
             raise CommandError(f"version {version} wraps what is new: harken vault rotate first")
         with _dsn(folder, dsn) as at:
-            left = run(_versions(at)).get(version, 0)
+            left = run(_retired(at, version))
         if left:
             raise CommandError(f"version {version} wraps {left:,} keys: harken vault rewrap first")
         write_key_file(path, known.without(version))
@@ -165,6 +165,11 @@ def _master(file: Path, folder: Path) -> tuple[Path, KeyFile]:
 async def _versions(dsn: str) -> dict[int, int]:
     async with _keys(dsn) as keys:
         return dict(await versions(keys))
+
+
+async def _retired(dsn: str, version: int) -> int:
+    async with _keys(dsn) as keys:
+        return await keys.retire(version)
 
 
 @contextlib.asynccontextmanager

@@ -6,25 +6,13 @@ from dataclasses import dataclass
 import asyncpg
 
 from services.common.database import one_row, session
+from services.common.errors import StoreUnavailableError
 
 SCHEMA = "keys"
 
-# Of those that were there before, what they are: the statement does not see what it inserts.
-# Sorted, so that two calls cannot wait for each other.
 _CREATE = """
-    WITH given AS (
-        SELECT * FROM unnest($2::bytea[], $3::bytea[], $4::bytea[])
-            AS g (user_key, wrapped_key, sealed_name)
-    ), made AS (
-        INSERT INTO user_keys (tenant, user_key, wrapped_key, sealed_name)
-        SELECT $1, user_key, wrapped_key, sealed_name FROM given ORDER BY user_key
-        ON CONFLICT (tenant, user_key) DO NOTHING RETURNING user_key
-    )
-    SELECT g.user_key, m.user_key IS NOT NULL AS made, k.wrapped_key, k.sealed_name
-    FROM given g LEFT JOIN made m ON m.user_key = g.user_key
-    LEFT JOIN LATERAL (
-        SELECT * FROM user_keys k WHERE k.tenant = $1 AND k.user_key = g.user_key OFFSET 0
-    ) k ON true
+    SELECT a_user_key, a_wrapped_key, a_sealed_name, is_new
+    FROM create_user_keys($1, $2, $3, $4, $5)
 """
 _FIND = """
     SELECT user_key, wrapped_key, sealed_name FROM user_keys
@@ -60,26 +48,32 @@ class UserKeys:
         """`pool`: of the schema SCHEMA, in its own role."""
         self._pool = pool
 
-    async def create(self, tenant: str, keys: dict[bytes, StoredKey]) -> dict[bytes, StoredKey]:
-        """Add keys of users who have none; return what each of them has now, by user."""
-        async with session(self._pool) as connection:
-            rows = await connection.fetch(
-                _CREATE,
-                tenant,
-                list(keys),
-                [key.wrapped for key in keys.values()],
-                [key.sealed_name for key in keys.values()],
-            )
-        found, unseen = {}, []
-        for user_key, made, wrapped, sealed_name in rows:
-            if made:
-                found[user_key] = keys[user_key]
-            elif wrapped is not None:
-                found[user_key] = StoredKey(wrapped, sealed_name)
-            else:
-                # Somebody else's, committed while ours went on.
-                unseen.append(user_key)
-        return {**found, **(await self.find(tenant, unseen) if unseen else {})}
+    async def create(
+        self, tenant: str, keys: dict[bytes, StoredKey], version: int
+    ) -> tuple[dict[bytes, StoredKey], int]:
+        """Add keys of users who have none, wrapped by a version of the master key; return what each
+        of them has now, by user, and how many are new.
+
+        Raises:
+            StoreUnavailableError: also when that version was retired; nothing was added.
+
+        """
+        try:
+            async with session(self._pool) as connection:
+                rows = await connection.fetch(
+                    _CREATE,
+                    tenant,
+                    list(keys),
+                    [key.wrapped for key in keys.values()],
+                    [key.sealed_name for key in keys.values()],
+                    version,
+                )
+        except asyncpg.ObjectNotInPrerequisiteStateError:
+            raise StoreUnavailableError(
+                f"version {version} of the master key was retired: its file is read anew soon"
+            ) from None
+        found = {user_key: StoredKey(wrapped, name) for user_key, wrapped, name, _ in rows}
+        return found, sum(row["is_new"] for row in rows)
 
     async def find(self, tenant: str, user_keys: Collection[bytes]) -> dict[bytes, StoredKey]:
         """Return the keys of those users who have one."""
@@ -114,6 +108,14 @@ class UserKeys:
         async with session(self._pool) as connection, connection.transaction():
             await connection.execute("UPDATE vault SET probe = $1", probe)
             await connection.execute(_CHANGED)
+
+    async def retire(self, version: int) -> int:
+        """Let nobody wrap anything new by a version of the master key or an earlier one; return how
+        many keys it wraps still.
+        """
+        async with session(self._pool) as connection:
+            left: int = await connection.fetchval("SELECT retire_master_key($1)", version)
+        return left
 
     async def changes(self) -> int:
         """Return how often keys were destroyed or wrapped anew."""

@@ -19,8 +19,8 @@ FRESH_SECONDS = 0.5
 """For so long a process uses keys that it holds before it asks whether any was destroyed."""
 HELD_KEYS = 100_000
 """Wrapped keys held by a process, about 40 MB; the oldest go first."""
-_SLICE = 100
-"""Keys made without a pause of the event loop."""
+_SLICE = 1000
+"""Keys made in one go, and in one statement: about 8 ms of the event loop."""
 
 
 class Seals(Protocol):
@@ -131,20 +131,24 @@ class Vault:
         new = [user_key for user_key in names if (tenant, user_key) not in held]
         if not new:
             return
-        made: dict[bytes, StoredKey] = {}
-        wrapping = self._wrapping.value
-        for place, user_key in enumerate(new):
-            if place and place % _SLICE == 0:
+        for start in range(0, len(new), _SLICE):
+            if start:
                 await asyncio.sleep(0)
+            await self._create(tenant, {key: names[key] for key in new[start : start + _SLICE]})
+
+    async def _create(self, tenant: str, names: Mapping[bytes, str]) -> None:
+        wrapping, changes = self._wrapping.value, self._changes
+        # Before any: a newer one may take its turn meanwhile.
+        version = wrapping.version
+        made = {}
+        for user_key, name in names.items():
             secret = UserSecret.new()
-            name = names[user_key].encode()
             made[user_key] = StoredKey(
                 wrapping.wrap(tenant, user_key, secret),
-                secret.seal(tenant, user_key, SealPurpose.NAME, name),
+                secret.seal(tenant, user_key, SealPurpose.NAME, name.encode()),
             )
-        changes = self._changes
-        found = await self._keys.create(tenant, made)
-        self._metrics.created.inc(sum(found[key] is made[key] for key in found))
+        found, created = await self._keys.create(tenant, made, version)
+        self._metrics.created.inc(created)
         self._hold(tenant, found, changes)
 
     async def seals(self, tenant: str, user_keys: Collection[bytes]) -> "_Lent":

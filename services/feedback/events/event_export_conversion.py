@@ -18,12 +18,17 @@ def exported_events(
     events: Sequence[tuple[LogRow, entry_pb2.LoggedEvent]],
     subjects: Mapping[bytes, subject_pb2.Subject],
 ) -> Iterator[pb.ExportedEvent]:
-    """Yield events; `subjects`: who is known by stored key."""
+    """Yield events; `subjects`: who is known by stored key. Those of nobody, who was erased, are
+    left out: readers would take them for one user's.
+    """
     for row, event in events:
+        subject = subjects.get(event.user_key)
+        if subject is None:
+            continue
         timed = event.HasField("event_time_us")
         exported = pb.ExportedEvent(
             event_id=event.event_id,
-            subject=subjects.get(event.user_key),
+            subject=subject,
             item_id=event.item_id,
             type=event.type,
             value=event.value if event.HasField("value") else None,

@@ -4,6 +4,7 @@ import grpc
 
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from services.common.errors import MissingResourceError
 from services.common.position import token_of
 from services.common.validation import Checks
 from services.common.vault.vault import UserVault
@@ -54,4 +55,9 @@ class SlateServicer(slate_service_pb2_grpc.SlateServiceServicer):
         await self._tenants.require(tenant)
         found = await self._finder.find(tenant, request.slate_id)
         subjects = await self._vault.subjects(tenant, [found.user_key])
-        return pb.FindSlateResponse(slate=served_again(found, subjects.get(found.user_key)))
+        subject = subjects.get(found.user_key)
+        if subject is None:
+            raise MissingResourceError(
+                f"nobody knows any more to whom {request.slate_id} was shown"
+            )
+        return pb.FindSlateResponse(slate=served_again(found, subject))

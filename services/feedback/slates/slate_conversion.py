@@ -68,12 +68,8 @@ def logged_slate(
     )
 
 
-def served_again(
-    logged: entry_pb2.LoggedSlate, subject: subject_pb2.Subject | None
-) -> pb.ServedSlate:
-    """Return a slate of the log as a ranker sent it; without served_position, and without subject
-    where nobody knows any more who it was.
-    """
+def served_again(logged: entry_pb2.LoggedSlate, subject: subject_pb2.Subject) -> pb.ServedSlate:
+    """Return a slate of the log as a ranker sent it to a subject; without served_position."""
     slate = pb.ServedSlate(
         slate_id=logged.slate_id,
         subject=subject,

@@ -11,7 +11,7 @@ from services.feedback.slates.slate_export import JoinedSlate
 
 
 def exported_slate(
-    joined: JoinedSlate, outcome_names: Sequence[str], subject: subject_pb2.Subject | None
+    joined: JoinedSlate, outcome_names: Sequence[str], subject: subject_pb2.Subject
 ) -> pb.ExportedSlate:
     """Return a slate with its outcomes; `outcome_names`: of its generation, empty when unknown."""
     slate = joined.slate

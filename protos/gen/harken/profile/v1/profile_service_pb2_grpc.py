@@ -138,7 +138,8 @@ class ProfileServiceServicer(object):
     def ListProfiles(self, request, context):
         """Returns the users and sessions of a tenant whose attributes were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -75,7 +75,8 @@ class ProfileServiceStub:
     ]
     """Returns the users and sessions of a tenant whose attributes were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -167,7 +168,8 @@ class ProfileServiceAsyncStub:
     ]
     """Returns the users and sessions of a tenant whose attributes were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -267,7 +269,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListProfilesResponse]]:
         """Returns the users and sessions of a tenant whose attributes were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
 
