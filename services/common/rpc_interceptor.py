@@ -27,7 +27,7 @@ from services.common.call_slot import CURRENT, CallSlot, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError, RateLimitedError
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
-from services.common.plain_metrics import Distributions
+from services.common.plain_metrics import Count, Distributions
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused
 from services.common.request_stream import QUIET_SECONDS, RequestStream
@@ -392,9 +392,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 given = _let_in(entry, request, requests, context)
                 if limited and (name_of := _caller_name()):
                     self._streams[name, caller := f"caller {name_of}"] += 1
-                    if many := self._too_many_streams_of(name, caller):
-                        shed.inc()
-                        raise many
+                    self._check_streams_of(name, caller, shed)
                 # In no variable: see _abort.
                 async for answer in call(given, context):
                     messages.inc()
@@ -428,12 +426,12 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             )
         return None
 
-    def _too_many_streams_of(self, name: str, caller: str) -> OverloadedError | None:
+    def _check_streams_of(self, name: str, caller: str, shed: Count) -> None:
         if self._streams[name, caller] > self._limits.value.caller_streams:
-            return OverloadedError(
+            shed.inc()
+            raise OverloadedError(
                 f"{name}: too many streams of this caller are open", _STREAM_RETRY_SECONDS
             )
-        return None
 
     def _closed_stream(self, name: str, peer: str) -> None:
         self._streams[name, peer] -= 1
