@@ -25,6 +25,7 @@ from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
@@ -202,6 +203,7 @@ async def _serve(
         config.max_connection_age_seconds,
         LARGE_MESSAGE_BYTES,
         access,
+        AuditLog(pool, registry, vault.pseudonyms.key_of),
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(

@@ -50,3 +50,9 @@ class ProfileConfig(VaultSettings):
         ge=0,
         description="entries behind the log with which we first call ourselves ready",
     )
+    interest_short_days: float = Field(
+        default=2, gt=0, le=3650, description="half-life of short-term interests, in days"
+    )
+    interest_long_days: float = Field(
+        default=60, gt=0, le=3650, description="half-life of long-term interests, in days"
+    )

@@ -9,6 +9,7 @@ from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.access.process_access import identity_of, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
@@ -19,9 +20,13 @@ from services.common.tracing import event_tracer
 from services.common.vault.opening import check_pseudonyms, opened_vault
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.config import ProfileConfig
+from services.profile.dimensions import Dimensions
+from services.profile.domain.interests import HalfLives
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
+from services.profile.item_labels import ItemLabels
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
@@ -31,6 +36,7 @@ from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
+from services.profile.store.schema_store import SchemaStore
 from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
 from services.profile.vector_applier import VectorApplier
@@ -93,12 +99,18 @@ async def serve(
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
             access=access,
+            audit=AuditLog(pool, registry, vault.pseudonyms.key_of),
         )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(
                 profiles,
                 AttributeStore(pool, vault),
+                AttributeSchemas(SchemaStore(pool)),
                 SimilarUsers(profiles, VectorScan(pool), vault),
+                Dimensions(
+                    ItemLabels(channel),
+                    HalfLives(config.interest_short_days, config.interest_long_days),
+                ),
                 freshness,
                 vault,
                 relay.wake,

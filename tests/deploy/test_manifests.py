@@ -38,7 +38,8 @@ def test_the_processes_of_the_design_are_there(rendered: Rendered) -> None:
 
 def test_probes_ask_for_what_they_are_about(rendered: Rendered) -> None:
     for one in rendered.servers():
-        port = one.ports["grpc"]
+        # The port without TLS, where there is TLS.
+        port = one.ports.get("health", one.ports["grpc"])
         container = one.container
         # A restart heals no feed or database that is away.
         for kind in ("startupProbe", "livenessProbe"):

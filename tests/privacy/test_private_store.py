@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from harken.feedback.v1 import feedback_service_pb2
 from harken.internal.feed.v1 import feed_service_pb2
 from harken.profile.v1 import profile_service_pb2
-from services.cli.app import app
+from services.cli.app import create_app
 from services.cli.backup.postgres_clients import find_clients
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
@@ -33,7 +33,7 @@ from services.common.vault.opening import (
     check_vault,
     opened_vault,
 )
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig
@@ -315,7 +315,7 @@ async def test_master_keys_are_rotated_while_the_suite_serves(
 
     async def vault(*command: str) -> str:
         done = await asyncio.to_thread(
-            CliRunner().invoke, app, ["vault", *command, "--file", str(file)]
+            CliRunner().invoke, create_app(), ["vault", *command, "--file", str(file)]
         )
         assert done.exit_code == 0, done.output
         return done.stdout

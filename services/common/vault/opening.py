@@ -15,7 +15,7 @@ from services.common.reloadable import Reloadable
 from services.common.user_key import Pseudonyms, WrongPseudonymKeyError
 from services.common.vault.key_file import Purpose, parse_keys
 from services.common.vault.master_keys import KeyWrapping, MasterKeys
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.common.vault.sealing import UserSecret
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.common.vault.vault import NoVault, UserVault, Vault, VaultMetrics
