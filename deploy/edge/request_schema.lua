@@ -318,6 +318,7 @@ return {
       { "counters", "counters", "one", "message", "harken.profile.v1.Counters" },
       { "seenItemIds", "seen_item_ids", "list", "string" },
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
+      { "consent", "consent", "one", "message", "harken.common.v1.Consent" },
     },
     ["harken.feedback.v1.SurfaceConfig"] = {
       { "outcomeWeights", "outcome_weights", "map", "number" },
@@ -362,6 +363,12 @@ return {
       { "pairItems", "pair_items", "list", "integer" },
       { "pairKinds", "pair_kinds", "list", "integer" },
       { "pairTimesUs", "pair_times_us", "list", "integer" },
+    },
+    ["harken.common.v1.Consent"] = {
+      { "personalisation", "personalisation", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "learning", "learning", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "exploration", "exploration", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "export", "export", "one", "message", "harken.common.v1.ConsentDecision" },
     },
     ["harken.feedback.v1.Gate"] = {
       { "name", "name", "one", "string" },
@@ -421,6 +428,11 @@ return {
     ["harken.profile.v1.SeenKind"] = {
       { "type", "type", "one", "string" },
       { "negative", "negative", "one", "bool" },
+    },
+    ["harken.common.v1.ConsentDecision"] = {
+      { "granted", "granted", "one", "bool" },
+      { "time", "time", "one", "string" },
+      { "source", "source", "one", "string" },
     },
     ["harken.feedback.v1.Boost"] = {
       { "items", "items", "one", "string" },

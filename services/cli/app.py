@@ -14,6 +14,7 @@ from services.cli.commands import (
 )
 from services.cli.commands.backup import backup
 from services.cli.commands.batch import batch
+from services.cli.commands.consent import consent
 from services.cli.commands.demo import demo
 from services.cli.commands.evaluate import evaluate_file
 from services.cli.commands.explain import explain
@@ -43,6 +44,7 @@ app.command()(sample)
 app.add_typer(import_files.app, name="import")
 app.add_typer(items.app, name="items")
 app.add_typer(users.app, name="users")
+app.command()(consent)
 app.add_typer(surface.app, name="surface")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")

@@ -160,11 +160,14 @@ class UserVectors:
 
 @dataclass(frozen=True, slots=True)
 class UserFact:
-    """All attributes of a user (index) as of a revision: a serialised google.protobuf.Struct."""
+    """All attributes and consent of a user (index) as of a revision: a serialised
+    google.protobuf.Struct and harken.common.v1.Consent.
+    """
 
     user: int
     revision: int
     attributes: bytes
+    consent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

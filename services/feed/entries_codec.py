@@ -65,6 +65,8 @@ def encode(entries: Entries) -> pb.Entries:
         for fact in own.facts:
             added = wire.facts.add(user=fact.user, revision=fact.revision)
             added.attributes.ParseFromString(fact.attributes)
+            if fact.consent:
+                added.consent.ParseFromString(fact.consent)
         if own.items is not None:
             items = own.items
             wire.items.items.extend(items.items.tolist())
@@ -253,7 +255,12 @@ def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVector
 def _fact(wire: pb.UserFact, size: int) -> UserFact:
     if wire.user >= size:
         _refuse(f"facts.user: {wire.user} is not below {size}")
-    return UserFact(wire.user, wire.revision, wire.attributes.SerializeToString())
+    return UserFact(
+        wire.user,
+        wire.revision,
+        wire.attributes.SerializeToString(),
+        wire.consent.SerializeToString(),
+    )
 
 
 def _shown(wire: pb.ShownSlate, size: int) -> ShownSlate:

@@ -26,6 +26,7 @@ from harken.internal.slates.v1 import slate_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
+from services.common.consent import Purpose
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -90,6 +91,7 @@ from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
+from services.feedback.user_facts.consent_reader import ConsentReader
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
 
@@ -269,6 +271,7 @@ def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> Learning
         core=compiled,
         features_of=features_of_payload,
         owner_of=owner_of_payload,
+        learns_unless_denied=not config.denied_by_default() & Purpose.LEARNING,
     )
 
 
@@ -314,7 +317,7 @@ def _add_writing(
     flusher: EventFlusher,
 ) -> None:
     """Add what takes events, items, surfaces, experiments and user facts."""
-    bulk = BulkWork()
+    bulk, config = BulkWork(), shared.settings.value
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
             tenants,
@@ -324,6 +327,7 @@ def _add_writing(
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
             SlateExport(shared.pool, bulk),
+            ConsentReader(shared.pool, config.denied_by_default()),
             shared.generations,
             bulk,
             shared.settings.map(lambda config: config.attribution_seconds),

@@ -41,8 +41,10 @@ def profile_of(
 
 
 def set_attributes(profile: profile_pb2.Profile, stored: StoredAttributes) -> None:
-    """Fill in attributes, etag and update_time."""
+    """Fill in attributes, consent, etag and update_time."""
     profile.attributes.CopyFrom(stored.attributes)
+    if stored.consent.ListFields():
+        profile.consent.CopyFrom(stored.consent)
     profile.etag = etag_of(stored.revision)
     profile.update_time.FromDatetime(stored.updated_at)
 

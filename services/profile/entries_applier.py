@@ -132,7 +132,12 @@ class EntriesApplier:
             await self._attributes.bring_back(
                 tenant,
                 [
-                    LoggedFact(key, fact.revision, to_json(Struct.FromString(fact.attributes)))
+                    LoggedFact(
+                        key,
+                        fact.revision,
+                        to_json(Struct.FromString(fact.attributes)),
+                        fact.consent,
+                    )
                     for key, fact in facts
                 ],
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from harken.common.v1 import consent_pb2
 from harken.internal.facts.v1 import user_fact_service_pb2 as pb
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
@@ -21,6 +22,8 @@ from services.profile.store.outbox_store import Fact, OutboxStore
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
+_PATIENCE_SECONDS = 1.0
+"""Of callers who want to know when others know."""
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 5.0
 _SET_ASIDE_SECONDS = 600.0
@@ -61,6 +64,21 @@ class OutboxRelay:
     def wake(self) -> None:
         """Deliver now: there is a new row."""
         self._woken.set()
+
+    async def position_of(self, tenant: str, fact: pb.UserFact) -> bytes:
+        """Return a position by which the log has a fact of the outbox; empty when the log does not
+        say so in a second: it will have it, as the row stays until it has.
+        """
+        request = pb.AppendUserFactsRequest(tenant=tenant, facts=[fact])
+        try:
+            answer = await self._stub.AppendUserFacts(request, timeout=_PATIENCE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            _log.warning(
+                "a fact has no position yet",
+                tenant=tenant, code=error.code().name, details=error.details(),
+            )  # fmt: skip
+            return b""
+        return answer.position
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -161,6 +179,7 @@ def _message(fact: Fact) -> pb.UserFact:
         user_key=fact.user_key,
         revision=fact.revision,
         attributes=attributes.from_json(fact.attributes),
+        consent=consent_pb2.Consent.FromString(fact.consent) if fact.consent else None,
     )
 
 

@@ -93,9 +93,13 @@ async def serve(
             ProfileServicer(
                 profiles,
                 AttributeStore(pool),
-                SimilarUsers(profiles, VectorScan(pool)),
+                SimilarUsers(
+                    profiles,
+                    VectorScan(pool, config.denied_by_default()),
+                    config.denied_by_default(),
+                ),
                 freshness,
-                relay.wake,
+                relay,
             ),
             server.grpc,
         )

@@ -1,10 +1,12 @@
 """ProfileService on the wire."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.common.v1 import subject_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.answer_size import CLIENT_BYTES, check_answer_size
@@ -17,11 +19,13 @@ from services.common.user_key import user_key_of
 from services.common.validation import Checks
 from services.profile.attribute_list import list_profiles
 from services.profile.attributes import updated
+from services.profile.consent_update import check_consent, updated_consent
 from services.profile.convert import Seen, profile_of, set_attributes
-from services.profile.domain.attribute_rules import mask_fault
+from services.profile.domain.attribute_rules import mask_fault, named_purposes
 from services.profile.freshness import Freshness
+from services.profile.outbox_relay import OutboxRelay
 from services.profile.similar_users import SimilarUsers
-from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.attribute_store import AttributeStore, Facts
 from services.profile.store.profile_store import ProfileStore, Snapshot
 
 MAX_SUBJECTS = 500
@@ -40,14 +44,13 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         attributes: AttributeStore,
         similar: SimilarUsers,
         freshness: Freshness,
-        on_fact: Callable[[], None],
+        outbox: OutboxRelay,
     ) -> None:
-        """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
         self._similar = similar
         self._freshness = freshness
-        self._on_fact = on_fact
+        self._outbox = outbox
 
     async def GetProfile(  # noqa: N802
         self, request: pb.GetProfileRequest, context: grpc.aio.ServicerContext
@@ -94,7 +97,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     async def UpdateProfile(  # noqa: N802
         self, request: pb.UpdateProfileRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateProfileResponse:
-        """Set attributes."""
+        """Set attributes and consent."""
         given = request.profile
         paths = request.update_mask.paths
         checks = Checks()
@@ -108,17 +111,32 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks.done()
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
+        check_consent(checks, given.consent, paths)
         checks.done()
-        stored = await self._attributes.update(
-            tenant,
-            user_key_of(given.subject),
-            given.etag,
-            lambda current: updated(current, given.attributes, paths),
-        )
-        self._on_fact()
+        user_key, now = user_key_of(given.subject), Timestamp()
+        now.GetCurrentTime()
+
+        def change(current: Facts) -> Facts:
+            # Without a path all attributes are meant, with others than theirs none.
+            return Facts(
+                updated(current.attributes, given.attributes, paths),
+                updated_consent(current.consent, given.consent, paths, now),
+            )
+
+        stored = await self._attributes.update(tenant, user_key, given.etag, change)
+        self._outbox.wake()
         profile = profile_pb2.Profile(subject=given.subject)
         set_attributes(profile, stored)
-        return pb.UpdateProfileResponse(profile=profile)
+        position = b""
+        if named_purposes(paths):
+            fact = user_fact_service_pb2.UserFact(
+                user_key=user_key,
+                revision=stored.revision,
+                attributes=stored.attributes,
+                consent=stored.consent,
+            )
+            position = await self._outbox.position_of(tenant, fact)
+        return pb.UpdateProfileResponse(profile=profile, position=position)
 
     async def ListProfiles(  # noqa: N802
         self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext

@@ -125,6 +125,7 @@ async def serve(
             settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
+            config.denied_by_default(),
         )
         slate_log = SlateLog(
             feedback,

@@ -10,6 +10,7 @@ import numpy as np
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.arrays import Ordinals
+from services.common.consent import consent_of
 from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
@@ -234,6 +235,7 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> U
         _seen(result.profile, replica),
         _put(state) if state.vector_set else None,
         attributes=attributes_of(result.profile.attributes),
+        consent=consent_of(result.profile.consent),
     )
 
 

@@ -96,6 +96,7 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
                     _index(tenant.users, fact.user_key),
                     fact.revision,
                     fact.attributes.SerializeToString(),
+                    fact.consent.SerializeToString(),
                 )
             )
         case "slate" if entry.slate.remembered_slates:

@@ -18,6 +18,7 @@ from services.feedback.learner.model.entries import (
     ItemDeleted,
     ItemUpserted,
     Kind,
+    LearningConsent,
     LogEntry,
     Nothing,
 )
@@ -73,6 +74,10 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
         case "document":
             one = entry.document
             return Document(one.kind, one.name, one.revision, one.body)
+        case "user_fact":
+            fact = entry.user_fact
+            decided = fact.consent.learning if fact.consent.HasField("learning") else None
+            return LearningConsent(fact.user_key, None if decided is None else decided.granted)
         case _:
             return Nothing()
 
@@ -83,7 +88,7 @@ def user_entries(rows: Sequence[LogRow]) -> list[LogEntry]:
     for row in rows:
         entry = parse(row)
         kind = entry.WhichOneof("kind")
-        wanted = kind in ("event", "event_retracted") or (
+        wanted = kind in ("event", "event_retracted", "user_fact") or (
             kind == "embedding" and entry.embedding.HasField("user_key")
         )
         if wanted:

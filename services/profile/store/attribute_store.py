@@ -1,12 +1,15 @@
-"""Attributes of users, and the outbox that tells others of them."""
+"""Attributes and consent of users, and the outbox that tells others of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 from google.protobuf.struct_pb2 import Struct
 
+from harken.common.v1 import consent_pb2
+from services.common.consent import consent_of
 from services.common.database import session, store_faults
 from services.common.errors import EtagMismatchError
 from services.profile import attributes
@@ -18,14 +21,14 @@ _ENSURE = """
     VALUES ($1, $2, '{}', 0, now()) ON CONFLICT DO NOTHING
 """
 _LOCK = """
-    SELECT attributes, revision, updated_at FROM attributes
+    SELECT attributes, consent, revision, updated_at FROM attributes
     WHERE tenant = $1 AND user_key = $2 FOR UPDATE
 """
 # Revisions follow the clock, so that they also grow after a restore of this database, when others
 # know later ones than we do.
 _WRITE = """
     UPDATE attributes SET
-        attributes = $3,
+        attributes = $3, consent = $4, granted = $5, denied = $6,
         revision = greatest(revision + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint),
         updated_at = clock_timestamp()
     WHERE tenant = $1 AND user_key = $2
@@ -33,48 +36,65 @@ _WRITE = """
 """
 # A revision is the clock's at the time of the change, or one more than the last.
 _BRING_BACK = """
-    INSERT INTO attributes AS a (tenant, user_key, attributes, revision, updated_at)
+    INSERT INTO attributes AS a
+        (tenant, user_key, attributes, revision, updated_at, consent, granted, denied)
     SELECT $1, f.user_key, f.attributes, f.revision,
-        to_timestamp(least(f.revision / 1e6, extract(epoch FROM clock_timestamp())))
-    FROM unnest($2::bytea[], $3::jsonb[], $4::bigint[]) AS f (user_key, attributes, revision)
+        to_timestamp(least(f.revision / 1e6, extract(epoch FROM clock_timestamp()))),
+        f.consent, f.granted, f.denied
+    FROM unnest(
+        $2::bytea[], $3::jsonb[], $4::bigint[], $5::bytea[], $6::smallint[], $7::smallint[]
+    ) AS f (user_key, attributes, revision, consent, granted, denied)
     ORDER BY f.user_key
     ON CONFLICT (tenant, user_key) DO UPDATE SET attributes = excluded.attributes,
+        consent = excluded.consent, granted = excluded.granted, denied = excluded.denied,
         revision = excluded.revision, updated_at = excluded.updated_at
     WHERE a.revision < excluded.revision
 """
 # Running sums, so that the limit ends the scan. Attributes come up to so many bytes of JSON, and
 # those of the first row in any case.
 _PAGE = """
-    SELECT user_key, revision, updated_at,
+    SELECT user_key, consent, revision, updated_at,
         CASE WHEN size <= $4 OR place = 1 THEN attributes END AS attributes
     FROM (
-        SELECT user_key, attributes, revision, updated_at,
+        SELECT user_key, attributes, consent, revision, updated_at,
             sum(octet_length(attributes::text)) OVER (ORDER BY user_key) AS size,
             row_number() OVER (ORDER BY user_key) AS place
         FROM attributes WHERE tenant = $1 AND user_key > $2 ORDER BY user_key LIMIT $3
     ) page ORDER BY user_key
 """
 _TELL = """
-    INSERT INTO user_fact_outbox (tenant, user_key, revision, attributes) VALUES ($1, $2, $3, $4)
+    INSERT INTO user_fact_outbox (tenant, user_key, revision, attributes, consent)
+    VALUES ($1, $2, $3, $4, $5)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAttributes:
-    """Attributes of a user as of a revision (at least 1)."""
+    """Attributes and consent of a user as of a revision (at least 1)."""
 
     attributes: Struct
+    consent: consent_pb2.Consent
     revision: int
     updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedFact:
-    """Attributes of a user, as JSON text, as the log has them as of a revision."""
+    """Attributes of a user, as JSON text, and consent, serialised, as the log has them as of a
+    revision.
+    """
 
     user_key: bytes
     revision: int
     attributes: str
+    consent: bytes
+
+
+class Facts(NamedTuple):
+    """What an update changes."""
+
+    attributes: Struct
+    consent: consent_pb2.Consent
 
 
 class AttributeStore:
@@ -84,9 +104,9 @@ class AttributeStore:
         self._pool = pool
 
     async def update(
-        self, tenant: str, user_key: bytes, etag: str, change: Callable[[Struct], Struct]
+        self, tenant: str, user_key: bytes, etag: str, change: Callable[[Facts], Facts]
     ) -> StoredAttributes:
-        """Replace a user's attributes by what `change` makes of them, and tell others.
+        """Replace a user's facts by what `change` makes of them, and tell others.
 
         A change that changes nothing writes nothing, unless it is the first. What `change` raises
         passes through, and nothing is written.
@@ -104,16 +124,23 @@ class AttributeStore:
             revision: int = row["revision"]
             if etag and etag != etag_of(revision):
                 raise EtagMismatchError("the profile changed since it was read: read it again")
-            stored = attributes.from_json(row["attributes"])
+            stored = Facts(
+                attributes.from_json(row["attributes"]),
+                consent_pb2.Consent.FromString(row["consent"]),
+            )
             changed = change(stored)
             if revision and changed == stored:
-                return StoredAttributes(stored, revision, row["updated_at"])
-            text = attributes.to_json(changed)
-            written = await connection.fetchrow(_WRITE, tenant, user_key, text)
+                return StoredAttributes(*stored, revision, row["updated_at"])
+            text, consent = attributes.to_json(changed.attributes), changed.consent
+            written = await connection.fetchrow(
+                _WRITE, tenant, user_key, text, consent.SerializeToString(), *consent_of(consent)
+            )
             if written is None:
                 raise RuntimeError("a row that was just locked is gone")
-            await connection.execute(_TELL, tenant, user_key, written["revision"], text)
-            return StoredAttributes(changed, written["revision"], written["updated_at"])
+            await connection.execute(
+                _TELL, tenant, user_key, written["revision"], text, consent.SerializeToString()
+            )
+            return StoredAttributes(*changed, written["revision"], written["updated_at"])
 
     async def bring_back(self, tenant: str, facts: Sequence[LoggedFact]) -> None:
         """Set attributes that the log has later revisions of than we; nobody is told.
@@ -125,6 +152,9 @@ class AttributeStore:
 
         """
         latest = {fact.user_key: fact for fact in sorted(facts, key=lambda one: one.revision)}
+        consents = [
+            consent_of(consent_pb2.Consent.FromString(fact.consent)) for fact in latest.values()
+        ]
         with store_faults():
             await self._pool.execute(
                 _BRING_BACK,
@@ -132,6 +162,9 @@ class AttributeStore:
                 list(latest),
                 [fact.attributes for fact in latest.values()],
                 [fact.revision for fact in latest.values()],
+                [fact.consent for fact in latest.values()],
+                [int(one.granted) for one in consents],
+                [int(one.denied) for one in consents],
             )
 
     async def page(
@@ -150,7 +183,10 @@ class AttributeStore:
             (
                 row["user_key"],
                 StoredAttributes(
-                    attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
+                    attributes.from_json(row["attributes"]),
+                    consent_pb2.Consent.FromString(row["consent"]),
+                    row["revision"],
+                    row["updated_at"],
                 ),
             )
             for row in rows[:size]

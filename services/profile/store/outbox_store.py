@@ -27,7 +27,7 @@ _TENANTS = """
     SELECT tenant FROM waiting WHERE tenant IS NOT NULL
 """
 _CLAIM = """
-    SELECT id, user_key, revision, attributes FROM user_fact_outbox
+    SELECT id, user_key, revision, attributes, consent FROM user_fact_outbox
     WHERE tenant = $1 AND id <> ALL ($3::bigint[]) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
@@ -40,12 +40,15 @@ _BACKLOG = """
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Attributes of a user, as JSON text, as of a revision. `place`: its row."""
+    """Attributes of a user, as JSON text, and consent, serialised, as of a revision. `place`: its
+    row.
+    """
 
     place: int
     user_key: bytes
     revision: int
     attributes: str
+    consent: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ class OutboxStore:
             waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS, list(without))
             rows = waiting[: _fitting([len(row["attributes"].encode()) for row in waiting])]
             facts = [
-                Fact(row["id"], row["user_key"], row["revision"], row["attributes"]) for row in rows
+                Fact(row["id"], row["user_key"], row["revision"], row["attributes"], row["consent"])
+                for row in rows
             ]
             yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)
             await connection.execute(_DROP, tenant, [row["id"] for row in rows])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import asyncpg
 import numpy as np
 
+from harken.common.v1 import consent_pb2
+from services.common.consent import UNDECIDED, Consent, consent_of
 from services.common.database import session
 from services.common.position import Position
 from services.feed.progress import Applied
@@ -21,7 +23,7 @@ _READ = """
     SELECT c.epoch, c.sequence, l.epoch AS learned_epoch, l.through_sequence AS learned_sequence,
         h.types, h.tail, chunks.packed, p.generation_id AS set_generation_id,
         p.vector AS set_vector, p.pinned, v.generation_id, v.vector,
-        a.attributes, a.revision, a.updated_at
+        a.attributes, a.consent, a.revision, a.updated_at
     FROM entries_cursor c JOIN learned_cursor l ON l.shard = c.shard
     CROSS JOIN unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
     LEFT JOIN LATERAL (
@@ -70,6 +72,11 @@ class StoredProfile:
     history: History | None
     types: list[str]
     vector: StoredVector | None
+
+    @property
+    def consent(self) -> Consent:
+        """Return what the user decided."""
+        return UNDECIDED if self.attributes is None else consent_of(self.attributes.consent)
 
     @property
     def is_known(self) -> bool:
@@ -133,7 +140,10 @@ def _profile(row: asyncpg.Record) -> StoredProfile:
     stored = None
     if row["revision"] is not None:
         stored = StoredAttributes(
-            attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
+            attributes.from_json(row["attributes"]),
+            consent_pb2.Consent.FromString(row["consent"]),
+            row["revision"],
+            row["updated_at"],
         )
     history = None
     if row["tail"] is not None:

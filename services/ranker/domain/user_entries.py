@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from services.common.arrays import Ordinals
+from services.common.consent import encoded_consent
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
 from services.common.user_attributes import encoded_attributes
@@ -57,6 +58,7 @@ class UserEntries:
             # Profile's answer may be newer than these; then newer ones follow at once.
             if fact.user in states:
                 states[fact.user].attributes = encoded_attributes(fact.attributes)
+                states[fact.user].consent = encoded_consent(fact.consent)
         return lost
 
     def _add_event(

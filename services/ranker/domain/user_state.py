@@ -6,6 +6,7 @@ from weakref import ReferenceType
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Ordinals
+from services.common.consent import UNDECIDED, Consent
 from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.user_attributes import NO_ATTRIBUTES, Attributes
 from services.ranker.domain.seen_items import SeenItems
@@ -47,12 +48,13 @@ class UserState:
     `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
     later in the log comes later. So an event that comes late takes the place of its time, or none.
     `put`: the vector that a backend set, while it stands. `encoded`: the last that was made.
-    `attributes`: as they are now.
+    `attributes`, `consent`: as they are now.
     """
 
     __slots__ = (
         "_history",
         "attributes",
+        "consent",
         "encoded",
         "put",
         "recent",
@@ -69,6 +71,7 @@ class UserState:
         put: PutVector | None = None,
         unknown: bool = False,
         attributes: Attributes = NO_ATTRIBUTES,
+        consent: Consent = UNDECIDED,
     ) -> None:
         """Start from what the owner of users answered; `seen`, of SEEN, is oldest first.
 
@@ -79,6 +82,7 @@ class UserState:
         self.put = put
         self.unknown = unknown
         self.attributes = attributes
+        self.consent = consent
         self.seen = SeenItems(seen)
         self.encoded: EncodedVector | None = None
         self._history: np.ndarray | None = None

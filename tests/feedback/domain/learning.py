@@ -30,6 +30,7 @@ from services.feedback.learner.model.entries import (
     ItemDeleted,
     ItemUpserted,
     Kind,
+    LearningConsent,
     LogEntry,
     Nothing,
 )
@@ -61,7 +62,7 @@ def activation(tenant: str) -> GenerationActivated:
     return activation_of(generation_pb2.GenerationManifest.FromString(serialised), FILES)
 
 
-def _upserted(number: int, title: str) -> ItemUpserted:
+def upserted(number: int, title: str) -> ItemUpserted:
     item_id = f"i{number}"
     content = Content(item_id, title=title, categories=(f"c{number % 3}",))
     return ItemUpserted(item_id, f"{item_id}/{title}".encode(), content_features(content))
@@ -136,10 +137,15 @@ _kinds = st.one_of(
     _events,
     _events,
     _events,
-    st.builds(_upserted, _items, _titles),
+    st.builds(upserted, _items, _titles),
     st.builds(lambda number: ItemDeleted(f"i{number}"), _items),
     _puts,
     _documents,
+    st.builds(
+        lambda user, granted: LearningConsent(f"u{user}".encode(), granted),
+        st.integers(0, 6),
+        st.sampled_from([False, False, True, None]),
+    ),
     st.just(Nothing()),
     _slates,
     _slates,
@@ -153,7 +159,7 @@ def logs(draw: st.DrawFn) -> list[LogEntry]:
     tenants = ("a", "b")[: draw(st.integers(1, 2))]
     kinds: list[tuple[str, Kind | _TakeBack]] = []
     for tenant in tenants:
-        kinds += [(tenant, _upserted(number, "toy")) for number in range(draw(st.integers(1, 8)))]
+        kinds += [(tenant, upserted(number, "toy")) for number in range(draw(st.integers(1, 8)))]
     kinds += draw(st.lists(st.tuples(st.sampled_from(tenants), _kinds), min_size=5, max_size=60))
     log: list[LogEntry] = []
     for sequence, (tenant, drawn) in enumerate(kinds, start=11):
@@ -219,6 +225,7 @@ def bits(states: States) -> dict[str, Any]:
             _slate_bits(state), sorted(state.touched),
              bool(state.touched) and state.touched_since_us, state.events,
              sorted(state.documents.items()),
+             [tuple(state.consents.of(key)) for key in users.keys],
         )  # fmt: skip
     return result
 

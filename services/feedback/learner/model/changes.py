@@ -85,6 +85,21 @@ class Influence:
     beyond_last: Ints
 
 
+GRANTED_CODES = (False, True, None)
+"""What users decide, by code on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Decisions about learning, for checkpoints: users (index into user_keys), log sequences, and
+    codes [n] of GRANTED_CODES, of each user oldest first.
+    """
+
+    users: Ints
+    sequences: Ints
+    codes: Ints
+
+
 @dataclass(frozen=True, slots=True)
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
@@ -103,6 +118,7 @@ class RecentItems:
     influence: Influence
     touched_users: Ints
     touched_since_us: int
+    consents: Decisions
 
 
 @dataclass(slots=True)

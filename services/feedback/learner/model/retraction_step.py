@@ -34,7 +34,10 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     users = retracting_users(state, entries)
     items = state.items.ordinals(kind.event.item_id for kind in kinds)
     # Whose item it is now stands for whose it was.
-    items[state.owners.own([kind.event.user_key for kind in kinds], items)] = NO_ITEM
+    keys = [kind.event.user_key for kind in kinds]
+    items[state.owners.own(keys, items)] = NO_ITEM
+    # What was not learned from has nothing to take back.
+    items[state.consents.denied(keys, [kind.sequence for kind in kinds])] = NO_ITEM
     cells: list[ChangedCells] = []
     popular: set[int] = set()
     for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):

@@ -20,7 +20,7 @@ def joiner_items(
     entries: Sequence[LogEntry], returns: Returns, own: Collection[int] = ()
 ) -> list[JoinerItem]:
     """Return the slates, the events that name one, and those of users that slates wait for, in log
-    order. own: log sequences of events on an item of the user's own, which say nothing.
+    order. own: log sequences of what is not learned from.
     """
     items = []
     shown_to: set[bytes] = set()
@@ -50,13 +50,33 @@ def slate_step(state: TenantState, entries: Sequence[LogEntry], now_us: int) -> 
 
     It comes after the step of the events, and sees the items as that left them.
     """
-    items = joiner_items(entries, state.slates.joiner.returns, _on_own_items(state, entries))
+    silent = _on_own_items(state, entries) | _denied(state, entries)
+    items = joiner_items(entries, state.slates.joiner.returns, silent)
     if not items and not state.slates.due(now_us):
         return None
-    learned, joined = state.slates.learn(items, now_us, state.scorer)
+    learned, joined = state.slates.learn(
+        items, now_us, state.scorer, lambda pending: _may_teach(state, pending.slate)
+    )
     changes = _passed_over(state, joined.settled)
     changes.slates = learned
     return changes
+
+
+def _denied(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:
+    """Return the log sequences of slates and events of users from whom others may not learn."""
+    found = [one for one in entries if isinstance(one.kind, Event | Impression)]
+    denied = state.consents.denied(
+        [one.kind.user_key for one in found if isinstance(one.kind, Event | Impression)],
+        [one.sequence for one in found],
+    )
+    return {found[index].sequence for index in denied.nonzero()[0].tolist()}
+
+
+def _may_teach(state: TenantState, slate: Impression) -> bool:
+    """Return whether others could learn from a slate's user ever since it was shown: what became of
+    it is not known otherwise.
+    """
+    return state.consents.ever_since(slate.user_key, slate.sequence)
 
 
 def _on_own_items(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:

@@ -19,6 +19,7 @@ from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationRetired,
     GenerationStaged,
+    LearningConsent,
     LogEntry,
     Nothing,
 )
@@ -29,7 +30,7 @@ from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
 from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from services.feedback.learner.model.user_step import vectors_to_send
+from services.feedback.learner.model.user_step import note_consents, vectors_to_send
 
 States = dict[str, TenantState]
 
@@ -44,7 +45,7 @@ def step_length(entries: Sequence[LogEntry]) -> int:
     tenants: set[str] = set()
     for index, entry in enumerate(entries):
         match entry.kind:
-            case Nothing() | Impression():
+            case Nothing() | Impression() | LearningConsent():
                 continue
             case GenerationStaged() | GenerationRetired():
                 return index if tenants else index + 1
@@ -72,9 +73,11 @@ def step(
     to be folded in order. Deterministic: the same states and entries give the same bits on the same
     machine, with one thread.
     """
+    known = set(states)
+    note_consents(states, entries, known)
     by_tenant: dict[str, list[LogEntry]] = {}
     for entry in entries:
-        if not isinstance(entry.kind, Nothing | Impression):
+        if not isinstance(entry.kind, Nothing | Impression | LearningConsent):
             by_tenant.setdefault(entry.tenant, []).append(entry)
     changes: list[Changes] = []
     staged = ""
@@ -96,6 +99,7 @@ def step(
                 changes.append(retraction_step(states[tenant], own))
             case _:
                 changes.append(catalogue_step(states[tenant], own))
+    note_consents(states, entries, states.keys() - known)
     changes += _learn_from_slates(states, entries)
     now_us = entries[-1].accepted_at_us
     changes += [

@@ -16,6 +16,10 @@ from services.feedback.learner.model.item_contents import ItemContents
 from services.feedback.learner.model.item_owners import ItemOwners, OwnerOf
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
+from services.feedback.learner.model.learning_consents import (
+    LearningConsents,
+    LearningDecision,
+)
 from services.feedback.learner.model.popularity import PopularityConfig
 from services.feedback.learner.model.progressive_validation import ComparisonConfig
 from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
@@ -59,6 +63,8 @@ class LearningConfig:
     core: CompiledCore | None = None
     features_of: FeaturesOf | None = None
     owner_of: OwnerOf | None = None
+    learns_unless_denied: bool = True
+    """Whether others learn from users who decided nothing about that."""
 
 
 class TenantState:
@@ -81,6 +87,7 @@ class TenantState:
         self.documents: dict[tuple[str, str], Document] = {}
         self.users = UserTable(generation.length, config.core)
         self.influence = DailyCap(config.daily_events, config.core)
+        self.consents = LearningConsents(config.learns_unless_denied)
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules, config.core)
@@ -157,6 +164,12 @@ class TenantState:
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
         return before, self.influence.admit(users, times_us, sequences, teach)
+
+    def note_consent(self, user_key: bytes, decision: LearningDecision) -> None:
+        """Take the next decision of a user about learning."""
+        if self.consents.note(user_key, decision):
+            # Who decided anything has a row: what checkpoints hold is by row.
+            self.users.row(user_key)
 
     def touch(self, users: Ints, at_us: int) -> None:
         """Take note that vectors of users have become others."""

@@ -3,7 +3,7 @@
 Frames say nothing of users. So who folds frames is given the log beside them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,18 @@ from services.feedback.learner.model.entries import (
     EmbeddingPut,
     Event,
     EventRetracted,
+    LearningConsent,
     LogEntry,
 )
+from services.feedback.learner.model.learning_consents import LearningDecision
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 
 @dataclass(frozen=True, slots=True)
 class EventRows:
-    """Events of a step: user rows, item ordinals (NO_ITEM when gone, or the user's own), and the
-    rest.
+    """Events of a step: user rows, item ordinals (NO_ITEM when gone, the user's own, or not to be
+    learned from), and the rest.
     """
 
     events: list[Event]
@@ -58,9 +60,11 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     users = state.users.rows(keys)
     # What somebody does with an item of their own is as if it were gone.
     items[state.owners.own(keys, items)] = NO_ITEM
+    sequences = [entry.sequence for entry in entries if isinstance(entry.kind, Event)]
+    items[state.consents.denied(keys, sequences)] = NO_ITEM
     return EventRows(
         events=events,
-        sequences=np.array([entry.sequence for entry in entries], np.int64),
+        sequences=np.array(sequences, np.int64),
         users=users,
         items=items,
         weights=np.array([event.weight for event in events], np.float32),
@@ -74,6 +78,18 @@ def retracting_users(state: TenantState, entries: Sequence[LogEntry]) -> Ints:
     users = state.users.rows([kind.event.user_key for kind in kinds])
     state.touch(distinct(users), entries[0].accepted_at_us)
     return users
+
+
+def note_consents(
+    states: Mapping[str, TenantState], entries: Sequence[LogEntry], known: Collection[str]
+) -> None:
+    """Take note of what users of some tenants decided in a step. It counts from its own sequence
+    on, so it may be noted before what else there is in the step.
+    """
+    for entry in entries:
+        if isinstance(entry.kind, LearningConsent) and entry.tenant in known:
+            decision = LearningDecision(entry.sequence, entry.kind.granted)
+            states[entry.tenant].note_consent(entry.kind.user_key, decision)
 
 
 def pin_users(state: TenantState, puts: Sequence[EmbeddingPut]) -> None:

@@ -88,10 +88,12 @@ class UpdateProfileRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class UpdateProfileResponse(_message.Message):
-    __slots__ = ("profile",)
+    __slots__ = ("profile", "position")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     profile: _profile_pb2.Profile
-    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ...) -> None: ...
+    position: bytes
+    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ListProfilesRequest(_message.Message):
     __slots__ = ("tenant", "page_size", "page_token")

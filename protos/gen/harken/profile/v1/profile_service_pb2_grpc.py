@@ -112,10 +112,10 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfile(self, request, context):
-        """Sets attributes. Others learn of it through the log. For a tenant without
-        a catalogue it succeeds too; others then learn of it once the tenant has
-        one (the fact waits in the outbox). Attributes that stay the same leave
-        etag and update_time alone.
+        """Sets attributes and consent. Others learn of it through the log. For a
+        tenant without a catalogue it succeeds too; others then learn of it once
+        the tenant has one (the fact waits in the outbox). What stays the same
+        leaves etag and update_time alone.
 
         Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
         ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -126,7 +126,7 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListProfiles(self, request, context):
-        """Returns the users and sessions of a tenant whose attributes were ever set,
+        """Returns the users and sessions of a tenant whose attributes or consent were ever set,
         page by page: each once, in an order that stays. Who is first set while one
         reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
@@ -139,7 +139,7 @@ class ProfileServiceServicer(object):
         """Returns the users and sessions whose vectors are nearest to that of a user,
         by cosine, among vectors of the same generation. All of them are compared,
         which takes some seconds for 250,000; a process does so for one call at a
-        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
         """

@@ -59,10 +59,10 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. For a tenant without
-    a catalogue it succeeds too; others then learn of it once the tenant has
-    one (the fact waits in the outbox). Attributes that stay the same leave
-    etag and update_time alone.
+    """Sets attributes and consent. Others learn of it through the log. For a
+    tenant without a catalogue it succeeds too; others then learn of it once
+    the tenant has one (the fact waits in the outbox). What stays the same
+    leaves etag and update_time alone.
 
     Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
     ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -73,7 +73,7 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         harken.profile.v1.profile_service_pb2.ListProfilesResponse,
     ]
-    """Returns the users and sessions of a tenant whose attributes were ever set,
+    """Returns the users and sessions of a tenant whose attributes or consent were ever set,
     page by page: each once, in an order that stays. Who is first set while one
     reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
@@ -86,7 +86,7 @@ class ProfileServiceStub:
     """Returns the users and sessions whose vectors are nearest to that of a user,
     by cosine, among vectors of the same generation. All of them are compared,
     which takes some seconds for 250,000; a process does so for one call at a
-    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
     """
@@ -132,10 +132,10 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. For a tenant without
-    a catalogue it succeeds too; others then learn of it once the tenant has
-    one (the fact waits in the outbox). Attributes that stay the same leave
-    etag and update_time alone.
+    """Sets attributes and consent. Others learn of it through the log. For a
+    tenant without a catalogue it succeeds too; others then learn of it once
+    the tenant has one (the fact waits in the outbox). What stays the same
+    leaves etag and update_time alone.
 
     Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
     ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -146,7 +146,7 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         harken.profile.v1.profile_service_pb2.ListProfilesResponse,
     ]
-    """Returns the users and sessions of a tenant whose attributes were ever set,
+    """Returns the users and sessions of a tenant whose attributes or consent were ever set,
     page by page: each once, in an order that stays. Who is first set while one
     reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
@@ -159,7 +159,7 @@ class ProfileServiceAsyncStub:
     """Returns the users and sessions whose vectors are nearest to that of a user,
     by cosine, among vectors of the same generation. All of them are compared,
     which takes some seconds for 250,000; a process does so for one call at a
-    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
     """
@@ -211,10 +211,10 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         request: harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.UpdateProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.UpdateProfileResponse]]:
-        """Sets attributes. Others learn of it through the log. For a tenant without
-        a catalogue it succeeds too; others then learn of it once the tenant has
-        one (the fact waits in the outbox). Attributes that stay the same leave
-        etag and update_time alone.
+        """Sets attributes and consent. Others learn of it through the log. For a
+        tenant without a catalogue it succeeds too; others then learn of it once
+        the tenant has one (the fact waits in the outbox). What stays the same
+        leaves etag and update_time alone.
 
         Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
         ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -227,7 +227,7 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         request: harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListProfilesResponse]]:
-        """Returns the users and sessions of a tenant whose attributes were ever set,
+        """Returns the users and sessions of a tenant whose attributes or consent were ever set,
         page by page: each once, in an order that stays. Who is first set while one
         reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
@@ -242,7 +242,7 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         """Returns the users and sessions whose vectors are nearest to that of a user,
         by cosine, among vectors of the same generation. All of them are compared,
         which takes some seconds for 250,000; a process does so for one call at a
-        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
         """

@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -95,14 +96,16 @@ class UserVectors(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., sequence_offsets: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class UserFact(_message.Message):
-    __slots__ = ("user", "revision", "attributes")
+    __slots__ = ("user", "revision", "attributes", "consent")
     USER_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
     user: int
     revision: int
     attributes: _struct_pb2.Struct
-    def __init__(self, user: _Optional[int] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    consent: _consent_pb2.Consent
+    def __init__(self, user: _Optional[int] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ...) -> None: ...
 
 class ItemVisibility(_message.Message):
     __slots__ = ("items", "listed", "available", "expires_at_us", "sequence_offsets")

@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from harken.feedback.v1 import generation_pb2 as _generation_pb2
 from harken.feedback.v1 import item_pb2 as _item_pb2
 from harken.internal.slates.v1 import decision_pb2 as _decision_pb2
@@ -83,14 +84,16 @@ class LoggedEmbedding(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., vector: _Optional[bytes] = ..., bias: _Optional[float] = ..., pinned: bool = ..., generation_id: _Optional[str] = ...) -> None: ...
 
 class LoggedUserFact(_message.Message):
-    __slots__ = ("user_key", "revision", "attributes")
+    __slots__ = ("user_key", "revision", "attributes", "consent")
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
     user_key: bytes
     revision: int
     attributes: _struct_pb2.Struct
-    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    consent: _consent_pb2.Consent
+    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ...) -> None: ...
 
 class Tick(_message.Message):
     __slots__ = ()
