@@ -31,6 +31,9 @@ return {
     ["/v1/delete-experiment"] = "harken.feedback.v1.DeleteExperimentRequest",
     ["/v1/get-profile"] = "harken.profile.v1.GetProfileRequest",
     ["/v1/update-profile"] = "harken.profile.v1.UpdateProfileRequest",
+    ["/v1/merge-profiles"] = "harken.profile.v1.MergeProfilesRequest",
+    ["/v1/unmerge-profiles"] = "harken.profile.v1.UnmergeProfilesRequest",
+    ["/v1/list-merges"] = "harken.profile.v1.ListMergesRequest",
   },
   messages = {
     ["harken.ranker.v1.RecommendRequest"] = {
@@ -237,6 +240,23 @@ return {
       { "profile", "profile", "one", "message", "harken.profile.v1.Profile" },
       { "updateMask", "update_mask", "one", "string" },
     },
+    ["harken.profile.v1.MergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "into", "into", "one", "message", "harken.common.v1.Subject" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.UnmergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.ListMergesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
+      { "pageSize", "page_size", "one", "integer" },
+      { "pageToken", "page_token", "one", "string" },
+    },
     ["harken.common.v1.Subject"] = {
       { "userId", "user_id", "one", "string" },
       { "sessionId", "session_id", "one", "string" },
@@ -319,6 +339,7 @@ return {
       { "seenItemIds", "seen_item_ids", "list", "string" },
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
       { "consent", "consent", "one", "message", "harken.common.v1.Consent" },
+      { "merged", "merged", "list", "message", "harken.common.v1.Subject" },
     },
     ["harken.feedback.v1.SurfaceConfig"] = {
       { "outcomeWeights", "outcome_weights", "map", "number" },

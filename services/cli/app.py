@@ -21,6 +21,7 @@ from services.cli.commands.explain import explain
 from services.cli.commands.export import export
 from services.cli.commands.generations import generations, promote, rollback
 from services.cli.commands.lists import latest, trending
+from services.cli.commands.merge import merge, merges, unmerge
 from services.cli.commands.recommend import recommend
 from services.cli.commands.replay import replay
 from services.cli.commands.restore import new_epoch, restore
@@ -45,6 +46,9 @@ app.add_typer(import_files.app, name="import")
 app.add_typer(items.app, name="items")
 app.add_typer(users.app, name="users")
 app.command()(consent)
+app.command()(merge)
+app.command()(unmerge)
+app.command()(merges)
 app.add_typer(surface.app, name="surface")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")

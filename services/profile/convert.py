@@ -5,6 +5,7 @@ from enum import Enum
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
+from services.common.user_key import subject_of, user_key_of
 from services.profile.domain.attribute_rules import etag_of
 from services.profile.domain.behaviour import counts_of, recent_of, seen_ids_of, seen_pairs_of
 from services.profile.domain.history import History
@@ -23,8 +24,10 @@ class Seen(Enum):
 def profile_of(
     subject: subject_pb2.Subject, stored: StoredProfile, seen: Seen
 ) -> profile_pb2.Profile:
-    """Return the profile of a subject about whom something is stored."""
-    profile = profile_pb2.Profile(subject=subject)
+    """Return the profile of a subject about whom something is stored, or who is merged."""
+    if stored.user_key != user_key_of(subject):
+        subject = subject_of(stored.user_key)
+    profile = profile_pb2.Profile(subject=subject, merged=map(subject_of, stored.merged))
     if stored.attributes is not None:
         set_attributes(profile, stored.attributes)
     if stored.vector is not None:
@@ -46,7 +49,8 @@ def set_attributes(profile: profile_pb2.Profile, stored: StoredAttributes) -> No
     if stored.consent.ListFields():
         profile.consent.CopyFrom(stored.consent)
     profile.etag = etag_of(stored.revision)
-    profile.update_time.FromDatetime(stored.updated_at)
+    if stored.updated_at is not None:
+        profile.update_time.FromDatetime(stored.updated_at)
 
 
 def _set_vector(state: profile_pb2.UserState, stored: StoredVector) -> None:

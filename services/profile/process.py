@@ -21,6 +21,7 @@ from services.feed.frames_client import FeedClient, FeedMetrics
 from services.profile.config import ProfileConfig
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
+from services.profile.merges import Merges
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
@@ -28,6 +29,7 @@ from services.profile.servicer import ProfileServicer
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
 from services.profile.store.vector_scan import VectorScan
@@ -68,7 +70,7 @@ async def serve(
     ):
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
-            HistoryStore(background), AttributeStore(background), metrics
+            HistoryStore(background), AttributeStore(background), LinkStore(background), metrics
         )
         entries = EntriesClient(
             channel, applier, EntriesMetrics(registry, PipelineLatency(registry, tracer)),
@@ -100,6 +102,7 @@ async def serve(
                 ),
                 freshness,
                 relay,
+                Merges(LinkStore(pool), relay),
             ),
             server.grpc,
         )

@@ -23,6 +23,7 @@ from services.profile.consent_update import check_consent, updated_consent
 from services.profile.convert import Seen, profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault, named_purposes
 from services.profile.freshness import Freshness
+from services.profile.merges import Merges
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore, Facts
@@ -45,12 +46,14 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         similar: SimilarUsers,
         freshness: Freshness,
         outbox: OutboxRelay,
+        merges: Merges,
     ) -> None:
         self._profiles = profiles
         self._attributes = attributes
         self._similar = similar
         self._freshness = freshness
         self._outbox = outbox
+        self._merges = merges
 
     async def GetProfile(  # noqa: N802
         self, request: pb.GetProfileRequest, context: grpc.aio.ServicerContext
@@ -135,7 +138,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
                 attributes=stored.attributes,
                 consent=stored.consent,
             )
-            position = await self._outbox.position_of(tenant, fact)
+            position = await self._outbox.position_of(tenant, facts=[fact])
         return pb.UpdateProfileResponse(profile=profile, position=position)
 
     async def ListProfiles(  # noqa: N802
@@ -149,6 +152,24 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.FindSimilarUsersResponse:
         """Return the users nearest to one."""
         return await self._similar.find(request)
+
+    async def MergeProfiles(  # noqa: N802
+        self, request: pb.MergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.MergeProfilesResponse:
+        """Say that sessions or users are a user."""
+        return await self._merges.merge(request)
+
+    async def UnmergeProfiles(  # noqa: N802
+        self, request: pb.UnmergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.UnmergeProfilesResponse:
+        """Take merges back."""
+        return await self._merges.unmerge(request)
+
+    async def ListMerges(  # noqa: N802
+        self, request: pb.ListMergesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListMergesResponse:
+        """Return merges and what took them back, page by page."""
+        return await self._merges.list_merges(request)
 
     async def _read(
         self,

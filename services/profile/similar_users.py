@@ -67,6 +67,7 @@ class SimilarUsers:
         nearest = Nearest(vector, count)
         if not nearest.has_direction:
             return answer
+        own_key = own.user_key
         async for keys, rows in self._vectors.batches(tenant, answer.generation_id, vector.size):
             others = [place for place, key in enumerate(keys) if key != own_key]
             nearest.offer([keys[place] for place in others], rows[others])

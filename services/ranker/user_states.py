@@ -15,7 +15,7 @@ from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
 from services.common.user_attributes import attributes_of
-from services.common.user_key import subject_of
+from services.common.user_key import subject_of, user_key_of
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -44,9 +44,11 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What profile answered: states by user, and the position that they reflect."""
+    """What profile answered: by who was asked for, who they are and their states, and the position
+    that these reflect.
+    """
 
-    states: Mapping[bytes, UserState]
+    states: Mapping[bytes, tuple[bytes, UserState]]
     reached: Position
     stale: bool
 
@@ -147,7 +149,7 @@ class UserStates:
                 self._metrics.user_repeats.inc(len(left))
             for user_key in left:
                 # Not held: it will not see what comes.
-                known = KnownUser(answer.states[user_key], answer.reached)
+                known = KnownUser(answer.states[user_key][1], answer.reached)
                 self._settle(replica, user_key, known)
         except (grpc.aio.AioRpcError, ProfileAwayError) as error:
             self._metrics.user_failures.inc(len(left))
@@ -187,7 +189,10 @@ class UserStates:
             )
         try:
             reached = decode_position(answer.position)
-            states = [_state(result, replica, reached.sequence) for result in answer.results]
+            states = [
+                (_whose(result, user_key), _state(result, replica, reached.sequence))
+                for user_key, result in zip(user_keys, answer.results, strict=True)
+            ]
         except ValueError as error:
             raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
         if self._entries.lost != lost or not self._entries.progress.holds(reached):
@@ -201,13 +206,13 @@ class UserStates:
         finds the user held.
         """
         again: int | None = None
-        for user_key, state in answer.states.items():
+        for user_key, (own_key, state) in answer.states.items():
             if state.sequence < self._entries.start:
                 least: int | None = self._entries.margin()
             else:
-                least = self._entries.bring_up(replica, user_key, state)
+                least = self._entries.bring_up(replica, own_key, state)
             if least is None:
-                replica.users.hold(user_key, state)
+                replica.users.hold(own_key, state)
                 self._settle(replica, user_key, KnownUser(state))
             else:
                 again = max(least, again or 0)
@@ -225,6 +230,13 @@ def _text(error: Exception) -> str:
     return str(error)
 
 
+def _whose(result: pb.ProfileResult, user_key: bytes) -> bytes:
+    """Return who a user that was asked for is."""
+    if not result.profile.merged:
+        return user_key
+    return user_key_of(result.profile.subject)
+
+
 def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> UserState:
     if not result.HasField("profile"):
         return UserState(sequence, unknown=True)
@@ -236,6 +248,7 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> U
         _put(state) if state.vector_set else None,
         attributes=attributes_of(result.profile.attributes),
         consent=consent_of(result.profile.consent),
+        merged=[user_key_of(one) for one in result.profile.merged],
     )
 
 

@@ -17,6 +17,7 @@ from services.profile.metrics import ProfileMetrics
 from services.profile.process import SCHEMA
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.profile_store import ProfileStore
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.script import Happening, Numbered, Script, key, user
@@ -49,7 +50,10 @@ async def race(dsn: str) -> AsyncIterator[Race]:
     pool = await open_pool(dsn, SCHEMA, 3)
     appliers = [
         await EntriesApplier.open(
-            HistoryStore(pool), AttributeStore(pool), ProfileMetrics(CollectorRegistry())
+            HistoryStore(pool),
+            AttributeStore(pool),
+            LinkStore(pool),
+            ProfileMetrics(CollectorRegistry()),
         )
         for _ in range(3)
     ]

@@ -92,6 +92,10 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         # What is known of a user is for a backend to say: filters decide by it.
         "UpdateProfile": _by(_BACKEND, _OPERATOR),
         "ListProfiles": _by(_OPERATOR),
+        # Who somebody is, a backend knows.
+        "MergeProfiles": _by(_BACKEND, _OPERATOR),
+        "UnmergeProfiles": _by(_BACKEND, _OPERATOR),
+        "ListMerges": _by(_BACKEND, _OPERATOR),
         # It names other users.
         "FindSimilarUsers": _by(_BACKEND, _OPERATOR),
     },

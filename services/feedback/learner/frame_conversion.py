@@ -95,6 +95,12 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.consent_users.extend(decided.users.tolist())
         wire.learner.consent_sequences.extend(decided.sequences.tolist())
         wire.learner.consent_decisions.extend(decided.codes.tolist())
+        for user, sequence, into in recent.links:
+            wire.learner.link_users.append(user)
+            wire.learner.link_sequences.append(sequence)
+            wire.learner.link_into_keys.append(into)
+        for user, sequence, merge in recent.merged_events:
+            wire.learner.merged_events.add(user=user, sequence=sequence, merge_sequence=merge)
 
 
 def changes_of(frame: pb.Frame, files: FilesOf, slates: SlatesOf) -> list[Changes]:
@@ -171,4 +177,10 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
                 to_ints(learner.consent_sequences),
                 to_ints(learner.consent_decisions),
             ),
+            links=list(
+                zip(learner.link_users, learner.link_sequences, learner.link_into_keys, strict=True)
+            ),
+            merged_events=[
+                (one.user, one.sequence, one.merge_sequence) for one in learner.merged_events
+            ],
         )

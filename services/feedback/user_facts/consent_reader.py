@@ -7,9 +7,25 @@ import asyncpg
 from services.common.consent import Consent, Purpose
 from services.common.database import store_faults
 
+# Of who is merged, what all decided who are the same user: a denial counts before a grant.
 _DECIDED = """
-    SELECT user_key, granted, denied FROM user_fact_revisions
-    WHERE tenant = $1 AND user_key = ANY ($2::bytea[])
+    SELECT k.user_key, bit_or(r.granted) AS granted, bit_or(r.denied) AS denied
+    FROM unnest($2::bytea[]) AS k (user_key)
+    LEFT JOIN LATERAL (
+        SELECT into_key FROM user_links l
+        WHERE l.tenant = $1 AND l.from_key = k.user_key OFFSET 0
+    ) l ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(l.into_key, k.user_key) AS user_key
+        UNION ALL
+        SELECT m.from_key FROM user_links m
+        WHERE m.tenant = $1 AND m.into_key = coalesce(l.into_key, k.user_key) OFFSET 0
+    ) same
+    CROSS JOIN LATERAL (
+        SELECT granted, denied FROM user_fact_revisions r
+        WHERE r.tenant = $1 AND r.user_key = same.user_key OFFSET 0
+    ) r
+    GROUP BY k.user_key
 """
 
 

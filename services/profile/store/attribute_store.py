@@ -9,7 +9,7 @@ import asyncpg
 from google.protobuf.struct_pb2 import Struct
 
 from harken.common.v1 import consent_pb2
-from services.common.consent import consent_of
+from services.common.consent import consent_of, strictest
 from services.common.database import session, store_faults
 from services.common.errors import EtagMismatchError
 from services.profile import attributes
@@ -70,12 +70,14 @@ _TELL = """
 
 @dataclass(frozen=True, slots=True)
 class StoredAttributes:
-    """Attributes and consent of a user as of a revision (at least 1)."""
+    """Attributes and consent of a user as of a revision (at least 1). Where all of it is of others
+    who are merged into the user, revision is 0, and updated_at None.
+    """
 
     attributes: Struct
     consent: consent_pb2.Consent
     revision: int
-    updated_at: datetime
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,24 @@ class Facts(NamedTuple):
 
     attributes: Struct
     consent: consent_pb2.Consent
+
+
+def gathered(
+    own: StoredAttributes | None, all_of_them: Sequence[StoredAttributes]
+) -> StoredAttributes:
+    """Return what remains of a user's own and of what others have who are merged into the user:
+    what the user lacks, from the first who has it, and of consent the strictest.
+    """
+    attributes_of_all = Struct()
+    for one in reversed(all_of_them):
+        for name, value in one.attributes.fields.items():
+            attributes_of_all.fields[name].CopyFrom(value)
+    return StoredAttributes(
+        attributes_of_all,
+        strictest([one.consent for one in all_of_them]),
+        0 if own is None else own.revision,
+        None if own is None else own.updated_at,
+    )
 
 
 class AttributeStore:

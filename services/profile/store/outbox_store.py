@@ -27,7 +27,7 @@ _TENANTS = """
     SELECT tenant FROM waiting WHERE tenant IS NOT NULL
 """
 _CLAIM = """
-    SELECT id, user_key, revision, attributes, consent FROM user_fact_outbox
+    SELECT id, user_key, revision, attributes, consent, link FROM user_fact_outbox
     WHERE tenant = $1 AND id <> ALL ($3::bigint[]) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
@@ -41,7 +41,7 @@ _BACKLOG = """
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Attributes of a user, as JSON text, and consent, serialised, as of a revision. `place`: its
-    row.
+    row. `link`: what the row is instead, if that: a serialised UserLink.
     """
 
     place: int
@@ -49,6 +49,7 @@ class Fact:
     revision: int
     attributes: str
     consent: bytes
+    link: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,14 @@ class OutboxStore:
             waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS, list(without))
             rows = waiting[: _fitting([len(row["attributes"].encode()) for row in waiting])]
             facts = [
-                Fact(row["id"], row["user_key"], row["revision"], row["attributes"], row["consent"])
+                Fact(
+                    row["id"],
+                    row["user_key"],
+                    row["revision"],
+                    row["attributes"],
+                    row["consent"],
+                    row["link"],
+                )
                 for row in rows
             ]
             yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)

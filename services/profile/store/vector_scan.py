@@ -14,9 +14,16 @@ _BATCH = 2048
 # As reads of one profile have it: what was set goes before what was learned, and what was learned
 # is of nobody without history. A batch is found first and then looked up row by row, also before
 # tables were first analysed: otherwise all of them would be joined for each batch.
-# Whom personalisation is denied, nobody finds.
+# Whom personalisation is denied, nobody finds; nor who is somebody else.
 _ALLOWED = f"""
-    CASE WHEN $4 THEN EXISTS (
+    NOT EXISTS (
+        SELECT FROM user_links l WHERE l.tenant = $1 AND l.from_key = batch.user_key
+            AND l.into_key IS NOT NULL OFFSET 0
+    ) AND NOT EXISTS (
+        SELECT FROM user_links l JOIN attributes a ON a.tenant = $1 AND a.user_key = l.from_key
+        WHERE l.tenant = $1 AND l.into_key = batch.user_key
+            AND a.denied & {Purpose.PERSONALISATION:d} > 0 OFFSET 0
+    ) AND CASE WHEN $4 THEN EXISTS (
         SELECT FROM attributes a WHERE a.tenant = $1 AND a.user_key = batch.user_key
             AND a.granted & {Purpose.PERSONALISATION:d} > 0 OFFSET 0
     ) ELSE NOT EXISTS (

@@ -1,5 +1,6 @@
 """What ranking knows about one user: recent items, seen items, a vector that was set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType
 
@@ -48,7 +49,7 @@ class UserState:
     `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
     later in the log comes later. So an event that comes late takes the place of its time, or none.
     `put`: the vector that a backend set, while it stands. `encoded`: the last that was made.
-    `attributes`, `consent`: as they are now.
+    `attributes`, `consent`: as they are now. `merged`: keys of who is merged into the user.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class UserState:
         "attributes",
         "consent",
         "encoded",
+        "merged",
         "put",
         "recent",
         "seen",
@@ -72,6 +74,7 @@ class UserState:
         unknown: bool = False,
         attributes: Attributes = NO_ATTRIBUTES,
         consent: Consent = UNDECIDED,
+        merged: Sequence[bytes] = (),
     ) -> None:
         """Start from what the owner of users answered; `seen`, of SEEN, is oldest first.
 
@@ -83,6 +86,7 @@ class UserState:
         self.unknown = unknown
         self.attributes = attributes
         self.consent = consent
+        self.merged = tuple(merged)
         self.seen = SeenItems(seen)
         self.encoded: EncodedVector | None = None
         self._history: np.ndarray | None = None

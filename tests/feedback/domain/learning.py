@@ -33,6 +33,7 @@ from services.feedback.learner.model.entries import (
     LearningConsent,
     LogEntry,
     Nothing,
+    UserLinked,
 )
 from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
@@ -146,6 +147,11 @@ _kinds = st.one_of(
         st.integers(0, 6),
         st.sampled_from([False, False, True, None]),
     ),
+    st.builds(
+        lambda user, into: UserLinked(f"u{user}".encode(), f"u{into}".encode() if into else b""),
+        st.integers(3, 6),
+        st.sampled_from([0, 1, 2, 1]),
+    ),
     st.just(Nothing()),
     _slates,
     _slates,
@@ -226,6 +232,8 @@ def bits(states: States) -> dict[str, Any]:
              bool(state.touched) and state.touched_since_us, state.events,
              sorted(state.documents.items()),
              [tuple(state.consents.of(key)) for key in users.keys],
+             [tuple(state.links.of(key)) for key in users.keys],
+             [sorted(state.merged_events.of(row).items()) for row in people.tolist()],
         )  # fmt: skip
     return result
 

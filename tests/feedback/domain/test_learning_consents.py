@@ -133,5 +133,5 @@ def test_decisions_are_bounded_and_what_is_forgotten_taught_nothing() -> None:
     assert len(consents.of(SHY)) == 30
     assert not consents.allowed(SHY, 45)
     assert consents.allowed(SHY, 1005)
-    assert not consents.ever_since(SHY, 985)
-    assert consents.ever_since(SHY, 1005)
+    assert not consents.ever_since(SHY, 985, 1005)
+    assert consents.ever_since(SHY, 1005, 1005)

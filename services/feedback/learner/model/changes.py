@@ -104,6 +104,8 @@ class Decisions:
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
 
+    links: user (index), log sequence, and who it is from then on (empty: itself), of each user
+    oldest first. merged_events: user, log sequence of the event, and of the merge.
     touched_users [n]: whose vector is to be sent; touched_since_us: since when, of the tenant.
     """
 
@@ -119,6 +121,8 @@ class RecentItems:
     touched_users: Ints
     touched_since_us: int
     consents: Decisions
+    links: list[tuple[int, int, bytes]]
+    merged_events: list[tuple[int, int, int]]
 
 
 @dataclass(slots=True)

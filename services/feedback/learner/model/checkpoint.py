@@ -218,6 +218,16 @@ def _users(state: TenantState) -> Iterator[Changes]:
                 ).astype(np.int64),
                 touched_since_us=state.touched_since_us,
                 consents=_consents(state, rows),
+                links=[
+                    (index, *change)
+                    for index, row in enumerate(rows.tolist())
+                    for change in state.links.of(state.users.keys[row])
+                ],
+                merged_events=[
+                    (index, *event)
+                    for index, row in enumerate(rows.tolist())
+                    for event in state.merged_events.of(row).items()
+                ],
             ),
         )
 

@@ -149,6 +149,14 @@ class LearningConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class UserLinked:
+    """A session or user is another user from now on; `into` is empty: by itself."""
+
+    user_key: bytes
+    into: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """An entry that changes nothing shared: a tick."""
 
@@ -165,6 +173,7 @@ Kind = (
     | GenerationRetired
     | Document
     | LearningConsent
+    | UserLinked
     | Nothing
 )
 

@@ -18,6 +18,7 @@ from services.feedback.learner.model.lifecycle_step import fold_lifecycle
 from services.feedback.learner.model.sequential_rules import ChangedCells
 from services.feedback.learner.model.step import States
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
+from services.feedback.learner.model.user_links import LinkChange
 from services.feedback.learner.model.user_step import (
     fold_events_of_users,
     fold_pins_of_users,
@@ -167,6 +168,10 @@ def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> N
     ):  # fmt: skip
         decision = LearningDecision(sequence, GRANTED_CODES[code])
         state.consents.restore(state.users.keys[user], decision)
+    for user, sequence, into in recent.links:
+        state.links.note(state.users.keys[rows[user]], LinkChange(sequence, into))
+    for user, sequence, merge in recent.merged_events:
+        state.merged_events.restore(int(rows[user]), sequence, merge)
     if recent.touched_users.size:
         state.touched.update(rows[recent.touched_users].tolist())
         state.touched_since_us = recent.touched_since_us

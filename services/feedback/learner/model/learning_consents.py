@@ -11,7 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from services.feed.parameters import Flags
+from services.feedback.learner.model.user_links import UserLinks
 
+NO_LINKS = UserLinks()
+"""Of nobody; never changed."""
 _REMEMBERED = 30
 """Decisions known of a user, for retractions: what is earlier than them counts as denied then."""
 
@@ -42,29 +45,49 @@ class LearningConsents:
             own[:] = [LearningDecision(0, False), *own[1 - _REMEMBERED :]]
         return True
 
-    def allowed(self, user_key: bytes, sequence: int) -> bool:
-        """Return whether others learned from a user at a sequence of the log."""
+    def decided(self, user_key: bytes, sequence: int) -> bool | None:
+        """Return what a user had decided at a sequence of the log; None: nothing."""
         own = self._decisions.get(user_key)
         if own is None:
-            return self._unless_denied
+            return None
         place = bisect_right(own, sequence, key=lambda one: one.sequence)
-        granted = own[place - 1].granted if place else None
-        return self._unless_denied if granted is None else granted
+        return own[place - 1].granted if place else None
 
-    def ever_since(self, user_key: bytes, sequence: int) -> bool:
-        """Return whether others learned from a user at a sequence and at all times since."""
-        return self.allowed(user_key, sequence) and all(
-            self.allowed(user_key, one.sequence)
-            for one in self._decisions.get(user_key, ())
-            if one.sequence > sequence
+    def allowed(self, user_key: bytes, sequence: int, links: UserLinks = NO_LINKS) -> bool:
+        """Return whether others learned from a user at a sequence of the log. Of who is the same
+        user a denial counts before a grant.
+        """
+        if not links.any_known:
+            granted = self.decided(user_key, sequence)
+            return self._unless_denied if granted is None else granted
+        root = links.root(user_key, sequence)
+        decided = {self.decided(one, sequence) for one in (root, *links.members(root, sequence))}
+        if False in decided:
+            return False
+        return True in decided or self._unless_denied
+
+    def ever_since(
+        self, user_key: bytes, sequence: int, now: int, links: UserLinks = NO_LINKS
+    ) -> bool:
+        """Return whether others learned from a user at a sequence and at all times until now."""
+        root = links.root(user_key, now)
+        same = {user_key, root, *links.members(root, now)}
+        moments = [decision.sequence for one in same for decision in self.of(one)]
+        moments += [change.sequence for one in same for change in links.of(one)]
+        return all(
+            self.allowed(user_key, moment, links)
+            for moment in (sequence, *moments)
+            if moment >= sequence
         )
 
-    def denied(self, user_keys: Sequence[bytes], sequences: Iterable[int]) -> Flags:
+    def denied(
+        self, user_keys: Sequence[bytes], sequences: Iterable[int], links: UserLinks = NO_LINKS
+    ) -> Flags:
         """Return whose [n] event at a sequence [n] others may not learn from."""
         if self._unless_denied and not self._decisions:
             return np.zeros(len(user_keys), np.bool_)
         pairs = zip(user_keys, sequences, strict=True)
-        return np.array([not self.allowed(key, sequence) for key, sequence in pairs], np.bool_)
+        return np.array([not self.allowed(*pair, links) for pair in pairs], np.bool_)
 
     def of(self, user_key: bytes) -> Sequence[LearningDecision]:
         """Return the decisions of a user, oldest first."""

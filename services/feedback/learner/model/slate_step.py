@@ -50,12 +50,13 @@ def slate_step(state: TenantState, entries: Sequence[LogEntry], now_us: int) -> 
 
     It comes after the step of the events, and sees the items as that left them.
     """
+    now = max((entry.sequence for entry in entries), default=0)
     silent = _on_own_items(state, entries) | _denied(state, entries)
     items = joiner_items(entries, state.slates.joiner.returns, silent)
     if not items and not state.slates.due(now_us):
         return None
     learned, joined = state.slates.learn(
-        items, now_us, state.scorer, lambda pending: _may_teach(state, pending.slate)
+        items, now_us, state.scorer, lambda pending: _may_teach(state, pending.slate, now)
     )
     changes = _passed_over(state, joined.settled)
     changes.slates = learned
@@ -68,15 +69,16 @@ def _denied(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:
     denied = state.consents.denied(
         [one.kind.user_key for one in found if isinstance(one.kind, Event | Impression)],
         [one.sequence for one in found],
+        state.links,
     )
     return {found[index].sequence for index in denied.nonzero()[0].tolist()}
 
 
-def _may_teach(state: TenantState, slate: Impression) -> bool:
+def _may_teach(state: TenantState, slate: Impression, now: int) -> bool:
     """Return whether others could learn from a slate's user ever since it was shown: what became of
     it is not known otherwise.
     """
-    return state.consents.ever_since(slate.user_key, slate.sequence)
+    return state.consents.ever_since(slate.user_key, slate.sequence, now, state.links)
 
 
 def _on_own_items(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:

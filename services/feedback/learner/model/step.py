@@ -1,7 +1,8 @@
 """One step of the learner: a micro-batch of log entries changes the state and says how.
 
-A step holds either events, or retractions, or other entries, never two of them: `step_length` says
-how far it reaches. So all events of a step see the item vectors as of its start, whatever its size.
+A step holds either events and links of users, or retractions, or other entries, never two of them:
+`step_length` says how far it reaches. So all events of a step see the item vectors as of its start,
+whatever its size.
 Slates come with anything; they are learned from after all else. Work that is too
 large for one step (placing a generation's items) goes on with every step, whatever it holds.
 """
@@ -22,6 +23,7 @@ from services.feedback.learner.model.entries import (
     LearningConsent,
     LogEntry,
     Nothing,
+    UserLinked,
 )
 from services.feedback.learner.model.event_step import event_step
 from services.feedback.learner.model.impression import Impression
@@ -61,6 +63,8 @@ def step_length(entries: Sequence[LogEntry]) -> int:
 
 
 def _kind_of_step(entry: LogEntry) -> type:
+    if isinstance(entry.kind, UserLinked):
+        return Event
     return type(entry.kind) if isinstance(entry.kind, Event | EventRetracted) else object
 
 
@@ -93,7 +97,7 @@ def step(
                 changes.append(_activated(states, first, config, version))
                 if len(own) > 1:
                     changes.append(catalogue_step(states[tenant], own[1:]))
-            case Event():
+            case Event() | UserLinked():
                 changes.append(event_step(states[tenant], own, version))
             case EventRetracted():
                 changes.append(retraction_step(states[tenant], own))

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Profile(_message.Message):
-    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen", "consent")
+    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen", "consent", "merged")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class Profile(_message.Message):
     SEEN_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
     subject: _subject_pb2.Subject
     attributes: _struct_pb2.Struct
     etag: str
@@ -29,7 +30,8 @@ class Profile(_message.Message):
     seen_item_ids: _containers.RepeatedScalarFieldContainer[str]
     seen: SeenItems
     consent: _consent_pb2.Consent
-    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ...) -> None: ...
+    merged: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ..., merged: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ...) -> None: ...
 
 class SeenItems(_message.Message):
     __slots__ = ("item_ids", "kinds", "pair_items", "pair_kinds", "pair_times_us")

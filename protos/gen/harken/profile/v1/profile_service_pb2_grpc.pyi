@@ -91,6 +91,44 @@ class ProfileServiceStub:
     away).
     """
 
+    MergeProfiles: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.MergeProfilesResponse,
+    ]
+    """Says that sessions, or other users, are a user: at login, or when two
+    accounts turn out to be one person's. What is read of the user from then on
+    is of all of them as one history, reads of a merged session answer for the
+    user, and its later events are the user's, until UnmergeProfiles. Nothing is
+    moved or counted again, so that taking it back is exact (docs/merging.md).
+
+    Idempotent. What is merged into one of them follows it; where `into` is
+    merged into another user, that one is meant. All or nothing.
+
+    Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+    session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+    merged into another user: take that back first), MERGE_CYCLE (the user is
+    merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+    1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+    same.
+    """
+
+    UnmergeProfiles: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse,
+    ]
+    """Takes merges back: from now on each is what it was, with the events of its
+    own, also those of the time in between. What was merged into one of them
+    goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+    """
+
+    ListMerges: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        harken.profile.v1.profile_service_pb2.ListMergesResponse,
+    ]
+    """Returns all merges and what took them back, the newest first, page by page.
+    Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+    """
+
 class ProfileServiceAsyncStub:
     """Owner of users.
 
@@ -162,6 +200,44 @@ class ProfileServiceAsyncStub:
     time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
+    """
+
+    MergeProfiles: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.MergeProfilesResponse,
+    ]
+    """Says that sessions, or other users, are a user: at login, or when two
+    accounts turn out to be one person's. What is read of the user from then on
+    is of all of them as one history, reads of a merged session answer for the
+    user, and its later events are the user's, until UnmergeProfiles. Nothing is
+    moved or counted again, so that taking it back is exact (docs/merging.md).
+
+    Idempotent. What is merged into one of them follows it; where `into` is
+    merged into another user, that one is meant. All or nothing.
+
+    Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+    session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+    merged into another user: take that back first), MERGE_CYCLE (the user is
+    merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+    1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+    same.
+    """
+
+    UnmergeProfiles: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse,
+    ]
+    """Takes merges back: from now on each is what it was, with the events of its
+    own, also those of the time in between. What was merged into one of them
+    goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+    """
+
+    ListMerges: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        harken.profile.v1.profile_service_pb2.ListMergesResponse,
+    ]
+    """Returns all merges and what took them back, the newest first, page by page.
+    Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
     """
 
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
@@ -245,6 +321,50 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
+        """
+
+    @abc.abstractmethod
+    def MergeProfiles(
+        self,
+        request: harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.MergeProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.MergeProfilesResponse]]:
+        """Says that sessions, or other users, are a user: at login, or when two
+        accounts turn out to be one person's. What is read of the user from then on
+        is of all of them as one history, reads of a merged session answer for the
+        user, and its later events are the user's, until UnmergeProfiles. Nothing is
+        moved or counted again, so that taking it back is exact (docs/merging.md).
+
+        Idempotent. What is merged into one of them follows it; where `into` is
+        merged into another user, that one is meant. All or nothing.
+
+        Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+        session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+        merged into another user: take that back first), MERGE_CYCLE (the user is
+        merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+        1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+        same.
+        """
+
+    @abc.abstractmethod
+    def UnmergeProfiles(
+        self,
+        request: harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse]]:
+        """Takes merges back: from now on each is what it was, with the events of its
+        own, also those of the time in between. What was merged into one of them
+        goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+        """
+
+    @abc.abstractmethod
+    def ListMerges(
+        self,
+        request: harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListMergesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListMergesResponse]]:
+        """Returns all merges and what took them back, the newest first, page by page.
+        Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
