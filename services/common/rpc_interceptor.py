@@ -17,6 +17,9 @@ from grpc_status import rpc_status
 
 from services.common.access.gate import OPEN, Entry, Gate
 from services.common.admission_queue import AdmissionQueue, Flow, Pace
+from services.common.audit.audit_sink import AuditSink
+from services.common.audit.audited_rpc import REFUSALS, AuditedRpc, audited_rpc
+from services.common.audit.refusal_rate import RefusalRate
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Waiters
@@ -121,13 +124,20 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
     def __init__(
-        self, metrics: RpcMetrics, limits: Reloadable[CallLimits], gate: Gate | None = None
+        self,
+        metrics: RpcMetrics,
+        limits: Reloadable[CallLimits],
+        gate: Gate | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Shed our unary RPCs beyond `limits`; streams are not counted. Without a gate anybody may
-        call.
+        call. `audit` is where administrative calls are written down.
         """
         self._metrics = metrics
         self._gate = gate
+        self._audit = audit
+        self._refusals = RefusalRate()
+        self._audited: dict[str, AuditedRpc] = {}
         self._limits = limits
         self._in_flight = 0
         self._working = 0
@@ -217,6 +227,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         name = method.rsplit("/", 1)[-1]
         handler = bounded(handler)
         entry = OPEN if self._gate is None else self._gate.entry(method)
+        if self._audit and (audited := audited_rpc(self._audit, self._refusals, method)):
+            self._audited[name] = audited
+            handler = audited.around(handler)
         if handler.unary_unary and _is_limited(method):
             self._limited[method] = class_of(name)
             return self._in_turn(name, handler, entry)
@@ -266,7 +279,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     shed.inc()
                     if not isinstance(error, RateLimitedError):
                         pace.forget()
-                await self._fail(name, context, self.calls.cause(task, error))
+                await self._fail(name, context, self.calls.cause(task, error), tenant=tenant)
             finally:
                 self.calls.leave(task)
                 self._in_flight -= 1
@@ -410,6 +423,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         context: grpc.aio.ServicerContext,
         error: BaseException,
         requests: RequestStream | None = None,
+        tenant: str = "",
     ) -> NoReturn:
         if isinstance(error, asyncio.CancelledError):
             left = context.time_remaining()
@@ -418,6 +432,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             raise error
         if isinstance(error, HarkenError):
             status = status_of(error)
+            if isinstance(error, REFUSALS) and (audited := self._audited.get(name)):
+                await audited.refused(context, error, tenant)
         elif isinstance(error, grpc.aio.AbortError):
             raise error
         else:

@@ -15,8 +15,11 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
+from services.common.answer_size import MAX_ANSWER_BYTES
+from services.common.audit.audit_sink import AuditSink
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
+from services.common.channels import ACCEPTING
 from services.common.listen_check import check_listen
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
@@ -26,8 +29,6 @@ from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Frames and answers are kept well below this; only what one entry or call makes may be large."""
 DRAIN_SECONDS = 5.0
 _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
@@ -54,9 +55,6 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
-ACCEPTING = "accepting"
-"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
-the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _log = logger("server")
 
 
@@ -98,9 +96,11 @@ class Server:
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
         access: ProcessAccess | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Serve RPCs of the named services within `limits`, with requests of at most so many bytes,
-        to those that `access` lets in; without it to everybody, and without TLS.
+        to those that `access` lets in; without it to everybody, and without TLS. Administrative
+        calls go to `audit`.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -111,7 +111,7 @@ class Server:
         add_process_metrics(registry)
         self._access = access
         gate = None if access is None else access.gate
-        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate)
+        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate, audit)
         self._drained = False
         own = (
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),

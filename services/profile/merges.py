@@ -3,8 +3,9 @@
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.errors import WrongStateError
 from services.common.page_token import decode_page_token, encode_page_token
-from services.common.user_key import subject_of, user_key_of
 from services.common.validation import Checks
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.profile.domain.links import (
     MAX_MERGED,
     MergeCycleError,
@@ -43,9 +44,10 @@ class TooManyError(WrongStateError):
 class Merges:
     """Changes links, and answers once the log has them, or soon."""
 
-    def __init__(self, links: LinkStore, outbox: OutboxRelay) -> None:
+    def __init__(self, links: LinkStore, outbox: OutboxRelay, vault: UserVault) -> None:
         self._links = links
         self._outbox = outbox
+        self._vault = vault
 
     async def merge(self, request: pb.MergeProfilesRequest) -> pb.MergeProfilesResponse:
         """See profile_service.proto."""
@@ -58,9 +60,12 @@ class Merges:
         if request.into in request.from_subjects:
             checks.fail("from_subjects", "holds `into`")
         checks.done()
-        keys = [user_key_of(one) for one in request.from_subjects]
+        users = Admission(self._vault, tenant)
+        keys = [users.key_of(one) for one in request.from_subjects]
+        into = users.key_of(request.into)
+        await users.done()
         try:
-            done = await self._links.merge(tenant, user_key_of(request.into), keys, request.source)
+            done = await self._links.merge(tenant, into, keys, request.source)
         except MergedAlreadyError as error:
             place = keys.index(error.key)
             raise AlreadyMergedError(
@@ -72,7 +77,7 @@ class Merges:
             raise TooManyError(f"the user would have more than {MAX_MERGED}") from error
         self._outbox.wake()
         return pb.MergeProfilesResponse(
-            into=subject_of(done.into),
+            into=(await self._vault.subjects(tenant, [done.into])).get(done.into),
             merged=done.number,
             position=await self._outbox.position_of(tenant, links=done.links),
         )
@@ -83,7 +88,7 @@ class Merges:
         tenant = checks.tenant(request.tenant)
         _check_from(checks, request)
         checks.done()
-        keys = [user_key_of(one) for one in request.from_subjects]
+        keys = [self._vault.pseudonyms.key_of(tenant, one) for one in request.from_subjects]
         done = await self._links.unmerge(tenant, keys, request.source)
         self._outbox.wake()
         # Who was never merged has nothing to tell, and no position is to be waited for.
@@ -105,14 +110,19 @@ class Merges:
             checks.fail("page_token", "is none of ours")
         checks.done()
         if request.HasField("subject"):
-            user_key = user_key_of(request.subject)
+            user_key = self._vault.pseudonyms.key_of(tenant, request.subject)
         found, more = await self._links.page(tenant, min(int(text or _LAST), _LAST), size, user_key)
         response = pb.ListMergesResponse()
+        keys = {key for one in found for key in (one.from_key, one.into_key)}
+        names = await self._vault.subjects(tenant, keys)
         for one in found:
+            # Who was erased since is nobody any more.
+            if one.from_key not in names or one.into_key not in names:
+                continue
             merge = response.merges.add(
-                into=subject_of(one.into_key), unmerged=one.unmerged, source=one.source
-            )
-            merge.from_subject.CopyFrom(subject_of(one.from_key))
+                from_subject=names[one.from_key], into=names[one.into_key],
+                unmerged=one.unmerged, source=one.source,
+            )  # fmt: skip
             merge.time.FromDatetime(one.at)
         if more:
             response.next_page_token = encode_page_token(str(found[-1].place))

@@ -7,6 +7,7 @@ import grpc
 
 from services.common.access.api_keys import PREFIX, KeyRing
 from services.common.access.call_rate import CallRate
+from services.common.access.caller import CALLER
 from services.common.access.principal import ALL_TENANTS, Principal, principal_of_uri
 from services.common.access.request_check import Check, check_of
 from services.common.access.rules import RULES, Rule
@@ -143,6 +144,7 @@ class _Entry:
 
     def admit(self, context: grpc.aio.ServicerContext) -> Principal | None:
         principal = self._gate.principal_of(context)
+        CALLER.set(principal)
         if principal.kind not in self._kinds:
             raise PermissionDeniedError("NOT_ALLOWED", "the caller may not call this")
         if self._all_tenants and principal.tenant != ALL_TENANTS:

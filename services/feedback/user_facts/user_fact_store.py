@@ -1,6 +1,6 @@
 """Facts about users, and who is merged into whom, into the log, each revision once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -9,6 +9,8 @@ from harken.internal.log.v1 import entry_pb2
 from services.common.consent import consent_of
 from services.common.database import Connection, one_row, session
 from services.common.position import Position
+from services.common.vault.sealing import SealPurpose
+from services.common.vault.vault import Seals, UserVault
 from services.feedback.log.log_store import SHARD, NewEntry, append_entries
 
 _NEWER = """
@@ -41,8 +43,9 @@ _HEAD = "SELECT epoch, head FROM shards WHERE shard = $1"
 class UserFactStore:
     """Appends facts that are newer than what the log has."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def append(
         self, tenant: str, facts: Sequence[pb.UserFact], links: Sequence[pb.UserLink] = ()
@@ -51,8 +54,12 @@ class UserFactStore:
 
         Return how many were, and a position by which the log has all of them.
         """
+        newest = {fact.user_key: fact for fact in sorted(facts, key=lambda f: f.revision)}
+        seals = None
+        if self._vault.pseudonyms.keyed and newest:
+            seals = await self._vault.seals(tenant, newest)
         async with session(self._pool) as connection, connection.transaction():
-            entries = await _new_facts(connection, tenant, facts)
+            entries = await _new_facts(connection, tenant, newest, seals)
             entries += await _new_links(connection, tenant, links)
             if not entries:
                 # Whoever was before us has committed: the lock on their rows was ours to wait for.
@@ -62,10 +69,11 @@ class UserFactStore:
 
 
 async def _new_facts(
-    connection: Connection, tenant: str, facts: Sequence[pb.UserFact]
+    connection: Connection, tenant: str, newest: Mapping[bytes, pb.UserFact], seals: Seals | None
 ) -> list[NewEntry]:
-    """Take note of facts that are news, and return their entries."""
-    newest = {fact.user_key: fact for fact in sorted(facts, key=lambda f: f.revision)}
+    """Take note of facts that are news, and return their entries; `seals`: None where nothing is
+    sealed.
+    """
     if not newest:
         return []
     consents = [consent_of(fact.consent) for fact in newest.values()]
@@ -77,7 +85,7 @@ async def _new_facts(
         [int(one.granted) for one in consents],
         [int(one.denied) for one in consents],
     )
-    return [_entry(tenant, newest[row["user_key"]]) for row in rows]
+    return [_entry(tenant, newest[row["user_key"]], seals) for row in rows]
 
 
 async def _new_links(
@@ -101,13 +109,19 @@ async def _new_links(
     ]
 
 
-def _entry(tenant: str, fact: pb.UserFact) -> NewEntry:
+def _entry(tenant: str, fact: pb.UserFact, seals: Seals | None) -> NewEntry:
+    """Return a fact as it is logged; `seals`: None where nothing is sealed."""
     logged = entry_pb2.LoggedUserFact(
         user_key=fact.user_key,
         revision=fact.revision,
-        attributes=fact.attributes,
         consent=fact.consent if fact.HasField("consent") else None,
     )
+    if seals is None:
+        logged.attributes.CopyFrom(fact.attributes)
+    else:
+        plain = fact.attributes.SerializeToString(deterministic=True)
+        # Without the user's key, which was destroyed meanwhile, there is nothing left to say.
+        logged.sealed_attributes = seals.seal(fact.user_key, SealPurpose.ATTRIBUTES, plain) or b""
     return NewEntry(tenant, fact.user_key, entry_pb2.Entry(user_fact=logged).SerializeToString())
 
 

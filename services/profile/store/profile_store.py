@@ -12,11 +12,13 @@ from harken.common.v1 import consent_pb2
 from services.common.consent import UNDECIDED, Consent, consent_of
 from services.common.database import session
 from services.common.position import Position
+from services.common.vault.vault import UserVault
 from services.feed.progress import Applied
 from services.profile import attributes
 from services.profile.domain.history import History, joined, united
 from services.profile.domain.history_codec import chunk_history, tail_history, types_of
 from services.profile.store.attribute_store import StoredAttributes, gathered
+from services.profile.store.sealed_attributes import AttributeSeals, attribute_seals
 
 # One statement, so all of it is as of one moment, without a transaction around it. Lateral, as each
 # user is to be looked up by index also before the tables were first analysed.
@@ -40,7 +42,7 @@ _READ = """
         l.through_sequence AS learned_sequence,
         h.types, h.tail, chunks.packed, p.generation_id AS set_generation_id,
         p.vector AS set_vector, p.pinned, v.generation_id, v.vector,
-        a.attributes, a.consent, a.revision, a.updated_at
+        a.attributes, a.sealed, a.consent, a.revision, a.updated_at
     FROM entries_cursor c JOIN learned_cursor l ON l.shard = c.shard
     CROSS JOIN members k
     LEFT JOIN LATERAL (
@@ -130,8 +132,9 @@ class Snapshot:
 class ProfileStore:
     """Reads profiles."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def read(self, tenant: str, user_keys: Sequence[bytes]) -> Snapshot:
         """Return the profiles of users, one or more, and the point that all of them reflect.
@@ -144,26 +147,31 @@ class ProfileStore:
             rows = await connection.fetch(_READ, tenant, user_keys)
         if not rows:
             raise RuntimeError("the cursor of shard 0 is missing")
+        sealed = {row["user_key"] for row in rows if row["sealed"] is not None}
+        seals = await attribute_seals(self._vault, tenant, sealed)
         if sum(len(chunk) for row in rows for chunk in row["packed"] or ()) > _LARGE_BYTES:
             # Of a hundred thousand events it takes a hundredth of a second.
-            return await asyncio.to_thread(_snapshot, rows)
-        return _snapshot(rows)
+            return await asyncio.to_thread(_snapshot, rows, seals)
+        return _snapshot(rows, seals)
 
 
-def _snapshot(rows: Sequence[asyncpg.Record]) -> Snapshot:
+def _snapshot(rows: Sequence[asyncpg.Record], seals: AttributeSeals) -> Snapshot:
     first = rows[0]
     return Snapshot(
         Applied(first["epoch"], 0, first["sequence"]),
         Applied(first["learned_epoch"], 0, first["learned_sequence"]),
-        [_profile(list(own)) for _, own in itertools.groupby(rows, key=lambda row: row["ordinal"])],
+        [
+            _profile(list(own), seals)
+            for _, own in itertools.groupby(rows, key=lambda row: row["ordinal"])
+        ],
     )
 
 
-def _profile(rows: Sequence[asyncpg.Record]) -> StoredProfile:
+def _profile(rows: Sequence[asyncpg.Record], seals: AttributeSeals) -> StoredProfile:
     """Return the profile of a user, whose own row is the first, and of who is merged into it."""
     own = rows[0]
-    found = [one for row in rows if (one := _attributes(row)) is not None]
-    stored = _attributes(own)
+    found = [one for row in rows if (one := _attributes(row, seals)) is not None]
+    stored = _attributes(own, seals)
     if len(rows) > 1 and found:
         stored = gathered(stored, found)
     histories = [(_history(row), types_of(row["types"])) for row in rows if row["tail"] is not None]
@@ -178,11 +186,14 @@ def _profile(rows: Sequence[asyncpg.Record]) -> StoredProfile:
     )
 
 
-def _attributes(row: asyncpg.Record) -> StoredAttributes | None:
+def _attributes(row: asyncpg.Record, seals: AttributeSeals) -> StoredAttributes | None:
     if row["revision"] is None:
         return None
+    text = seals.text(row["user_key"], row["attributes"], row["sealed"])
+    if text is None:
+        return None
     return StoredAttributes(
-        attributes.from_json(row["attributes"]),
+        attributes.from_json(text),
         consent_pb2.Consent.FromString(row["consent"]),
         row["revision"],
         row["updated_at"],
