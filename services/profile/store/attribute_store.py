@@ -70,7 +70,7 @@ _PAGE = """
 """
 _TELL = """
     INSERT INTO user_fact_outbox (tenant, user_key, revision, attributes, sealed, consent)
-    VALUES ($1, $2, $3, $4, $5)
+    VALUES ($1, $2, $3, $4, $5, $6)
 """
 
 
