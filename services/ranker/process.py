@@ -124,10 +124,11 @@ async def serve(
             frames,
             entries,
             readiness,
-            UserStates(profile, entries, metrics, config.profile_seconds),
+            UserStates(profile, entries, metrics, config.profile_seconds, pseudonyms),
             settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
+            config.denied_by_default(),
         )
         slate_log = SlateLog(
             feedback,

@@ -23,6 +23,7 @@ from tests.access.secure_suite import secure_options
 from tests.access.served import serving
 from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.benchmarks.numbers.table import Number, Row, measured
+from tests.benchmarks.numbers.trust_merges import merges
 from tests.end_to_end.clients import caller_of
 from tests.privacy.private_suite import private_environment
 from tests.privacy.sentinels import Finds, look_everywhere
@@ -248,6 +249,7 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "access": ("0 surprises", access),
     "rotation": ("0 failed calls", rotation),
     "cost": (f"<= {_BAR:.2f}x", cost),
+    "merges": ("0 lost, 0 doubled, every strict slate knows", merges),
     "sentinels": ("0 sentinels", sentinels),
 }
 """The bars, said of a row that fails, and what measures it."""
@@ -260,4 +262,5 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--rotations", type=int, default=3, help="of each kind")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
+    parser.add_argument("--merges", type=int, default=10_000, help="of sessions")
     yield from measured(ROWS, parser.parse_args(arguments))
