@@ -231,6 +231,7 @@ return {
       { "strict", "strict", "one", "bool" },
       { "includeSeen", "include_seen", "one", "bool" },
       { "seenByType", "seen_by_type", "one", "bool" },
+      { "readMask", "read_mask", "one", "string" },
     },
     ["harken.profile.v1.UpdateProfileRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -318,6 +319,8 @@ return {
       { "counters", "counters", "one", "message", "harken.profile.v1.Counters" },
       { "seenItemIds", "seen_item_ids", "list", "string" },
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
+      { "behaviour", "behaviour", "one", "message", "harken.profile.v1.Behaviour" },
+      { "interests", "interests", "one", "message", "harken.profile.v1.Interests" },
     },
     ["harken.feedback.v1.SurfaceConfig"] = {
       { "outcomeWeights", "outcome_weights", "map", "number" },
@@ -362,6 +365,21 @@ return {
       { "pairItems", "pair_items", "list", "integer" },
       { "pairKinds", "pair_kinds", "list", "integer" },
       { "pairTimesUs", "pair_times_us", "list", "integer" },
+    },
+    ["harken.profile.v1.Behaviour"] = {
+      { "asOf", "as_of", "one", "string" },
+      { "types", "types", "list", "message", "harken.profile.v1.TypeBehaviour" },
+      { "activeDays", "active_days", "one", "integer" },
+      { "sessions", "sessions", "one", "integer" },
+      { "eventsByHour", "events_by_hour", "list", "integer" },
+      { "eventsByWeekday", "events_by_weekday", "list", "integer" },
+    },
+    ["harken.profile.v1.Interests"] = {
+      { "asOf", "as_of", "one", "string" },
+      { "categories", "categories", "list", "message", "harken.profile.v1.Interest" },
+      { "tags", "tags", "list", "message", "harken.profile.v1.Interest" },
+      { "items", "items", "one", "integer" },
+      { "itemsNotKnown", "items_not_known", "one", "integer" },
     },
     ["harken.feedback.v1.Gate"] = {
       { "name", "name", "one", "string" },
@@ -421,6 +439,23 @@ return {
     ["harken.profile.v1.SeenKind"] = {
       { "type", "type", "one", "string" },
       { "negative", "negative", "one", "bool" },
+    },
+    ["harken.profile.v1.TypeBehaviour"] = {
+      { "type", "type", "one", "string" },
+      { "events", "events", "one", "integer" },
+      { "firstTime", "first_time", "one", "string" },
+      { "lastTime", "last_time", "one", "string" },
+      { "activeDays", "active_days", "one", "integer" },
+      { "events7Days", "events_7_days", "one", "integer" },
+      { "events30Days", "events_30_days", "one", "integer" },
+      { "valueSum", "value_sum", "one", "number" },
+    },
+    ["harken.profile.v1.Interest"] = {
+      { "name", "name", "one", "string" },
+      { "shortTerm", "short_term", "one", "number" },
+      { "longTerm", "long_term", "one", "number" },
+      { "events", "events", "one", "integer" },
+      { "negativeEvents", "negative_events", "one", "integer" },
     },
     ["harken.feedback.v1.Boost"] = {
       { "items", "items", "one", "string" },

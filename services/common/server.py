@@ -15,9 +15,11 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
+from services.common.answer_size import MAX_ANSWER_BYTES
 from services.common.audit.audit_sink import AuditSink
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
+from services.common.channels import ACCEPTING
 from services.common.listen_check import check_listen
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
@@ -27,8 +29,6 @@ from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Frames and answers are kept well below this; only what one entry or call makes may be large."""
 MAX_METADATA_BYTES = 16 * 1024
 """Of all headers of a call: a token is the largest."""
 MAX_CONNECTION_STREAMS = 1000
@@ -69,9 +69,6 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
-ACCEPTING = "accepting"
-"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
-the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _log = logger("server")
 
 

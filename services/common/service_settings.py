@@ -252,6 +252,12 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="the same for an end user, who has a token of their own",
     )
+    pseudonym_key_file: Path | None = Field(
+        default=None,
+        description="file of the key that makes pseudonyms of ids of users and sessions, for what"
+        " is stored; `harken vault init` makes it. The same for all processes, and with vault_dsn"
+        " and vault_key_file where there are these (docs/privacy.md); unset: ids are stored",
+    )
     open_metrics: bool = Field(
         default=False,
         description="whether metrics_listen may be reached from elsewhere: metrics name tenants,"

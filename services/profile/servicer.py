@@ -13,13 +13,17 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.request_limits import MAX_PATHS
-from services.common.user_key import user_key_of
 from services.common.validation import Checks
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.profile.attribute_list import list_profiles
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.attributes import updated
-from services.profile.convert import Seen, profile_of, set_attributes
-from services.profile.domain.attribute_rules import mask_fault
+from services.profile.convert import profile_of, set_attributes
+from services.profile.dimensions import Dimensions
+from services.profile.domain.attribute_rules import mask_fault, named_attribute, replaces_all
 from services.profile.freshness import Freshness
+from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Snapshot
@@ -38,15 +42,21 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self,
         profiles: ProfileStore,
         attributes: AttributeStore,
+        schemas: AttributeSchemas,
         similar: SimilarUsers,
+        dimensions: Dimensions,
         freshness: Freshness,
+        vault: UserVault,
         on_fact: Callable[[], None],
     ) -> None:
         """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
+        self._schemas = schemas
         self._similar = similar
+        self._dimensions = dimensions
         self._freshness = freshness
+        self._vault = vault
         self._on_fact = on_fact
 
     async def GetProfile(  # noqa: N802
@@ -55,13 +65,19 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Return the profile of one user."""
         checks = Checks()
         checks.subject("subject", request.subject)
+        parts = usual_parts(request)
+        if request.HasField("read_mask"):
+            parts = masked_parts(checks, request.read_mask.paths)
         wanted, snapshot = await self._read(checks, request, [request.subject], context)
         stale = self._freshness.is_stale(wanted, snapshot.applied, request.strict)
         (stored,) = snapshot.profiles
         if not stored.is_known:
             raise MissingResourceError("nothing is known about the subject")
+        profile = profile_of(request.subject, stored, parts)
+        if stored.history is not None:
+            await self._dimensions.fill(profile, request.tenant, stored, parts, context)
         return pb.GetProfileResponse(
-            profile=profile_of(request.subject, stored, _seen_wanted(request)),
+            profile=profile,
             position=snapshot.position(),
             learned_position=snapshot.learned_position(),
             stale=stale,
@@ -78,6 +94,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         limit = checks.number(
             "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
         )
+        parts = usual_parts(request)
         wanted, snapshot = await self._read(checks, request, request.subjects, context)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
@@ -87,7 +104,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
             result = response.results.add()
             if stored.is_known:
-                result.profile.CopyFrom(profile_of(subject, stored, _seen_wanted(request)))
+                result.profile.CopyFrom(profile_of(subject, stored, parts))
         check_answer_size("subjects", response.ByteSize(), limit)
         return response
 
@@ -109,9 +126,15 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
         checks.done()
+        names = None if replaces_all(paths) else {named_attribute(path) for path in paths}
+        await self._schemas.check(checks, tenant, given.attributes, names)
+        checks.done()
+        users = Admission(self._vault, tenant)
+        user_key = users.key_of(given.subject)
+        await users.done()
         stored = await self._attributes.update(
             tenant,
-            user_key_of(given.subject),
+            user_key,
             given.etag,
             lambda current: updated(current, given.attributes, paths),
         )
@@ -124,13 +147,25 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListProfilesResponse:
         """Return users whose attributes were ever set, page by page."""
-        return await list_profiles(self._attributes, request)
+        return await list_profiles(self._attributes, self._vault, request)
 
     async def FindSimilarUsers(  # noqa: N802
         self, request: pb.FindSimilarUsersRequest, context: grpc.aio.ServicerContext
     ) -> pb.FindSimilarUsersResponse:
         """Return the users nearest to one."""
         return await self._similar.find(request)
+
+    async def PutAttributeSchema(  # noqa: N802
+        self, request: pb.PutAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PutAttributeSchemaResponse:
+        """Set what attributes may be."""
+        return await self._schemas.put(request)
+
+    async def GetAttributeSchema(  # noqa: N802
+        self, request: pb.GetAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetAttributeSchemaResponse:
+        """Return what attributes may be."""
+        return await self._schemas.get(request)
 
     async def _read(
         self,
@@ -148,11 +183,6 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         left = seconds_to_wait(context)
         seconds = budget if left is None else min(budget, left)
         await self._freshness.wait(wanted, seconds, request.strict)
-        keys = [user_key_of(subject) for subject in subjects]
+        key_of = self._vault.pseudonyms.key_of
+        keys = [key_of(tenant, subject) for subject in subjects]
         return wanted, await self._profiles.read(tenant, keys)
-
-
-def _seen_wanted(request: _Read) -> Seen:
-    if not request.include_seen:
-        return Seen.NOTHING
-    return Seen.BY_TYPE if request.seen_by_type else Seen.IDS

@@ -93,6 +93,7 @@ class Recommender:
     async def found(
         self,
         tenant: str,
+        subject: subject_pb2.Subject,
         user_key: bytes,
         request: pb.RecommendRequest,
         freshness: Freshness,
@@ -107,7 +108,7 @@ class Recommender:
         if request.non_personal:
             return await self._contexts.of_nobody(tenant, freshness, seconds)
         held = self._contexts.at_once(tenant, user_key, freshness)
-        return held or await self._contexts.personal(tenant, user_key, freshness, seconds)
+        return held or await self._contexts.personal(tenant, user_key, subject, freshness, seconds)
 
     def made(
         self,

@@ -1,8 +1,9 @@
 """What every personal answer starts from: a fresh enough replica and the state of its user."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from harken.common.v1 import subject_pb2
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.position import Position
 from services.common.reloadable import Reloadable
@@ -103,14 +104,18 @@ class RequestContexts:
             return None
         return RequestContext(replica, generation, user, False, self._lacking(replica))
 
-    def prefetch(self, tenant: str, user_keys: Iterable[bytes]) -> set[bytes]:
+    def prefetch(self, tenant: str, users: Mapping[bytes, subject_pb2.Subject]) -> set[bytes]:
         """Ask for the states of users whose slates are next, without waiting; return those that
-        were not held.
+        were not held. `users`: who they are, by stored key.
         """
         replica = self._frames.replicas.get(tenant)
         if replica is None or not self._readiness.had_caught_up:
             return set()
-        return {user_key for user_key in user_keys if self._users.prefetch(replica, user_key)}
+        return {
+            user_key
+            for user_key, subject in users.items()
+            if self._users.prefetch(replica, user_key, subject)
+        }
 
     def set_aside(self, tenant: str, user_key: bytes) -> None:
         """Let the state of a user go first when there are too many."""
@@ -119,7 +124,12 @@ class RequestContexts:
             replica.users.set_aside(user_key)
 
     async def personal(
-        self, tenant: str, user_key: bytes, wanted: Freshness, deadline_seconds: float | None
+        self,
+        tenant: str,
+        user_key: bytes,
+        subject: subject_pb2.Subject,
+        wanted: Freshness,
+        deadline_seconds: float | None,
     ) -> RequestContext:
         """Wait until what is wanted is folded, and return what the answer is made from.
 
@@ -135,14 +145,14 @@ class RequestContexts:
         limit = float("inf") if deadline_seconds is None else deadline_seconds
         if tenant in self._frames.replicas and self._readiness.had_caught_up:
             # Profile answers while the feed brings what is waited for.
-            self._users.prefetch(self._frames.replicas[tenant], user_key)
+            self._users.prefetch(self._frames.replicas[tenant], user_key, subject)
         reached = await self.reach(tenant, wanted, deadline_seconds)
         while True:
             replica, _ = self.replica(tenant)
             spent = self._clock() - began
             patience = max(wanted.budget_seconds - spent, self._min_profile_wait.value)
             patience = max(0.0, min(patience, self._max_profile_wait, limit - spent))
-            context = await self._with_user(replica, user_key, wanted, reached, patience)
+            context = await self._with_user(replica, user_key, subject, wanted, reached, patience)
             # A snapshot may have replaced the replica meanwhile; its ordinals are others.
             if self._frames.replicas.get(tenant) is replica:
                 return context
@@ -190,13 +200,14 @@ class RequestContexts:
         self,
         replica: TenantReplica,
         user_key: bytes,
+        subject: subject_pb2.Subject,
         wanted: Freshness,
         reached: bool,
         patience: float,
     ) -> RequestContext:
         degradations = [*self._lacking(replica)]
         try:
-            known = await self._users.get(replica, user_key, patience)
+            known = await self._users.get(replica, user_key, subject, patience)
         except ProfileAwayError as error:
             # Without its user's state the slate reflects no position at all.
             if wanted.min_position is not None:

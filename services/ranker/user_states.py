@@ -1,12 +1,13 @@
 """User states: from the cache, and on a miss from the profile service."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 import numpy as np
 
+from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.arrays import Ordinals
@@ -14,7 +15,6 @@ from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
 from services.common.user_attributes import attributes_of
-from services.common.user_key import subject_of
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -73,10 +73,12 @@ class UserStates:
         self._metrics = metrics
         self._call_seconds = call_seconds
         self._asked: dict[tuple[TenantReplica, bytes], asyncio.Future[KnownUser | None]] = {}
-        self._queued: dict[TenantReplica, list[bytes]] = {}
+        self._queued: dict[TenantReplica, dict[bytes, subject_pb2.Subject]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    def prefetch(self, replica: TenantReplica, user_key: bytes) -> bool:
+    def prefetch(
+        self, replica: TenantReplica, user_key: bytes, subject: subject_pb2.Subject
+    ) -> bool:
         """Ask for a user who is not held, without waiting: `get` will find the answer, or wait.
         Return whether the user is not held.
 
@@ -85,7 +87,7 @@ class UserStates:
         """
         missing = replica.users.get(user_key) is None
         if missing and (replica, user_key) not in self._asked:
-            self._ask(replica, user_key)
+            self._ask(replica, user_key, subject)
         return missing
 
     def held(self, replica: TenantReplica, user_key: bytes) -> UserState | None:
@@ -95,7 +97,13 @@ class UserStates:
             self._metrics.user_hits.inc()
         return held
 
-    async def get(self, replica: TenantReplica, user_key: bytes, wait_seconds: float) -> KnownUser:
+    async def get(
+        self,
+        replica: TenantReplica,
+        user_key: bytes,
+        subject: subject_pb2.Subject,
+        wait_seconds: float,
+    ) -> KnownUser:
         """Return the state of a user; one nobody knows has an empty state.
 
         Raises:
@@ -106,7 +114,9 @@ class UserStates:
         if held is not None:
             return KnownUser(held)
         self._metrics.user_misses.inc()
-        answer = self._asked.get((replica, user_key)) or self._ask(replica, user_key)
+        answer = self._asked.get((replica, user_key))
+        if answer is None:
+            answer = self._ask(replica, user_key, subject)
         await asyncio.wait([answer], timeout=wait_seconds)
         if not answer.done():
             raise ProfileAwayError(f"profile did not answer within {wait_seconds:.3f} s")
@@ -115,29 +125,35 @@ class UserStates:
             raise ProfileAwayError("profile did not give a usable answer")
         return known
 
-    def _ask(self, replica: TenantReplica, user_key: bytes) -> asyncio.Future[KnownUser | None]:
+    def _ask(
+        self, replica: TenantReplica, user_key: bytes, subject: subject_pb2.Subject
+    ) -> asyncio.Future[KnownUser | None]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[KnownUser | None] = loop.create_future()
         self._asked[replica, user_key] = answer
         if replica not in self._queued:
-            self._queued[replica] = []
+            self._queued[replica] = {}
             loop.call_soon(self._send, replica)
-        self._queued[replica].append(user_key)
+        self._queued[replica][user_key] = subject
         return answer
 
     def _send(self, replica: TenantReplica) -> None:
-        user_keys = self._queued.pop(replica)
-        for start in range(0, len(user_keys), _BATCH):
-            call = asyncio.ensure_future(self._call(replica, user_keys[start : start + _BATCH]))
+        users = list(self._queued.pop(replica).items())
+        for start in range(0, len(users), _BATCH):
+            call = asyncio.ensure_future(self._call(replica, dict(users[start : start + _BATCH])))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    async def _call(self, replica: TenantReplica, user_keys: list[bytes]) -> None:
+    async def _call(
+        self, replica: TenantReplica, users: Mapping[bytes, subject_pb2.Subject]
+    ) -> None:
+        """Ask for users, given who they are by stored key."""
         lost = self._entries.lost
-        left, least = user_keys, None
+        left, least = list(users), None
         try:
             for _ in range(_TRIES):
-                answer = await self._read(replica, left, least, lost)
+                asked = {user_key: users[user_key] for user_key in left}
+                answer = await self._read(replica, asked, least, lost)
                 again = self._settle_all(replica, answer)
                 left = self._unsettled(replica, left)
                 if again is None or answer.stale:
@@ -152,22 +168,22 @@ class UserStates:
             self._metrics.user_failures.inc(len(left))
             _log.warning("profile is away", users=len(left), error=_text(error))
         finally:
-            for user_key in self._unsettled(replica, user_keys):
+            for user_key in self._unsettled(replica, users):
                 self._settle(replica, user_key, None)
 
-    def _unsettled(self, replica: TenantReplica, user_keys: list[bytes]) -> list[bytes]:
+    def _unsettled(self, replica: TenantReplica, user_keys: Iterable[bytes]) -> list[bytes]:
         return [user_key for user_key in user_keys if (replica, user_key) in self._asked]
 
     async def _read(
         self,
         replica: TenantReplica,
-        user_keys: Sequence[bytes],
+        users: Mapping[bytes, subject_pb2.Subject],
         least: Position | None,
         lost: int,
     ) -> "_Answer":
         request = pb.BatchGetProfilesRequest(
             tenant=replica.tenant,
-            subjects=[subject_of(user_key) for user_key in user_keys],
+            subjects=users.values(),
             include_seen=True,
             seen_by_type=True,
             max_answer_bytes=_ANSWER_BYTES,
@@ -180,10 +196,8 @@ class UserStates:
         # What gRPC makes of bytes that cannot be decoded, with status OK.
         if answer is None:
             raise ProfileAwayError("profile's answer cannot be decoded")
-        if len(answer.results) != len(user_keys):
-            raise ProfileAwayError(
-                f"profile answered {len(answer.results)} of {len(user_keys)} users"
-            )
+        if len(answer.results) != len(users):
+            raise ProfileAwayError(f"profile answered {len(answer.results)} of {len(users)} users")
         try:
             reached = decode_position(answer.position)
             states = [_state(result, replica, reached.sequence) for result in answer.results]
@@ -191,7 +205,7 @@ class UserStates:
             raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
         if self._entries.lost != lost or not self._entries.progress.holds(reached):
             raise ProfileAwayError(f"profile is at {reached}, which is not on our log")
-        return _Answer(dict(zip(user_keys, states, strict=True)), reached, answer.stale)
+        return _Answer(dict(zip(users, states, strict=True)), reached, answer.stale)
 
     def _settle_all(self, replica: TenantReplica, answer: "_Answer") -> int | None:
         """Hold the states that can be brought up to now; return what others must reflect, if any.

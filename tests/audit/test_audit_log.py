@@ -26,7 +26,7 @@ from harken.feedback.v1 import (
 )
 from harken.profile.v1 import profile_pb2, profile_service_pb2
 from services.cli.audit_rows import check, head
-from services.common.user_key import key_of_user
+from services.common.user_key import Pseudonyms
 from tests.audit.conftest import As, Audited, Calls, Log
 from tests.cli.harken_process import harken
 from tests.faults import fault_of, reason_of
@@ -112,7 +112,7 @@ async def test_users_are_named_by_their_stored_keys_and_their_requests_have_no_d
     found = [one for one in await log.more() if one["phase"] == "begun"]
     assert [one["rpc"].rpartition("/")[2] for one in found] == ["UpdateProfile", "GetProfile"]
     for one in found:
-        assert one["resources"] == [f"user:{key_of_user('zoe-17').hex()}"]
+        assert one["resources"] == [f"user:{Pseudonyms().key_of('default', named('zoe-17')).hex()}"]
         assert "request_sha256" not in one
         assert "zoe-17" not in str(one)
 

@@ -48,6 +48,7 @@ class ScriptedSuite(
     """
 
     BatchGetProfiles = ListProfiles = FindSimilarUsers = Rank = SimilarItems = unscripted
+    PutAttributeSchema = GetAttributeSchema = unscripted
     ListTrending = ListLatest = BatchRecommend = ExplainSlate = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = ExportSlates = unscripted

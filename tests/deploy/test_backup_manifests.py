@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from services.cli.app import app
+from services.cli.app import create_app
 from tests.deploy.image_parts import command_of
 from tests.deploy.rendered import ROOT, Rendered, Workload, check_valid, kubectl
 
@@ -29,7 +29,7 @@ def backup(prod: Rendered) -> Workload:
 def parsed(arguments: list[str]) -> tuple[str, dict[str, Any]]:
     """Return what the command line makes of arguments; fails on what it does not know."""
     name, *rest = arguments
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(create_app())
     command = group.commands[name]  # type: ignore[attr-defined]
     context = command.make_context(name, list(rest))
     return name, context.params

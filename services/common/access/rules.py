@@ -70,7 +70,8 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     f"{_FEEDBACK_V1}CatalogService": {
         "UpsertItems": _by(_BACKEND, _OPERATOR),
         "DeleteItems": _audited(_by(_BACKEND, _OPERATOR), "item_ids"),
-        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
+        # Profile reads what items are about, to tell what users like.
+        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _PROFILE, _TRAINER),
         "ListItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
     },
     f"{_FEEDBACK_V1}EmbeddingService": {
@@ -127,6 +128,8 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListProfiles": _audited(_by(_OPERATOR)),
         # It names other users.
         "FindSimilarUsers": _audited(_by(_BACKEND, _OPERATOR), "subject", audited=_BY_OPERATORS),
+        "PutAttributeSchema": _audited(_by(_OPERATOR)),
+        "GetAttributeSchema": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
     },
     "harken.ranker.v1.RankerService": {
         "Recommend": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),

@@ -24,8 +24,8 @@ _ONLY_COUNTED = frozenset({"event_ids"})
 _MOST_TEXT = 200
 _TENANT = re.compile(r"[a-z0-9_-]{1,64}")
 
-KeyOf = Callable[[subject_pb2.Subject], bytes]
-"""Returns the stored key of a subject. Raises ValueError for none."""
+KeyOf = Callable[[str, subject_pb2.Subject], bytes]
+"""Returns the stored key of a subject of a tenant. Raises ValueError for none."""
 
 
 def text_of(fields: Mapping[str, Any]) -> str:
@@ -54,16 +54,17 @@ def request_fields(rule: Rule, request: Message, key_of: KeyOf) -> dict[str, Any
     A digest of what names a user would tell whoever guesses the request: there is none of those.
     """
     tenants = [one for one in values_at(request, path_of(rule.tenant)) if isinstance(one, str)]
+    tenant = plain_tenant(tenants[0] if tenants else "")
     named, count = [], 0
     for path in rule.resources:
         for value in values_at(request, path_of(path)):
-            text = _name(value, key_of)
+            text = _name(tenant, value, key_of)
             if text and path not in _ONLY_COUNTED and count < MOST_RESOURCES:
                 named.append(text)
             count += bool(text)
     digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
     return {
-        "tenant": plain_tenant(tenants[0] if tenants else ""),
+        "tenant": tenant,
         "resources": named,
         "resource_count": count,
         "request_sha256": "" if names_users(request) else digest,
@@ -93,10 +94,10 @@ def _messages(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
             yield from _messages(field.message_type, seen)
 
 
-def _name(value: Any, key_of: KeyOf) -> str:
+def _name(tenant: str, value: Any, key_of: KeyOf) -> str:
     if isinstance(value, subject_pb2.Subject):
         try:
-            return f"user:{key_of(value).hex()}"
+            return f"user:{key_of(tenant, value).hex()}"
         except ValueError:
             return ""
     return str(value)[:_MOST_TEXT]

@@ -1,7 +1,7 @@
 """Log entries as columns for subscribers: what of them takes effect without learning."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -45,7 +45,13 @@ class _Tenant:
         return not (self.users or self.visibility or self.shown)
 
 
-def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool) -> Entries:
+Attributes = Mapping[int, bytes]
+"""Serialised Structs of facts that were sealed, by their sequence."""
+
+
+def entries_of(
+    rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool, unsealed: Attributes
+) -> Entries:
     """Return the first of some entries, at least one, that follow the sequence `after`.
 
     Not always all of them: a tenant's events and retractions come in stretches of their own.
@@ -57,7 +63,7 @@ def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool)
         tenant = tenants.get(row.tenant)
         if tenant is None:
             tenant = tenants[row.tenant] = _Tenant()
-        if not _note(tenant, row, entry, user_facts):
+        if not _note(tenant, row, entry, user_facts, unsealed):
             break
         through, accepted_at_us = row.sequence, row.accepted_at_us
     return Entries(
@@ -69,7 +75,9 @@ def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool)
     )
 
 
-def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool) -> bool:
+def _note(
+    tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool, unsealed: Attributes
+) -> bool:
     """Take an entry; return False, taking nothing, when it begins another stretch."""
     match entry.WhichOneof("kind"):
         case "event":
@@ -91,12 +99,14 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
             )
         case "user_fact" if user_facts:
             fact = entry.user_fact
+            # Nothing is left of what a destroyed key sealed.
+            attributes = (
+                unsealed.get(row.sequence, b"")
+                if fact.sealed_attributes
+                else fact.attributes.SerializeToString()
+            )
             tenant.facts.append(
-                UserFact(
-                    _index(tenant.users, fact.user_key),
-                    fact.revision,
-                    fact.attributes.SerializeToString(),
-                )
+                UserFact(_index(tenant.users, fact.user_key), fact.revision, attributes)
             )
         case "slate" if entry.slate.remembered_slates:
             slate = entry.slate

@@ -9,11 +9,13 @@ import numpy as np
 
 from services.common.database import session
 from services.common.position import Position
+from services.common.vault.vault import UserVault
 from services.feed.progress import Applied
 from services.profile import attributes
 from services.profile.domain.history import History, joined
 from services.profile.domain.history_codec import chunk_history, tail_history, types_of
 from services.profile.store.attribute_store import StoredAttributes
+from services.profile.store.sealed_attributes import AttributeSeals, attribute_seals
 
 # One statement, so all of it is as of one moment, without a transaction around it. Lateral, as each
 # user is to be looked up by index also before the tables were first analysed.
@@ -21,7 +23,7 @@ _READ = """
     SELECT c.epoch, c.sequence, l.epoch AS learned_epoch, l.through_sequence AS learned_sequence,
         h.types, h.tail, chunks.packed, p.generation_id AS set_generation_id,
         p.vector AS set_vector, p.pinned, v.generation_id, v.vector,
-        a.attributes, a.revision, a.updated_at
+        k.user_key, a.attributes, a.sealed, a.revision, a.updated_at
     FROM entries_cursor c JOIN learned_cursor l ON l.shard = c.shard
     CROSS JOIN unnest($2::bytea[]) WITH ORDINALITY AS k (user_key, ordinal)
     LEFT JOIN LATERAL (
@@ -100,8 +102,9 @@ class Snapshot:
 class ProfileStore:
     """Reads profiles."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def read(self, tenant: str, user_keys: Sequence[bytes]) -> Snapshot:
         """Return the profiles of users, one or more, and the point that all of them reflect.
@@ -114,27 +117,31 @@ class ProfileStore:
             rows = await connection.fetch(_READ, tenant, user_keys)
         if not rows:
             raise RuntimeError("the cursor of shard 0 is missing")
+        sealed = {row["user_key"] for row in rows if row["sealed"] is not None}
+        seals = await attribute_seals(self._vault, tenant, sealed)
         if sum(len(chunk) for row in rows for chunk in row["packed"] or ()) > _LARGE_BYTES:
             # Of a hundred thousand events it takes a hundredth of a second.
-            return await asyncio.to_thread(_snapshot, rows)
-        return _snapshot(rows)
+            return await asyncio.to_thread(_snapshot, rows, seals)
+        return _snapshot(rows, seals)
 
 
-def _snapshot(rows: Sequence[asyncpg.Record]) -> Snapshot:
+def _snapshot(rows: Sequence[asyncpg.Record], seals: AttributeSeals) -> Snapshot:
     first = rows[0]
     return Snapshot(
         Applied(first["epoch"], 0, first["sequence"]),
         Applied(first["learned_epoch"], 0, first["learned_sequence"]),
-        [_profile(row) for row in rows],
+        [_profile(row, seals) for row in rows],
     )
 
 
-def _profile(row: asyncpg.Record) -> StoredProfile:
+def _profile(row: asyncpg.Record, seals: AttributeSeals) -> StoredProfile:
     stored = None
     if row["revision"] is not None:
-        stored = StoredAttributes(
-            attributes.from_json(row["attributes"]), row["revision"], row["updated_at"]
-        )
+        text = seals.text(row["user_key"], row["attributes"], row["sealed"])
+        if text is not None:
+            stored = StoredAttributes(
+                attributes.from_json(text), row["revision"], row["updated_at"]
+            )
     history = None
     if row["tail"] is not None:
         chunks = [chunk_history(chunk) for chunk in row["packed"] or ()]

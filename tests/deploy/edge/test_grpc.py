@@ -57,6 +57,7 @@ INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
     "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles",
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
+    "PutAttributeSchema", "GetAttributeSchema",
     "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
 }  # fmt: skip
 

@@ -89,7 +89,7 @@ class TenantState:
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
         self.contents = ItemContents(self.items, config.features_of)
-        self.owners = ItemOwners(self.items, config.owner_of)
+        self.owners = ItemOwners(tenant, self.items, config.owner_of)
         self.young = YoungItems(config.young, config.features_of)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}

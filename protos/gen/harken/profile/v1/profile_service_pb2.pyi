@@ -1,6 +1,7 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.profile.v1 import attribute_schema_pb2 as _attribute_schema_pb2
 from harken.profile.v1 import profile_pb2 as _profile_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetProfileRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type")
+    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type", "read_mask")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +19,7 @@ class GetProfileRequest(_message.Message):
     STRICT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
     SEEN_BY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     min_position: bytes
@@ -25,7 +27,8 @@ class GetProfileRequest(_message.Message):
     strict: bool
     include_seen: bool
     seen_by_type: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
     __slots__ = ("profile", "position", "stale", "learned_position")
@@ -138,3 +141,29 @@ class SimilarUser(_message.Message):
     subject: _subject_pb2.Subject
     similarity: float
     def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., similarity: _Optional[float] = ...) -> None: ...
+
+class PutAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant", "schema")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, tenant: _Optional[str] = ..., schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class PutAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class GetAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
+
+class GetAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...

@@ -72,6 +72,16 @@ class ProfileServiceStub(object):
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
                 response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
                 _registered_method=True)
+        self.PutAttributeSchema = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/PutAttributeSchema',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.FromString,
+                _registered_method=True)
+        self.GetAttributeSchema = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/GetAttributeSchema',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer(object):
@@ -93,8 +103,8 @@ class ProfileServiceServicer(object):
     def GetProfile(self, request, context):
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -128,7 +138,8 @@ class ProfileServiceServicer(object):
     def ListProfiles(self, request, context):
         """Returns the users and sessions of a tenant whose attributes were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,6 +153,25 @@ class ProfileServiceServicer(object):
         time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAttributeSchema(self, request, context):
+        """Sets what attributes of users may be. It is in force for every
+        UpdateProfile that begins after the answer: an attribute that breaks it is
+        INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+        INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+        (the store is away; it may be set all the same).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAttributeSchema(self, request, context):
+        """Returns the schema of a tenant; an empty one where none was put. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +204,16 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.FindSimilarUsers,
                     request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.FromString,
                     response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.SerializeToString,
+            ),
+            'PutAttributeSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAttributeSchema,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.SerializeToString,
+            ),
+            'GetAttributeSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAttributeSchema,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -324,6 +364,60 @@ class ProfileService(object):
             '/harken.profile.v1.ProfileService/FindSimilarUsers',
             harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
             harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAttributeSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/PutAttributeSchema',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAttributeSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/GetAttributeSchema',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,8 +40,8 @@ class ProfileServiceStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -75,7 +75,8 @@ class ProfileServiceStub:
     ]
     """Returns the users and sessions of a tenant whose attributes were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -89,6 +90,25 @@ class ProfileServiceStub:
     time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
+    """
+
+    PutAttributeSchema: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse,
+    ]
+    """Sets what attributes of users may be. It is in force for every
+    UpdateProfile that begins after the answer: an attribute that breaks it is
+    INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+    INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+    (the store is away; it may be set all the same).
+    """
+
+    GetAttributeSchema: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse,
+    ]
+    """Returns the schema of a tenant; an empty one where none was put. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away).
     """
 
 class ProfileServiceAsyncStub:
@@ -113,8 +133,8 @@ class ProfileServiceAsyncStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -148,7 +168,8 @@ class ProfileServiceAsyncStub:
     ]
     """Returns the users and sessions of a tenant whose attributes were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -162,6 +183,25 @@ class ProfileServiceAsyncStub:
     time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
+    """
+
+    PutAttributeSchema: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse,
+    ]
+    """Sets what attributes of users may be. It is in force for every
+    UpdateProfile that begins after the answer: an attribute that breaks it is
+    INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+    INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+    (the store is away; it may be set all the same).
+    """
+
+    GetAttributeSchema: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse,
+    ]
+    """Returns the schema of a tenant; an empty one where none was put. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away).
     """
 
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
@@ -188,8 +228,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetProfileResponse]]:
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
 
@@ -229,7 +269,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListProfilesResponse]]:
         """Returns the users and sessions of a tenant whose attributes were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
 
@@ -245,6 +286,29 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
+        """
+
+    @abc.abstractmethod
+    def PutAttributeSchema(
+        self,
+        request: harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse]]:
+        """Sets what attributes of users may be. It is in force for every
+        UpdateProfile that begins after the answer: an attribute that breaks it is
+        INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+        INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+        (the store is away; it may be set all the same).
+        """
+
+    @abc.abstractmethod
+    def GetAttributeSchema(
+        self,
+        request: harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse]]:
+        """Returns the schema of a tenant; an empty one where none was put. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away).
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

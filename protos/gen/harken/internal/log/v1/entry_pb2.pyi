@@ -38,7 +38,7 @@ class Entry(_message.Message):
     def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
-    __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
+    __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight", "sealed_context")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class LoggedEvent(_message.Message):
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SEALED_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     user_key: bytes
     item_id: str
@@ -64,7 +65,8 @@ class LoggedEvent(_message.Message):
     slate_id: str
     context: _containers.ScalarMap[str, str]
     weight: float
-    def __init__(self, event_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ...) -> None: ...
+    sealed_context: bytes
+    def __init__(self, event_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sealed_context: _Optional[bytes] = ...) -> None: ...
 
 class LoggedEmbedding(_message.Message):
     __slots__ = ("item_id", "user_key", "vector", "bias", "pinned", "generation_id")
@@ -83,14 +85,16 @@ class LoggedEmbedding(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., vector: _Optional[bytes] = ..., bias: _Optional[float] = ..., pinned: bool = ..., generation_id: _Optional[str] = ...) -> None: ...
 
 class LoggedUserFact(_message.Message):
-    __slots__ = ("user_key", "revision", "attributes")
+    __slots__ = ("user_key", "revision", "attributes", "sealed_attributes")
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SEALED_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     user_key: bytes
     revision: int
     attributes: _struct_pb2.Struct
-    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    sealed_attributes: bytes
+    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sealed_attributes: _Optional[bytes] = ...) -> None: ...
 
 class Tick(_message.Message):
     __slots__ = ()
