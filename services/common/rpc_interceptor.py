@@ -15,6 +15,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from services.common.access.caller import CALLER
 from services.common.access.gate import OPEN, Entry, Gate
 from services.common.admission_queue import AdmissionQueue, Flow, Pace
 from services.common.audit.audit_sink import AuditSink
@@ -26,7 +27,7 @@ from services.common.call_slot import CURRENT, CallSlot, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError, RateLimitedError
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
-from services.common.plain_metrics import Distributions
+from services.common.plain_metrics import Count, Distributions
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused
 from services.common.request_stream import QUIET_SECONDS, RequestStream
@@ -80,6 +81,12 @@ def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
     if isinstance(request, Refused):
         raise request.error
     return request
+
+
+def _caller_name() -> str:
+    """Return who calls, of those whose streams are counted; empty for others."""
+    caller = CALLER.get()
+    return "" if caller is None or caller.kind.is_service else caller.name
 
 
 def _let_in(
@@ -380,15 +387,20 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             streams.inc()
             task = self.calls.enter(endless)
+            caller = ""
             try:
+                given = _let_in(entry, request, requests, context)
+                if limited and (name_of := _caller_name()):
+                    self._streams[name, caller := f"caller {name_of}"] += 1
+                    self._check_streams_of(name, caller, shed)
                 # In no variable: see _abort.
-                async for answer in call(_let_in(entry, request, requests, context), context):
+                async for answer in call(given, context):
                     messages.inc()
                     self.calls.sends(task)
                     yield answer
                     self.calls.goes_on(task)
             except (asyncio.CancelledError, Exception) as error:
-                request = None  # See _abort.
+                given = request = None  # See _abort.
                 await self._fail(name, context, self.calls.cause(task, error), requests)
             finally:
                 self.calls.leave(task)
@@ -396,6 +408,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     requests.close()
                 self._closed_stream(name, "")
                 self._closed_stream(name, peer)
+                if caller:
+                    self._closed_stream(name, caller)
                 streams.dec()
                 seconds.observe(time.perf_counter() - started)
             succeeded.inc()
@@ -411,6 +425,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 f"{name}: too many streams are open from this address", _STREAM_RETRY_SECONDS
             )
         return None
+
+    def _check_streams_of(self, name: str, caller: str, shed: Count) -> None:
+        if self._streams[name, caller] > self._limits.value.caller_streams:
+            shed.inc()
+            raise OverloadedError(
+                f"{name}: too many streams of this caller are open", _STREAM_RETRY_SECONDS
+            )
 
     def _closed_stream(self, name: str, peer: str) -> None:
         self._streams[name, peer] -= 1

@@ -29,6 +29,9 @@ from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
+MAX_METADATA_BYTES = 16 * 1024
+"""Of all headers of a call: a token is the largest."""
+MAX_CONNECTION_STREAMS = 1000
 DRAIN_SECONDS = 5.0
 _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
@@ -48,6 +51,17 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
+    # Headers that are larger are refused, before anything looks at them. Without the first gRPC
+    # refuses some from half of that on, by chance.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Of one connection; callers with more open another, and gRPC's would be without a bound.
+    ("grpc.max_concurrent_streams", MAX_CONNECTION_STREAMS),
+    # Who connects and then says nothing; by default they may for two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Connections whose other end is gone without a word, with streams on them.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     # What gRPC refuses by itself it answers with CANCELLED, which few clients try again: we shed
     # first, as long as calls do not come faster than even that can be done.
     ("grpc.server.max_pending_requests", _PENDING),

@@ -185,6 +185,9 @@ class ServiceSettings(BaseSettings):
     max_peer_streams: Annotated[int, RELOADS] = Field(
         default=50, ge=1, description="the same from one address, which an edge is too"
     )
+    max_caller_streams: Annotated[int, RELOADS] = Field(
+        default=50, ge=1, description="the same of one caller, where they are asked who they are"
+    )
     max_connection_age_seconds: float = Field(
         default=60,
         ge=1,
@@ -255,8 +258,13 @@ class ServiceSettings(BaseSettings):
     caller_calls_per_second: Annotated[float, RELOADS] = Field(
         default=0,
         ge=0,
-        description="calls of one caller, by certificate, key, token or end user, those of two"
-        " seconds at once; more are shed; 0: as many as they like",
+        description="calls of one caller, by certificate, key or token, those of two seconds at"
+        " once; more are shed; 0: as many as they like",
+    )
+    user_calls_per_second: Annotated[float, RELOADS] = Field(
+        default=20,
+        ge=0,
+        description="the same for an end user, who has a token of their own",
     )
     pseudonym_key_file: Path | None = Field(
         default=None,
@@ -284,6 +292,7 @@ class ServiceSettings(BaseSettings):
             waiters=self.max_waiters,
             streams=self.max_streams,
             peer_streams=self.max_peer_streams,
+            caller_streams=self.max_caller_streams,
         )
 
     def denied_by_default(self) -> Purpose:

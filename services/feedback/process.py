@@ -150,7 +150,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         opened_vault(config, registry) as vault,
         event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
     ):
-        await check_pseudonyms(core, vault.pseudonyms, _ANY_USER)
+        await check_pseudonyms(core, vault.pseudonyms, SCHEMA, _ANY_USER)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
         loop = PipelineLatency(registry, tracer)

@@ -77,7 +77,7 @@ async def serve(
         open_channel(config.feedback_target, identity=identity_of(access)) as channel,
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
-        await check_pseudonyms(background, vault.pseudonyms, _ANY_USER)
+        await check_pseudonyms(background, vault.pseudonyms, SCHEMA, _ANY_USER)
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
             HistoryStore(background),

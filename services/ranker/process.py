@@ -17,7 +17,7 @@ from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.service_main import freeze_garbage
 from services.common.tracing import event_tracer
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.ranker.config import RankerConfig

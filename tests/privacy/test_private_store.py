@@ -33,7 +33,7 @@ from services.common.vault.opening import (
     check_vault,
     opened_vault,
 )
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig
@@ -297,15 +297,15 @@ async def test_a_database_of_ids_goes_on_without_keys_only(admin: asyncpg.Connec
             return contextlib.nullcontext(admin)
 
     pool: Any = Pool()
-    await check_pseudonyms(pool, Pseudonyms(), "SELECT true")
+    await check_pseudonyms(pool, Pseudonyms(), "old", "SELECT true")
     with pytest.raises(WrongPseudonymKeyError, match="by their ids"):
-        await check_pseudonyms(pool, keyed, "SELECT true")
-    await check_pseudonyms(pool, Pseudonyms(), "SELECT true")
-    await check_pseudonyms(pool, keyed, "SELECT false")
-    await check_pseudonyms(pool, keyed, "SELECT true")
+        await check_pseudonyms(pool, keyed, "old", "SELECT true")
+    await check_pseudonyms(pool, Pseudonyms(), "old", "SELECT true")
+    await check_pseudonyms(pool, keyed, "old", "SELECT false")
+    await check_pseudonyms(pool, keyed, "old", "SELECT true")
     for wrong in (other, Pseudonyms(), Pseudonyms([bytes(32), bytes(32)])):
         with pytest.raises(WrongPseudonymKeyError, match="holds pseudonyms"):
-            await check_pseudonyms(pool, wrong, "SELECT false")
+            await check_pseudonyms(pool, wrong, "old", "SELECT false")
 
 
 async def test_master_keys_are_rotated_while_the_suite_serves(

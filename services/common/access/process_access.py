@@ -73,7 +73,8 @@ async def process_access(
         tokens = jwks.live.map(lambda found: TokenReader(found, trust))
     names = {san: principal_of_text(text, san) for san, text in config.san_principals.items()}
     rate = CallRate(settings.map(lambda config: config.caller_calls_per_second))
-    gate = Gate(names, keys, tokens, rate)
+    user_rate = CallRate(settings.map(lambda config: config.user_calls_per_second))
+    gate = Gate(names, keys, tokens, rate, user_rate)
     ports = {
         name: address
         for name, address in (("tokens", config.token_listen), ("health", config.health_listen))
