@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from harken.common.v1 import subject_pb2
-from services.common.consent import NO_PURPOSE, Consent, Purpose
+from services.common.consent import NO_PURPOSE, UNDECIDED, Consent, Purpose
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.position import Position
 from services.common.reloadable import Reloadable
@@ -64,6 +64,7 @@ class RequestContexts:
     ) -> None:
         """`denied_by_default`: purposes that users have to grant."""
         self._denied_by_default = denied_by_default
+        self._undecided = self._allowed(UNDECIDED)
         self._frames = frames
         self._entries = entries
         self._readiness = readiness
@@ -237,6 +238,14 @@ class RequestContexts:
             raise NotReadyError(f"tenant {replica.tenant!r} has no generation yet")
         return self._consented(replica, replica.generation, user, not reached, tuple(degradations))
 
+    def _allowed(self, consent: Consent) -> tuple[bool, bool]:
+        """Return whether slates may be personal, and chance may have a part."""
+        default = self._denied_by_default
+        return (
+            consent.allows(Purpose.PERSONALISATION, default),
+            consent.allows(Purpose.EXPLORATION, default),
+        )
+
     def _consented(
         self,
         replica: TenantReplica,
@@ -246,9 +255,9 @@ class RequestContexts:
         degradations: tuple[Degradation, ...],
     ) -> RequestContext:
         """Return what an answer is made from, of a user as far as the user wants it."""
-        consent, default = user.consent, self._denied_by_default
-        explores = consent.allows(Purpose.EXPLORATION, default)
-        personal = consent.allows(Purpose.PERSONALISATION, default)
+        # Of most nothing is decided, and flags cost microseconds.
+        decided = user.consent is not UNDECIDED
+        personal, explores = self._allowed(user.consent) if decided else self._undecided
         if not personal:
             user = UserState(0, unknown=True)
         return RequestContext(

@@ -35,7 +35,12 @@ DIMENSION = 128
 
 @pytest.fixture(scope="module")
 def running(module_suite: StartSuite) -> Suite:
-    return module_suite(preset="shopping", rankers=2)
+    """Where exploration has to be granted, and all else is until it is denied."""
+    environment = {
+        kind: {f"HARKEN_{kind.upper()}_DENIED_UNLESS_GRANTED": '["exploration"]'}
+        for kind in ("feedback", "profile", "ranker")
+    }
+    return module_suite(preset="shopping", rankers=2, environment=environment)
 
 
 @pytest_asyncio.fixture
@@ -161,7 +166,10 @@ async def test_without_exploration_chance_has_no_part(running: Suite, caller: Ca
         surfaces: Any = SurfaceServiceStub(channel)
         learned: bytes = (await surfaces.PutSurface(put)).position
     asked: dict[str, Any] = {"surface": "chance", "preview": True}
-    drawn = await caller.slate("eve", learned, **asked)
+    undecided = await caller.slate("eve", learned, **asked)
+    assert (undecided.policy, undecided.unexplored) == ("greedy-1", True)
+    granted = await decide(caller, "eve", exploration=True)
+    drawn = await caller.slate("eve", granted, **asked)
     assert (drawn.policy, drawn.unexplored) == ("epsilon-1", False)
     assert any(slot.propensity < 1 for slot in drawn.slots)
     denied = await decide(caller, "eve", exploration=False)
