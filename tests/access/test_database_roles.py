@@ -27,12 +27,13 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ROLES = (ROOT / "deploy/overlays/dev/roles.sql").read_text()
+VAULT_ROLES = (ROOT / "deploy/privacy/roles.sql").read_text()
 DATABASE = "harken_least_rights"
 OTHER = {"feedback": "profile", "profile": "feedback"}
 VAULT = "keys"
 PASSWORDS = "".join(
     f"\\set {name} pass\n"
-    for name in ("feedback", "feedback_owner", "profile", "profile_owner", "keys")
+    for name in ("feedback", "feedback_owner", "profile", "profile_owner", "keys", "keys_owner")
 )
 
 
@@ -52,10 +53,10 @@ def deployed(postgres: EmbeddedPostgres) -> Iterator[Deployed]:
     made = Deployed(postgres)
     # Twice, as an upgrade does.
     for _ in range(2):
-        postgres.execute(PASSWORDS + ROLES, DATABASE)
+        postgres.execute(PASSWORDS + ROLES + VAULT_ROLES, DATABASE)
     for schema in OTHER:
         migrate(made.dsn(f"harken_{schema}_owner"), schema, ROOT / f"services/{schema}/migrations")
-    migrate(made.dsn(f"harken_{VAULT}"), VAULT, ROOT / "services/common/vault/migrations")
+    migrate(made.dsn(f"harken_{VAULT}_owner"), VAULT, ROOT / "services/common/vault/migrations")
     yield made
     postgres.drop_database(DATABASE)
 
