@@ -86,6 +86,31 @@ class Influence:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Events that moved nothing shared (see held_events), for checkpoints.
+
+    users (index into user_keys), sequences, items: [n], ascending of each user.
+    """
+
+    users: Ints
+    sequences: Ints
+    items: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceChanges:
+    """What items have of what all share (see item_allowance), for checkpoints.
+
+    items [n]; sums float64 [n, columns]; figures, places: of the tenant, empty where not said.
+    """
+
+    items: Ints
+    sums: Doubles
+    figures: Doubles
+    places: Doubles
+
+
+@dataclass(frozen=True, slots=True)
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
 
@@ -101,6 +126,7 @@ class RecentItems:
     pinned_users: Ints
     hidden: HiddenEvents
     influence: Influence
+    held: Held
     touched_users: Ints
     touched_since_us: int
 
@@ -128,6 +154,7 @@ class Changes(ColumnSections):
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
     events: float | None = None
+    allowance: AllowanceChanges | None = None
     beyond_influence: int = 0
 
     @property

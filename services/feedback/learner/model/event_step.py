@@ -63,6 +63,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
         space.settle_factor()
     columns, before, admitted = record_events(state, entries)
     shared = _shared(columns, admitted)
+    before = state.held.without(columns.users, columns.sequences, before)
     exists = state.items.exists
     users_before = {space.generation_id: space.live.encode(before, exists) for space in spaces}
     statuses, rollback = compare(

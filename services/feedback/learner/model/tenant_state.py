@@ -12,6 +12,8 @@ from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import FeaturesOf, GenerationActivated
+from services.feedback.learner.model.held_events import HeldEvents
+from services.feedback.learner.model.item_allowance import AllowanceConfig, ItemAllowance
 from services.feedback.learner.model.item_contents import ItemContents
 from services.feedback.learner.model.item_owners import ItemOwners, OwnerOf
 from services.feedback.learner.model.item_step import ItemStepConfig
@@ -49,6 +51,7 @@ class LearningConfig:
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     daily_events: int = 1000
     """Events of one user and day that may move what users share."""
+    allowance: AllowanceConfig = field(default_factory=AllowanceConfig)
     placed_bytes: int = 256 * 1024
     """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
     user_vectors_us: int = 2_000_000
@@ -81,6 +84,8 @@ class TenantState:
         self.documents: dict[tuple[str, str], Document] = {}
         self.users = UserTable(generation.length, config.core)
         self.influence = DailyCap(config.daily_events, config.core)
+        self.allowance = ItemAllowance(config.allowance)
+        self.held = HeldEvents()
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules, config.core)
@@ -156,7 +161,16 @@ class TenantState:
         """
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
-        return before, self.influence.admit(users, times_us, sequences, teach)
+        within = self.influence.admit(users, times_us, sequences, teach)
+        admitted = self.allowance.admit(items, weights, before, within)
+        if admitted is not within:
+            for index in (within & ~admitted).nonzero()[0].tolist():
+                self.held.add(int(users[index]), int(sequences[index]), int(items[index]))
+        return before, admitted
+
+    def moved_shared(self, user: int, sequence: int) -> bool:
+        """Return whether an event moved what is shared, as far as it is known."""
+        return self.influence.admitted(user, sequence) and not self.held.holds(user, sequence)
 
     def touch(self, users: Ints, at_us: int) -> None:
         """Take note that vectors of users have become others."""
