@@ -76,6 +76,7 @@ from services.feedback.learner.learner_metrics import LearnerMetrics
 from services.feedback.learner.learner_state import LearnerState
 from services.feedback.learner.learner_store import LearnerStore
 from services.feedback.learner.model.attribution_joiner import AttributionConfig
+from services.feedback.learner.model.item_allowance import AllowanceConfig
 from services.feedback.learner.model.returns import ReturnsConfig
 from services.feedback.learner.model.shown_step import ShownStepConfig
 from services.feedback.learner.model.slate_learning import SlateConfig
@@ -264,6 +265,7 @@ def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> Learning
     return LearningConfig(
         comparison=config.comparison(),
         daily_events=config.user_daily_events,
+        allowance=AllowanceConfig(on=config.item_allowance),
         slates=SlateConfig(joiner=joiner),
         shown=ShownStepConfig(eta=config.shown_eta),
         core=compiled,
@@ -284,7 +286,10 @@ def _add_reading(
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
             tenants,
-            EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
+            EmbeddingRecorder(
+                EmbeddingStore(shared.pool, shared.generations, directory),
+                shared.settings.map(lambda config: config.max_bias),
+            ),
         ),
         server.grpc,
     )

@@ -14,7 +14,7 @@ Check = Callable[[Principal, Any], None]
 def check_of(rule: Rule) -> Check:
     """Return what holds the requests of an RPC against their callers."""
     tenant, subjects = _path(rule.tenant), _path(rule.subjects)
-    subscriber = _path(rule.subscriber)
+    subscriber, operators_only = _path(rule.subscriber), _path(rule.operators_only)
 
     def check(principal: Principal, request: Any) -> None:
         for value in _values(request, tenant):
@@ -24,6 +24,10 @@ def check_of(rule: Rule) -> Check:
             for subject in _values(request, subjects):
                 if not _is(principal, subject):
                     raise PermissionDeniedError("OTHER_SUBJECT", "the subject is not the caller")
+        if principal.kind is not Kind.OPERATOR and any(_values(request, operators_only)):
+            raise PermissionDeniedError(
+                "OPERATORS_ONLY", f"only operators may set {rule.operators_only}"
+            )
         if principal.kind in SUBSCRIBERS:
             own = SUBSCRIBERS[principal.kind]
             for name in _values(request, subscriber):

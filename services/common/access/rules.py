@@ -27,12 +27,20 @@ class Rule:
     """Path of the subjects that an end user must be; a repeated field on the way is all of it."""
     subscriber: str = ""
     """Path of the name that a service follows the feed under: its own."""
+    operators_only: str = ""
+    """Path of a field that only operators may set; a repeated field on the way is all of it."""
     open: bool = False
     """Whether anybody may, known or not."""
 
 
-def _by(*kinds: Kind, tenant: str = "tenant", subjects: str = "", subscriber: str = "") -> Rule:
-    return Rule(frozenset(kinds), tenant, subjects, subscriber)
+def _by(
+    *kinds: Kind,
+    tenant: str = "tenant",
+    subjects: str = "",
+    subscriber: str = "",
+    operators_only: str = "",
+) -> Rule:
+    return Rule(frozenset(kinds), tenant, subjects, subscriber, operators_only)
 
 
 _OPEN = Rule(frozenset(), tenant="", open=True)
@@ -54,7 +62,8 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
     },
     f"{_FEEDBACK_V1}EmbeddingService": {
-        "PutEmbeddings": _by(_BACKEND, _OPERATOR),
+        # A pinned vector is out of reach of all that users do.
+        "PutEmbeddings": _by(_BACKEND, _OPERATOR, operators_only="embeddings.pinned"),
     },
     f"{_FEEDBACK_V1}GenerationService": {
         "PublishGeneration": _by(_OPERATOR, _TRAINER, tenant="manifest.tenant"),

@@ -20,6 +20,8 @@ from tests.access.rotation import rotate_certificates, rotate_keys
 from tests.access.secure_suite import secure_options
 from tests.access.served import serving
 from tests.benchmarks.fresh_postgres import fresh_postgres
+from tests.benchmarks.numbers import pushes
+from tests.benchmarks.numbers.other_commit import ROOT
 from tests.benchmarks.numbers.table import Number, Row, measured
 
 _ITEMS = 1000
@@ -188,6 +190,8 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "access": ("0 surprises", access),
     "rotation": ("0 failed calls", rotation),
     "cost": (f"<= {_BAR:.2f}x", cost),
+    "pushes": ("<= 2% / 2%", pushes.pushes),
+    "honest": (">= .995x", pushes.honest),
 }
 """The bars, said of a row that fails, and what measures it."""
 
@@ -198,5 +202,10 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], default=[*ROWS])
     parser.add_argument("--rotations", type=int, default=3, help="of each kind")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data",
+        help="folder of real histories; those that are not there are left out",
+    )  # fmt: skip
+    parser.add_argument("--every", type=int, default=4, help="rank one group in so many (honest)")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
     yield from measured(ROWS, parser.parse_args(arguments))

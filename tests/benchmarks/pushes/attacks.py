@@ -14,13 +14,14 @@ _DAILY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`entries` of a world; `amid`: while its history goes on, not after it. `rival`: what is
-    pushed is that this item goes.
+    """`entries` of a world; `amid`: while its history goes on, not after it. `embedding`: it is a
+    vector that is put, which the service may refuse. `nuke`: what is wanted is that a rival goes.
     """
 
     what: str
     entries: Callable[[World], Sequence[Timed]]
     amid: bool = False
+    embedding: bool = False
     nuke: bool = False
 
 
@@ -115,7 +116,7 @@ ATTACKS: Mapping[str, Attack] = {
     "daily cap": Attack("ten fake users at the daily cap, with popular items", _daily_cap),
     "only target": Attack("ten fake users at the daily cap, the target alone", _only_target),
     "one call": Attack("one call with 1,000 made-up sessions", _one_call),
-    "embedding": Attack("PutEmbeddings with bias 3, pinned", _embedding),
+    "embedding": Attack("PutEmbeddings with bias 3, pinned", _embedding, embedding=True),
     "co-visits": Attack("500 sessions: popular items, the target after each", _visits),
     "aged": Attack("100 aged fakes, copies of real users, one event each", _aged, amid=True),
     "burst": Attack("300 sessions in a minute, three events each", _burst),
@@ -134,6 +135,10 @@ class Seen:
     newcomers_before: float
     honest: float
     newcomers: float
+
+    def undone(self) -> "Seen":
+        """Return the same where nothing came of the attack."""
+        return replace(self, honest=self.honest_before, newcomers=self.newcomers_before)
 
 
 def measure(world: World, attack: Attack) -> Seen:

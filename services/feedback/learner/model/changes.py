@@ -136,7 +136,8 @@ class Changes(ColumnSections):
     """All that changed for a tenant. `active`: the generation that serves after it.
 
     events: of positive weight so far, for checkpoints.
-    beyond_influence: events that only their users felt (see daily_cap); not part of frames.
+    beyond_influence: events that only their users felt (see daily_cap), held: those that were
+    too many of one item (see item_allowance); not part of frames.
     """
 
     tenant: str
@@ -156,6 +157,7 @@ class Changes(ColumnSections):
     events: float | None = None
     allowance: AllowanceChanges | None = None
     beyond_influence: int = 0
+    held: int = 0
 
     @property
     def vectors(self) -> VectorRows | None:

@@ -1,6 +1,7 @@
 """All that the learner knows of one tenant."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,6 +63,16 @@ class LearningConfig:
     core: CompiledCore | None = None
     features_of: FeaturesOf | None = None
     owner_of: OwnerOf | None = None
+
+
+class Recorded(NamedTuple):
+    """Recent items just before each event [n]; which of those that teach are within their user's
+    daily influence; which of these may move what is shared, as what goes to one item allows.
+    """
+
+    before: Histories
+    within: Flags
+    admitted: Flags
 
 
 class TenantState:
@@ -155,10 +166,8 @@ class TenantState:
 
     def record(
         self, users: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
-    ) -> tuple[Histories, Flags]:
-        """Add events [n] to their users, in order; return the recent items just before each, and
-        which of those that teach may move what is shared.
-        """
+    ) -> Recorded:
+        """Add events [n] to their users, in order; return what was before each, and what it may."""
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
         within = self.influence.admit(users, times_us, sequences, teach)
@@ -166,7 +175,7 @@ class TenantState:
         if admitted is not within:
             for index in (within & ~admitted).nonzero()[0].tolist():
                 self.held.add(int(users[index]), int(sequences[index]), int(items[index]))
-        return before, admitted
+        return Recorded(before, within, admitted)
 
     def moved_shared(self, user: int, sequence: int) -> bool:
         """Return whether an event moved what is shared, as far as it is known."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.common.runs import distinct
-from services.feed.parameters import Flags, Floats, Ints, UserVectors
+from services.feed.parameters import Floats, Ints, UserVectors
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
@@ -17,8 +17,8 @@ from services.feedback.learner.model.entries import (
     EventRetracted,
     LogEntry,
 )
-from services.feedback.learner.model.tenant_state import TenantState
-from services.feedback.learner.model.user_table import NO_ITEM, Histories
+from services.feedback.learner.model.tenant_state import Recorded, TenantState
+from services.feedback.learner.model.user_table import NO_ITEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,12 @@ class EventRows:
     times_us: Ints
 
 
-def record_events(
-    state: TenantState, entries: Sequence[LogEntry]
-) -> tuple[EventRows, Histories, Flags]:
-    """Add events to their users; return them, the recent items just before each, and which of
-    those that teach may move what is shared.
-    """
+def record_events(state: TenantState, entries: Sequence[LogEntry]) -> tuple[EventRows, Recorded]:
+    """Add events to their users; return them, and what became of each."""
     rows = _event_rows(state, entries)
-    before, admitted = state.record(
-        rows.users, rows.items, rows.weights, rows.times_us, rows.sequences
-    )
+    recorded = state.record(rows.users, rows.items, rows.weights, rows.times_us, rows.sequences)
     state.touch(distinct(rows.users), entries[0].accepted_at_us)
-    return rows, before, admitted
+    return rows, recorded
 
 
 def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
