@@ -31,6 +31,9 @@ return {
     ["/v1/delete-experiment"] = "harken.feedback.v1.DeleteExperimentRequest",
     ["/v1/get-profile"] = "harken.profile.v1.GetProfileRequest",
     ["/v1/update-profile"] = "harken.profile.v1.UpdateProfileRequest",
+    ["/v1/merge-profiles"] = "harken.profile.v1.MergeProfilesRequest",
+    ["/v1/unmerge-profiles"] = "harken.profile.v1.UnmergeProfilesRequest",
+    ["/v1/list-merges"] = "harken.profile.v1.ListMergesRequest",
   },
   messages = {
     ["harken.ranker.v1.RecommendRequest"] = {
@@ -238,6 +241,23 @@ return {
       { "profile", "profile", "one", "message", "harken.profile.v1.Profile" },
       { "updateMask", "update_mask", "one", "string" },
     },
+    ["harken.profile.v1.MergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "into", "into", "one", "message", "harken.common.v1.Subject" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.UnmergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.ListMergesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
+      { "pageSize", "page_size", "one", "integer" },
+      { "pageToken", "page_token", "one", "string" },
+    },
     ["harken.common.v1.Subject"] = {
       { "userId", "user_id", "one", "string" },
       { "sessionId", "session_id", "one", "string" },
@@ -321,6 +341,8 @@ return {
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
       { "behaviour", "behaviour", "one", "message", "harken.profile.v1.Behaviour" },
       { "interests", "interests", "one", "message", "harken.profile.v1.Interests" },
+      { "consent", "consent", "one", "message", "harken.common.v1.Consent" },
+      { "merged", "merged", "list", "message", "harken.common.v1.Subject" },
     },
     ["harken.feedback.v1.SurfaceConfig"] = {
       { "outcomeWeights", "outcome_weights", "map", "number" },
@@ -380,6 +402,12 @@ return {
       { "tags", "tags", "list", "message", "harken.profile.v1.Interest" },
       { "items", "items", "one", "integer" },
       { "itemsNotKnown", "items_not_known", "one", "integer" },
+    },
+    ["harken.common.v1.Consent"] = {
+      { "personalisation", "personalisation", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "learning", "learning", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "exploration", "exploration", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "export", "export", "one", "message", "harken.common.v1.ConsentDecision" },
     },
     ["harken.feedback.v1.Gate"] = {
       { "name", "name", "one", "string" },
@@ -456,6 +484,11 @@ return {
       { "longTerm", "long_term", "one", "number" },
       { "events", "events", "one", "integer" },
       { "negativeEvents", "negative_events", "one", "integer" },
+    },
+    ["harken.common.v1.ConsentDecision"] = {
+      { "granted", "granted", "one", "bool" },
+      { "time", "time", "one", "string" },
+      { "source", "source", "one", "string" },
     },
     ["harken.feedback.v1.Boost"] = {
       { "items", "items", "one", "string" },

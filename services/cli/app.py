@@ -47,6 +47,30 @@ def _users() -> _Command:
     return users.app
 
 
+def _consent() -> _Command:
+    from services.cli.commands.consent import consent
+
+    return consent
+
+
+def _merge() -> _Command:
+    from services.cli.commands.merge import merge
+
+    return merge
+
+
+def _unmerge() -> _Command:
+    from services.cli.commands.merge import unmerge
+
+    return unmerge
+
+
+def _merges() -> _Command:
+    from services.cli.commands.merge import merges
+
+    return merges
+
+
 def _surface() -> _Command:
     from services.cli.commands import surface
 
@@ -198,6 +222,10 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "import": _import,
     "items": _items,
     "users": _users,
+    "consent": _consent,
+    "merge": _merge,
+    "unmerge": _unmerge,
+    "merges": _merges,
     "surface": _surface,
     "experiment": _experiment,
     "config": _config,

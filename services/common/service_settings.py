@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.common.access.principal import principal_of_text
 from services.common.call_limits import CallLimits
+from services.common.consent import Purpose, purposes_of
 
 
 def _host_and_port(value: str) -> str:
@@ -75,6 +76,11 @@ def _principals(value: dict[str, str]) -> dict[str, str]:
             principal_of_text(text, san)
         except ValueError as error:
             raise ValueError(f"{san}: {error}") from None
+    return value
+
+
+def _purposes(value: list[str]) -> list[str]:
+    purposes_of(value)
     return value
 
 
@@ -188,6 +194,14 @@ class ServiceSettings(BaseSettings):
         description="clients are asked to connect anew after about this time, and look the name up"
         " again, so that new replicas get traffic; calls and streams that are open go on",
     )
+    denied_unless_granted: Annotated[list[str], NoDecode, FromJson, AfterValidator(_purposes)] = (
+        Field(
+            default_factory=list,
+            description="purposes that a person has to grant, as JSON such as"
+            ' ["personalisation", "learning", "exploration", "export"]; all others are granted'
+            " until the person denies them (docs/consent.md); give all services the same",
+        )
+    )
     trace_target: str = Field(
         default="",
         pattern=r"^($|https?://.+|file:.+)",
@@ -280,6 +294,10 @@ class ServiceSettings(BaseSettings):
             peer_streams=self.max_peer_streams,
             caller_streams=self.max_caller_streams,
         )
+
+    def denied_by_default(self) -> Purpose:
+        """Return the purposes that are denied where a person decided nothing."""
+        return purposes_of(self.denied_unless_granted)
 
     @classmethod
     def prefix(cls) -> str:

@@ -28,6 +28,7 @@ from services.common.access.process_access import ProcessAccess, process_access
 from services.common.audit.audit_log import AuditLog
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
+from services.common.consent import Purpose
 from services.common.database import open_pool, session
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
@@ -95,6 +96,7 @@ from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
+from services.feedback.user_facts.consent_reader import ConsentReader
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
 
@@ -148,7 +150,7 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         opened_vault(config, registry) as vault,
         event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
     ):
-        await check_pseudonyms(core, vault.pseudonyms, _ANY_USER)
+        await check_pseudonyms(core, vault.pseudonyms, SCHEMA, _ANY_USER)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
         loop = PipelineLatency(registry, tracer)
@@ -284,6 +286,7 @@ def _learning(
         core=compiled,
         features_of=features_of_payload,
         owner_of=partial(owner_of_payload, pseudonyms),
+        learns_unless_denied=not config.denied_by_default() & Purpose.LEARNING,
     )
 
 
@@ -333,6 +336,7 @@ def _add_writing(
 ) -> None:
     """Add what takes events, items, surfaces, experiments and user facts."""
     bulk, pseudonyms = BulkWork(), shared.vault.pseudonyms
+    denied_by_default = shared.settings.value.denied_by_default()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
             tenants,
@@ -346,6 +350,7 @@ def _add_writing(
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
             SlateExport(shared.pool, bulk),
+            ConsentReader(shared.pool, denied_by_default),
             shared.generations,
             bulk,
             shared.settings.map(lambda config: config.attribution_seconds),

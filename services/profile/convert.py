@@ -1,6 +1,6 @@
 """Between what is stored and what is on the wire."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2
@@ -14,13 +14,20 @@ from services.profile.store.profile_store import StoredProfile, StoredVector
 
 
 def profile_of(
-    subject: subject_pb2.Subject, stored: StoredProfile, parts: Collection[str]
+    subject: subject_pb2.Subject,
+    stored: StoredProfile,
+    parts: Collection[str],
+    names: Mapping[bytes, subject_pb2.Subject],
 ) -> profile_pb2.Profile:
-    """Return the profile of a subject about whom something is stored.
+    """Return the profile of a subject about whom something is stored, or who is merged.
 
-    parts: paths of a read mask, all but "interests", which are not in what is stored.
+    parts: paths of a read mask, all but "interests", which are not in what is stored. names: of who
+    is merged into the user, and of the user, where there is anybody.
     """
-    profile = profile_pb2.Profile(subject=subject)
+    profile = profile_pb2.Profile(
+        subject=names.get(stored.user_key, subject) if stored.merged else subject,
+        merged=[names[key] for key in stored.merged if key in names],
+    )
     if stored.attributes is not None and "attributes" in parts:
         set_attributes(profile, stored.attributes)
     if stored.vector is not None and "state" in parts:
@@ -33,10 +40,13 @@ def profile_of(
 
 
 def set_attributes(profile: profile_pb2.Profile, stored: StoredAttributes) -> None:
-    """Fill in attributes, etag and update_time."""
+    """Fill in attributes, consent, etag and update_time."""
     profile.attributes.CopyFrom(stored.attributes)
+    if stored.consent.ListFields():
+        profile.consent.CopyFrom(stored.consent)
     profile.etag = etag_of(stored.revision)
-    profile.update_time.FromDatetime(stored.updated_at)
+    if stored.updated_at is not None:
+        profile.update_time.FromDatetime(stored.updated_at)
 
 
 def _set_vector(state: profile_pb2.UserState, stored: StoredVector) -> None:

@@ -27,6 +27,7 @@ from services.profile.domain.interests import HalfLives
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
 from services.profile.item_labels import ItemLabels
+from services.profile.merges import Merges
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
@@ -34,6 +35,7 @@ from services.profile.servicer import ProfileServicer
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
 from services.profile.store.schema_store import SchemaStore
@@ -75,10 +77,13 @@ async def serve(
         open_channel(config.feedback_target, identity=identity_of(access)) as channel,
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
-        await check_pseudonyms(background, vault.pseudonyms, _ANY_USER)
+        await check_pseudonyms(background, vault.pseudonyms, SCHEMA, _ANY_USER)
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
-            HistoryStore(background), AttributeStore(background, vault), metrics
+            HistoryStore(background),
+            AttributeStore(background, vault),
+            LinkStore(background),
+            metrics,
         )
         entries = EntriesClient(
             channel, applier, EntriesMetrics(registry, PipelineLatency(registry, tracer)),
@@ -106,14 +111,20 @@ async def serve(
                 profiles,
                 AttributeStore(pool, vault),
                 AttributeSchemas(SchemaStore(pool)),
-                SimilarUsers(profiles, VectorScan(pool), vault),
+                SimilarUsers(
+                    profiles,
+                    VectorScan(pool, config.denied_by_default()),
+                    vault,
+                    config.denied_by_default(),
+                ),
                 Dimensions(
                     ItemLabels(channel),
                     HalfLives(config.interest_short_days, config.interest_long_days),
                 ),
                 freshness,
                 vault,
-                relay.wake,
+                relay,
+                Merges(LinkStore(pool), relay, vault),
             ),
             server.grpc,
         )

@@ -1,10 +1,12 @@
 """ProfileService on the wire."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.common.v1 import subject_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.answer_size import CLIENT_BYTES, check_answer_size
@@ -13,19 +15,27 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.request_limits import MAX_PATHS
-from services.common.validation import Checks
+from services.common.validation import DEFAULT_TENANT, Checks
 from services.common.vault.admission import Admission
 from services.common.vault.vault import UserVault
 from services.profile.attribute_list import list_profiles
 from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.attributes import updated
+from services.profile.consent_update import check_consent, updated_consent
 from services.profile.convert import profile_of, set_attributes
 from services.profile.dimensions import Dimensions
-from services.profile.domain.attribute_rules import mask_fault, named_attribute, replaces_all
+from services.profile.domain.attribute_rules import (
+    mask_fault,
+    named_attributes,
+    named_purposes,
+    replaces_all,
+)
 from services.profile.freshness import Freshness
+from services.profile.merges import Merges
+from services.profile.outbox_relay import OutboxRelay
 from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
-from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.attribute_store import AttributeStore, Facts
 from services.profile.store.profile_store import ProfileStore, Snapshot
 
 MAX_SUBJECTS = 500
@@ -47,9 +57,9 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         dimensions: Dimensions,
         freshness: Freshness,
         vault: UserVault,
-        on_fact: Callable[[], None],
+        outbox: OutboxRelay,
+        merges: Merges,
     ) -> None:
-        """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
         self._schemas = schemas
@@ -57,7 +67,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self._dimensions = dimensions
         self._freshness = freshness
         self._vault = vault
-        self._on_fact = on_fact
+        self._outbox = outbox
+        self._merges = merges
 
     async def GetProfile(  # noqa: N802
         self, request: pb.GetProfileRequest, context: grpc.aio.ServicerContext
@@ -73,7 +84,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         (stored,) = snapshot.profiles
         if not stored.is_known:
             raise MissingResourceError("nothing is known about the subject")
-        profile = profile_of(request.subject, stored, parts)
+        names = await self._names(request.tenant, snapshot)
+        profile = profile_of(request.subject, stored, parts, names)
         if stored.history is not None:
             await self._dimensions.fill(profile, request.tenant, stored, parts, context)
         return pb.GetProfileResponse(
@@ -101,17 +113,18 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             learned_position=snapshot.learned_position(),
             stale=self._freshness.is_stale(wanted, snapshot.applied, request.strict),
         )
+        names = await self._names(request.tenant, snapshot)
         for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
             result = response.results.add()
             if stored.is_known:
-                result.profile.CopyFrom(profile_of(subject, stored, parts))
+                result.profile.CopyFrom(profile_of(subject, stored, parts, names))
         check_answer_size("subjects", response.ByteSize(), limit)
         return response
 
     async def UpdateProfile(  # noqa: N802
         self, request: pb.UpdateProfileRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateProfileResponse:
-        """Set attributes."""
+        """Set attributes and consent."""
         given = request.profile
         paths = request.update_mask.paths
         checks = Checks()
@@ -125,23 +138,37 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks.done()
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
+        check_consent(checks, given.consent, paths)
         checks.done()
-        names = None if replaces_all(paths) else {named_attribute(path) for path in paths}
+        names = None if replaces_all(paths) else set(named_attributes(paths))
         await self._schemas.check(checks, tenant, given.attributes, names)
         checks.done()
         users = Admission(self._vault, tenant)
         user_key = users.key_of(given.subject)
         await users.done()
-        stored = await self._attributes.update(
-            tenant,
-            user_key,
-            given.etag,
-            lambda current: updated(current, given.attributes, paths),
-        )
-        self._on_fact()
+        now = Timestamp()
+        now.GetCurrentTime()
+
+        def change(current: Facts) -> Facts:
+            return Facts(
+                updated(current.attributes, given.attributes, paths),
+                updated_consent(current.consent, given.consent, paths, now),
+            )
+
+        stored = await self._attributes.update(tenant, user_key, given.etag, change)
+        self._outbox.wake()
         profile = profile_pb2.Profile(subject=given.subject)
         set_attributes(profile, stored)
-        return pb.UpdateProfileResponse(profile=profile)
+        position = b""
+        if named_purposes(paths):
+            fact = user_fact_service_pb2.UserFact(
+                user_key=user_key,
+                revision=stored.revision,
+                attributes=stored.attributes,
+                consent=stored.consent,
+            )
+            position = await self._outbox.position_of(tenant, facts=[fact])
+        return pb.UpdateProfileResponse(profile=profile, position=position)
 
     async def ListProfiles(  # noqa: N802
         self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext
@@ -155,6 +182,24 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Return the users nearest to one."""
         return await self._similar.find(request)
 
+    async def MergeProfiles(  # noqa: N802
+        self, request: pb.MergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.MergeProfilesResponse:
+        """Say that sessions or users are a user."""
+        return await self._merges.merge(request)
+
+    async def UnmergeProfiles(  # noqa: N802
+        self, request: pb.UnmergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.UnmergeProfilesResponse:
+        """Take merges back."""
+        return await self._merges.unmerge(request)
+
+    async def ListMerges(  # noqa: N802
+        self, request: pb.ListMergesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListMergesResponse:
+        """Return merges and what took them back, page by page."""
+        return await self._merges.list_merges(request)
+
     async def PutAttributeSchema(  # noqa: N802
         self, request: pb.PutAttributeSchemaRequest, context: grpc.aio.ServicerContext
     ) -> pb.PutAttributeSchemaResponse:
@@ -166,6 +211,13 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.GetAttributeSchemaResponse:
         """Return what attributes may be."""
         return await self._schemas.get(request)
+
+    async def _names(self, tenant: str, snapshot: Snapshot) -> Mapping[bytes, subject_pb2.Subject]:
+        """Return who users are that others are merged into, and these."""
+        keys = {
+            key for one in snapshot.profiles if one.merged for key in (one.user_key, *one.merged)
+        }
+        return await self._vault.subjects(tenant or DEFAULT_TENANT, keys) if keys else {}
 
     async def _read(
         self,

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 
 from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.consent import Purpose
 from services.common.errors import MissingResourceError, OverloadedError
 from services.common.validation import Checks
 from services.common.vault.vault import UserVault
@@ -21,8 +22,16 @@ _COME_AGAIN_SECONDS = 2.0
 class SimilarUsers:
     """Compares all vectors, for one call at a time: others read meanwhile."""
 
-    def __init__(self, profiles: ProfileStore, vectors: VectorScan, vault: UserVault) -> None:
+    def __init__(
+        self,
+        profiles: ProfileStore,
+        vectors: VectorScan,
+        vault: UserVault,
+        denied_by_default: Purpose,
+    ) -> None:
+        """`denied_by_default`: purposes that have to be granted."""
         self._vault = vault
+        self._denied_by_default = denied_by_default
         self._profiles = profiles
         self._vectors = vectors
         self._turn = asyncio.Lock()
@@ -56,13 +65,15 @@ class SimilarUsers:
         (own,) = (await self._profiles.read(tenant, [own_key])).profiles
         if not own.is_known:
             raise MissingResourceError("nothing is known about the subject")
-        if own.vector is None:
+        personal = own.consent.allows(Purpose.PERSONALISATION, self._denied_by_default)
+        if own.vector is None or not personal:
             return pb.FindSimilarUsersResponse()
         answer = pb.FindSimilarUsersResponse(generation_id=own.vector.generation_id)
         vector = np.frombuffer(own.vector.vector, "<f4")
         nearest = Nearest(vector, count)
         if not nearest.has_direction:
             return answer
+        own_key = own.user_key
         async for keys, rows in self._vectors.batches(tenant, answer.generation_id, vector.size):
             others = [place for place, key in enumerate(keys) if key != own_key]
             nearest.offer([keys[place] for place in others], rows[others])

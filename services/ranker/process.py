@@ -17,7 +17,7 @@ from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.service_main import freeze_garbage
 from services.common.tracing import event_tracer
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.ranker.config import RankerConfig
@@ -124,10 +124,11 @@ async def serve(
             frames,
             entries,
             readiness,
-            UserStates(profile, entries, metrics, config.profile_seconds),
+            UserStates(profile, entries, metrics, config.profile_seconds, pseudonyms),
             settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
+            config.denied_by_default(),
         )
         slate_log = SlateLog(
             feedback,

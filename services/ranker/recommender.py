@@ -124,10 +124,11 @@ class Recommender:
         """
         as_of = wish.as_of
         shown = as_of is None and not request.preview
-        decided = self._surfaces.decided(found.replica, request, subject.user_id)
+        known_as = "" if found.non_personal else subject.user_id
+        decided = self._surfaces.decided(found.replica, request, known_as)
         # What others need to know of is logged whatever share of slates is.
         needed = bool(decided.exposures) or decided.remembers
-        logged = shown and not request.non_personal and (needed or self._slate_log.wanted())
+        logged = shown and not found.non_personal and (needed or self._slate_log.wanted())
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         shaped = None
@@ -159,6 +160,7 @@ class Recommender:
             policy=POLICY,
             stale=found.stale,
             unknown_subject=found.user.unknown,
+            non_personal=found.non_personal,
             experiments=decided.exposures,
         )
         if shaped is not None:

@@ -182,6 +182,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             generation_id=found.generation.generation_id,
             stale=found.stale,
             degradations=self._recommender.degradations(found, slate),
+            non_personal=found.non_personal,
         )
         answer = response.SerializeToString() + slate.slots
         check_answer_size("item_ids", len(answer))

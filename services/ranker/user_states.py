@@ -11,10 +11,12 @@ from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.arrays import Ordinals
+from services.common.consent import consent_of
 from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
 from services.common.user_attributes import attributes_of
+from services.common.user_key import Pseudonyms
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -43,9 +45,11 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What profile answered: states by user, and the position that they reflect."""
+    """What profile answered: by who was asked for, who they are and their states, and the position
+    that these reflect.
+    """
 
-    states: Mapping[bytes, UserState]
+    states: Mapping[bytes, tuple[bytes, UserState]]
     reached: Position
     stale: bool
 
@@ -66,7 +70,9 @@ class UserStates:
         entries: EntriesFolder,
         metrics: RankerMetrics,
         call_seconds: float,
+        pseudonyms: Pseudonyms,
     ) -> None:
+        self._pseudonyms = pseudonyms
         self._stub: profile_service_pb2_grpc.ProfileServiceAsyncStub
         self._stub = profile_service_pb2_grpc.ProfileServiceStub(channel)  # type: ignore[assignment]
         self._entries = entries
@@ -162,7 +168,7 @@ class UserStates:
                 self._metrics.user_repeats.inc(len(left))
             for user_key in left:
                 # Not held: it will not see what comes.
-                known = KnownUser(answer.states[user_key], answer.reached)
+                known = KnownUser(answer.states[user_key][1], answer.reached)
                 self._settle(replica, user_key, known)
         except (grpc.aio.AioRpcError, ProfileAwayError) as error:
             self._metrics.user_failures.inc(len(left))
@@ -200,12 +206,26 @@ class UserStates:
             raise ProfileAwayError(f"profile answered {len(answer.results)} of {len(users)} users")
         try:
             reached = decode_position(answer.position)
-            states = [_state(result, replica, reached.sequence) for result in answer.results]
+            states = [
+                self._whose(result, replica, user_key, reached.sequence)
+                for user_key, result in zip(users, answer.results, strict=True)
+            ]
         except ValueError as error:
             raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
         if self._entries.lost != lost or not self._entries.progress.holds(reached):
             raise ProfileAwayError(f"profile is at {reached}, which is not on our log")
         return _Answer(dict(zip(users, states, strict=True)), reached, answer.stale)
+
+    def _whose(
+        self, result: pb.ProfileResult, replica: TenantReplica, user_key: bytes, sequence: int
+    ) -> tuple[bytes, UserState]:
+        """Return who a user that was asked for is, and the state."""
+        merged: list[bytes] = []
+        if result.profile.merged:
+            key_of = self._pseudonyms.key_of
+            merged = [key_of(replica.tenant, one) for one in result.profile.merged]
+            user_key = key_of(replica.tenant, result.profile.subject)
+        return user_key, _state(result, replica, sequence, merged)
 
     def _settle_all(self, replica: TenantReplica, answer: "_Answer") -> int | None:
         """Hold the states that can be brought up to now; return what others must reflect, if any.
@@ -214,13 +234,13 @@ class UserStates:
         finds the user held.
         """
         again: int | None = None
-        for user_key, state in answer.states.items():
+        for user_key, (own_key, state) in answer.states.items():
             if state.sequence < self._entries.start:
                 least: int | None = self._entries.margin()
             else:
-                least = self._entries.bring_up(replica, user_key, state)
+                least = self._entries.bring_up(replica, own_key, state)
             if least is None:
-                replica.users.hold(user_key, state)
+                replica.users.hold(own_key, state)
                 self._settle(replica, user_key, KnownUser(state))
             else:
                 again = max(least, again or 0)
@@ -238,7 +258,9 @@ def _text(error: Exception) -> str:
     return str(error)
 
 
-def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> UserState:
+def _state(
+    result: pb.ProfileResult, replica: TenantReplica, sequence: int, merged: Sequence[bytes]
+) -> UserState:
     if not result.HasField("profile"):
         return UserState(sequence, unknown=True)
     state = result.profile.state
@@ -248,6 +270,8 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> U
         _seen(result.profile, replica),
         _put(state) if state.vector_set else None,
         attributes=attributes_of(result.profile.attributes),
+        consent=consent_of(result.profile.consent),
+        merged=merged,
     )
 
 

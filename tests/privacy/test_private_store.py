@@ -33,7 +33,7 @@ from services.common.vault.opening import (
     check_vault,
     opened_vault,
 )
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.common.vault.rewrapping import versions
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.feedback.config import FeedbackConfig
@@ -183,7 +183,28 @@ async def test_without_a_users_key_nothing_of_theirs_is_read_again(
             for one in await exported(caller, tenant)
         }
 
+    async def facts() -> list[str]:
+        """Return the attributes that subscribers of the log get."""
+        stream = caller.follow_entries(
+            feed_service_pb2.FollowEntriesRequest(
+                subscriber="test", resume=feed_service_pb2.EntryPoint(), user_facts=True
+            )
+        )
+        found = []
+        async for message in stream:
+            found += [
+                str(dict(fact.attributes).get(NAME, ""))
+                for own in message.entries.tenants
+                if own.tenant == tenant
+                for fact in own.facts
+            ]
+            if message.HasField("heartbeat"):
+                break
+        stream.cancel()
+        return found
+
     assert await named() == {(USER, CONTEXT), (other, CONTEXT)}
+    assert await facts() == [VALUE, VALUE]
     backup = dumped(module_database.admin_dsn)
     of = pseudonyms_of(folder / "pseudonyms.json").key_of_user
     async with await open_pool(module_database.keys_dsn, SCHEMA, 1) as pool:
@@ -198,6 +219,7 @@ async def test_without_a_users_key_nothing_of_theirs_is_read_again(
     await until(gone, "nobody to read what was sealed", seconds=5.0)
     # FRESH_SECONDS, and what calls take on a busy machine.
     assert time.monotonic() - began < 2.0
+    assert await facts() == ["", VALUE]
     assert NAME in await attributes_of(other)
     listed = await caller.clients.profile.ListProfiles(
         profile_service_pb2.ListProfilesRequest(tenant=tenant)
@@ -297,15 +319,15 @@ async def test_a_database_of_ids_goes_on_without_keys_only(admin: asyncpg.Connec
             return contextlib.nullcontext(admin)
 
     pool: Any = Pool()
-    await check_pseudonyms(pool, Pseudonyms(), "SELECT true")
+    await check_pseudonyms(pool, Pseudonyms(), "old", "SELECT true")
     with pytest.raises(WrongPseudonymKeyError, match="by their ids"):
-        await check_pseudonyms(pool, keyed, "SELECT true")
-    await check_pseudonyms(pool, Pseudonyms(), "SELECT true")
-    await check_pseudonyms(pool, keyed, "SELECT false")
-    await check_pseudonyms(pool, keyed, "SELECT true")
+        await check_pseudonyms(pool, keyed, "old", "SELECT true")
+    await check_pseudonyms(pool, Pseudonyms(), "old", "SELECT true")
+    await check_pseudonyms(pool, keyed, "old", "SELECT false")
+    await check_pseudonyms(pool, keyed, "old", "SELECT true")
     for wrong in (other, Pseudonyms(), Pseudonyms([bytes(32), bytes(32)])):
         with pytest.raises(WrongPseudonymKeyError, match="holds pseudonyms"):
-            await check_pseudonyms(pool, wrong, "SELECT false")
+            await check_pseudonyms(pool, wrong, "old", "SELECT false")
 
 
 async def test_master_keys_are_rotated_while_the_suite_serves(

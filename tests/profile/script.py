@@ -108,6 +108,10 @@ class Script:
         )
         return encode(self._stretch(after, [own]))
 
+    def of_tenant(self, own: TenantEntries) -> Entries:
+        """Return the stretch of one entry, whose sequence was counted already."""
+        return self._stretch(self.sequence - 1, [own])
+
     def _stretch(self, after: int, tenants: list[TenantEntries]) -> Entries:
         return Entries(self.epoch, after, self.sequence, ACCEPTED_US, tenants)
 

@@ -25,7 +25,7 @@ from services.profile.domain.history_codec import (
 )
 from services.profile.store.profile_store import StoredProfile
 from tests.profile.oracle import expected_behaviour, expected_seen, stated_behaviour, stated_seen
-from tests.profile.script import Happening, Numbered, user
+from tests.profile.script import Happening, Numbered, key, user
 
 TYPES = ["view", "buy", "rating"]
 CODES = {name: code for code, name in enumerate(TYPES)}
@@ -66,8 +66,8 @@ def parts_of(own: list[Numbered], cuts: list[int], short: bool) -> list[History]
 
 
 def answered(parts: list[History], *paths: str) -> profile_pb2.Profile:
-    stored = StoredProfile(None, joined(parts), TYPES, None)
-    return profile_of(user("ann"), stored, {"state", "counters", *paths})
+    stored = StoredProfile(key("ann"), [], None, joined(parts), TYPES, None)
+    return profile_of(user("ann"), stored, {"state", "counters", *paths}, {})
 
 
 def check(parts: list[History], own: list[Numbered]) -> None:

@@ -18,6 +18,7 @@ from services.profile.metrics import ProfileMetrics
 from services.profile.process import SCHEMA
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.profile_store import ProfileStore
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.script import Happening, Numbered, Script, key, user
@@ -42,7 +43,7 @@ class Race:
 
     async def check(self) -> None:
         snapshot = await self._profiles.read("default", [key("ann")])
-        profile = profile_of(user("ann"), snapshot.profiles[0], PARTS)
+        profile = profile_of(user("ann"), snapshot.profiles[0], PARTS, {})
         assert stated_behaviour(profile) == expected_behaviour(self.told)
         assert snapshot.position() == Position(0, 1, self.script.sequence).encode()
 
@@ -52,7 +53,10 @@ async def race(dsn: str) -> AsyncIterator[Race]:
     pool = await open_pool(dsn, SCHEMA, 3)
     appliers = [
         await EntriesApplier.open(
-            HistoryStore(pool), AttributeStore(pool, NoVault()), ProfileMetrics(CollectorRegistry())
+            HistoryStore(pool),
+            AttributeStore(pool, NoVault()),
+            LinkStore(pool),
+            ProfileMetrics(CollectorRegistry()),
         )
         for _ in range(3)
     ]

@@ -2,7 +2,7 @@
 -- of an earlier release that had one role a service (then also see deploy/upgrades.md).
 --
 --   psql --set feedback=... --set feedback_owner=... --set profile=... --set profile_owner=... \
---     [--set keys=...] --file roles.sql postgresql://administrator@host/harken
+--     --file roles.sql postgresql://administrator@host/harken
 --
 -- Each service has two. The owner makes its schema (migrations, restores). The process itself reads and
 -- writes rows, and can change no table, and nothing of the other service's.
@@ -36,12 +36,3 @@ ALTER DEFAULT PRIVILEGES FOR ROLE harken_profile_owner
     GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO harken_profile;
 ALTER DEFAULT PRIVILEGES FOR ROLE harken_profile_owner
     GRANT USAGE, SELECT ON SEQUENCES TO harken_profile;
-
--- The vault of keys, which only the component `privacy` needs, has one role, which owns its schema.
--- Without a password nobody is it.
-\if :{?keys}
-SELECT 'CREATE ROLE harken_keys LOGIN'
-    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'harken_keys') \gexec
-ALTER ROLE harken_keys PASSWORD :'keys';
-GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO harken_keys;
-\endif

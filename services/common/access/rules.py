@@ -126,6 +126,12 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
             _by(_BACKEND, _OPERATOR), "profile.subject", audited=_BY_OPERATORS
         ),
         "ListProfiles": _audited(_by(_OPERATOR)),
+        # Who somebody is, a backend knows.
+        "MergeProfiles": _audited(_by(_BACKEND, _OPERATOR), "into", audited=_BY_OPERATORS),
+        "UnmergeProfiles": _audited(
+            _by(_BACKEND, _OPERATOR), "from_subjects", audited=_BY_OPERATORS
+        ),
+        "ListMerges": _by(_BACKEND, _OPERATOR),
         # It names other users.
         "FindSimilarUsers": _audited(_by(_BACKEND, _OPERATOR), "subject", audited=_BY_OPERATORS),
         "PutAttributeSchema": _audited(_by(_OPERATOR)),

@@ -15,7 +15,7 @@ from services.common.reloadable import Reloadable
 from services.common.user_key import Pseudonyms, WrongPseudonymKeyError
 from services.common.vault.key_file import Purpose, parse_keys
 from services.common.vault.master_keys import KeyWrapping, MasterKeys
-from services.common.vault.pseudonym_file import pseudonyms_of
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.common.vault.sealing import UserSecret
 from services.common.vault.user_keys import SCHEMA, UserKeys
 from services.common.vault.vault import NoVault, UserVault, Vault, VaultMetrics
@@ -91,17 +91,26 @@ async def check_vault(pool: asyncpg.Pool, pseudonyms: Pseudonyms, wrapping: KeyW
         )
 
 
-async def check_pseudonyms(pool: asyncpg.Pool, pseudonyms: Pseudonyms, any_user: str) -> None:
+async def check_pseudonyms(
+    pool: asyncpg.Pool, pseudonyms: Pseudonyms, schema: str, any_user: str
+) -> None:
     """Hold our key against that which a database was first filled with, and note it there when it
-    is the first. `any_user`: a query for whether the database holds any user.
+    is the first. `schema`: what the service and its schema are called; `any_user`: a query for
+    whether it holds any user.
 
     Raises:
+        RuntimeError: the schema was never migrated.
         WrongPseudonymKeyError: it is another one, or there was none and there are users.
         StoreUnavailableError: the database is away.
 
     """
     async with session(pool) as connection:
-        found = await connection.fetchval("SELECT check_value FROM pseudonym_check")
+        try:
+            found = await connection.fetchval("SELECT check_value FROM pseudonym_check")
+        except asyncpg.UndefinedTableError:
+            raise RuntimeError(
+                f"the database lacks tables of ours: run python -m services.{schema} --migrate"
+            ) from None
         if found is None and pseudonyms.keyed:
             if await connection.fetchval(any_user):
                 raise WrongPseudonymKeyError(

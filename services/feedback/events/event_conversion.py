@@ -5,7 +5,7 @@ about it that is not goes its own way, which has the exact words for it.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harken.feedback.v1 import event_pb2 as pb
@@ -54,8 +54,8 @@ class PreparedRequest:
     """The events of a request of a tenant: those to append, with their ordinals, and the others.
 
     `details` says of quarantined events, by ordinal, why; of those on unknown items nothing yet.
-    Where stored keys are pseudonyms, `names` has the id of each, and `contexts`, by index of the
-    event, what is still to be sealed and put into its entry.
+    Where stored keys are pseudonyms, `names` has the id of each, and `unsealed`, by index of the
+    event, entries whose context is still to be sealed: they are not among the events yet.
     """
 
     tenant: str
@@ -64,7 +64,7 @@ class PreparedRequest:
     rejections: dict[int, Rejection] = field(default_factory=dict)
     details: dict[int, str] = field(default_factory=dict)
     names: dict[bytes, str] = field(default_factory=dict)
-    contexts: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    unsealed: dict[int, entry_pb2.Entry] = field(default_factory=dict)
 
     def keep(
         self,
@@ -207,11 +207,13 @@ class EventPreparer:
             return
         subject = event.subject
         user_key = self.pseudonyms.key_of(request.tenant, subject)
+        draft = _draft(event, user_key)
+        entry = self._entry(draft)
+        to_seal = self.pseudonyms.keyed and bool(draft.context)
         if self.pseudonyms.keyed:
             request.names[user_key] = subject.user_id or subject.session_id
-            if event.context:
-                request.contexts[len(request.events)] = event.context
-        draft = _draft(event, user_key)
+        if to_seal:
+            request.unsealed[len(request.events)] = entry
         reason, detail = quarantine_reason(draft, self.types, self._now_us(), self._bounds)
         if detail:
             request.details[ordinal] = detail
@@ -221,7 +223,7 @@ class EventPreparer:
             draft.item_id,
             fingerprint(draft, self.pseudonyms.fingerprint_key),
             draft.user_key,
-            self._entry(draft).SerializeToString(),
+            b"" if to_seal else entry.SerializeToString(),
             int(reason),
         )
 
@@ -236,7 +238,7 @@ class EventPreparer:
                 value=draft.value,
                 event_time_us=draft.event_time_us,
                 slate_id=draft.slate_id,
-                context={} if self.pseudonyms.keyed else draft.context,
+                context=draft.context,
                 weight=kind.learning_weight(draft.value) if kind is not None else 0.0,
             )
         )

@@ -7,6 +7,9 @@ from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
 from services.feedback.log.log_store import LogRow
 
+Logged = tuple[LogRow, entry_pb2.LoggedEvent]
+"""A row, and the event that it is."""
+
 
 def events_of(rows: Sequence[LogRow]) -> list[tuple[LogRow, entry_pb2.LoggedEvent]]:
     """Return those entries that are events."""

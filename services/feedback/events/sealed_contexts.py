@@ -18,18 +18,19 @@ async def admit_users(vault: UserVault, request: PreparedRequest) -> None:
     if not request.names:
         return
     await vault.admit(request.tenant, request.names)
-    if not request.contexts:
+    if not request.unsealed:
         return
     events = request.events
-    user_keys = {events.user_keys[index] for index in request.contexts}
+    user_keys = {events.user_keys[index] for index in request.unsealed}
     seals = await vault.seals(request.tenant, user_keys)
-    for index, context in request.contexts.items():
-        plain = entry_pb2.LoggedEvent(context=context).SerializeToString(deterministic=True)
-        sealed = seals.seal(events.user_keys[index], SealPurpose.CONTEXT, plain)
-        if sealed is not None:
-            entry = entry_pb2.Entry.FromString(events.entries[index])
-            entry.event.sealed_context = sealed
-            events.entries[index] = entry.SerializeToString()
+    for index, entry in request.unsealed.items():
+        event = entry.event
+        plain = entry_pb2.LoggedEvent(context=event.context).SerializeToString()
+        event.ClearField("context")
+        # None where the user is erased at this moment: then there is no context.
+        event.sealed_context = seals.seal(event.user_key, SealPurpose.CONTEXT, plain) or b""
+        events.entries[index] = entry.SerializeToString()
+    request.unsealed.clear()
 
 
 async def open_contexts(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import timedelta
 
 import grpc
@@ -13,6 +13,7 @@ from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2_grpc
 from harken.internal.log.v1 import entry_pb2
 from services.common.bulk_work import BulkWork
+from services.common.consent import Purpose
 from services.common.errors import MissingResourceError
 from services.common.position import token_of
 from services.common.reloadable import Reloadable
@@ -32,6 +33,7 @@ from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.slate_export import SlateExport, SlatePage
 from services.feedback.slates.slate_export_conversion import exported_slate
 from services.feedback.slates.slate_outcomes import TooManyOutcomesError
+from services.feedback.user_facts.consent_reader import ConsentReader
 
 _MAX_EVENTS = 1000
 _MAX_CHUNK_EVENTS = 5000
@@ -60,6 +62,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         retractor: EventRetractor,
         export: EventExport,
         slates: SlateExport,
+        consents: ConsentReader,
         generations: GenerationStore,
         bulk: BulkWork,
         window_seconds: Reloadable[float],
@@ -76,6 +79,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._retractor = retractor
         self._export = export
         self._slates = slates
+        self._consents = consents
         self._generations = generations
         self._window_seconds = window_seconds
         self._vault = vault
@@ -171,7 +175,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._exports += 1
         try:
             pages = aiter(self._export.pages(tenant, after, until, lambda: self._page_size(size)))
-            while (answer := await self._page(tenant, pages)) is not None:
+            purposes = (Purpose.EXPORT, Purpose.LEARNING)[: 1 + request.for_learning]
+            while (answer := await self._page(tenant, pages, purposes)) is not None:
                 yield answer
         finally:
             self._exports -= 1
@@ -229,8 +234,14 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             page = await anext(pages, None)
             if page is None:
                 return None
-            answer = pb.ExportSlatesResponse(position=token_of(page.through))
-            wanted = [one for one in page.slates if surface in (None, one.slate.surface)]
+            asked = [one for one in page.slates if surface in (None, one.slate.surface)]
+            denying = await self._consents.denying(
+                tenant, {one.slate.user_key for one in asked}, (Purpose.EXPORT,)
+            )
+            wanted = [one for one in asked if one.slate.user_key not in denying]
+            answer = pb.ExportSlatesResponse(
+                position=token_of(page.through), left_out=len(asked) - len(wanted)
+            )
             subjects = await self._vault.subjects(tenant, {one.slate.user_key for one in wanted})
             # Of nobody, who was erased, there are none: readers would take them for one user's.
             wanted = [one for one in wanted if one.slate.user_key in subjects]
@@ -247,7 +258,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         return asked if self._exports == 1 else min(asked, shared)
 
     async def _page(
-        self, tenant: str, pages: AsyncIterator[LogPage]
+        self, tenant: str, pages: AsyncIterator[LogPage], purposes: Sequence[Purpose]
     ) -> pb.ExportEventsResponse | None:
         """Return the next page, None after the last. All exports take turns, as a page costs the
         store and us as much as many events do; several together rest longer than they work.
@@ -257,17 +268,23 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             page = await anext(pages, None)
             if page is None:
                 return None
-            answer = pb.ExportEventsResponse(position=token_of(page.through))
             events: list[tuple[LogRow, entry_pb2.LoggedEvent]] = []
             for start in range(0, len(page.rows), _EXPORT_SLICE):
                 async with self._bulk:
                     events += events_of(page.rows[start : start + _EXPORT_SLICE])
-            logged = [event for _, event in events]
+            denying = await self._consents.denying(
+                tenant, {event.user_key for _, event in events}, purposes
+            )
+            wanted = [one for one in events if one[1].user_key not in denying]
+            answer = pb.ExportEventsResponse(
+                position=token_of(page.through), left_out=len(events) - len(wanted)
+            )
+            logged = [event for _, event in wanted]
             await open_contexts(self._vault, tenant, logged)
             subjects = await self._vault.subjects(tenant, {event.user_key for event in logged})
-            for start in range(0, len(events), _EXPORT_SLICE):
+            for start in range(0, len(wanted), _EXPORT_SLICE):
                 async with self._bulk:
-                    some = events[start : start + _EXPORT_SLICE]
+                    some = wanted[start : start + _EXPORT_SLICE]
                     answer.events.extend(exported_events(some, subjects))
             await self._rest(began)
             return answer

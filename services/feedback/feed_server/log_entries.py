@@ -18,6 +18,7 @@ from services.feed.entries import (
     ShownSlate,
     TenantEntries,
     UserFact,
+    UserLink,
     UserVectors,
 )
 from services.feedback.log.entry_conversion import parse
@@ -39,6 +40,7 @@ class _Tenant:
     facts: list[UserFact] = field(default_factory=list)
     visibility: list[tuple[int, bool, bool, int, int]] = field(default_factory=list)
     shown: list[ShownSlate] = field(default_factory=list)
+    links: list[UserLink] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Return whether nothing was gathered."""
@@ -106,8 +108,16 @@ def _note(
                 else fact.attributes.SerializeToString()
             )
             tenant.facts.append(
-                UserFact(_index(tenant.users, fact.user_key), fact.revision, attributes)
+                UserFact(
+                    _index(tenant.users, fact.user_key),
+                    fact.revision,
+                    attributes,
+                    fact.consent.SerializeToString(),
+                )
             )
+        case "users_merged" | "users_unmerged" as kind:
+            link = entry.users_merged if kind == "users_merged" else entry.users_unmerged
+            tenant.links.append(_link(tenant, link, row.sequence, kind == "users_merged"))
         case "slate" if entry.slate.remembered_slates:
             slate = entry.slate
             items = [_index(tenant.items, item_id) for item_id in slate.item_ids]
@@ -129,6 +139,19 @@ def _note(
         case _:
             pass
     return True
+
+
+def _link(tenant: _Tenant, link: entry_pb2.LoggedUserLink, sequence: int, merged: bool) -> UserLink:
+    return UserLink(
+        _index(tenant.users, link.from_key),
+        _index(tenant.users, link.into_key) if link.into_key else None,
+        _index(tenant.users, link.direct_key) if link.direct_key else None,
+        merged,
+        link.revision,
+        link.since_us,
+        link.source,
+        sequence,
+    )
 
 
 def _event(
@@ -162,6 +185,7 @@ def _columns(name: str, found: _Tenant) -> TenantEntries:
         found.facts,
         _visibility(found.visibility) if found.visibility else None,
         found.shown,
+        found.links,
     )
 
 

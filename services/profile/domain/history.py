@@ -103,6 +103,20 @@ def joined(parts: Sequence[History]) -> History:
     )
 
 
+def united(parts: Sequence[tuple[History, list[str]]]) -> tuple[History, list[str]]:
+    """Return the rows of several users, each with the types that its types are indices of, as those
+    of one.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    codes: dict[str, int] = {}
+    histories = []
+    for history, types in parts:
+        own = np.array([codes.setdefault(name, len(codes)) for name in types], np.int64)
+        histories.append(replace(history, types=own[history.types]))
+    return joined(histories), list(codes)
+
+
 def item_codes(history: History) -> tuple[list[str], Ints]:
     """Return the distinct items, and the index of each row's."""
     codes: dict[str, int] = {}

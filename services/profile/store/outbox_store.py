@@ -29,7 +29,7 @@ _TENANTS = """
     SELECT tenant FROM waiting WHERE tenant IS NOT NULL
 """
 _CLAIM = """
-    SELECT id, user_key, revision, attributes, sealed FROM user_fact_outbox
+    SELECT id, user_key, revision, attributes, sealed, consent, link FROM user_fact_outbox
     WHERE tenant = $1 AND id <> ALL ($3::bigint[]) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
@@ -42,14 +42,17 @@ _BACKLOG = """
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Attributes of a user, as JSON text, as of a revision; none are left where the key that sealed
-    them was destroyed. `place`: its row.
+    """Attributes of a user, as JSON text, and consent, serialised, as of a revision; of attributes
+    none are left where the key that sealed them was destroyed. `place`: its row. `link`: what the
+    row is instead, if that: a serialised UserLink.
     """
 
     place: int
     user_key: bytes
     revision: int
     attributes: str
+    consent: bytes
+    link: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class OutboxStore:
             ]
             rows = waiting[: _fitting([len(text.encode()) for text in texts])]
             facts = [
-                Fact(row["id"], row["user_key"], row["revision"], text)
+                Fact(row["id"], row["user_key"], row["revision"], text, row["consent"], row["link"])
                 for row, text in zip(rows, texts, strict=False)
             ]
             yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)

@@ -27,6 +27,7 @@ from tests.access.served import serving
 from tests.audit.tampering import first_fault, tampered, written_log
 from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.benchmarks.numbers.table import Number, Row, measured
+from tests.benchmarks.numbers.trust_merges import merges
 from tests.end_to_end.clients import caller_of
 from tests.privacy.private_suite import private_environment
 from tests.privacy.sentinels import Finds, look_everywhere
@@ -287,6 +288,7 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "rotation": ("0 failed calls", rotation),
     "audit": ("all found", audit),
     "cost": (f"<= {_BAR:.2f}x", cost),
+    "merges": ("0 lost, 0 doubled, every strict slate knows", merges),
     "sentinels": ("0 sentinels", sentinels),
 }
 """The bars, said of a row that fails, and what measures it."""
@@ -299,6 +301,7 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--rotations", type=int, default=3, help="of each kind")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
+    parser.add_argument("--merges", type=int, default=10_000, help="of sessions")
     parser.add_argument("--audit-rows", type=int, default=300, help="of a log that is changed")
     parser.add_argument("--tamperings", type=int, default=10_000, help="changes of it, one each")
     yield from measured(ROWS, parser.parse_args(arguments))

@@ -47,6 +47,7 @@ _FILES = (
 PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
+    "MergeProfiles", "UnmergeProfiles", "ListMerges",
     "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
     "DeleteSurface", "ListTrending", "ListLatest", "DescribeSurface",
     "PutExperiment", "GetExperiment", "ListExperiments",

@@ -1,5 +1,6 @@
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Profile(_message.Message):
-    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen", "behaviour", "interests")
+    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen", "behaviour", "interests", "consent", "merged")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +21,8 @@ class Profile(_message.Message):
     SEEN_FIELD_NUMBER: _ClassVar[int]
     BEHAVIOUR_FIELD_NUMBER: _ClassVar[int]
     INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
     subject: _subject_pb2.Subject
     attributes: _struct_pb2.Struct
     etag: str
@@ -30,7 +33,9 @@ class Profile(_message.Message):
     seen: SeenItems
     behaviour: Behaviour
     interests: Interests
-    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ..., behaviour: _Optional[_Union[Behaviour, _Mapping]] = ..., interests: _Optional[_Union[Interests, _Mapping]] = ...) -> None: ...
+    consent: _consent_pb2.Consent
+    merged: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ..., behaviour: _Optional[_Union[Behaviour, _Mapping]] = ..., interests: _Optional[_Union[Interests, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ..., merged: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ...) -> None: ...
 
 class Behaviour(_message.Message):
     __slots__ = ("as_of", "types", "active_days", "sessions", "events_by_hour", "events_by_weekday")

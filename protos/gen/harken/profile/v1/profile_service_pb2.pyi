@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.profile.v1 import attribute_schema_pb2 as _attribute_schema_pb2
 from harken.profile.v1 import profile_pb2 as _profile_pb2
@@ -91,10 +92,12 @@ class UpdateProfileRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class UpdateProfileResponse(_message.Message):
-    __slots__ = ("profile",)
+    __slots__ = ("profile", "position")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     profile: _profile_pb2.Profile
-    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ...) -> None: ...
+    position: bytes
+    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ListProfilesRequest(_message.Message):
     __slots__ = ("tenant", "page_size", "page_token")
@@ -141,6 +144,80 @@ class SimilarUser(_message.Message):
     subject: _subject_pb2.Subject
     similarity: float
     def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., similarity: _Optional[float] = ...) -> None: ...
+
+class MergeProfilesRequest(_message.Message):
+    __slots__ = ("tenant", "into", "from_subjects", "source")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    FROM_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    into: _subject_pb2.Subject
+    from_subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    source: str
+    def __init__(self, tenant: _Optional[str] = ..., into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., from_subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
+
+class MergeProfilesResponse(_message.Message):
+    __slots__ = ("into", "merged", "position")
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    into: _subject_pb2.Subject
+    merged: int
+    position: bytes
+    def __init__(self, into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., merged: _Optional[int] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class UnmergeProfilesRequest(_message.Message):
+    __slots__ = ("tenant", "from_subjects", "source")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FROM_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    from_subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    source: str
+    def __init__(self, tenant: _Optional[str] = ..., from_subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
+
+class UnmergeProfilesResponse(_message.Message):
+    __slots__ = ("unmerged", "position")
+    UNMERGED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    unmerged: int
+    position: bytes
+    def __init__(self, unmerged: _Optional[int] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class ListMergesRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "page_size", "page_token")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    page_size: int
+    page_token: str
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListMergesResponse(_message.Message):
+    __slots__ = ("merges", "next_page_token")
+    MERGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    merges: _containers.RepeatedCompositeFieldContainer[Merge]
+    next_page_token: str
+    def __init__(self, merges: _Optional[_Iterable[_Union[Merge, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Merge(_message.Message):
+    __slots__ = ("from_subject", "into", "unmerged", "time", "source")
+    FROM_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    UNMERGED_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    from_subject: _subject_pb2.Subject
+    into: _subject_pb2.Subject
+    unmerged: bool
+    time: _timestamp_pb2.Timestamp
+    source: str
+    def __init__(self, from_subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., unmerged: bool = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ...) -> None: ...
 
 class PutAttributeSchemaRequest(_message.Message):
     __slots__ = ("tenant", "schema")

@@ -1,4 +1,4 @@
-"""Pseudonyms, of a file of keys: all that a process needs that stores nothing."""
+"""What makes stored keys, from the file of keys: all that a ranker, which has no vault, needs."""
 
 from pathlib import Path
 
