@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from services.common.access.process_access import ProcessAccess
 from services.common.answer_size import MAX_ANSWER_BYTES
 from services.common.audit.audit_sink import AuditSink
+from services.common.audit.key_changes import note_key_changes
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
 from services.common.channels import ACCEPTING
@@ -124,6 +125,7 @@ class Server:
         self._registry = registry
         add_process_metrics(registry)
         self._access = access
+        self._audit = audit
         gate = None if access is None else access.gate
         self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate, audit)
         self._drained = False
@@ -171,6 +173,9 @@ class Server:
                 bound["health"] = await stack.enter_async_context(
                     _plain_health(self.health.servicer, ports["health"])
                 )
+            if self._audit is not None and self._access is not None and self._access.keys:
+                noting = asyncio.create_task(note_key_changes(self._access.keys, self._audit))
+                stack.callback(noting.cancel)
             await self.grpc.start()
             if address_file is not None:
                 await asyncio.to_thread(_write_addresses, address_file, bound)

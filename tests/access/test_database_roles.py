@@ -27,10 +27,13 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ROLES = (ROOT / "deploy/overlays/dev/roles.sql").read_text()
+VAULT_ROLES = (ROOT / "deploy/privacy/roles.sql").read_text()
 DATABASE = "harken_least_rights"
 OTHER = {"feedback": "profile", "profile": "feedback"}
+VAULT = "keys"
 PASSWORDS = "".join(
-    f"\\set {name} pass\n" for name in ("feedback", "feedback_owner", "profile", "profile_owner")
+    f"\\set {name} pass\n"
+    for name in ("feedback", "feedback_owner", "profile", "profile_owner", "keys", "keys_owner")
 )
 
 
@@ -50,9 +53,10 @@ def deployed(postgres: EmbeddedPostgres) -> Iterator[Deployed]:
     made = Deployed(postgres)
     # Twice, as an upgrade does.
     for _ in range(2):
-        postgres.execute(PASSWORDS + ROLES, DATABASE)
+        postgres.execute(PASSWORDS + ROLES + VAULT_ROLES, DATABASE)
     for schema in OTHER:
         migrate(made.dsn(f"harken_{schema}_owner"), schema, ROOT / f"services/{schema}/migrations")
+    migrate(made.dsn(f"harken_{VAULT}_owner"), VAULT, ROOT / "services/common/vault/migrations")
     yield made
     postgres.drop_database(DATABASE)
 
@@ -98,6 +102,10 @@ REFUSED = {
     "make a table there": "CREATE TABLE {other}.mine (a int)",
     "read how it was migrated": "SELECT * FROM {other}.schema_migrations",
     "append to its audit log": "SELECT {other}.append_audit_entry('{{}}')",
+    # The vault.
+    "make a table in the vault": "CREATE TABLE keys.mine (a int)",
+    "empty the vault": "DROP SCHEMA keys CASCADE",
+    "be the vault": "SET ROLE harken_keys",
     # Being somebody else.
     "be the owner": "SET ROLE harken_{own}_owner",
     "be the other service": "SET ROLE harken_{other}",
@@ -142,24 +150,27 @@ async def test_what_a_process_cannot(
     await superuser.close()
 
 
-async def test_every_table_of_the_other_is_closed(
-    own: asyncpg.Connection, schema: str, deployed: Deployed
-) -> None:
+@pytest.mark.parametrize("role", [*OTHER, VAULT])
+async def test_every_table_of_others_is_closed(role: str, deployed: Deployed) -> None:
+    """Who reads the data cannot read its keys, and the other way round."""
     superuser = await asyncpg.connect(deployed.dsn("postgres"))
     tables = await superuser.fetch(
-        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'S', 'v')"
-        " AND relnamespace = $1::regnamespace", OTHER[schema],
+        "SELECT relnamespace::regnamespace AS schema, relname FROM pg_class"
+        " WHERE relkind IN ('r', 'S', 'v') AND relnamespace::regnamespace::text = ANY ($1)",
+        [one for one in (*OTHER, VAULT) if one != role],
     )  # fmt: skip
     await superuser.close()
-    assert len(tables) >= 8
+    assert len(tables) >= 10
+    own = await asyncpg.connect(deployed.dsn(f"harken_{role}"))
     for row in tables:
-        name = f'{OTHER[schema]}."{row["relname"]}"'
+        name = f'{row["schema"]}."{row["relname"]}"'
         for statement in (
             f"SELECT FROM {name}", f"DELETE FROM {name}", f"INSERT INTO {name} DEFAULT VALUES",
             f"TRUNCATE {name}",
         ):  # fmt: skip
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await own.execute(statement)
+    await own.close()
 
 
 async def test_a_right_that_is_not_held_cannot_be_given(

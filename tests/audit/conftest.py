@@ -57,6 +57,7 @@ class Audited:
     profile: str
     dsns: StoreDsns
     admin_dsn: str
+    tls: Path
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def audited(
     endpoints = suite.endpoints
     dsns = StoreDsns(module_database.feedback_dsn, module_database.profile_dsn)
     return Audited(
-        authority, endpoints.feedback, endpoints.profile, dsns, module_database.admin_dsn
+        authority, endpoints.feedback, endpoints.profile, dsns, module_database.admin_dsn, folder
     )
 
 

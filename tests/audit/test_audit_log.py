@@ -26,6 +26,7 @@ from harken.feedback.v1 import (
 )
 from harken.profile.v1 import profile_pb2, profile_service_pb2
 from services.cli.audit_rows import check, head
+from services.common.access.api_keys import create_key, revoked, write_keys
 from services.common.user_key import Pseudonyms
 from tests.audit.conftest import As, Audited, Calls, Log
 from tests.cli.harken_process import harken
@@ -247,8 +248,30 @@ async def test_calls_at_once_make_one_chain(acting_as: As, audited: Audited, log
     assert reached.sequence >= 60
 
 
+async def test_keys_that_come_and_go_are_written_down(audited: Audited, logs: Logs) -> None:
+    feedback, _ = logs
+    one, _shown = create_key("backend/default", 1.0, "", 1_700_000_000.0)
+    file = audited.tls / "feedback" / "keys.json"
+    found: list[Any] = []
+
+    async def noted(count: int) -> bool:
+        found.extend(entry for entry in await feedback.more() if entry["phase"] == "noted")
+        return len(found) >= count
+
+    write_keys(file, [one])
+    await until(lambda: noted(1), "the new key")
+    write_keys(file, revoked([one], one.key_id, 1_700_000_001.0))
+    await until(lambda: noted(2), "the revocation")
+    assert [entry["resources"] for entry in found] == [
+        [f"created key:{one.key_id} backend/default"],
+        [f"revoked key:{one.key_id} backend/default"],
+    ]
+    assert one.sha256 not in str(found)
+    assert found[0]["request_sha256"] != found[1]["request_sha256"]
+
+
 CHANGES = {
-    "a change": "UPDATE {log} SET entry = replace(entry, 'backend', 'operator') WHERE sequence = 5",
+    "a change": "UPDATE {log} SET entry = replace(entry, 'rpc', 'RPC') WHERE sequence = 5",
     "a row less": "DELETE FROM {log} WHERE sequence = 5",
     "a row more": "UPDATE {log} SET sequence = -sequence WHERE sequence >= 5;"
     "UPDATE {log} SET sequence = 1 - sequence WHERE sequence < 0;"

@@ -183,7 +183,28 @@ async def test_without_a_users_key_nothing_of_theirs_is_read_again(
             for one in await exported(caller, tenant)
         }
 
+    async def facts() -> list[str]:
+        """Return the attributes that subscribers of the log get."""
+        stream = caller.follow_entries(
+            feed_service_pb2.FollowEntriesRequest(
+                subscriber="test", resume=feed_service_pb2.EntryPoint(), user_facts=True
+            )
+        )
+        found = []
+        async for message in stream:
+            found += [
+                str(dict(fact.attributes).get(NAME, ""))
+                for own in message.entries.tenants
+                if own.tenant == tenant
+                for fact in own.facts
+            ]
+            if message.HasField("heartbeat"):
+                break
+        stream.cancel()
+        return found
+
     assert await named() == {(USER, CONTEXT), (other, CONTEXT)}
+    assert await facts() == [VALUE, VALUE]
     backup = dumped(module_database.admin_dsn)
     of = pseudonyms_of(folder / "pseudonyms.json").key_of_user
     async with await open_pool(module_database.keys_dsn, SCHEMA, 1) as pool:
@@ -198,6 +219,7 @@ async def test_without_a_users_key_nothing_of_theirs_is_read_again(
     await until(gone, "nobody to read what was sealed", seconds=5.0)
     # FRESH_SECONDS, and what calls take on a busy machine.
     assert time.monotonic() - began < 2.0
+    assert await facts() == ["", VALUE]
     assert NAME in await attributes_of(other)
     listed = await caller.clients.profile.ListProfiles(
         profile_service_pb2.ListProfilesRequest(tenant=tenant)

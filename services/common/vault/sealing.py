@@ -7,7 +7,7 @@ nonces are good for.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
@@ -39,7 +39,7 @@ class UserSecret:
     """The key of a user, and what names it: after another one was made the name differs."""
 
     name: bytes
-    key: bytes
+    key: bytes = field(repr=False)
 
     @classmethod
     def new(cls) -> Self:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -12,13 +13,15 @@ from services.common.errors import StoreUnavailableError
 from services.common.reloadable import Reloadable
 from services.common.user_key import Pseudonyms, named_subject, plain_subject
 from services.common.vault.master_keys import KeyWrapping, WrongMasterKeyError
-from services.common.vault.sealing import SealPurpose, UserSecret
+from services.common.vault.sealing import KEY_BYTES, SealPurpose, UserSecret
 from services.common.vault.user_keys import StoredKey, UserKeys
 
 FRESH_SECONDS = 0.5
 """For so long a process uses keys that it holds before it asks whether any was destroyed."""
-HELD_KEYS = 100_000
-"""Wrapped keys held by a process, about 40 MB; the oldest go first."""
+HELD_KEYS = 50_000
+"""Keys held by a process, about 35 MB; the oldest go first."""
+_NO_SECRET = UserSecret(b"", bytes(KEY_BYTES))
+"""In the place of one that was not unwrapped yet."""
 _SLICE = 1000
 """Keys made in one go, and in one statement: about 8 ms of the event loop."""
 
@@ -59,6 +62,11 @@ class UserVault(Protocol):
     ) -> Mapping[bytes, subject_pb2.Subject]:
         """Return who users are, without those whose keys were destroyed."""
 
+    async def destroy(self, tenant: str, user_keys: Collection[bytes]) -> int:
+        """Destroy the keys of users: nothing that was sealed with them is read again, and within a
+        second by no process. Return how many there were. May be repeated.
+        """
+
 
 class NoVault:
     """Where stored keys are ids: users are named by them, and nothing is sealed."""
@@ -79,6 +87,10 @@ class NoVault:
         """Return who users are."""
         return {user_key: plain_subject(user_key) for user_key in user_keys}
 
+    async def destroy(self, tenant: str, user_keys: Collection[bytes]) -> int:
+        """Do nothing: there are no keys."""
+        return 0
+
 
 class VaultMetrics:
     """What became of what was asked of the vault."""
@@ -93,13 +105,21 @@ class VaultMetrics:
             ["what"], registry=registry,
         )  # fmt: skip
         self.held = Gauge(
-            "harken_vault_keys_held", "Wrapped keys of users held by this process.",
+            "harken_vault_keys_held", "Keys of users held by this process.",
             registry=registry,
         )  # fmt: skip
 
 
+@dataclass(slots=True)
+class _Held:
+    """A key as it is in the table, and unwrapped once it was used."""
+
+    stored: StoredKey
+    secret: UserSecret = _NO_SECRET
+
+
 class Vault:
-    """Keys of users from the table, some of them held, wrapped as they are there.
+    """Keys of users from the table, some of them held.
 
     What is held is used for half a second; then it is asked once, for all calls, whether any key
     was destroyed since, and if so nothing is held any more.
@@ -118,7 +138,7 @@ class Vault:
         self._keys = keys
         self._metrics = metrics
         self._clock = clock
-        self._held: dict[tuple[str, bytes], StoredKey] = {}
+        self._held: dict[tuple[str, bytes], _Held] = {}
         self._changes = -1
         self._asked = float("-inf")
         self._asking = asyncio.Lock()
@@ -153,51 +173,59 @@ class Vault:
 
     async def seals(self, tenant: str, user_keys: Collection[bytes]) -> "_Lent":
         """Return what seals for users."""
-        stored = await self._stored(tenant, user_keys)
-        return _Lent(tenant, self._unwrapped(tenant, stored), self._metrics)
+        known = await self._known(tenant, user_keys)
+        return _Lent(tenant, {key: one.secret for key, one in known.items()}, self._metrics)
 
     async def subjects(
         self, tenant: str, user_keys: Collection[bytes]
     ) -> Mapping[bytes, subject_pb2.Subject]:
         """Return who users are."""
-        stored = await self._stored(tenant, user_keys)
         found = {}
-        for user_key, secret in self._unwrapped(tenant, stored).items():
-            sealed = stored[user_key].sealed_name
-            name = secret.unseal(tenant, user_key, SealPurpose.NAME, sealed)
+        for user_key, one in (await self._known(tenant, user_keys)).items():
+            name = one.secret.unseal(tenant, user_key, SealPurpose.NAME, one.stored.sealed_name)
             found[user_key] = named_subject(user_key, name.decode())
         self._metrics.absent.labels("name").inc(len(set(user_keys)) - len(found))
         return found
 
-    async def _stored(self, tenant: str, user_keys: Collection[bytes]) -> dict[bytes, StoredKey]:
+    async def destroy(self, tenant: str, user_keys: Collection[bytes]) -> int:
+        """Destroy the keys of users."""
+        destroyed = await self._keys.destroy(tenant, list(user_keys))
+        # Others ask soon whether any was; we know.
+        for user_key in user_keys:
+            self._held.pop((tenant, user_key), None)
+        return destroyed
+
+    async def _known(self, tenant: str, user_keys: Collection[bytes]) -> dict[bytes, _Held]:
+        """Return the keys of those users who have one, unwrapped."""
         await self._freshen()
         held = self._held
-        wanted = set(user_keys)
-        stored = {key: held[tenant, key] for key in wanted if (tenant, key) in held}
-        missing = wanted - stored.keys()
-        if missing:
-            changes = self._changes
-            found = await self._keys.find(tenant, missing)
-            self._hold(tenant, found, changes)
-            stored |= found
-        return stored
-
-    def _unwrapped(self, tenant: str, stored: Mapping[bytes, StoredKey]) -> dict[bytes, UserSecret]:
-        unwrap = self._wrapping.value.unwrap
+        known = {key: held[tenant, key] for key in user_keys if (tenant, key) in held}
+        if len(known) < len(user_keys):
+            missing = [key for key in set(user_keys) if key not in known]
+            if missing:
+                changes = self._changes
+                known |= self._hold(tenant, await self._keys.find(tenant, missing), changes)
+        wrapping = self._wrapping.value
         try:
-            return {key: unwrap(tenant, key, one.wrapped) for key, one in stored.items()}
+            for user_key, one in known.items():
+                if one.secret is _NO_SECRET:
+                    one.secret = wrapping.unwrap(tenant, user_key, one.stored.wrapped)
         except WrongMasterKeyError as error:
             # Of a version that others have already, or had for longer: ours comes with the file.
             raise StoreUnavailableError(f"keys of users cannot be unwrapped: {error}") from error
+        return known
 
-    def _hold(self, tenant: str, found: Mapping[bytes, StoredKey], changes: int) -> None:
-        """Hold keys, unless one was destroyed since they were asked for."""
-        if changes != self._changes:
-            return
-        held = self._held
-        held.update({(tenant, key): one for key, one in found.items()})
-        while len(held) > HELD_KEYS:
-            del held[next(iter(held))]
+    def _hold(
+        self, tenant: str, found: Mapping[bytes, StoredKey], changes: int
+    ) -> dict[bytes, _Held]:
+        """Hold keys, unless one was destroyed since they were asked for; return them anyway."""
+        known = {user_key: _Held(one) for user_key, one in found.items()}
+        if changes == self._changes:
+            held = self._held
+            held.update({(tenant, user_key): one for user_key, one in known.items()})
+            while len(held) > HELD_KEYS:
+                del held[next(iter(held))]
+        return known
 
     async def _freshen(self) -> None:
         if self._clock() - self._asked < FRESH_SECONDS:

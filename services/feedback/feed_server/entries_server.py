@@ -48,7 +48,10 @@ class EntriesServer:
         self._metrics = metrics
         # What was committed before us is no news.
         self._pushed = hub.head.sequence
-        self._prepared: Prepared[tuple[int, int, int, bool], pb.FollowEntriesResponse] = Prepared()
+        # By where it is, and by whose facts can be read: of who is erased since it is another one.
+        self._prepared: Prepared[
+            tuple[int, int, int, bool, tuple[int, ...]], pb.FollowEntriesResponse
+        ] = Prepared()
 
     async def stream(
         self, request: pb.FollowEntriesRequest
@@ -126,7 +129,8 @@ class EntriesServer:
             self._note_push(entries)
             return pb.FollowEntriesResponse(entries=encode(entries))
 
-        return self._prepared.get((epoch, after, rows[-1].sequence, user_facts), make)
+        key = (epoch, after, rows[-1].sequence, user_facts, tuple(unsealed))
+        return self._prepared.get(key, make)
 
     def _note_push(self, entries: Entries) -> None:
         """Count events that go out for the first time; what is repeated says nothing new."""

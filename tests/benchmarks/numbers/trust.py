@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import contextlib
+import random
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,13 @@ from harken.feedback.v1 import catalog_service_pb2, event_pb2, feedback_service_
 from harken.ranker.v1 import ranker_service_pb2
 from services.cli.clients import Clients, connect
 from services.cli.suite import Kind, Suite, SuiteConfig
+from services.common.audit.chain import Head
 from tests.access.authority import Authority
 from tests.access.matrix import callers, surprises
 from tests.access.rotation import rotate_certificates, rotate_keys
 from tests.access.secure_suite import secure_options
 from tests.access.served import serving
+from tests.audit.tampering import first_fault, tampered, written_log
 from tests.benchmarks.fresh_postgres import fresh_postgres
 from tests.benchmarks.numbers.table import Number, Row, measured
 from tests.benchmarks.numbers.trust_merges import merges
@@ -72,6 +76,40 @@ def rotation(options: argparse.Namespace) -> Iterator[Number]:
             f"{len(outcome.failed)} of {outcome.ok + len(outcome.failed):,}", not outcome.failed,
             {"first": outcome.failed[:20]},
         )  # fmt: skip
+
+
+def audit(options: argparse.Namespace) -> Iterator[Number]:
+    """Change an audit log in one place, by chance, again and again."""
+    with fresh_postgres() as (_folder, postgres, _guardian):
+        postgres.create_database("harken_audit")
+        dsn = postgres.dsn("harken_feedback", "harken_audit")
+        rows, seconds = asyncio.run(written_log(dsn, options.audit_rows))
+    chance, kept = random.Random(1), Head(rows[-1].sequence, rows[-1].hash)
+    missed, kinds = [], Counter[str]()
+    for _ in range(options.tamperings):
+        done = tampered(rows, chance)
+        found = first_fault(done.rows, kept)
+        kinds[done.what] += 1
+        if found is None or found.sequence != done.first:
+            missed.append([done.what, done.first, found and found.sequence])
+    yield Number(
+        "single changes of an audit log: found, and the first wrong row named", "all",
+        f"{options.tamperings - len(missed):,} of {options.tamperings:,} in a log of"
+        f" {len(rows):,} rows", not missed, {"kinds": dict(kinds), "first": missed[:20]},
+    )  # fmt: skip
+    heads = [Head(row.sequence, row.hash) for row in rows]
+    alarms = sum(
+        first_fault(rows, *chance.sample(heads, chance.randint(0, 5))) is not None
+        for _ in range(options.tamperings // 10)
+    )
+    yield Number(
+        "alarms of audit logs that nobody touched, against heads kept before", "0",
+        f"{alarms} of {options.tamperings // 10:,}", not alarms,
+    )  # fmt: skip
+    yield Number(
+        "one row of the audit log, committed (an audited call writes two)", "-",
+        f"{seconds * 1e3:.2f} ms", None,
+    )  # fmt: skip
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -248,6 +286,7 @@ def sentinels(_options: argparse.Namespace) -> Iterator[Number]:
 ROWS: Mapping[str, tuple[str, Row]] = {
     "access": ("0 surprises", access),
     "rotation": ("0 failed calls", rotation),
+    "audit": ("all found", audit),
     "cost": (f"<= {_BAR:.2f}x", cost),
     "merges": ("0 lost, 0 doubled, every strict slate knows", merges),
     "sentinels": ("0 sentinels", sentinels),
@@ -263,4 +302,6 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
     parser.add_argument("--merges", type=int, default=10_000, help="of sessions")
+    parser.add_argument("--audit-rows", type=int, default=300, help="of a log that is changed")
+    parser.add_argument("--tamperings", type=int, default=10_000, help="changes of it, one each")
     yield from measured(ROWS, parser.parse_args(arguments))
