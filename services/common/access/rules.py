@@ -138,7 +138,7 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
             _by(_BACKEND, _OPERATOR), "profile.subject", audited=_BY_OPERATORS
         ),
         "ListProfiles": _audited(_by(_OPERATOR)),
-        # Who somebody is, a backend knows.
+        # Who somebody is, a backend knows, and says at every login: ListMerges has all of them.
         "MergeProfiles": _audited(_by(_BACKEND, _OPERATOR), "into", audited=_BY_OPERATORS),
         "UnmergeProfiles": _audited(
             _by(_BACKEND, _OPERATOR), "from_subjects", audited=_BY_OPERATORS
