@@ -6,7 +6,7 @@ else, and so that a retraction takes back only what was given.
 
 from array import array
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,17 @@ from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 _REMEMBERED = 2_000
 """Of a user, the latest ones."""
+_MARKS = 1 << 20
 
 
 class _Own(NamedTuple):
-    """Held events of a user: log sequences, ascending, and the items of the events."""
+    """Held events of a user: log sequences, ascending, and the items of the events; first: of each
+    item the first of them.
+    """
 
     sequences: "array[int]"
     items: "array[int]"
+    first: dict[int, int]
 
 
 class HeldEvents:
@@ -32,18 +36,28 @@ class HeldEvents:
         """Begin with none."""
         self._of_user: dict[int, _Own] = {}
         self._has_any: Flags = np.zeros(0, np.bool_)
+        # Marks pairs of user and item with a held event, by hash: most histories have none.
+        self._maybe: Flags = np.zeros(_MARKS, np.bool_)
 
     def add(self, row: int, sequence: int, item: int) -> None:
         """Remember an event, later in the log than all of its user before."""
         own = self._of_user.get(row)
         if own is None:
-            own = self._of_user[row] = _Own(array("q"), array("q"))
+            own = self._of_user[row] = _Own(array("q"), array("q"), {})
             self._has_any = grown(self._has_any, row + 1, False)
             self._has_any[row] = True
         own.sequences.append(sequence)
         own.items.append(item)
+        own.first.setdefault(item, sequence)
+        self._maybe[_mark(row, item)] = True
         if len(own.sequences) > _REMEMBERED:
-            del own.sequences[0], own.items[0]
+            self._forget_oldest(own)
+
+    def _forget_oldest(self, own: _Own) -> None:
+        item = own.items[0]
+        del own.sequences[0], own.items[0], own.first[item]
+        if item in own.items:
+            own.first[item] = own.sequences[own.items.index(item)]
 
     def holds(self, row: int, sequence: int) -> bool:
         """Return whether an event of a user was held, as far as it is known."""
@@ -58,15 +72,6 @@ class HeldEvents:
         own = self._of_user.get(row)
         return [] if own is None else list(zip(own.sequences, own.items, strict=True))
 
-    def hidden(self, row: int, sequence: int) -> set[int]:
-        """Return the items that events of a user from a log sequence on do not follow: those that
-        events before it were held on.
-        """
-        own = self._of_user.get(row)
-        if own is None:
-            return set()
-        return set(own.items[: bisect_left(own.sequences, sequence)])
-
     def without(self, rows: Ints, sequences: Ints, before: Histories) -> Histories:
         """Return the histories just before events [n] of users without what was held of them."""
         if not self._of_user:
@@ -75,15 +80,25 @@ class HeldEvents:
         own[own] = self._has_any[rows[own]]
         if not own.any():
             return before
+        some = own.nonzero()[0]
+        marks = _mark(rows[some, np.newaxis], before.items[some])
+        found = some[self._maybe[marks].any(axis=1)]
+        if not found.size:
+            return before
         items, weights, times = before.items.copy(), before.weights.copy(), before.times_us.copy()
-        for index in own.nonzero()[0].tolist():
-            hidden = self.hidden(int(rows[index]), int(sequences[index]))
-            if hidden:
-                kept = ~np.isin(items[index], list(hidden))
-                _close_up(items[index], kept, NO_ITEM)
-                _close_up(weights[index], kept, 0)
-                _close_up(times[index], kept, 0)
+        for index in found.tolist():
+            first, sequence = self._of_user[int(rows[index])].first, int(sequences[index])
+            # What was held on an item before is no part of what later events follow.
+            kept = [first.get(one, sequence) >= sequence for one in items[index].tolist()]
+            if not all(kept):
+                for column, empty in ((items, NO_ITEM), (weights, 0), (times, 0)):
+                    _close_up(column[index], np.array(kept), empty)
         return Histories(items, weights, times)
+
+
+def _mark(rows: Any, items: Any) -> Any:
+    """Return the marks of users and items, numbers or arrays alike."""
+    return (rows * 2_654_435_761 + items * 40_503) % _MARKS
 
 
 def _close_up(column: Ints | Floats, kept: Flags, empty: int) -> None:
