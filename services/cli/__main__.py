@@ -2,14 +2,14 @@
 
 import sys
 
-from services.cli.app import app
+from services.cli.app import create_app
 from services.cli.console import messages
 
 
 def main() -> None:
     """Run the command that the arguments name."""
     try:
-        app()
+        create_app(sys.argv[1:])()
     except KeyboardInterrupt:
         messages().print("interrupted")
         sys.exit(130)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.cli.failures import CommandError
-from services.evaluation.plots import PlotsMissingError, figure_maker
+from services.evaluation.figure_maker import PlotsMissingError, figure_maker
 
 _ENDINGS = (".png", ".svg", ".pdf")
 

@@ -8,10 +8,7 @@ import numpy as np
 
 from services.evaluation.curves import cumulative_ndcg, staleness
 from services.evaluation.evaluate import Evaluation
-
-
-class PlotsMissingError(Exception):
-    """matplotlib is not installed."""
+from services.evaluation.figure_maker import figure_maker
 
 
 def write_plots(evaluation: Evaluation, folder: Path, cutoff: int) -> list[Path]:
@@ -74,17 +71,3 @@ def _cost(axes: Any, evaluation: Evaluation, cutoff: int) -> bool:
     axes.set_xlabel("milliseconds for one event and one ranking, one core")
     axes.set_title("Cost against quality")
     return True
-
-
-def figure_maker() -> Any:
-    """Return what makes figures.
-
-    Raises:
-        PlotsMissingError: matplotlib is not installed.
-
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise PlotsMissingError("plots need matplotlib: pip install -e '.[eval]'") from None
-    return Figure

@@ -160,11 +160,14 @@ class UserVectors:
 
 @dataclass(frozen=True, slots=True)
 class UserFact:
-    """All attributes of a user (index) as of a revision: a serialised google.protobuf.Struct."""
+    """All attributes and consent of a user (index) as of a revision: a serialised
+    google.protobuf.Struct and harken.common.v1.Consent.
+    """
 
     user: int
     revision: int
     attributes: bytes
+    consent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,23 @@ class ShownSlate(NamedTuple):
     slates: int
 
 
+class UserLink(NamedTuple):
+    """A user (index) is another one from a log sequence on, or, not `merged`, by itself again.
+
+    into: the user that it is, or was; direct: whom it was merged into, which may be merged itself;
+    indices, None: not known. since_us: unix microseconds.
+    """
+
+    user: int
+    into: int | None
+    direct: int | None
+    merged: bool
+    revision: int
+    since_us: int
+    source: str
+    sequence: int
+
+
 class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 
@@ -207,6 +227,7 @@ class TenantEntries(NamedTuple):
     facts: Sequence[UserFact] = ()
     items: ItemVisibility | None = None
     shown: Sequence[ShownSlate] = ()
+    links: Sequence[UserLink] = ()
 
 
 class Entries(NamedTuple):

@@ -9,6 +9,7 @@ from harken.internal.feed.v1 import frame_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from services.common.access.process_access import identity_of, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
@@ -16,11 +17,17 @@ from services.common.process_metrics import DatabaseMetrics
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
+from services.common.vault.opening import check_pseudonyms, opened_vault
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.config import ProfileConfig
+from services.profile.dimensions import Dimensions
+from services.profile.domain.interests import HalfLives
 from services.profile.entries_applier import EntriesApplier
 from services.profile.freshness import Freshness
+from services.profile.item_labels import ItemLabels
+from services.profile.merges import Merges
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
 from services.profile.readiness import Readiness
@@ -28,8 +35,10 @@ from services.profile.servicer import ProfileServicer
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
+from services.profile.store.schema_store import SchemaStore
 from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
 from services.profile.vector_applier import VectorApplier
@@ -42,6 +51,7 @@ SECTIONS = (
     # Activations say what vectors of a generation must look like.
     frame_pb2.SECTION_GENERATIONS,
 )
+_ANY_USER = "SELECT EXISTS (SELECT FROM histories) OR EXISTS (SELECT FROM attributes)"
 _BACKGROUND_CONNECTIONS = 4
 """One each for entries, for frames, for the outbox, and for asking whether the store is there."""
 
@@ -63,39 +73,58 @@ async def serve(
         await open_pool(config.dsn, SCHEMA, config.pool_size) as pool,
         # Apart, so that no number of reads holds up the feed.
         await open_pool(config.dsn, SCHEMA, _BACKGROUND_CONNECTIONS) as background,
+        opened_vault(config, registry) as vault,
         open_channel(config.feedback_target, identity=identity_of(access)) as channel,
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
+        await check_pseudonyms(background, vault.pseudonyms, SCHEMA, _ANY_USER)
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
-            HistoryStore(background), AttributeStore(background), metrics
+            HistoryStore(background),
+            AttributeStore(background, vault),
+            LinkStore(background),
+            metrics,
         )
         entries = EntriesClient(
             channel, applier, EntriesMetrics(registry, PipelineLatency(registry, tracer)),
-            "profile", user_facts=True, gather_seconds=config.gather_seconds,
+            "profile", vault.pseudonyms.check_value, user_facts=True,
+            gather_seconds=config.gather_seconds,
         )  # fmt: skip
         vectors = await VectorApplier.open(VectorStore(background))
         feed = FeedClient(
             channel, vectors, FeedMetrics(registry), "profile", SECTIONS,
             gather_seconds=config.learned_gather_seconds,
         )  # fmt: skip
-        relay = OutboxRelay(OutboxStore(background), channel, metrics)
+        relay = OutboxRelay(OutboxStore(background, vault), channel, metrics)
         freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)
-        profiles = ProfileStore(pool)
+        profiles = ProfileStore(pool, vault)
         server = Server(
             registry,
             [SERVICE],
             settings.map(lambda config: config.call_limits()),
             config.max_connection_age_seconds,
             access=access,
+            audit=AuditLog(pool, registry, vault.pseudonyms.key_of),
         )
         add_ProfileServiceServicer_to_server(
             ProfileServicer(
                 profiles,
-                AttributeStore(pool),
-                SimilarUsers(profiles, VectorScan(pool)),
+                AttributeStore(pool, vault),
+                AttributeSchemas(SchemaStore(pool)),
+                SimilarUsers(
+                    profiles,
+                    VectorScan(pool, config.denied_by_default()),
+                    vault,
+                    config.denied_by_default(),
+                ),
+                Dimensions(
+                    ItemLabels(channel),
+                    HalfLives(config.interest_short_days, config.interest_long_days),
+                ),
                 freshness,
-                relay.wake,
+                vault,
+                relay,
+                Merges(LinkStore(pool), relay, vault),
             ),
             server.grpc,
         )

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from services.cli.app import app
+from services.cli.app import create_app
 from services.common.access.api_keys import KeyRing, create_key, read_keys, revoked
 from services.common.access.certificates import read_pem
 from services.common.access.watched_files import UnreadableFileError, WatchedFiles
@@ -48,19 +48,22 @@ def test_a_file_that_is_none_of_keys_is_refused(content: bytes) -> None:
 def test_keys_are_made_listed_and_revoked_by_commands(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     runner = CliRunner()
-    made = runner.invoke(app, ["keys", "create", "backend/shop", "--file", str(file)])
+    made = runner.invoke(create_app(), ["keys", "create", "backend/shop", "--file", str(file)])
     assert made.exit_code == 0, made.output
     (shown,) = (line for line in made.stdout.splitlines() if line.startswith("hk_"))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert shown.split("_")[2] not in file.read_text()
     (key,) = read_keys([file.read_bytes()])
     assert KeyRing([key]).principal_of(shown) is not None
-    listed = runner.invoke(app, ["keys", "list", "--file", str(file)])
+    listed = runner.invoke(create_app(), ["keys", "list", "--file", str(file)])
     assert key.key_id in listed.stdout
-    gone = runner.invoke(app, ["keys", "revoke", key.key_id, "--file", str(file)])
+    gone = runner.invoke(create_app(), ["keys", "revoke", key.key_id, "--file", str(file)])
     assert gone.exit_code == 0
     assert KeyRing(read_keys([file.read_bytes()])).principal_of(shown) is None
-    assert runner.invoke(app, ["keys", "revoke", "nobody", "--file", str(file)]).exit_code == 1
+    assert (
+        runner.invoke(create_app(), ["keys", "revoke", "nobody", "--file", str(file)]).exit_code
+        == 1
+    )
 
 
 def test_a_certificate_and_the_key_of_another_are_refused() -> None:

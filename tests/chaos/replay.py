@@ -19,6 +19,7 @@ from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.compiled_core import find_core
 from services.common.database import open_pool
+from services.common.user_key import Pseudonyms
 from services.feed.progress import Applied
 from services.feedback.config import FeedbackConfig
 from services.feedback.feed_server.frame_store import FrameStore
@@ -74,7 +75,10 @@ async def check_replay(
         with threadpool_limits(limits=1):
             # What is folded has to be the same without the compiled core.
             stepped, folded = [
-                LearnerState(GenerationStore(pool, 10), _learning(_config(dsn, environment), core))
+                LearnerState(
+                    GenerationStore(pool, 10),
+                    _learning(_config(dsn, environment), core, Pseudonyms()),
+                )
                 for core in (find_core(), None)
             ]
             for state in (stepped, folded):

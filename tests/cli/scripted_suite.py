@@ -47,7 +47,9 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    BatchGetProfiles = ListProfiles = FindSimilarUsers = Rank = SimilarItems = unscripted
+    BatchGetProfiles = ListProfiles = MergeProfiles = UnmergeProfiles = ListMerges = unscripted
+    FindSimilarUsers = Rank = SimilarItems = unscripted
+    PutAttributeSchema = GetAttributeSchema = unscripted
     ListTrending = ListLatest = BatchRecommend = ExplainSlate = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = ExportSlates = unscripted

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from services.cli.app import app
+from services.cli.app import create_app
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -23,7 +23,7 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 @cache
 def harken() -> Any:
-    return typer.main.get_command(app)
+    return typer.main.get_command(create_app())
 
 
 def shown_in(page: Path) -> set[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from services.cli.app import app
+from services.cli.app import create_app
 from services.trainer.generation import read_generation
 
 pytest.importorskip("torch", reason="PyTorch is not installed: extra `train`")
@@ -71,7 +71,7 @@ def written(folder: Path, kind: str) -> list[str]:
 def test_a_generation_is_trained(kind: str, tmp_path: Path) -> None:
     out = tmp_path / "generation"
     options = [*written(tmp_path, kind), "--out", str(out), "--groups", "100", "--keep-anyway"]
-    done = CliRunner().invoke(app, ["train", *options])
+    done = CliRunner().invoke(create_app(), ["train", *options])
     assert done.exit_code == 0, done.output
     manifest, _ = read_generation(out)
     assert manifest.dimension == 8
@@ -86,7 +86,7 @@ def test_it_is_evaluated_before_and_after_a_split(kind: str, tmp_path: Path) -> 
     options = ["--train", "--keep-anyway", "--arms", "full", "--no-baselines",
                "--repeats", "include", "--limit", "40"]  # fmt: skip
     done = CliRunner().invoke(
-        app, ["evaluate", *written(tmp_path, kind), *options, "--json", str(found)]
+        create_app(), ["evaluate", *written(tmp_path, kind), *options, "--json", str(found)]
     )
     assert done.exit_code == 0, done.output
     figures = json.loads(found.read_text())["arms"]["full"]["figures"][0]

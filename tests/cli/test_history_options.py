@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 import typer.main
 
-from services.cli.app import app
+from services.cli.app import create_app
 from services.cli.history_options import HISTORY
 
 COMMANDS = ("evaluate", "train", "tune")
 
 
 def options_of(command: str) -> dict[str, tuple[object, ...]]:
-    found = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    found = typer.main.get_command(create_app()).commands[command].params  # type: ignore[attr-defined]
     return {one.name: (one.opts, one.multiple, one.default, one.help) for one in found
             if one.param_type_name == "option"}  # fmt: skip
 

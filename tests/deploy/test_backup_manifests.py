@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from services.cli.app import app
+from services.cli.app import create_app
 from tests.deploy.image_parts import command_of
 from tests.deploy.rendered import ROOT, Rendered, Workload, check_valid, kubectl
 
@@ -29,7 +29,7 @@ def backup(prod: Rendered) -> Workload:
 def parsed(arguments: list[str]) -> tuple[str, dict[str, Any]]:
     """Return what the command line makes of arguments; fails on what it does not know."""
     name, *rest = arguments
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(create_app())
     command = group.commands[name]  # type: ignore[attr-defined]
     context = command.make_context(name, list(rest))
     return name, context.params
@@ -115,7 +115,14 @@ def test_the_documented_command_makes_the_same_pod_restore(
     # Otherwise its success would be taken for that of a backup.
     assert "ownerReferences" not in restore.manifest["metadata"]
     assert restore.labels == backup.labels, "it may go where the backup may go"
-    same = {key: value for key, value in restore.container.items() if key != "args"}
-    assert same == {key: value for key, value in backup.container.items() if key != "args"}
+    changed = ("args", "env")
+    same = {key: value for key, value in restore.container.items() if key not in changed}
+    assert same == {key: value for key, value in backup.container.items() if key not in changed}
+    # It makes the schemas anew, so it connects as their owners.
+    for before, after in zip(backup.container["env"], restore.container["env"], strict=True):
+        source = before["valueFrom"]["secretKeyRef"]
+        assert source["key"] == "dsn"
+        owner = {"valueFrom": {"secretKeyRef": {**source, "key": "owner-dsn"}}}
+        assert after == {**before, **owner}
     text = json.dumps(restore.manifest)
     check_valid(Rendered("restore", text, (restore.manifest,)), "1.37.0", tmp_path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from harken.feedback.v1 import event_pb2, feedback_service_pb2
 from harken.internal.feed.v1 import feed_service_pb2
 from services.cli.service_process import ServiceProcess
+from services.common.position import decode_position
 from tests.feedback.conftest import Client, Connect, FeedbackProcesses, event
 from tests.feedback.feed_reader import FeedReader
 from tests.waiting import until
@@ -68,15 +69,9 @@ class Effect:
         answer = await self._client.feedback.RecordEvents(request, timeout=30)
         assert answer.results[0].outcome == event_pb2.EVENT_OUTCOME_ACCEPTED
         self.recorded += 1
-        wanted = f"u:{one.subject.user_id}"
         async with asyncio.timeout(60):
-            while True:
-                frame = await self._reader.read("frame", 60)
-                keys = [
-                    key.decode() for changes in frame.tenants for key in changes.users.user_keys
-                ]
-                if wanted in keys:
-                    return time.monotonic() - started
+            await self._reader.frames_through(decode_position(answer.position).sequence)
+        return time.monotonic() - started
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from services.evaluation.experiments.report import Report
-from services.evaluation.plots import figure_maker
+from services.evaluation.figure_maker import figure_maker
 
 
 def write_plot(report: Report, file: Path) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.evaluation.figure_maker import figure_maker
 from services.evaluation.off_policy.evaluation import TargetReport
-from services.evaluation.plots import figure_maker
 
 
 def write_plot(reports: Sequence[TargetReport], folder: Path) -> Path:

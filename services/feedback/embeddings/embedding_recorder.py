@@ -6,6 +6,8 @@ from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.position import Position
 from services.common.reloadable import Reloadable
 from services.common.validation import id_fault
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.feedback.embeddings.embedding_conversion import embedding_fault, logged_embedding
 from services.feedback.embeddings.embedding_store import EmbeddingStore
 
@@ -13,9 +15,12 @@ from services.feedback.embeddings.embedding_store import EmbeddingStore
 class EmbeddingRecorder:
     """Sets vectors of items and users, one result each."""
 
-    def __init__(self, store: EmbeddingStore, max_bias: Reloadable[float]) -> None:
+    def __init__(
+        self, store: EmbeddingStore, vault: UserVault, max_bias: Reloadable[float]
+    ) -> None:
         """`max_bias`: largest absolute bias that is taken, >= 0."""
         self._store = store
+        self._vault = vault
         self._max_bias = max_bias
 
     async def record(
@@ -39,11 +44,13 @@ class EmbeddingRecorder:
         faults = [
             embedding_fault(one, generation, known, self._max_bias.value) for one in embeddings
         ]
+        users = Admission(self._vault, tenant)
         sound = [
-            logged_embedding(one, generation)
+            logged_embedding(one, generation, users.key_of)
             for one, fault in zip(embeddings, faults, strict=True)
             if fault is None
         ]
+        await users.done()
         position = await self._store.append(tenant, sound) if sound else None
         results = []
         for ordinal, fault in enumerate(faults):

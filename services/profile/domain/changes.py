@@ -1,12 +1,12 @@
 """What entries of the log change for users, and batches of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from services.feed.entries import Entries, EventColumns, TenantEntries, UserFact
+from services.feed.entries import Entries, EventColumns, TenantEntries, UserFact, UserLink
 from services.feed.progress import Applied
 
 UserId = tuple[str, bytes]
@@ -63,6 +63,8 @@ class Batch:
     users: dict[UserId, UserChange] = field(default_factory=dict)
     facts: dict[str, list[tuple[bytes, UserFact]]] = field(default_factory=dict)
     """Of each tenant, in log order, with the key of the user."""
+    links: dict[str, list[tuple[Sequence[bytes], UserLink]]] = field(default_factory=dict)
+    """Of each tenant, in log order, with the keys that it refers to."""
     events: int = 0
 
     def add(self, entries: Entries) -> None:
@@ -87,6 +89,8 @@ class Batch:
             if own.facts:
                 told = self.facts.setdefault(own.tenant, [])
                 told.extend((keys[fact.user], fact) for fact in own.facts)
+            if own.links:
+                self.links.setdefault(own.tenant, []).extend((keys, one) for one in own.links)
 
     def _of(self, tenant: str, user_key: bytes) -> UserChange:
         user = (tenant, user_key)
@@ -131,6 +135,7 @@ def _later(own: TenantEntries, sequence: int) -> TenantEntries:
         own.events.picked(own.events.sequences > sequence),
         vectors=[part.picked(part.sequences > sequence) for part in own.vectors],
         facts=own.facts,
+        links=own.links,
     )
 
 

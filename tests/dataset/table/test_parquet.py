@@ -165,8 +165,8 @@ def test_without_pyarrow_the_message_names_the_extra(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", (
             "import sys; sys.modules['pyarrow'] = None\n"
-            "from services.cli.app import app\n"
-            f"app(['import', 'events', r'{tmp_path / 'events.parquet'}',"
+            "from services.cli.app import create_app\n"
+            f"create_app()(['import', 'events', r'{tmp_path / 'events.parquet'}',"
             " '--feedback', 'localhost:1', '--profile', 'localhost:1', '--ranker', 'localhost:1'])"
         )],
         cwd=ROOT, env={"PYTHONPATH": f"{ROOT}:{ROOT / 'protos/gen'}", "COLUMNS": "200"},

@@ -1,7 +1,8 @@
 """One step of the learner: a micro-batch of log entries changes the state and says how.
 
-A step holds either events, or retractions, or other entries, never two of them: `step_length` says
-how far it reaches. So all events of a step see the item vectors as of its start, whatever its size.
+A step holds either events and links of users, or retractions, or other entries, never two of them:
+`step_length` says how far it reaches. So all events of a step see the item vectors as of its start,
+whatever its size.
 Slates come with anything; they are learned from after all else. Work that is too
 large for one step (placing a generation's items) goes on with every step, whatever it holds.
 """
@@ -19,8 +20,10 @@ from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationRetired,
     GenerationStaged,
+    LearningConsent,
     LogEntry,
     Nothing,
+    UserLinked,
 )
 from services.feedback.learner.model.event_step import event_step
 from services.feedback.learner.model.impression import Impression
@@ -29,7 +32,7 @@ from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
 from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from services.feedback.learner.model.user_step import vectors_to_send
+from services.feedback.learner.model.user_step import note_consents, vectors_to_send
 
 States = dict[str, TenantState]
 
@@ -44,7 +47,7 @@ def step_length(entries: Sequence[LogEntry]) -> int:
     tenants: set[str] = set()
     for index, entry in enumerate(entries):
         match entry.kind:
-            case Nothing() | Impression():
+            case Nothing() | Impression() | LearningConsent():
                 continue
             case GenerationStaged() | GenerationRetired():
                 return index if tenants else index + 1
@@ -60,6 +63,8 @@ def step_length(entries: Sequence[LogEntry]) -> int:
 
 
 def _kind_of_step(entry: LogEntry) -> type:
+    if isinstance(entry.kind, UserLinked):
+        return Event
     return type(entry.kind) if isinstance(entry.kind, Event | EventRetracted) else object
 
 
@@ -72,9 +77,11 @@ def step(
     to be folded in order. Deterministic: the same states and entries give the same bits on the same
     machine, with one thread.
     """
+    known = set(states)
+    note_consents(states, entries, known)
     by_tenant: dict[str, list[LogEntry]] = {}
     for entry in entries:
-        if not isinstance(entry.kind, Nothing | Impression):
+        if not isinstance(entry.kind, Nothing | Impression | LearningConsent):
             by_tenant.setdefault(entry.tenant, []).append(entry)
     changes: list[Changes] = []
     staged = ""
@@ -90,12 +97,13 @@ def step(
                 changes.append(_activated(states, first, config, version))
                 if len(own) > 1:
                     changes.append(catalogue_step(states[tenant], own[1:]))
-            case Event():
+            case Event() | UserLinked():
                 changes.append(event_step(states[tenant], own, version))
             case EventRetracted():
                 changes.append(retraction_step(states[tenant], own))
             case _:
                 changes.append(catalogue_step(states[tenant], own))
+    note_consents(states, entries, states.keys() - known)
     changes += _learn_from_slates(states, entries)
     now_us = entries[-1].accepted_at_us
     changes += [

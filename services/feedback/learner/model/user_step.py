@@ -3,7 +3,7 @@
 Frames say nothing of users. So who folds frames is given the log beside them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,20 @@ from services.feedback.learner.model.entries import (
     EmbeddingPut,
     Event,
     EventRetracted,
+    LearningConsent,
     LogEntry,
+    UserLinked,
 )
+from services.feedback.learner.model.learning_consents import LearningDecision
 from services.feedback.learner.model.tenant_state import Recorded, TenantState
-from services.feedback.learner.model.user_table import NO_ITEM
+from services.feedback.learner.model.user_links import LinkChange
+from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 
 @dataclass(frozen=True, slots=True)
 class EventRows:
-    """Events of a step: user rows, item ordinals (NO_ITEM when gone, or the user's own), and the
-    rest.
+    """Events of a step: user rows, item ordinals (NO_ITEM when gone, the user's own, or not to be
+    learned from), and the rest.
     """
 
     events: list[Event]
@@ -37,10 +41,59 @@ class EventRows:
 
 def record_events(state: TenantState, entries: Sequence[LogEntry]) -> tuple[EventRows, Recorded]:
     """Add events to their users; return them, and what became of each."""
+    # Who is whose is another thing after each link.
+    parts: list[tuple[EventRows, Recorded]] = []
+    run: list[LogEntry] = []
+    for entry in entries:
+        if isinstance(entry.kind, UserLinked):
+            if run:
+                parts.append(_record_run(state, run))
+                run = []
+            _link(state, entry, entry.kind)
+        else:
+            run.append(entry)
+    if run or not parts:
+        parts.append(_record_run(state, run))
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _record_run(state: TenantState, entries: Sequence[LogEntry]) -> tuple[EventRows, Recorded]:
     rows = _event_rows(state, entries)
     recorded = state.record(rows.users, rows.items, rows.weights, rows.times_us, rows.sequences)
     state.touch(distinct(rows.users), entries[0].accepted_at_us)
     return rows, recorded
+
+
+def _joined(parts: Sequence[tuple[EventRows, Recorded]]) -> tuple[EventRows, Recorded]:
+    rows, recorded = zip(*parts, strict=True)
+    columns = EventRows(
+        [event for part in rows for event in part.events],
+        np.concatenate([part.sequences for part in rows]),
+        np.concatenate([part.users for part in rows]),
+        np.concatenate([part.items for part in rows]),
+        np.concatenate([part.weights for part in rows]),
+        np.concatenate([part.times_us for part in rows]),
+    )
+    before = Histories(
+        np.concatenate([part.before.items for part in recorded]),
+        np.concatenate([part.before.weights for part in recorded]),
+        np.concatenate([part.before.times_us for part in recorded]),
+    )
+    within = np.concatenate([part.within for part in recorded])
+    return columns, Recorded(before, within, np.concatenate([part.admitted for part in recorded]))
+
+
+def link_users(state: TenantState, entries: Sequence[LogEntry]) -> None:
+    """Take note of links where there is nothing else."""
+    for entry in entries:
+        if isinstance(entry.kind, UserLinked):
+            _link(state, entry, entry.kind)
+
+
+def _link(state: TenantState, entry: LogEntry, kind: UserLinked) -> None:
+    if not state.touched:
+        state.touched_since_us = entry.accepted_at_us
+    state.link(kind.user_key, LinkChange(entry.sequence, kind.into))
 
 
 def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
@@ -48,13 +101,17 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     items = state.items.ordinals(event.item_id for event in events)
     # NO_ITEM looks up the last row, and stays what it is.
     items[~state.items.exists[items]] = NO_ITEM
+    sequences = [entry.sequence for entry in entries if isinstance(entry.kind, Event)]
     keys = [event.user_key for event in events]
+    if state.links.any_known:
+        keys = list(map(state.links.root, keys, sequences))
     users = state.users.rows(keys)
     # What somebody does with an item of their own is as if it were gone.
     items[state.owners.own(keys, items)] = NO_ITEM
+    items[state.consents.denied(keys, sequences, state.links)] = NO_ITEM
     return EventRows(
         events=events,
-        sequences=np.array([entry.sequence for entry in entries], np.int64),
+        sequences=np.array(sequences, np.int64),
         users=users,
         items=items,
         weights=np.array([event.weight for event in events], np.float32),
@@ -62,12 +119,31 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     )
 
 
-def retracting_users(state: TenantState, entries: Sequence[LogEntry]) -> Ints:
-    """Return the user rows of retractions, which are about to be taken back."""
+def retracting_users(state: TenantState, entries: Sequence[LogEntry]) -> list[list[int]]:
+    """Return for each retraction the user rows that remember its event: first that of whom it was,
+    then those that have it by a merge.
+    """
     kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
-    users = state.users.rows([kind.event.user_key for kind in kinds])
-    state.touch(distinct(users), entries[0].accepted_at_us)
-    return users
+    rows = []
+    for kind in kinds:
+        owner = state.users.row(state.links.root(kind.event.user_key, kind.sequence))
+        others = state.merged_events.rows(kind.sequence)
+        rows.append([owner, *(row for row in others if row != owner)])
+    touched = [row for own in rows for row in own]
+    state.touch(distinct(np.array(touched, np.int64)), entries[0].accepted_at_us)
+    return rows
+
+
+def note_consents(
+    states: Mapping[str, TenantState], entries: Sequence[LogEntry], known: Collection[str]
+) -> None:
+    """Take note of what users of some tenants decided in a step. It counts from its own sequence
+    on, so it may be noted before what else there is in the step.
+    """
+    for entry in entries:
+        if isinstance(entry.kind, LearningConsent) and entry.tenant in known:
+            decision = LearningDecision(entry.sequence, entry.kind.granted)
+            states[entry.tenant].note_consent(entry.kind.user_key, decision)
 
 
 def pin_users(state: TenantState, puts: Sequence[EmbeddingPut]) -> None:
@@ -93,17 +169,19 @@ def vectors_to_send(state: TenantState, now_us: int) -> Changes | None:
 
 def fold_events_of_users(states: Mapping[str, TenantState], entries: Sequence[LogEntry]) -> None:
     """Do to users what the events or retractions of a step did, before its frame is folded."""
-    for tenant, own in _by_tenant(entries, (Event, EventRetracted)).items():
+    for tenant, own in _by_tenant(entries, (Event, EventRetracted, UserLinked)).items():
         state = states[tenant]
-        if isinstance(own[0].kind, Event):
+        if all(isinstance(entry.kind, UserLinked) for entry in own):
+            link_users(state, own)
+        elif not isinstance(own[0].kind, EventRetracted):
             for space in state.built_spaces():
                 space.settle_factor()
             record_events(state, own)
         else:
-            users = retracting_users(state, own)
-            for user, entry in zip(users.tolist(), own, strict=True):
+            for rows, entry in zip(retracting_users(state, own), own, strict=True):
                 assert isinstance(entry.kind, EventRetracted)
-                state.users.forget(user, entry.kind.sequence)
+                for row in rows:
+                    state.forget_event(row, entry.kind.sequence)
 
 
 def fold_pins_of_users(states: Mapping[str, TenantState], entries: Sequence[LogEntry]) -> None:
