@@ -17,7 +17,8 @@ _EVENTS = 6_000
 def world(request: pytest.FixtureRequest) -> World:
     """A shop that learned for a while, with the defence on or off."""
     history = HISTORIES["shop"](1)
-    allowance = AllowanceConfig(on=request.param)
+    # Less than by default: there, floors are for tenants with more of a past.
+    allowance = AllowanceConfig(on=request.param, floor=4.0, first_floor=1.0, proportion=8.0)
     one = Set("shop", history.events.head(_EVENTS), history.repeats)
     return World(one, LearningConfig(core=find_core(), allowance=allowance), dimension=32)
 

@@ -61,11 +61,11 @@ class AllowanceConfig:
     on: bool = True
     recent_events: float = 1_000.0
     usual_events: float = 20_000.0
-    floor: float = 4.0
-    first_floor: float = 1.0
+    floor: float = 10.0
+    first_floor: float = 3.0
     hotter: float = 12.0
     faster: float = 12.0
-    proportion: float = 8.0
+    proportion: float = 40.0
     settled: float = 1_000.0
     memory: float = 20_000.0
     most_place: int = 4
