@@ -1,5 +1,6 @@
 """Entries of the log as columns: what takes effect without learning. Arrays only."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -194,6 +195,26 @@ class ShownSlate(NamedTuple):
     slates: int
 
 
+class ErasedUser(NamedTuple):
+    """A user that was erased: all before `sequence` is void, and so are facts of a revision up to
+    `erased_at_us`.
+
+    No user_key: the log does not know it any more; tombstone: its SHA-256.
+    """
+
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+    erased_at_us: int
+    sequence: int
+
+    def is_of(self, user_key: bytes) -> bool:
+        """Return whether it erases a user."""
+        if self.user_key:
+            return self.user_key == user_key
+        return self.tombstone == hashlib.sha256(user_key).digest()
+
+
 class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 
@@ -207,6 +228,7 @@ class TenantEntries(NamedTuple):
     facts: Sequence[UserFact] = ()
     items: ItemVisibility | None = None
     shown: Sequence[ShownSlate] = ()
+    erased: Sequence[ErasedUser] = ()
 
 
 class Entries(NamedTuple):

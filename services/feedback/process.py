@@ -23,6 +23,7 @@ from harken.feedback.v1 import (
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from harken.internal.users.v1 import user_log_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
@@ -92,6 +93,9 @@ from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
+from services.feedback.user_log.erasure_store import ErasureStore
+from services.feedback.user_log.servicer import UserLogServicer
+from services.feedback.user_log.user_reader import UserReader
 
 SCHEMA = "feedback"
 _WRITING = (
@@ -101,6 +105,7 @@ _WRITING = (
     "harken.feedback.v1.ExperimentService",
     "harken.internal.facts.v1.UserFactService",
     "harken.internal.slates.v1.SlateService",
+    "harken.internal.users.v1.UserLogService",
 )
 _READING = (
     "harken.feedback.v1.EmbeddingService",
@@ -361,6 +366,9 @@ def _add_writing(
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc
+    )
+    user_log_service_pb2_grpc.add_UserLogServiceServicer_to_server(
+        UserLogServicer(ErasureStore(shared.pool), UserReader(shared.pool)), server.grpc
     )
 
 

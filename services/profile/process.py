@@ -13,6 +13,7 @@ from services.common.channels import open_channel
 from services.common.database import open_pool
 from services.common.pipeline_latency import PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.receipts import ReceiptSigner, receipt_key
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
@@ -20,6 +21,8 @@ from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.profile.config import ProfileConfig
 from services.profile.entries_applier import EntriesApplier
+from services.profile.erasure.erasure_relay import ErasureRelay
+from services.profile.erasure.user_erasure import UserErasure
 from services.profile.freshness import Freshness
 from services.profile.metrics import ProfileMetrics
 from services.profile.outbox_relay import OutboxRelay
@@ -27,11 +30,13 @@ from services.profile.readiness import Readiness
 from services.profile.servicer import ProfileServicer
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.erasure_store import ErasureStore
 from services.profile.store.history_store import HistoryStore
 from services.profile.store.outbox_store import OutboxStore
 from services.profile.store.profile_store import ProfileStore
 from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
+from services.profile.user_export import UserExport
 from services.profile.vector_applier import VectorApplier
 
 SCHEMA = "profile"
@@ -42,8 +47,9 @@ SECTIONS = (
     # Activations say what vectors of a generation must look like.
     frame_pb2.SECTION_GENERATIONS,
 )
-_BACKGROUND_CONNECTIONS = 4
-"""One each for entries, for frames, for the outbox, and for asking whether the store is there."""
+_BACKGROUND_CONNECTIONS = 5
+"""One each for entries, for frames, for the outbox, for erasures, and for asking whether the store
+is there."""
 
 
 async def serve(
@@ -81,6 +87,8 @@ async def serve(
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background), channel, metrics)
         freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)
+        signer = ReceiptSigner("profile", receipt_key(config.receipt_key_file))
+        erasures = ErasureRelay(ErasureStore(background), channel, signer, applier.progress)
         profiles = ProfileStore(pool)
         server = Server(
             registry,
@@ -94,6 +102,8 @@ async def serve(
                 profiles,
                 AttributeStore(pool),
                 SimilarUsers(profiles, VectorScan(pool)),
+                UserErasure(ErasureStore(pool), erasures, freshness),
+                UserExport(profiles, freshness, channel),
                 freshness,
                 relay.wake,
             ),
@@ -104,4 +114,7 @@ async def serve(
             settings.map(lambda config: config.ready_max_lag_entries),
         )  # fmt: skip
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, server, entries.run(), feed.run(), relay.run(), readiness.run())
+            await run_until(
+                stop, server, entries.run(), feed.run(), relay.run(), erasures.run(),
+                readiness.run(),
+            )  # fmt: skip

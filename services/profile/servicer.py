@@ -1,6 +1,6 @@
 """ProfileService on the wire."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import grpc
 
@@ -19,10 +19,12 @@ from services.profile.attribute_list import list_profiles
 from services.profile.attributes import updated
 from services.profile.convert import Seen, profile_of, set_attributes
 from services.profile.domain.attribute_rules import mask_fault
+from services.profile.erasure.user_erasure import UserErasure
 from services.profile.freshness import Freshness
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.profile_store import ProfileStore, Snapshot
+from services.profile.user_export import UserExport
 
 MAX_SUBJECTS = 500
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -39,6 +41,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         profiles: ProfileStore,
         attributes: AttributeStore,
         similar: SimilarUsers,
+        erasure: UserErasure,
+        export: UserExport,
         freshness: Freshness,
         on_fact: Callable[[], None],
     ) -> None:
@@ -46,6 +50,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self._profiles = profiles
         self._attributes = attributes
         self._similar = similar
+        self._erasure = erasure
+        self._export = export
         self._freshness = freshness
         self._on_fact = on_fact
 
@@ -131,6 +137,31 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.FindSimilarUsersResponse:
         """Return the users nearest to one."""
         return await self._similar.find(request)
+
+    async def EraseUser(  # noqa: N802
+        self, request: pb.EraseUserRequest, context: grpc.aio.ServicerContext
+    ) -> pb.EraseUserResponse:
+        """Erase a user."""
+        return await self._erasure.erase(request)
+
+    async def GetErasure(  # noqa: N802
+        self, request: pb.GetErasureRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetErasureResponse:
+        """Say how far an erasure is."""
+        return await self._erasure.get(request)
+
+    async def ListErasures(  # noqa: N802
+        self, request: pb.ListErasuresRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListErasuresResponse:
+        """Return erasures, page by page."""
+        return await self._erasure.list(request)
+
+    async def ExportUser(  # noqa: N802
+        self, request: pb.ExportUserRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.ExportUserResponse]:
+        """Stream all that is stored of a user."""
+        async for part in self._export.parts(request, context):
+            yield pb.ExportUserResponse(part=part)
 
     async def _read(
         self,

@@ -22,6 +22,9 @@ class SlateTraces:
     def taken(self, entries: Entries) -> None:
         """Take note of the traced events of a stretch of the log."""
         for own in entries.tenants:
+            for erased in own.erased:
+                for key in [one for one in self._waiting if erased.is_of(one[1])]:
+                    del self._waiting[key]
             for event in own.events.rows():
                 if self._tracer.follows(event.sequence):
                     self._wait(own.tenant, own.user_keys[event.user], event.sequence)

@@ -47,7 +47,8 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    BatchGetProfiles = ListProfiles = FindSimilarUsers = Rank = SimilarItems = unscripted
+    BatchGetProfiles = ListProfiles = FindSimilarUsers = EraseUser = unscripted
+    GetErasure = ListErasures = ExportUser = Rank = SimilarItems = unscripted
     ListTrending = ListLatest = BatchRecommend = ExplainSlate = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = ExportSlates = unscripted

@@ -94,6 +94,10 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListProfiles": _by(_OPERATOR),
         # It names other users.
         "FindSimilarUsers": _by(_BACKEND, _OPERATOR),
+        "EraseUser": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
+        "GetErasure": _by(_BACKEND, _OPERATOR),
+        "ListErasures": _by(_BACKEND, _OPERATOR),
+        "ExportUser": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
     },
     "harken.ranker.v1.RankerService": {
         "Recommend": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),
@@ -112,6 +116,12 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     "harken.internal.slates.v1.SlateService": {
         "RecordSlates": _by(_RANKER),
         "FindSlate": _by(_RANKER),
+    },
+    "harken.internal.users.v1.UserLogService": {
+        "AppendErasure": _by(_PROFILE),
+        "GetErasure": _by(_PROFILE, tenant=""),
+        "AddReceipts": _by(_PROFILE, _RANKER, tenant=""),
+        "ReadUser": _by(_PROFILE),
     },
     "harken.internal.feed.v1.FeedService": {
         # Users are in it, of all tenants.

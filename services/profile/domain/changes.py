@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.feed.entries import Entries, EventColumns, TenantEntries, UserFact
+from services.feed.entries import Entries, ErasedUser, EventColumns, TenantEntries, UserFact
 from services.feed.progress import Applied
 
 UserId = tuple[str, bytes]
@@ -63,6 +63,9 @@ class Batch:
     users: dict[UserId, UserChange] = field(default_factory=dict)
     facts: dict[str, list[tuple[bytes, UserFact]]] = field(default_factory=dict)
     """Of each tenant, in log order, with the key of the user."""
+    erased: list[tuple[str, ErasedUser]] = field(default_factory=list)
+    """Users that were erased, with their tenant, in log order: what is stored of them goes first,
+    and what else is here of them is of later."""
     events: int = 0
 
     def add(self, entries: Entries) -> None:
@@ -87,6 +90,25 @@ class Batch:
             if own.facts:
                 told = self.facts.setdefault(own.tenant, [])
                 told.extend((keys[fact.user], fact) for fact in own.facts)
+            for erased in own.erased:
+                self._erase(own.tenant, erased)
+
+    def _erase(self, tenant: str, erased: ErasedUser) -> None:
+        """Void what came of a user before they were erased."""
+        self.erased.append((tenant, erased))
+        for (other, user_key), change in self.users.items():
+            if other != tenant or not erased.is_of(user_key):
+                continue
+            change.events = [one for one in change.events if one.sequence > erased.sequence]
+            change.retracted.clear()
+            if change.vector is not None and change.vector.sequence < erased.sequence:
+                change.vector = None
+        if tenant in self.facts:
+            self.facts[tenant] = [
+                (user_key, fact)
+                for user_key, fact in self.facts[tenant]
+                if fact.revision > erased.erased_at_us or not erased.is_of(user_key)
+            ]
 
     def _of(self, tenant: str, user_key: bytes) -> UserChange:
         user = (tenant, user_key)
@@ -131,6 +153,7 @@ def _later(own: TenantEntries, sequence: int) -> TenantEntries:
         own.events.picked(own.events.sequences > sequence),
         vectors=[part.picked(part.sequences > sequence) for part in own.vectors],
         facts=own.facts,
+        erased=[one for one in own.erased if one.sequence > sequence],
     )
 
 

@@ -54,8 +54,11 @@ class ShownSlates:
 
     def take(self, entries: TenantEntries, ordinals: OrdinalsOf) -> None:
         """Remember what the log says was shown, by any replica. ordinals: of ids, without those
-        that are not known.
+        that are not known. Forget who was erased.
         """
+        for erased in entries.erased:
+            for user_key, surface in [key for key in self._shown if erased.is_of(key[0])]:
+                del self._shown[user_key, surface]
         for slate in entries.shown:
             items = ordinals([entries.item_ids[item] for item in slate.items])
             self.add(slate.user_key, slate.surface, slate.slate_id, items, slate.slates)

@@ -42,8 +42,12 @@ class UserCache:
             self._states.move_to_end(user_key, last=False)
 
     def take(self, entries: UserEntries, ordinals: OrdinalsOf) -> None:
-        """Apply the next entries to the users held; let go of those that were taken back from."""
+        """Apply the next entries to the users held; let go of those that were taken back from, and
+        of those that were erased.
+        """
         held = self._states
+        for user_key in entries.erased(held):
+            del held[user_key]
         found = {index: held[key] for key, index in entries.users.items() if key in held}
         if not found:
             return

@@ -1,6 +1,6 @@
 """What a stretch of the log says of the users of one tenant, and how it changes their states."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -16,7 +16,7 @@ OrdinalsOf = Callable[[list[str]], Ordinals]
 
 
 class UserEntries:
-    """Events, retracted events and vectors of users.
+    """Events, retracted events and vectors of users, and who was erased.
 
     `users`: index by stored key. `through`: the sequence that the stretch ends with.
     """
@@ -27,6 +27,14 @@ class UserEntries:
         self._entries = entries
         self.through = through
         self.users = {user_key: index for index, user_key in enumerate(entries.user_keys)}
+        for erased in entries.erased:
+            if erased.user_key:
+                self.users.setdefault(erased.user_key, len(self.users))
+
+    def erased(self, user_keys: Iterable[bytes]) -> list[bytes]:
+        """Return which of some users were erased."""
+        erasures = self._entries.erased
+        return [key for key in user_keys if any(one.is_of(key) for one in erasures)]
 
     def apply(
         self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
@@ -34,11 +42,14 @@ class UserEntries:
         """Bring states, by index of their user, up to the end of the stretch.
 
         What a state reflects already changes nothing. Return whose state cannot be brought there,
-        and was left as it is: it does not say which event led to what, so none can be taken back.
+        and was left as it is: it does not say which event led to what, so none can be taken back,
+        and of who was erased the owner knows what came after.
         """
         entries = self._entries
+        undone = {self.users[one.user_key] for one in entries.erased if one.user_key}
         if len(entries.retracted):
-            undone = set(entries.retracted.users.tolist())
+            undone.update(entries.retracted.users.tolist())
+        if undone:
             lost = [
                 user for user in states if user in undone and states[user].sequence < self.through
             ]

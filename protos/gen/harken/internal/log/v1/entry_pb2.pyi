@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Entry(_message.Message):
-    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document")
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document", "user_erased")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
     ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Entry(_message.Message):
     SLATE_FIELD_NUMBER: _ClassVar[int]
     EVENT_RETRACTED_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    USER_ERASED_FIELD_NUMBER: _ClassVar[int]
     event: LoggedEvent
     item_upserted: _item_pb2.Item
     item_deleted: str
@@ -35,7 +36,8 @@ class Entry(_message.Message):
     slate: LoggedSlate
     event_retracted: LoggedRetraction
     document: LoggedDocument
-    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ...) -> None: ...
+    user_erased: UserErased
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ..., user_erased: _Optional[_Union[UserErased, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
@@ -91,6 +93,22 @@ class LoggedUserFact(_message.Message):
     revision: int
     attributes: _struct_pb2.Struct
     def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class UserErased(_message.Message):
+    __slots__ = ("erasure_id", "user_key", "tombstone", "erased_at_us", "unlearn", "event_sequences")
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONE_FIELD_NUMBER: _ClassVar[int]
+    ERASED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    UNLEARN_FIELD_NUMBER: _ClassVar[int]
+    EVENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+    erased_at_us: int
+    unlearn: bool
+    event_sequences: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, erasure_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., tombstone: _Optional[bytes] = ..., erased_at_us: _Optional[int] = ..., unlearn: bool = ..., event_sequences: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Tick(_message.Message):
     __slots__ = ()

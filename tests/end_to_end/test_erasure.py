@@ -1,0 +1,177 @@
+"""EraseUser on real processes: gone at once everywhere, for ever, and back only as nobody known."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from harken.feedback.v1 import embedding_service_pb2, event_pb2, feedback_service_pb2
+from harken.profile.v1 import erasure_pb2, profile_pb2, user_export_pb2
+from harken.profile.v1 import profile_service_pb2 as pb
+from services.cli.suite import Suite
+from tests.conftest import StartSuite
+from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
+from tests.waiting import until
+
+REJECTED = event_pb2.EVENT_OUTCOME_REJECTED
+USER_ERASED = event_pb2.EVENT_REASON_USER_ERASED
+
+
+@pytest.fixture(scope="module")
+def running(module_suite: StartSuite) -> Suite:
+    return module_suite(preset="media", rankers=1)
+
+
+@pytest_asyncio.fixture
+async def caller(running: Suite) -> AsyncIterator[Caller]:
+    async with caller_of(running) as own:
+        filled = await own.upsert(*catalogue())
+        await own.slate("nobody", filled, preview=True)
+        yield own
+
+
+async def erase(caller: Caller, who: str) -> erasure_pb2.Erasure:
+    request = pb.EraseUserRequest(subject=user(who), note="ticket 7")
+    answer = await caller.clients.profile.EraseUser(request, wait_for_ready=True, timeout=30)
+    return answer.erasure
+
+
+async def export(caller: Caller, who: str) -> list[user_export_pb2.UserExportPart]:
+    request = pb.ExportUserRequest(subject=user(who))
+    return [answer.part async for answer in caller.clients.profile.ExportUser(request, timeout=30)]
+
+
+async def fate(caller: Caller, one: event_pb2.Event) -> event_pb2.EventResult:
+    request = feedback_service_pb2.RecordEventsRequest(events=[one])
+    return (await caller.clients.feedback.RecordEvents(request)).results[0]
+
+
+async def unknown_to_rankers(caller: Caller, who: str) -> bool:
+    return (await caller.slate(who, count=60, preview=True)).unknown_subject
+
+
+def timed(one: event_pb2.Event, ahead: float = 0.0) -> event_pb2.Event:
+    one.event_time.FromMicroseconds(int((time.time() + ahead) * 1e6))
+    return one
+
+
+async def attributes(caller: Caller, who: str, country: str) -> None:
+    profile = profile_pb2.Profile(subject=user(who))
+    profile.attributes["country"] = country
+    await caller.clients.profile.UpdateProfile(pb.UpdateProfileRequest(profile=profile))
+
+
+async def test_gone_from_every_answer(caller: Caller) -> None:
+    """Truth 12: slates, profile, similar users and exports know nothing of who was erased."""
+    await attributes(caller, "eve", "NO")
+    names = [f"e-{n}" for n in range(6)]
+    for number, name in enumerate(names):
+        await caller.record(event(name, "eve", f"space-{3 * number}"))
+        await caller.record(event(f"tw-{name}", "twin", f"space-{3 * number}"))
+    values = [1.0] + [0.0] * 127
+    vectors = [
+        embedding_service_pb2.Embedding(subject=user(who), values=values) for who in ("eve", "twin")
+    ]
+    last = await caller.put(*vectors)
+    before = await caller.slate("eve", last, count=60)
+    assert not before.unknown_subject
+    assert (await caller.profile("eve", last)).profile.counters.events == 6
+    erasure = await erase(caller, "eve")
+    assert erasure.state >= erasure_pb2.ERASURE_STATE_HIDDEN
+    # Without asking for a position: caches follow by themselves.
+    await until(lambda: unknown_to_rankers(caller, "eve"), "the caches", seconds=1.0)
+    slate = await caller.slate("eve", erasure.position, count=60, preview=True)
+    assert slate.unknown_subject
+    assert len(slate.slots) == 60
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await caller.profile("eve", erasure.position)
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+    similar = await caller.clients.profile.FindSimilarUsers(
+        pb.FindSimilarUsersRequest(subject=user("twin"))
+    )
+    assert "eve" not in [one.subject.user_id for one in similar.users]
+    with pytest.raises(grpc.aio.AioRpcError) as nothing:
+        await export(caller, "eve")
+    assert nothing.value.code() is grpc.StatusCode.NOT_FOUND
+    exported = [
+        one
+        async for page in caller.clients.feedback.ExportEvents(
+            feedback_service_pb2.ExportEventsRequest()
+        )
+        for one in page.events
+    ]
+    assert not {one.event_id for one in exported} & set(names)
+    assert "tw-e-0" in {one.event_id for one in exported}
+
+
+async def test_what_comes_late_is_refused_and_who_comes_back_is_nobody_known(
+    caller: Caller,
+) -> None:
+    first = timed(event("l-0", "lou", "space-0"))
+    bare = event("l-1", "lou", "space-3")
+    await caller.record(first, bare)
+    late = timed(event("l-2", "lou", "space-6"))
+    erasure = await erase(caller, "lou")
+    for one in (first, bare, late, event("l-3", "lou", "space-9")):
+        result = await fate(caller, one)
+        assert (result.outcome, result.reason) == (REJECTED, USER_ERASED)
+    # Beside others, each is answered by itself.
+    request = feedback_service_pb2.RecordEventsRequest(
+        events=[event("l-4", "lea", "space-0"), late, event("l-5", "lea", "space-3")]
+    )
+    results = (await caller.clients.feedback.RecordEvents(request)).results
+    assert [result.outcome for result in results] == [1, REJECTED, 1]
+    back = timed(event("l-6", "lou", "crime-2"), ahead=0.01)
+    assert back.event_time.ToMicroseconds() > erasure.erase_time.ToMicroseconds()
+    position = await caller.record(back)
+    profile = (await caller.profile("lou", position)).profile
+    assert list(profile.seen_item_ids) == ["crime-2"]
+    slate = await caller.slate("lou", position, count=60, preview=True)
+    assert len(slate.slots) == 59
+    again = await erase(caller, "lou")
+    assert again.erasure_id != erasure.erasure_id
+
+
+async def test_asked_twice_it_is_one_erasure(caller: Caller) -> None:
+    await caller.record(event("t-0", "tim", "space-0"))
+    first, second = await asyncio.gather(erase(caller, "tim"), erase(caller, "tim"))
+    third = await erase(caller, "tim")
+    assert first.erasure_id == second.erasure_id == third.erasure_id
+    listed = await caller.clients.profile.ListErasures(pb.ListErasuresRequest(page_size=1))
+    assert [one.erasure_id for one in listed.erasures] == [first.erasure_id]
+    assert listed.next_page_token
+    request = pb.GetErasureRequest(erasure_id=first.erasure_id)
+    found = (await caller.clients.profile.GetErasure(request)).erasure
+    assert (found.note, found.position) == ("ticket 7", first.position)
+
+
+async def test_an_export_is_what_the_client_sent(caller: Caller) -> None:
+    """Complete: also what was taken back, what waits in quarantine, and contexts."""
+    await attributes(caller, "ida", "FI")
+    sent = [
+        event(f"x-{n}", "ida", f"space-{3 * n}", context={"page": str(n)}, value=float(n))
+        for n in range(4)
+    ]
+    await caller.record(*sent)
+    await fate(caller, event("x-q", "ida", "no-such-item"))
+    await caller.clients.feedback.RetractEvents(
+        feedback_service_pb2.RetractEventsRequest(event_ids=["x-2"])
+    )
+    parts = await export(caller, "ida")
+    assert parts[0].header.schema == 1
+    assert parts[0].header.subject == user("ida")
+    (profile,) = [part.profile for part in parts if part.HasField("profile")]
+    assert profile.attributes["country"] == "FI"
+    assert profile.counters.events == 3
+    events = [one for part in parts for one in part.events.events]
+    assert [one.event.event_id for one in events] == ["x-0", "x-1", "x-2", "x-3", "x-q"]
+    assert [one.retracted for one in events] == [False, False, True, False, False]
+    assert events[4].quarantined == event_pb2.EVENT_REASON_UNKNOWN_ITEM
+    for one, own in zip(sent, events, strict=False):
+        assert (one.item_id, one.type, one.value, one.context) == (
+            own.event.item_id, own.event.type, own.event.value, own.event.context,
+        )  # fmt: skip
+    assert parts[-1].end.events == 5
