@@ -88,6 +88,13 @@ class FeedbackConfig(ServiceSettings):
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
     )
+    scrub_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="least time between two scrubbings of erased users, each of which takes a"
+        " checkpoint and drops the frames before it",
+    )
     slate_days: int = Field(
         90,
         ge=0,

@@ -32,6 +32,7 @@ from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.pipeline_latency import ACCEPTED, PUSHED, PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.receipts import ReceiptSigner, receipt_key
 from services.common.reloadable import Reloadable
 from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
@@ -93,6 +94,8 @@ from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
+from services.feedback.user_log.eraser import Eraser
+from services.feedback.user_log.eraser_store import EraserStore
 from services.feedback.user_log.erasure_store import ErasureStore
 from services.feedback.user_log.servicer import UserLogServicer
 from services.feedback.user_log.user_reader import UserReader
@@ -234,12 +237,15 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     config = shared.settings.value
     compiled = find_core()
     say_core(compiled, shared.registry)
+    key = receipt_key(config.receipt_key_file)
     return Learner(
         shared.core,
         config.dsn,
         LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
         FrameStore(shared.core),
-        LearnerState(shared.generations, _learning(config, compiled)),
+        LearnerState(
+            shared.generations, _learning(config, compiled), LogReader(shared.core).entries
+        ),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
         shared.log,
@@ -256,6 +262,12 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
             step_seconds=config.step_seconds,
         ),
         importing=lambda: flusher.importing,
+        eraser=Eraser(
+            EraserStore(shared.pool),
+            ReceiptSigner("learner", key),
+            ReceiptSigner("log", key),
+            config.scrub_seconds,
+        ),
     )
 
 

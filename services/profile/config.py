@@ -1,6 +1,5 @@
 """Configuration of the profile service, read once from the environment (HARKEN_PROFILE_*)."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -50,9 +49,4 @@ class ProfileConfig(ServiceSettings):
         default=1000,
         ge=0,
         description="entries behind the log with which we first call ourselves ready",
-    )
-    receipt_key_file: Path | None = Field(
-        default=None,
-        description="PEM file of the Ed25519 key that receipts of erasures are signed with; without"
-        " it they are not signed",
     )

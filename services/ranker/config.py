@@ -118,12 +118,6 @@ class RankerConfig(ServiceSettings):
         default=5_000, ge=1, description="slates waiting to be logged; beyond, they are dropped"
     )
 
-    receipt_key_file: Path | None = Field(
-        default=None,
-        description="PEM file of the Ed25519 key that receipts of erasures are signed with; without"
-        " it they are not signed",
-    )
-
     def seen_rules(self) -> SeenRules:
         """Return which events make an item seen on which surface."""
         return read_rules(self.surface_seen, self.preset)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import asyncpg
 import grpc
 import pytest
 import pytest_asyncio
@@ -22,7 +23,11 @@ USER_ERASED = event_pb2.EVENT_REASON_USER_ERASED
 
 @pytest.fixture(scope="module")
 def running(module_suite: StartSuite) -> Suite:
-    return module_suite(preset="media", rankers=1)
+    return module_suite(
+        preset="media",
+        rankers=1,
+        environment={"feedback": {"HARKEN_FEEDBACK_SCRUB_SECONDS": "0"}},
+    )
 
 
 @pytest_asyncio.fixture
@@ -133,6 +138,57 @@ async def test_what_comes_late_is_refused_and_who_comes_back_is_nobody_known(
     assert len(slate.slots) == 59
     again = await erase(caller, "lou")
     assert again.erasure_id != erasure.erasure_id
+
+
+async def test_in_the_end_no_store_knows_the_user(
+    caller: Caller, module_admin: asyncpg.Connection
+) -> None:
+    """The log, event ids, checkpoints and frames hold nothing of the user, and receipts say so."""
+    await attributes(caller, "ned-sentinel", "SE")
+    for number in range(5):
+        last = await caller.record(event(f"n-{number}", "ned-sentinel", f"crime-{3 * number + 2}"))
+    await caller.profile("ned-sentinel", last)
+    await fate(caller, event("n-q", "ned-sentinel", "no-such-item"))
+    await caller.slate("ned-sentinel", count=5)
+    erasure = await erase(caller, "ned-sentinel")
+
+    async def state() -> erasure_pb2.Erasure:
+        request = pb.GetErasureRequest(erasure_id=erasure.erasure_id)
+        return (await caller.clients.profile.GetErasure(request)).erasure
+
+    async def done() -> bool:
+        return (await state()).state == erasure_pb2.ERASURE_STATE_DONE
+
+    await until(done, "the erasure to be done")
+    found = await state()
+    assert not found.HasField("subject")
+    said = [erasure_pb2.ErasureStatement.FromString(one.statement) for one in found.receipts]
+    assert {one.component for one in said} == {"profile", "ranker", "learner", "log"}
+    counts = {one.component: one.counts for one in said}
+    assert counts["learner"]["events_unlearned"] == 5
+    assert counts["profile"]["histories"] == counts["profile"]["attributes"] == 1
+    for schema in ("feedback", "profile"):
+        tables = await module_admin.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname = $1",
+            schema,
+        )
+        for table in tables:
+            columns = await module_admin.fetch(
+                "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0"
+                " AND atttypid IN ('bytea'::regtype, 'text'::regtype)",
+                table["name"],
+            )
+            for column in columns:
+                name = column["attname"]
+                # Bytes are text as hexadecimal digits.
+                left = await module_admin.fetchval(
+                    f"SELECT count(*) FROM {table['name']} WHERE {name}::text LIKE"
+                    f" '%ned-sentinel%' OR {name}::text LIKE '%{b'ned-sentinel'.hex()}%'"
+                )
+                assert not left, (table["name"], name)
+    result = await fate(caller, event("n-0", "ned-sentinel", "crime-2"))
+    assert (result.outcome, result.reason) == (REJECTED, USER_ERASED)
 
 
 async def test_asked_twice_it_is_one_erasure(caller: Caller) -> None:

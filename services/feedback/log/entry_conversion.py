@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from services.feedback.learner.model.entries import (
     Kind,
     LogEntry,
     Nothing,
+    UserErased,
+    UserUnlearned,
 )
 from services.feedback.log.log_store import LogRow
 from services.feedback.slates.slate_conversion import impression
@@ -73,6 +76,11 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
         case "document":
             one = entry.document
             return Document(one.kind, one.name, one.revision, one.body)
+        case "user_erased":
+            erased = entry.user_erased
+            if erased.unlearn:
+                return UserUnlearned(erased.erasure_id)
+            return UserErased(erased.erasure_id, erased.user_key, erased.tombstone)
         case _:
             return Nothing()
 
@@ -83,12 +91,25 @@ def user_entries(rows: Sequence[LogRow]) -> list[LogEntry]:
     for row in rows:
         entry = parse(row)
         kind = entry.WhichOneof("kind")
-        wanted = kind in ("event", "event_retracted") or (
+        wanted = kind in ("event", "event_retracted", "user_erased") or (
             kind == "embedding" and entry.embedding.HasField("user_key")
         )
         if wanted:
             found.append(log_entry(row, entry, {}))
     return found
+
+
+def with_events(entry: LogEntry, rows: Sequence[LogRow]) -> LogEntry:
+    """Return an entry that unlearns a user, with the events named by it, given what the log has of
+    them.
+    """
+    assert isinstance(entry.kind, UserUnlearned)
+    events = []
+    for row in sorted(rows, key=lambda row: row.sequence):
+        own = parse(row)
+        if own.HasField("event"):
+            events.append(log_entry(row, own, {}))
+    return replace(entry, kind=replace(entry.kind, events=tuple(events)))
 
 
 def _event(event: entry_pb2.LoggedEvent, accepted_at_us: int) -> Event:

@@ -21,6 +21,8 @@ from services.feedback.learner.model.entries import (
     GenerationStaged,
     LogEntry,
     Nothing,
+    UserErased,
+    UserUnlearned,
 )
 from services.feedback.learner.model.event_step import event_step
 from services.feedback.learner.model.impression import Impression
@@ -29,7 +31,8 @@ from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
 from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from services.feedback.learner.model.user_step import vectors_to_send
+from services.feedback.learner.model.unlearning_step import unlearning_step
+from services.feedback.learner.model.user_step import hide_user, vectors_to_send
 
 States = dict[str, TenantState]
 
@@ -38,12 +41,15 @@ def step_length(entries: Sequence[LogEntry]) -> int:
     """Return how many of the entries, from the first on, make one step.
 
     What happens to a generation is a step of its own, but for an activation, which other entries
-    than events may follow: of a tenant it is the first entry of a step.
+    than events may follow: of a tenant it is the first entry of a step. So are both steps of an
+    erasure, which nothing else is in, slates neither.
     """
     kind: type | None = None
     tenants: set[str] = set()
     for index, entry in enumerate(entries):
         match entry.kind:
+            case UserErased() | UserUnlearned():
+                return max(index, 1)
             case Nothing() | Impression():
                 continue
             case GenerationStaged() | GenerationRetired():
@@ -90,6 +96,12 @@ def step(
                 changes.append(_activated(states, first, config, version))
                 if len(own) > 1:
                     changes.append(catalogue_step(states[tenant], own[1:]))
+            case UserErased() | UserUnlearned() if tenant not in states:
+                continue
+            case UserErased():
+                hide_user(states[tenant], first.kind)
+            case UserUnlearned():
+                changes.append(unlearning_step(states[tenant], first.kind))
             case Event():
                 changes.append(event_step(states[tenant], own, version))
             case EventRetracted():
