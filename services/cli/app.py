@@ -47,6 +47,12 @@ def _users() -> _Command:
     return users.app
 
 
+def _erasure() -> _Command:
+    from services.cli.commands import erasure
+
+    return erasure.app
+
+
 def _surface() -> _Command:
     from services.cli.commands import surface
 
@@ -186,6 +192,7 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "import": _import,
     "items": _items,
     "users": _users,
+    "erasure": _erasure,
     "surface": _surface,
     "experiment": _experiment,
     "config": _config,

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 
@@ -65,11 +66,18 @@ def receipt_key(path: Path | None) -> Ed25519PrivateKey | None:
     return key
 
 
-def new_receipt_key() -> bytes:
-    """Return a new key as a PEM file holds it."""
-    return Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+def make_receipt_key(path: Path) -> None:
+    """Make a key in a file that only its owner may read, and beside it, .pub, the public one; a
+    file that is there stays.
+    """
+    if path.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    path.with_suffix(".pub").write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def is_signed(receipt: erasure_pb2.ErasureReceipt) -> bool:

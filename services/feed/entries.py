@@ -215,6 +215,15 @@ class ErasedUser(NamedTuple):
         return self.tombstone == hashlib.sha256(user_key).digest()
 
 
+def erased_among(erasures: Sequence[ErasedUser], user_keys: Iterable[bytes]) -> set[bytes]:
+    """Return which of some users were erased; each key is hashed once at most."""
+    named = {one.user_key for one in erasures if one.user_key}
+    unnamed = {one.tombstone for one in erasures if not one.user_key}
+    if not unnamed:
+        return named.intersection(user_keys)
+    return {key for key in user_keys if key in named or hashlib.sha256(key).digest() in unnamed}
+
+
 class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 

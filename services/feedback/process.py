@@ -28,6 +28,7 @@ from services.common.access.process_access import ProcessAccess, process_access
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.database import open_pool, session
+from services.common.erasure_ledger import ErasureLedger
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.pipeline_latency import ACCEPTED, PUSHED, PipelineLatency
@@ -150,6 +151,9 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
     ):
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
+        again = await _erasures(config, core).apply_ledger()
+        if again:
+            _log.warning("erasures that the store had lost are made again", count=again)
         loop = PipelineLatency(registry, tracer)
         await _serve(settings, registry, loop, pool, core, access, stop)
 
@@ -380,8 +384,14 @@ def _add_writing(
         UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc
     )
     user_log_service_pb2_grpc.add_UserLogServiceServicer_to_server(
-        UserLogServicer(ErasureStore(shared.pool), UserReader(shared.pool)), server.grpc
+        UserLogServicer(_erasures(shared.settings.value, shared.pool), UserReader(shared.pool)),
+        server.grpc,
     )
+
+
+def _erasures(config: FeedbackConfig, pool: asyncpg.Pool) -> ErasureStore:
+    ledger = None if config.ledger_file is None else ErasureLedger(config.ledger_file)
+    return ErasureStore(pool, ledger)
 
 
 def _preparer(config: FeedbackConfig, max_age_seconds: float | None) -> EventPreparer:

@@ -1,5 +1,6 @@
 """Configuration of the profile service, read once from the environment (HARKEN_PROFILE_*)."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -49,4 +50,9 @@ class ProfileConfig(ServiceSettings):
         default=1000,
         ge=0,
         description="entries behind the log with which we first call ourselves ready",
+    )
+    ledger_file: Path | None = Field(
+        default=None,
+        description="ledger_file of feedback, read at start, so that a restore of an older backup"
+        " of this database shows nobody who was erased",
     )

@@ -11,6 +11,8 @@ from harken.profile.v1.profile_service_pb2_grpc import add_ProfileServiceService
 from services.common.access.process_access import identity_of, process_access
 from services.common.channels import open_channel
 from services.common.database import open_pool
+from services.common.erasure_ledger import ErasureLedger
+from services.common.logs import logger
 from services.common.pipeline_latency import PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
 from services.common.receipts import ReceiptSigner, receipt_key
@@ -47,6 +49,7 @@ SECTIONS = (
     # Activations say what vectors of a generation must look like.
     frame_pb2.SECTION_GENERATIONS,
 )
+_log = logger("process")
 _BACKGROUND_CONNECTIONS = 5
 """One each for entries, for frames, for the outbox, for erasures, and for asking whether the store
 is there."""
@@ -72,6 +75,7 @@ async def serve(
         open_channel(config.feedback_target, identity=identity_of(access)) as channel,
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
+        await _apply_ledger(config, ErasureStore(background))
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
             HistoryStore(background), AttributeStore(background), metrics
@@ -118,3 +122,13 @@ async def serve(
                 stop, server, entries.run(), feed.run(), relay.run(), erasures.run(),
                 readiness.run(),
             )  # fmt: skip
+
+
+async def _apply_ledger(config: ProfileConfig, store: ErasureStore) -> None:
+    """Erase whom the ledger names, before anybody is answered."""
+    if config.ledger_file is None:
+        return
+    ledger = ErasureLedger(config.ledger_file)
+    again = await store.apply_ledger(await asyncio.to_thread(ledger.read))
+    if again:
+        _log.warning("erasures that the store had lost are made again", count=again)

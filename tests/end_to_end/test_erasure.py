@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import grpc
@@ -12,8 +13,11 @@ import pytest_asyncio
 from harken.feedback.v1 import embedding_service_pb2, event_pb2, feedback_service_pb2
 from harken.profile.v1 import erasure_pb2, profile_pb2, user_export_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
+from services.cli.backup.restore import restore_backup
+from services.cli.backup.store_dsns import StoreDsns
+from services.cli.backup.take import take_backup
 from services.cli.suite import Suite
-from tests.conftest import StartSuite
+from tests.conftest import FreshDatabase, StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
 from tests.waiting import until
 
@@ -56,6 +60,44 @@ async def fate(caller: Caller, one: event_pb2.Event) -> event_pb2.EventResult:
 
 async def unknown_to_rankers(caller: Caller, who: str) -> bool:
     return (await caller.slate(who, count=60, preview=True)).unknown_subject
+
+
+async def when_done(caller: Caller, erasure: erasure_pb2.Erasure) -> erasure_pb2.Erasure:
+    """Return an erasure once it is done, whoever is away meanwhile."""
+    request = pb.GetErasureRequest(erasure_id=erasure.erasure_id)
+    found = [erasure]
+
+    async def done() -> bool:
+        try:
+            answer = await caller.clients.profile.GetErasure(request, wait_for_ready=True)
+        except grpc.aio.AioRpcError:
+            return False
+        found.append(answer.erasure)
+        return answer.erasure.state == erasure_pb2.ERASURE_STATE_DONE
+
+    await until(done, "the erasure to be done", 60)
+    return found[-1]
+
+
+async def places_of(admin: asyncpg.Connection, text: str) -> list[str]:
+    """Return the columns of both schemas that hold a text, also as bytes."""
+    found = []
+    columns = await admin.fetch(
+        "SELECT c.oid::regclass::text AS relation, a.attname AS name FROM pg_class c"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text IN ('feedback', 'profile')"
+        " AND a.atttypid IN ('bytea'::regtype, 'text'::regtype, 'jsonb'::regtype)"
+    )
+    assert len(columns) > 50
+    for column in columns:
+        # Bytes are text as hexadecimal digits.
+        held = await admin.fetchval(
+            f"SELECT EXISTS (SELECT FROM {column['relation']} WHERE {column['name']}::text LIKE"
+            f" '%{text}%' OR {column['name']}::text LIKE '%{text.encode().hex()}%')"
+        )
+        if held:
+            found.append(f"{column['relation']}.{column['name']}")
+    return found
 
 
 def timed(one: event_pb2.Event, ahead: float = 0.0) -> event_pb2.Event:
@@ -150,43 +192,17 @@ async def test_in_the_end_no_store_knows_the_user(
     await caller.profile("ned-sentinel", last)
     await fate(caller, event("n-q", "ned-sentinel", "no-such-item"))
     await caller.slate("ned-sentinel", count=5)
+    assert await places_of(module_admin, "ned-sentinel")
     erasure = await erase(caller, "ned-sentinel")
 
-    async def state() -> erasure_pb2.Erasure:
-        request = pb.GetErasureRequest(erasure_id=erasure.erasure_id)
-        return (await caller.clients.profile.GetErasure(request)).erasure
-
-    async def done() -> bool:
-        return (await state()).state == erasure_pb2.ERASURE_STATE_DONE
-
-    await until(done, "the erasure to be done")
-    found = await state()
+    found = await when_done(caller, erasure)
     assert not found.HasField("subject")
     said = [erasure_pb2.ErasureStatement.FromString(one.statement) for one in found.receipts]
     assert {one.component for one in said} == {"profile", "ranker", "learner", "log"}
     counts = {one.component: one.counts for one in said}
     assert counts["learner"]["events_unlearned"] == 5
     assert counts["profile"]["histories"] == counts["profile"]["attributes"] == 1
-    for schema in ("feedback", "profile"):
-        tables = await module_admin.fetch(
-            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname = $1",
-            schema,
-        )
-        for table in tables:
-            columns = await module_admin.fetch(
-                "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0"
-                " AND atttypid IN ('bytea'::regtype, 'text'::regtype)",
-                table["name"],
-            )
-            for column in columns:
-                name = column["attname"]
-                # Bytes are text as hexadecimal digits.
-                left = await module_admin.fetchval(
-                    f"SELECT count(*) FROM {table['name']} WHERE {name}::text LIKE"
-                    f" '%ned-sentinel%' OR {name}::text LIKE '%{b'ned-sentinel'.hex()}%'"
-                )
-                assert not left, (table["name"], name)
+    assert not await places_of(module_admin, "ned-sentinel")
     result = await fate(caller, event("n-0", "ned-sentinel", "crime-2"))
     assert (result.outcome, result.reason) == (REJECTED, USER_ERASED)
 
@@ -231,3 +247,65 @@ async def test_an_export_is_what_the_client_sent(caller: Caller) -> None:
             own.event.item_id, own.event.type, own.event.value, own.event.context,
         )  # fmt: skip
     assert parts[-1].end.events == 5
+
+
+async def test_whoever_is_killed_meanwhile(
+    caller: Caller, running: Suite, module_admin: asyncpg.Connection
+) -> None:
+    """Kill -9 of profile and feedback, hundredths of a second after an erasure was asked for.
+
+    `make numbers ONLY=trust ARGS="--rows erasures"` does so a thousand times.
+    """
+    erasures = []
+    for number in range(2):
+        who = f"kim-sentinel-{number}"
+        for one in range(4):
+            await caller.record(event(f"{who}-{one}", who, f"space-{3 * one}"))
+        erasures.append(await erase(caller, who))
+        await asyncio.sleep(0.05 * number)
+    for name in ("feedback", "profile"):
+        await asyncio.to_thread(running.processes[name].kill)
+    await asyncio.gather(
+        *(asyncio.to_thread(running.start, name) for name in ("feedback", "profile"))
+    )
+    for erasure in erasures:
+        assert (await when_done(caller, erasure)).receipts
+    assert not await places_of(module_admin, "kim-sentinel")
+    for number in range(len(erasures)):
+        late = event(f"kim-sentinel-{number}-0", f"kim-sentinel-{number}", "space-0")
+        assert (await fate(caller, late)).reason == USER_ERASED
+
+
+async def test_a_restore_of_an_older_backup_brings_nobody_back(
+    caller: Caller,
+    running: Suite,
+    module_database: FreshDatabase,
+    module_admin: asyncpg.Connection,
+    tmp_path: Path,
+) -> None:
+    """The ledger outside of the databases is applied before anything is answered."""
+    first = event("r-0", "rut-sentinel", "space-0")
+    last = await caller.record(first, event("r-1", "ron", "space-3"))
+    await attributes(caller, "rut-sentinel", "DK")
+    await caller.profile("rut-sentinel", last)
+    dsns = StoreDsns(module_database.feedback_dsn, module_database.profile_dsn)
+    manifest = await take_backup(dsns, tmp_path / "backup", lambda *_: None)
+    erasure = await erase(caller, "rut-sentinel")
+    await when_done(caller, erasure)
+    await asyncio.to_thread(running.stop)
+    await restore_backup(manifest, tmp_path / "backup", dsns, lambda *_: None)
+    assert await places_of(module_admin, "rut-sentinel")
+    await asyncio.to_thread(running.start_all)
+    async with caller_of(running) as own:
+        assert (await fate(own, first)).reason == USER_ERASED
+        assert (await own.slate("rut-sentinel", preview=True)).unknown_subject
+        request = pb.GetProfileRequest(subject=user("rut-sentinel"))
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await own.clients.profile.GetProfile(request, wait_for_ready=True)
+        assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+        assert not (await own.slate("ron", preview=True)).unknown_subject
+        await until(lambda: _nowhere(module_admin, "rut-sentinel"), "the scrubbing", 60)
+
+
+async def _nowhere(admin: asyncpg.Connection, text: str) -> bool:
+    return not await places_of(admin, text)

@@ -1,5 +1,6 @@
 """Erasures into the log and the ledger, each once; and how far they are."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
@@ -10,11 +11,13 @@ import asyncpg
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import erasure_pb2
 from services.common.database import Connection, one_row, session
+from services.common.erasure_ledger import ErasureLedger, LedgerLine
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.feedback.log.log_store import SHARD, NewEntry, append_entries
 
 _KNOWN = "SELECT sequence, erased_at_us FROM erasures WHERE erasure_id = $1"
+_ALL_KNOWN = "SELECT erasure_id FROM erasures WHERE erasure_id = ANY ($1::text[])"
 _LOCK = "SELECT epoch, head FROM shards WHERE shard = $1 FOR UPDATE"
 _ADD = """
     INSERT INTO erasures (erasure_id, tenant, tombstone, shard, sequence, erased_at_us)
@@ -76,8 +79,34 @@ def tombstone_of(user_key: bytes) -> bytes:
 class ErasureStore:
     """Appends erasures, and keeps what became of them."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, ledger: ErasureLedger | None = None) -> None:
+        """`ledger`: outside of the store, is written first; None: there is none."""
         self._pool = pool
+        self._ledger = ledger
+
+    async def apply_ledger(self) -> int:
+        """Append what the ledger has and the log does not, as after a restore of an older backup;
+        return how much that was.
+
+        Raises:
+            LedgerFaultError: a line of it is none.
+            StoreUnavailableError: the store is away.
+
+        """
+        if self._ledger is None:
+            return 0
+        lines = {line.erasure_id: line for line in await asyncio.to_thread(self._ledger.read)}
+        async with session(self._pool) as connection:
+            known = {row["erasure_id"] for row in await connection.fetch(_ALL_KNOWN, list(lines))}
+        missing = [line for name, line in lines.items() if name not in known]
+        for line in missing:
+            await self.append(
+                NewErasure(
+                    line.tenant, line.erasure_id, b"", bytes.fromhex(line.tombstone),
+                    line.erased_at_us,
+                )
+            )  # fmt: skip
+        return len(missing)
 
     async def append(self, erasure: NewErasure) -> LoggedErasure:
         """Append an erasure, unless one of its id is there; return where it is.
@@ -94,6 +123,12 @@ class ErasureStore:
                 position = Position(SHARD, shard["epoch"], known["sequence"])
                 return LoggedErasure(position, known["erased_at_us"])
             erased_at_us = erasure.erased_at_us or time.time_ns() // 1000
+            if self._ledger is not None:
+                # Before the commit: what is erased is in the ledger, whatever comes.
+                line = LedgerLine(
+                    erasure.erasure_id, erasure.tenant, erasure.tombstone.hex(), erased_at_us
+                )
+                await asyncio.to_thread(self._ledger.add, line)
             await connection.execute(
                 _ADD, erasure.erasure_id, erasure.tenant, erasure.tombstone, SHARD,
                 shard["head"] + 1, erased_at_us,

@@ -11,6 +11,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from services.common.database import one_row, session, store_faults
+from services.common.erasure_ledger import LedgerLine
 from services.feed.entries import ErasedUser
 
 _COLUMNS = """
@@ -33,7 +34,11 @@ _BEGIN = """
 """
 # The log takes none of these facts any more; where it has no such tenant, they would wait for ever.
 _DROP_FACTS = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND user_key = $2"
-_WAITING = f"SELECT {_COLUMNS} FROM erasures WHERE position IS NULL ORDER BY requested_at LIMIT $1"
+_KNOWN = "SELECT erasure_id FROM erasures WHERE erasure_id = ANY ($1::text[])"
+_WAITING = f"""
+    SELECT {_COLUMNS} FROM erasures WHERE position IS NULL AND user_key IS NOT NULL
+    ORDER BY requested_at LIMIT $1
+"""
 _APPENDED = """
     UPDATE erasures SET position = $2, erased_at_us = $3 WHERE erasure_id = $1 AND position IS NULL
 """
@@ -44,7 +49,7 @@ _PAGE = f"""
     ORDER BY requested_at DESC, erasure_id DESC LIMIT $4
 """
 _UNTOLD = f"""
-    SELECT {_COLUMNS} FROM erasures WHERE applied_at IS NOT NULL AND NOT told
+    SELECT {_COLUMNS} FROM erasures WHERE applied_at IS NOT NULL AND sequence > 0 AND NOT told
     ORDER BY sequence LIMIT $1
 """
 _TOLD = "UPDATE erasures SET told = true WHERE erasure_id = ANY ($1::text[])"
@@ -63,13 +68,13 @@ _APPLIED = """
         counts = excluded.counts, told = false
 """
 _KEYS = """
-    SELECT DISTINCT user_key FROM (
+    SELECT DISTINCT user_key, sha256(user_key) AS tombstone FROM (
         SELECT user_key FROM histories WHERE tenant = $1
         UNION ALL SELECT user_key FROM set_vectors WHERE tenant = $1
         UNION ALL SELECT user_key FROM learned_vectors WHERE tenant = $1
         UNION ALL SELECT user_key FROM attributes WHERE tenant = $1
         UNION ALL SELECT user_key FROM user_fact_outbox WHERE tenant = $1
-    ) k WHERE sha256(user_key) = $2
+    ) k WHERE sha256(user_key) = ANY ($2::bytea[])
 """
 _DELETIONS = {
     "history_chunks": "DELETE FROM history_chunks WHERE history_id IN"
@@ -135,6 +140,34 @@ class ErasureStore:
             await connection.execute(_BEGIN, str(uuid.uuid4()), tenant, user_key, tombstone, note)
             return _stored(await one_row(connection, _RUNNING, tenant, tombstone))
 
+    async def apply_ledger(self, lines: Sequence[LedgerLine]) -> int:
+        """Erase whom a ledger names and we do not know of, as after a restore of an older backup;
+        return how many these are.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+
+        """
+        async with session(self._pool) as connection, connection.transaction():
+            rows = await connection.fetch(_KNOWN, [line.erasure_id for line in lines])
+            known = {row["erasure_id"] for row in rows}
+            missing = [line for line in lines if line.erasure_id not in known]
+            # The log tells of them again, and then of where they are in it.
+            await erase(
+                connection,
+                [
+                    (
+                        line.tenant,
+                        ErasedUser(
+                            line.erasure_id, b"", bytes.fromhex(line.tombstone),
+                            line.erased_at_us, 0,
+                        ),
+                    )
+                    for line in missing
+                ],
+            )  # fmt: skip
+        return len(missing)
+
     async def waiting(self, most: int) -> list[StoredErasure]:
         """Return erasures that the log does not have yet, the oldest first."""
         return await self._fetch(_WAITING, most)
@@ -178,18 +211,33 @@ class ErasureStore:
             return [_stored(row) for row in await self._pool.fetch(query, *arguments)]
 
 
-async def erase(connection: PoolConnectionProxy, tenant: str, erased: ErasedUser) -> None:
-    """Delete what is here of a user, and remember that it is; in a transaction of the caller."""
-    if erased.user_key:
-        keys = [erased.user_key]
-    else:
+async def erase(
+    connection: PoolConnectionProxy, erasures: Sequence[tuple[str, ErasedUser]]
+) -> None:
+    """Delete what is here of users, given with their tenants, and remember that it is; in a
+    transaction of the caller.
+    """
+    unnamed: dict[str, list[bytes]] = {}
+    for tenant, erased in erasures:
+        if not erased.user_key:
+            unnamed.setdefault(tenant, []).append(erased.tombstone)
+    found: dict[tuple[str, bytes], list[bytes]] = {}
+    for tenant, tombstones in unnamed.items():
         # The log was scrubbed before we came to it, as after a restore of ours: all are looked at.
-        rows = await connection.fetch(_KEYS, tenant, erased.tombstone)
-        keys = [row["user_key"] for row in rows]
+        for row in await connection.fetch(_KEYS, tenant, tombstones):
+            found.setdefault((tenant, row["tombstone"]), []).append(row["user_key"])
+    for tenant, erased in erasures:
+        keys = [erased.user_key] if erased.user_key else found.get((tenant, erased.tombstone), [])
+        await _erase_one(connection, tenant, erased, keys)
+
+
+async def _erase_one(
+    connection: PoolConnectionProxy, tenant: str, erased: ErasedUser, keys: Sequence[bytes]
+) -> None:
     counts = {}
-    for name, deletion in _DELETIONS.items():
+    for name, deletion in _DELETIONS.items() if keys else ():
         counts[name] = _count(await connection.execute(deletion, tenant, keys))
-    for name, deletion in _DATED_DELETIONS.items():
+    for name, deletion in _DATED_DELETIONS.items() if keys else ():
         tag = await connection.execute(deletion, tenant, keys, erased.erased_at_us)
         counts[name] = _count(tag)
     await connection.execute(

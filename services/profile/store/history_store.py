@@ -185,8 +185,7 @@ class HistoryStore:
                     if batch.erased:
                         # A receipt follows: what it says must not be lost in a crash.
                         await connection.execute("SET LOCAL synchronous_commit = on")
-                    for tenant, erased in batch.erased:
-                        await erase(connection, tenant, erased)
+                        await erase(connection, batch.erased)
                     for user in users:
                         change = batch.users[user]
                         if change.retracted:

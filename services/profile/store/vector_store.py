@@ -26,10 +26,13 @@ _KEEP = f"""
         SELECT k.tenant, k.user_key, k.generation_id, k.vector
         FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[], $14::bigint[])
             AS k (tenant, user_key, generation_id, vector, sequence)
-        -- Of before the user was erased: frames and entries come each in their own time.
+        -- Of before the user was erased: frames and entries come each in their own time, and frames
+        -- that were merged say the sequence of the last of them. Who came back has a history.
         WHERE NOT EXISTS (
-            SELECT FROM erasures e WHERE e.tenant = k.tenant
-                AND e.tombstone = sha256(k.user_key) AND e.sequence >= k.sequence
+            SELECT FROM erasures e WHERE e.tenant = k.tenant AND e.tombstone = sha256(k.user_key)
+                AND (e.sequence >= k.sequence OR NOT EXISTS (
+                    SELECT FROM histories h WHERE h.tenant = k.tenant AND h.user_key = k.user_key
+                ))
         )
     ), replaced AS (
         UPDATE learned_vectors v SET generation_id = k.generation_id, vector = k.vector

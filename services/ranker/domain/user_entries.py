@@ -8,7 +8,7 @@ from services.common.arrays import Ordinals
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
 from services.common.user_attributes import encoded_attributes
-from services.feed.entries import EventColumns, EventRow, TenantEntries
+from services.feed.entries import EventColumns, EventRow, TenantEntries, erased_among
 from services.ranker.domain.seen_items import SEEN, SeenKinds
 from services.ranker.domain.user_state import PutVector, UserState
 
@@ -31,10 +31,10 @@ class UserEntries:
             if erased.user_key:
                 self.users.setdefault(erased.user_key, len(self.users))
 
-    def erased(self, user_keys: Iterable[bytes]) -> list[bytes]:
+    def erased(self, user_keys: Iterable[bytes]) -> set[bytes]:
         """Return which of some users were erased."""
         erasures = self._entries.erased
-        return [key for key in user_keys if any(one.is_of(key) for one in erasures)]
+        return erased_among(erasures, user_keys) if erasures else set()
 
     def apply(
         self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
