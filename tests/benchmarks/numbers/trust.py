@@ -20,6 +20,7 @@ from tests.access.rotation import rotate_certificates, rotate_keys
 from tests.access.secure_suite import secure_options
 from tests.access.served import serving
 from tests.benchmarks.fresh_postgres import fresh_postgres
+from tests.benchmarks.numbers import erasures
 from tests.benchmarks.numbers.table import Number, Row, measured
 
 _ITEMS = 1000
@@ -188,6 +189,9 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "access": ("0 surprises", access),
     "rotation": ("0 failed calls", rotation),
     "cost": (f"<= {_BAR:.2f}x", cost),
+    "erasures": ("0 sentinel bytes; <= 1 s", erasures.erasures),
+    "unlearning": ("equal to the bit, or within the bound", erasures.unlearning),
+    "export": ("equal", erasures.export),
 }
 """The bars, said of a row that fails, and what measures it."""
 
@@ -197,6 +201,9 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser = argparse.ArgumentParser(prog="numbers trust")
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], default=[*ROWS])
     parser.add_argument("--rotations", type=int, default=3, help="of each kind")
+    parser.add_argument("--erasures", type=int, default=1000)
+    parser.add_argument("--unlearned-events", type=int, default=20_000, help="in the whole log")
+    parser.add_argument("--exports", type=int, default=1000, help="of users")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
     yield from measured(ROWS, parser.parse_args(arguments))
