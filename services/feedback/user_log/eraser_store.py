@@ -240,10 +240,12 @@ class EraserStore:
             return not await connection.fetchval(_LEFT, SHARD, through)
 
     async def vacuum(self) -> None:
-        """Free what the rows that went took in their pages."""
+        """Free what the rows that went took in their pages, and have statistics without them: these
+        hold values of columns.
+        """
         async with session(self._pool) as connection:
             for table in _VACUUMED:
-                await connection.execute(f"VACUUM (SKIP_LOCKED) {table}", timeout=3600)
+                await connection.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) {table}", timeout=3600)
 
     async def done(
         self, erasure_ids: Sequence[str], receipts: Sequence[erasure_pb2.ErasureReceipt]

@@ -1,6 +1,7 @@
 """Carries erasures on: into the log, our receipts to it, and whether it is done with them."""
 
 import asyncio
+import time
 
 import grpc
 
@@ -16,6 +17,7 @@ from services.profile.store.erasure_store import ErasureStore, StoredErasure
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
+_VACUUM_EVERY_SECONDS = 60.0
 _MOST = 200
 """Erasures of one round."""
 
@@ -38,6 +40,8 @@ class ErasureRelay:
         self._stub = user_log_service_pb2_grpc.UserLogServiceStub(channel)  # type: ignore[assignment]
         self._signer = signer
         self._progress = progress
+        self._unvacuumed = False
+        self._vacuum_at = 0.0
 
     async def run(self) -> None:
         """Carry on until cancelled."""
@@ -47,6 +51,7 @@ class ErasureRelay:
                     await self.append(erasure)
                 await self._send_receipts()
                 await self._finish()
+                await self._vacuum()
             except StoreUnavailableError as error:
                 _log.warning("erasures cannot be read", error=str(error))
             except grpc.aio.AioRpcError as error:
@@ -95,6 +100,14 @@ class ErasureRelay:
         ]  # fmt: skip
         await self._stub.AddReceipts(pb.AddReceiptsRequest(receipts=receipts), timeout=CALL_SECONDS)
         await self._store.told([one.erasure_id for one in erasures])
+        self._unvacuumed = True
+
+    async def _vacuum(self) -> None:
+        """Vacuum after erasures; many share one, as it reads whole tables."""
+        now = time.monotonic()
+        if self._unvacuumed and now >= self._vacuum_at:
+            await self._store.vacuum()
+            self._unvacuumed, self._vacuum_at = False, time.monotonic() + _VACUUM_EVERY_SECONDS
 
     async def _finish(self) -> None:
         for erasure in await self._store.unfinished(_MOST):

@@ -76,6 +76,11 @@ _KEYS = """
         UNION ALL SELECT user_key FROM user_fact_outbox WHERE tenant = $1
     ) k WHERE sha256(user_key) = ANY ($2::bytea[])
 """
+_VACUUMED = (
+    "histories", "history_chunks", "set_vectors", "learned_vectors", "attributes",
+    "user_fact_outbox", "erasures",
+)  # fmt: skip
+_VACUUM_SECONDS = 3600.0
 _DELETIONS = {
     "history_chunks": "DELETE FROM history_chunks WHERE history_id IN"
     " (SELECT id FROM histories WHERE tenant = $1 AND user_key = ANY ($2::bytea[]))",
@@ -196,6 +201,16 @@ class ErasureStore:
         """Take note that the log has our receipts."""
         with store_faults():
             await self._pool.execute(_TOLD, list(erasure_ids))
+
+    async def vacuum(self) -> None:
+        """Free what the rows that went took in their pages, and have statistics without them: these
+        hold values of columns.
+        """
+        async with session(self._pool) as connection:
+            for table in _VACUUMED:
+                await connection.execute(
+                    f"VACUUM (ANALYZE, SKIP_LOCKED) {table}", timeout=_VACUUM_SECONDS
+                )
 
     async def unfinished(self, most: int) -> list[StoredErasure]:
         """Return erasures that the log has and is not done with, the oldest first."""
