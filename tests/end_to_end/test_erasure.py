@@ -1,6 +1,7 @@
 """EraseUser on real processes: gone at once everywhere, for ever, and back only as nobody known."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from services.cli.backup.restore import restore_backup
 from services.cli.backup.store_dsns import StoreDsns
 from services.cli.backup.take import take_backup
 from services.cli.suite import Suite
+from tests.cli.harken_process import harken
 from tests.conftest import FreshDatabase, StartSuite
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event, user
 from tests.waiting import until
@@ -247,6 +249,37 @@ async def test_an_export_is_what_the_client_sent(caller: Caller) -> None:
             own.event.item_id, own.event.type, own.event.value, own.event.context,
         )  # fmt: skip
     assert parts[-1].end.events == 5
+
+
+async def test_by_the_command_line(caller: Caller, running: Suite) -> None:
+    await caller.record(event("c-0", "cat", "space-0", context={"page": "7"}))
+    exported = await harken(
+        "users", "export", "cat", folder=running.folder, endpoints=running.endpoints
+    )
+    parts = [json.loads(line) for line in exported.output.splitlines()]
+    assert [next(iter(part)) for part in parts] == ["header", "profile", "events", "end"]
+    assert parts[2]["events"]["events"][0]["event"]["context"] == {"page": "7"}
+    erased = await harken(
+        "users",
+        "erase",
+        "cat",
+        "--wait",
+        "--yes",
+        folder=running.folder,
+        endpoints=running.endpoints,
+    )
+    erasure_id = erased.output.strip()
+    public = str(running.folder / "receipt-key.pub")
+    verified = await harken(
+        "erasure",
+        "verify",
+        erasure_id,
+        "--signed-by",
+        public,
+        folder=running.folder,
+        endpoints=running.endpoints,
+    )
+    assert "all signed" in verified.output
 
 
 async def test_whoever_is_killed_meanwhile(

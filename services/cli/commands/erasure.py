@@ -58,7 +58,7 @@ def list_erasures(
 @with_suite_options
 def verify(
     erasure_id: ErasureId,
-    key: Annotated[
+    signed_by: Annotated[
         list[Path] | None,
         typer.Option(help="PEM file of a public key that receipts may be signed with; repeatable."),
     ] = None,
@@ -74,7 +74,7 @@ def verify(
     """
     with clear_failures():
         endpoints = suite.endpoints()
-        keys = {_public_key(path) for path in key or ()}
+        keys = {_public_key(path) for path in signed_by or ()}
     run(_verify(endpoints, tenant, erasure_id, keys, as_json))
 
 
