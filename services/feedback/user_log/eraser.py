@@ -61,11 +61,13 @@ class Eraser:
         erasures = await self._store.unlearned()
         if not erasures:
             return
-        through = max(one.unlearn_sequence for one in erasures)
         # State of before must not be needed any more, or the log could not be replayed from it.
-        if await self._store.checkpointed() < through:
-            want_checkpoint(through)
+        checkpointed = await self._store.checkpointed()
+        reflected = [one for one in erasures if one.unlearn_sequence <= checkpointed]
+        if not reflected:
+            want_checkpoint(max(one.unlearn_sequence for one in erasures))
             return
+        erasures, through = reflected, max(one.unlearn_sequence for one in reflected)
         now = datetime.now(UTC)
         position = Position(SHARD, epoch, through).encode()
         counts = await self._store.scrub(erasures)

@@ -18,6 +18,7 @@ from services.profile.store.erasure_store import ErasureStore, StoredErasure
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
 _VACUUM_EVERY_SECONDS = 60.0
+_FINISH_EVERY_SECONDS = 5.0
 _MOST = 200
 """Erasures of one round."""
 
@@ -42,6 +43,7 @@ class ErasureRelay:
         self._progress = progress
         self._unvacuumed = False
         self._vacuum_at = 0.0
+        self._finish_at = 0.0
 
     async def run(self) -> None:
         """Carry on until cancelled."""
@@ -50,7 +52,9 @@ class ErasureRelay:
                 for erasure in await self._store.waiting(_MOST):
                     await self.append(erasure)
                 await self._send_receipts()
-                await self._finish()
+                if time.monotonic() >= self._finish_at:
+                    await self._finish()
+                    self._finish_at = time.monotonic() + _FINISH_EVERY_SECONDS
                 await self._vacuum()
             except StoreUnavailableError as error:
                 _log.warning("erasures cannot be read", error=str(error))

@@ -185,9 +185,12 @@ async def _settled_files(dsn: str, full: bool) -> None:
     admin = await asyncpg.connect(dsn)
     if full:
         await admin.execute("VACUUM FULL", timeout=600)
-    for _ in range(3):
+    await admin.execute("CHECKPOINT", timeout=600)
+    # Segments that are kept to be used again hold what they held until then.
+    for _ in range(await admin.fetchval("SELECT count(*) FROM pg_ls_waldir()") + 2):
+        await admin.execute("SELECT pg_logical_emit_message(false, 'harken', 'x')")
         await admin.execute("SELECT pg_switch_wal()")
-        await admin.execute("CHECKPOINT", timeout=600)
+    await admin.execute("CHECKPOINT", timeout=600)
     await admin.close()
 
 
@@ -204,7 +207,7 @@ def erasures(options: argparse.Namespace) -> Iterator[Number]:
         suite = Suite(
             SuiteConfig(
                 folder / "suite", dsns.feedback, dsns.profile,
-                environment={"feedback": {"HARKEN_FEEDBACK_SCRUB_SECONDS": "1"}},
+                environment={"feedback": {"HARKEN_FEEDBACK_SCRUB_SECONDS": "10"}},
             ),
             guardian,
         )  # fmt: skip
