@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+SITE = $(wildcard $(VENV)/lib/python3*/site-packages)
 # A set-up is done again when the requirements change, and the compiled core is when its sources do.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
-.PHONY: demo test extras test-extras test-images load check setup protos numbers chaos bench bench-one bench-all bench-compare clean
+.PHONY: demo test extras test-extras test-images load check licences sbom setup protos numbers chaos bench bench-one bench-all bench-compare clean
 
 ## Brings the suite up on an embedded PostgreSQL, imports real data, streams events, shows the loop.
 ## KEEP=1 keeps it serving; DATA=folder uses events.csv(.gz) and items.csv of your own.
@@ -48,6 +49,16 @@ check: $(READY)
 	VENV=$(VENV) protos/check.sh
 	$(BIN)/harken config reference | diff deploy/configuration.md -
 	$(BIN)/harken config access | diff docs/access.md -
+	$(BIN)/python deploy/images/sbom.py $(SITE) --check docs/licences.md
+
+## Writes docs/licences.md, of what is installed.
+licences: $(READY)
+	$(BIN)/python deploy/images/sbom.py $(SITE) --licences > docs/licences.md
+
+## Writes the bill of materials (CycloneDX) of this environment to .harken/sbom.cdx.json. Images have their own.
+sbom: $(READY)
+	@mkdir -p .harken
+	$(BIN)/python deploy/images/sbom.py $(SITE) > .harken/sbom.cdx.json
 
 ## Regenerates protos/gen.
 protos:

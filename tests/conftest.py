@@ -26,11 +26,12 @@ settings.load_profile("harken")
 
 @dataclass(frozen=True)
 class FreshDatabase:
-    """An empty database that both roles may use, as after the first start of a deployment."""
+    """An empty database that all roles may use, as after the first start of a deployment."""
 
     name: str
     feedback_dsn: str
     profile_dsn: str
+    keys_dsn: str
     admin_dsn: str
 
 
@@ -63,6 +64,7 @@ def new_database(postgres: EmbeddedPostgres) -> Callable[[], FreshDatabase]:
             name,
             postgres.dsn("harken_feedback", name),
             postgres.dsn("harken_profile", name),
+            postgres.dsn("harken_keys", name),
             postgres.dsn("postgres", name),
         )
 

@@ -2,7 +2,9 @@
 
 Writes harken.binpb, the descriptor set of the transcoder, with a google.api.http rule for each RPC
 of public_rpcs.txt (the protos themselves stay free of such imports), and request_schema.lua, the
-fields that a JSON request may have. `--check` writes nothing and fails when one of them is stale.
+fields that a JSON request may have, and access/envoy.yaml: envoy.yaml for services that
+ask who calls, as Envoy's files cannot include others. `--check` writes nothing and fails when one
+of them is stale.
 """
 
 import argparse
@@ -22,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 DESCRIPTORS = "harken.binpb"
 SCHEMA = "request_schema.lua"
+WITH_ACCESS = "access/envoy.yaml"
 # Messages that JSON writes in a way of its own, by the kind that request_check.lua knows.
 _WELL_KNOWN = {
     "google.protobuf.Timestamp": "string",
@@ -30,6 +33,13 @@ _WELL_KNOWN = {
     "google.protobuf.Struct": "object",
     "google.protobuf.Value": "any",
 }
+# Of each, a line of envoy.yaml before which a part for services that ask who calls is put.
+_PARTS = {
+    "credentials": "                  - name: envoy.filters.http.lua\n",
+    "unauthenticated": "                    - filter: { status_code_filter: { comparison: { op: EQ,"
+    " value: { default_value: 404,",
+}
+_CLUSTERS = ("ranker", "feedback", "profile")
 _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 
 
@@ -45,7 +55,9 @@ def main() -> int:
         sys.stderr.write("buf is missing: pip install buf-bin\n")
         return 2
     stale = []
-    for name, content in built(buf, public_rpcs()).items():
+    envoy = (HERE / "envoy.yaml").read_text()
+    written = {**built(buf, public_rpcs()), WITH_ACCESS: with_access(envoy).encode()}
+    for name, content in written.items():
         path = HERE / name
         if path.exists() and _ours(name, path.read_bytes()) == _ours(name, content):
             continue
@@ -91,6 +103,36 @@ def public_rpcs() -> list[tuple[str, str]]:
 def http_path(method: str) -> str:
     """Return the HTTP path of a method: RecordEvents -> /v1/record-events."""
     return "/v1/" + re.sub(r"(?<!^)(?=[A-Z])", "-", method).lower()
+
+
+def with_access(envoy: str) -> str:
+    """Return envoy.yaml of an edge that lets in who shows a token or a key, and shows the services
+    a certificate of its own: with access/parts where they belong.
+
+    Raises:
+        ValueError: the file is not as it was when this was written.
+
+    """
+    made = envoy
+    for name, line in _PARTS.items():
+        made = _before(line, _part(name), made)
+    for service in _CLUSTERS:
+        head, found, cluster = made.partition(f"    - name: {service}\n")
+        part = _part("upstream").replace("SERVICE", service)
+        made = head + found + _before("      connect_timeout: 1s\n", part, cluster)
+    return f"# Made of ../envoy.yaml and parts/ by build.py; do not edit.\n{made}"
+
+
+def _part(name: str) -> str:
+    return (HERE / "access/parts" / f"{name}.yaml").read_text()
+
+
+def _before(line: str, part: str, text: str) -> str:
+    """Return a text with a part before the first place where a line begins so."""
+    head, found, tail = text.partition(line)
+    if not found:
+        raise ValueError(f"not in envoy.yaml: {line.strip()}")
+    return head + part + found + tail
 
 
 def _image(buf: str) -> descriptor_pb2.FileDescriptorSet:

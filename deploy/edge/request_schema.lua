@@ -33,6 +33,9 @@ return {
     ["/v1/update-profile"] = "harken.profile.v1.UpdateProfileRequest",
     ["/v1/erase-user"] = "harken.profile.v1.EraseUserRequest",
     ["/v1/get-erasure"] = "harken.profile.v1.GetErasureRequest",
+    ["/v1/merge-profiles"] = "harken.profile.v1.MergeProfilesRequest",
+    ["/v1/unmerge-profiles"] = "harken.profile.v1.UnmergeProfilesRequest",
+    ["/v1/list-merges"] = "harken.profile.v1.ListMergesRequest",
   },
   messages = {
     ["harken.ranker.v1.RecommendRequest"] = {
@@ -233,6 +236,7 @@ return {
       { "strict", "strict", "one", "bool" },
       { "includeSeen", "include_seen", "one", "bool" },
       { "seenByType", "seen_by_type", "one", "bool" },
+      { "readMask", "read_mask", "one", "string" },
     },
     ["harken.profile.v1.UpdateProfileRequest"] = {
       { "tenant", "tenant", "one", "string" },
@@ -247,6 +251,23 @@ return {
     ["harken.profile.v1.GetErasureRequest"] = {
       { "tenant", "tenant", "one", "string" },
       { "erasureId", "erasure_id", "one", "string" },
+    },
+    ["harken.profile.v1.MergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "into", "into", "one", "message", "harken.common.v1.Subject" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.UnmergeProfilesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "fromSubjects", "from_subjects", "list", "message", "harken.common.v1.Subject" },
+      { "source", "source", "one", "string" },
+    },
+    ["harken.profile.v1.ListMergesRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
+      { "pageSize", "page_size", "one", "integer" },
+      { "pageToken", "page_token", "one", "string" },
     },
     ["harken.common.v1.Subject"] = {
       { "userId", "user_id", "one", "string" },
@@ -329,6 +350,10 @@ return {
       { "counters", "counters", "one", "message", "harken.profile.v1.Counters" },
       { "seenItemIds", "seen_item_ids", "list", "string" },
       { "seen", "seen", "one", "message", "harken.profile.v1.SeenItems" },
+      { "behaviour", "behaviour", "one", "message", "harken.profile.v1.Behaviour" },
+      { "interests", "interests", "one", "message", "harken.profile.v1.Interests" },
+      { "consent", "consent", "one", "message", "harken.common.v1.Consent" },
+      { "merged", "merged", "list", "message", "harken.common.v1.Subject" },
     },
     ["harken.feedback.v1.SurfaceConfig"] = {
       { "outcomeWeights", "outcome_weights", "map", "number" },
@@ -373,6 +398,27 @@ return {
       { "pairItems", "pair_items", "list", "integer" },
       { "pairKinds", "pair_kinds", "list", "integer" },
       { "pairTimesUs", "pair_times_us", "list", "integer" },
+    },
+    ["harken.profile.v1.Behaviour"] = {
+      { "asOf", "as_of", "one", "string" },
+      { "types", "types", "list", "message", "harken.profile.v1.TypeBehaviour" },
+      { "activeDays", "active_days", "one", "integer" },
+      { "sessions", "sessions", "one", "integer" },
+      { "eventsByHour", "events_by_hour", "list", "integer" },
+      { "eventsByWeekday", "events_by_weekday", "list", "integer" },
+    },
+    ["harken.profile.v1.Interests"] = {
+      { "asOf", "as_of", "one", "string" },
+      { "categories", "categories", "list", "message", "harken.profile.v1.Interest" },
+      { "tags", "tags", "list", "message", "harken.profile.v1.Interest" },
+      { "items", "items", "one", "integer" },
+      { "itemsNotKnown", "items_not_known", "one", "integer" },
+    },
+    ["harken.common.v1.Consent"] = {
+      { "personalisation", "personalisation", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "learning", "learning", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "exploration", "exploration", "one", "message", "harken.common.v1.ConsentDecision" },
+      { "export", "export", "one", "message", "harken.common.v1.ConsentDecision" },
     },
     ["harken.feedback.v1.Gate"] = {
       { "name", "name", "one", "string" },
@@ -432,6 +478,28 @@ return {
     ["harken.profile.v1.SeenKind"] = {
       { "type", "type", "one", "string" },
       { "negative", "negative", "one", "bool" },
+    },
+    ["harken.profile.v1.TypeBehaviour"] = {
+      { "type", "type", "one", "string" },
+      { "events", "events", "one", "integer" },
+      { "firstTime", "first_time", "one", "string" },
+      { "lastTime", "last_time", "one", "string" },
+      { "activeDays", "active_days", "one", "integer" },
+      { "events7Days", "events_7_days", "one", "integer" },
+      { "events30Days", "events_30_days", "one", "integer" },
+      { "valueSum", "value_sum", "one", "number" },
+    },
+    ["harken.profile.v1.Interest"] = {
+      { "name", "name", "one", "string" },
+      { "shortTerm", "short_term", "one", "number" },
+      { "longTerm", "long_term", "one", "number" },
+      { "events", "events", "one", "integer" },
+      { "negativeEvents", "negative_events", "one", "integer" },
+    },
+    ["harken.common.v1.ConsentDecision"] = {
+      { "granted", "granted", "one", "bool" },
+      { "time", "time", "one", "string" },
+      { "source", "source", "one", "string" },
     },
     ["harken.feedback.v1.Boost"] = {
       { "items", "items", "one", "string" },

@@ -71,6 +71,7 @@ if [ -n "$keep" ]; then
   done
   rm -f "$prefix/bin/harken"
 fi
+"$work/tools/bin/python" "$here/sbom.py" "$site" > "$prefix/sbom.cdx.json"
 sh "$here/strip.sh" "$prefix" "$site"
 
 # Byte code is made here, as nothing can be written at run time. It is not checked against time

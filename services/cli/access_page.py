@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from services.common.access.principal import Kind
-from services.common.access.rules import RULES, SUBSCRIBERS, Rule
+from services.common.access.rules import ANYBODY, RULES, SUBSCRIBERS, Rule
 
 _INTRODUCTION = """\
 # Who may call
@@ -46,7 +46,8 @@ back.
 
 *own tenant*: of the caller, where `*` is all of them; *all tenants*: only for callers whose tenant
 is `*`; *self*: every subject of the request is the caller; *own name*: follows the feed as
-{subscribers}, or as a name that begins so, with a dash; *anybody*: known or not.
+{subscribers}, or as a name that begins so, with a dash; *anybody*: known or not. *audited*: whose
+calls are in the [audit log](audit.md), let in or refused.
 """
 
 _SELF = "self"
@@ -66,9 +67,10 @@ def _tables() -> Iterator[str]:
         if of != service:
             service = of
             yield f"\n### {service}\n" if service else ""
-            yield f"| RPC | {' | '.join(kinds)} |"
-            yield f"|---|{'---|' * len(kinds)}"
-        yield f"| {name} | {' | '.join(_cell(rule, kind) for kind in kinds)} |"
+            yield f"| RPC | {' | '.join(kinds)} | audited |"
+            yield f"|---|{'---|' * len(kinds)}---|"
+        cells = " | ".join(_cell(rule, kind) for kind in kinds)
+        yield f"| {name} | {cells} | {_audited(rule)} |"
 
 
 def _cell(rule: Rule, kind: Kind) -> str:
@@ -82,3 +84,7 @@ def _cell(rule: Rule, kind: Kind) -> str:
     if kind in SUBSCRIBERS and rule.subscriber:
         words.append("own name")
     return ", ".join(words)
+
+
+def _audited(rule: Rule) -> str:
+    return "all" if rule.audited == ANYBODY else ", ".join(sorted(rule.audited))

@@ -53,6 +53,30 @@ def _erasure() -> _Command:
     return erasure.app
 
 
+def _consent() -> _Command:
+    from services.cli.commands.consent import consent
+
+    return consent
+
+
+def _merge() -> _Command:
+    from services.cli.commands.merge import merge
+
+    return merge
+
+
+def _unmerge() -> _Command:
+    from services.cli.commands.merge import unmerge
+
+    return unmerge
+
+
+def _merges() -> _Command:
+    from services.cli.commands.merge import merges
+
+    return merges
+
+
 def _surface() -> _Command:
     from services.cli.commands import surface
 
@@ -185,6 +209,18 @@ def _snapshot() -> _Command:
     return snapshot.app
 
 
+def _vault() -> _Command:
+    from services.cli.commands import vault
+
+    return vault.app
+
+
+def _audit() -> _Command:
+    from services.cli.commands import audit
+
+    return audit.app
+
+
 _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "up": _up,
     "demo": _demo,
@@ -193,10 +229,16 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "items": _items,
     "users": _users,
     "erasure": _erasure,
+    "consent": _consent,
+    "merge": _merge,
+    "unmerge": _unmerge,
+    "merges": _merges,
     "surface": _surface,
     "experiment": _experiment,
     "config": _config,
     "keys": _keys,
+    "vault": _vault,
+    "audit": _audit,
     "recommend": _recommend,
     "batch": _batch,
     "explain": _explain,

@@ -21,9 +21,8 @@ from harken.feedback.v1 import (
 from harken.profile.v1 import profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2_grpc
 from services.cli.endpoints import Endpoints
-from services.common.channels import open_channel
+from services.common.channels import ACCEPTING, open_channel
 from services.common.retry_info import pause_seconds
-from services.common.server import ACCEPTING
 
 CALL_SECONDS = 30.0
 """Deadline of ordinary calls."""

@@ -5,9 +5,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
 
 from harken.feedback.v1 import experiment_pb2, surface_pb2
 from services.cli.console import messages
@@ -21,6 +23,8 @@ _MORE = re.compile(r"; (and [0-9,]+ more)$")
 _WAY = re.compile(r"^(Failed to parse [a-z0-9_]+ field: )+(?=.* at )")
 """Where the rest names the place."""
 
+_M = TypeVar("_M", bound=Message)
+
 Document = surface_pb2.Surface | experiment_pb2.Experiment
 
 
@@ -33,23 +37,9 @@ def read_document(file: str, name: str | None, document: Document) -> bool:
         CommandError: it holds neither; the message says what is wrong and where.
 
     """
-    try:
-        text = sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text("utf-8")
-        found = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CommandError(f"{file}: is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise CommandError(f"{file}: must be a JSON object")
+    found = _read_object(file)
     whole = "config" in found
-    target = document if whole else document.config
-    faults: list[str] = []
-    found = shaped(found, target.DESCRIPTOR, faults)
-    if faults:
-        raise CommandError("\n  ".join([f"{file}:", *faults]))
-    try:
-        ParseDict(found, target)
-    except ParseError as error:
-        raise CommandError(f"{file}: {_plain(str(error))}") from error
+    _fill(file, found, document if whole else document.config)
     # An empty configuration is one.
     document.config.SetInParent()
     called = "" if file == STANDARD_INPUT else Path(file).stem
@@ -57,6 +47,39 @@ def read_document(file: str, name: str | None, document: Document) -> bool:
     if not document.name:
         raise CommandError("whose configuration is it? Say --name")
     return whole
+
+
+def read_message(file: str, message: _M) -> _M:
+    """Fill a message from a JSON file, or from STANDARD_INPUT, and return it.
+
+    Raises:
+        CommandError: it holds none; the message says what is wrong and where.
+
+    """
+    _fill(file, _read_object(file), message)
+    return message
+
+
+def _read_object(file: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if file == STANDARD_INPUT else Path(file).read_text("utf-8")
+        found = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CommandError(f"{file}: is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CommandError(f"{file}: must be a JSON object")
+    return found
+
+
+def _fill(file: str, found: dict[str, Any], message: Message) -> None:
+    faults: list[str] = []
+    found = shaped(found, message.DESCRIPTOR, faults)
+    if faults:
+        raise CommandError("\n  ".join([f"{file}:", *faults]))
+    try:
+        ParseDict(found, message)
+    except ParseError as error:
+        raise CommandError(f"{file}: {_plain(str(error))}") from error
 
 
 def _plain(fault: str) -> str:

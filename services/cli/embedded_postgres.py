@@ -23,7 +23,7 @@ from services.cli.postgres_binaries import PostgresBinaries, find_binaries
 from services.cli.socket_folder import socket_folder
 
 DATABASE = "harken"
-ROLES = ("harken_feedback", "harken_profile")
+ROLES = ("harken_feedback", "harken_profile", "harken_keys")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 

@@ -10,19 +10,22 @@ from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.failures import CommandError
 from services.cli.guardian import Guardian
 from services.cli.suite import Suite, SuiteConfig
+from services.cli.vault_files import make_files, with_keys
 
 
 @contextlib.contextmanager
 def local_suite(
-    config: SuiteConfig, report: Callable[[str], None] = lambda _: None
+    config: SuiteConfig, report: Callable[[str], None] = lambda _: None, private: bool = False
 ) -> Iterator[Suite]:
     """Run a suite until the block ends.
 
     A DSN that is empty in `config` means the embedded PostgreSQL, with its data in
-    `config.folder`/postgres. `report` hears what is being done.
+    `config.folder`/postgres. With `private`, or where files of keys are in `config.folder`/keys
+    already, ids are stored as pseudonyms, and what belongs to users is sealed; that takes the
+    embedded PostgreSQL. `report` hears what is being done.
 
     Raises:
-        CommandError: another suite runs from that folder.
+        CommandError: another suite runs from that folder, or `private` without our PostgreSQL.
         PostgresError: the embedded PostgreSQL does not start.
         ProcessFailedError: a process does not start.
 
@@ -32,6 +35,12 @@ def local_suite(
         stack.enter_context(_alone(config.folder))
         guardian = Guardian()
         stack.callback(guardian.close)
+        keys = config.folder.resolve() / "keys"
+        if private and config.feedback_dsn and config.profile_dsn:
+            raise CommandError(
+                "--private is for the embedded PostgreSQL: for another one set"
+                " HARKEN_FEEDBACK_PSEUDONYM_KEY_FILE and its like (docs/privacy.md)"
+            )
         if not (config.feedback_dsn and config.profile_dsn):
             report("starting PostgreSQL")
             server = EmbeddedPostgres(config.folder / "postgres", guardian)
@@ -41,6 +50,10 @@ def local_suite(
                 feedback_dsn=config.feedback_dsn or server.dsn("harken_feedback"),
                 profile_dsn=config.profile_dsn or server.dsn("harken_profile"),
             )
+            if private or keys.is_dir():
+                make_files(keys)
+                environment = with_keys(config.environment, keys, server.dsn("harken_keys"))
+                config = replace(config, environment=environment)
         report("starting services")
         yield stack.enter_context(Suite(config, guardian))
 

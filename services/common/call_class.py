@@ -31,6 +31,8 @@ _CLASSES = MappingProxyType(
         "RetractEvents": CallClass.EVENTS,
         "RecordSlates": CallClass.EVENTS,
         "UpdateProfile": CallClass.EVENTS,
+        "MergeProfiles": CallClass.EVENTS,
+        "UnmergeProfiles": CallClass.EVENTS,
         "UpsertItems": CallClass.BULK,
         "DeleteItems": CallClass.BULK,
         "PutEmbeddings": CallClass.BULK,

@@ -19,3 +19,5 @@ class CallLimits:
     """Streams open at once, for each RPC."""
     peer_streams: int = 50
     """The same, from one address."""
+    caller_streams: int = 50
+    """The same, of one caller who is known; our own services have what they need."""

@@ -10,6 +10,9 @@ from services.common.renewed_channel import RenewedChannel
 
 # gRPC itself must not repeat streams: repeating one whose client is writing meanwhile, grpcio 1.85
 # now and then loses a message in the middle, silently. Those who stream resume by themselves.
+ACCEPTING = "accepting"
+"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
+the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _STREAMS = (
     ("harken.feedback.v1.FeedbackService", "ImportEvents"),
     ("harken.feedback.v1.FeedbackService", "ExportEvents"),
@@ -68,7 +71,7 @@ def open_channel(
     Unary calls that never reached a server, or that it refused as UNAVAILABLE or, when it stops, as
     CANCELLED, are retried twice.
 
-    `health`, a name in gRPC health such as `server.ACCEPTING`, keeps calls from addresses where it
+    `health`, a name in gRPC health such as ACCEPTING, keeps calls from addresses where it
     is not SERVING. With an `identity` it speaks TLS, and follows a certificate that is renewed.
     """
     config = {**_CONFIG, **({"healthCheckConfig": {"serviceName": health}} if health else {})}

@@ -22,6 +22,7 @@ HarkenError
 ├── OverloadedError          shed, come back later
 │   └── RateLimitedError     more calls of one caller than they may make
 └── StoreUnavailableError    PostgreSQL or a service needed is away
+    └── AuditUnwritableError the audit log takes no rows, so no administrative call is taken
 """
 
 from dataclasses import dataclass
@@ -213,3 +214,11 @@ class StoreUnavailableError(HarkenError):
 
     reason = "STORE_UNAVAILABLE"
     code = grpc.StatusCode.UNAVAILABLE
+
+
+class AuditUnwritableError(StoreUnavailableError):
+    """The audit log takes no rows: an administrative call that cannot be written down is not
+    taken.
+    """
+
+    reason = "AUDIT_UNWRITABLE"

@@ -77,6 +77,8 @@ MOST: Mapping[str, int] = MappingProxyType(
         "harken.ranker.v1.Filter.categories": 100,
         "harken.ranker.v1.Filter.excluded_categories": 100,
         f"{_PROFILE}BatchGetProfilesRequest.subjects": 500,
+        f"{_PROFILE}AttributeSchema.attributes": 200,
+        f"{_PROFILE}AttributeDefinition.allowed_values": 1000,
         # Not read: who changes a profile may send back what it was given.
         f"{_PROFILE}Profile.seen_item_ids": 5000,
         f"{_PROFILE}Counters.events_by_type": 1000,

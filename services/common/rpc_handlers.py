@@ -67,6 +67,17 @@ def like(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     return made
 
 
+def behaving(handler: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
+    """Return a handler that differs in its behaviour only."""
+    make: Any = _HANDLERS[bool(handler.request_streaming), bool(handler.response_streaming)]
+    made: grpc.RpcMethodHandler = make(
+        behaviour,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+    return made
+
+
 def bounded(handler: Any) -> Any:
     """Return a handler whose requests are bounded before they are made: its deserializer returns
     `Refused` in the place of a request.

@@ -15,15 +15,19 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from services.common.access.caller import CALLER
 from services.common.access.gate import OPEN, Entry, Gate
 from services.common.admission_queue import AdmissionQueue, Flow, Pace
+from services.common.audit.audit_sink import AuditSink
+from services.common.audit.audited_rpc import REFUSALS, AuditedRpc, audited_rpc
+from services.common.audit.refusal_rate import RefusalRate
 from services.common.call_class import CallClass, class_of
 from services.common.call_limits import CallLimits
 from services.common.call_slot import CURRENT, CallSlot, Waiters
 from services.common.errors import HarkenError, NotReadyError, OverloadedError, RateLimitedError
 from services.common.logs import logger
 from services.common.open_calls import OpenCalls
-from services.common.plain_metrics import Distributions
+from services.common.plain_metrics import Count, Distributions
 from services.common.reloadable import Reloadable
 from services.common.request_reader import Refused
 from services.common.request_stream import QUIET_SECONDS, RequestStream
@@ -79,6 +83,12 @@ def _parsed(parse: Callable[[bytes], Any] | None, raw: bytes) -> Any:
     return request
 
 
+def _caller_name() -> str:
+    """Return who calls, of those whose streams are counted; empty for others."""
+    caller = CALLER.get()
+    return "" if caller is None or caller.kind.is_service else caller.name
+
+
 def _let_in(
     entry: Entry, request: Any, requests: RequestStream | None, context: grpc.aio.ServicerContext
 ) -> Any:
@@ -121,13 +131,20 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
     def __init__(
-        self, metrics: RpcMetrics, limits: Reloadable[CallLimits], gate: Gate | None = None
+        self,
+        metrics: RpcMetrics,
+        limits: Reloadable[CallLimits],
+        gate: Gate | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Shed our unary RPCs beyond `limits`; streams are not counted. Without a gate anybody may
-        call.
+        call. `audit` is where administrative calls are written down.
         """
         self._metrics = metrics
         self._gate = gate
+        self._audit = audit
+        self._refusals = RefusalRate()
+        self._audited: dict[str, AuditedRpc] = {}
         self._limits = limits
         self._in_flight = 0
         self._working = 0
@@ -217,6 +234,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         name = method.rsplit("/", 1)[-1]
         handler = bounded(handler)
         entry = OPEN if self._gate is None else self._gate.entry(method)
+        if self._audit and (audited := audited_rpc(self._audit, self._refusals, method)):
+            self._audited[name] = audited
+            handler = audited.around(handler)
         if handler.unary_unary and _is_limited(method):
             self._limited[method] = class_of(name)
             return self._in_turn(name, handler, entry)
@@ -266,7 +286,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     shed.inc()
                     if not isinstance(error, RateLimitedError):
                         pace.forget()
-                await self._fail(name, context, self.calls.cause(task, error))
+                await self._fail(name, context, self.calls.cause(task, error), tenant=tenant)
             finally:
                 self.calls.leave(task)
                 self._in_flight -= 1
@@ -367,15 +387,20 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             streams.inc()
             task = self.calls.enter(endless)
+            caller = ""
             try:
+                given = _let_in(entry, request, requests, context)
+                if limited and (name_of := _caller_name()):
+                    self._streams[name, caller := f"caller {name_of}"] += 1
+                    self._check_streams_of(name, caller, shed)
                 # In no variable: see _abort.
-                async for answer in call(_let_in(entry, request, requests, context), context):
+                async for answer in call(given, context):
                     messages.inc()
                     self.calls.sends(task)
                     yield answer
                     self.calls.goes_on(task)
             except (asyncio.CancelledError, Exception) as error:
-                request = None  # See _abort.
+                given = request = None  # See _abort.
                 await self._fail(name, context, self.calls.cause(task, error), requests)
             finally:
                 self.calls.leave(task)
@@ -383,6 +408,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                     requests.close()
                 self._closed_stream(name, "")
                 self._closed_stream(name, peer)
+                if caller:
+                    self._closed_stream(name, caller)
                 streams.dec()
                 seconds.observe(time.perf_counter() - started)
             succeeded.inc()
@@ -399,6 +426,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             )
         return None
 
+    def _check_streams_of(self, name: str, caller: str, shed: Count) -> None:
+        if self._streams[name, caller] > self._limits.value.caller_streams:
+            shed.inc()
+            raise OverloadedError(
+                f"{name}: too many streams of this caller are open", _STREAM_RETRY_SECONDS
+            )
+
     def _closed_stream(self, name: str, peer: str) -> None:
         self._streams[name, peer] -= 1
         if not self._streams[name, peer]:
@@ -410,6 +444,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         context: grpc.aio.ServicerContext,
         error: BaseException,
         requests: RequestStream | None = None,
+        tenant: str = "",
     ) -> NoReturn:
         if isinstance(error, asyncio.CancelledError):
             left = context.time_remaining()
@@ -418,6 +453,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             raise error
         if isinstance(error, HarkenError):
             status = status_of(error)
+            if isinstance(error, REFUSALS) and (audited := self._audited.get(name)):
+                await audited.refused(context, error, tenant)
         elif isinstance(error, grpc.aio.AbortError):
             raise error
         else:

@@ -16,8 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from services.common.access.process_access import ProcessAccess
 from services.common.answer_size import MAX_ANSWER_BYTES
+from services.common.audit.audit_sink import AuditSink
+from services.common.audit.key_changes import note_key_changes
 from services.common.call_limits import CallLimits
 from services.common.call_queues import QueuedServer
+from services.common.channels import ACCEPTING
 from services.common.listen_check import check_listen
 from services.common.logs import logger
 from services.common.metrics_endpoint import serve_metrics
@@ -27,6 +30,9 @@ from services.common.request_limits import SMALL_MESSAGE_BYTES
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
 
+MAX_METADATA_BYTES = 16 * 1024
+"""Of all headers of a call: a token is the largest."""
+MAX_CONNECTION_STREAMS = 1000
 DRAIN_SECONDS = 5.0
 _REFUSE_SECONDS = 0.03
 """Less than a caller pauses before it tries again; then its connection is closed."""
@@ -46,6 +52,17 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     # Without this, pings between calls are refused all the same ("too_many_pings").
     ("grpc.keepalive_permit_without_calls", 1),
+    # Headers that are larger are refused, before anything looks at them. Without the first gRPC
+    # refuses some from half of that on, by chance.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Of one connection; callers with more open another, and gRPC's would be without a bound.
+    ("grpc.max_concurrent_streams", MAX_CONNECTION_STREAMS),
+    # Who connects and then says nothing; by default they may for two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Connections whose other end is gone without a word, with streams on them.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     # What gRPC refuses by itself it answers with CANCELLED, which few clients try again: we shed
     # first, as long as calls do not come faster than even that can be done.
     ("grpc.server.max_pending_requests", _PENDING),
@@ -53,9 +70,6 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 LIVENESS = "liveness"
 """Name in gRPC health that is SERVING while the process runs, ready or not."""
-ACCEPTING = "accepting"
-"""Name in gRPC health for clients that choose among replicas: SERVING from the first readiness to
-the drain. Unlike readiness it is not lost with the feed: old answers are better than none."""
 _log = logger("server")
 
 
@@ -97,9 +111,11 @@ class Server:
         max_connection_age_seconds: float,
         max_request_bytes: int = SMALL_MESSAGE_BYTES,
         access: ProcessAccess | None = None,
+        audit: AuditSink | None = None,
     ) -> None:
         """Serve RPCs of the named services within `limits`, with requests of at most so many bytes,
-        to those that `access` lets in; without it to everybody, and without TLS.
+        to those that `access` lets in; without it to everybody, and without TLS. Administrative
+        calls go to `audit`.
 
         Connections older than `max_connection_age_seconds` take no new calls: their clients look
         the name up and connect again, so that new replicas get traffic. Calls and streams that are
@@ -109,8 +125,9 @@ class Server:
         self._registry = registry
         add_process_metrics(registry)
         self._access = access
+        self._audit = audit
         gate = None if access is None else access.gate
-        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate)
+        self._boundary = RpcInterceptor(RpcMetrics(registry), limits, gate, audit)
         self._drained = False
         own = (
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
@@ -156,6 +173,9 @@ class Server:
                 bound["health"] = await stack.enter_async_context(
                     _plain_health(self.health.servicer, ports["health"])
                 )
+            if self._audit is not None and self._access is not None and self._access.keys:
+                noting = asyncio.create_task(note_key_changes(self._access.keys, self._audit))
+                stack.callback(noting.cancel)
             await self.grpc.start()
             if address_file is not None:
                 await asyncio.to_thread(_write_addresses, address_file, bound)

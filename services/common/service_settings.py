@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.common.access.principal import principal_of_text
 from services.common.call_limits import CallLimits
+from services.common.consent import Purpose, purposes_of
 
 
 def _host_and_port(value: str) -> str:
@@ -75,6 +76,11 @@ def _principals(value: dict[str, str]) -> dict[str, str]:
             principal_of_text(text, san)
         except ValueError as error:
             raise ValueError(f"{san}: {error}") from None
+    return value
+
+
+def _purposes(value: list[str]) -> list[str]:
+    purposes_of(value)
     return value
 
 
@@ -179,11 +185,22 @@ class ServiceSettings(BaseSettings):
     max_peer_streams: Annotated[int, RELOADS] = Field(
         default=50, ge=1, description="the same from one address, which an edge is too"
     )
+    max_caller_streams: Annotated[int, RELOADS] = Field(
+        default=50, ge=1, description="the same of one caller, where they are asked who they are"
+    )
     max_connection_age_seconds: float = Field(
         default=60,
         ge=1,
         description="clients are asked to connect anew after about this time, and look the name up"
         " again, so that new replicas get traffic; calls and streams that are open go on",
+    )
+    denied_unless_granted: Annotated[list[str], NoDecode, FromJson, AfterValidator(_purposes)] = (
+        Field(
+            default_factory=list,
+            description="purposes that a person has to grant, as JSON such as"
+            ' ["personalisation", "learning", "exploration", "export"]; all others are granted'
+            " until the person denies them (docs/consent.md); give all services the same",
+        )
     )
     trace_target: str = Field(
         default="",
@@ -246,8 +263,19 @@ class ServiceSettings(BaseSettings):
     caller_calls_per_second: Annotated[float, RELOADS] = Field(
         default=0,
         ge=0,
-        description="calls of one caller, by certificate, key, token or end user, those of two"
-        " seconds at once; more are shed; 0: as many as they like",
+        description="calls of one caller, by certificate, key or token, those of two seconds at"
+        " once; more are shed; 0: as many as they like",
+    )
+    user_calls_per_second: Annotated[float, RELOADS] = Field(
+        default=20,
+        ge=0,
+        description="the same for an end user, who has a token of their own",
+    )
+    pseudonym_key_file: Path | None = Field(
+        default=None,
+        description="file of the key that makes pseudonyms of ids of users and sessions, for what"
+        " is stored; `harken vault init` makes it. The same for all processes, and with vault_dsn"
+        " and vault_key_file where there are these (docs/privacy.md); unset: ids are stored",
     )
     open_metrics: bool = Field(
         default=False,
@@ -269,7 +297,12 @@ class ServiceSettings(BaseSettings):
             waiters=self.max_waiters,
             streams=self.max_streams,
             peer_streams=self.max_peer_streams,
+            caller_streams=self.max_caller_streams,
         )
+
+    def denied_by_default(self) -> Purpose:
+        """Return the purposes that are denied where a person decided nothing."""
+        return purposes_of(self.denied_unless_granted)
 
     @classmethod
     def prefix(cls) -> str:

@@ -29,11 +29,13 @@ class LogHistory:
     """Events of a tenant, and the log sequence of the last one (0: there is none).
 
     `weights` float32 [n]: learning weights as of the acceptance, in the order of `events`.
+    `left_out`: events of users who deny that they are exported, or learned from.
     """
 
     events: Events
     weights: np.ndarray
     through_sequence: int
+    left_out: int = 0
 
 
 def read_log(
@@ -42,7 +44,8 @@ def read_log(
     until_position: bytes = b"",
     identity: ChannelIdentity | None = None,
 ) -> LogHistory:
-    """Return the events of a tenant that stand, in order of their time.
+    """Return the events of a tenant that stand, in order of their time, without those of users who
+    deny that they are exported, or learned from.
 
     target: gRPC target of the feedback service. until_position: events up to it; default: all that
     are there by now. What is written meanwhile is not read. Memory: about 100 bytes an event.
@@ -54,8 +57,16 @@ def read_log(
     users, items, types = Interner(), Interner(), Interner()
     columns: list[tuple[int, int, int, float, int, float]] = []
     through = 0
-    pages = exported_pages(target, tenant, until_position, identity)
-    for event in itertools.chain.from_iterable(page.events for page in pages):
+    pages = exported_pages(target, tenant, until_position, identity, for_learning=True)
+    left_out = 0
+
+    def counted() -> Iterator[feedback_service_pb2.ExportEventsResponse]:
+        nonlocal left_out
+        for page in pages:
+            left_out += page.left_out
+            yield page
+
+    for event in itertools.chain.from_iterable(page.events for page in counted()):
         subject = event.subject
         session = subject.HasField("session_id")
         name = f"{SESSION_PREFIX}{subject.session_id}" if session else subject.user_id
@@ -70,7 +81,7 @@ def read_log(
             )
         )
         through = event.sequence
-    return _history(users, items, types, columns, through)
+    return _history(users, items, types, columns, through, left_out)
 
 
 def _history(
@@ -79,6 +90,7 @@ def _history(
     types: Interner,
     columns: list[tuple[int, int, int, float, int, float]],
     through: int,
+    left_out: int,
 ) -> LogHistory:
     times = np.array([row[4] for row in columns], np.int64)
     # Log order breaks ties of event time.
@@ -94,7 +106,7 @@ def _history(
         times_us=times[order],
     )
     weights = np.array([row[5] for row in columns], np.float32)[order]
-    return LogHistory(events, weights, through)
+    return LogHistory(events, weights, through, left_out)
 
 
 def exported_pages(
@@ -102,17 +114,23 @@ def exported_pages(
     tenant: str = "default",
     until_position: bytes = b"",
     identity: ChannelIdentity | None = None,
+    *,
+    for_learning: bool = False,
 ) -> Iterator[feedback_service_pb2.ExportEventsResponse]:
     """Yield the events of a tenant that stand, in log order, page by page; arguments as read_log.
 
-    A stream that breaks goes on after the last page that came.
+    A stream that breaks goes on after the last page that came. for_learning: also without those of
+    users who deny that others learn from them.
 
     Raises:
         LogExportError: the service is away for longer than a few tries, or refuses.
 
     """
     request = feedback_service_pb2.ExportEventsRequest(
-        tenant=tenant, until_position=until_position, page_size=_PAGE_EVENTS
+        tenant=tenant,
+        until_position=until_position,
+        page_size=_PAGE_EVENTS,
+        for_learning=for_learning,
     )
     yield from _pages(
         target, identity, request, lambda stub: stub.ExportEvents(request, wait_for_ready=True)

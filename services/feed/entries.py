@@ -161,11 +161,14 @@ class UserVectors:
 
 @dataclass(frozen=True, slots=True)
 class UserFact:
-    """All attributes of a user (index) as of a revision: a serialised google.protobuf.Struct."""
+    """All attributes and consent of a user (index) as of a revision: a serialised
+    google.protobuf.Struct and harken.common.v1.Consent.
+    """
 
     user: int
     revision: int
     attributes: bytes
+    consent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,23 @@ def erased_among(erasures: Sequence[ErasedUser], user_keys: Iterable[bytes]) -> 
     return {key for key in user_keys if key in named or hashlib.sha256(key).digest() in unnamed}
 
 
+class UserLink(NamedTuple):
+    """A user (index) is another one from a log sequence on, or, not `merged`, by itself again.
+
+    into: the user that it is, or was; direct: whom it was merged into, which may be merged itself;
+    indices, None: not known. since_us: unix microseconds.
+    """
+
+    user: int
+    into: int | None
+    direct: int | None
+    merged: bool
+    revision: int
+    since_us: int
+    source: str
+    sequence: int
+
+
 class TenantEntries(NamedTuple):
     """Entries of one tenant. There are events or retracted events, never both."""
 
@@ -238,6 +258,7 @@ class TenantEntries(NamedTuple):
     items: ItemVisibility | None = None
     shown: Sequence[ShownSlate] = ()
     erased: Sequence[ErasedUser] = ()
+    links: Sequence[UserLink] = ()
 
 
 class Entries(NamedTuple):

@@ -17,6 +17,7 @@ from services.common.logs import logger
 from services.common.pipeline_latency import VISIBLE, PipelineLatency
 from services.common.plain_metrics import Counts, Distributions
 from services.common.status import reason_of
+from services.common.user_key import WrongPseudonymKeyError
 from services.feed.entries import Entries
 from services.feed.entries_codec import RefusedEntriesError, decode
 from services.feed.feed_lag import FeedLag
@@ -102,12 +103,13 @@ class EntriesClient:
         sink: EntriesSink,
         metrics: EntriesMetrics,
         subscriber: str,
+        pseudonym_check: bytes,
         *,
         from_newest: bool = False,
         user_facts: bool = False,
         gather_seconds: float | None = None,
     ) -> None:
-        """Follow as `subscriber`.
+        """Follow as `subscriber`, whose pseudonym key `pseudonym_check` tells.
 
         `from_newest`: with nothing applied, begin after the head instead of at the beginning.
         `user_facts`: want facts about users, too. `gather_seconds`: after applying, let entries
@@ -118,6 +120,7 @@ class EntriesClient:
         self._sink = sink
         self._metrics = metrics
         self._subscriber = subscriber
+        self._pseudonym_check = pseudonym_check
         self._from_newest = from_newest
         self._user_facts = user_facts
         self._gather_seconds = gather_seconds
@@ -146,7 +149,12 @@ class EntriesClient:
             self._ahead.end(ConnectionError("progress went back"))
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow until cancelled.
+
+        Raises:
+            WrongPseudonymKeyError: the log has stored keys of another key than ours.
+
+        """
         backoff = Backoff()
         while True:
             started = time.monotonic()
@@ -188,6 +196,11 @@ class EntriesClient:
             if not first.HasField("welcome"):
                 raise ConnectionError("the stream did not begin with a welcome")
             welcome = first.welcome
+            if welcome.pseudonym_check != self._pseudonym_check:
+                raise WrongPseudonymKeyError(
+                    "feedback makes stored keys of users with another pseudonym key than we, or"
+                    " without one: give all processes the same pseudonym_key_file"
+                )
             progress = self._sink.progress
             progress.learn_forks({fork.epoch: fork.last_sequence for fork in welcome.forks})
             if progress.applied == Applied() and welcome.after_sequence:

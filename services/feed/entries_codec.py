@@ -22,6 +22,7 @@ from services.feed.entries import (
     ShownSlate,
     TenantEntries,
     UserFact,
+    UserLink,
     UserVectors,
 )
 
@@ -67,6 +68,8 @@ def encode(entries: Entries) -> pb.Entries:
         for fact in own.facts:
             added = wire.facts.add(user=fact.user, revision=fact.revision)
             added.attributes.ParseFromString(fact.attributes)
+            if fact.consent:
+                added.consent.ParseFromString(fact.consent)
         if own.items is not None:
             items = own.items
             wire.items.items.extend(items.items.tolist())
@@ -83,6 +86,16 @@ def encode(entries: Entries) -> pb.Entries:
                 tombstone=erased.tombstone,
                 erased_at_us=erased.erased_at_us,
                 sequence_offset=erased.sequence - entries.after_sequence,
+            )
+        for link in own.links:
+            (wire.merged if link.merged else wire.unmerged).add(
+                user=link.user,
+                into=link.into,
+                direct=link.direct,
+                revision=link.revision,
+                since_us=link.since_us,
+                source=link.source,
+                sequence_offset=link.sequence - entries.after_sequence,
             )
     return message
 
@@ -169,6 +182,7 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
             _items(wire.items, message, len(item_ids)) if wire.HasField("items") else None,
             [_shown(slate, len(item_ids)) for slate in wire.shown],
             [_erased(one, message) for one in wire.erased],
+            _links(wire, message, len(user_keys)),
         )
     except ValueError as error:
         raise RefusedEntriesError(f"tenant {wire.tenant!r}: {error}") from error
@@ -264,7 +278,12 @@ def _vectors(wire: pb.UserVectors, message: pb.Entries, size: int) -> UserVector
 def _fact(wire: pb.UserFact, size: int) -> UserFact:
     if wire.user >= size:
         _refuse(f"facts.user: {wire.user} is not below {size}")
-    return UserFact(wire.user, wire.revision, wire.attributes.SerializeToString())
+    return UserFact(
+        wire.user,
+        wire.revision,
+        wire.attributes.SerializeToString(),
+        wire.consent.SerializeToString(),
+    )
 
 
 def _shown(wire: pb.ShownSlate, size: int) -> ShownSlate:
@@ -288,6 +307,30 @@ def _erased(wire: pb.ErasedUser, message: pb.Entries) -> ErasedUser:
     sequence = message.after_sequence + wire.sequence_offset
     _check_within("erased", sequence, sequence, message)
     return ErasedUser(wire.erasure_id, wire.user_key, wire.tombstone, wire.erased_at_us, sequence)
+
+
+def _links(wire: pb.TenantEntries, message: pb.Entries, size: int) -> list[UserLink]:
+    """Return who is merged and who is not any more, in log order."""
+    if not wire.merged and not wire.unmerged:
+        return []
+    found = [_link(one, message, size, merged=True) for one in wire.merged]
+    found += [_link(one, message, size, merged=False) for one in wire.unmerged]
+    found.sort(key=lambda one: one.sequence)
+    return found
+
+
+def _link(wire: pb.UserLink, message: pb.Entries, size: int, *, merged: bool) -> UserLink:
+    into = wire.into if wire.HasField("into") else None
+    direct = wire.direct if wire.HasField("direct") else None
+    if max(wire.user, into or 0, direct or 0) >= size:
+        _refuse("links: an index points beyond the users")
+    if merged and (into is None or into == wire.user):
+        _refuse("links: merged into nobody, or into itself")
+    sequence = message.after_sequence + wire.sequence_offset
+    _check_within("links", sequence, sequence, message)
+    return UserLink(
+        wire.user, into, direct, merged, wire.revision, wire.since_us, wire.source, sequence
+    )
 
 
 def _items(wire: pb.ItemVisibility, message: pb.Entries, size: int) -> ItemVisibility:

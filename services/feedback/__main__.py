@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from services.common.migrations import migrate
 from services.common.reloadable import Reloadable
 from services.common.service_main import run_service
+from services.common.vault.opening import migrate_vault
 from services.feedback.config import FeedbackConfig, Role
 from services.feedback.process import SCHEMA, run
 
@@ -26,6 +27,7 @@ async def _serve(live: Reloadable[FeedbackConfig], registry: CollectorRegistry) 
 
 def _migrate(config: FeedbackConfig) -> None:
     migrate(config.dsn, SCHEMA, MIGRATIONS)
+    migrate_vault(config)
 
 
 def main() -> int:

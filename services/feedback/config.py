@@ -14,8 +14,8 @@ from services.common.service_settings import (
     ListenAddress,
     MetricsAddress,
     PostgresDsn,
-    ServiceSettings,
 )
+from services.common.vault.vault_settings import VaultSettings
 from services.feedback.events.domain.event_types import PRESETS, EventType, preset
 from services.feedback.learner.model.progressive_validation import ComparisonConfig
 
@@ -33,7 +33,7 @@ def _known_preset(name: str) -> str:
     return name
 
 
-class FeedbackConfig(ServiceSettings):
+class FeedbackConfig(VaultSettings):
     """All settings. A wrong value fails at start, naming its key."""
 
     model_config = SettingsConfigDict(env_prefix="HARKEN_FEEDBACK_")

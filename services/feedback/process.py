@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -25,8 +26,10 @@ from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
 from harken.internal.users.v1 import user_log_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
+from services.common.audit.audit_log import AuditLog
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
+from services.common.consent import Purpose
 from services.common.database import open_pool, session
 from services.common.erasure_ledger import ErasureLedger
 from services.common.errors import StoreUnavailableError
@@ -39,6 +42,9 @@ from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
 from services.common.surfaces.sources import SOURCES
 from services.common.tracing import event_tracer
+from services.common.user_key import Pseudonyms
+from services.common.vault.opening import check_pseudonyms, opened_vault
+from services.common.vault.vault import UserVault
 from services.feedback.catalogue.catalog_store import CatalogStore
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.catalogue.item_recorder import ItemRecorder
@@ -93,6 +99,7 @@ from services.feedback.slates.slate_finder import SlateFinder
 from services.feedback.slates.slate_recorder import SlateMetrics, SlateRecorder
 from services.feedback.surfaces.servicer import SurfaceServicer
 from services.feedback.surfaces.surface_warnings import SurfaceWarnings
+from services.feedback.user_facts.consent_reader import ConsentReader
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
 from services.feedback.user_log.eraser import Eraser
@@ -116,6 +123,7 @@ _READING = (
     "harken.feedback.v1.GenerationService",
     "harken.internal.feed.v1.FeedService",
 )
+_ANY_USER = "SELECT EXISTS (SELECT FROM log WHERE user_key IS NOT NULL)"
 _PROBE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _CORE_CONNECTIONS = 5
@@ -137,6 +145,7 @@ class _Shared:
     generations: GenerationStore
     hub: FrameHub
     log: LogHub
+    vault: UserVault
 
 
 async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry) -> None:
@@ -147,15 +156,17 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         process_access(settings) as access,
         _pool(config, config.pool_size) as pool,
         _pool(config, _CORE_CONNECTIONS) as core,
+        opened_vault(config, registry) as vault,
         event_tracer("feedback", config.trace_target, config.trace_share) as tracer,
     ):
+        await check_pseudonyms(core, vault.pseudonyms, SCHEMA, _ANY_USER)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
-        again = await _erasures(config, core).apply_ledger()
+        again = await _erasures(config, core, vault).apply_ledger()
         if again:
             _log.warning("erasures that the store had lost are made again", count=again)
         loop = PipelineLatency(registry, tracer)
-        await _serve(settings, registry, loop, pool, core, access, stop)
+        await _serve(settings, registry, loop, pool, core, access, vault, stop)
 
 
 @contextlib.asynccontextmanager
@@ -177,6 +188,7 @@ async def _serve(
     pool: asyncpg.Pool,
     core: asyncpg.Pool,
     access: ProcessAccess | None,
+    vault: UserVault,
     stop: asyncio.Event,
 ) -> None:
     config = settings.value
@@ -194,6 +206,7 @@ async def _serve(
         GenerationStore(pool, config.kept_generations),
         hub,
         log,
+        vault,
     )
     writes = config.role is not Role.LEARNER
     names = (*_READING, *_WRITING) if writes else _READING
@@ -204,6 +217,7 @@ async def _serve(
         config.max_connection_age_seconds,
         LARGE_MESSAGE_BYTES,
         access,
+        AuditLog(pool, registry, vault.pseudonyms.key_of),
     )
     directory = ItemDirectory()
     tenants = TenantRegistry(
@@ -218,6 +232,7 @@ async def _serve(
         FlusherMetrics(registry, loop.stage(ACCEPTED)),
         config.flush_events,
         settings.map(lambda config: config.queue_events),
+        vault,
         appended=log.offer,
         others_listen=lambda: log.others_listen,
     )
@@ -248,7 +263,9 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
         LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
         FrameStore(shared.core),
         LearnerState(
-            shared.generations, _learning(config, compiled), LogReader(shared.core).entries
+            shared.generations,
+            _learning(config, compiled, shared.vault.pseudonyms),
+            LogReader(shared.core).entries,
         ),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
@@ -275,7 +292,9 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     )
 
 
-def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> LearningConfig:
+def _learning(
+    config: FeedbackConfig, compiled: CompiledCore | None, pseudonyms: Pseudonyms
+) -> LearningConfig:
     joiner = AttributionConfig(
         settle_us=int(config.settle_seconds * 1e6),
         window_us=int(config.attribution_seconds * 1e6),
@@ -289,7 +308,8 @@ def _learning(config: FeedbackConfig, compiled: CompiledCore | None) -> Learning
         shown=ShownStepConfig(eta=config.shown_eta),
         core=compiled,
         features_of=features_of_payload,
-        owner_of=owner_of_payload,
+        owner_of=partial(owner_of_payload, pseudonyms),
+        learns_unless_denied=not config.denied_by_default() & Purpose.LEARNING,
     )
 
 
@@ -305,7 +325,9 @@ def _add_reading(
     embedding_service_pb2_grpc.add_EmbeddingServiceServicer_to_server(
         EmbeddingServicer(
             tenants,
-            EmbeddingRecorder(EmbeddingStore(shared.pool, shared.generations, directory)),
+            EmbeddingRecorder(
+                EmbeddingStore(shared.pool, shared.generations, directory), shared.vault
+            ),
         ),
         server.grpc,
     )
@@ -315,6 +337,7 @@ def _add_reading(
                 shared.log,
                 LogReader(shared.pool),
                 EntriesStreamMetrics(shared.registry, shared.loop.stage(PUSHED)),
+                shared.vault,
             ),
             FeedServer(shared.hub, frames, metrics),
             Refusals(shared.registry),
@@ -335,29 +358,39 @@ def _add_writing(
     flusher: EventFlusher,
 ) -> None:
     """Add what takes events, items, surfaces, experiments and user facts."""
-    bulk = BulkWork()
+    bulk, pseudonyms = BulkWork(), shared.vault.pseudonyms
+    denied_by_default = shared.settings.value.denied_by_default()
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(
             tenants,
             EventRecorder(
-                flusher, RecorderMetrics(shared.registry), shared.loop.stage(ACCEPTED), bulk
+                flusher,
+                RecorderMetrics(shared.registry),
+                shared.loop.stage(ACCEPTED),
+                bulk,
+                shared.vault,
             ),
             EventRetractor(RetractionStore(shared.pool), RetractionMetrics(shared.registry)),
             EventExport(shared.pool),
             SlateExport(shared.pool, bulk),
+            ConsentReader(shared.pool, denied_by_default),
             shared.generations,
             bulk,
             shared.settings.map(lambda config: config.attribution_seconds),
-            live=shared.settings.map(lambda config: _preparer(config, config.max_age_seconds)),
-            history=shared.settings.map(lambda config: _preparer(config, None)),
+            shared.vault,
+            live=shared.settings.map(
+                lambda config: _preparer(config, config.max_age_seconds, pseudonyms)
+            ),
+            history=shared.settings.map(lambda config: _preparer(config, None, pseudonyms)),
         ),
         server.grpc,
     )
     slate_service_pb2_grpc.add_SlateServiceServicer_to_server(
         SlateServicer(
             tenants,
-            SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us),
+            SlateRecorder(flusher, SlateMetrics(shared.registry), bulk, _now_us, shared.vault),
             SlateFinder(shared.pool),
+            shared.vault,
         ),
         server.grpc,
     )
@@ -381,24 +414,29 @@ def _add_writing(
         server.grpc,
     )
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
-        UserFactServicer(tenants, UserFactStore(shared.pool)), server.grpc
+        UserFactServicer(tenants, UserFactStore(shared.pool, shared.vault)), server.grpc
     )
     user_log_service_pb2_grpc.add_UserLogServiceServicer_to_server(
-        UserLogServicer(_erasures(shared.settings.value, shared.pool), UserReader(shared.pool)),
+        UserLogServicer(
+            _erasures(shared.settings.value, shared.pool, shared.vault),
+            UserReader(shared.pool, shared.vault),
+        ),
         server.grpc,
     )
 
 
-def _erasures(config: FeedbackConfig, pool: asyncpg.Pool) -> ErasureStore:
+def _erasures(config: FeedbackConfig, pool: asyncpg.Pool, vault: UserVault) -> ErasureStore:
     ledger = None if config.ledger_file is None else ErasureLedger(config.ledger_file)
-    return ErasureStore(pool, ledger)
+    return ErasureStore(pool, vault, ledger)
 
 
-def _preparer(config: FeedbackConfig, max_age_seconds: float | None) -> EventPreparer:
+def _preparer(
+    config: FeedbackConfig, max_age_seconds: float | None, pseudonyms: Pseudonyms
+) -> EventPreparer:
     """Return what prepares live events; without a greatest age: what is imported."""
     oldest_us = None if max_age_seconds is None else int(max_age_seconds * 1e6)
     bounds = ClockBounds(int(config.max_future_seconds * 1e6), oldest_us)
-    return EventPreparer(config.types(), bounds, _now_us)
+    return EventPreparer(config.types(), bounds, _now_us, pseudonyms)
 
 
 async def _watch(core: asyncpg.Pool, server: Server, database: DatabaseMetrics) -> None:

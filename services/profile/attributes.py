@@ -24,8 +24,7 @@ def updated(stored: Struct, given: Struct, paths: Sequence[str]) -> Struct:
     else:
         result.CopyFrom(stored)
         # Each once: what is copied stays in memory until the message is gone.
-        for path in dict.fromkeys(paths):
-            key = rules.named_attribute(path)
+        for key in rules.named_attributes(paths):
             if key in given.fields:
                 result.fields[key].CopyFrom(given.fields[key])
             else:

@@ -12,12 +12,12 @@ from services.common.service_settings import (
     ListenAddress,
     MetricsAddress,
     PostgresDsn,
-    ServiceSettings,
     Target,
 )
+from services.common.vault.vault_settings import VaultSettings
 
 
-class ProfileConfig(ServiceSettings):
+class ProfileConfig(VaultSettings):
     """All settings. A wrong value fails at start, naming its key."""
 
     model_config = SettingsConfigDict(env_prefix="HARKEN_PROFILE_")
@@ -55,4 +55,10 @@ class ProfileConfig(ServiceSettings):
         default=None,
         description="ledger_file of feedback, read at start, so that a restore of an older backup"
         " of this database shows nobody who was erased",
+    )
+    interest_short_days: float = Field(
+        default=2, gt=0, le=3650, description="half-life of short-term interests, in days"
+    )
+    interest_long_days: float = Field(
+        default=60, gt=0, le=3650, description="half-life of long-term interests, in days"
     )

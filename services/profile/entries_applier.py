@@ -7,9 +7,10 @@ from typing import Self
 
 from google.protobuf.struct_pb2 import Struct
 
+from harken.internal.facts.v1 import user_fact_service_pb2
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
-from services.feed.entries import Entries
+from services.feed.entries import Entries, UserLink
 from services.feed.entries_codec import RefusedEntriesError
 from services.feed.progress import Applied, Progress
 from services.profile.attributes import to_json
@@ -17,6 +18,7 @@ from services.profile.domain.changes import Batch, event_count, later_part, retr
 from services.profile.metrics import ProfileMetrics
 from services.profile.store.attribute_store import AttributeStore, LoggedFact
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 
 MAX_BATCH_EVENTS = 5_000
 """Events in one transaction, unless one stretch has more: bounds memory and the time to a result.
@@ -34,6 +36,7 @@ class EntriesApplier:
         self,
         store: HistoryStore,
         attributes: AttributeStore,
+        links: LinkStore,
         metrics: ProfileMetrics,
         progress: Progress,
     ) -> None:
@@ -43,11 +46,16 @@ class EntriesApplier:
         """Whether what users did was lost, or was never there; `found` says that it is there."""
         self._store = store
         self._attributes = attributes
+        self._links = links
         self._metrics = metrics
 
     @classmethod
     async def open(
-        cls, store: HistoryStore, attributes: AttributeStore, metrics: ProfileMetrics
+        cls,
+        store: HistoryStore,
+        attributes: AttributeStore,
+        links: LinkStore,
+        metrics: ProfileMetrics,
     ) -> Self:
         """Return an applier that goes on from the cursor in the database.
 
@@ -56,7 +64,7 @@ class EntriesApplier:
             RuntimeError: the schema was never migrated.
 
         """
-        return cls(store, attributes, metrics, Progress(await _load(store)))
+        return cls(store, attributes, links, metrics, Progress(await _load(store)))
 
     def found(self) -> None:
         """Take note that what users did is there again."""
@@ -132,10 +140,17 @@ class EntriesApplier:
             await self._attributes.bring_back(
                 tenant,
                 [
-                    LoggedFact(key, fact.revision, to_json(Struct.FromString(fact.attributes)))
+                    LoggedFact(
+                        key,
+                        fact.revision,
+                        to_json(Struct.FromString(fact.attributes)),
+                        fact.consent,
+                    )
                     for key, fact in facts
                 ],
             )
+        for tenant, links in batch.links.items():
+            await self._links.bring_back(tenant, [_link_message(*one) for one in links])
         if not await self._store.apply(batch):
             self._metrics.cursor_conflicts.inc()
             await self._follow_cursor()
@@ -171,6 +186,19 @@ class EntriesApplier:
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
             else:
                 return
+
+
+def _link_message(keys: Sequence[bytes], link: UserLink) -> user_fact_service_pb2.UserLink:
+    into = None if not link.merged else link.into
+    direct = None if not link.merged else link.direct
+    return user_fact_service_pb2.UserLink(
+        from_key=keys[link.user],
+        into_key=b"" if into is None else keys[into],
+        direct_key=b"" if direct is None else keys[direct],
+        revision=link.revision,
+        since_us=link.since_us,
+        source=link.source,
+    )
 
 
 def _beyond(pending: Sequence[Entries], applied: Applied) -> list[Entries]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from harken.common.v1 import consent_pb2
 from harken.internal.facts.v1 import user_fact_service_pb2 as pb
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from services.common.errors import StoreUnavailableError
@@ -21,11 +22,13 @@ from services.profile.store.outbox_store import Fact, OutboxStore
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 5.0
+_PATIENCE_SECONDS = 1.0
+"""Of callers who want to know when others know."""
 FIRST_BACKOFF_SECONDS = 0.1
 MAX_BACKOFF_SECONDS = 5.0
 _SET_ASIDE_SECONDS = 600.0
 """What feedback refuses may be right later: a revision of a clock that was ahead, for one."""
-_FACT = re.compile(r"facts\[(\d+)\]")
+_FACT = re.compile(r"(facts|links)\[(\d+)\]")
 
 _log = logger("outbox")
 
@@ -61,6 +64,23 @@ class OutboxRelay:
     def wake(self) -> None:
         """Deliver now: there is a new row."""
         self._woken.set()
+
+    async def position_of(
+        self, tenant: str, facts: Sequence[pb.UserFact] = (), links: Sequence[pb.UserLink] = ()
+    ) -> bytes:
+        """Return a position by which the log has facts or links of the outbox; empty when the log
+        does not say so in a second: it will have them, as their rows stay until it has.
+        """
+        request = pb.AppendUserFactsRequest(tenant=tenant, facts=facts, links=links)
+        try:
+            answer = await self._stub.AppendUserFacts(request, timeout=_PATIENCE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            _log.warning(
+                "a fact has no position yet",
+                tenant=tenant, code=error.code().name, details=error.details(),
+            )  # fmt: skip
+            return b""
+        return answer.position
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -119,7 +139,9 @@ class OutboxRelay:
                 facts = claim.facts
                 if facts:
                     request = pb.AppendUserFactsRequest(
-                        tenant=tenant, facts=[_message(fact) for fact in facts]
+                        tenant=tenant,
+                        facts=[_message(fact) for fact in facts if fact.link is None],
+                        links=[_link(fact.link) for fact in facts if fact.link is not None],
                     )
                     await self._stub.AppendUserFacts(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
@@ -156,11 +178,16 @@ class OutboxRelay:
         self._metrics.outbox_age.set(backlog.age)
 
 
+def _link(link: bytes) -> pb.UserLink:
+    return pb.UserLink.FromString(link)
+
+
 def _message(fact: Fact) -> pb.UserFact:
     return pb.UserFact(
         user_key=fact.user_key,
         revision=fact.revision,
         attributes=attributes.from_json(fact.attributes),
+        consent=consent_pb2.Consent.FromString(fact.consent) if fact.consent else None,
     )
 
 
@@ -169,5 +196,9 @@ def _refused(error: grpc.aio.AioRpcError, facts: Sequence[Fact]) -> set[int]:
     if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
         return set()
     named = (_FACT.match(one.field) for one in violations_of(error))
-    indices = {int(one[1]) for one in named if one is not None}
-    return {facts[index].place for index in indices if index < len(facts)}
+    indices = {(one[1] == "links", int(one[2])) for one in named if one is not None}
+    refused = set()
+    for is_link in (False, True):
+        own = [fact for fact in facts if (fact.link is not None) == is_link]
+        refused |= {fact.place for index, fact in enumerate(own) if (is_link, index) in indices}
+    return refused

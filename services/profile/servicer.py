@@ -1,10 +1,12 @@
 """ProfileService on the wire."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from harken.common.v1 import subject_pb2
+from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.answer_size import CLIENT_BYTES, check_answer_size
@@ -13,16 +15,28 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.position import Position
 from services.common.request_limits import MAX_PATHS
-from services.common.user_key import user_key_of
-from services.common.validation import Checks
+from services.common.validation import DEFAULT_TENANT, Checks
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.profile.attribute_list import list_profiles
+from services.profile.attribute_schemas import AttributeSchemas
 from services.profile.attributes import updated
-from services.profile.convert import Seen, profile_of, set_attributes
-from services.profile.domain.attribute_rules import mask_fault
+from services.profile.consent_update import check_consent, updated_consent
+from services.profile.convert import profile_of, set_attributes
+from services.profile.dimensions import Dimensions
+from services.profile.domain.attribute_rules import (
+    mask_fault,
+    named_attributes,
+    named_purposes,
+    replaces_all,
+)
 from services.profile.erasure.user_erasure import UserErasure
 from services.profile.freshness import Freshness
+from services.profile.merges import Merges
+from services.profile.outbox_relay import OutboxRelay
+from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
-from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.attribute_store import AttributeStore, Facts
 from services.profile.store.profile_store import ProfileStore, Snapshot
 from services.profile.user_export import UserExport
 
@@ -40,20 +54,27 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self,
         profiles: ProfileStore,
         attributes: AttributeStore,
+        schemas: AttributeSchemas,
         similar: SimilarUsers,
         erasure: UserErasure,
         export: UserExport,
+        dimensions: Dimensions,
         freshness: Freshness,
-        on_fact: Callable[[], None],
+        vault: UserVault,
+        outbox: OutboxRelay,
+        merges: Merges,
     ) -> None:
-        """`on_fact` is called after each change of attributes."""
         self._profiles = profiles
         self._attributes = attributes
+        self._schemas = schemas
         self._similar = similar
         self._erasure = erasure
         self._export = export
+        self._dimensions = dimensions
         self._freshness = freshness
-        self._on_fact = on_fact
+        self._vault = vault
+        self._outbox = outbox
+        self._merges = merges
 
     async def GetProfile(  # noqa: N802
         self, request: pb.GetProfileRequest, context: grpc.aio.ServicerContext
@@ -61,13 +82,20 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         """Return the profile of one user."""
         checks = Checks()
         checks.subject("subject", request.subject)
+        parts = usual_parts(request)
+        if request.HasField("read_mask"):
+            parts = masked_parts(checks, request.read_mask.paths)
         wanted, snapshot = await self._read(checks, request, [request.subject], context)
         stale = self._freshness.is_stale(wanted, snapshot.applied, request.strict)
         (stored,) = snapshot.profiles
         if not stored.is_known:
             raise MissingResourceError("nothing is known about the subject")
+        names = await self._names(request.tenant, snapshot)
+        profile = profile_of(request.subject, stored, parts, names)
+        if stored.history is not None:
+            await self._dimensions.fill(profile, request.tenant, stored, parts, context)
         return pb.GetProfileResponse(
-            profile=profile_of(request.subject, stored, _seen_wanted(request)),
+            profile=profile,
             position=snapshot.position(),
             learned_position=snapshot.learned_position(),
             stale=stale,
@@ -84,23 +112,25 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         limit = checks.number(
             "max_answer_bytes", request.max_answer_bytes, CLIENT_BYTES, MAX_ANSWER_BYTES
         )
+        parts = usual_parts(request)
         wanted, snapshot = await self._read(checks, request, request.subjects, context)
         response = pb.BatchGetProfilesResponse(
             position=snapshot.position(),
             learned_position=snapshot.learned_position(),
             stale=self._freshness.is_stale(wanted, snapshot.applied, request.strict),
         )
+        names = await self._names(request.tenant, snapshot)
         for subject, stored in zip(request.subjects, snapshot.profiles, strict=True):
             result = response.results.add()
             if stored.is_known:
-                result.profile.CopyFrom(profile_of(subject, stored, _seen_wanted(request)))
+                result.profile.CopyFrom(profile_of(subject, stored, parts, names))
         check_answer_size("subjects", response.ByteSize(), limit)
         return response
 
     async def UpdateProfile(  # noqa: N802
         self, request: pb.UpdateProfileRequest, context: grpc.aio.ServicerContext
     ) -> pb.UpdateProfileResponse:
-        """Set attributes."""
+        """Set attributes and consent."""
         given = request.profile
         paths = request.update_mask.paths
         checks = Checks()
@@ -114,23 +144,43 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         checks.done()
         if fault := attributes_fault(given.attributes):
             checks.fail("profile.attributes", fault)
+        check_consent(checks, given.consent, paths)
         checks.done()
-        stored = await self._attributes.update(
-            tenant,
-            user_key_of(given.subject),
-            given.etag,
-            lambda current: updated(current, given.attributes, paths),
-        )
-        self._on_fact()
+        names = None if replaces_all(paths) else set(named_attributes(paths))
+        await self._schemas.check(checks, tenant, given.attributes, names)
+        checks.done()
+        users = Admission(self._vault, tenant)
+        user_key = users.key_of(given.subject)
+        await users.done()
+        now = Timestamp()
+        now.GetCurrentTime()
+
+        def change(current: Facts) -> Facts:
+            return Facts(
+                updated(current.attributes, given.attributes, paths),
+                updated_consent(current.consent, given.consent, paths, now),
+            )
+
+        stored = await self._attributes.update(tenant, user_key, given.etag, change)
+        self._outbox.wake()
         profile = profile_pb2.Profile(subject=given.subject)
         set_attributes(profile, stored)
-        return pb.UpdateProfileResponse(profile=profile)
+        position = b""
+        if named_purposes(paths):
+            fact = user_fact_service_pb2.UserFact(
+                user_key=user_key,
+                revision=stored.revision,
+                attributes=stored.attributes,
+                consent=stored.consent,
+            )
+            position = await self._outbox.position_of(tenant, facts=[fact])
+        return pb.UpdateProfileResponse(profile=profile, position=position)
 
     async def ListProfiles(  # noqa: N802
         self, request: pb.ListProfilesRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListProfilesResponse:
         """Return users whose attributes were ever set, page by page."""
-        return await list_profiles(self._attributes, request)
+        return await list_profiles(self._attributes, self._vault, request)
 
     async def FindSimilarUsers(  # noqa: N802
         self, request: pb.FindSimilarUsersRequest, context: grpc.aio.ServicerContext
@@ -163,6 +213,43 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         async for part in self._export.parts(request, context):
             yield pb.ExportUserResponse(part=part)
 
+    async def MergeProfiles(  # noqa: N802
+        self, request: pb.MergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.MergeProfilesResponse:
+        """Say that sessions or users are a user."""
+        return await self._merges.merge(request)
+
+    async def UnmergeProfiles(  # noqa: N802
+        self, request: pb.UnmergeProfilesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.UnmergeProfilesResponse:
+        """Take merges back."""
+        return await self._merges.unmerge(request)
+
+    async def ListMerges(  # noqa: N802
+        self, request: pb.ListMergesRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListMergesResponse:
+        """Return merges and what took them back, page by page."""
+        return await self._merges.list_merges(request)
+
+    async def PutAttributeSchema(  # noqa: N802
+        self, request: pb.PutAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PutAttributeSchemaResponse:
+        """Set what attributes may be."""
+        return await self._schemas.put(request)
+
+    async def GetAttributeSchema(  # noqa: N802
+        self, request: pb.GetAttributeSchemaRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetAttributeSchemaResponse:
+        """Return what attributes may be."""
+        return await self._schemas.get(request)
+
+    async def _names(self, tenant: str, snapshot: Snapshot) -> Mapping[bytes, subject_pb2.Subject]:
+        """Return who users are that others are merged into, and these."""
+        keys = {
+            key for one in snapshot.profiles if one.merged for key in (one.user_key, *one.merged)
+        }
+        return await self._vault.subjects(tenant or DEFAULT_TENANT, keys) if keys else {}
+
     async def _read(
         self,
         checks: Checks,
@@ -179,11 +266,6 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         left = seconds_to_wait(context)
         seconds = budget if left is None else min(budget, left)
         await self._freshness.wait(wanted, seconds, request.strict)
-        keys = [user_key_of(subject) for subject in subjects]
+        key_of = self._vault.pseudonyms.key_of
+        keys = [key_of(tenant, subject) for subject in subjects]
         return wanted, await self._profiles.read(tenant, keys)
-
-
-def _seen_wanted(request: _Read) -> Seen:
-    if not request.include_seen:
-        return Seen.NOTHING
-    return Seen.BY_TYPE if request.seen_by_type else Seen.IDS

@@ -5,9 +5,10 @@ import asyncio
 import numpy as np
 
 from harken.profile.v1 import profile_service_pb2 as pb
+from services.common.consent import Purpose
 from services.common.errors import MissingResourceError, OverloadedError
-from services.common.user_key import subject_of, user_key_of
 from services.common.validation import Checks
+from services.common.vault.vault import UserVault
 from services.profile.domain.nearest import Nearest
 from services.profile.store.profile_store import ProfileStore
 from services.profile.store.vector_scan import VectorScan
@@ -21,7 +22,16 @@ _COME_AGAIN_SECONDS = 2.0
 class SimilarUsers:
     """Compares all vectors, for one call at a time: others read meanwhile."""
 
-    def __init__(self, profiles: ProfileStore, vectors: VectorScan) -> None:
+    def __init__(
+        self,
+        profiles: ProfileStore,
+        vectors: VectorScan,
+        vault: UserVault,
+        denied_by_default: Purpose,
+    ) -> None:
+        """`denied_by_default`: purposes that have to be granted."""
+        self._vault = vault
+        self._denied_by_default = denied_by_default
         self._profiles = profiles
         self._vectors = vectors
         self._turn = asyncio.Lock()
@@ -46,7 +56,8 @@ class SimilarUsers:
         self._waiting += 1
         try:
             async with self._turn:
-                return await self._found(tenant, user_key_of(request.subject), count)
+                own_key = self._vault.pseudonyms.key_of(tenant, request.subject)
+                return await self._found(tenant, own_key, count)
         finally:
             self._waiting -= 1
 
@@ -54,17 +65,23 @@ class SimilarUsers:
         (own,) = (await self._profiles.read(tenant, [own_key])).profiles
         if not own.is_known:
             raise MissingResourceError("nothing is known about the subject")
-        if own.vector is None:
+        personal = own.consent.allows(Purpose.PERSONALISATION, self._denied_by_default)
+        if own.vector is None or not personal:
             return pb.FindSimilarUsersResponse()
         answer = pb.FindSimilarUsersResponse(generation_id=own.vector.generation_id)
         vector = np.frombuffer(own.vector.vector, "<f4")
         nearest = Nearest(vector, count)
         if not nearest.has_direction:
             return answer
+        own_key = own.user_key
         async for keys, rows in self._vectors.batches(tenant, answer.generation_id, vector.size):
             others = [place for place, key in enumerate(keys) if key != own_key]
             nearest.offer([keys[place] for place in others], rows[others])
         answer.compared = nearest.compared
-        for near in nearest.found():
-            answer.users.add(subject=subject_of(near.key), similarity=near.similarity)
+        found = nearest.found()
+        subjects = await self._vault.subjects(tenant, [near.key for near in found])
+        for near in found:
+            # Who was erased since is nobody any more.
+            if (subject := subjects.get(near.key)) is not None:
+                answer.users.add(subject=subject, similarity=near.similarity)
         return answer

@@ -12,25 +12,31 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError, OverloadedError, StoreUnavailableError
 from services.common.position import decode_position
 from services.common.retry_info import pause_seconds
-from services.common.user_key import user_key_of
 from services.common.validation import Checks
-from services.profile.convert import Seen, profile_of
+from services.common.vault.vault import UserVault
+from services.profile.convert import profile_of
 from services.profile.freshness import Freshness
 from services.profile.store.profile_store import ProfileStore, StoredProfile
 
 SCHEMA = 1
 _LONGEST_SECONDS = 3600.0
 _WAIT_SECONDS = 10.0
+_PARTS = ("attributes", "state", "counters", "seen", "behaviour")
 
 
 class UserExport:
     """Reads a user from the log and from here."""
 
     def __init__(
-        self, profiles: ProfileStore, freshness: Freshness, channel: grpc.aio.Channel
+        self,
+        profiles: ProfileStore,
+        freshness: Freshness,
+        channel: grpc.aio.Channel,
+        vault: UserVault,
     ) -> None:
         self._profiles = profiles
         self._freshness = freshness
+        self._vault = vault
         self._stub: user_log_service_pb2_grpc.UserLogServiceAsyncStub
         self._stub = user_log_service_pb2_grpc.UserLogServiceStub(channel)  # type: ignore[assignment]
 
@@ -49,7 +55,7 @@ class UserExport:
         tenant = checks.tenant(request.tenant)
         checks.subject("subject", request.subject)
         checks.done()
-        user_key = user_key_of(request.subject)
+        user_key = self._vault.pseudonyms.key_of(tenant, request.subject)
         seconds = seconds_to_wait(context) or _LONGEST_SECONDS
         header = user_export_pb2.UserExportHeader(schema=SCHEMA, subject=request.subject)
         header.export_time.GetCurrentTime()
@@ -66,7 +72,10 @@ class UserExport:
                     if stored.is_known:
                         begun = True
                         yield user_export_pb2.UserExportPart(header=header)
-                        profile = profile_of(request.subject, stored, Seen.BY_TYPE)
+                        names = await self._vault.subjects(
+                            tenant, {stored.user_key, *stored.merged}
+                        )
+                        profile = profile_of(request.subject, stored, _PARTS, names)
                         yield user_export_pb2.UserExportPart(profile=profile)
                 elif not begun:
                     begun = True

@@ -6,7 +6,7 @@ from harken.common.v1 import subject_pb2
 from harken.ranker.v1 import ranker_service_pb2 as pb
 from services.common.bulk_work import BulkWork
 from services.common.errors import InvalidRequestError, StaleError
-from services.common.user_key import user_key_of
+from services.common.user_key import Pseudonyms
 from services.common.validation import Checks, subject_fault
 from services.ranker.recommender import AskedSlate, Recommender
 from services.ranker.request_context import Freshness, RequestContexts
@@ -39,11 +39,16 @@ class Batches:
     """Makes the slates of batches; all batches of a process take turns, slate by slate."""
 
     def __init__(
-        self, contexts: RequestContexts, recommender: Recommender, slate_log: SlateLog
+        self,
+        contexts: RequestContexts,
+        recommender: Recommender,
+        slate_log: SlateLog,
+        pseudonyms: Pseudonyms,
     ) -> None:
         self._contexts = contexts
         self._recommender = recommender
         self._slate_log = slate_log
+        self._pseudonyms = pseudonyms
         self._bulk = BulkWork()
 
     async def answers(
@@ -87,9 +92,9 @@ class Batches:
         """Ask for users whose slates are next, and return those who were not held."""
         if request.non_personal:
             return set()
-        return self._contexts.prefetch(
-            tenant, [user_key_of(one) for one in subjects if not subject_fault(one)]
-        )
+        key_of = self._pseudonyms.key_of
+        sound = [one for one in subjects if not subject_fault(one)]
+        return self._contexts.prefetch(tenant, {key_of(tenant, one): one for one in sound})
 
     async def _result(
         self,
@@ -120,9 +125,9 @@ class Batches:
         checks = Checks()
         checks.subject("subject", subject)
         checks.done()
-        user_key = user_key_of(subject)
+        user_key = self._pseudonyms.key_of(tenant, subject)
         if not request.preview:
             await self._slate_log.room()
-        found = await self._recommender.found(tenant, user_key, request, freshness, None)
+        found = await self._recommender.found(tenant, subject, user_key, request, freshness, None)
         async with self._bulk:
             return self._recommender.made(found, tenant, subject, user_key, request, wish).answer

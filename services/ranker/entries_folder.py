@@ -78,12 +78,18 @@ class EntriesFolder:
         """Bring a state that is not older than `start` up to what is applied.
 
         Return None when that is done; otherwise the sequence that a state of the user must reflect,
-        for this one holds what was taken back since.
+        for this one holds what was taken back since, or who the user is changed.
         """
-        for stretch in self._window.since(replica.tenant, user_key, state.sequence):
-            own = {stretch.users[user_key]: state}
-            if stretch.apply(own, replica.ordinals, replica.users.kinds):
+        same = {user_key, *state.merged}
+        users = dict.fromkeys(state.merged, user_key)
+        for stretch in self._window.since(replica.tenant, same, state.sequence):
+            if not same.isdisjoint(stretch.relinked()) or any(
+                told in users for told in stretch.told_facts()
+            ):
                 return stretch.through
+            own = stretch.with_merged(users)
+            if own.apply({own.users[user_key]: state}, replica.ordinals, replica.users.kinds):
+                return own.through
         return None
 
     def _take(self, entries: Entries) -> None:

@@ -18,6 +18,7 @@ from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.service_main import freeze_garbage
 from services.common.tracing import event_tracer
+from services.common.vault.pseudonym_key import pseudonyms_of
 from services.feed.entries_client import EntriesClient, EntriesMetrics
 from services.feed.frames_client import FeedClient, FeedMetrics
 from services.ranker.config import RankerConfig
@@ -62,6 +63,7 @@ async def serve(
     faiss.omp_set_num_threads(1)
     metrics = RankerMetrics(registry)
     core = find_core()
+    pseudonyms = pseudonyms_of(config.pseudonym_key_file)
     async with (
         process_access(settings) as access,
         open_channel(config.feedback_target, identity=identity_of(access)) as feedback,
@@ -96,6 +98,7 @@ async def serve(
             entries,
             EntriesMetrics(registry, PipelineLatency(registry, tracer)),
             subscriber,
+            pseudonyms.check_value,
             from_newest=True,
             user_facts=True,
         )
@@ -128,10 +131,11 @@ async def serve(
             frames,
             entries,
             readiness,
-            UserStates(profile, entries, metrics, config.profile_seconds),
+            UserStates(profile, entries, metrics, config.profile_seconds, pseudonyms),
             settings.map(lambda config: config.min_profile_wait_seconds),
             config.profile_seconds,
             time.monotonic,
+            config.denied_by_default(),
         )
         slate_log = SlateLog(
             feedback,
@@ -155,6 +159,7 @@ async def serve(
                 settings.map(lambda config: config.surface_weights),
                 settings.map(RankerConfig.seen_rules),
                 SlateExplainer(feedback, frames),
+                pseudonyms,
                 traces,
             ),
             server.grpc,

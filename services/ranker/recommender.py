@@ -93,6 +93,7 @@ class Recommender:
     async def found(
         self,
         tenant: str,
+        subject: subject_pb2.Subject,
         user_key: bytes,
         request: pb.RecommendRequest,
         freshness: Freshness,
@@ -107,7 +108,7 @@ class Recommender:
         if request.non_personal:
             return await self._contexts.of_nobody(tenant, freshness, seconds)
         held = self._contexts.at_once(tenant, user_key, freshness)
-        return held or await self._contexts.personal(tenant, user_key, freshness, seconds)
+        return held or await self._contexts.personal(tenant, user_key, subject, freshness, seconds)
 
     def made(
         self,
@@ -123,10 +124,11 @@ class Recommender:
         """
         as_of = wish.as_of
         shown = as_of is None and not request.preview
-        decided = self._surfaces.decided(found.replica, request, subject.user_id)
+        known_as = "" if found.non_personal else subject.user_id
+        decided = self._surfaces.decided(found.replica, request, known_as)
         # What others need to know of is logged whatever share of slates is.
         needed = bool(decided.exposures) or decided.remembers
-        logged = shown and not request.non_personal and (needed or self._slate_log.wanted())
+        logged = shown and not found.non_personal and (needed or self._slate_log.wanted())
         making = time.perf_counter()
         now = time.time() if as_of is None else as_of.seconds + as_of.nanos / 1e9
         shaped = None
@@ -158,6 +160,7 @@ class Recommender:
             policy=POLICY,
             stale=found.stale,
             unknown_subject=found.user.unknown,
+            non_personal=found.non_personal,
             experiments=decided.exposures,
         )
         if shaped is not None:

@@ -1,8 +1,10 @@
 """What every personal answer starts from: a fresh enough replica and the state of its user."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from harken.common.v1 import subject_pb2
+from services.common.consent import NO_PURPOSE, UNDECIDED, Consent, Purpose
 from services.common.errors import NotReadyError, StaleError, UnknownTenantError
 from services.common.position import Position
 from services.common.reloadable import Reloadable
@@ -31,13 +33,19 @@ WHATEVER = Freshness(None, None, DEFAULT_WAIT_SECONDS, strict=False)
 
 
 class RequestContext(NamedTuple):
-    """What an answer is made from, all of one moment."""
+    """What an answer is made from, all of one moment.
+
+    non_personal: nothing of the user is in it, as was asked for or as the user wants it. explores:
+    whether chance may have a part.
+    """
 
     replica: TenantReplica
     generation: Generation
     user: UserState
     stale: bool
     degradations: tuple[Degradation, ...]
+    non_personal: bool = False
+    explores: bool = True
 
 
 class RequestContexts:
@@ -52,7 +60,11 @@ class RequestContexts:
         min_profile_wait_seconds: Reloadable[float],
         max_profile_wait_seconds: float,
         clock: Callable[[], float],
+        denied_by_default: Purpose = NO_PURPOSE,
     ) -> None:
+        """`denied_by_default`: purposes that users have to grant."""
+        self._denied_by_default = denied_by_default
+        self._undecided = self._allowed(UNDECIDED)
         self._frames = frames
         self._entries = entries
         self._readiness = readiness
@@ -101,16 +113,20 @@ class RequestContexts:
         user = self._users.held(replica, user_key)
         if user is None:
             return None
-        return RequestContext(replica, generation, user, False, self._lacking(replica))
+        return self._consented(replica, generation, user, False, self._lacking(replica))
 
-    def prefetch(self, tenant: str, user_keys: Iterable[bytes]) -> set[bytes]:
+    def prefetch(self, tenant: str, users: Mapping[bytes, subject_pb2.Subject]) -> set[bytes]:
         """Ask for the states of users whose slates are next, without waiting; return those that
-        were not held.
+        were not held. `users`: who they are, by stored key.
         """
         replica = self._frames.replicas.get(tenant)
         if replica is None or not self._readiness.had_caught_up:
             return set()
-        return {user_key for user_key in user_keys if self._users.prefetch(replica, user_key)}
+        return {
+            user_key
+            for user_key, subject in users.items()
+            if self._users.prefetch(replica, user_key, subject)
+        }
 
     def set_aside(self, tenant: str, user_key: bytes) -> None:
         """Let the state of a user go first when there are too many."""
@@ -119,7 +135,12 @@ class RequestContexts:
             replica.users.set_aside(user_key)
 
     async def personal(
-        self, tenant: str, user_key: bytes, wanted: Freshness, deadline_seconds: float | None
+        self,
+        tenant: str,
+        user_key: bytes,
+        subject: subject_pb2.Subject,
+        wanted: Freshness,
+        deadline_seconds: float | None,
     ) -> RequestContext:
         """Wait until what is wanted is folded, and return what the answer is made from.
 
@@ -135,14 +156,14 @@ class RequestContexts:
         limit = float("inf") if deadline_seconds is None else deadline_seconds
         if tenant in self._frames.replicas and self._readiness.had_caught_up:
             # Profile answers while the feed brings what is waited for.
-            self._users.prefetch(self._frames.replicas[tenant], user_key)
+            self._users.prefetch(self._frames.replicas[tenant], user_key, subject)
         reached = await self.reach(tenant, wanted, deadline_seconds)
         while True:
             replica, _ = self.replica(tenant)
             spent = self._clock() - began
             patience = max(wanted.budget_seconds - spent, self._min_profile_wait.value)
             patience = max(0.0, min(patience, self._max_profile_wait, limit - spent))
-            context = await self._with_user(replica, user_key, wanted, reached, patience)
+            context = await self._with_user(replica, user_key, subject, wanted, reached, patience)
             # A snapshot may have replaced the replica meanwhile; its ordinals are others.
             if self._frames.replicas.get(tenant) is replica:
                 return context
@@ -159,7 +180,9 @@ class RequestContexts:
         reached = await self.reach(tenant, wanted, deadline_seconds)
         replica, generation = self.replica(tenant)
         user = UserState(0, unknown=True)
-        return RequestContext(replica, generation, user, not reached, self._lacking(replica))
+        return RequestContext(
+            replica, generation, user, not reached, self._lacking(replica), non_personal=True
+        )
 
     async def reach(self, tenant: str, wanted: Freshness, deadline_seconds: float | None) -> bool:
         """Wait until both lanes reflect what is wanted; return whether they do.
@@ -190,18 +213,20 @@ class RequestContexts:
         self,
         replica: TenantReplica,
         user_key: bytes,
+        subject: subject_pb2.Subject,
         wanted: Freshness,
         reached: bool,
         patience: float,
     ) -> RequestContext:
         degradations = [*self._lacking(replica)]
         try:
-            known = await self._users.get(replica, user_key, patience)
+            known = await self._users.get(replica, user_key, subject, patience)
         except ProfileAwayError as error:
             # Without its user's state the slate reflects no position at all.
             if wanted.min_position is not None:
                 reached = self._unreached(wanted, str(error))
-            user = UserState(0)
+            # What the user agreed to is not known either; nothing personal is here to be used.
+            user = UserState(0, consent=Consent(denied=Purpose.EXPLORATION))
             degradations.append(Degradation.PROFILE_UNAVAILABLE)
         else:
             user = known.state
@@ -211,7 +236,33 @@ class RequestContexts:
                     reached = self._unreached(wanted, "profile has not reached min_position")
         if replica.generation is None:
             raise NotReadyError(f"tenant {replica.tenant!r} has no generation yet")
-        return RequestContext(replica, replica.generation, user, not reached, tuple(degradations))
+        return self._consented(replica, replica.generation, user, not reached, tuple(degradations))
+
+    def _allowed(self, consent: Consent) -> tuple[bool, bool]:
+        """Return whether slates may be personal, and chance may have a part."""
+        default = self._denied_by_default
+        return (
+            consent.allows(Purpose.PERSONALISATION, default),
+            consent.allows(Purpose.EXPLORATION, default),
+        )
+
+    def _consented(
+        self,
+        replica: TenantReplica,
+        generation: Generation,
+        user: UserState,
+        stale: bool,
+        degradations: tuple[Degradation, ...],
+    ) -> RequestContext:
+        """Return what an answer is made from, of a user as far as the user wants it."""
+        # Of most nothing is decided, and flags cost microseconds.
+        decided = user.consent is not UNDECIDED
+        personal, explores = self._allowed(user.consent) if decided else self._undecided
+        if not personal:
+            user = UserState(0, unknown=True)
+        return RequestContext(
+            replica, generation, user, stale, degradations, not personal, explores
+        )
 
     def _lacking(self, replica: TenantReplica) -> tuple[Degradation, ...]:
         """Return what all answers of a replica lack at the moment."""

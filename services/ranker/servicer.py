@@ -12,7 +12,7 @@ from services.common.deadline import seconds_to_wait
 from services.common.errors import MissingResourceError
 from services.common.reloadable import Reloadable
 from services.common.tracing import traceparent_of
-from services.common.user_key import user_key_of
+from services.common.user_key import Pseudonyms
 from services.common.validation import Checks
 from services.ranker.batches import Batches, check_template
 from services.ranker.domain.compiled_slates import CompiledSlates
@@ -67,6 +67,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         surface_weights: Reloadable[dict[str, dict[str, float]]],
         seen_rules: Reloadable[SeenRules],
         explainer: SlateExplainer,
+        pseudonyms: Pseudonyms,
         traces: SlateTraces | None = None,
     ) -> None:
         """Answer with what `slates` makes, ordered by `surface_weights`, of outcomes by surface,
@@ -81,6 +82,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._metrics = metrics
         self._slates = slates
         self._explainer = explainer
+        self._pseudonyms = pseudonyms
         self._traces = traces
         self._expressions = ExpressionCache()
         self._surfaces = SurfaceSlates(slates, surface_weights, seen_rules)
@@ -89,7 +91,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             contexts, metrics, slates, slate_log, surface_weights, seen_rules, self._surfaces,
             self._expressions,
         )  # fmt: skip
-        self._batches = Batches(contexts, self._recommender, slate_log)
+        self._batches = Batches(contexts, self._recommender, slate_log, pseudonyms)
 
     async def Recommend(  # type: ignore[override]  # noqa: N802
         self, request: pb.RecommendRequest, context: grpc.aio.ServicerContext
@@ -101,9 +103,9 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         checks.subject("subject", request.subject)
         asked = self._recommender.checked(checks, request)
         checks.done()
-        user_key = user_key_of(request.subject)
+        user_key = self._pseudonyms.key_of(tenant, request.subject)
         found = await self._recommender.found(
-            tenant, user_key, request, asked.freshness, seconds_to_wait(context)
+            tenant, request.subject, user_key, request, asked.freshness, seconds_to_wait(context)
         )
         made = self._recommender.made(found, tenant, request.subject, user_key, request, asked)
         if self._traces is not None:
@@ -146,11 +148,11 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         )
         freshness = freshness_of(checks, request)
         checks.done()
-        user_key = user_key_of(request.subject)
+        user_key = self._pseudonyms.key_of(tenant, request.subject)
         found = self._contexts.at_once(tenant, user_key, freshness)
         if found is None:
             found = await self._contexts.personal(
-                tenant, user_key, freshness, seconds_to_wait(context)
+                tenant, user_key, request.subject, freshness, seconds_to_wait(context)
             )
         now = time.time()
         wanted, weights = self._surfaces.order(
@@ -180,6 +182,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             generation_id=found.generation.generation_id,
             stale=found.stale,
             degradations=self._recommender.degradations(found, slate),
+            non_personal=found.non_personal,
         )
         answer = response.SerializeToString() + slate.slots
         check_answer_size("item_ids", len(answer))

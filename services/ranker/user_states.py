@@ -1,20 +1,22 @@
 """User states: from the cache, and on a miss from the profile service."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 import numpy as np
 
+from harken.common.v1 import subject_pb2
 from harken.profile.v1 import profile_pb2, profile_service_pb2_grpc
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.arrays import Ordinals
+from services.common.consent import consent_of
 from services.common.logs import logger
 from services.common.position import Position, decode_position
 from services.common.ranking.recent import RECENT
 from services.common.user_attributes import attributes_of
-from services.common.user_key import subject_of
+from services.common.user_key import Pseudonyms
 from services.ranker.domain.seen_items import SEEN, UNKNOWN_KIND
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.user_state import PutVector, UserState
@@ -43,9 +45,11 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What profile answered: states by user, and the position that they reflect."""
+    """What profile answered: by who was asked for, who they are and their states, and the position
+    that these reflect.
+    """
 
-    states: Mapping[bytes, UserState]
+    states: Mapping[bytes, tuple[bytes, UserState]]
     reached: Position
     stale: bool
 
@@ -66,17 +70,21 @@ class UserStates:
         entries: EntriesFolder,
         metrics: RankerMetrics,
         call_seconds: float,
+        pseudonyms: Pseudonyms,
     ) -> None:
+        self._pseudonyms = pseudonyms
         self._stub: profile_service_pb2_grpc.ProfileServiceAsyncStub
         self._stub = profile_service_pb2_grpc.ProfileServiceStub(channel)  # type: ignore[assignment]
         self._entries = entries
         self._metrics = metrics
         self._call_seconds = call_seconds
         self._asked: dict[tuple[TenantReplica, bytes], asyncio.Future[KnownUser | None]] = {}
-        self._queued: dict[TenantReplica, list[bytes]] = {}
+        self._queued: dict[TenantReplica, dict[bytes, subject_pb2.Subject]] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
-    def prefetch(self, replica: TenantReplica, user_key: bytes) -> bool:
+    def prefetch(
+        self, replica: TenantReplica, user_key: bytes, subject: subject_pb2.Subject
+    ) -> bool:
         """Ask for a user who is not held, without waiting: `get` will find the answer, or wait.
         Return whether the user is not held.
 
@@ -85,7 +93,7 @@ class UserStates:
         """
         missing = replica.users.get(user_key) is None
         if missing and (replica, user_key) not in self._asked:
-            self._ask(replica, user_key)
+            self._ask(replica, user_key, subject)
         return missing
 
     def held(self, replica: TenantReplica, user_key: bytes) -> UserState | None:
@@ -95,7 +103,13 @@ class UserStates:
             self._metrics.user_hits.inc()
         return held
 
-    async def get(self, replica: TenantReplica, user_key: bytes, wait_seconds: float) -> KnownUser:
+    async def get(
+        self,
+        replica: TenantReplica,
+        user_key: bytes,
+        subject: subject_pb2.Subject,
+        wait_seconds: float,
+    ) -> KnownUser:
         """Return the state of a user; one nobody knows has an empty state.
 
         Raises:
@@ -106,7 +120,9 @@ class UserStates:
         if held is not None:
             return KnownUser(held)
         self._metrics.user_misses.inc()
-        answer = self._asked.get((replica, user_key)) or self._ask(replica, user_key)
+        answer = self._asked.get((replica, user_key))
+        if answer is None:
+            answer = self._ask(replica, user_key, subject)
         await asyncio.wait([answer], timeout=wait_seconds)
         if not answer.done():
             raise ProfileAwayError(f"profile did not answer within {wait_seconds:.3f} s")
@@ -115,29 +131,35 @@ class UserStates:
             raise ProfileAwayError("profile did not give a usable answer")
         return known
 
-    def _ask(self, replica: TenantReplica, user_key: bytes) -> asyncio.Future[KnownUser | None]:
+    def _ask(
+        self, replica: TenantReplica, user_key: bytes, subject: subject_pb2.Subject
+    ) -> asyncio.Future[KnownUser | None]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[KnownUser | None] = loop.create_future()
         self._asked[replica, user_key] = answer
         if replica not in self._queued:
-            self._queued[replica] = []
+            self._queued[replica] = {}
             loop.call_soon(self._send, replica)
-        self._queued[replica].append(user_key)
+        self._queued[replica][user_key] = subject
         return answer
 
     def _send(self, replica: TenantReplica) -> None:
-        user_keys = self._queued.pop(replica)
-        for start in range(0, len(user_keys), _BATCH):
-            call = asyncio.ensure_future(self._call(replica, user_keys[start : start + _BATCH]))
+        users = list(self._queued.pop(replica).items())
+        for start in range(0, len(users), _BATCH):
+            call = asyncio.ensure_future(self._call(replica, dict(users[start : start + _BATCH])))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    async def _call(self, replica: TenantReplica, user_keys: list[bytes]) -> None:
+    async def _call(
+        self, replica: TenantReplica, users: Mapping[bytes, subject_pb2.Subject]
+    ) -> None:
+        """Ask for users, given who they are by stored key."""
         lost = self._entries.lost
-        left, least = user_keys, None
+        left, least = list(users), None
         try:
             for _ in range(_TRIES):
-                answer = await self._read(replica, left, least, lost)
+                asked = {user_key: users[user_key] for user_key in left}
+                answer = await self._read(replica, asked, least, lost)
                 again = self._settle_all(replica, answer)
                 left = self._unsettled(replica, left)
                 if again is None or answer.stale:
@@ -146,28 +168,28 @@ class UserStates:
                 self._metrics.user_repeats.inc(len(left))
             for user_key in left:
                 # Not held: it will not see what comes.
-                known = KnownUser(answer.states[user_key], answer.reached)
+                known = KnownUser(answer.states[user_key][1], answer.reached)
                 self._settle(replica, user_key, known)
         except (grpc.aio.AioRpcError, ProfileAwayError) as error:
             self._metrics.user_failures.inc(len(left))
             _log.warning("profile is away", users=len(left), error=_text(error))
         finally:
-            for user_key in self._unsettled(replica, user_keys):
+            for user_key in self._unsettled(replica, users):
                 self._settle(replica, user_key, None)
 
-    def _unsettled(self, replica: TenantReplica, user_keys: list[bytes]) -> list[bytes]:
+    def _unsettled(self, replica: TenantReplica, user_keys: Iterable[bytes]) -> list[bytes]:
         return [user_key for user_key in user_keys if (replica, user_key) in self._asked]
 
     async def _read(
         self,
         replica: TenantReplica,
-        user_keys: Sequence[bytes],
+        users: Mapping[bytes, subject_pb2.Subject],
         least: Position | None,
         lost: int,
     ) -> "_Answer":
         request = pb.BatchGetProfilesRequest(
             tenant=replica.tenant,
-            subjects=[subject_of(user_key) for user_key in user_keys],
+            subjects=users.values(),
             include_seen=True,
             seen_by_type=True,
             max_answer_bytes=_ANSWER_BYTES,
@@ -180,18 +202,30 @@ class UserStates:
         # What gRPC makes of bytes that cannot be decoded, with status OK.
         if answer is None:
             raise ProfileAwayError("profile's answer cannot be decoded")
-        if len(answer.results) != len(user_keys):
-            raise ProfileAwayError(
-                f"profile answered {len(answer.results)} of {len(user_keys)} users"
-            )
+        if len(answer.results) != len(users):
+            raise ProfileAwayError(f"profile answered {len(answer.results)} of {len(users)} users")
         try:
             reached = decode_position(answer.position)
-            states = [_state(result, replica, reached.sequence) for result in answer.results]
+            states = [
+                self._whose(result, replica, user_key, reached.sequence)
+                for user_key, result in zip(users, answer.results, strict=True)
+            ]
         except ValueError as error:
             raise ProfileAwayError(f"profile's answer is malformed: {error}") from error
         if self._entries.lost != lost or not self._entries.progress.holds(reached):
             raise ProfileAwayError(f"profile is at {reached}, which is not on our log")
-        return _Answer(dict(zip(user_keys, states, strict=True)), reached, answer.stale)
+        return _Answer(dict(zip(users, states, strict=True)), reached, answer.stale)
+
+    def _whose(
+        self, result: pb.ProfileResult, replica: TenantReplica, user_key: bytes, sequence: int
+    ) -> tuple[bytes, UserState]:
+        """Return who a user that was asked for is, and the state."""
+        merged: list[bytes] = []
+        if result.profile.merged:
+            key_of = self._pseudonyms.key_of
+            merged = [key_of(replica.tenant, one) for one in result.profile.merged]
+            user_key = key_of(replica.tenant, result.profile.subject)
+        return user_key, _state(result, replica, sequence, merged)
 
     def _settle_all(self, replica: TenantReplica, answer: "_Answer") -> int | None:
         """Hold the states that can be brought up to now; return what others must reflect, if any.
@@ -200,13 +234,13 @@ class UserStates:
         finds the user held.
         """
         again: int | None = None
-        for user_key, state in answer.states.items():
+        for user_key, (own_key, state) in answer.states.items():
             if state.sequence < self._entries.start:
                 least: int | None = self._entries.margin()
             else:
-                least = self._entries.bring_up(replica, user_key, state)
+                least = self._entries.bring_up(replica, own_key, state)
             if least is None:
-                replica.users.hold(user_key, state)
+                replica.users.hold(own_key, state)
                 self._settle(replica, user_key, KnownUser(state))
             else:
                 again = max(least, again or 0)
@@ -224,7 +258,9 @@ def _text(error: Exception) -> str:
     return str(error)
 
 
-def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> UserState:
+def _state(
+    result: pb.ProfileResult, replica: TenantReplica, sequence: int, merged: Sequence[bytes]
+) -> UserState:
     if not result.HasField("profile"):
         return UserState(sequence, unknown=True)
     state = result.profile.state
@@ -234,6 +270,8 @@ def _state(result: pb.ProfileResult, replica: TenantReplica, sequence: int) -> U
         _seen(result.profile, replica),
         _put(state) if state.vector_set else None,
         attributes=attributes_of(result.profile.attributes),
+        consent=consent_of(result.profile.consent),
+        merged=merged,
     )
 
 

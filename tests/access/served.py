@@ -116,8 +116,13 @@ class _Settings(ServiceSettings):
     max_in_flight: Any = 1000
 
 
+_LIMITS = CallLimits(1000, 60.0)
+
+
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, limits: CallLimits = _LIMITS, **settings: Any
+) -> AsyncIterator[Served]:
     """Serve until the block ends; files are in `folder`."""
     authority, issuer = Authority(), Issuer()
     server_leaf = authority.leaf("spiffe://harken/service/feedback", serves=True)
@@ -140,10 +145,13 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
     )
     async with process_access(Reloadable(config)) as access:
         assert access is not None
-        limits = Reloadable(CallLimits(1000, 60.0))
         ours = [one for one in services() if one.full_name.startswith("harken.")]
         server = Server(
-            CollectorRegistry(), [one.full_name for one in ours], limits, 60.0, access=access
+            CollectorRegistry(),
+            [one.full_name for one in ours],
+            Reloadable(limits),
+            60.0,
+            access=access,
         )
         for service in ours:
             handlers = {method.name: _handler(method) for method in service.methods}

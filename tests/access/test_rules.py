@@ -1,5 +1,6 @@
 """The table names all that is served, and nothing else; the page is written from it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.cli.access_page import access_page
 from services.common.access.principal import Kind
-from services.common.access.rules import RULES, Rule
+from services.common.access.rules import ANYBODY, RULES, Rule
 from services.feedback import process as feedback
 from services.profile import process as profile
 from services.ranker import process as ranker
@@ -45,6 +46,27 @@ def test_the_fields_of_a_rule_are_in_the_request(path: str) -> None:
     # An end user is held to each subject there is.
     named = [one.name for one in message.fields if "subject" in one.name]
     assert Kind.END_USER not in rule.kinds or not named or rule.subjects in named
+
+
+@pytest.mark.parametrize("path", [path for path, rule in RULES.items() if rule.audited])
+def test_what_an_audited_call_is_about_is_in_the_request(path: str) -> None:
+    for resource in RULES[path].resources:
+        inner: Any = methods()[path].input_type
+        for name in resource.split("."):
+            inner = inner.fields_by_name[name].message_type
+        assert inner is None or inner.name == "Subject", "a text, or whom it is about"
+
+
+def test_all_that_changes_what_others_see_is_audited() -> None:
+    """By the names of RPCs, whoever calls; and the ranker, which has no database, has none."""
+    changes = re.compile(
+        "(Put|Delete|Rollback|Publish|Promote|Start|Ramp|Stop|Conclude|Retract|Export|Erase|"
+        "Revoke|Rotate|Create)[A-Z]"
+    )
+    for path, rule in RULES.items():
+        name = path.rpartition("/")[2]
+        assert not changes.match(name) or rule.audited == ANYBODY, path
+        assert ".ranker." not in path or not rule.audited, path
 
 
 def test_a_rule_lets_nobody_in_unless_it_names_them() -> None:

@@ -54,3 +54,9 @@ def test_a_set_without_a_usable_key_is_refused(issuer: Issuer) -> None:
     for content in (b"", b"{}", b"[]", b'{"keys": [1]}', json.dumps({"keys": weak}).encode()):
         with pytest.raises(ValueError, match=r"JWK|key of"):
             read_jwks([content])
+
+
+def test_of_an_empty_set_no_token_holds(issuer: Issuer) -> None:
+    keys = read_jwks([b'{"keys": []}'])
+    assert not keys
+    assert TokenReader(keys, TRUST).principal_of(issuer.token()) is None

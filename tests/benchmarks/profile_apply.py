@@ -24,12 +24,14 @@ from prometheus_client import CollectorRegistry
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.database import one_row, open_pool
 from services.common.migrations import migrate
+from services.common.vault.vault import NoVault
 from services.feed.entries import Entries
 from services.profile.entries_applier import EntriesApplier
 from services.profile.metrics import ProfileMetrics
 from services.profile.process import MIGRATIONS, SCHEMA
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from tests.profile.script import Happening, Script
 
 GATHERED = 50
@@ -69,7 +71,10 @@ class _Disk:
 async def _measure(dsn: str) -> None:
     pool = await open_pool(dsn, SCHEMA, 2)
     applier = await EntriesApplier.open(
-        HistoryStore(pool), AttributeStore(pool), ProfileMetrics(CollectorRegistry())
+        HistoryStore(pool),
+        AttributeStore(pool, NoVault()),
+        LinkStore(pool),
+        ProfileMetrics(CollectorRegistry()),
     )
     connection = await asyncpg.connect(dsn)
     disk = _Disk(connection)

@@ -265,9 +265,8 @@ def nan_accepted() -> None:
 def seen_lost() -> None:
     """Answer as if nothing was seen."""
     from services.profile import servicer
-    from services.profile.convert import Seen
 
-    _put(servicer, "_seen_wanted", lambda _: Seen.NOTHING)
+    _put(servicer, "usual_parts", lambda _: frozenset({"attributes", "state", "counters"}))
 
 
 def order_reversed() -> None:

@@ -19,6 +19,7 @@ from harken.internal.feed.v1 import frame_pb2
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.common.compiled_core import find_core
 from services.common.database import open_pool
+from services.common.user_key import Pseudonyms
 from services.feed.progress import Applied
 from services.feedback.config import FeedbackConfig
 from services.feedback.feed_server.frame_store import FrameStore
@@ -77,7 +78,7 @@ async def check_replay(
             stepped, folded = [
                 LearnerState(
                     GenerationStore(pool, 10),
-                    _learning(_config(dsn, environment), core),
+                    _learning(_config(dsn, environment), core, Pseudonyms()),
                     LogReader(pool).entries,
                 )
                 for core in (find_core(), None)

@@ -16,7 +16,7 @@ _SHORT = (
 
 
 async def test_nothing_is_lost_doubled_or_passed_as_fresh() -> None:
-    report = await run(Campaign(minutes=0.4, seed=11))
+    report = await run(Campaign(minutes=0.25, seed=11))
     assert report.kills
     assert report.acknowledged
     assert report.digests_compared

@@ -47,8 +47,10 @@ class ScriptedSuite(
     stream takes the next number and breaks with UNAVAILABLE after so many answers.
     """
 
-    BatchGetProfiles = ListProfiles = FindSimilarUsers = EraseUser = unscripted
-    GetErasure = ListErasures = ExportUser = Rank = SimilarItems = unscripted
+    BatchGetProfiles = ListProfiles = MergeProfiles = UnmergeProfiles = ListMerges = unscripted
+    FindSimilarUsers = Rank = SimilarItems = unscripted
+    EraseUser = GetErasure = ListErasures = ExportUser = unscripted
+    PutAttributeSchema = GetAttributeSchema = unscripted
     ListTrending = ListLatest = BatchRecommend = ExplainSlate = unscripted
     PublishGeneration = DownloadGeneration = unscripted
     RecordSlates = RetractEvents = ExportEvents = ExportSlates = unscripted

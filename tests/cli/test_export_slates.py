@@ -107,7 +107,7 @@ async def written(running: Suite, file: Path) -> Path:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         target = running.endpoints.feedback
-        assert await asyncio.to_thread(export_slates, target, TENANT, file, 1.0) == SLATES
+        assert await asyncio.to_thread(export_slates, target, TENANT, file, 1.0) == (SLATES, 0)
         if all_over(file):
             return file
     raise AssertionError("windows are never over")

@@ -9,12 +9,15 @@ import pytest
 from harken.common.v1.subject_pb2 import Subject
 from harken.feedback.v1 import embedding_service_pb2, embedding_service_pb2_grpc
 from harken.feedback.v1.catalog_service_pb2 import UpsertItemsRequest
+from harken.feedback.v1.event_pb2 import Event
+from harken.feedback.v1.feedback_service_pb2 import RecordEventsRequest
 from harken.feedback.v1.item_pb2 import Item
-from harken.profile.v1.profile_service_pb2 import GetProfileRequest
+from harken.profile.v1.profile_pb2 import Profile
+from harken.profile.v1.profile_service_pb2 import GetProfileRequest, UpdateProfileRequest
 from services.cli.clients import connect
 from services.cli.suite import Suite
 from services.common.channels import open_channel
-from tests.cli.harken_process import harken
+from tests.cli.harken_process import Finished, harken
 from tests.conftest import StartSuite
 
 
@@ -76,3 +79,63 @@ async def test_similar_users_are_shown_nearest_first(running: Suite, tmp_path: P
     assert code == 1
     assert not shown
     assert "nothing is known about the subject" in errors
+
+
+async def test_a_user_is_shown(running: Suite, tmp_path: Path) -> None:
+    """As a table, and as one object for programs."""
+    item = Item(item_id="film", categories=["space"], tags=["[red]"])
+    event = Event(event_id="e", subject=Subject(user_id="kim"), item_id="film", type="play")
+    profile = Profile(subject=event.subject)
+    profile.attributes.update({"country": "DE"})
+    async with connect(running.endpoints) as clients:
+        await clients.catalog.UpsertItems(
+            UpsertItemsRequest(items=[item]), wait_for_ready=True, timeout=60
+        )
+        await clients.profile.UpdateProfile(UpdateProfileRequest(profile=profile), timeout=60)
+        answer = await clients.feedback.RecordEvents(
+            RecordEventsRequest(events=[event]), timeout=60
+        )
+        wanted = GetProfileRequest(subject=event.subject, min_position=answer.position, strict=True)
+        wanted.wait_budget.FromSeconds(10)
+        await clients.profile.GetProfile(wanted, timeout=60)
+
+    async def show(*arguments: str) -> Finished:
+        return await harken(
+            "users", "show", *arguments, folder=tmp_path, endpoints=running.endpoints
+        )
+
+    shown = await show("kim")
+    assert shown.code == 0, shown.errors
+    assert all(word in shown.output for word in ("country", "DE", "play", "space", "[red]"))
+    found = json.loads((await show("kim", "--json")).output)
+    assert found["attributes"] == {"country": "DE"}
+    assert found["behaviour"]["types"][0]["events"] == "1"
+    assert found["interests"]["tags"][0] == {
+        "name": "[red]", "short_term": 1.0, "long_term": 1.0, "events": "1",
+    }  # fmt: skip
+    nobody = await show("nobody")
+    assert (nobody.code, nobody.output) == (1, "")
+    assert "nothing is known" in nobody.errors
+
+
+async def test_a_schema_goes_out_and_in(running: Suite, tmp_path: Path) -> None:
+    async def schema(*arguments: str) -> Finished:
+        return await harken(
+            "users", "schema", *arguments, "--tenant", "typed",
+            folder=tmp_path, endpoints=running.endpoints,
+        )  # fmt: skip
+
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps({"attributes": [{"name": "age", "type": "NUMBER"}]}))
+    done = await schema(str(file))
+    assert done.code == 0, done.errors
+    shown = (await schema()).output
+    assert json.loads(shown) == json.loads(done.output)
+    file.write_text(shown)
+    assert (await schema(str(file))).code == 0
+    # It was changed since it was read.
+    assert (await schema(str(file))).code == 1
+    file.write_text(json.dumps({"attributes": [{"name": "age", "type": "NUMBER", "minimum": "x"}]}))
+    assert "minimum" in (await schema(str(file))).errors
+    file.write_text(json.dumps({"attributes": [{"name": "", "type": "BOOL"}]}))
+    assert "attributes[0].name: " in (await schema(str(file))).errors

@@ -115,7 +115,14 @@ def test_the_documented_command_makes_the_same_pod_restore(
     # Otherwise its success would be taken for that of a backup.
     assert "ownerReferences" not in restore.manifest["metadata"]
     assert restore.labels == backup.labels, "it may go where the backup may go"
-    same = {key: value for key, value in restore.container.items() if key != "args"}
-    assert same == {key: value for key, value in backup.container.items() if key != "args"}
+    changed = ("args", "env")
+    same = {key: value for key, value in restore.container.items() if key not in changed}
+    assert same == {key: value for key, value in backup.container.items() if key not in changed}
+    # It makes the schemas anew, so it connects as their owners.
+    for before, after in zip(backup.container["env"], restore.container["env"], strict=True):
+        source = before["valueFrom"]["secretKeyRef"]
+        assert source["key"] == "dsn"
+        owner = {"valueFrom": {"secretKeyRef": {**source, "key": "owner-dsn"}}}
+        assert after == {**before, **owner}
     text = json.dumps(restore.manifest)
     check_valid(Rendered("restore", text, (restore.manifest,)), "1.37.0", tmp_path)

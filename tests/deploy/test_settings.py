@@ -66,8 +66,9 @@ def test_a_service_starts_with_them(
 def test_the_settings_file_is_where_the_variable_says(rendered: Rendered) -> None:
     for one in rendered.servers():
         service = service_of(one)
-        (mount,) = one.container["volumeMounts"]
         path = rendered.environment(one)[f"HARKEN_{service.upper()}_CONFIG_FILE"]
+        mounts = one.container["volumeMounts"]
+        (mount,) = (one for one in mounts if one["name"] == "settings")
         assert path == f"{mount['mountPath']}/{service}.toml"
         # A file mounted by itself would never change.
         assert "subPath" not in mount

@@ -1,7 +1,7 @@
 """SIGKILL of any process at any moment loses nothing, and replicas converge (truths 1, 2, 4, 6).
 
 Any process: ingest, learner, profile, three rankers, and PostgreSQL itself, each several times in
-one run, at random moments, some while they are still starting; about fifty kills.
+one run, at random moments, some while they are still starting; about thirty kills.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from services.cli.suite import Suite, SuiteConfig
 from tests.end_to_end.clients import Caller, caller_of, catalogue, event
 from tests.waiting import until
 
-KILLS_EACH = 5
+KILLS_EACH = 3
 USERS = 12
 POSTGRES = "postgres"
 

@@ -17,7 +17,7 @@ from tests.end_to_end.test_slates import head_of, metrics
 from tests.end_to_end.trained_generation import PLAY, files_of, manifest_of, upload_of
 from tests.waiting import until
 
-AFTER_US, UNTIL_US = 1_000_000, 45_000_000
+AFTER_US, UNTIL_US = 1_000_000, 30_000_000
 # Long enough for a loaded machine to kill and start feedback within it.
 BACK = OutcomeDefinition("back", frozenset({"play"}), None, 1.0, ReturnWindow(AFTER_US, UNTIL_US))
 USERS = 60

@@ -1,5 +1,6 @@
 """The closed loop, on real processes: what is recorded is in the very next slate."""
 
+import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -8,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from harken.feedback.v1 import embedding_service_pb2, item_pb2
+from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2, slate_pb2
 from services.cli.suite import Suite
 from services.common.position import Position, decode_position
@@ -197,3 +199,37 @@ async def test_replicas_agree_with_each_other_and_with_the_feed(caller: Caller) 
     assert digests[0] == digests[1]
     assert digests[0]["default"] == await caller.fold_of_feed(states[0].version)
     assert np.frombuffer(digests[0]["default"], np.uint8).any()
+
+
+async def test_a_profile_says_what_kind_of_user_it_is(caller: Caller) -> None:
+    """Behaviour and interests follow from the events, and from what the catalogue says of items."""
+    bought = event("kim-0", "kim", "space-0", value=3.0)
+    bought_at = int(time.time()) - 3 * 86_400
+    bought.event_time.FromSeconds(bought_at)
+    position = await caller.record(
+        bought, event("kim-1", "kim", "space-3"), event("kim-2", "kim", "crime-2")
+    )
+    request = profile_service_pb2.GetProfileRequest(
+        subject=user("kim"), min_position=position, strict=True
+    )
+    request.wait_budget.FromSeconds(10)
+    request.read_mask.paths.extend(["behaviour", "interests"])
+    profile = (await caller.clients.profile.GetProfile(request)).profile
+    assert not profile.HasField("state")
+    assert not profile.HasField("counters")
+    [played] = profile.behaviour.types
+    assert (played.type, played.events, played.events_7_days) == ("play", 3, 3)
+    assert played.value_sum == 3.0
+    assert played.first_time.seconds == bought_at
+    assert (profile.behaviour.active_days, profile.behaviour.sessions) == (2, 2)
+    assert sum(profile.behaviour.events_by_hour) == 3
+    found = {one.name: one for one in profile.interests.categories}
+    assert (found["space"].events, found["crime"].events) == (2, 1)
+    # Of two events of space one is old.
+    assert found["crime"].short_term > found["crime"].long_term
+    assert (profile.interests.items, profile.interests.items_not_known) == (3, 0)
+
+    request.read_mask.paths.append("everything")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await caller.clients.profile.GetProfile(request)
+    assert fields_of(refused.value) == {"read_mask.paths[2]"}

@@ -11,7 +11,7 @@ from tests.cli.harken_process import harken
 from tests.conftest import StartSuite
 
 THIRD_DECIMAL = 0.0005
-START = 800
+START = 500
 """Few enough events before the split for one step of the learner, on the wire as in process: how a
 longer backlog is cut into steps depends on timing there, and moves figures in the third decimal."""
 
@@ -19,7 +19,7 @@ longer backlog is cut into steps depends on timing there, and moves figures in t
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
     """Ratings with many ties, users and items that are new after the split."""
-    write_world(WorldConfig(seed=5, users=80, items=300, days=10), tmp_path)
+    write_world(WorldConfig(seed=5, users=60, items=300, days=8), tmp_path)
     return tmp_path
 
 

@@ -15,6 +15,7 @@ from services.common.database import open_pool
 from services.common.migrations import migrate
 from services.common.pipeline_latency import ACCEPTED, PipelineLatency
 from services.common.reloadable import Reloadable
+from services.common.vault.vault import NoVault
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.events.event_flusher import EventFlusher, FlusherMetrics
@@ -70,7 +71,7 @@ async def flushing(pool: asyncpg.Pool, handed: Handed) -> AsyncIterator[EventFlu
     directory = ItemDirectory()
     directory.add([("t", "i")])
     metrics = FlusherMetrics(registry, PipelineLatency(registry).stage(ACCEPTED))
-    flusher = EventFlusher(pool, directory, metrics, 50, Reloadable(100_000), handed)
+    flusher = EventFlusher(pool, directory, metrics, 50, Reloadable(100_000), NoVault(), handed)
     running = asyncio.create_task(flusher.run())
     yield flusher
     flusher.close()

@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from harken.internal.feed.v1 import feed_service_pb2 as pb
+from services.common.vault.vault import NoVault
 from services.feedback.feed_server.entries_server import EntriesServer, EntriesStreamMetrics
 from services.feedback.feed_server.log_hub import PAGE_ENTRIES, LogHub
 from services.feedback.log.log_reader import LogHead
@@ -55,7 +56,7 @@ async def test_a_subscriber_ahead_of_the_hub_waits_until_it_moves() -> None:
     metrics: Any = EntriesStreamMetrics(CollectorRegistry(), Any)  # type: ignore[arg-type]
     request = pb.FollowEntriesRequest()
     request.resume.epoch, request.resume.sequence = 1, 5
-    stream = EntriesServer(hub, reader, metrics).stream(request)
+    stream = EntriesServer(hub, reader, metrics, NoVault()).stream(request)
     assert (await anext(stream)).HasField("welcome")
     heard = await anext(stream)
     # Nothing new for a second: the head is what the subscriber has, not what the hub has.

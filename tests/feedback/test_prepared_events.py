@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
+from services.common.user_key import Pseudonyms
 from services.common.validation import Checks
 from services.feedback.events.domain.event_cleaning import ClockBounds, Reason
 from services.feedback.events.domain.event_types import EventType, ValueRule
@@ -262,7 +263,7 @@ def _by_columns(preparer: EventPreparer, events: Sequence[pb.Event]) -> Prepared
 def test_events_are_prepared_by_the_rules_however_they_come(
     events: list[pb.Event], oldest_us: int | None
 ) -> None:
-    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, oldest_us), lambda: NOW_US)
+    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, oldest_us), lambda: NOW_US, Pseudonyms())
     refused = [ordinal for ordinal, event in enumerate(events) if _refused(event)]
     expected = [
         _expected(ordinal, event, oldest_us)
@@ -277,7 +278,7 @@ def test_events_are_prepared_by_the_rules_however_they_come(
 
 @pytest.mark.parametrize(("nanos", "taken"), [(-1, 0), (0, 1), (999_999_999, 1), (10**9, 0)])
 def test_parts_of_a_second_are_within_one(nanos: int, taken: int) -> None:
-    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, None), lambda: NOW_US)
+    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, None), lambda: NOW_US, Pseudonyms())
     event = _event("e", subject_pb2.Subject(user_id="u"), "i", "like", None, 5_000_000, "", {})
     event.event_time.nanos = nanos
     assert len(_by_events(preparer, [event]).events) == taken
@@ -285,7 +286,7 @@ def test_parts_of_a_second_are_within_one(nanos: int, taken: int) -> None:
 
 def test_fingerprints_are_those_of_the_first_release() -> None:
     """Values as they are in logs by now."""
-    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, None), lambda: NOW_US)
+    preparer = EventPreparer(TYPES, ClockBounds(NEWEST_US, None), lambda: NOW_US, Pseudonyms())
     user = subject_pb2.Subject(user_id="u")
     events = [
         _event("a", user, "i", "like", None, None, "", {}),

@@ -30,9 +30,8 @@ from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.cli.embedded_postgres import EmbeddedPostgres
 from services.cli.guardian import Guardian
 from services.cli.service_process import ProcessSpec, ServiceProcess
-from services.common.channels import open_channel
+from services.common.channels import ACCEPTING, open_channel
 from services.common.migrations import migrate
-from services.common.server import ACCEPTING
 from tests.operations.fleet import CHECKOUT
 from tests.operations.hosts import CLIENTS, FEED, Hosts, alone
 from tests.operations.traffic import Traffic, traffic_to

@@ -29,9 +29,8 @@ from harken.feedback.v1 import (
 from harken.profile.v1 import profile_service_pb2, profile_service_pb2_grpc
 from harken.ranker.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 from services.cli.clients import is_retryable
-from services.common.channels import open_channel
+from services.common.channels import ACCEPTING, open_channel
 from services.common.retry_info import retry_seconds_of
-from services.common.server import ACCEPTING
 from tests.waiting import until
 
 PATIENCE_SECONDS = 30.0

@@ -8,7 +8,7 @@ import numpy as np
 from harken.common.v1 import subject_pb2
 from harken.internal.feed.v1 import entries_pb2, frame_pb2
 from services.common.position import Position
-from services.common.user_key import user_key_of
+from services.common.user_key import Pseudonyms
 from services.feed import parameters
 from services.feed.entries import (
     NO_EVENTS,
@@ -30,7 +30,7 @@ def user(name: str) -> subject_pb2.Subject:
 
 
 def key(name: str) -> bytes:
-    return user_key_of(user(name))
+    return Pseudonyms().key_of("", user(name))
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,10 @@ class Script:
             "default", user_keys=[key(name)], facts=[UserFact(0, revision, attributes)]
         )
         return encode(self._stretch(after, [own]))
+
+    def of_tenant(self, own: TenantEntries) -> Entries:
+        """Return the stretch of one entry, whose sequence was counted already."""
+        return self._stretch(self.sequence - 1, [own])
 
     def _stretch(self, after: int, tenants: list[TenantEntries]) -> Entries:
         return Entries(self.epoch, after, self.sequence, ACCEPTED_US, tenants)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harken.profile.v1 import profile_pb2
-from services.profile.convert import Seen, profile_of
+from services.profile.convert import profile_of
 from services.profile.domain.changes import UserEvent
 from services.profile.domain.history import History, joined, shortened, without
 from services.profile.domain.history_codec import (
@@ -25,7 +25,7 @@ from services.profile.domain.history_codec import (
 )
 from services.profile.store.profile_store import StoredProfile
 from tests.profile.oracle import expected_behaviour, expected_seen, stated_behaviour, stated_seen
-from tests.profile.script import Happening, Numbered, user
+from tests.profile.script import Happening, Numbered, key, user
 
 TYPES = ["view", "buy", "rating"]
 CODES = {name: code for code, name in enumerate(TYPES)}
@@ -65,14 +65,16 @@ def parts_of(own: list[Numbered], cuts: list[int], short: bool) -> list[History]
     return parts
 
 
-def answered(parts: list[History], seen: Seen) -> profile_pb2.Profile:
-    stored = StoredProfile(None, joined(parts), TYPES, None)
-    return profile_of(user("ann"), stored, seen)
+def answered(parts: list[History], *paths: str) -> profile_pb2.Profile:
+    stored = StoredProfile(key("ann"), [], None, joined(parts), TYPES, None)
+    return profile_of(user("ann"), stored, {"state", "counters", *paths}, {})
 
 
 def check(parts: list[History], own: list[Numbered]) -> None:
-    assert stated_behaviour(answered(parts, Seen.IDS)) == expected_behaviour([h for _, h in own])
-    assert stated_seen(answered(parts, Seen.BY_TYPE)) == expected_seen(own)
+    assert stated_behaviour(answered(parts, "seen_item_ids")) == expected_behaviour(
+        [h for _, h in own]
+    )
+    assert stated_seen(answered(parts, "seen")) == expected_seen(own)
 
 
 @given(_stories, st.lists(st.integers(0, 60), max_size=4), st.sampled_from([1, 4]), st.booleans())
@@ -118,7 +120,7 @@ def test_long_histories_are_short_and_count_on(
     gone = data.draw(st.lists(st.sampled_from(own), unique=True, max_size=60))
     left = [one for one in own if one not in gone]
     parts = without(parts, told(gone), CODES)
-    found = answered(parts, Seen.BY_TYPE)
+    found = answered(parts, "seen")
     expected = expected_behaviour([h for _, h in left])
     counted: dict[str, Any] = stated_behaviour(found)
     for name in ("recent", "events", "by_type", "distinct"):

@@ -9,17 +9,21 @@ from prometheus_client import CollectorRegistry
 
 from services.common.database import open_pool
 from services.common.position import Position
+from services.common.vault.vault import NoVault
 from services.feed.entries import Entries
 from services.feed.entries_codec import decode
-from services.profile.convert import Seen, profile_of
+from services.profile.convert import profile_of
 from services.profile.entries_applier import EntriesApplier
 from services.profile.metrics import ProfileMetrics
 from services.profile.process import SCHEMA
 from services.profile.store.attribute_store import AttributeStore
 from services.profile.store.history_store import HistoryStore
+from services.profile.store.link_store import LinkStore
 from services.profile.store.profile_store import ProfileStore
 from tests.profile.oracle import expected_behaviour, stated_behaviour
 from tests.profile.script import Happening, Numbered, Script, key, user
+
+PARTS = {"state", "counters", "seen_item_ids"}
 
 
 class Race:
@@ -39,7 +43,7 @@ class Race:
 
     async def check(self) -> None:
         snapshot = await self._profiles.read("default", [key("ann")])
-        profile = profile_of(user("ann"), snapshot.profiles[0], Seen.IDS)
+        profile = profile_of(user("ann"), snapshot.profiles[0], PARTS, {})
         assert stated_behaviour(profile) == expected_behaviour(self.told)
         assert snapshot.position() == Position(0, 1, self.script.sequence).encode()
 
@@ -49,11 +53,14 @@ async def race(dsn: str) -> AsyncIterator[Race]:
     pool = await open_pool(dsn, SCHEMA, 3)
     appliers = [
         await EntriesApplier.open(
-            HistoryStore(pool), AttributeStore(pool), ProfileMetrics(CollectorRegistry())
+            HistoryStore(pool),
+            AttributeStore(pool, NoVault()),
+            LinkStore(pool),
+            ProfileMetrics(CollectorRegistry()),
         )
         for _ in range(3)
     ]
-    yield Race(appliers, ProfileStore(pool))
+    yield Race(appliers, ProfileStore(pool, NoVault()))
     await pool.close()
 
 

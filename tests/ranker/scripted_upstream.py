@@ -18,7 +18,7 @@ from services.common.position import Position, decode_position
 from services.common.reloadable import Reloadable
 from services.common.rpc_interceptor import RpcInterceptor
 from services.common.rpc_metrics import RpcMetrics
-from services.common.user_key import user_key_of
+from services.common.user_key import Pseudonyms
 from services.feed.entries import Entries
 from services.feed.entries_codec import encode
 from services.ranker.profile_probe import PROBE
@@ -211,6 +211,8 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
 
     GetProfile = UpdateProfile = ListProfiles = FindSimilarUsers = unscripted
     EraseUser = GetErasure = ListErasures = ExportUser = unscripted
+    MergeProfiles = UnmergeProfiles = ListMerges = unscripted
+    PutAttributeSchema = GetAttributeSchema = unscripted
 
     def __init__(self, feedback: ScriptedFeedback) -> None:
         self.profiles: dict[bytes, profile_pb2.Profile] = {}
@@ -240,7 +242,7 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
         )
         for subject in request.subjects:
             result = response.results.add()
-            profile = self.profiles.get(user_key_of(subject))
+            profile = self.profiles.get(Pseudonyms().key_of("", subject))
             if profile is not None:
                 result.profile.CopyFrom(profile)
         await self.gate.wait()

@@ -20,7 +20,13 @@ from services import __file__ as _services
 from services.cli.backup.connection import connected
 from services.cli.backup.manifest import Manifest, Part
 from services.cli.backup.postgres_clients import failed, find_clients
-from services.cli.backup.restore_sql import AFTER_ALL, counts_checked, dropped, new_epoch
+from services.cli.backup.restore_sql import (
+    AFTER_ALL,
+    audit_kept,
+    counts_checked,
+    dropped,
+    new_epoch,
+)
 from services.cli.backup.schema_reading import FEEDBACK, PROFILE, feed_point, is_empty, tables
 from services.cli.backup.store_dsns import StoreDsns
 from services.cli.failures import CommandError
@@ -72,7 +78,7 @@ async def restore_backup(
             clients = await asyncio.to_thread(
                 find_clients, max(part.server, connection.get_server_version().major)
             )
-            after = counts_checked(part)
+            after = counts_checked(part) + audit_kept(part.schema)
             if part.schema == FEEDBACK:
                 epoch = await _next_epoch(connection, part)
                 after += new_epoch(epoch)

@@ -4,10 +4,12 @@ from services.cli.backup.manifest import Part
 
 AFTER_ALL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-    AND backend_type = 'client backend';
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    AND (usename = current_user
+         OR (usename || '_owner' = current_user AND pg_has_role(current_user, usesysid, 'MEMBER')));
 """
-"""Ends all other sessions of the role, just before the commit. They wait for our locks by now, and
+"""Ends all other sessions of the role, and of the service whose schema it owns, just before the
+commit. They wait for our locks by now, and
 have plans of tables that are gone; a service that runs on connects anew and reads what is there."""
 
 
@@ -41,4 +43,17 @@ INSERT INTO feedback.forks (shard, epoch, last_sequence)
     SELECT shard, epoch, head FROM feedback.shards;
 UPDATE feedback.shards SET epoch = {epoch};
 DELETE FROM feedback.snapshot_pins;
+"""
+
+
+def audit_kept(schema: str) -> str:
+    """Return what leaves the processes only the right to read and append to a restored audit log;
+    backups of releases without one have none.
+    """
+    return f"""
+DO $$ BEGIN
+    IF to_regprocedure('{schema}.keep_audit_entries()') IS NOT NULL THEN
+        PERFORM {schema}.keep_audit_entries();
+    END IF;
+END $$;
 """

@@ -45,6 +45,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    for_learning: Annotated[
+        bool,
+        typer.Option(
+            "--for-learning",
+            help="Of events: leave out also those of users who deny that others learn from them. "
+            "For what is trained on.",
+        ),
+    ] = False,
     *,
     suite: SuiteOptions,
 ) -> None:
@@ -59,7 +67,7 @@ def export(
     with clear_failures():
         endpoints = suite.endpoints()
         if kind is ExportKind.EVENTS:
-            _export_events(endpoints, tenant, file)
+            _export_events(endpoints, tenant, file, for_learning)
             return
         if kind is ExportKind.SLATES:
             _export_slates(endpoints, tenant, file, window)
@@ -67,20 +75,32 @@ def export(
     run(_export_list(endpoints, kind, tenant, file))
 
 
-def _export_events(endpoints: Endpoints, tenant: str, file: Path) -> None:
+def _export_events(endpoints: Endpoints, tenant: str, file: Path, for_learning: bool) -> None:
     try:
-        done = export_events(endpoints.feedback, tenant, file, endpoints.identity)
+        done = export_events(
+            endpoints.feedback, tenant, file, endpoints.identity, for_learning=for_learning
+        )
     except LogExportError as error:
         raise CommandError(str(error)) from None
-    output().print(f"{done.events:,} events, up to log sequence {done.through_sequence}")
+    output().print(
+        f"{done.events:,} events, up to log sequence {done.through_sequence}"
+        f"{_without(done.left_out)}"
+    )
 
 
 def _export_slates(endpoints: Endpoints, tenant: str, file: Path, window: float | None) -> None:
     try:
-        count = export_slates(endpoints.feedback, tenant, file, window, endpoints.identity)
+        count, left_out = export_slates(
+            endpoints.feedback, tenant, file, window, endpoints.identity
+        )
     except LogExportError as error:
         raise CommandError(str(error)) from None
-    output().print(f"{count:,} slates")
+    output().print(f"{count:,} slates{_without(left_out)}")
+
+
+def _without(left_out: int) -> str:
+    """Return what a summary says of what users deny to have exported."""
+    return f"; {left_out:,} left out, as their users deny exports" if left_out else ""
 
 
 async def _export_list(endpoints: Endpoints, kind: ExportKind, tenant: str, file: Path) -> None:

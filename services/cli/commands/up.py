@@ -44,6 +44,13 @@ def up(
     split_feedback: Annotated[
         bool, typer.Option(help="Run ingest and learner as two processes.")
     ] = False,
+    private: Annotated[
+        bool,
+        typer.Option(
+            help="Store pseudonyms instead of ids, and seal what belongs to users, with keys in the"
+            " folder. For a new folder; from then on it is always so."
+        ),
+    ] = False,
     ephemeral_ports: Annotated[
         bool, typer.Option(help="Take free ports instead of 7401, 7402, 7403...")
     ] = False,
@@ -63,7 +70,9 @@ def up(
     console = messages()
     with clear_failures(), signals_interrupt():
         try:
-            with local_suite(config, lambda what: console.print(f"[dim]{what}[/]")) as suite:
+            with local_suite(
+                config, lambda what: console.print(f"[dim]{what}[/]"), private
+            ) as suite:
                 print_addresses(suite)
                 serve(suite)
         except KeyboardInterrupt:

@@ -1,24 +1,28 @@
-"""`harken users`: who is like a user; all that is stored of one; erasing one."""
+"""`harken users`: what kind of user somebody is, who is like them; exporting and erasing one."""
 
 import asyncio
 import json
 from typing import Annotated
 
+import grpc
 import typer
 from google.protobuf import json_format
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from harken.profile.v1 import erasure_pb2, profile_service_pb2
+from harken.profile.v1.attribute_schema_pb2 import AttributeSchema
 from services.cli.clients import CALL_SECONDS, connect
 from services.cli.confirmation import confirm_deletion
 from services.cli.console import messages, output
+from services.cli.document_file import read_message, refusal
 from services.cli.endpoints import Endpoints
 from services.cli.erasure_view import state_text
 from services.cli.failures import clear_failures, run
 from services.cli.item_view import id_text, plain_text
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.subjects import subject_of
+from services.cli.user_view import user_view
 
 _POLL_SECONDS = 0.5
 
@@ -28,6 +32,80 @@ app = typer.Typer(help="Look at users, export and erase them.")
 @app.callback()
 def users() -> None:
     """Look at users, export and erase them."""
+
+
+@app.command()
+@with_suite_options
+def show(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Show attributes, behaviour and interests of a user."""
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = profile_service_pb2.GetProfileRequest(
+        tenant=tenant, subject=subject_of(user, session)
+    )
+    request.read_mask.paths.extend(["attributes", "behaviour", "interests"])
+    run(_show(endpoints, request, as_json))
+
+
+async def _show(
+    endpoints: Endpoints, request: profile_service_pb2.GetProfileRequest, as_json: bool
+) -> None:
+    async with connect(endpoints) as clients:
+        answer = await clients.profile.GetProfile(request, timeout=CALL_SECONDS)
+    if as_json:
+        found = json_format.MessageToDict(answer.profile, preserving_proto_field_name=True)
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for part in user_view(answer.profile):
+        output().print(part)
+
+
+@app.command()
+@with_suite_options
+def schema(
+    file: Annotated[
+        str | None,
+        typer.Argument(help="JSON file with a schema to put; - is standard input. None: show it."),
+    ] = None,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Show or put what attributes of users may be: names, types, allowed values.
+
+    What is shown can be put again; its etag, if it is left in, keeps it from undoing the change of
+    somebody else.
+    """
+    with clear_failures():
+        endpoints = suite.endpoints()
+        given = None if file is None else read_message(file, AttributeSchema())
+    run(_schema(endpoints, tenant, given))
+
+
+async def _schema(endpoints: Endpoints, tenant: str, given: AttributeSchema | None) -> None:
+    async with connect(endpoints) as clients:
+        if given is None:
+            get = profile_service_pb2.GetAttributeSchemaRequest(tenant=tenant)
+            found = (await clients.profile.GetAttributeSchema(get, timeout=CALL_SECONDS)).schema
+        else:
+            put = profile_service_pb2.PutAttributeSchemaRequest(tenant=tenant, schema=given)
+            try:
+                answer = await clients.profile.PutAttributeSchema(put, timeout=CALL_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                refused = refusal(error, "the schema is not put", "schema")
+                if refused is None:
+                    raise
+                raise refused from error
+            found = answer.schema
+    shown = json_format.MessageToDict(found, preserving_proto_field_name=True)
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 @app.command()

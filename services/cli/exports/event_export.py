@@ -15,18 +15,27 @@ _SHOWN_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ExportedLog:
-    """How many events were written, and the log sequence of the last one (0: there is none)."""
+    """How many events were written, the log sequence of the last one (0: there is none), and how
+    many were left out, as their users deny that they are exported.
+    """
 
     events: int
     through_sequence: int
+    left_out: int
 
 
 def export_events(
-    target: str, tenant: str, file: Path, identity: ChannelIdentity | None = None
+    target: str,
+    tenant: str,
+    file: Path,
+    identity: ChannelIdentity | None = None,
+    *,
+    for_learning: bool = False,
 ) -> ExportedLog:
     """Write the events of a tenant that stand, by event time, ties in log order.
 
-    target: gRPC target of the feedback service. What is written to the log meanwhile is left out.
+    target: gRPC target of the feedback service. for_learning: also without those of users who deny
+    that others learn from them. What is written to the log meanwhile is left out.
 
     Raises:
         LogExportError: the service is away for longer than a few tries, or refuses.
@@ -34,10 +43,13 @@ def export_events(
         OSError: the file cannot be written.
 
     """
-    events = through = 0
+    events = through = left_out = 0
     with table_writer(file, COLUMNS) as writer, EventOrder(file.parent) as order:
         with progress_count("events read") as progress:
-            for page in exported_pages(target, tenant, identity=identity):
+            for page in exported_pages(
+                target, tenant, identity=identity, for_learning=for_learning
+            ):
+                left_out += page.left_out
                 if page.events:
                     order.add(page)
                     events += len(page.events)
@@ -48,4 +60,4 @@ def export_events(
                 writer.write(event_row(event))
                 if number % _SHOWN_ROWS == 0 or number == events:
                     progress(number)
-    return ExportedLog(events, through)
+    return ExportedLog(events, through, left_out)

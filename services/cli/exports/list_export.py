@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from harken.profile.v1 import profile_pb2
 from services.cli.clients import Clients
 from services.cli.exports import item_table, user_table
 from services.cli.exports.table_writer import Column, Row, table_writer
 from services.cli.listing import listed_items, listed_profiles
 from services.cli.progress_bar import progress_count
+from services.common.consent import Purpose, consent_of
 
 Thing = TypeVar("Thing")
 
@@ -27,14 +29,22 @@ async def export_items(clients: Clients, tenant: str, file: Path) -> int:
 
 
 async def export_users(clients: Clients, tenant: str, file: Path) -> int:
-    """Write the attributes of users and sessions, and return how many have any.
+    """Write the attributes of users and sessions, and return how many have any. Who denies exports
+    is left out.
 
     Raises:
         as export_items.
 
     """
-    pages = listed_profiles(clients, tenant)
+    pages = _exportable(listed_profiles(clients, tenant))
     return await _write(file, "users written", user_table.COLUMNS, pages, user_table.user_row)
+
+
+async def _exportable(
+    pages: AsyncIterator[list[profile_pb2.Profile]],
+) -> AsyncIterator[list[profile_pb2.Profile]]:
+    async for page in pages:
+        yield [one for one in page if consent_of(one.consent).denied & Purpose.EXPORT == 0]
 
 
 async def _write(

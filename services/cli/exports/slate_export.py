@@ -15,8 +15,9 @@ def export_slates(
     file: Path,
     window_seconds: float | None = None,
     identity: ChannelIdentity | None = None,
-) -> int:
-    """Write the slates of a tenant, in log order, and return how many there are.
+) -> tuple[int, int]:
+    """Write the slates of a tenant, in log order, and return how many there are, and how many were
+    left out, as their users deny that they are exported.
 
     target: gRPC target of the feedback service. window_seconds: how long events count for a slate;
     None: as the service is configured.
@@ -27,11 +28,12 @@ def export_slates(
         OSError: the file cannot be written.
 
     """
-    count = 0
+    count = left_out = 0
     with table_writer(file, COLUMNS) as writer, progress_count("slates written") as progress:
         for page in exported_slates(target, tenant, window_seconds, identity=identity):
             for slate in page.slates:
                 writer.write(slate_row(slate, page.window.ToMicroseconds() / 1e6))
             count += len(page.slates)
+            left_out += page.left_out
             progress(count)
-    return count
+    return count, left_out

@@ -7,7 +7,8 @@ import grpc
 
 from services.common.access.api_keys import PREFIX, KeyRing
 from services.common.access.call_rate import CallRate
-from services.common.access.principal import ALL_TENANTS, Principal, principal_of_uri
+from services.common.access.caller import CALLER
+from services.common.access.principal import ALL_TENANTS, Kind, Principal, principal_of_uri
 from services.common.access.request_check import Check, check_of
 from services.common.access.rules import RULES, Rule
 from services.common.access.tokens import TokenReader
@@ -69,12 +70,17 @@ class Gate:
         keys: Reloadable[KeyRing],
         tokens: Reloadable[TokenReader | None],
         rate: CallRate,
+        user_rate: CallRate,
     ) -> None:
-        """Know the holders of certificates by `names`, their SANs, and by what these say."""
+        """Know the holders of certificates by `names`, their SANs, and by what these say.
+
+        `user_rate` is that of end users, `rate` that of others.
+        """
         self._names = names
         self._keys = keys
         self._tokens = tokens
         self._rate = rate
+        self._user_rate = user_rate
         self._by_san: dict[bytes, Principal | None] = {}
 
     def entry(self, method: str) -> Entry:
@@ -101,7 +107,9 @@ class Gate:
             RateLimitedError: too many.
 
         """
-        if not principal.kind.is_service:
+        if principal.kind is Kind.END_USER:
+            self._user_rate.take(principal.name)
+        elif not principal.kind.is_service:
             self._rate.take(principal.name)
 
     def _by_certificate(self, context: grpc.aio.ServicerContext) -> Principal | None:
@@ -143,6 +151,7 @@ class _Entry:
 
     def admit(self, context: grpc.aio.ServicerContext) -> Principal | None:
         principal = self._gate.principal_of(context)
+        CALLER.set(principal)
         if principal.kind not in self._kinds:
             raise PermissionDeniedError("NOT_ALLOWED", "the caller may not call this")
         if self._all_tenants and principal.tenant != ALL_TENANTS:

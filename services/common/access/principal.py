@@ -10,7 +10,7 @@ from services.common.validation import DEFAULT_TENANT
 ALL_TENANTS = "*"
 """The tenant of those who work for all of them."""
 _TENANT = re.compile(r"[a-z0-9_-]{1,64}")
-_SCHEME = "spiffe://harken/"
+SCHEME = "spiffe://harken/"
 
 
 class Kind(StrEnum):
@@ -79,9 +79,9 @@ def principal_of_uri(uri: str) -> Principal | None:
     spiffe://harken/service/<profile|ranker|feedback|trainer>, which works for all tenants, and
     spiffe://harken/<backend|merchandiser|operator>/<tenant>, where %2A is all tenants.
     """
-    if not uri.startswith(_SCHEME):
+    if not uri.startswith(SCHEME):
         return None
-    first, _, rest = uri.removeprefix(_SCHEME).partition("/")
+    first, _, rest = uri.removeprefix(SCHEME).partition("/")
     text = f"service:{rest}/{ALL_TENANTS}" if first == "service" else f"{first}/{unquote(rest)}"
     try:
         return principal_of_text(text, uri)

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
 import grpc
 
-from services.common.access.api_keys import KeyRing, read_keys
+from services.common.access.api_keys import ApiKey, KeyRing, read_keys
 from services.common.access.call_rate import CallRate
 from services.common.access.certificates import Pem, read_pem, server_credentials
 from services.common.access.gate import Gate
@@ -31,6 +31,8 @@ class ProcessAccess:
     gate: Gate
     ports: Mapping[str, str]
     """Addresses beside the one with certificates: "tokens" and "health", where wanted."""
+    keys: Reloadable[Sequence[ApiKey]] | None
+    """What its file of keys holds, where it has one."""
 
     def server_credentials(self, with_client: bool) -> grpc.ServerCredentials:
         """Return credentials of our server, for callers with certificates or without."""
@@ -61,10 +63,11 @@ async def process_access(
     )
     watched: list[WatchedFiles] = [pem]
     keys = Reloadable(KeyRing([]))
+    known: Reloadable[Sequence[ApiKey]] | None = None
     if config.keys_file is not None:
-        key_file = WatchedFiles((config.keys_file,), read_keys)
+        key_file = WatchedFiles[Sequence[ApiKey]]((config.keys_file,), read_keys)
         watched.append(key_file)
-        keys = key_file.live.map(KeyRing)
+        known, keys = key_file.live, key_file.live.map(KeyRing)
     tokens: Reloadable[TokenReader | None] = Reloadable(None)
     if config.jwks_file is not None:
         trust = Trust(config.jwt_issuer, config.jwt_audience)
@@ -73,7 +76,8 @@ async def process_access(
         tokens = jwks.live.map(lambda found: TokenReader(found, trust))
     names = {san: principal_of_text(text, san) for san, text in config.san_principals.items()}
     rate = CallRate(settings.map(lambda config: config.caller_calls_per_second))
-    gate = Gate(names, keys, tokens, rate)
+    user_rate = CallRate(settings.map(lambda config: config.user_calls_per_second))
+    gate = Gate(names, keys, tokens, rate, user_rate)
     ports = {
         name: address
         for name, address in (("tokens", config.token_listen), ("health", config.health_listen))
@@ -81,7 +85,7 @@ async def process_access(
     }
     looking = [asyncio.create_task(one.run()) for one in watched]
     try:
-        yield ProcessAccess(pem.live, gate, MappingProxyType(ports))
+        yield ProcessAccess(pem.live, gate, MappingProxyType(ports), known)
     finally:
         for task in looking:
             task.cancel()

@@ -4,7 +4,7 @@ docs/access.md is written from it. A test holds it against the descriptors of al
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from services.common.access.principal import Kind
@@ -29,10 +29,30 @@ class Rule:
     """Path of the name that a service follows the feed under: its own."""
     open: bool = False
     """Whether anybody may, known or not."""
+    audited: frozenset[Kind] = frozenset()
+    """Whose calls are in the audit log, let in or refused; where it is ANYBODY, also calls of
+    nobody known."""
+    resources: tuple[str, ...] = ()
+    """Paths of what the audit log names of a request: ids, names, and subjects."""
+
+    def audits(self, kind: Kind | None) -> bool:
+        """Return whether calls of a kind, None for nobody known, are in the audit log."""
+        return self.audited == ANYBODY if kind is None else kind in self.audited
+
+
+ANYBODY = frozenset(Kind)
+_BY_OPERATORS = frozenset({Kind.OPERATOR})
 
 
 def _by(*kinds: Kind, tenant: str = "tenant", subjects: str = "", subscriber: str = "") -> Rule:
     return Rule(frozenset(kinds), tenant, subjects, subscriber)
+
+
+def _audited(rule: Rule, *resources: str, audited: frozenset[Kind] = ANYBODY) -> Rule:
+    """Return a rule of an administrative RPC: it changes what others see, or shows what users
+    did to those whose users they are not.
+    """
+    return replace(rule, audited=audited, resources=resources)
 
 
 _OPEN = Rule(frozenset(), tenant="", open=True)
@@ -41,63 +61,86 @@ _FEEDBACK_V1 = "harken.feedback.v1."
 _TABLE: Mapping[str, Mapping[str, Rule]] = {
     f"{_FEEDBACK_V1}FeedbackService": {
         "RecordEvents": _by(_BACKEND, _OPERATOR, _USER, subjects="events.subject"),
-        "ImportEvents": _by(_BACKEND, _OPERATOR),
-        "RetractEvents": _by(_BACKEND, _OPERATOR),
+        "ImportEvents": _audited(_by(_BACKEND, _OPERATOR), audited=_BY_OPERATORS),
+        "RetractEvents": _audited(_by(_BACKEND, _OPERATOR), "event_ids"),
         # All that users did, with their ids.
-        "ExportEvents": _by(_OPERATOR, _TRAINER),
-        "ExportSlates": _by(_OPERATOR, _TRAINER),
+        "ExportEvents": _audited(_by(_OPERATOR, _TRAINER)),
+        "ExportSlates": _audited(_by(_OPERATOR, _TRAINER), "surface"),
     },
     f"{_FEEDBACK_V1}CatalogService": {
         "UpsertItems": _by(_BACKEND, _OPERATOR),
-        "DeleteItems": _by(_BACKEND, _OPERATOR),
-        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
+        "DeleteItems": _audited(_by(_BACKEND, _OPERATOR), "item_ids"),
+        # Profile reads what items are about, to tell what users like.
+        "GetItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _PROFILE, _TRAINER),
         "ListItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
     },
     f"{_FEEDBACK_V1}EmbeddingService": {
-        "PutEmbeddings": _by(_BACKEND, _OPERATOR),
+        "PutEmbeddings": _audited(
+            _by(_BACKEND, _OPERATOR), "generation_id", "embeddings.item_id", "embeddings.subject"
+        ),
     },
     f"{_FEEDBACK_V1}GenerationService": {
-        "PublishGeneration": _by(_OPERATOR, _TRAINER, tenant="manifest.tenant"),
+        "PublishGeneration": _audited(
+            _by(_OPERATOR, _TRAINER, tenant="manifest.tenant"), "manifest.generation_id"
+        ),
         "DownloadGeneration": _by(_OPERATOR, _RANKER, _TRAINER),
         "ListGenerations": _by(_OPERATOR, _TRAINER),
-        "PromoteGeneration": _by(_OPERATOR, _TRAINER),
-        "RollbackGeneration": _by(_OPERATOR),
+        "PromoteGeneration": _audited(_by(_OPERATOR, _TRAINER), "generation_id"),
+        "RollbackGeneration": _audited(_by(_OPERATOR)),
     },
     f"{_FEEDBACK_V1}SurfaceService": {
-        "PutSurface": _by(_MERCHANDISER, _OPERATOR),
+        "PutSurface": _audited(_by(_MERCHANDISER, _OPERATOR), "surface.name"),
         "GetSurface": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
         "ListSurfaces": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
         "ListSurfaceRevisions": _by(_MERCHANDISER, _OPERATOR),
-        "RollbackSurface": _by(_MERCHANDISER, _OPERATOR),
-        "DeleteSurface": _by(_MERCHANDISER, _OPERATOR),
+        "RollbackSurface": _audited(_by(_MERCHANDISER, _OPERATOR), "name"),
+        "DeleteSurface": _audited(_by(_MERCHANDISER, _OPERATOR), "name"),
         "DescribeSurface": _by(_MERCHANDISER, _OPERATOR),
     },
     f"{_FEEDBACK_V1}ExperimentService": {
-        name: _by(_MERCHANDISER, _OPERATOR)
-        for name in (
-            "PutExperiment",
-            "GetExperiment",
-            "ListExperiments",
-            "ListExperimentRevisions",
-            "StartExperiment",
-            "RampExperiment",
-            "StopExperiment",
-            "ConcludeExperiment",
-            "DeleteExperiment",
-        )
+        "PutExperiment": _audited(_by(_MERCHANDISER, _OPERATOR), "experiment.name"),
+        **{
+            name: _by(_MERCHANDISER, _OPERATOR)
+            for name in ("GetExperiment", "ListExperiments", "ListExperimentRevisions")
+        },
+        **{
+            name: _audited(_by(_MERCHANDISER, _OPERATOR), "name")
+            for name in (
+                "StartExperiment",
+                "RampExperiment",
+                "StopExperiment",
+                "ConcludeExperiment",
+                "DeleteExperiment",
+            )
+        },
     },
     "harken.profile.v1.ProfileService": {
-        "GetProfile": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
-        "BatchGetProfiles": _by(_BACKEND, _OPERATOR, _RANKER),
+        "GetProfile": _audited(
+            _by(_BACKEND, _OPERATOR, _USER, subjects="subject"), "subject", audited=_BY_OPERATORS
+        ),
+        "BatchGetProfiles": _audited(
+            _by(_BACKEND, _OPERATOR, _RANKER), "subjects", audited=_BY_OPERATORS
+        ),
         # What is known of a user is for a backend to say: filters decide by it.
-        "UpdateProfile": _by(_BACKEND, _OPERATOR),
-        "ListProfiles": _by(_OPERATOR),
+        "UpdateProfile": _audited(
+            _by(_BACKEND, _OPERATOR), "profile.subject", audited=_BY_OPERATORS
+        ),
+        "ListProfiles": _audited(_by(_OPERATOR)),
+        # Who somebody is, a backend knows.
+        "MergeProfiles": _audited(_by(_BACKEND, _OPERATOR), "into", audited=_BY_OPERATORS),
+        "UnmergeProfiles": _audited(
+            _by(_BACKEND, _OPERATOR), "from_subjects", audited=_BY_OPERATORS
+        ),
+        "ListMerges": _by(_BACKEND, _OPERATOR),
         # It names other users.
-        "FindSimilarUsers": _by(_BACKEND, _OPERATOR),
-        "EraseUser": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
+        "FindSimilarUsers": _audited(_by(_BACKEND, _OPERATOR), "subject", audited=_BY_OPERATORS),
+        # Nobody is named: the audit log is never scrubbed.
+        "EraseUser": _audited(_by(_BACKEND, _OPERATOR, _USER, subjects="subject")),
         "GetErasure": _by(_BACKEND, _OPERATOR),
         "ListErasures": _by(_BACKEND, _OPERATOR),
-        "ExportUser": _by(_BACKEND, _OPERATOR, _USER, subjects="subject"),
+        "ExportUser": _audited(_by(_BACKEND, _OPERATOR, _USER, subjects="subject")),
+        "PutAttributeSchema": _audited(_by(_OPERATOR)),
+        "GetAttributeSchema": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
     },
     "harken.ranker.v1.RankerService": {
         "Recommend": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _USER, subjects="subject"),

@@ -38,6 +38,8 @@ class Trust:
 def read_jwks(contents: Sequence[bytes]) -> Mapping[str, jwt.PyJWK]:
     """Return the keys of a JWK Set (RFC 7517), by their ids; those of other algorithms are left.
 
+    An empty set is one: no token holds.
+
     Raises:
         ValueError: it is none, or no key of it can be used.
 
@@ -54,7 +56,7 @@ def read_jwks(contents: Sequence[bytes]) -> Mapping[str, jwt.PyJWK]:
         if key.algorithm_name in ALGORITHMS
         and (key.key_type != "RSA" or key.key.key_size >= _LEAST_RSA_BITS)
     }
-    if not usable:
+    if rows and not usable:
         raise ValueError(f"has no key of {', '.join(ALGORITHMS)}")
     return usable
 

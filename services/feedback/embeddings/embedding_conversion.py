@@ -1,13 +1,14 @@
 """Vectors that a backend brings: faults, and the log entry."""
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from harken.feedback.v1 import generation_pb2
 from harken.internal.log.v1 import entry_pb2
-from services.common.user_key import user_key_of
 from services.common.validation import id_fault, subject_fault
 
 
@@ -45,9 +46,11 @@ def embedding_fault(
 
 
 def logged_embedding(
-    embedding: pb.Embedding, generation: generation_pb2.GenerationManifest
+    embedding: pb.Embedding,
+    generation: generation_pb2.GenerationManifest,
+    key_of: Callable[[subject_pb2.Subject], bytes],
 ) -> entry_pb2.LoggedEmbedding:
-    """Return the log entry of a sound embedding."""
+    """Return the log entry of a sound embedding. `key_of`: stored keys of subjects."""
     logged = entry_pb2.LoggedEmbedding(
         vector=np.asarray(embedding.values, "<f4").tobytes(),
         bias=embedding.bias,
@@ -57,5 +60,5 @@ def logged_embedding(
     if embedding.HasField("item_id"):
         logged.item_id = embedding.item_id
     else:
-        logged.user_key = user_key_of(embedding.subject)
+        logged.user_key = key_of(embedding.subject)
     return logged

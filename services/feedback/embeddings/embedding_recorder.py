@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.position import Position
 from services.common.validation import id_fault
+from services.common.vault.admission import Admission
+from services.common.vault.vault import UserVault
 from services.feedback.embeddings.embedding_conversion import embedding_fault, logged_embedding
 from services.feedback.embeddings.embedding_store import EmbeddingStore
 
@@ -12,8 +14,9 @@ from services.feedback.embeddings.embedding_store import EmbeddingStore
 class EmbeddingRecorder:
     """Sets vectors of items and users, one result each."""
 
-    def __init__(self, store: EmbeddingStore) -> None:
+    def __init__(self, store: EmbeddingStore, vault: UserVault) -> None:
         self._store = store
+        self._vault = vault
 
     async def record(
         self, tenant: str, generation_id: str, embeddings: Sequence[pb.Embedding]
@@ -34,11 +37,13 @@ class EmbeddingRecorder:
             },
         )
         faults = [embedding_fault(one, generation, known) for one in embeddings]
+        users = Admission(self._vault, tenant)
         sound = [
-            logged_embedding(one, generation)
+            logged_embedding(one, generation, users.key_of)
             for one, fault in zip(embeddings, faults, strict=True)
             if fault is None
         ]
+        await users.done()
         position = await self._store.append(tenant, sound) if sound else None
         results = []
         for ordinal, fault in enumerate(faults):

@@ -8,6 +8,7 @@ The log entry is put together from encoded fields: a message is its fields one a
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,6 @@ import numpy.typing as npt
 from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import event_columns_pb2, event_pb2
 from harken.internal.log.v1 import entry_pb2
-from services.common.user_key import user_key_of
 from services.common.validation import MAX_ID_BYTES, Checks, id_fault
 from services.feedback.events.domain.event_cleaning import NO_FIELD, hashed, hashed_field
 from services.feedback.events.event_conversion import (
@@ -169,6 +169,7 @@ class ColumnPreparer:
     def __init__(self, tenant: str, columns: EventColumns, preparer: EventPreparer) -> None:
         self._columns = columns
         self._preparer = preparer
+        self._fingerprint_key = preparer.pseudonyms.fingerprint_key
         self._subjects = _Names(len(columns.user_ids) + len(columns.session_ids) + 1)
         self._items = _Names(len(columns.item_ids))
         self._types = _Names(len(columns.types))
@@ -228,7 +229,7 @@ class ColumnPreparer:
             [self._request.tenant] * len(ids),
             ids,
             _each(columns.item_ids, of_item),
-            map(hashed, map(b"".join, fields)),
+            map(hashed, map(b"".join, fields), itertools.repeat(self._fingerprint_key)),
             _each(self._subjects.keys, of_subject),
             [0] * len(ids),
             map(entry_of, map(b"".join, logged)),
@@ -252,7 +253,10 @@ class ColumnPreparer:
             subject = columns.subject(index)
             if index and id_fault(subject.user_id or subject.session_id) is None:
                 number = _LOGGED.USER_KEY_FIELD_NUMBER
-                self._subjects.add(index, number, user_key_of(subject))
+                user_key = self._preparer.pseudonyms.key_of(self._request.tenant, subject)
+                self._subjects.add(index, number, user_key)
+                if self._preparer.pseudonyms.keyed:
+                    self._request.names[user_key] = subject.user_id or subject.session_id
         for index in self._items.news(items):
             item_id = columns.item_ids[index]
             if id_fault(item_id) is None:

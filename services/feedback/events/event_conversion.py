@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harken.feedback.v1 import event_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
 from services.common.timestamps import micros_of
-from services.common.user_key import key_of_session, key_of_user, user_key_of
+from services.common.user_key import Pseudonyms
 from services.common.validation import (
     MAX_ID_BYTES,
     MAX_TIME_US,
@@ -54,6 +54,8 @@ class PreparedRequest:
     """The events of a request of a tenant: those to append, with their ordinals, and the others.
 
     `details` says of quarantined events, by ordinal, why; of those on unknown items nothing yet.
+    Where stored keys are pseudonyms, `names` has the id of each, and `unsealed`, by index of the
+    event, entries whose context is still to be sealed: they are not among the events yet.
     """
 
     tenant: str
@@ -61,6 +63,8 @@ class PreparedRequest:
     ordinals: list[int] = field(default_factory=list)
     rejections: dict[int, Rejection] = field(default_factory=dict)
     details: dict[int, str] = field(default_factory=dict)
+    names: dict[bytes, str] = field(default_factory=dict)
+    unsealed: dict[int, entry_pb2.Entry] = field(default_factory=dict)
 
     def keep(
         self,
@@ -100,8 +104,15 @@ class PlainType:
 class EventPreparer:
     """Prepares events of one kind of call."""
 
-    def __init__(self, types: EventTypes, bounds: ClockBounds, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        types: EventTypes,
+        bounds: ClockBounds,
+        now_us: Callable[[], int],
+        pseudonyms: Pseudonyms,
+    ) -> None:
         self.types = types
+        self.pseudonyms = pseudonyms
         self._bounds = bounds
         self._now_us = now_us
         self.plain_types = {
@@ -150,7 +161,11 @@ class EventPreparer:
             if not (0 <= nanos < 1_000_000_000 and times[0] <= time_us <= times[1]):
                 return False
             hashed_or_no_time = hashed_time(time_us)
-        user_key = key_of_user(name) if user_id else key_of_session(name)
+        pseudonyms = self.pseudonyms
+        key_of = pseudonyms.key_of_user if user_id else pseudonyms.key_of_session
+        user_key = key_of(request.tenant, name)
+        if pseudonyms.keyed:
+            request.names[user_key] = name
         request.keep(
             ordinal,
             event_id,
@@ -165,7 +180,8 @@ class EventPreparer:
                         hashed_or_no_value,
                         hashed_or_no_time,
                     )
-                )
+                ),
+                pseudonyms.fingerprint_key,
             ),
             user_key,
             entry_of(
@@ -189,7 +205,15 @@ class EventPreparer:
         if rejection is not None:
             request.rejections[ordinal] = rejection
             return
-        draft = _draft(event)
+        subject = event.subject
+        user_key = self.pseudonyms.key_of(request.tenant, subject)
+        draft = _draft(event, user_key)
+        entry = self._entry(draft)
+        to_seal = self.pseudonyms.keyed and bool(draft.context)
+        if self.pseudonyms.keyed:
+            request.names[user_key] = subject.user_id or subject.session_id
+        if to_seal:
+            request.unsealed[len(request.events)] = entry
         reason, detail = quarantine_reason(draft, self.types, self._now_us(), self._bounds)
         if detail:
             request.details[ordinal] = detail
@@ -197,9 +221,9 @@ class EventPreparer:
             ordinal,
             draft.event_id,
             draft.item_id,
-            fingerprint(draft),
+            fingerprint(draft, self.pseudonyms.fingerprint_key),
             draft.user_key,
-            self._entry(draft).SerializeToString(),
+            b"" if to_seal else entry.SerializeToString(),
             int(reason),
         )
 
@@ -289,13 +313,13 @@ def _rejection(event: pb.Event) -> Rejection | None:
     return None
 
 
-def _draft(event: pb.Event) -> Draft:
+def _draft(event: pb.Event, user_key: bytes) -> Draft:
     time_us = None
     if event.HasField("event_time"):
         time_us = micros_of(event.event_time)
     return Draft(
         event_id=event.event_id,
-        user_key=user_key_of(event.subject),
+        user_key=user_key,
         item_id=event.item_id,
         type=event.type,
         value=event.value if event.HasField("value") else None,

@@ -19,6 +19,7 @@ from services.common.errors import NotReadyError, OverloadedError
 from services.common.pipeline_latency import PipelineStage
 from services.common.position import Position
 from services.common.reloadable import Reloadable
+from services.common.vault.vault import UserVault
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.events.default_times import recognise_default_times
 from services.feedback.events.domain.event_cleaning import Reason
@@ -127,6 +128,7 @@ class EventFlusher:
         metrics: FlusherMetrics,
         max_flush: int,
         max_waiting: Reloadable[int],
+        vault: UserVault,
         appended: Appending | None = None,
         others_listen: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -136,6 +138,7 @@ class EventFlusher:
         `others_listen`: whether there may be other processes that have to be told, too.
         """
         self._session = KeptSession(pool)
+        self._vault = vault
         self._directory = directory
         self._metrics = metrics
         self._max_flush = max_flush
@@ -383,7 +386,7 @@ class EventFlusher:
         distinct = events.taken(chosen) if len(chosen) < len(events) else events
         appended = await self._append_distinct(connection, distinct, checked)
         return await recognise_default_times(
-            connection, events, settle(keys, events, chosen, appended)
+            connection, events, settle(keys, events, chosen, appended), self._vault
         )
 
     async def _append_distinct(

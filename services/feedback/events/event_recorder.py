@@ -11,11 +11,13 @@ from harken.feedback.v1 import event_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2 as service_pb
 from services.common.bulk_work import BulkWork
 from services.common.pipeline_latency import PipelineStage
+from services.common.vault.vault import UserVault
 from services.feedback.events.domain.event_cleaning import Reason
 from services.feedback.events.event_columns import ColumnPreparer, EventColumns
 from services.feedback.events.event_conversion import EventPreparer, PreparedRequest
 from services.feedback.events.event_flusher import EventFlusher
 from services.feedback.events.repeated_events import FINE, Fate, FlushedEvents
+from services.feedback.events.sealed_contexts import admit_users
 
 _SLICE = 50
 _COLUMN_SLICE = 500
@@ -68,8 +70,10 @@ class EventRecorder:
         metrics: RecorderMetrics,
         accepted: PipelineStage,
         bulk: BulkWork,
+        vault: UserVault,
     ) -> None:
         self._bulk = bulk
+        self._vault = vault
         self._flusher = flusher
         self._metrics = metrics
         self._accepted = accepted
@@ -82,28 +86,33 @@ class EventRecorder:
     async def prepare(
         self, tenant: str, events: Sequence[pb.Event], preparer: EventPreparer
     ) -> PreparedRequest:
-        """Return events as they go into the log."""
+        """Return events as they go into the log.
+
+        Raises:
+            StoreUnavailableError: the vault of users' keys is away.
+
+        """
         request = PreparedRequest(tenant)
-        if len(events) <= _SLICE:
-            preparer.add(request, events, 0)
-            return request
         preparer.add(request, events[:_SLICE], 0)
         for start in range(_SLICE, len(events), _SLICE):
             async with self._bulk:
                 preparer.add(request, events[start : start + _SLICE], start)
+        await admit_users(self._vault, request)
         return request
 
     async def prepare_columns(
         self, tenant: str, columns: EventColumns, preparer: EventPreparer
     ) -> PreparedRequest:
-        """Return events in columns as they go into the log."""
+        """Return events in columns as they go into the log. Raises as `prepare`."""
         work = ColumnPreparer(tenant, columns, preparer)
         slices = work.slices(_COLUMN_SLICE)
         more = True
         while more:
             async with self._bulk:
                 more = next(slices, _END) is not _END
-        return work.done()
+        request = work.done()
+        await admit_users(self._vault, request)
+        return request
 
     async def record(
         self,

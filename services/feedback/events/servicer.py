@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import timedelta
 
 import grpc
@@ -11,23 +11,29 @@ from google.protobuf.duration_pb2 import Duration
 
 from harken.feedback.v1 import feedback_service_pb2 as pb
 from harken.feedback.v1 import feedback_service_pb2_grpc
+from harken.internal.log.v1 import entry_pb2
 from services.common.bulk_work import BulkWork
+from services.common.consent import Purpose
 from services.common.errors import MissingResourceError
 from services.common.position import token_of
 from services.common.reloadable import Reloadable
 from services.common.tracing import traceparent_of
 from services.common.validation import Checks
+from services.common.vault.vault import UserVault
 from services.feedback.events.event_columns import EventColumns
 from services.feedback.events.event_conversion import EventPreparer, PreparedRequest
 from services.feedback.events.event_export import EventExport, LogPage
-from services.feedback.events.event_export_conversion import exported_events
+from services.feedback.events.event_export_conversion import events_of, exported_events
 from services.feedback.events.event_recorder import EventRecorder
 from services.feedback.events.event_retractor import EventRetractor
+from services.feedback.events.sealed_contexts import open_contexts
 from services.feedback.generations.generation_store import GenerationStore
+from services.feedback.log.log_store import LogRow
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.slate_export import SlateExport, SlatePage
 from services.feedback.slates.slate_export_conversion import exported_slate
 from services.feedback.slates.slate_outcomes import TooManyOutcomesError
+from services.feedback.user_facts.consent_reader import ConsentReader
 
 _MAX_EVENTS = 1000
 _MAX_CHUNK_EVENTS = 5000
@@ -56,9 +62,11 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         retractor: EventRetractor,
         export: EventExport,
         slates: SlateExport,
+        consents: ConsentReader,
         generations: GenerationStore,
         bulk: BulkWork,
         window_seconds: Reloadable[float],
+        vault: UserVault,
         live: Reloadable[EventPreparer],
         history: Reloadable[EventPreparer],
     ) -> None:
@@ -71,8 +79,10 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._retractor = retractor
         self._export = export
         self._slates = slates
+        self._consents = consents
         self._generations = generations
         self._window_seconds = window_seconds
+        self._vault = vault
         self._bulk = bulk
         self._exporting = asyncio.Lock()
         self._exports = 0
@@ -165,7 +175,8 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         self._exports += 1
         try:
             pages = aiter(self._export.pages(tenant, after, until, lambda: self._page_size(size)))
-            while (answer := await self._page(pages)) is not None:
+            purposes = (Purpose.EXPORT, Purpose.LEARNING)[: 1 + request.for_learning]
+            while (answer := await self._page(tenant, pages, purposes)) is not None:
                 yield answer
         finally:
             self._exports -= 1
@@ -193,7 +204,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
                     not request.without_outcomes,
                 )
             )  # fmt: skip
-            while (answer := await self._slate_page(pages, surface, names)) is not None:
+            while (answer := await self._slate_page(tenant, pages, surface, names)) is not None:
                 answer.window.FromMicroseconds(window_us)
                 yield answer
         except TooManyOutcomesError as error:
@@ -211,7 +222,11 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         return window // timedelta(microseconds=1)
 
     async def _slate_page(
-        self, pages: AsyncIterator[SlatePage], surface: str | None, names: "_OutcomeNames"
+        self,
+        tenant: str,
+        pages: AsyncIterator[SlatePage],
+        surface: str | None,
+        names: "_OutcomeNames",
     ) -> pb.ExportSlatesResponse | None:
         """Return the next page of slates, None after the last; exports of both kinds take turns."""
         async with self._exporting:
@@ -219,20 +234,32 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             page = await anext(pages, None)
             if page is None:
                 return None
-            answer = pb.ExportSlatesResponse(position=token_of(page.through))
-            wanted = [one for one in page.slates if surface in (None, one.slate.surface)]
+            asked = [one for one in page.slates if surface in (None, one.slate.surface)]
+            denying = await self._consents.denying(
+                tenant, {one.slate.user_key for one in asked}, (Purpose.EXPORT,)
+            )
+            wanted = [one for one in asked if one.slate.user_key not in denying]
+            answer = pb.ExportSlatesResponse(
+                position=token_of(page.through), left_out=len(asked) - len(wanted)
+            )
+            subjects = await self._vault.subjects(tenant, {one.slate.user_key for one in wanted})
+            # Of nobody, who was erased, there are none: readers would take them for one user's.
+            wanted = [one for one in wanted if one.slate.user_key in subjects]
             for start in range(0, len(wanted), _SLATE_SLICE):
                 slates = wanted[start : start + _SLATE_SLICE]
                 known = [await names.of(one.slate.generation_id) for one in slates]
                 async with self._bulk:
-                    answer.slates.extend(map(exported_slate, slates, known))
+                    of_users = [subjects[one.slate.user_key] for one in slates]
+                    answer.slates.extend(map(exported_slate, slates, known, of_users))
             await self._rest(began)
             return answer
 
     def _page_size(self, asked: int, shared: int = _SHARED_PAGE_EVENTS) -> int:
         return asked if self._exports == 1 else min(asked, shared)
 
-    async def _page(self, pages: AsyncIterator[LogPage]) -> pb.ExportEventsResponse | None:
+    async def _page(
+        self, tenant: str, pages: AsyncIterator[LogPage], purposes: Sequence[Purpose]
+    ) -> pb.ExportEventsResponse | None:
         """Return the next page, None after the last. All exports take turns, as a page costs the
         store and us as much as many events do; several together rest longer than they work.
         """
@@ -241,11 +268,24 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             page = await anext(pages, None)
             if page is None:
                 return None
-            answer = pb.ExportEventsResponse(position=token_of(page.through))
+            events: list[tuple[LogRow, entry_pb2.LoggedEvent]] = []
             for start in range(0, len(page.rows), _EXPORT_SLICE):
                 async with self._bulk:
-                    rows = page.rows[start : start + _EXPORT_SLICE]
-                    answer.events.extend(exported_events(rows))
+                    events += events_of(page.rows[start : start + _EXPORT_SLICE])
+            denying = await self._consents.denying(
+                tenant, {event.user_key for _, event in events}, purposes
+            )
+            wanted = [one for one in events if one[1].user_key not in denying]
+            answer = pb.ExportEventsResponse(
+                position=token_of(page.through), left_out=len(events) - len(wanted)
+            )
+            logged = [event for _, event in wanted]
+            await open_contexts(self._vault, tenant, logged)
+            subjects = await self._vault.subjects(tenant, {event.user_key for event in logged})
+            for start in range(0, len(wanted), _EXPORT_SLICE):
+                async with self._bulk:
+                    some = wanted[start : start + _EXPORT_SLICE]
+                    answer.events.extend(exported_events(some, subjects))
             await self._rest(began)
             return answer
 

@@ -9,13 +9,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from harken.internal.feed.v1 import feed_service_pb2 as pb
 from services.common.errors import EpochLostError, NotReadyError
 from services.common.pipeline_latency import PipelineStage
+from services.common.vault.vault import UserVault
 from services.feed.entries import Entries
 from services.feed.entries_codec import encode
-from services.feedback.feed_server.log_entries import entries_of
+from services.feedback.feed_server.log_entries import Attributes, entries_of
 from services.feedback.feed_server.log_hub import PAGE_ENTRIES, LogHub
 from services.feedback.feed_server.prepared import Prepared
 from services.feedback.log.log_reader import LogHead, LogReader
 from services.feedback.log.log_store import LogRow
+from services.feedback.user_facts.sealed_attributes import unsealed_attributes
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -37,13 +39,19 @@ class EntriesStreamMetrics:
 class EntriesServer:
     """Serves committed entries to subscribers."""
 
-    def __init__(self, hub: LogHub, reader: LogReader, metrics: EntriesStreamMetrics) -> None:
+    def __init__(
+        self, hub: LogHub, reader: LogReader, metrics: EntriesStreamMetrics, vault: UserVault
+    ) -> None:
+        self._vault = vault
         self._hub = hub
         self._reader = reader
         self._metrics = metrics
         # What was committed before us is no news.
         self._pushed = hub.head.sequence
-        self._prepared: Prepared[tuple[int, int, int, bool], pb.FollowEntriesResponse] = Prepared()
+        # By where it is, and by whose facts can be read: of who is erased since it is another one.
+        self._prepared: Prepared[
+            tuple[int, int, int, bool, tuple[int, ...]], pb.FollowEntriesResponse
+        ] = Prepared()
 
     async def stream(
         self, request: pb.FollowEntriesRequest
@@ -59,7 +67,10 @@ class EntriesServer:
         head = await self._reader.head()
         after = _begin(request, head)
         welcome = pb.EntriesWelcome(
-            epoch=head.epoch, head_sequence=head.sequence, after_sequence=after
+            epoch=head.epoch,
+            head_sequence=head.sequence,
+            after_sequence=after,
+            pseudonym_check=self._vault.pseudonyms.check_value,
         )
         for epoch, last in head.forks.items():
             welcome.forks.add(epoch=epoch, last_sequence=last)
@@ -72,7 +83,10 @@ class EntriesServer:
                 if now.epoch > head.epoch:
                     raise NotReadyError("a new epoch began: follow again")
                 if rows:
-                    message = self._prepare(rows, head.epoch, after, request.user_facts)
+                    unsealed: Attributes = {}
+                    if request.user_facts and self._vault.pseudonyms.keyed:
+                        unsealed = await unsealed_attributes(self._vault, rows)
+                    message = self._prepare(rows, head.epoch, after, request.user_facts, unsealed)
                     after = message.entries.through_sequence
                     self._metrics.sent.inc()
                     yield message
@@ -101,16 +115,22 @@ class EntriesServer:
         return await self._reader.after(after, PAGE_ENTRIES)
 
     def _prepare(
-        self, rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool
+        self,
+        rows: Sequence[LogRow],
+        epoch: int,
+        after: int,
+        user_facts: bool,
+        unsealed: Attributes,
     ) -> pb.FollowEntriesResponse:
         """Return the message of the next entries; made once for all who are at the same point."""
 
         def make() -> pb.FollowEntriesResponse:
-            entries = entries_of(rows, epoch, after, user_facts)
+            entries = entries_of(rows, epoch, after, user_facts, unsealed)
             self._note_push(entries)
             return pb.FollowEntriesResponse(entries=encode(entries))
 
-        return self._prepared.get((epoch, after, rows[-1].sequence, user_facts), make)
+        key = (epoch, after, rows[-1].sequence, user_facts, tuple(unsealed))
+        return self._prepared.get(key, make)
 
     def _note_push(self, entries: Entries) -> None:
         """Count events that go out for the first time; what is repeated says nothing new."""

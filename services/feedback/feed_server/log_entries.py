@@ -1,7 +1,7 @@
 """Log entries as columns for subscribers: what of them takes effect without learning."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from services.feed.entries import (
     ShownSlate,
     TenantEntries,
     UserFact,
+    UserLink,
     UserVectors,
 )
 from services.feedback.log.entry_conversion import parse
@@ -41,13 +42,20 @@ class _Tenant:
     visibility: list[tuple[int, bool, bool, int, int]] = field(default_factory=list)
     shown: list[ShownSlate] = field(default_factory=list)
     erased: list[ErasedUser] = field(default_factory=list)
+    links: list[UserLink] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Return whether nothing was gathered."""
         return not (self.users or self.visibility or self.shown or self.erased)
 
 
-def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool) -> Entries:
+Attributes = Mapping[int, bytes]
+"""Serialised Structs of facts that were sealed, by their sequence."""
+
+
+def entries_of(
+    rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool, unsealed: Attributes
+) -> Entries:
     """Return the first of some entries, at least one, that follow the sequence `after`.
 
     Not always all of them: a tenant's events and retractions come in stretches of their own.
@@ -59,7 +67,7 @@ def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool)
         tenant = tenants.get(row.tenant)
         if tenant is None:
             tenant = tenants[row.tenant] = _Tenant()
-        if not _note(tenant, row, entry, user_facts):
+        if not _note(tenant, row, entry, user_facts, unsealed):
             break
         through, accepted_at_us = row.sequence, row.accepted_at_us
     return Entries(
@@ -71,7 +79,9 @@ def entries_of(rows: Sequence[LogRow], epoch: int, after: int, user_facts: bool)
     )
 
 
-def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool) -> bool:
+def _note(
+    tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool, unsealed: Attributes
+) -> bool:
     """Take an entry; return False, taking nothing, when it begins another stretch."""
     match entry.WhichOneof("kind"):
         case "event":
@@ -93,13 +103,23 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
             )
         case "user_fact" if user_facts:
             fact = entry.user_fact
+            # Nothing is left of what a destroyed key sealed.
+            attributes = (
+                unsealed.get(row.sequence, b"")
+                if fact.sealed_attributes
+                else fact.attributes.SerializeToString()
+            )
             tenant.facts.append(
                 UserFact(
                     _index(tenant.users, fact.user_key),
                     fact.revision,
-                    fact.attributes.SerializeToString(),
+                    attributes,
+                    fact.consent.SerializeToString(),
                 )
             )
+        case "users_merged" | "users_unmerged" as kind:
+            link = entry.users_merged if kind == "users_merged" else entry.users_unmerged
+            tenant.links.append(_link(tenant, link, row.sequence, kind == "users_merged"))
         case "slate" if entry.slate.remembered_slates:
             slate = entry.slate
             items = [_index(tenant.items, item_id) for item_id in slate.item_ids]
@@ -131,6 +151,19 @@ def _note(tenant: _Tenant, row: LogRow, entry: entry_pb2.Entry, user_facts: bool
         case _:
             pass
     return True
+
+
+def _link(tenant: _Tenant, link: entry_pb2.LoggedUserLink, sequence: int, merged: bool) -> UserLink:
+    return UserLink(
+        _index(tenant.users, link.from_key),
+        _index(tenant.users, link.into_key) if link.into_key else None,
+        _index(tenant.users, link.direct_key) if link.direct_key else None,
+        merged,
+        link.revision,
+        link.since_us,
+        link.source,
+        sequence,
+    )
 
 
 def _event(
@@ -165,6 +198,7 @@ def _columns(name: str, found: _Tenant) -> TenantEntries:
         _visibility(found.visibility) if found.visibility else None,
         found.shown,
         found.erased,
+        found.links,
     )
 
 

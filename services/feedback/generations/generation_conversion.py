@@ -7,7 +7,7 @@ import numpy as np
 from harken.feedback.v1 import generation_pb2, item_pb2
 from services.common.content_features import content_features
 from services.common.item_content import content_of
-from services.common.user_key import key_of_user
+from services.common.user_key import Pseudonyms
 from services.feedback.generations.outcome_conversion import outcome_definitions
 from services.feedback.learner.model.entries import (
     GenerationActivated,
@@ -66,10 +66,10 @@ def features_of_payload(payload: bytes) -> dict[str, float]:
     return content_features(content_of(item_pb2.Item.FromString(payload)))
 
 
-def owner_of_payload(payload: bytes) -> bytes:
+def owner_of_payload(pseudonyms: Pseudonyms, tenant: str, payload: bytes) -> bytes:
     """Return the key that an item's owner has as a user; empty: it has no owner."""
     owner = item_pb2.Item.FromString(payload).owner
-    return key_of_user(owner) if owner else b""
+    return pseudonyms.key_of_user(tenant, owner) if owner else b""
 
 
 def trained_vectors(content: bytes, dimension: int) -> TrainedVectors:

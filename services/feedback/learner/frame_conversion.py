@@ -10,7 +10,13 @@ from services.feed import parameters_codec as codec
 from services.feed.columns import to_bytes, to_ints
 from services.feed.progress import Applied
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
-from services.feedback.learner.model.changes import Changes, HiddenEvents, Influence, RecentItems
+from services.feedback.learner.model.changes import (
+    Changes,
+    Decisions,
+    HiddenEvents,
+    Influence,
+    RecentItems,
+)
 from services.feedback.learner.slate_frames import SlatesOf, slates_from_wire, slates_to_wire
 from services.feedback.learner.space_conversion import space_to_wire, spaces_from_wire
 
@@ -85,6 +91,16 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.beyond_last.extend(influence.beyond_last.tolist())
         wire.learner.touched_users.extend(recent.touched_users.tolist())
         wire.learner.touched_since_us = recent.touched_since_us
+        decided = recent.consents
+        wire.learner.consent_users.extend(decided.users.tolist())
+        wire.learner.consent_sequences.extend(decided.sequences.tolist())
+        wire.learner.consent_decisions.extend(decided.codes.tolist())
+        for user, sequence, into in recent.links:
+            wire.learner.link_users.append(user)
+            wire.learner.link_sequences.append(sequence)
+            wire.learner.link_into_keys.append(into)
+        for user, sequence, merge in recent.merged_events:
+            wire.learner.merged_events.add(user=user, sequence=sequence, merge_sequence=merge)
 
 
 def changes_of(frame: pb.Frame, files: FilesOf, slates: SlatesOf) -> list[Changes]:
@@ -156,4 +172,15 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
             ),
             touched_users=to_ints(learner.touched_users),
             touched_since_us=learner.touched_since_us,
+            consents=Decisions(
+                to_ints(learner.consent_users),
+                to_ints(learner.consent_sequences),
+                to_ints(learner.consent_decisions),
+            ),
+            links=list(
+                zip(learner.link_users, learner.link_sequences, learner.link_into_keys, strict=True)
+            ),
+            merged_events=[
+                (one.user, one.sequence, one.merge_sequence) for one in learner.merged_events
+            ],
         )

@@ -19,13 +19,19 @@ from services.feedback.learner.model.entries import (
     ItemDeleted,
     ItemUpserted,
     Kind,
+    LearningConsent,
     LogEntry,
     Nothing,
     UserErased,
+    UserLinked,
     UserUnlearned,
 )
 from services.feedback.log.log_store import LogRow
 from services.feedback.slates.slate_conversion import impression
+
+_OF_USERS = (
+    "event", "event_retracted", "user_fact", "users_merged", "users_unmerged", "user_erased",
+)  # fmt: skip
 
 
 def parse(row: LogRow) -> entry_pb2.Entry:
@@ -81,6 +87,15 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
             if erased.unlearn:
                 return UserUnlearned(erased.erasure_id)
             return UserErased(erased.erasure_id, erased.user_key, erased.tombstone)
+        case "user_fact":
+            fact = entry.user_fact
+            decided = fact.consent.learning if fact.consent.HasField("learning") else None
+            return LearningConsent(fact.user_key, None if decided is None else decided.granted)
+        case "users_merged":
+            merged = entry.users_merged
+            return UserLinked(merged.from_key, merged.into_key)
+        case "users_unmerged":
+            return UserLinked(entry.users_unmerged.from_key, b"")
         case _:
             return Nothing()
 
@@ -91,9 +106,7 @@ def user_entries(rows: Sequence[LogRow]) -> list[LogEntry]:
     for row in rows:
         entry = parse(row)
         kind = entry.WhichOneof("kind")
-        wanted = kind in ("event", "event_retracted", "user_erased") or (
-            kind == "embedding" and entry.embedding.HasField("user_key")
-        )
+        wanted = kind in _OF_USERS or (kind == "embedding" and entry.embedding.HasField("user_key"))
         if wanted:
             found.append(log_entry(row, entry, {}))
     return found

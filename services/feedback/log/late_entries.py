@@ -89,6 +89,10 @@ def is_late(entry: entry_pb2.Entry, erased_at_us: int) -> bool:
         case "user_fact":
             # Revisions follow the clock.
             return entry.user_fact.revision <= erased_at_us
+        case "users_merged":
+            return entry.users_merged.revision <= erased_at_us
+        case "users_unmerged":
+            return entry.users_unmerged.revision <= erased_at_us
         case _:
             return False
 

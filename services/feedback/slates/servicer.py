@@ -4,8 +4,10 @@ import grpc
 
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from services.common.errors import MissingResourceError
 from services.common.position import token_of
 from services.common.validation import Checks
+from services.common.vault.vault import UserVault
 from services.feedback.log.tenant_registry import TenantRegistry
 from services.feedback.slates.slate_conversion import served_again
 from services.feedback.slates.slate_finder import SLATE_ID, SlateFinder
@@ -17,10 +19,17 @@ _MAX_SLATES = 500
 class SlateServicer(slate_service_pb2_grpc.SlateServiceServicer):
     """Takes slates into the log, and finds them there."""
 
-    def __init__(self, tenants: TenantRegistry, slates: SlateRecorder, finder: SlateFinder) -> None:
+    def __init__(
+        self,
+        tenants: TenantRegistry,
+        slates: SlateRecorder,
+        finder: SlateFinder,
+        vault: UserVault,
+    ) -> None:
         self._tenants = tenants
         self._slates = slates
         self._finder = finder
+        self._vault = vault
 
     async def RecordSlates(  # noqa: N802
         self, request: pb.RecordSlatesRequest, context: grpc.aio.ServicerContext
@@ -45,4 +54,10 @@ class SlateServicer(slate_service_pb2_grpc.SlateServiceServicer):
         checks.done()
         await self._tenants.require(tenant)
         found = await self._finder.find(tenant, request.slate_id)
-        return pb.FindSlateResponse(slate=served_again(found))
+        subjects = await self._vault.subjects(tenant, [found.user_key])
+        subject = subjects.get(found.user_key)
+        if subject is None:
+            raise MissingResourceError(
+                f"nobody knows any more to whom {request.slate_id} was shown"
+            )
+        return pb.FindSlateResponse(slate=served_again(found, subject))

@@ -2,17 +2,18 @@
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from harken.common.v1 import subject_pb2
 from harken.internal.log.v1 import entry_pb2
 from harken.internal.slates.v1 import decision_pb2
 from harken.internal.slates.v1 import slate_service_pb2 as pb
 from services.common.position import decode_position
 from services.common.surfaces.rule_checks import MAX_LAST_SLATES
 from services.common.timestamps import micros_of
-from services.common.user_key import subject_of, user_key_of
 from services.common.validation import id_fault, subject_fault, time_fault
 from services.feed.columns import to_bytes
 from services.feedback.learner.model.impression import Impression
@@ -35,8 +36,10 @@ class SlateRejection:
     detail: str
 
 
-def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | SlateRejection:
-    """Return a slate as it is logged, or why it is refused."""
+def logged_slate(
+    slate: pb.ServedSlate, now_us: int, key_of: Callable[[subject_pb2.Subject], bytes]
+) -> entry_pb2.LoggedSlate | SlateRejection:
+    """Return a slate as it is logged, or why it is refused. `key_of`: stored keys of subjects."""
     rejection = _rejection(slate, now_us)
     if rejection is not None:
         return rejection
@@ -47,7 +50,7 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
         sequence = decode_position(slate.served_position).sequence
     return entry_pb2.LoggedSlate(
         slate_id=slate.slate_id,
-        user_key=user_key_of(slate.subject),
+        user_key=key_of(slate.subject),
         surface=slate.surface,
         served_sequence=sequence,
         generation_id=slate.generation_id,
@@ -65,11 +68,11 @@ def logged_slate(slate: pb.ServedSlate, now_us: int) -> entry_pb2.LoggedSlate | 
     )
 
 
-def served_again(logged: entry_pb2.LoggedSlate) -> pb.ServedSlate:
-    """Return a slate of the log as a ranker sent it; without served_position."""
+def served_again(logged: entry_pb2.LoggedSlate, subject: subject_pb2.Subject) -> pb.ServedSlate:
+    """Return a slate of the log as a ranker sent it to a subject; without served_position."""
     slate = pb.ServedSlate(
         slate_id=logged.slate_id,
-        subject=subject_of(logged.user_key),
+        subject=subject,
         surface=logged.surface,
         generation_id=logged.generation_id,
         policy=logged.policy,

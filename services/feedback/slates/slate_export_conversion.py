@@ -4,18 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harken.common.v1 import subject_pb2
 from harken.feedback.v1 import exported_slate_pb2 as pb
 from harken.internal.log.v1 import entry_pb2
-from services.common.user_key import subject_of
 from services.feedback.slates.slate_export import JoinedSlate
 
 
-def exported_slate(joined: JoinedSlate, outcome_names: Sequence[str]) -> pb.ExportedSlate:
+def exported_slate(
+    joined: JoinedSlate, outcome_names: Sequence[str], subject: subject_pb2.Subject
+) -> pb.ExportedSlate:
     """Return a slate with its outcomes; `outcome_names`: of its generation, empty when unknown."""
     slate = joined.slate
     exported = pb.ExportedSlate(
         slate_id=slate.slate_id,
-        subject=subject_of(slate.user_key),
+        subject=subject,
         surface=slate.surface,
         generation_id=slate.generation_id,
         policy=slate.policy,

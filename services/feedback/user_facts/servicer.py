@@ -31,8 +31,12 @@ class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
         """See user_fact_service.proto."""
         checks = Checks()
         tenant = checks.tenant(request.tenant)
-        if checks.size("facts", len(request.facts), 1, _MAX_FACTS):
-            latest = int((time.time() + _MAX_AHEAD_SECONDS) * 1e6)
+        latest = int((time.time() + _MAX_AHEAD_SECONDS) * 1e6)
+        if checks.size("links", len(request.links), 0, _MAX_FACTS):
+            for index, link in enumerate(request.links):
+                _check_link(checks, f"links[{index}]", link, latest)
+        least = 0 if request.links else 1
+        if checks.size("facts", len(request.facts), least, _MAX_FACTS):
             for index, fact in enumerate(request.facts):
                 if not 0 < len(fact.user_key) <= _MAX_KEY_BYTES:
                     checks.fail(f"facts[{index}].user_key", f"must be 1 to {_MAX_KEY_BYTES} bytes")
@@ -51,5 +55,17 @@ class UserFactServicer(user_fact_service_pb2_grpc.UserFactServiceServicer):
             await asyncio.sleep(0)
         checks.done()
         await self._tenants.require(tenant)
-        appended, position = await self._store.append(tenant, request.facts)
+        appended, position = await self._store.append(tenant, request.facts, request.links)
         return pb.AppendUserFactsResponse(appended=appended, position=token_of(position))
+
+
+def _check_link(checks: Checks, field: str, link: pb.UserLink, latest: int) -> None:
+    for name, least in (("from_key", 1), ("into_key", 0), ("direct_key", 0)):
+        if not least <= len(getattr(link, name)) <= _MAX_KEY_BYTES:
+            checks.fail(f"{field}.{name}", f"must be {least} to {_MAX_KEY_BYTES} bytes")
+    if link.from_key in (link.into_key, link.direct_key) or bool(link.into_key) != bool(
+        link.direct_key
+    ):
+        checks.fail(field, "names one user twice, or into_key without direct_key")
+    if not 1 <= link.revision <= latest:
+        checks.fail(f"{field}.revision", "must be 1 to a day from now, in unix us")

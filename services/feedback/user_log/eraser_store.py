@@ -84,6 +84,11 @@ _FORGET_REVISIONS = f"""
     DELETE FROM user_fact_revisions r USING ({_OF_USERS}) k
     WHERE r.tenant = k.tenant AND sha256(r.user_key) = k.tombstone AND r.revision <= k.erased_at_us
 """
+_FORGET_LINKS = f"""
+    DELETE FROM user_links l USING ({_OF_USERS}) k
+    WHERE l.tenant = k.tenant AND k.tombstone IN (sha256(l.from_key), sha256(l.into_key))
+        AND l.revision <= k.erased_at_us
+"""
 _FORGET_CHECKPOINTS = """
     DELETE FROM checkpoints WHERE shard = $1 AND through_sequence < $2
         AND version < (SELECT max(version) FROM checkpoints WHERE shard = $1)
@@ -109,7 +114,8 @@ _DONE = """
 """
 _VACUUMED = (
     "log", *(f"log_slates_{number}" for number in range(6)), "event_ids", "retractions",
-    "quarantine", "user_fact_revisions", "erased_rows", "checkpoints", "checkpoint_chunks",
+    "quarantine", "user_fact_revisions", "user_links", "erased_rows",
+    "checkpoints", "checkpoint_chunks",
     *(f"checkpoint_chunks_{number}" for number in range(3)), "frames",
     *(f"frames_{number}" for number in range(8)),
 )  # fmt: skip
@@ -202,6 +208,7 @@ class EraserStore:
         async with session(self._pool) as connection:
             await connection.execute(_FORGET_QUARANTINE, *users)
             await connection.execute(_FORGET_REVISIONS, *users)
+            await connection.execute(_FORGET_LINKS, *users)
         return counts
 
     async def _scrub_log(self, erasure: RunningErasure) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from services.common.database import Connection, one_row, session
 from services.common.erasure_ledger import ErasureLedger, LedgerLine
 from services.common.errors import MissingResourceError
 from services.common.position import Position
+from services.common.vault.vault import UserVault
 from services.feedback.log.log_store import SHARD, NewEntry, append_entries
 
 _KNOWN = "SELECT sequence, erased_at_us FROM erasures WHERE erasure_id = $1"
@@ -79,9 +80,12 @@ def tombstone_of(user_key: bytes) -> bytes:
 class ErasureStore:
     """Appends erasures, and keeps what became of them."""
 
-    def __init__(self, pool: asyncpg.Pool, ledger: ErasureLedger | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, vault: UserVault, ledger: ErasureLedger | None = None
+    ) -> None:
         """`ledger`: outside of the store, is written first; None: there is none."""
         self._pool = pool
+        self._vault = vault
         self._ledger = ledger
 
     async def apply_ledger(self) -> int:
@@ -141,6 +145,10 @@ class ErasureStore:
                 erased_at_us=erased_at_us,
             )
             entry = entry_pb2.Entry(user_erased=logged).SerializeToString()
+            if erasure.user_key:
+                # Under the log's lock: who comes back gets another key. What was sealed with this
+                # one is unreadable from now on, in backups, too.
+                await self._vault.destroy(erasure.tenant, [erasure.user_key])
             # Without a user in its row: it is not one of theirs to be found.
             position = await append_entries(connection, [NewEntry(erasure.tenant, None, entry)])
             return LoggedErasure(position, erased_at_us)

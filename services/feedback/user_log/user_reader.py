@@ -1,17 +1,21 @@
 """All that the log holds of one user: events, also those taken back or set aside, and slates."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 
+from harken.common.v1 import subject_pb2
+from harken.feedback.v1 import feedback_service_pb2
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import user_export_pb2 as pb
 from services.common.database import one_row, session, store_faults
 from services.common.errors import OverloadedError
 from services.common.position import Position
+from services.common.vault.vault import UserVault
 from services.feedback.events.event_export_conversion import exported_events
+from services.feedback.events.sealed_contexts import open_contexts
 from services.feedback.log.log_store import SHARD, LogRow
 from services.feedback.slates.slate_export import JoinedSlate
 from services.feedback.slates.slate_export_conversion import exported_slate
@@ -54,8 +58,9 @@ class UserPage:
 class UserReader:
     """Looks through the log for one user at a time."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
+        self._vault = vault
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -87,6 +92,10 @@ class UserReader:
             )
         through = Position(SHARD, shard["epoch"], shard["head"])
         yield UserPage(through)
+        subject = (await self._vault.subjects(tenant, [user_key])).get(user_key)
+        if subject is None:
+            # Nobody knows who it is any more.
+            return
         after: int = shard["first"] - 1
         while after < through.sequence:
             until = min(after + _STRETCH, through.sequence)
@@ -95,32 +104,55 @@ class UserReader:
             after = until
             for start in range(0, len(rows), _PAGE_SLATES):
                 # Slates may be large, and a page has room for as many of them.
-                yield _page(through, rows[start : start + _PAGE_SLATES])
-                await asyncio.sleep(0)
+                part = rows[start : start + _PAGE_SLATES]
+                yield _page(through, part, await self._entries(tenant, part), subject)
         with store_faults():
             rows = await self._pool.fetch(_QUARANTINED, tenant, user_key)
         for start in range(0, len(rows), _PAGE_EVENTS):
-            events = [_quarantined(row) for row in rows[start : start + _PAGE_EVENTS]]
+            part = rows[start : start + _PAGE_EVENTS]
+            entries = await self._entries(tenant, part)
+            events = [
+                _quarantined(row, entry, subject) for row, entry in zip(part, entries, strict=True)
+            ]
             yield UserPage(through, events)
 
+    async def _entries(self, tenant: str, rows: Sequence[asyncpg.Record]) -> list[entry_pb2.Entry]:
+        """Return the entries of rows, with what of events is sealed in the clear."""
+        entries = [entry_pb2.Entry.FromString(row["entry"]) for row in rows]
+        await open_contexts(
+            self._vault, tenant, [one.event for one in entries if one.HasField("event")]
+        )
+        return entries
 
-def _page(through: Position, rows: list[asyncpg.Record]) -> UserPage:
+
+def _page(
+    through: Position, rows: Sequence[asyncpg.Record], entries: Sequence[entry_pb2.Entry],
+    subject: subject_pb2.Subject,
+) -> UserPage:  # fmt: skip
     page = UserPage(through)
-    for row in rows:
-        logged = LogRow(row["sequence"], row["tenant"], row["accepted_at_us"], row["entry"])
-        entry = entry_pb2.Entry.FromString(row["entry"])
+    for row, entry in zip(rows, entries, strict=True):
         if entry.HasField("event"):
-            (event,) = exported_events([logged])
+            event = _exported(row["sequence"], row["accepted_at_us"], entry, subject)
             page.events.append(pb.UserExportEvent(event=event, retracted=row["retracted"]))
         elif entry.HasField("slate"):
             slate = JoinedSlate(row["sequence"], row["accepted_at_us"], entry.slate, [], False)
-            shown = exported_slate(slate, ())
+            shown = exported_slate(slate, (), subject)
             shown.ClearField("decision")
             page.slates.slates.append(shown)
     return page
 
 
-def _quarantined(row: asyncpg.Record) -> pb.UserExportEvent:
-    (event,) = exported_events([LogRow(0, "", row["at_us"], row["entry"])])
+def _quarantined(
+    row: asyncpg.Record, entry: entry_pb2.Entry, subject: subject_pb2.Subject
+) -> pb.UserExportEvent:
+    event = _exported(0, row["at_us"], entry, subject)
     event.ClearField("weight")
     return pb.UserExportEvent(event=event, quarantined=row["reason"])
+
+
+def _exported(
+    sequence: int, at_us: int, entry: entry_pb2.Entry, subject: subject_pb2.Subject
+) -> feedback_service_pb2.ExportedEvent:
+    row = LogRow(sequence, "", at_us, b"")
+    (event,) = exported_events([(row, entry.event)], {entry.event.user_key: subject})
+    return event

@@ -1,12 +1,19 @@
 """What entries of the log change for users, and batches of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from services.feed.entries import Entries, ErasedUser, EventColumns, TenantEntries, UserFact
+from services.feed.entries import (
+    Entries,
+    ErasedUser,
+    EventColumns,
+    TenantEntries,
+    UserFact,
+    UserLink,
+)
 from services.feed.progress import Applied
 
 UserId = tuple[str, bytes]
@@ -66,6 +73,8 @@ class Batch:
     erased: list[tuple[str, ErasedUser]] = field(default_factory=list)
     """Users that were erased, with their tenant, in log order: what is stored of them goes first,
     and what else is here of them is of later."""
+    links: dict[str, list[tuple[Sequence[bytes], UserLink]]] = field(default_factory=dict)
+    """Of each tenant, in log order, with the keys that it refers to."""
     events: int = 0
 
     def add(self, entries: Entries) -> None:
@@ -90,6 +99,8 @@ class Batch:
             if own.facts:
                 told = self.facts.setdefault(own.tenant, [])
                 told.extend((keys[fact.user], fact) for fact in own.facts)
+            if own.links:
+                self.links.setdefault(own.tenant, []).extend((keys, one) for one in own.links)
             for erased in own.erased:
                 self._erase(own.tenant, erased)
 
@@ -103,6 +114,12 @@ class Batch:
             change.retracted.clear()
             if change.vector is not None and change.vector.sequence < erased.sequence:
                 change.vector = None
+        if tenant in self.links:
+            self.links[tenant] = [
+                (keys, link)
+                for keys, link in self.links[tenant]
+                if link.sequence > erased.sequence or not _concerns(keys, link, erased)
+            ]
         if tenant in self.facts:
             self.facts[tenant] = [
                 (user_key, fact)
@@ -116,6 +133,12 @@ class Batch:
         if change is None:
             change = self.users[user] = UserChange()
         return change
+
+
+def _concerns(keys: Sequence[bytes], link: UserLink, erased: ErasedUser) -> bool:
+    """Return whether a link is of a user who was erased."""
+    indices = (link.user, link.into, link.direct)
+    return any(erased.is_of(keys[index]) for index in indices if index is not None)
 
 
 def retracts(entries: Entries) -> bool:
@@ -154,6 +177,7 @@ def _later(own: TenantEntries, sequence: int) -> TenantEntries:
         vectors=[part.picked(part.sequences > sequence) for part in own.vectors],
         facts=own.facts,
         erased=[one for one in own.erased if one.sequence > sequence],
+        links=own.links,
     )
 
 

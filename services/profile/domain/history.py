@@ -39,7 +39,7 @@ class History:
     types: index into the user's list of types. values: NaN when none was given. times_us: event
     times, unix microseconds. together: 0 for an event by itself; else the row stands for so many
     events of one item, type and sign of the weight, and has time and sequence of the newest of them
-    (see `shortened`).
+    and the sum of their values, NaN where an earlier release put them together (see `shortened`).
     """
 
     items: list[str]
@@ -103,6 +103,20 @@ def joined(parts: Sequence[History]) -> History:
     )
 
 
+def united(parts: Sequence[tuple[History, list[str]]]) -> tuple[History, list[str]]:
+    """Return the rows of several users, each with the types that its types are indices of, as those
+    of one.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    codes: dict[str, int] = {}
+    histories = []
+    for history, types in parts:
+        own = np.array([codes.setdefault(name, len(codes)) for name in types], np.int64)
+        histories.append(replace(history, types=own[history.types]))
+    return joined(histories), list(codes)
+
+
 def item_codes(history: History) -> tuple[list[str], Ints]:
     """Return the distinct items, and the index of each row's."""
     codes: dict[str, int] = {}
@@ -149,10 +163,13 @@ def shortened(history: History) -> History:
     if rest.size == found.size:
         # Each would be put together with itself.
         return history
-    counts = np.bincount(owners.reshape(-1), history.counts()[rest], found.size)
+    owners = owners.reshape(-1)
+    counts = np.bincount(owners, history.counts()[rest], found.size)
     together = replace(
         history.picked(rest[newest]),
-        values=np.full(found.size, np.nan),
+        values=np.bincount(owners, np.nan_to_num(history.values[rest]), found.size).astype(
+            np.float64
+        ),
         together=counts.astype(np.int64),
     )
     return joined([history.picked(keep), together])
@@ -176,25 +193,28 @@ def without(
             places[number].append(place)
             del left[int(part.sequences[place])]
     togethers = [part.together.copy() for part in parts]
+    sums = [part.values.copy() for part in parts]
     for event in left.values():
         code = codes.get(event.type, -1)
         for number, part in enumerate(parts):
             found = _put_with(part, togethers[number], event, code)
             if found is not None:
                 togethers[number][found] -= 1
+                if event.value == event.value:
+                    sums[number][found] -= event.value
                 if togethers[number][found] == 0:
                     places[number].append(found)
                 break
     return [
-        _left(part, together, places[number])
-        for number, (part, together) in enumerate(zip(parts, togethers, strict=True))
+        _left(part, togethers[number], sums[number], places[number])
+        for number, part in enumerate(parts)
     ]
 
 
-def _left(part: History, together: Ints, gone: Sequence[int]) -> History:
+def _left(part: History, together: Ints, sums: Doubles, gone: Sequence[int]) -> History:
     """Return a part without some rows and with fewer put together; itself if nothing changes."""
     if (together != part.together).any():
-        part = replace(part, together=together)
+        part = replace(part, together=together, values=sums)
     if not gone:
         return part
     stay = np.ones(len(part), np.bool_)

@@ -4,14 +4,15 @@ import contextlib
 
 import grpc
 
+from harken.common.v1 import subject_pb2
 from harken.profile.v1 import erasure_pb2
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.errors import HarkenError, MissingResourceError, StoreUnavailableError
 from services.common.logs import logger
 from services.common.page_token import decode_page_token, encode_page_token
 from services.common.timestamps import micros_of
-from services.common.user_key import subject_of, user_key_of
 from services.common.validation import Checks
+from services.common.vault.vault import UserVault
 from services.profile.erasure.erasure_relay import ErasureRelay
 from services.profile.freshness import Freshness
 from services.profile.store.erasure_store import ErasureStore, StoredErasure
@@ -28,10 +29,13 @@ _log = logger("erasures")
 class UserErasure:
     """Begins erasures, and says how far they are."""
 
-    def __init__(self, store: ErasureStore, relay: ErasureRelay, freshness: Freshness) -> None:
+    def __init__(
+        self, store: ErasureStore, relay: ErasureRelay, freshness: Freshness, vault: UserVault
+    ) -> None:
         self._store = store
         self._relay = relay
         self._freshness = freshness
+        self._vault = vault
 
     async def erase(self, request: pb.EraseUserRequest) -> pb.EraseUserResponse:
         """Begin an erasure; see profile_service.proto.
@@ -47,20 +51,25 @@ class UserErasure:
         if len(request.note.encode()) > _MAX_NOTE_BYTES or "\0" in request.note:
             checks.fail("note", f"must be at most {_MAX_NOTE_BYTES} bytes without zero characters")
         checks.done()
-        user_key = user_key_of(request.subject)
-        for linked in self._linked(tenant, user_key):
-            await self._begin(tenant, linked, request.note)
-        erasure = await self._begin(tenant, user_key, request.note)
+        user_key = self._vault.pseudonyms.key_of(tenant, request.subject)
+        # Sessions, and users, that are the user: what they did is the user's.
+        for linked in await self._store.linked(tenant, user_key):
+            await self._begin(tenant, linked, request.note, request.subject)
+        erasure = await self._begin(tenant, user_key, request.note, request.subject)
         return pb.EraseUserResponse(erasure=erasure)
 
-    def _linked(self, tenant: str, user_key: bytes) -> tuple[bytes, ...]:
-        """Return the keys of the sessions that are linked to a user: they are erased, too.
+    async def _named(self, stored: StoredErasure) -> erasure_pb2.Erasure:
+        """Return an erasure with whom it erases, while that is known."""
+        erasure = _message(stored)
+        if stored.user_key is not None:
+            subjects = await self._vault.subjects(stored.tenant, [stored.user_key])
+            if stored.user_key in subjects:
+                erasure.subject.CopyFrom(subjects[stored.user_key])
+        return erasure
 
-        The one place to fill in once there are links of identity.
-        """
-        return ()
-
-    async def _begin(self, tenant: str, user_key: bytes, note: str) -> erasure_pb2.Erasure:
+    async def _begin(
+        self, tenant: str, user_key: bytes, note: str, subject: subject_pb2.Subject
+    ) -> erasure_pb2.Erasure:
         stored = await self._store.begin(tenant, user_key, note)
         if not stored.position:
             try:
@@ -76,7 +85,10 @@ class UserErasure:
                 with contextlib.suppress(HarkenError):
                     await self._freshness.wait(position, _APPLY_SECONDS, strict=False)
                 stored = await self._store.get(tenant, stored.erasure_id) or stored
-        return _message(stored)
+        erasure = _message(stored)
+        # Once the log has it, nobody knows who it is any more.
+        erasure.subject.CopyFrom(subject)
+        return erasure
 
     async def get(self, request: pb.GetErasureRequest) -> pb.GetErasureResponse:
         """Say how far an erasure is; see profile_service.proto.
@@ -94,7 +106,7 @@ class UserErasure:
         stored = await self._store.get(tenant, request.erasure_id)
         if stored is None:
             raise MissingResourceError(f"tenant {tenant!r} has no such erasure")
-        erasure = _message(stored)
+        erasure = await self._named(stored)
         if erasure.state != erasure_pb2.ERASURE_STATE_PENDING:
             try:
                 answer = await self._relay.progress_of(stored.erasure_id)
@@ -126,7 +138,7 @@ class UserErasure:
         checks.done()
         found = await self._store.page(tenant, before_us, before_id, size + 1)
         page = found[:size]
-        response = pb.ListErasuresResponse(erasures=[_message(one) for one in page])
+        response = pb.ListErasuresResponse(erasures=[await self._named(one) for one in page])
         if len(found) > size:
             last = response.erasures[-1]
             response.next_page_token = encode_page_token(
@@ -156,8 +168,6 @@ def _message(stored: StoredErasure) -> erasure_pb2.Erasure:
     erasure = erasure_pb2.Erasure(
         erasure_id=stored.erasure_id, note=stored.note, state=state, position=stored.position
     )
-    if stored.user_key is not None:
-        erasure.subject.CopyFrom(subject_of(stored.user_key))
     erasure.request_time.FromDatetime(stored.requested_at)
     if stored.erased_at_us:
         erasure.erase_time.FromMicroseconds(stored.erased_at_us)

@@ -34,6 +34,7 @@ _BEGIN = """
 """
 # The log takes none of these facts any more; where it has no such tenant, they would wait for ever.
 _DROP_FACTS = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND user_key = $2"
+_LINKED = "SELECT from_key FROM user_links WHERE tenant = $1 AND into_key = $2"
 _KNOWN = "SELECT erasure_id FROM erasures WHERE erasure_id = ANY ($1::text[])"
 _WAITING = f"""
     SELECT {_COLUMNS} FROM erasures WHERE position IS NULL AND user_key IS NOT NULL
@@ -74,11 +75,13 @@ _KEYS = """
         UNION ALL SELECT user_key FROM learned_vectors WHERE tenant = $1
         UNION ALL SELECT user_key FROM attributes WHERE tenant = $1
         UNION ALL SELECT user_key FROM user_fact_outbox WHERE tenant = $1
+        UNION ALL SELECT from_key FROM user_links WHERE tenant = $1
+        UNION ALL SELECT into_key FROM user_links WHERE tenant = $1 AND into_key IS NOT NULL
     ) k WHERE sha256(user_key) = ANY ($2::bytea[])
 """
 _VACUUMED = (
     "histories", "history_chunks", "set_vectors", "learned_vectors", "attributes",
-    "user_fact_outbox", "erasures",
+    "user_fact_outbox", "user_links", "user_merges", "erasures",
 )  # fmt: skip
 _VACUUM_SECONDS = 3600.0
 _DELETIONS = {
@@ -86,6 +89,8 @@ _DELETIONS = {
     " (SELECT id FROM histories WHERE tenant = $1 AND user_key = ANY ($2::bytea[]))",
     "histories": "DELETE FROM histories WHERE tenant = $1 AND user_key = ANY ($2::bytea[])",
     "set_vectors": "DELETE FROM set_vectors WHERE tenant = $1 AND user_key = ANY ($2::bytea[])",
+    "merges": "DELETE FROM user_merges WHERE tenant = $1"
+    " AND (from_key = ANY ($2::bytea[]) OR into_key = ANY ($2::bytea[]))",
     "learned_vectors": "DELETE FROM learned_vectors"
     " WHERE tenant = $1 AND user_key = ANY ($2::bytea[])",
 }
@@ -93,6 +98,8 @@ _DELETIONS = {
 _DATED_DELETIONS = {
     "attributes": "DELETE FROM attributes"
     " WHERE tenant = $1 AND user_key = ANY ($2::bytea[]) AND revision <= $3",
+    "links": "DELETE FROM user_links WHERE tenant = $1 AND (from_key = ANY ($2::bytea[])"
+    " OR into_key = ANY ($2::bytea[]) OR direct_key = ANY ($2::bytea[])) AND revision <= $3",
     "user_facts_waiting": "DELETE FROM user_fact_outbox"
     " WHERE tenant = $1 AND user_key = ANY ($2::bytea[]) AND revision <= $3",
 }
@@ -172,6 +179,12 @@ class ErasureStore:
                 ],
             )  # fmt: skip
         return len(missing)
+
+    async def linked(self, tenant: str, user_key: bytes) -> list[bytes]:
+        """Return the keys of who is merged into a user."""
+        with store_faults():
+            rows = await self._pool.fetch(_LINKED, tenant, user_key)
+        return [row["from_key"] for row in rows]
 
     async def waiting(self, most: int) -> list[StoredErasure]:
         """Return erasures that the log does not have yet, the oldest first."""

@@ -8,6 +8,8 @@ import asyncpg
 
 from services.common.database import session
 from services.common.request_limits import MAX_STRUCT_BYTES
+from services.common.vault.vault import UserVault
+from services.profile.store.sealed_attributes import NOTHING, attribute_seals
 
 _MAX_FACTS, _MAX_BYTES = 128, 2 * 1024 * 1024
 """Of the facts handed out at once."""
@@ -27,7 +29,7 @@ _TENANTS = """
     SELECT tenant FROM waiting WHERE tenant IS NOT NULL
 """
 _CLAIM = """
-    SELECT id, user_key, revision, attributes FROM user_fact_outbox
+    SELECT id, user_key, revision, attributes, sealed, consent, link FROM user_fact_outbox
     WHERE tenant = $1 AND id <> ALL ($3::bigint[]) ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _DROP = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND id = ANY ($2::bigint[])"
@@ -40,12 +42,17 @@ _BACKLOG = """
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Attributes of a user, as JSON text, as of a revision. `place`: its row."""
+    """Attributes of a user, as JSON text, and consent, serialised, as of a revision; of attributes
+    none are left where the key that sealed them was destroyed. `place`: its row. `link`: what the
+    row is instead, if that: a serialised UserLink.
+    """
 
     place: int
     user_key: bytes
     revision: int
     attributes: str
+    consent: bytes
+    link: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,9 @@ class Backlog:
 class OutboxStore:
     """Hands out facts to deliver."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def tenants(self) -> list[str]:
         """Return the tenants that facts wait of.
@@ -104,9 +112,16 @@ class OutboxStore:
         """
         async with session(self._pool) as connection, connection.transaction():
             waiting = await connection.fetch(_CLAIM, tenant, _MAX_FACTS, list(without))
-            rows = waiting[: _fitting([len(row["attributes"].encode()) for row in waiting])]
+            sealed = [row["user_key"] for row in waiting if row["sealed"] is not None]
+            seals = await attribute_seals(self._vault, tenant, sealed)
+            texts = [
+                seals.text(row["user_key"], row["attributes"], row["sealed"]) or NOTHING
+                for row in waiting
+            ]
+            rows = waiting[: _fitting([len(text.encode()) for text in texts])]
             facts = [
-                Fact(row["id"], row["user_key"], row["revision"], row["attributes"]) for row in rows
+                Fact(row["id"], row["user_key"], row["revision"], text, row["consent"], row["link"])
+                for row, text in zip(rows, texts, strict=False)
             ]
             yield Claim(facts, len(rows) < len(waiting) or len(waiting) == _MAX_FACTS)
             await connection.execute(_DROP, tenant, [row["id"] for row in rows])

@@ -5,7 +5,7 @@ perhaps. What came since is here, unless the answer is older than the window.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from services.feed.entries import Entries
@@ -58,14 +58,14 @@ class EntriesWindow:
             self.start = gone.through
         return tenants
 
-    def since(self, tenant: str, user_key: bytes, sequence: int) -> list[UserEntries]:
-        """Return what says something of a user after a sequence, which is not before `start`."""
+    def since(self, tenant: str, user_keys: Collection[bytes], sequence: int) -> list[UserEntries]:
+        """Return what says something of some users after a sequence, not before `start`."""
         found = []
         for stretch in reversed(self._stretches):
             if stretch.through <= sequence:
                 break
             own = stretch.tenants.get(tenant)
-            if own is not None and user_key in own.users:
+            if own is not None and not own.users.keys().isdisjoint(user_keys):
                 found.append(own)
         found.reverse()
         return found

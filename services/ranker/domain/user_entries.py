@@ -1,10 +1,11 @@
 """What a stretch of the log says of the users of one tenant, and how it changes their states."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from services.common.arrays import Ordinals
+from services.common.consent import encoded_consent
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
 from services.common.user_attributes import encoded_attributes
@@ -35,6 +36,34 @@ class UserEntries:
         """Return which of some users were erased."""
         erasures = self._entries.erased
         return erased_among(erasures, user_keys) if erasures else set()
+
+    def relinked(self) -> Iterable[bytes]:
+        """Yield the keys of who becomes somebody else, by themselves again, or gets company."""
+        keys = self._entries.user_keys
+        for link in self._entries.links:
+            yield keys[link.user]
+            if link.into is not None:
+                yield keys[link.into]
+
+    def told_facts(self) -> Iterable[bytes]:
+        """Yield the keys of who has other facts."""
+        return (self._entries.user_keys[fact.user] for fact in self._entries.facts)
+
+    def with_merged(self, users: Mapping[bytes, bytes]) -> "UserEntries":
+        """Return the same with the events of merged users (keys) as those of whom they are."""
+        if self.users.keys().isdisjoint(users):
+            return self
+        entries = self._entries
+        keys = dict(self.users)
+        indices = [keys.setdefault(users.get(key, key), len(keys)) for key in entries.user_keys]
+        return UserEntries(
+            entries._replace(
+                user_keys=list(keys),
+                events=_of_others(entries.events, indices),
+                retracted=_of_others(entries.retracted, indices),
+            ),
+            self.through,
+        )
 
     def apply(
         self, states: Mapping[int, UserState], ordinals: OrdinalsOf, kinds: SeenKinds
@@ -68,6 +97,7 @@ class UserEntries:
             # Profile's answer may be newer than these; then newer ones follow at once.
             if fact.user in states:
                 states[fact.user].attributes = encoded_attributes(fact.attributes)
+                states[fact.user].consent = encoded_consent(fact.consent)
         return lost
 
     def _add_event(
@@ -140,6 +170,18 @@ class UserEntries:
             state.put = put if put.pinned or not later.any() else None
             state.sequence = max(state.sequence, sequence)
             state.unknown = False
+
+
+def _of_others(events: EventColumns, users: Sequence[int]) -> EventColumns:
+    """Return events as those of other users, by index."""
+    if events.alone is not None:
+        return EventColumns.of_one(events.alone._replace(user=users[events.alone.user]))
+    if not len(events):
+        return events
+    return EventColumns(
+        np.array(users, np.int64)[events.users], events.items, events.types, events.values,
+        events.times_us, events.sequences, events.weights, events.accepted_us,
+    )  # fmt: skip
 
 
 def _rows_by_user(events: EventColumns, users: Collection[int], user_count: int) -> Ordinals:

@@ -1,11 +1,13 @@
 """What ranking knows about one user: recent items, seen items, a vector that was set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType
 
 import numpy as np
 
 from services.common.arrays import Bools, Float32s, Ordinals
+from services.common.consent import UNDECIDED, Consent
 from services.common.ranking.recent import RECENT, RECENT_LENGTH
 from services.common.user_attributes import NO_ATTRIBUTES, Attributes
 from services.ranker.domain.seen_items import SeenItems
@@ -47,13 +49,15 @@ class UserState:
     `recent` is an array of RECENT by event time, newest last, at most 100; of one time, the event
     later in the log comes later. So an event that comes late takes the place of its time, or none.
     `put`: the vector that a backend set, while it stands. `encoded`: the last that was made.
-    `attributes`: as they are now.
+    `attributes`, `consent`: as they are now. `merged`: keys of who is merged into the user.
     """
 
     __slots__ = (
         "_history",
         "attributes",
+        "consent",
         "encoded",
+        "merged",
         "put",
         "recent",
         "seen",
@@ -69,6 +73,8 @@ class UserState:
         put: PutVector | None = None,
         unknown: bool = False,
         attributes: Attributes = NO_ATTRIBUTES,
+        consent: Consent = UNDECIDED,
+        merged: Sequence[bytes] = (),
     ) -> None:
         """Start from what the owner of users answered; `seen`, of SEEN, is oldest first.
 
@@ -79,6 +85,8 @@ class UserState:
         self.put = put
         self.unknown = unknown
         self.attributes = attributes
+        self.consent = consent
+        self.merged = tuple(merged)
         self.seen = SeenItems(seen)
         self.encoded: EncodedVector | None = None
         self._history: np.ndarray | None = None

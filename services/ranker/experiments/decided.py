@@ -40,14 +40,14 @@ class Decisions:
     def of(self, replica: TenantReplica, request: pb.RecommendRequest, user_id: str) -> Decided:
         """Return what makes the slate of a request for a user, whatever subject the request has.
 
-        user_id: empty: it is a session.
+        user_id: empty: it is a session, or nothing of the user may be used.
         """
         if not replica.documents:
             return NOTHING
         surface = self._surfaces.of(replica, request.surface)
         experiments = self._experiments.of(replica, request.surface)
         # Assignment is profiling, and who a session belongs to may change.
-        if not experiments or not user_id or request.non_personal:
+        if not experiments or not user_id:
             return Decided(surface, ())
         exposures = []
         exploration: OtherExploration | None = None

@@ -51,7 +51,8 @@ class ShapedAnswer(NamedTuple):
     """A slate on the wire, and what its answer and its log say beside.
 
     items: ordinals of the slots. decision: None where the surface had no part. faults: what sources
-    failed by. remembers: by how many of the user's last slates the surface goes.
+    failed by. remembers: by how many of the user's last slates the surface goes. unexplored: chance
+    would have had a part, but the user denies it.
     """
 
     revision: int
@@ -65,6 +66,7 @@ class ShapedAnswer(NamedTuple):
     decision: Decision | None
     faults: Sequence[tuple[str, Exception]] = ()
     remembers: int = 0
+    unexplored: bool = False
 
     def put(self, response: pb.RecommendResponse) -> None:
         """Write into an answer what is there beside slots and drops."""
@@ -74,6 +76,7 @@ class ShapedAnswer(NamedTuple):
         response.failed_sources.extend(self.failed)
         response.seed = self.seed
         response.next_page_token = self.next_page
+        response.unexplored = self.unexplored
 
 
 class SurfaceSlates:
@@ -101,7 +104,7 @@ class SurfaceSlates:
     ) -> Decided:
         """Return which configuration makes the slate of a request for a user, by which experiments.
 
-        user_id: empty: it is a session.
+        user_id: empty: it is a session, or nothing of the user may be used.
         """
         return self._decisions.of(replica, request, user_id)
 
@@ -128,7 +131,10 @@ class SurfaceSlates:
         surface = self._over_process(decided.surface, request.surface)
         user = user_for(replica, found.user, request.context, now)
         last: Sequence[Ordinals] = ()
-        remembers = 0 if request.non_personal else surface.remembers
+        remembers = 0 if found.non_personal else surface.remembers
+        unexplored = not found.explores and surface.exploration != NO_EXPLORATION
+        if unexplored:
+            surface = replace(surface, exploration=NO_EXPLORATION)
         if remembers:
             last = replica.shown.of(user_key, request.surface, remembers)
         before = asked.page.item_ids if asked.page is not None else ()
@@ -149,7 +155,7 @@ class SurfaceSlates:
             logged,
         )  # fmt: skip
         self._say(made.faults)
-        return made._replace(remembers=remembers), wanted
+        return made._replace(remembers=remembers, unexplored=unexplored), wanted
 
     def order(
         self, found: RequestContext, name: str, wanted: ItemFilter, now: float

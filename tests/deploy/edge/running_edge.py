@@ -92,12 +92,19 @@ def _answer(response: http.client.HTTPResponse) -> Answer:
     return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text)
 
 
-def copy_configuration(folder: Path) -> Path:
-    """Copy what is deployed to `folder`/config, for `running_edge`, and return that."""
+def copy_configuration(folder: Path, access: bool = False) -> Path:
+    """Copy what is deployed to `folder`/config, for `running_edge`, and return that.
+
+    `access`: with the component for services that ask who calls; then `folder`/client and
+    `folder`/jwks are needed, too.
+    """
     config = folder / "config"
     config.mkdir(parents=True)
     for name in _FILES:
         shutil.copy(DEPLOYED / name, config / name)
+    if access:
+        for name in ("envoy.yaml", "client_certificate.yaml", "authorities.yaml"):
+            shutil.copy(DEPLOYED / "access" / name, config / name)
     return config
 
 

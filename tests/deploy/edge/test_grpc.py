@@ -48,6 +48,7 @@ _FILES = (
 PUBLIC = {
     "Recommend", "Rank", "SimilarItems", "RecordEvents", "RetractEvents", "UpsertItems",
     "DeleteItems", "GetItems", "ListItems", "PutEmbeddings", "GetProfile", "UpdateProfile",
+    "MergeProfiles", "UnmergeProfiles", "ListMerges",
     "PutSurface", "GetSurface", "ListSurfaces", "ListSurfaceRevisions", "RollbackSurface",
     "DeleteSurface", "ListTrending", "ListLatest", "DescribeSurface",
     "PutExperiment", "GetExperiment", "ListExperiments",
@@ -58,6 +59,7 @@ INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
     "Subscribe", "FollowEntries", "AppendUserFacts", "BatchGetProfiles", "ListProfiles",
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
+    "PutAttributeSchema", "GetAttributeSchema",
     "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
     "ListErasures", "ExportUser", "AppendErasure", "AddReceipts", "ReadUser",
 }  # fmt: skip

@@ -30,8 +30,10 @@ from services.feedback.learner.model.entries import (
     ItemDeleted,
     ItemUpserted,
     Kind,
+    LearningConsent,
     LogEntry,
     Nothing,
+    UserLinked,
 )
 from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
@@ -61,7 +63,7 @@ def activation(tenant: str) -> GenerationActivated:
     return activation_of(generation_pb2.GenerationManifest.FromString(serialised), FILES)
 
 
-def _upserted(number: int, title: str) -> ItemUpserted:
+def upserted(number: int, title: str) -> ItemUpserted:
     item_id = f"i{number}"
     content = Content(item_id, title=title, categories=(f"c{number % 3}",))
     return ItemUpserted(item_id, f"{item_id}/{title}".encode(), content_features(content))
@@ -136,10 +138,20 @@ _kinds = st.one_of(
     _events,
     _events,
     _events,
-    st.builds(_upserted, _items, _titles),
+    st.builds(upserted, _items, _titles),
     st.builds(lambda number: ItemDeleted(f"i{number}"), _items),
     _puts,
     _documents,
+    st.builds(
+        lambda user, granted: LearningConsent(f"u{user}".encode(), granted),
+        st.integers(0, 6),
+        st.sampled_from([False, False, True, None]),
+    ),
+    st.builds(
+        lambda user, into: UserLinked(f"u{user}".encode(), f"u{into}".encode() if into else b""),
+        st.integers(3, 6),
+        st.sampled_from([0, 1, 2, 1]),
+    ),
     st.just(Nothing()),
     _slates,
     _slates,
@@ -153,7 +165,7 @@ def logs(draw: st.DrawFn) -> list[LogEntry]:
     tenants = ("a", "b")[: draw(st.integers(1, 2))]
     kinds: list[tuple[str, Kind | _TakeBack]] = []
     for tenant in tenants:
-        kinds += [(tenant, _upserted(number, "toy")) for number in range(draw(st.integers(1, 8)))]
+        kinds += [(tenant, upserted(number, "toy")) for number in range(draw(st.integers(1, 8)))]
     kinds += draw(st.lists(st.tuples(st.sampled_from(tenants), _kinds), min_size=5, max_size=60))
     log: list[LogEntry] = []
     for sequence, (tenant, drawn) in enumerate(kinds, start=11):
@@ -219,6 +231,9 @@ def bits(states: States) -> dict[str, Any]:
             _slate_bits(state), sorted(state.touched),
              bool(state.touched) and state.touched_since_us, state.events,
              sorted(state.documents.items()),
+             [tuple(state.consents.of(key)) for key in users.keys],
+             [tuple(state.links.of(key)) for key in users.keys],
+             [sorted(state.merged_events.of(row).items()) for row in people.tolist()],
         )  # fmt: skip
     return result
 

@@ -1,10 +1,13 @@
 """What somebody does with an item of their own teaches nobody anything (truth 4)."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from harken.feedback.v1 import item_pb2
 from services.common.content_features import Content, content_features
+from services.common.user_key import Pseudonyms
 from services.feedback.generations.generation_conversion import owner_of_payload
 from services.feedback.learner.model.entries import (
     Event,
@@ -21,7 +24,7 @@ from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activatio
 from tests.feedback.domain.slates import shown
 
 TENANT = "a"
-CONFIG = LearningConfig(owner_of=owner_of_payload)
+CONFIG = LearningConfig(owner_of=partial(owner_of_payload, Pseudonyms()))
 ITEMS = 8
 SELLER = b"u:seller"
 

@@ -260,11 +260,11 @@ def test_the_window_is_bounded_by_events_and_by_age() -> None:
         window.add(stretch(second, Told().event(KEY, "a")), float(second))
         assert len(window) <= 5
     assert window.start == 15
-    assert [one.through for one in window.since("default", KEY, 17)] == [18, 19, 20]
+    assert [one.through for one in window.since("default", {KEY}, 17)] == [18, 19, 20]
     window.add(stretch(20, Told().event(OTHER, "a")), 27.5)
     assert window.start == 18
-    assert [one.through for one in window.since("default", KEY, 18)] == [19, 20]
-    assert not window.since("another", KEY, 18)
+    assert [one.through for one in window.since("default", {KEY}, 18)] == [19, 20]
+    assert not window.since("another", {KEY}, 18)
     window.add(stretch(21, length=3), 99.0)
     assert (len(window), window.start) == (0, 21)
 

@@ -117,7 +117,6 @@ def test_nobody_else_is_in() -> None:
     session = subject_pb2.Subject(session_id=who)
     for request in (
         asked(who, "basket"),
-        asked(who, non_personal=True),
         pb.RecommendRequest(subject=session, surface="home"),
     ):
         assert of_request(made, replica, request) == Decided(None, ())

@@ -111,8 +111,10 @@ def _value_fault(
     return None
 
 
-def fingerprint(draft: Draft) -> bytes:
+def fingerprint(draft: Draft, key: bytes = b"") -> bytes:
     """Return a 16-byte hash over the normalised fields: equal exactly for equal events.
+
+    `key`: without it nobody finds out what was hashed by trying; empty: anybody may.
 
     Normalised: strings as UTF-8, times in microseconds, -0.0 as 0.0, any NaN as one NaN, context
     in order of its keys. The event id is not part of it.
@@ -125,9 +127,9 @@ def fingerprint(draft: Draft) -> bytes:
         NO_FIELD if draft.value is None else hashed_value(draft.value),
         NO_FIELD if draft.event_time_us is None else hashed_time(draft.event_time_us),
     ]
-    for key in sorted(draft.context):
-        fields += [hashed_field(key.encode()), hashed_field(draft.context[key].encode())]
-    return hashed(b"".join(fields))
+    for name in sorted(draft.context):
+        fields += [hashed_field(name.encode()), hashed_field(draft.context[name].encode())]
+    return hashed(b"".join(fields), key)
 
 
 def hashed_field(value: bytes) -> bytes:
@@ -145,6 +147,6 @@ def hashed_time(time_us: int) -> bytes:
     return _HASHED_TIME(8, time_us)
 
 
-def hashed(fields: bytes) -> bytes:
+def hashed(fields: bytes, key: bytes = b"") -> bytes:
     """Return the fingerprint of fields, one after the other."""
-    return hashlib.blake2b(fields, digest_size=16).digest()
+    return hashlib.blake2b(fields, digest_size=16, key=key).digest()

@@ -113,6 +113,11 @@ class AttributionJoiner:
         """
         return [*(one for one in self.returns.slates if one.attributed), *self._pending.values()]
 
+    def shown_to(self, slate_id: str) -> bytes | None:
+        """Return the user of a slate within the window; None: there is none such."""
+        pending = self._pending.get(slate_id)
+        return None if pending is None else pending.slate.user_key
+
     @property
     def early(self) -> list[JoinerItem]:
         """Events that wait for their slate, by the first event of each slate."""

@@ -85,10 +85,27 @@ class Influence:
     beyond_last: Ints
 
 
+GRANTED_CODES = (False, True, None)
+"""What users decide, by code on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Decisions about learning, for checkpoints: users (index into user_keys), log sequences, and
+    codes [n] of GRANTED_CODES, of each user oldest first.
+    """
+
+    users: Ints
+    sequences: Ints
+    codes: Ints
+
+
 @dataclass(frozen=True, slots=True)
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
 
+    links: user (index), log sequence, and who it is from then on (empty: itself), of each user
+    oldest first. merged_events: user, log sequence of the event, and of the merge.
     touched_users [n]: whose vector is to be sent; touched_since_us: since when, of the tenant.
     """
 
@@ -103,6 +120,9 @@ class RecentItems:
     influence: Influence
     touched_users: Ints
     touched_since_us: int
+    consents: Decisions
+    links: list[tuple[int, int, bytes]]
+    merged_events: list[tuple[int, int, int]]
 
 
 @dataclass(slots=True)

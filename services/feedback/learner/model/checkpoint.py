@@ -16,8 +16,10 @@ from services.feed.parameters import (
     VectorRows,
 )
 from services.feedback.learner.model.changes import (
+    GRANTED_CODES,
     BaseChanges,
     Changes,
+    Decisions,
     HiddenEvents,
     Influence,
     RecentItems,
@@ -215,6 +217,17 @@ def _users(state: TenantState) -> Iterator[Changes]:
                     [row in state.touched for row in rows.tolist()]
                 ).astype(np.int64),
                 touched_since_us=state.touched_since_us,
+                consents=_consents(state, rows),
+                links=[
+                    (index, *change)
+                    for index, row in enumerate(rows.tolist())
+                    for change in state.links.of(state.users.keys[row])
+                ],
+                merged_events=[
+                    (index, *event)
+                    for index, row in enumerate(rows.tolist())
+                    for event in state.merged_events.of(row).items()
+                ],
             ),
         )
 
@@ -229,6 +242,16 @@ def _influence(state: TenantState, rows: Ints) -> Influence:
         np.array([index for index, _ in beyond], np.int64),
         np.array([part.first for _, part in beyond], np.int64),
         np.array([part.last for _, part in beyond], np.int64),
+    )
+
+
+def _consents(state: TenantState, rows: Ints) -> Decisions:
+    found = [(index, one) for index, row in enumerate(rows.tolist())
+             for one in state.consents.of(state.users.keys[row])]  # fmt: skip
+    return Decisions(
+        np.array([index for index, _ in found], np.int64),
+        np.array([one.sequence for _, one in found], np.int64),
+        np.array([GRANTED_CODES.index(one.granted) for _, one in found], np.int64),
     )
 
 

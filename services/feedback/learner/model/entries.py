@@ -161,8 +161,24 @@ class UserUnlearned:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningConsent:
+    """Whether others may learn from a user from now on; None: undecided."""
+
+    user_key: bytes
+    granted: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserLinked:
+    """A session or user is another user from now on; `into` is empty: by itself."""
+
+    user_key: bytes
+    into: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
-    """An entry that changes nothing shared: a tick, a user fact."""
+    """An entry that changes nothing shared: a tick."""
 
 
 Kind = (
@@ -178,6 +194,8 @@ Kind = (
     | Document
     | UserErased
     | UserUnlearned
+    | LearningConsent
+    | UserLinked
     | Nothing
 )
 

@@ -21,13 +21,13 @@ from services.feed.parameters import (
 from services.feedback.learner.model.changes import BaseChanges, Changes, SpaceChanges
 from services.feedback.learner.model.choices.step import choice_step
 from services.feedback.learner.model.context_popularity import add_in_contexts
-from services.feedback.learner.model.entries import LogEntry
+from services.feedback.learner.model.entries import Event, LogEntry
 from services.feedback.learner.model.item_dictionary import ItemDictionary
 from services.feedback.learner.model.item_step import POOL, bpr_step, draw_negatives
 from services.feedback.learner.model.popularity import PopularityConfig, add_counts, add_events
 from services.feedback.learner.model.space_comparisons import Compared, compare
 from services.feedback.learner.model.tenant_state import TenantState
-from services.feedback.learner.model.user_step import EventRows, record_events
+from services.feedback.learner.model.user_step import EventRows, link_users, record_events
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 from services.feedback.learner.model.vector_space import VectorSpace
 from services.feedback.learner.model.young_items import Alike
@@ -57,7 +57,12 @@ class _Known:
 
 
 def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0) -> Changes:
-    """Learn from events; return what changed. `version`: that the step leads to."""
+    """Learn from events, and take note of links; return what changed. `version`: that the step
+    leads to.
+    """
+    if not any(isinstance(entry.kind, Event) for entry in entries):
+        link_users(state, entries)
+        return Changes(state.tenant, active=state.active)
     spaces = state.built_spaces()
     for space in spaces:
         space.settle_factor()

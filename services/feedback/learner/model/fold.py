@@ -5,16 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.feed.parameters import Ints
-from services.feedback.learner.model.changes import Changes, RecentItems, SpaceChanges
+from services.feedback.learner.model.changes import (
+    GRANTED_CODES,
+    Changes,
+    RecentItems,
+    SpaceChanges,
+)
 from services.feedback.learner.model.daily_cap import Stretch
 from services.feedback.learner.model.entries import LogEntry
+from services.feedback.learner.model.learning_consents import LearningDecision
 from services.feedback.learner.model.lifecycle_step import fold_lifecycle
 from services.feedback.learner.model.sequential_rules import ChangedCells
 from services.feedback.learner.model.step import States
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
+from services.feedback.learner.model.user_links import LinkChange
 from services.feedback.learner.model.user_step import (
     fold_events_of_users,
     fold_pins_of_users,
+    note_consents,
 )
 from services.feedback.learner.model.user_table import PastEvent
 from services.feedback.learner.model.vector_space import VectorSpace
@@ -34,6 +42,8 @@ def fold(
     """
     # Events come before the vectors that they led to: a step sees vectors as of its start, and
     # which items exist does not change within a step of events.
+    known = set(states)
+    note_consents(states, entries, known)
     fold_events_of_users(states, entries)
     for changes in all_changes:
         state = states.get(changes.tenant)
@@ -41,6 +51,7 @@ def fold(
             state = states[changes.tenant] = TenantState(changes.tenant, changes.activated, config)
         _fold_tenant(states[changes.tenant], changes)
     fold_pins_of_users(states, entries)
+    note_consents(states, entries, states.keys() - known)
     if now_us is not None:
         for state in states.values():
             state.take_touched(now_us)
@@ -150,6 +161,17 @@ def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> N
         strict=True,
     ):
         state.influence.restore_beyond(user, Stretch(first, last))
+    decided = recent.consents
+    for user, sequence, code in zip(
+        rows[decided.users].tolist(), decided.sequences.tolist(), decided.codes.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        decision = LearningDecision(sequence, GRANTED_CODES[code])
+        state.consents.restore(state.users.keys[user], decision)
+    for user, sequence, into in recent.links:
+        state.links.note(state.users.keys[rows[user]], LinkChange(sequence, into))
+    for user, sequence, merge in recent.merged_events:
+        state.merged_events.restore(int(rows[user]), sequence, merge)
     if recent.touched_users.size:
         state.touched.update(rows[recent.touched_users].tolist())
         state.touched_since_us = recent.touched_since_us

@@ -9,15 +9,16 @@ from services.feed.parameters import Flags, Ints
 from services.feedback.learner.model.item_table import ItemTable, ReadPayloads
 from services.feedback.learner.model.user_table import NO_ITEM
 
-OwnerOf = Callable[[bytes], bytes]
-"""The user key that the owner of an item has, given its payload; empty: it has none."""
+OwnerOf = Callable[[str, bytes], bytes]
+"""The user key that the owner of an item has, given tenant and payload; empty: it has none."""
 
 
 class ItemOwners:
     """Owners of a tenant's items, read when somebody first does something with them."""
 
-    def __init__(self, items: ItemTable, owner_of: OwnerOf | None) -> None:
+    def __init__(self, tenant: str, items: ItemTable, owner_of: OwnerOf | None) -> None:
         """`owner_of`: None: no item has an owner."""
+        self._tenant = tenant
         self._items = items
         self._owner_of = owner_of
         self._read = ReadPayloads(items)
@@ -36,7 +37,7 @@ class ItemOwners:
         known = ordinals[ordinals != NO_ITEM]
         self._owners = grown(self._owners, self._items.capacity, 0)
         for ordinal in self._read.news(known).tolist():
-            owner = self._owner_of(self._items.payloads[ordinal])
+            owner = self._owner_of(self._tenant, self._items.payloads[ordinal])
             code = self._codes.setdefault(owner, len(self._codes) + 1) if owner else 0
             self._owners[ordinal] = code
         if not self._codes:

@@ -8,7 +8,7 @@ lost their slot meanwhile stay lost. Item vectors keep the one bounded step that
 does the head of the scorer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,17 +31,23 @@ from services.feedback.learner.model.user_table import NO_ITEM, PastEvent, UserT
 def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
     """Take events back, in order; return what changed."""
     kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
-    users = retracting_users(state, entries)
+    rows = retracting_users(state, entries)
     items = state.items.ordinals(kind.event.item_id for kind in kinds)
     # Whose item it is now stands for whose it was.
-    items[state.owners.own([kind.event.user_key for kind in kinds], items)] = NO_ITEM
+    keys = [state.links.root(kind.event.user_key, kind.sequence) for kind in kinds]
+    items[state.owners.own(keys, items)] = NO_ITEM
+    # What was not learned from has nothing to take back.
+    sequences = [kind.sequence for kind in kinds]
+    items[state.consents.denied(keys, sequences, state.links)] = NO_ITEM
     cells: list[ChangedCells] = []
     popular: set[int] = set()
-    for kind, user, item in zip(kinds, users.tolist(), items.tolist(), strict=True):
-        before, after = state.users.forget(user, kind.sequence)
-        if len(after) < len(before):
-            cells.append(_without_gains(state, user, before, after))
-        counted = kind.event.weight > 0 and state.influence.admitted(user, kind.sequence)
+    for kind, own, item in zip(kinds, rows, items.tolist(), strict=True):
+        for user in own:
+            merged = dict(state.merged_events.of(user))
+            before, after = state.forget_event(user, kind.sequence)
+            if len(after) < len(before):
+                cells.append(_without_gains(state, user, before, after, merged))
+        counted = kind.event.weight > 0 and state.influence.admitted(own[0], kind.sequence)
         if item != NO_ITEM and counted and state.counts[item] > 0:
             popular.add(item)
             row, left = np.array([item]), state.counts[[item]] - 1
@@ -73,11 +79,17 @@ def _without_events(
 
 
 def _without_gains(
-    state: TenantState, user: int, before: Sequence[PastEvent], after: Sequence[PastEvent]
+    state: TenantState,
+    user: int,
+    before: Sequence[PastEvent],
+    after: Sequence[PastEvent],
+    merged: Mapping[int, int],
 ) -> ChangedCells:
-    """Give rules what the events after gain instead of what those before gained."""
-    lost = _gains(state, user, before)
-    for pair, gain in _gains(state, user, after).items():
+    """Give rules what the events after gain instead of what those before gained. merged: log
+    sequences of merges by those of the events that came by them.
+    """
+    lost = _gains(state, user, before, merged)
+    for pair, gain in _gains(state, user, after, merged).items():
         lost[pair] = lost.get(pair, 0.0) - gain
     moved = {pair: gain for pair, gain in sorted(lost.items()) if abs(gain) > 1e-9}
     rows = np.array([row for row, _ in moved], np.int64)
@@ -86,13 +98,14 @@ def _without_gains(
 
 
 def _gains(
-    state: TenantState, user: int, past: Sequence[PastEvent]
+    state: TenantState, user: int, past: Sequence[PastEvent], merged: Mapping[int, int]
 ) -> dict[tuple[int, int], float]:
     """Return what a user's remembered events gained, by (row, col)."""
     if not past:
         return {}
-    # As the events were recorded, one after the other in log order.
-    past = sorted(past)
+    # As the events were recorded, one after the other in log order; what came by a merge came then,
+    # and gained nothing here.
+    past = sorted(past, key=lambda one: (merged.get(one.sequence, one.sequence), one.sequence))
     table, rules = UserTable(state.users.length), state.rules
     items = np.array([event.item for event in past], np.int64)
     weights = np.array([event.weight for event in past], np.float32)
@@ -100,7 +113,10 @@ def _gains(
     own = table.rows([b"u"] * len(past))
     times_us = np.array([event.time_us for event in past], np.int64)
     histories = table.record(own, items, weights, times_us, sequences).items
-    admitted = [state.influence.admitted(user, event.sequence) for event in past]
+    admitted = [
+        event.sequence not in merged and state.influence.admitted(user, event.sequence)
+        for event in past
+    ]
     taught = np.where(admitted, weights, np.float32(0))
     rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)
     return {

@@ -1,7 +1,7 @@
 """What is learned from slates and what became of them: part of a tenant's state."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -158,17 +158,25 @@ class SlateLearning:
         return self.joiner.due(now_us)
 
     def learn(
-        self, items: Sequence[JoinerItem], now_us: int, scorer: Scorer | None
+        self,
+        items: Sequence[JoinerItem],
+        now_us: int,
+        scorer: Scorer | None,
+        may_teach: Callable[[PendingSlate], bool] = lambda _: True,
     ) -> tuple[SlateChanges, Joined]:
         """Take the slates and the events that name one; return what changed, and what settled.
 
-        scorer: of the generation that serves.
+        scorer: of the generation that serves. may_teach: whether a slate that settles, or of which
+        more is known, is learned from; others are left out of the answer, too.
         """
         joined = self.joiner.take(items, now_us, self.outcomes)
         changes = SlateChanges(counts=joined.counts)
         if not items and not joined.settled and not joined.known:
             return changes, joined
         changes.input = JoinerChanges(now_us, tuple(joined.mattered))
+        joined.settled = [pending for pending in joined.settled if may_teach(pending)]
+        joined.late = [one for one in joined.late if may_teach(one.pending)]
+        joined.known = [one for one in joined.known if may_teach(one.pending)]
         # Before the head moves: what was predicted is in the slates.
         usable = [pending for pending in joined.settled if self.head.fits(pending)]
         late = [one for one in joined.late if self.head.fits(one.pending)]

@@ -1,6 +1,7 @@
 """Slates, and what became of them: the head learns, items that were passed over move."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,12 +16,18 @@ from services.feedback.learner.model.returns import Returns
 from services.feedback.learner.model.shown_step import passed_pairs, shown_step
 from services.feedback.learner.model.tenant_state import TenantState
 
+NO_SLATES: Mapping[int, bytes] = MappingProxyType({})
+
 
 def joiner_items(
-    entries: Sequence[LogEntry], returns: Returns, own: Collection[int] = ()
+    entries: Sequence[LogEntry],
+    returns: Returns,
+    own: Collection[int] = (),
+    of_slates: Mapping[int, bytes] = NO_SLATES,
 ) -> list[JoinerItem]:
     """Return the slates, the events that name one, and those of users that slates wait for, in log
-    order. own: log sequences of events on an item of the user's own, which say nothing.
+    order. own: log sequences of what is not learned from. of_slates: by the sequence of an event,
+    whom its slate was shown to, where that is the same person as the event's.
     """
     items = []
     shown_to: set[bytes] = set()
@@ -35,7 +42,12 @@ def joiner_items(
             user = kind.user_key
             if kind.slate_id:
                 event = SlateEvent(
-                    kind.slate_id, user, kind.item_id, kind.type, kind.value, kind.weight
+                    kind.slate_id,
+                    of_slates.get(entry.sequence, user),
+                    kind.item_id,
+                    kind.type,
+                    kind.value,
+                    kind.weight,
                 )
                 items.append(JoinerItem(entry.accepted_at_us, event))
             if returns.expected and (returns.awaits(user) or user in shown_to):
@@ -50,13 +62,58 @@ def slate_step(state: TenantState, entries: Sequence[LogEntry], now_us: int) -> 
 
     It comes after the step of the events, and sees the items as that left them.
     """
-    items = joiner_items(entries, state.slates.joiner.returns, _on_own_items(state, entries))
+    now = max((entry.sequence for entry in entries), default=0)
+    silent = _on_own_items(state, entries) | _denied(state, entries)
+    returns = state.slates.joiner.returns
+    items = joiner_items(entries, returns, silent, _of_slates(state, entries))
     if not items and not state.slates.due(now_us):
         return None
-    learned, joined = state.slates.learn(items, now_us, state.scorer)
+    learned, joined = state.slates.learn(
+        items, now_us, state.scorer, lambda pending: _may_teach(state, pending.slate, now)
+    )
     changes = _passed_over(state, joined.settled)
     changes.slates = learned
     return changes
+
+
+def _of_slates(state: TenantState, entries: Sequence[LogEntry]) -> Mapping[int, bytes]:
+    """Return by the sequence of an event whom its slate was shown to, where that is another key of
+    the same person: somebody logged in meanwhile.
+    """
+    links = state.links
+    if not links.any_known:
+        return NO_SLATES
+    shown: dict[str, bytes] = {}
+    found = {}
+    for entry in entries:
+        kind = entry.kind
+        if isinstance(kind, Impression):
+            shown[kind.slate_id] = kind.user_key
+        elif isinstance(kind, Event) and kind.slate_id:
+            owner = shown.get(kind.slate_id) or state.slates.joiner.shown_to(kind.slate_id)
+            if owner is not None and (
+                links.root(owner, entry.sequence) == links.root(kind.user_key, entry.sequence)
+            ):
+                found[entry.sequence] = owner
+    return found
+
+
+def _denied(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:
+    """Return the log sequences of slates and events of users from whom others may not learn."""
+    found = [one for one in entries if isinstance(one.kind, Event | Impression)]
+    denied = state.consents.denied(
+        [one.kind.user_key for one in found if isinstance(one.kind, Event | Impression)],
+        [one.sequence for one in found],
+        state.links,
+    )
+    return {found[index].sequence for index in denied.nonzero()[0].tolist()}
+
+
+def _may_teach(state: TenantState, slate: Impression, now: int) -> bool:
+    """Return whether others could learn from a slate's user ever since it was shown: what became of
+    it is not known otherwise.
+    """
+    return state.consents.ever_since(slate.user_key, slate.sequence, now, state.links)
 
 
 def _on_own_items(state: TenantState, entries: Sequence[LogEntry]) -> set[int]:

@@ -1,7 +1,8 @@
 """One step of the learner: a micro-batch of log entries changes the state and says how.
 
-A step holds either events, or retractions, or other entries, never two of them: `step_length` says
-how far it reaches. So all events of a step see the item vectors as of its start, whatever its size.
+A step holds either events and links of users, or retractions, or other entries, never two of them:
+`step_length` says how far it reaches. So all events of a step see the item vectors as of its start,
+whatever its size.
 Slates come with anything; they are learned from after all else. Work that is too
 large for one step (placing a generation's items) goes on with every step, whatever it holds.
 """
@@ -19,9 +20,11 @@ from services.feedback.learner.model.entries import (
     GenerationActivated,
     GenerationRetired,
     GenerationStaged,
+    LearningConsent,
     LogEntry,
     Nothing,
     UserErased,
+    UserLinked,
     UserUnlearned,
 )
 from services.feedback.learner.model.event_step import event_step
@@ -32,7 +35,11 @@ from services.feedback.learner.model.retraction_step import retraction_step
 from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.feedback.learner.model.unlearning_step import unlearning_step
-from services.feedback.learner.model.user_step import hide_user, vectors_to_send
+from services.feedback.learner.model.user_step import (
+    hide_user,
+    note_consents,
+    vectors_to_send,
+)
 
 States = dict[str, TenantState]
 
@@ -50,7 +57,7 @@ def step_length(entries: Sequence[LogEntry]) -> int:
         match entry.kind:
             case UserErased() | UserUnlearned():
                 return max(index, 1)
-            case Nothing() | Impression():
+            case Nothing() | Impression() | LearningConsent():
                 continue
             case GenerationStaged() | GenerationRetired():
                 return index if tenants else index + 1
@@ -66,6 +73,8 @@ def step_length(entries: Sequence[LogEntry]) -> int:
 
 
 def _kind_of_step(entry: LogEntry) -> type:
+    if isinstance(entry.kind, UserLinked):
+        return Event
     return type(entry.kind) if isinstance(entry.kind, Event | EventRetracted) else object
 
 
@@ -78,9 +87,11 @@ def step(
     to be folded in order. Deterministic: the same states and entries give the same bits on the same
     machine, with one thread.
     """
+    known = set(states)
+    note_consents(states, entries, known)
     by_tenant: dict[str, list[LogEntry]] = {}
     for entry in entries:
-        if not isinstance(entry.kind, Nothing | Impression):
+        if not isinstance(entry.kind, Nothing | Impression | LearningConsent):
             by_tenant.setdefault(entry.tenant, []).append(entry)
     changes: list[Changes] = []
     staged = ""
@@ -102,12 +113,13 @@ def step(
                 hide_user(states[tenant], first.kind)
             case UserUnlearned():
                 changes.append(unlearning_step(states[tenant], first.kind))
-            case Event():
+            case Event() | UserLinked():
                 changes.append(event_step(states[tenant], own, version))
             case EventRetracted():
                 changes.append(retraction_step(states[tenant], own))
             case _:
                 changes.append(catalogue_step(states[tenant], own))
+    note_consents(states, entries, states.keys() - known)
     changes += _learn_from_slates(states, entries)
     now_us = entries[-1].accepted_at_us
     changes += [

@@ -16,6 +16,11 @@ from services.feedback.learner.model.item_contents import ItemContents
 from services.feedback.learner.model.item_owners import ItemOwners, OwnerOf
 from services.feedback.learner.model.item_step import ItemStepConfig
 from services.feedback.learner.model.item_table import ItemTable
+from services.feedback.learner.model.learning_consents import (
+    LearningConsents,
+    LearningDecision,
+)
+from services.feedback.learner.model.merged_events import MergedEvents
 from services.feedback.learner.model.popularity import PopularityConfig
 from services.feedback.learner.model.progressive_validation import ComparisonConfig
 from services.feedback.learner.model.sequential_rules import RuleConfig, RuleTable
@@ -26,7 +31,13 @@ from services.feedback.learner.model.slate_learning import (
     outcomes_of,
 )
 from services.feedback.learner.model.space_status import Role, SpaceStatus
-from services.feedback.learner.model.user_table import NO_ITEM, Histories, UserTable
+from services.feedback.learner.model.user_links import LinkChange, UserLinks
+from services.feedback.learner.model.user_table import (
+    NO_ITEM,
+    Histories,
+    PastEvent,
+    UserTable,
+)
 from services.feedback.learner.model.vector_space import VectorSpace
 from services.feedback.learner.model.young_items import YoungConfig, YoungItems
 
@@ -59,6 +70,8 @@ class LearningConfig:
     core: CompiledCore | None = None
     features_of: FeaturesOf | None = None
     owner_of: OwnerOf | None = None
+    learns_unless_denied: bool = True
+    """Whether others learn from users who decided nothing about that."""
 
 
 class TenantState:
@@ -81,6 +94,9 @@ class TenantState:
         self.documents: dict[tuple[str, str], Document] = {}
         self.users = UserTable(generation.length, config.core)
         self.influence = DailyCap(config.daily_events, config.core)
+        self.consents = LearningConsents(config.learns_unless_denied)
+        self.links = UserLinks()
+        self.merged_events = MergedEvents()
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules, config.core)
@@ -89,7 +105,7 @@ class TenantState:
         self.popular.grow(self.items.capacity)
         self.candidates = CandidateMaker(config.core)
         self.contents = ItemContents(self.items, config.features_of)
-        self.owners = ItemOwners(self.items, config.owner_of)
+        self.owners = ItemOwners(tenant, self.items, config.owner_of)
         self.young = YoungItems(config.young, config.features_of)
         self.active = generation.generation_id
         self.spaces: dict[str, VectorSpace] = {}
@@ -157,6 +173,30 @@ class TenantState:
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
         return before, self.influence.admit(users, times_us, sequences, teach)
+
+    def note_consent(self, user_key: bytes, decision: LearningDecision) -> None:
+        """Take the next decision of a user about learning."""
+        if self.consents.note(user_key, decision):
+            # Who decided anything has a row: what checkpoints hold is by row.
+            self.users.row(user_key)
+
+    def link(self, user_key: bytes, change: LinkChange) -> None:
+        """Take note of who a session or user is from now on. What it did lately is then remembered
+        of that user, too; nothing is learned again.
+        """
+        self.links.note(user_key, change)
+        # Who was ever linked has a row: what checkpoints hold is by row.
+        source = self.users.row(user_key)
+        if change.into:
+            target = self.users.row(change.into)
+            self.merged_events.join(self.users, source, target, change.sequence)
+            self.touch(np.array([target]), self.touched_since_us)
+
+    def forget_event(self, row: int, sequence: int) -> tuple[list[PastEvent], list[PastEvent]]:
+        """Make what is remembered of a user as if an event had never been; see UserTable.forget."""
+        found = self.users.forget(row, sequence)
+        self.merged_events.forget(row, sequence)
+        return found
 
     def touch(self, users: Ints, at_us: int) -> None:
         """Take note that vectors of users have become others."""

@@ -18,6 +18,7 @@ from services.feedback.learner.model.popularity import without_event
 from services.feedback.learner.model.retraction_step import taken_back
 from services.feedback.learner.model.sequential_rules import pair_gains
 from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.user_step import erased_name
 from services.feedback.learner.model.user_table import NO_ITEM, UserTable
 
 
@@ -26,9 +27,12 @@ def unlearning_step(state: TenantState, unlearned: UserUnlearned) -> Changes:
     events = [entry.kind for entry in unlearned.events if isinstance(entry.kind, Event)]
     items = state.items.ordinals(event.item_id for event in events)
     items[state.owners.own([event.user_key for event in events], items)] = NO_ITEM
+    name = erased_name(unlearned.erasure_id)
+    sequences = np.array([entry.sequence for entry in unlearned.events], np.int64)
+    items[state.consents.denied([name] * items.size, sequences.tolist())] = NO_ITEM
+    state.consents.forget(name)
     weights = np.array([event.weight for event in events], np.float32)
     times_us = np.array([event.time_us for event in events], np.int64)
-    sequences = np.array([entry.sequence for entry in unlearned.events], np.int64)
     own = np.zeros(items.size, np.int64)
     table = UserTable(state.users.length)
     table.row(b"own")

@@ -4,7 +4,7 @@ Frames say nothing of users. So who folds frames is given the log beside them.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,21 @@ from services.feedback.learner.model.entries import (
     EmbeddingPut,
     Event,
     EventRetracted,
+    LearningConsent,
     LogEntry,
     UserErased,
+    UserLinked,
 )
+from services.feedback.learner.model.learning_consents import LearningDecision
 from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.user_links import LinkChange
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
 
 @dataclass(frozen=True, slots=True)
 class EventRows:
-    """Events of a step: user rows, item ordinals (NO_ITEM when gone, or the user's own), and the
-    rest.
+    """Events of a step: user rows, item ordinals (NO_ITEM when gone, the user's own, or not to be
+    learned from), and the rest.
     """
 
     events: list[Event]
@@ -43,6 +47,25 @@ def record_events(
     """Add events to their users; return them, the recent items just before each, and which of
     those that teach may move what is shared.
     """
+    # Who is whose is another thing after each link.
+    parts: list[tuple[EventRows, Histories, Flags]] = []
+    run: list[LogEntry] = []
+    for entry in entries:
+        if isinstance(entry.kind, UserLinked):
+            if run:
+                parts.append(_record_run(state, run))
+                run = []
+            _link(state, entry, entry.kind)
+        else:
+            run.append(entry)
+    if run or not parts:
+        parts.append(_record_run(state, run))
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _record_run(
+    state: TenantState, entries: Sequence[LogEntry]
+) -> tuple[EventRows, Histories, Flags]:
     rows = _event_rows(state, entries)
     before, admitted = state.record(
         rows.users, rows.items, rows.weights, rows.times_us, rows.sequences
@@ -51,18 +74,55 @@ def record_events(
     return rows, before, admitted
 
 
+def _joined(
+    parts: Sequence[tuple[EventRows, Histories, Flags]],
+) -> tuple[EventRows, Histories, Flags]:
+    rows, befores, admitted = zip(*parts, strict=True)
+    columns = EventRows(
+        [event for part in rows for event in part.events],
+        np.concatenate([part.sequences for part in rows]),
+        np.concatenate([part.users for part in rows]),
+        np.concatenate([part.items for part in rows]),
+        np.concatenate([part.weights for part in rows]),
+        np.concatenate([part.times_us for part in rows]),
+    )
+    before = Histories(
+        np.concatenate([part.items for part in befores]),
+        np.concatenate([part.weights for part in befores]),
+        np.concatenate([part.times_us for part in befores]),
+    )
+    return columns, before, np.concatenate(admitted)
+
+
+def link_users(state: TenantState, entries: Sequence[LogEntry]) -> None:
+    """Take note of links where there is nothing else."""
+    for entry in entries:
+        if isinstance(entry.kind, UserLinked):
+            _link(state, entry, entry.kind)
+
+
+def _link(state: TenantState, entry: LogEntry, kind: UserLinked) -> None:
+    if not state.touched:
+        state.touched_since_us = entry.accepted_at_us
+    state.link(kind.user_key, LinkChange(entry.sequence, kind.into))
+
+
 def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     events = [entry.kind for entry in entries if isinstance(entry.kind, Event)]
     items = state.items.ordinals(event.item_id for event in events)
     # NO_ITEM looks up the last row, and stays what it is.
     items[~state.items.exists[items]] = NO_ITEM
+    sequences = [entry.sequence for entry in entries if isinstance(entry.kind, Event)]
     keys = [event.user_key for event in events]
+    if state.links.any_known:
+        keys = list(map(state.links.root, keys, sequences))
     users = state.users.rows(keys)
     # What somebody does with an item of their own is as if it were gone.
     items[state.owners.own(keys, items)] = NO_ITEM
+    items[state.consents.denied(keys, sequences, state.links)] = NO_ITEM
     return EventRows(
         events=events,
-        sequences=np.array([entry.sequence for entry in entries], np.int64),
+        sequences=np.array(sequences, np.int64),
         users=users,
         items=items,
         weights=np.array([event.weight for event in events], np.float32),
@@ -70,12 +130,31 @@ def _event_rows(state: TenantState, entries: Sequence[LogEntry]) -> EventRows:
     )
 
 
-def retracting_users(state: TenantState, entries: Sequence[LogEntry]) -> Ints:
-    """Return the user rows of retractions, which are about to be taken back."""
+def retracting_users(state: TenantState, entries: Sequence[LogEntry]) -> list[list[int]]:
+    """Return for each retraction the user rows that remember its event: first that of whom it was,
+    then those that have it by a merge.
+    """
     kinds = [entry.kind for entry in entries if isinstance(entry.kind, EventRetracted)]
-    users = state.users.rows([kind.event.user_key for kind in kinds])
-    state.touch(distinct(users), entries[0].accepted_at_us)
-    return users
+    rows = []
+    for kind in kinds:
+        owner = state.users.row(state.links.root(kind.event.user_key, kind.sequence))
+        others = state.merged_events.rows(kind.sequence)
+        rows.append([owner, *(row for row in others if row != owner)])
+    touched = [row for own in rows for row in own]
+    state.touch(distinct(np.array(touched, np.int64)), entries[0].accepted_at_us)
+    return rows
+
+
+def note_consents(
+    states: Mapping[str, TenantState], entries: Sequence[LogEntry], known: Collection[str]
+) -> None:
+    """Take note of what users of some tenants decided in a step. It counts from its own sequence
+    on, so it may be noted before what else there is in the step.
+    """
+    for entry in entries:
+        if isinstance(entry.kind, LearningConsent) and entry.tenant in known:
+            decision = LearningDecision(entry.sequence, entry.kind.granted)
+            states[entry.tenant].note_consent(entry.kind.user_key, decision)
 
 
 def pin_users(state: TenantState, puts: Sequence[EmbeddingPut]) -> None:
@@ -93,11 +172,14 @@ def hide_user(state: TenantState, erased: UserErased) -> None:
     """
     keys = [erased.user_key] if erased.user_key else _keys_of(state, erased.tombstone)
     for user_key in keys:
-        row = state.users.rename(user_key, _name_of(erased.erasure_id))
+        row = state.users.rename(user_key, erased_name(erased.erasure_id))
         if row is not None:
             state.touched.discard(row)
             state.users.clear(row)
             state.influence.clear(row)
+        # What of the events was taught follows from them, too.
+        state.consents.rename(user_key, erased_name(erased.erasure_id))
+        state.links.forget(user_key)
         state.slates.joiner.forget_user(user_key)
 
 
@@ -105,7 +187,7 @@ def _keys_of(state: TenantState, tombstone: bytes) -> list[bytes]:
     return [key for key in state.users.keys if hashlib.sha256(key).digest() == tombstone]
 
 
-def _name_of(erasure_id: str) -> bytes:
+def erased_name(erasure_id: str) -> bytes:
     """Return what the row of an erased user goes by; no user has such a key."""
     return b"erased:" + erasure_id.encode()
 
@@ -133,17 +215,19 @@ def fold_events_of_users(states: Mapping[str, TenantState], entries: Sequence[Lo
             for entry in own:
                 assert isinstance(entry.kind, UserErased)
                 hide_user(states[tenant], entry.kind)
-    for tenant, own in _by_tenant(entries, (Event, EventRetracted)).items():
+    for tenant, own in _by_tenant(entries, (Event, EventRetracted, UserLinked)).items():
         state = states[tenant]
-        if isinstance(own[0].kind, Event):
+        if all(isinstance(entry.kind, UserLinked) for entry in own):
+            link_users(state, own)
+        elif not isinstance(own[0].kind, EventRetracted):
             for space in state.built_spaces():
                 space.settle_factor()
             record_events(state, own)
         else:
-            users = retracting_users(state, own)
-            for user, entry in zip(users.tolist(), own, strict=True):
+            for rows, entry in zip(retracting_users(state, own), own, strict=True):
                 assert isinstance(entry.kind, EventRetracted)
-                state.users.forget(user, entry.kind.sequence)
+                for row in rows:
+                    state.forget_event(row, entry.kind.sequence)
 
 
 def fold_pins_of_users(states: Mapping[str, TenantState], entries: Sequence[LogEntry]) -> None:

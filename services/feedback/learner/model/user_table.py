@@ -1,6 +1,6 @@
 """Recent items of users: what a user vector is made from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -320,6 +320,10 @@ class UserTable:
             return before, before
         self._replay(row, after)
         return before, after
+
+    def remember(self, row: int, events: Iterable[PastEvent]) -> None:
+        """Make a user's recent items of these events."""
+        self._replay(row, sorted(events, key=lambda one: one.moment))
 
     def histories(self, rows: Ints) -> Histories:
         """Return the recent items of users as they are now."""

@@ -69,24 +69,28 @@ class RetractEventsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_retraction_pb2.RetractionResult, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ExportEventsRequest(_message.Message):
-    __slots__ = ("tenant", "after_position", "until_position", "page_size")
+    __slots__ = ("tenant", "after_position", "until_position", "page_size", "for_learning")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     UNTIL_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    FOR_LEARNING_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     after_position: bytes
     until_position: bytes
     page_size: int
-    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ...) -> None: ...
+    for_learning: bool
+    def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., for_learning: bool = ...) -> None: ...
 
 class ExportEventsResponse(_message.Message):
-    __slots__ = ("events", "position")
+    __slots__ = ("events", "position", "left_out")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[ExportedEvent]
     position: bytes
-    def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ...) -> None: ...
+    left_out: int
+    def __init__(self, events: _Optional[_Iterable[_Union[ExportedEvent, _Mapping]]] = ..., position: _Optional[bytes] = ..., left_out: _Optional[int] = ...) -> None: ...
 
 class ExportSlatesRequest(_message.Message):
     __slots__ = ("tenant", "after_position", "until_position", "page_size", "window", "surface", "without_outcomes")
@@ -107,14 +111,16 @@ class ExportSlatesRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., after_position: _Optional[bytes] = ..., until_position: _Optional[bytes] = ..., page_size: _Optional[int] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., surface: _Optional[str] = ..., without_outcomes: bool = ...) -> None: ...
 
 class ExportSlatesResponse(_message.Message):
-    __slots__ = ("slates", "position", "window")
+    __slots__ = ("slates", "position", "window", "left_out")
     SLATES_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     slates: _containers.RepeatedCompositeFieldContainer[_exported_slate_pb2.ExportedSlate]
     position: bytes
     window: _duration_pb2.Duration
-    def __init__(self, slates: _Optional[_Iterable[_Union[_exported_slate_pb2.ExportedSlate, _Mapping]]] = ..., position: _Optional[bytes] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    left_out: int
+    def __init__(self, slates: _Optional[_Iterable[_Union[_exported_slate_pb2.ExportedSlate, _Mapping]]] = ..., position: _Optional[bytes] = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., left_out: _Optional[int] = ...) -> None: ...
 
 class ExportedEvent(_message.Message):
     __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time", "accept_time", "slate_id", "context", "weight", "sequence", "event_time_given")

@@ -141,7 +141,9 @@ class FeedbackServiceServicer(object):
 
     def ExportEvents(self, request, context):
         """Streams the events of a tenant, in log order, without those that are
-        retracted by the time they are read: for training and evaluation. Ends at
+        retracted by the time they are read, those of users who deny that they are
+        exported (docs/consent.md), and those of users whom nobody can name any more
+        (docs/privacy.md): for training and evaluation. Ends at
         until_position, or at the end of the log as of the call.
 
         Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
@@ -156,7 +158,9 @@ class FeedbackServiceServicer(object):
     def ExportSlates(self, request, context):
         """Streams the logged slates of a tenant, in log order, each with what came of
         it by now: for off-policy evaluation, experiments and training. A slate that
-        was logged twice comes once. Ends at until_position, or at the end of the
+        was logged twice comes once; those of users who deny that they are exported
+        do not, nor those of users whom nobody can name any more. Ends at
+        until_position, or at the end of the
         log as of the call; outcomes are looked for beyond until_position, too.
 
         Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when

@@ -88,7 +88,9 @@ class FeedbackServiceStub:
         harken.feedback.v1.feedback_service_pb2.ExportEventsResponse,
     ]
     """Streams the events of a tenant, in log order, without those that are
-    retracted by the time they are read: for training and evaluation. Ends at
+    retracted by the time they are read, those of users who deny that they are
+    exported (docs/consent.md), and those of users whom nobody can name any more
+    (docs/privacy.md): for training and evaluation. Ends at
     until_position, or at the end of the log as of the call.
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
@@ -103,7 +105,9 @@ class FeedbackServiceStub:
     ]
     """Streams the logged slates of a tenant, in log order, each with what came of
     it by now: for off-policy evaluation, experiments and training. A slate that
-    was logged twice comes once. Ends at until_position, or at the end of the
+    was logged twice comes once; those of users who deny that they are exported
+    do not, nor those of users whom nobody can name any more. Ends at
+    until_position, or at the end of the
     log as of the call; outcomes are looked for beyond until_position, too.
 
     Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
@@ -180,7 +184,9 @@ class FeedbackServiceAsyncStub:
         harken.feedback.v1.feedback_service_pb2.ExportEventsResponse,
     ]
     """Streams the events of a tenant, in log order, without those that are
-    retracted by the time they are read: for training and evaluation. Ends at
+    retracted by the time they are read, those of users who deny that they are
+    exported (docs/consent.md), and those of users whom nobody can name any more
+    (docs/privacy.md): for training and evaluation. Ends at
     until_position, or at the end of the log as of the call.
 
     Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
@@ -195,7 +201,9 @@ class FeedbackServiceAsyncStub:
     ]
     """Streams the logged slates of a tenant, in log order, each with what came of
     it by now: for off-policy evaluation, experiments and training. A slate that
-    was logged twice comes once. Ends at until_position, or at the end of the
+    was logged twice comes once; those of users who deny that they are exported
+    do not, nor those of users whom nobody can name any more. Ends at
+    until_position, or at the end of the
     log as of the call; outcomes are looked for beyond until_position, too.
 
     Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when
@@ -280,7 +288,9 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.feedback_service_pb2.ExportEventsResponse], collections.abc.AsyncIterator[harken.feedback.v1.feedback_service_pb2.ExportEventsResponse]]:
         """Streams the events of a tenant, in log order, without those that are
-        retracted by the time they are read: for training and evaluation. Ends at
+        retracted by the time they are read, those of users who deny that they are
+        exported (docs/consent.md), and those of users whom nobody can name any more
+        (docs/privacy.md): for training and evaluation. Ends at
         until_position, or at the end of the log as of the call.
 
         Fails with INVALID_ARGUMENT, NOT_FOUND (unknown tenant), UNAVAILABLE (the
@@ -297,7 +307,9 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse], collections.abc.AsyncIterator[harken.feedback.v1.feedback_service_pb2.ExportSlatesResponse]]:
         """Streams the logged slates of a tenant, in log order, each with what came of
         it by now: for off-policy evaluation, experiments and training. A slate that
-        was logged twice comes once. Ends at until_position, or at the end of the
+        was logged twice comes once; those of users who deny that they are exported
+        do not, nor those of users whom nobody can name any more. Ends at
+        until_position, or at the end of the
         log as of the call; outcomes are looked for beyond until_position, too.
 
         Fails as ExportEvents does, and with INVALID_ARGUMENT naming window when

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from harken.common.v1 import consent_pb2 as harken_dot_common_dot_v1_dot_consent__pb2
 from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fharken/profile/v1/profile.proto\x12\x11harken.profile.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\"\xc0\x02\n\x07Profile\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12+\n\nattributes\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05state\x18\x05 \x01(\x0b\x32\x1c.harken.profile.v1.UserState\x12-\n\x08\x63ounters\x18\x06 \x01(\x0b\x32\x1b.harken.profile.v1.Counters\x12\x15\n\rseen_item_ids\x18\x07 \x03(\t\x12*\n\x04seen\x18\x08 \x01(\x0b\x32\x1c.harken.profile.v1.SeenItems\"\x88\x01\n\tSeenItems\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12*\n\x05kinds\x18\x02 \x03(\x0b\x32\x1b.harken.profile.v1.SeenKind\x12\x12\n\npair_items\x18\x03 \x03(\r\x12\x12\n\npair_kinds\x18\x04 \x03(\r\x12\x15\n\rpair_times_us\x18\x05 \x03(\x12\"*\n\x08SeenKind\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x10\n\x08negative\x18\x02 \x01(\x08\"\x8d\x01\n\tUserState\x12.\n\x06recent\x18\x01 \x03(\x0b\x32\x1e.harken.profile.v1.RecentEvent\x12\x0e\n\x06vector\x18\x02 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x12\n\nvector_set\x18\x04 \x01(\x08\x12\x15\n\rvector_pinned\x18\x05 \x01(\x08\"\x8a\x01\n\x0bRecentEvent\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x05 \x01(\x02\x42\x08\n\x06_value\"\x99\x02\n\x08\x43ounters\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x04\x12\x45\n\x0e\x65vents_by_type\x18\x02 \x03(\x0b\x32-.harken.profile.v1.Counters.EventsByTypeEntry\x12\x16\n\x0e\x64istinct_items\x18\x03 \x01(\x04\x12\x34\n\x10\x66irst_event_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_event_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x33\n\x11\x45ventsByTypeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fharken/profile/v1/profile.proto\x12\x11harken.profile.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/consent.proto\x1a\x1eharken/common/v1/subject.proto\"\xf9\x03\n\x07Profile\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12+\n\nattributes\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05state\x18\x05 \x01(\x0b\x32\x1c.harken.profile.v1.UserState\x12-\n\x08\x63ounters\x18\x06 \x01(\x0b\x32\x1b.harken.profile.v1.Counters\x12\x15\n\rseen_item_ids\x18\x07 \x03(\t\x12*\n\x04seen\x18\x08 \x01(\x0b\x32\x1c.harken.profile.v1.SeenItems\x12/\n\tbehaviour\x18\t \x01(\x0b\x32\x1c.harken.profile.v1.Behaviour\x12/\n\tinterests\x18\n \x01(\x0b\x32\x1c.harken.profile.v1.Interests\x12*\n\x07\x63onsent\x18\x14 \x01(\x0b\x32\x19.harken.common.v1.Consent\x12)\n\x06merged\x18\x15 \x03(\x0b\x32\x19.harken.common.v1.Subject\"\xc1\x01\n\tBehaviour\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05types\x18\x02 \x03(\x0b\x32 .harken.profile.v1.TypeBehaviour\x12\x13\n\x0b\x61\x63tive_days\x18\x03 \x01(\r\x12\x10\n\x08sessions\x18\x04 \x01(\r\x12\x16\n\x0e\x65vents_by_hour\x18\x05 \x03(\x04\x12\x19\n\x11\x65vents_by_weekday\x18\x06 \x03(\x04\"\xe3\x01\n\rTypeBehaviour\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x04\x12.\n\nfirst_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x63tive_days\x18\x05 \x01(\r\x12\x15\n\revents_7_days\x18\x06 \x01(\x04\x12\x16\n\x0e\x65vents_30_days\x18\x07 \x01(\x04\x12\x11\n\tvalue_sum\x18\x08 \x01(\x01\"\xba\x01\n\tInterests\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\ncategories\x18\x02 \x03(\x0b\x32\x1b.harken.profile.v1.Interest\x12)\n\x04tags\x18\x03 \x03(\x0b\x32\x1b.harken.profile.v1.Interest\x12\r\n\x05items\x18\x04 \x01(\r\x12\x17\n\x0fitems_not_known\x18\x05 \x01(\r\"h\n\x08Interest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nshort_term\x18\x02 \x01(\x01\x12\x11\n\tlong_term\x18\x03 \x01(\x01\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x04\x12\x17\n\x0fnegative_events\x18\x05 \x01(\x04\"\x88\x01\n\tSeenItems\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12*\n\x05kinds\x18\x02 \x03(\x0b\x32\x1b.harken.profile.v1.SeenKind\x12\x12\n\npair_items\x18\x03 \x03(\r\x12\x12\n\npair_kinds\x18\x04 \x03(\r\x12\x15\n\rpair_times_us\x18\x05 \x03(\x12\"*\n\x08SeenKind\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x10\n\x08negative\x18\x02 \x01(\x08\"\x8d\x01\n\tUserState\x12.\n\x06recent\x18\x01 \x03(\x0b\x32\x1e.harken.profile.v1.RecentEvent\x12\x0e\n\x06vector\x18\x02 \x01(\x0c\x12\x15\n\rgeneration_id\x18\x03 \x01(\t\x12\x12\n\nvector_set\x18\x04 \x01(\x08\x12\x15\n\rvector_pinned\x18\x05 \x01(\x08\"\x8a\x01\n\x0bRecentEvent\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x05 \x01(\x02\x42\x08\n\x06_value\"\x99\x02\n\x08\x43ounters\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x04\x12\x45\n\x0e\x65vents_by_type\x18\x02 \x03(\x0b\x32-.harken.profile.v1.Counters.EventsByTypeEntry\x12\x16\n\x0e\x64istinct_items\x18\x03 \x01(\x04\x12\x34\n\x10\x66irst_event_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_event_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x33\n\x11\x45ventsByTypeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COUNTERS_EVENTSBYTYPEENTRY']._loaded_options = None
   _globals['_COUNTERS_EVENTSBYTYPEENTRY']._serialized_options = b'8\001'
-  _globals['_PROFILE']._serialized_start=150
-  _globals['_PROFILE']._serialized_end=470
-  _globals['_SEENITEMS']._serialized_start=473
-  _globals['_SEENITEMS']._serialized_end=609
-  _globals['_SEENKIND']._serialized_start=611
-  _globals['_SEENKIND']._serialized_end=653
-  _globals['_USERSTATE']._serialized_start=656
-  _globals['_USERSTATE']._serialized_end=797
-  _globals['_RECENTEVENT']._serialized_start=800
-  _globals['_RECENTEVENT']._serialized_end=938
-  _globals['_COUNTERS']._serialized_start=941
-  _globals['_COUNTERS']._serialized_end=1222
-  _globals['_COUNTERS_EVENTSBYTYPEENTRY']._serialized_start=1171
-  _globals['_COUNTERS_EVENTSBYTYPEENTRY']._serialized_end=1222
+  _globals['_PROFILE']._serialized_start=182
+  _globals['_PROFILE']._serialized_end=687
+  _globals['_BEHAVIOUR']._serialized_start=690
+  _globals['_BEHAVIOUR']._serialized_end=883
+  _globals['_TYPEBEHAVIOUR']._serialized_start=886
+  _globals['_TYPEBEHAVIOUR']._serialized_end=1113
+  _globals['_INTERESTS']._serialized_start=1116
+  _globals['_INTERESTS']._serialized_end=1302
+  _globals['_INTEREST']._serialized_start=1304
+  _globals['_INTEREST']._serialized_end=1408
+  _globals['_SEENITEMS']._serialized_start=1411
+  _globals['_SEENITEMS']._serialized_end=1547
+  _globals['_SEENKIND']._serialized_start=1549
+  _globals['_SEENKIND']._serialized_end=1591
+  _globals['_USERSTATE']._serialized_start=1594
+  _globals['_USERSTATE']._serialized_end=1735
+  _globals['_RECENTEVENT']._serialized_start=1738
+  _globals['_RECENTEVENT']._serialized_end=1876
+  _globals['_COUNTERS']._serialized_start=1879
+  _globals['_COUNTERS']._serialized_end=2160
+  _globals['_COUNTERS_EVENTSBYTYPEENTRY']._serialized_start=2109
+  _globals['_COUNTERS_EVENTSBYTYPEENTRY']._serialized_end=2160
 # @@protoc_insertion_point(module_scope)

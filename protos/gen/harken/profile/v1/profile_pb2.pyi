@@ -1,5 +1,6 @@
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Profile(_message.Message):
-    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen")
+    __slots__ = ("subject", "attributes", "etag", "update_time", "state", "counters", "seen_item_ids", "seen", "behaviour", "interests", "consent", "merged")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +19,10 @@ class Profile(_message.Message):
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     SEEN_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
+    BEHAVIOUR_FIELD_NUMBER: _ClassVar[int]
+    INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
     subject: _subject_pb2.Subject
     attributes: _struct_pb2.Struct
     etag: str
@@ -26,7 +31,75 @@ class Profile(_message.Message):
     counters: Counters
     seen_item_ids: _containers.RepeatedScalarFieldContainer[str]
     seen: SeenItems
-    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ...) -> None: ...
+    behaviour: Behaviour
+    interests: Interests
+    consent: _consent_pb2.Consent
+    merged: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[UserState, _Mapping]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., seen_item_ids: _Optional[_Iterable[str]] = ..., seen: _Optional[_Union[SeenItems, _Mapping]] = ..., behaviour: _Optional[_Union[Behaviour, _Mapping]] = ..., interests: _Optional[_Union[Interests, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ..., merged: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ...) -> None: ...
+
+class Behaviour(_message.Message):
+    __slots__ = ("as_of", "types", "active_days", "sessions", "events_by_hour", "events_by_weekday")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_BY_HOUR_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_BY_WEEKDAY_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    types: _containers.RepeatedCompositeFieldContainer[TypeBehaviour]
+    active_days: int
+    sessions: int
+    events_by_hour: _containers.RepeatedScalarFieldContainer[int]
+    events_by_weekday: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[TypeBehaviour, _Mapping]]] = ..., active_days: _Optional[int] = ..., sessions: _Optional[int] = ..., events_by_hour: _Optional[_Iterable[int]] = ..., events_by_weekday: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TypeBehaviour(_message.Message):
+    __slots__ = ("type", "events", "first_time", "last_time", "active_days", "events_7_days", "events_30_days", "value_sum")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_7_DAYS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_30_DAYS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_SUM_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    events: int
+    first_time: _timestamp_pb2.Timestamp
+    last_time: _timestamp_pb2.Timestamp
+    active_days: int
+    events_7_days: int
+    events_30_days: int
+    value_sum: float
+    def __init__(self, type: _Optional[str] = ..., events: _Optional[int] = ..., first_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., active_days: _Optional[int] = ..., events_7_days: _Optional[int] = ..., events_30_days: _Optional[int] = ..., value_sum: _Optional[float] = ...) -> None: ...
+
+class Interests(_message.Message):
+    __slots__ = ("as_of", "categories", "tags", "items", "items_not_known")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_NOT_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    categories: _containers.RepeatedCompositeFieldContainer[Interest]
+    tags: _containers.RepeatedCompositeFieldContainer[Interest]
+    items: int
+    items_not_known: int
+    def __init__(self, as_of: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., categories: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., tags: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., items: _Optional[int] = ..., items_not_known: _Optional[int] = ...) -> None: ...
+
+class Interest(_message.Message):
+    __slots__ = ("name", "short_term", "long_term", "events", "negative_events")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHORT_TERM_FIELD_NUMBER: _ClassVar[int]
+    LONG_TERM_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    short_term: float
+    long_term: float
+    events: int
+    negative_events: int
+    def __init__(self, name: _Optional[str] = ..., short_term: _Optional[float] = ..., long_term: _Optional[float] = ..., events: _Optional[int] = ..., negative_events: _Optional[int] = ...) -> None: ...
 
 class SeenItems(_message.Message):
     __slots__ = ("item_ids", "kinds", "pair_items", "pair_kinds", "pair_times_us")

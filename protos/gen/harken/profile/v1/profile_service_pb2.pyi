@@ -1,6 +1,8 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
+from harken.profile.v1 import attribute_schema_pb2 as _attribute_schema_pb2
 from harken.profile.v1 import erasure_pb2 as _erasure_pb2
 from harken.profile.v1 import profile_pb2 as _profile_pb2
 from harken.profile.v1 import user_export_pb2 as _user_export_pb2
@@ -12,7 +14,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetProfileRequest(_message.Message):
-    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type")
+    __slots__ = ("tenant", "subject", "min_position", "wait_budget", "strict", "include_seen", "seen_by_type", "read_mask")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +22,7 @@ class GetProfileRequest(_message.Message):
     STRICT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
     SEEN_BY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     subject: _subject_pb2.Subject
     min_position: bytes
@@ -27,7 +30,8 @@ class GetProfileRequest(_message.Message):
     strict: bool
     include_seen: bool
     seen_by_type: bool
-    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., include_seen: bool = ..., seen_by_type: bool = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
     __slots__ = ("profile", "position", "stale", "learned_position")
@@ -90,10 +94,12 @@ class UpdateProfileRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class UpdateProfileResponse(_message.Message):
-    __slots__ = ("profile",)
+    __slots__ = ("profile", "position")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     profile: _profile_pb2.Profile
-    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ...) -> None: ...
+    position: bytes
+    def __init__(self, profile: _Optional[_Union[_profile_pb2.Profile, _Mapping]] = ..., position: _Optional[bytes] = ...) -> None: ...
 
 class ListProfilesRequest(_message.Message):
     __slots__ = ("tenant", "page_size", "page_token")
@@ -189,6 +195,66 @@ class ListErasuresResponse(_message.Message):
     next_page_token: str
     def __init__(self, erasures: _Optional[_Iterable[_Union[_erasure_pb2.Erasure, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class MergeProfilesRequest(_message.Message):
+    __slots__ = ("tenant", "into", "from_subjects", "source")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    FROM_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    into: _subject_pb2.Subject
+    from_subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    source: str
+    def __init__(self, tenant: _Optional[str] = ..., into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., from_subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
+
+class MergeProfilesResponse(_message.Message):
+    __slots__ = ("into", "merged", "position")
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    into: _subject_pb2.Subject
+    merged: int
+    position: bytes
+    def __init__(self, into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., merged: _Optional[int] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class UnmergeProfilesRequest(_message.Message):
+    __slots__ = ("tenant", "from_subjects", "source")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FROM_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    from_subjects: _containers.RepeatedCompositeFieldContainer[_subject_pb2.Subject]
+    source: str
+    def __init__(self, tenant: _Optional[str] = ..., from_subjects: _Optional[_Iterable[_Union[_subject_pb2.Subject, _Mapping]]] = ..., source: _Optional[str] = ...) -> None: ...
+
+class UnmergeProfilesResponse(_message.Message):
+    __slots__ = ("unmerged", "position")
+    UNMERGED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    unmerged: int
+    position: bytes
+    def __init__(self, unmerged: _Optional[int] = ..., position: _Optional[bytes] = ...) -> None: ...
+
+class ListMergesRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "page_size", "page_token")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    page_size: int
+    page_token: str
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListMergesResponse(_message.Message):
+    __slots__ = ("merges", "next_page_token")
+    MERGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    merges: _containers.RepeatedCompositeFieldContainer[Merge]
+    next_page_token: str
+    def __init__(self, merges: _Optional[_Iterable[_Union[Merge, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class ExportUserRequest(_message.Message):
     __slots__ = ("tenant", "subject")
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -202,3 +268,43 @@ class ExportUserResponse(_message.Message):
     PART_FIELD_NUMBER: _ClassVar[int]
     part: _user_export_pb2.UserExportPart
     def __init__(self, part: _Optional[_Union[_user_export_pb2.UserExportPart, _Mapping]] = ...) -> None: ...
+
+class Merge(_message.Message):
+    __slots__ = ("from_subject", "into", "unmerged", "time", "source")
+    FROM_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    UNMERGED_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    from_subject: _subject_pb2.Subject
+    into: _subject_pb2.Subject
+    unmerged: bool
+    time: _timestamp_pb2.Timestamp
+    source: str
+    def __init__(self, from_subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., into: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., unmerged: bool = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ...) -> None: ...
+
+class PutAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant", "schema")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, tenant: _Optional[str] = ..., schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class PutAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...
+
+class GetAttributeSchemaRequest(_message.Message):
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
+
+class GetAttributeSchemaResponse(_message.Message):
+    __slots__ = ("schema",)
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    schema: _attribute_schema_pb2.AttributeSchema
+    def __init__(self, schema: _Optional[_Union[_attribute_schema_pb2.AttributeSchema, _Mapping]] = ...) -> None: ...

@@ -92,6 +92,31 @@ class ProfileServiceStub(object):
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.SerializeToString,
                 response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.FromString,
                 _registered_method=True)
+        self.MergeProfiles = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/MergeProfiles',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesResponse.FromString,
+                _registered_method=True)
+        self.UnmergeProfiles = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/UnmergeProfiles',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesResponse.FromString,
+                _registered_method=True)
+        self.ListMerges = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/ListMerges',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesResponse.FromString,
+                _registered_method=True)
+        self.PutAttributeSchema = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/PutAttributeSchema',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.FromString,
+                _registered_method=True)
+        self.GetAttributeSchema = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/GetAttributeSchema',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer(object):
@@ -113,8 +138,8 @@ class ProfileServiceServicer(object):
     def GetProfile(self, request, context):
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -132,10 +157,10 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfile(self, request, context):
-        """Sets attributes. Others learn of it through the log. For a tenant without
-        a catalogue it succeeds too; others then learn of it once the tenant has
-        one (the fact waits in the outbox). Attributes that stay the same leave
-        etag and update_time alone.
+        """Sets attributes and consent. Others learn of it through the log. For a
+        tenant without a catalogue it succeeds too; others then learn of it once
+        the tenant has one (the fact waits in the outbox). What stays the same
+        leaves etag and update_time alone.
 
         Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
         ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -146,9 +171,10 @@ class ProfileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListProfiles(self, request, context):
-        """Returns the users and sessions of a tenant whose attributes were ever set,
+        """Returns the users and sessions of a tenant whose attributes or consent were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,7 +185,7 @@ class ProfileServiceServicer(object):
         """Returns the users and sessions whose vectors are nearest to that of a user,
         by cosine, among vectors of the same generation. All of them are compared,
         which takes some seconds for 250,000; a process does so for one call at a
-        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
         """
@@ -204,6 +230,63 @@ class ProfileServiceServicer(object):
         export without an end is not complete. Fails with INVALID_ARGUMENT,
         NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
         (others are exported), UNAVAILABLE (the store, or the log, is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeProfiles(self, request, context):
+        """Says that sessions, or other users, are a user: at login, or when two
+        accounts turn out to be one person's. What is read of the user from then on
+        is of all of them as one history, reads of a merged session answer for the
+        user, and its later events are the user's, until UnmergeProfiles. Nothing is
+        moved or counted again, so that taking it back is exact (docs/merging.md).
+
+        Idempotent. What is merged into one of them follows it; where `into` is
+        merged into another user, that one is meant. All or nothing.
+
+        Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+        session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+        merged into another user: take that back first), MERGE_CYCLE (the user is
+        merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+        1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+        same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmergeProfiles(self, request, context):
+        """Takes merges back: from now on each is what it was, with the events of its
+        own, also those of the time in between. What was merged into one of them
+        goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMerges(self, request, context):
+        """Returns all merges and what took them back, the newest first, page by page.
+        Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAttributeSchema(self, request, context):
+        """Sets what attributes of users may be. It is in force for every
+        UpdateProfile that begins after the answer: an attribute that breaks it is
+        INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+        INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+        (the store is away; it may be set all the same).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAttributeSchema(self, request, context):
+        """Returns the schema of a tenant; an empty one where none was put. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,6 +339,31 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.ExportUser,
                     request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.FromString,
                     response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.SerializeToString,
+            ),
+            'MergeProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeProfiles,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesResponse.SerializeToString,
+            ),
+            'UnmergeProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmergeProfiles,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesResponse.SerializeToString,
+            ),
+            'ListMerges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMerges,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesResponse.SerializeToString,
+            ),
+            'PutAttributeSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAttributeSchema,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.SerializeToString,
+            ),
+            'GetAttributeSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAttributeSchema,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -514,6 +622,141 @@ class ProfileService(object):
             '/harken.profile.v1.ProfileService/ExportUser',
             harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.SerializeToString,
             harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/MergeProfiles',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmergeProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/UnmergeProfiles',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.UnmergeProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMerges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/ListMerges',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListMergesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAttributeSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/PutAttributeSchema',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.PutAttributeSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAttributeSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/GetAttributeSchema',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetAttributeSchemaResponse.FromString,
             options,
             channel_credentials,
             insecure,

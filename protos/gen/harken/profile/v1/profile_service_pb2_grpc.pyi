@@ -40,8 +40,8 @@ class ProfileServiceStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -59,10 +59,10 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. For a tenant without
-    a catalogue it succeeds too; others then learn of it once the tenant has
-    one (the fact waits in the outbox). Attributes that stay the same leave
-    etag and update_time alone.
+    """Sets attributes and consent. Others learn of it through the log. For a
+    tenant without a catalogue it succeeds too; others then learn of it once
+    the tenant has one (the fact waits in the outbox). What stays the same
+    leaves etag and update_time alone.
 
     Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
     ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -73,9 +73,10 @@ class ProfileServiceStub:
         harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         harken.profile.v1.profile_service_pb2.ListProfilesResponse,
     ]
-    """Returns the users and sessions of a tenant whose attributes were ever set,
+    """Returns the users and sessions of a tenant whose attributes or consent were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -86,7 +87,7 @@ class ProfileServiceStub:
     """Returns the users and sessions whose vectors are nearest to that of a user,
     by cosine, among vectors of the same generation. All of them are compared,
     which takes some seconds for 250,000; a process does so for one call at a
-    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
     """
@@ -133,6 +134,63 @@ class ProfileServiceStub:
     (others are exported), UNAVAILABLE (the store, or the log, is away).
     """
 
+    MergeProfiles: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.MergeProfilesResponse,
+    ]
+    """Says that sessions, or other users, are a user: at login, or when two
+    accounts turn out to be one person's. What is read of the user from then on
+    is of all of them as one history, reads of a merged session answer for the
+    user, and its later events are the user's, until UnmergeProfiles. Nothing is
+    moved or counted again, so that taking it back is exact (docs/merging.md).
+
+    Idempotent. What is merged into one of them follows it; where `into` is
+    merged into another user, that one is meant. All or nothing.
+
+    Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+    session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+    merged into another user: take that back first), MERGE_CYCLE (the user is
+    merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+    1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+    same.
+    """
+
+    UnmergeProfiles: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse,
+    ]
+    """Takes merges back: from now on each is what it was, with the events of its
+    own, also those of the time in between. What was merged into one of them
+    goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+    """
+
+    ListMerges: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        harken.profile.v1.profile_service_pb2.ListMergesResponse,
+    ]
+    """Returns all merges and what took them back, the newest first, page by page.
+    Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+    """
+
+    PutAttributeSchema: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse,
+    ]
+    """Sets what attributes of users may be. It is in force for every
+    UpdateProfile that begins after the answer: an attribute that breaks it is
+    INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+    INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+    (the store is away; it may be set all the same).
+    """
+
+    GetAttributeSchema: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse,
+    ]
+    """Returns the schema of a tenant; an empty one where none was put. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+    """
+
 class ProfileServiceAsyncStub:
     """Owner of users.
 
@@ -155,8 +213,8 @@ class ProfileServiceAsyncStub:
     ]
     """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
     (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-    store is away; or min_position is from before a restore and the feed was
-    not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+    store is away; interests are asked for and the catalogue is away; or
+    min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
     lies on a fork of the log that was abandoned).
     """
 
@@ -174,10 +232,10 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         harken.profile.v1.profile_service_pb2.UpdateProfileResponse,
     ]
-    """Sets attributes. Others learn of it through the log. For a tenant without
-    a catalogue it succeeds too; others then learn of it once the tenant has
-    one (the fact waits in the outbox). Attributes that stay the same leave
-    etag and update_time alone.
+    """Sets attributes and consent. Others learn of it through the log. For a
+    tenant without a catalogue it succeeds too; others then learn of it once
+    the tenant has one (the fact waits in the outbox). What stays the same
+    leaves etag and update_time alone.
 
     Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
     ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -188,9 +246,10 @@ class ProfileServiceAsyncStub:
         harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         harken.profile.v1.profile_service_pb2.ListProfilesResponse,
     ]
-    """Returns the users and sessions of a tenant whose attributes were ever set,
+    """Returns the users and sessions of a tenant whose attributes or consent were ever set,
     page by page: each once, in an order that stays. Who is first set while one
-    reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+    reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+    among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
     is away).
     """
 
@@ -201,7 +260,7 @@ class ProfileServiceAsyncStub:
     """Returns the users and sessions whose vectors are nearest to that of a user,
     by cosine, among vectors of the same generation. All of them are compared,
     which takes some seconds for 250,000; a process does so for one call at a
-    time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+    time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
     """
@@ -248,6 +307,63 @@ class ProfileServiceAsyncStub:
     (others are exported), UNAVAILABLE (the store, or the log, is away).
     """
 
+    MergeProfiles: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.MergeProfilesResponse,
+    ]
+    """Says that sessions, or other users, are a user: at login, or when two
+    accounts turn out to be one person's. What is read of the user from then on
+    is of all of them as one history, reads of a merged session answer for the
+    user, and its later events are the user's, until UnmergeProfiles. Nothing is
+    moved or counted again, so that taking it back is exact (docs/merging.md).
+
+    Idempotent. What is merged into one of them follows it; where `into` is
+    merged into another user, that one is meant. All or nothing.
+
+    Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+    session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+    merged into another user: take that back first), MERGE_CYCLE (the user is
+    merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+    1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+    same.
+    """
+
+    UnmergeProfiles: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse,
+    ]
+    """Takes merges back: from now on each is what it was, with the events of its
+    own, also those of the time in between. What was merged into one of them
+    goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+    """
+
+    ListMerges: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        harken.profile.v1.profile_service_pb2.ListMergesResponse,
+    ]
+    """Returns all merges and what took them back, the newest first, page by page.
+    Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+    """
+
+    PutAttributeSchema: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse,
+    ]
+    """Sets what attributes of users may be. It is in force for every
+    UpdateProfile that begins after the answer: an attribute that breaks it is
+    INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+    INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+    (the store is away; it may be set all the same).
+    """
+
+    GetAttributeSchema: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse,
+    ]
+    """Returns the schema of a tenant; an empty one where none was put. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+    """
+
 class ProfileServiceServicer(metaclass=abc.ABCMeta):
     """Owner of users.
 
@@ -272,8 +388,8 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetProfileResponse]]:
         """Returns the profile of one user. Fails with INVALID_ARGUMENT, NOT_FOUND
         (nothing is known about the user), UNAVAILABLE (strict and not fresh; the
-        store is away; or min_position is from before a restore and the feed was
-        not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
+        store is away; interests are asked for and the catalogue is away; or
+        min_position is from before a restore and the feed was not heard yet), FAILED_PRECONDITION with reason EPOCH_LOST (min_position
         lies on a fork of the log that was abandoned).
         """
 
@@ -295,10 +411,10 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         request: harken.profile.v1.profile_service_pb2.UpdateProfileRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.UpdateProfileResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.UpdateProfileResponse]]:
-        """Sets attributes. Others learn of it through the log. For a tenant without
-        a catalogue it succeeds too; others then learn of it once the tenant has
-        one (the fact waits in the outbox). Attributes that stay the same leave
-        etag and update_time alone.
+        """Sets attributes and consent. Others learn of it through the log. For a
+        tenant without a catalogue it succeeds too; others then learn of it once
+        the tenant has one (the fact waits in the outbox). What stays the same
+        leaves etag and update_time alone.
 
         Fails, changing nothing, with INVALID_ARGUMENT or ABORTED with reason
         ETAG_MISMATCH (the profile changed meanwhile: read it again). Fails with
@@ -311,9 +427,10 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         request: harken.profile.v1.profile_service_pb2.ListProfilesRequest,
         context: _ServicerContext,
     ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListProfilesResponse]]:
-        """Returns the users and sessions of a tenant whose attributes were ever set,
+        """Returns the users and sessions of a tenant whose attributes or consent were ever set,
         page by page: each once, in an order that stays. Who is first set while one
-        reads may be missing. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
+        reads may be missing; whom nobody can name any more (docs/privacy.md) is not
+        among them, so a page may be empty. Fails with INVALID_ARGUMENT or UNAVAILABLE (the store
         is away).
         """
 
@@ -326,7 +443,7 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         """Returns the users and sessions whose vectors are nearest to that of a user,
         by cosine, among vectors of the same generation. All of them are compared,
         which takes some seconds for 250,000; a process does so for one call at a
-        time. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
+        time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
         """
@@ -379,6 +496,73 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         export without an end is not complete. Fails with INVALID_ARGUMENT,
         NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
         (others are exported), UNAVAILABLE (the store, or the log, is away).
+        """
+
+    @abc.abstractmethod
+    def MergeProfiles(
+        self,
+        request: harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.MergeProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.MergeProfilesResponse]]:
+        """Says that sessions, or other users, are a user: at login, or when two
+        accounts turn out to be one person's. What is read of the user from then on
+        is of all of them as one history, reads of a merged session answer for the
+        user, and its later events are the user's, until UnmergeProfiles. Nothing is
+        moved or counted again, so that taking it back is exact (docs/merging.md).
+
+        Idempotent. What is merged into one of them follows it; where `into` is
+        merged into another user, that one is meant. All or nothing.
+
+        Fails, changing nothing, with INVALID_ARGUMENT (naming into when it is a
+        session); FAILED_PRECONDITION with reason ALREADY_MERGED (one of `from_subjects` is
+        merged into another user: take that back first), MERGE_CYCLE (the user is
+        merged into one of `from_subjects`) or TOO_MANY_MERGED (the user would have more than
+        1000). Fails with UNAVAILABLE when the store is away: it may be done all the
+        same.
+        """
+
+    @abc.abstractmethod
+    def UnmergeProfiles(
+        self,
+        request: harken.profile.v1.profile_service_pb2.UnmergeProfilesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.UnmergeProfilesResponse]]:
+        """Takes merges back: from now on each is what it was, with the events of its
+        own, also those of the time in between. What was merged into one of them
+        goes with it. Who is not merged stays as it is. Fails as MergeProfiles does.
+        """
+
+    @abc.abstractmethod
+    def ListMerges(
+        self,
+        request: harken.profile.v1.profile_service_pb2.ListMergesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListMergesResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListMergesResponse]]:
+        """Returns all merges and what took them back, the newest first, page by page.
+        Fails with INVALID_ARGUMENT or UNAVAILABLE (the store is away).
+        """
+
+    @abc.abstractmethod
+    def PutAttributeSchema(
+        self,
+        request: harken.profile.v1.profile_service_pb2.PutAttributeSchemaRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.PutAttributeSchemaResponse]]:
+        """Sets what attributes of users may be. It is in force for every
+        UpdateProfile that begins after the answer: an attribute that breaks it is
+        INVALID_ARGUMENT on profile.attributes.NAME. Fails, changing nothing, with
+        INVALID_ARGUMENT or ABORTED with reason ETAG_MISMATCH; or with UNAVAILABLE
+        (the store is away; it may be set all the same).
+        """
+
+    @abc.abstractmethod
+    def GetAttributeSchema(
+        self,
+        request: harken.profile.v1.profile_service_pb2.GetAttributeSchemaRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetAttributeSchemaResponse]]:
+        """Returns the schema of a tenant; an empty one where none was put. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away).
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -79,7 +79,7 @@ class GivenCandidate(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., prior: _Optional[float] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources", "experiments")
+    __slots__ = ("slate_id", "slots", "position", "generation_id", "policy", "stale", "degradations", "drops", "unknown_subject", "unknown_categories", "learned_position", "surface_revision", "lost_rules", "seed", "next_page_token", "failed_sources", "experiments", "non_personal", "unexplored")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +97,8 @@ class RecommendResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FAILED_SOURCES_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    NON_PERSONAL_FIELD_NUMBER: _ClassVar[int]
+    UNEXPLORED_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     position: bytes
@@ -114,7 +116,9 @@ class RecommendResponse(_message.Message):
     next_page_token: str
     failed_sources: _containers.RepeatedScalarFieldContainer[str]
     experiments: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Exposure]
-    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ..., experiments: _Optional[_Iterable[_Union[_slate_pb2.Exposure, _Mapping]]] = ...) -> None: ...
+    non_personal: bool
+    unexplored: bool
+    def __init__(self, slate_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., policy: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., drops: _Optional[_Union[_slate_pb2.Drops, _Mapping]] = ..., unknown_subject: bool = ..., unknown_categories: _Optional[_Iterable[str]] = ..., learned_position: _Optional[bytes] = ..., surface_revision: _Optional[int] = ..., lost_rules: _Optional[_Iterable[_Union[_slate_pb2.LostRule, _Mapping]]] = ..., seed: _Optional[int] = ..., next_page_token: _Optional[str] = ..., failed_sources: _Optional[_Iterable[str]] = ..., experiments: _Optional[_Iterable[_Union[_slate_pb2.Exposure, _Mapping]]] = ..., non_personal: bool = ..., unexplored: bool = ...) -> None: ...
 
 class RankRequest(_message.Message):
     __slots__ = ("tenant", "subject", "item_ids", "min_position", "wait_budget", "strict", "surface", "count", "filter", "min_learned_position")
@@ -141,7 +145,7 @@ class RankRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., min_position: _Optional[bytes] = ..., wait_budget: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., strict: bool = ..., surface: _Optional[str] = ..., count: _Optional[int] = ..., filter: _Optional[_Union[_slate_pb2.Filter, _Mapping]] = ..., min_learned_position: _Optional[bytes] = ...) -> None: ...
 
 class RankResponse(_message.Message):
-    __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations", "learned_position")
+    __slots__ = ("slots", "unranked_item_ids", "position", "generation_id", "stale", "degradations", "learned_position", "non_personal")
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     UNRANKED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +153,7 @@ class RankResponse(_message.Message):
     STALE_FIELD_NUMBER: _ClassVar[int]
     DEGRADATIONS_FIELD_NUMBER: _ClassVar[int]
     LEARNED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    NON_PERSONAL_FIELD_NUMBER: _ClassVar[int]
     slots: _containers.RepeatedCompositeFieldContainer[_slate_pb2.Slot]
     unranked_item_ids: _containers.RepeatedScalarFieldContainer[str]
     position: bytes
@@ -156,7 +161,8 @@ class RankResponse(_message.Message):
     stale: bool
     degradations: _containers.RepeatedScalarFieldContainer[_slate_pb2.Degradation]
     learned_position: bytes
-    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., unranked_item_ids: _Optional[_Iterable[str]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., learned_position: _Optional[bytes] = ...) -> None: ...
+    non_personal: bool
+    def __init__(self, slots: _Optional[_Iterable[_Union[_slate_pb2.Slot, _Mapping]]] = ..., unranked_item_ids: _Optional[_Iterable[str]] = ..., position: _Optional[bytes] = ..., generation_id: _Optional[str] = ..., stale: bool = ..., degradations: _Optional[_Iterable[_Union[_slate_pb2.Degradation, str]]] = ..., learned_position: _Optional[bytes] = ..., non_personal: bool = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("tenant", "item_id", "count", "filter", "min_learned_position", "wait_budget", "strict")

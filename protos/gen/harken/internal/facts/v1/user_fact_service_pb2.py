@@ -23,21 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from harken.common.v1 import consent_pb2 as harken_dot_common_dot_v1_dot_consent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0harken/internal/facts/v1/user_fact_service.proto\x12\x18harken.internal.facts.v1\x1a\x1cgoogle/protobuf/struct.proto\"[\n\x16\x41ppendUserFactsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x31\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\".harken.internal.facts.v1.UserFact\"[\n\x08UserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"=\n\x17\x41ppendUserFactsResponse\x12\x10\n\x08\x61ppended\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x0c\x32\x89\x01\n\x0fUserFactService\x12v\n\x0f\x41ppendUserFacts\x12\x30.harken.internal.facts.v1.AppendUserFactsRequest\x1a\x31.harken.internal.facts.v1.AppendUserFactsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0harken/internal/facts/v1/user_fact_service.proto\x12\x18harken.internal.facts.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eharken/common/v1/consent.proto\"\x8e\x01\n\x16\x41ppendUserFactsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x31\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\".harken.internal.facts.v1.UserFact\x12\x31\n\x05links\x18\x14 \x03(\x0b\x32\".harken.internal.facts.v1.UserLink\"v\n\x08UserLink\x12\x10\n\x08\x66rom_key\x18\x01 \x01(\x0c\x12\x10\n\x08into_key\x18\x02 \x01(\x0c\x12\x12\n\ndirect_key\x18\x03 \x01(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12\x10\n\x08since_us\x18\x05 \x01(\x12\x12\x0e\n\x06source\x18\x06 \x01(\t\"\x87\x01\n\x08UserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\x07\x63onsent\x18\x15 \x01(\x0b\x32\x19.harken.common.v1.Consent\"=\n\x17\x41ppendUserFactsResponse\x12\x10\n\x08\x61ppended\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x0c\x32\x89\x01\n\x0fUserFactService\x12v\n\x0f\x41ppendUserFacts\x12\x30.harken.internal.facts.v1.AppendUserFactsRequest\x1a\x31.harken.internal.facts.v1.AppendUserFactsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.internal.facts.v1.user_fact_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPENDUSERFACTSREQUEST']._serialized_start=108
-  _globals['_APPENDUSERFACTSREQUEST']._serialized_end=199
-  _globals['_USERFACT']._serialized_start=201
-  _globals['_USERFACT']._serialized_end=292
-  _globals['_APPENDUSERFACTSRESPONSE']._serialized_start=294
-  _globals['_APPENDUSERFACTSRESPONSE']._serialized_end=355
-  _globals['_USERFACTSERVICE']._serialized_start=358
-  _globals['_USERFACTSERVICE']._serialized_end=495
+  _globals['_APPENDUSERFACTSREQUEST']._serialized_start=141
+  _globals['_APPENDUSERFACTSREQUEST']._serialized_end=283
+  _globals['_USERLINK']._serialized_start=285
+  _globals['_USERLINK']._serialized_end=403
+  _globals['_USERFACT']._serialized_start=406
+  _globals['_USERFACT']._serialized_end=541
+  _globals['_APPENDUSERFACTSRESPONSE']._serialized_start=543
+  _globals['_APPENDUSERFACTSRESPONSE']._serialized_end=604
+  _globals['_USERFACTSERVICE']._serialized_start=607
+  _globals['_USERFACTSERVICE']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

@@ -23,29 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from harken.common.v1 import consent_pb2 as harken_dot_common_dot_v1_dot_consent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/internal/feed/v1/entries.proto\x12\x17harken.internal.feed.v1\x1a\x1cgoogle/protobuf/struct.proto\"\xaa\x01\n\x07\x45ntries\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12\x18\n\x10through_sequence\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x05 \x01(\x12\x12\x37\n\x07tenants\x18\x06 \x03(\x0b\x32&.harken.internal.feed.v1.TenantEntries\"\xce\x03\n\rTenantEntries\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x11\n\tuser_keys\x18\x03 \x03(\x0c\x12\r\n\x05types\x18\x04 \x03(\t\x12\x35\n\x06\x65vents\x18\x05 \x01(\x0b\x32%.harken.internal.feed.v1.EventColumns\x12\x38\n\tretracted\x18\x06 \x01(\x0b\x32%.harken.internal.feed.v1.EventColumns\x12\x35\n\x07vectors\x18\x07 \x03(\x0b\x32$.harken.internal.feed.v1.UserVectors\x12\x30\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32!.harken.internal.feed.v1.UserFact\x12\x36\n\x05items\x18\t \x01(\x0b\x32\'.harken.internal.feed.v1.ItemVisibility\x12\x32\n\x05shown\x18\n \x03(\x0b\x32#.harken.internal.feed.v1.ShownSlate\x12\x33\n\x06\x65rased\x18\x0b \x03(\x0b\x32#.harken.internal.feed.v1.ErasedUser\"t\n\nErasedUser\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x11\n\ttombstone\x18\x03 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x04 \x01(\x12\x12\x17\n\x0fsequence_offset\x18\x05 \x01(\x12\"`\n\nShownSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\r\x12\x0e\n\x06slates\x18\x05 \x01(\r\"\xac\x01\n\x0c\x45ventColumns\x12\r\n\x05users\x18\x01 \x03(\r\x12\r\n\x05items\x18\x02 \x03(\r\x12\r\n\x05types\x18\x03 \x03(\r\x12\x0e\n\x06values\x18\x04 \x01(\x0c\x12\x17\n\x0ftime_offsets_us\x18\x05 \x03(\x12\x12\x18\n\x10sequence_offsets\x18\x06 \x03(\x12\x12\x0f\n\x07weights\x18\x07 \x01(\x0c\x12\x1b\n\x13\x61\x63\x63\x65pted_offsets_us\x18\x08 \x03(\x12\"n\n\x0bUserVectors\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\r\n\x05users\x18\x02 \x03(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\x12\x0e\n\x06pinned\x18\x04 \x03(\x08\x12\x18\n\x10sequence_offsets\x18\x05 \x03(\x12\"W\n\x08UserFact\x12\x0c\n\x04user\x18\x01 \x01(\r\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"s\n\x0eItemVisibility\x12\r\n\x05items\x18\x01 \x03(\r\x12\x0e\n\x06listed\x18\x02 \x03(\x08\x12\x11\n\tavailable\x18\x03 \x03(\x08\x12\x15\n\rexpires_at_us\x18\x04 \x03(\x12\x12\x18\n\x10sequence_offsets\x18\x05 \x03(\x12\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%harken/internal/feed/v1/entries.proto\x12\x17harken.internal.feed.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eharken/common/v1/consent.proto\"\xaa\x01\n\x07\x45ntries\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x12\x18\n\x10through_sequence\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_us\x18\x05 \x01(\x12\x12\x37\n\x07tenants\x18\x06 \x03(\x0b\x32&.harken.internal.feed.v1.TenantEntries\"\xb6\x04\n\rTenantEntries\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x11\n\tuser_keys\x18\x03 \x03(\x0c\x12\r\n\x05types\x18\x04 \x03(\t\x12\x35\n\x06\x65vents\x18\x05 \x01(\x0b\x32%.harken.internal.feed.v1.EventColumns\x12\x38\n\tretracted\x18\x06 \x01(\x0b\x32%.harken.internal.feed.v1.EventColumns\x12\x35\n\x07vectors\x18\x07 \x03(\x0b\x32$.harken.internal.feed.v1.UserVectors\x12\x30\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32!.harken.internal.feed.v1.UserFact\x12\x36\n\x05items\x18\t \x01(\x0b\x32\'.harken.internal.feed.v1.ItemVisibility\x12\x32\n\x05shown\x18\n \x03(\x0b\x32#.harken.internal.feed.v1.ShownSlate\x12\x33\n\x06\x65rased\x18\x0b \x03(\x0b\x32#.harken.internal.feed.v1.ErasedUser\x12\x31\n\x06merged\x18\x0c \x03(\x0b\x32!.harken.internal.feed.v1.UserLink\x12\x33\n\x08unmerged\x18\r \x03(\x0b\x32!.harken.internal.feed.v1.UserLink\"t\n\nErasedUser\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x11\n\ttombstone\x18\x03 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x04 \x01(\x12\x12\x17\n\x0fsequence_offset\x18\x05 \x01(\x12\"\xa1\x01\n\x08UserLink\x12\x0c\n\x04user\x18\x01 \x01(\r\x12\x11\n\x04into\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06\x64irect\x18\x03 \x01(\rH\x01\x88\x01\x01\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12\x10\n\x08since_us\x18\x05 \x01(\x12\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0fsequence_offset\x18\x07 \x01(\x12\x42\x07\n\x05_intoB\t\n\x07_direct\"`\n\nShownSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\r\x12\x0e\n\x06slates\x18\x05 \x01(\r\"\xac\x01\n\x0c\x45ventColumns\x12\r\n\x05users\x18\x01 \x03(\r\x12\r\n\x05items\x18\x02 \x03(\r\x12\r\n\x05types\x18\x03 \x03(\r\x12\x0e\n\x06values\x18\x04 \x01(\x0c\x12\x17\n\x0ftime_offsets_us\x18\x05 \x03(\x12\x12\x18\n\x10sequence_offsets\x18\x06 \x03(\x12\x12\x0f\n\x07weights\x18\x07 \x01(\x0c\x12\x1b\n\x13\x61\x63\x63\x65pted_offsets_us\x18\x08 \x03(\x12\"n\n\x0bUserVectors\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\r\n\x05users\x18\x02 \x03(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\x12\x0e\n\x06pinned\x18\x04 \x03(\x08\x12\x18\n\x10sequence_offsets\x18\x05 \x03(\x12\"\x83\x01\n\x08UserFact\x12\x0c\n\x04user\x18\x01 \x01(\r\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\x07\x63onsent\x18\x15 \x01(\x0b\x32\x19.harken.common.v1.Consent\"s\n\x0eItemVisibility\x12\r\n\x05items\x18\x01 \x03(\r\x12\x0e\n\x06listed\x18\x02 \x03(\x08\x12\x11\n\tavailable\x18\x03 \x03(\x08\x12\x15\n\rexpires_at_us\x18\x04 \x03(\x12\x12\x18\n\x10sequence_offsets\x18\x05 \x03(\x12\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.internal.feed.v1.entries_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRIES']._serialized_start=97
-  _globals['_ENTRIES']._serialized_end=267
-  _globals['_TENANTENTRIES']._serialized_start=270
-  _globals['_TENANTENTRIES']._serialized_end=732
-  _globals['_ERASEDUSER']._serialized_start=734
-  _globals['_ERASEDUSER']._serialized_end=850
-  _globals['_SHOWNSLATE']._serialized_start=852
-  _globals['_SHOWNSLATE']._serialized_end=948
-  _globals['_EVENTCOLUMNS']._serialized_start=951
-  _globals['_EVENTCOLUMNS']._serialized_end=1123
-  _globals['_USERVECTORS']._serialized_start=1125
-  _globals['_USERVECTORS']._serialized_end=1235
-  _globals['_USERFACT']._serialized_start=1237
-  _globals['_USERFACT']._serialized_end=1324
-  _globals['_ITEMVISIBILITY']._serialized_start=1326
-  _globals['_ITEMVISIBILITY']._serialized_end=1441
+  _globals['_ENTRIES']._serialized_start=129
+  _globals['_ENTRIES']._serialized_end=299
+  _globals['_TENANTENTRIES']._serialized_start=302
+  _globals['_TENANTENTRIES']._serialized_end=868
+  _globals['_ERASEDUSER']._serialized_start=870
+  _globals['_ERASEDUSER']._serialized_end=986
+  _globals['_USERLINK']._serialized_start=989
+  _globals['_USERLINK']._serialized_end=1150
+  _globals['_SHOWNSLATE']._serialized_start=1152
+  _globals['_SHOWNSLATE']._serialized_end=1248
+  _globals['_EVENTCOLUMNS']._serialized_start=1251
+  _globals['_EVENTCOLUMNS']._serialized_end=1423
+  _globals['_USERVECTORS']._serialized_start=1425
+  _globals['_USERVECTORS']._serialized_end=1535
+  _globals['_USERFACT']._serialized_start=1538
+  _globals['_USERFACT']._serialized_end=1669
+  _globals['_ITEMVISIBILITY']._serialized_start=1671
+  _globals['_ITEMVISIBILITY']._serialized_end=1786
 # @@protoc_insertion_point(module_scope)

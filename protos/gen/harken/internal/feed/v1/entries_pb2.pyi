@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -23,7 +24,7 @@ class Entries(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantEntries, _Mapping]]] = ...) -> None: ...
 
 class TenantEntries(_message.Message):
-    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items", "shown", "erased")
+    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items", "shown", "erased", "merged", "unmerged")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +36,8 @@ class TenantEntries(_message.Message):
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     SHOWN_FIELD_NUMBER: _ClassVar[int]
     ERASED_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    UNMERGED_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     user_keys: _containers.RepeatedScalarFieldContainer[bytes]
@@ -46,7 +49,9 @@ class TenantEntries(_message.Message):
     items: ItemVisibility
     shown: _containers.RepeatedCompositeFieldContainer[ShownSlate]
     erased: _containers.RepeatedCompositeFieldContainer[ErasedUser]
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ..., erased: _Optional[_Iterable[_Union[ErasedUser, _Mapping]]] = ...) -> None: ...
+    merged: _containers.RepeatedCompositeFieldContainer[UserLink]
+    unmerged: _containers.RepeatedCompositeFieldContainer[UserLink]
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ..., erased: _Optional[_Iterable[_Union[ErasedUser, _Mapping]]] = ..., merged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ..., unmerged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ...) -> None: ...
 
 class ErasedUser(_message.Message):
     __slots__ = ("erasure_id", "user_key", "tombstone", "erased_at_us", "sequence_offset")
@@ -61,6 +66,24 @@ class ErasedUser(_message.Message):
     erased_at_us: int
     sequence_offset: int
     def __init__(self, erasure_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., tombstone: _Optional[bytes] = ..., erased_at_us: _Optional[int] = ..., sequence_offset: _Optional[int] = ...) -> None: ...
+
+class UserLink(_message.Message):
+    __slots__ = ("user", "into", "direct", "revision", "since_us", "source", "sequence_offset")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    INTO_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SINCE_US_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    into: int
+    direct: int
+    revision: int
+    since_us: int
+    source: str
+    sequence_offset: int
+    def __init__(self, user: _Optional[int] = ..., into: _Optional[int] = ..., direct: _Optional[int] = ..., revision: _Optional[int] = ..., since_us: _Optional[int] = ..., source: _Optional[str] = ..., sequence_offset: _Optional[int] = ...) -> None: ...
 
 class ShownSlate(_message.Message):
     __slots__ = ("slate_id", "user_key", "surface", "items", "slates")
@@ -111,14 +134,16 @@ class UserVectors(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., users: _Optional[_Iterable[int]] = ..., vectors: _Optional[bytes] = ..., pinned: _Optional[_Iterable[bool]] = ..., sequence_offsets: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class UserFact(_message.Message):
-    __slots__ = ("user", "revision", "attributes")
+    __slots__ = ("user", "revision", "attributes", "consent")
     USER_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
     user: int
     revision: int
     attributes: _struct_pb2.Struct
-    def __init__(self, user: _Optional[int] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    consent: _consent_pb2.Consent
+    def __init__(self, user: _Optional[int] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ...) -> None: ...
 
 class ItemVisibility(_message.Message):
     __slots__ = ("items", "listed", "available", "expires_at_us", "sequence_offsets")

@@ -142,16 +142,18 @@ class FollowEntriesResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[EntriesWelcome, _Mapping]] = ..., entries: _Optional[_Union[_entries_pb2.Entries, _Mapping]] = ..., heartbeat: _Optional[_Union[EntriesHeartbeat, _Mapping]] = ...) -> None: ...
 
 class EntriesWelcome(_message.Message):
-    __slots__ = ("epoch", "head_sequence", "after_sequence", "forks")
+    __slots__ = ("epoch", "head_sequence", "after_sequence", "forks", "pseudonym_check")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HEAD_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FORKS_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYM_CHECK_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     head_sequence: int
     after_sequence: int
     forks: _containers.RepeatedCompositeFieldContainer[Fork]
-    def __init__(self, epoch: _Optional[int] = ..., head_sequence: _Optional[int] = ..., after_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ...) -> None: ...
+    pseudonym_check: bytes
+    def __init__(self, epoch: _Optional[int] = ..., head_sequence: _Optional[int] = ..., after_sequence: _Optional[int] = ..., forks: _Optional[_Iterable[_Union[Fork, _Mapping]]] = ..., pseudonym_check: _Optional[bytes] = ...) -> None: ...
 
 class EntriesHeartbeat(_message.Message):
     __slots__ = ("epoch", "head_sequence")

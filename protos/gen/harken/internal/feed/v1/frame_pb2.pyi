@@ -226,7 +226,7 @@ class OrderPosterior(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., precisions: _Optional[bytes] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "joiner_input", "joiner", "head_training", "calibration")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "consent_users", "consent_sequences", "consent_decisions", "link_users", "link_sequences", "link_into_keys", "merged_events", "joiner_input", "joiner", "head_training", "calibration")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +248,13 @@ class LearnerState(_message.Message):
     TOUCHED_USERS_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_SINCE_US_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_USERS_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    LINK_USERS_FIELD_NUMBER: _ClassVar[int]
+    LINK_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    LINK_INTO_KEYS_FIELD_NUMBER: _ClassVar[int]
+    MERGED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
     JOINER_FIELD_NUMBER: _ClassVar[int]
     HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -273,11 +280,28 @@ class LearnerState(_message.Message):
     touched_users: _containers.RepeatedScalarFieldContainer[int]
     touched_since_us: int
     events: int
+    consent_users: _containers.RepeatedScalarFieldContainer[int]
+    consent_sequences: _containers.RepeatedScalarFieldContainer[int]
+    consent_decisions: _containers.RepeatedScalarFieldContainer[int]
+    link_users: _containers.RepeatedScalarFieldContainer[int]
+    link_sequences: _containers.RepeatedScalarFieldContainer[int]
+    link_into_keys: _containers.RepeatedScalarFieldContainer[bytes]
+    merged_events: _containers.RepeatedCompositeFieldContainer[MergedEvent]
     joiner_input: JoinerInput
     joiner: JoinerState
     head_training: HeadTraining
     calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., events: _Optional[int] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., events: _Optional[int] = ..., consent_users: _Optional[_Iterable[int]] = ..., consent_sequences: _Optional[_Iterable[int]] = ..., consent_decisions: _Optional[_Iterable[int]] = ..., link_users: _Optional[_Iterable[int]] = ..., link_sequences: _Optional[_Iterable[int]] = ..., link_into_keys: _Optional[_Iterable[bytes]] = ..., merged_events: _Optional[_Iterable[_Union[MergedEvent, _Mapping]]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+
+class MergedEvent(_message.Message):
+    __slots__ = ("user", "sequence", "merge_sequence")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MERGE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    user: int
+    sequence: int
+    merge_sequence: int
+    def __init__(self, user: _Optional[int] = ..., sequence: _Optional[int] = ..., merge_sequence: _Optional[int] = ...) -> None: ...
 
 class JoinerInput(_message.Message):
     __slots__ = ("now_us", "items")

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from harken.common.v1 import consent_pb2 as harken_dot_common_dot_v1_dot_consent__pb2
 from harken.feedback.v1 import generation_pb2 as harken_dot_feedback_dot_v1_dot_generation__pb2
 from harken.feedback.v1 import item_pb2 as harken_dot_feedback_dot_v1_dot_item__pb2
 from harken.internal.slates.v1 import decision_pb2 as harken_dot_internal_dot_slates_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"harken/internal/log/v1/entry.proto\x12\x16harken.internal.log.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\x1a(harken/internal/slates/v1/decision.proto\"\x83\x06\n\x05\x45ntry\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.harken.internal.log.v1.LoggedEventH\x00\x12\x31\n\ritem_upserted\x18\x02 \x01(\x0b\x32\x18.harken.feedback.v1.ItemH\x00\x12\x16\n\x0citem_deleted\x18\x03 \x01(\tH\x00\x12<\n\tembedding\x18\x04 \x01(\x0b\x32\'.harken.internal.log.v1.LoggedEmbeddingH\x00\x12;\n\tuser_fact\x18\x05 \x01(\x0b\x32&.harken.internal.log.v1.LoggedUserFactH\x00\x12\x46\n\x14generation_activated\x18\x06 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12,\n\x04tick\x18\x07 \x01(\x0b\x32\x1c.harken.internal.log.v1.TickH\x00\x12\x45\n\x11generation_staged\x18\n \x01(\x0b\x32(.harken.internal.log.v1.GenerationStagedH\x00\x12G\n\x12generation_retired\x18\x0b \x01(\x0b\x32).harken.internal.log.v1.GenerationRetiredH\x00\x12\x34\n\x05slate\x18\x14 \x01(\x0b\x32#.harken.internal.log.v1.LoggedSlateH\x00\x12\x43\n\x0f\x65vent_retracted\x18\x15 \x01(\x0b\x32(.harken.internal.log.v1.LoggedRetractionH\x00\x12:\n\x08\x64ocument\x18\x1e \x01(\x0b\x32&.harken.internal.log.v1.LoggedDocumentH\x00\x12\x39\n\x0buser_erased\x18\x1f \x01(\x0b\x32\".harken.internal.log.v1.UserErasedH\x00\x42\x06\n\x04kind\"\xb1\x02\n\x0bLoggedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\revent_time_us\x18\x06 \x01(\x12H\x01\x88\x01\x01\x12\x10\n\x08slate_id\x18\x07 \x01(\t\x12\x41\n\x07\x63ontext\x18\x08 \x03(\x0b\x32\x30.harken.internal.log.v1.LoggedEvent.ContextEntry\x12\x0e\n\x06weight\x18\t \x01(\x02\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueB\x10\n\x0e_event_time_us\"\x87\x01\n\x0fLoggedEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08user_key\x18\x02 \x01(\x0cH\x00\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x12\x15\n\rgeneration_id\x18\x06 \x01(\tB\x08\n\x06target\"a\n\x0eLoggedUserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\x85\x01\n\nUserErased\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x11\n\ttombstone\x18\x03 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x04 \x01(\x12\x12\x0f\n\x07unlearn\x18\x05 \x01(\x08\x12\x17\n\x0f\x65vent_sequences\x18\x06 \x03(\x04\"\x06\n\x04Tick\"\x9b\x03\n\x0bLoggedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x17\n\x0fserved_sequence\x18\x04 \x01(\x04\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12\x14\n\x0cserved_at_us\x18\x08 \x01(\x12\x12\x10\n\x08item_ids\x18\t \x03(\t\x12\x14\n\x0cpropensities\x18\n \x01(\x0c\x12\x15\n\rprobabilities\x18\x0b \x01(\x0c\x12\x0e\n\x06logits\x18\x0c \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\r \x01(\x0c\x12;\n\texposures\x18\x0e \x03(\x0b\x32(.harken.internal.slates.v1.SlateExposure\x12:\n\x08\x64\x65\x63ision\x18\x0f \x01(\x0b\x32(.harken.internal.slates.v1.SlateDecision\x12\x19\n\x11remembered_slates\x18\x10 \x01(\r\"|\n\x10LoggedRetraction\x12\x32\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.harken.internal.log.v1.LoggedEvent\x12\x16\n\x0e\x65vent_sequence\x18\x02 \x01(\x04\x12\x1c\n\x14\x65vent_accepted_at_us\x18\x03 \x01(\x12\"Y\n\x10GenerationStaged\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x0b\n\x03now\x18\x02 \x01(\x08\":\n\x11GenerationRetired\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"L\n\x0eLoggedDocument\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"harken/internal/log/v1/entry.proto\x12\x16harken.internal.log.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eharken/common/v1/consent.proto\x1a#harken/feedback/v1/generation.proto\x1a\x1dharken/feedback/v1/item.proto\x1a(harken/internal/slates/v1/decision.proto\"\x85\x07\n\x05\x45ntry\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.harken.internal.log.v1.LoggedEventH\x00\x12\x31\n\ritem_upserted\x18\x02 \x01(\x0b\x32\x18.harken.feedback.v1.ItemH\x00\x12\x16\n\x0citem_deleted\x18\x03 \x01(\tH\x00\x12<\n\tembedding\x18\x04 \x01(\x0b\x32\'.harken.internal.log.v1.LoggedEmbeddingH\x00\x12;\n\tuser_fact\x18\x05 \x01(\x0b\x32&.harken.internal.log.v1.LoggedUserFactH\x00\x12\x46\n\x14generation_activated\x18\x06 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifestH\x00\x12,\n\x04tick\x18\x07 \x01(\x0b\x32\x1c.harken.internal.log.v1.TickH\x00\x12\x45\n\x11generation_staged\x18\n \x01(\x0b\x32(.harken.internal.log.v1.GenerationStagedH\x00\x12G\n\x12generation_retired\x18\x0b \x01(\x0b\x32).harken.internal.log.v1.GenerationRetiredH\x00\x12\x34\n\x05slate\x18\x14 \x01(\x0b\x32#.harken.internal.log.v1.LoggedSlateH\x00\x12\x43\n\x0f\x65vent_retracted\x18\x15 \x01(\x0b\x32(.harken.internal.log.v1.LoggedRetractionH\x00\x12:\n\x08\x64ocument\x18\x1e \x01(\x0b\x32&.harken.internal.log.v1.LoggedDocumentH\x00\x12\x39\n\x0buser_erased\x18\x1f \x01(\x0b\x32\".harken.internal.log.v1.UserErasedH\x00\x12>\n\x0cusers_merged\x18  \x01(\x0b\x32&.harken.internal.log.v1.LoggedUserLinkH\x00\x12@\n\x0eusers_unmerged\x18! \x01(\x0b\x32&.harken.internal.log.v1.LoggedUserLinkH\x00\x42\x06\n\x04kind\"\xc9\x02\n\x0bLoggedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\revent_time_us\x18\x06 \x01(\x12H\x01\x88\x01\x01\x12\x10\n\x08slate_id\x18\x07 \x01(\t\x12\x41\n\x07\x63ontext\x18\x08 \x03(\x0b\x32\x30.harken.internal.log.v1.LoggedEvent.ContextEntry\x12\x0e\n\x06weight\x18\t \x01(\x02\x12\x16\n\x0esealed_context\x18\x14 \x01(\x0c\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_valueB\x10\n\x0e_event_time_us\"\x87\x01\n\x0fLoggedEmbedding\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08user_key\x18\x02 \x01(\x0cH\x00\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\x12\x0c\n\x04\x62ias\x18\x04 \x01(\x02\x12\x0e\n\x06pinned\x18\x05 \x01(\x08\x12\x15\n\rgeneration_id\x18\x06 \x01(\tB\x08\n\x06target\"\xa8\x01\n\x0eLoggedUserFact\x12\x10\n\x08user_key\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x19\n\x11sealed_attributes\x18\x14 \x01(\x0c\x12*\n\x07\x63onsent\x18\x15 \x01(\x0b\x32\x19.harken.common.v1.Consent\"|\n\x0eLoggedUserLink\x12\x10\n\x08\x66rom_key\x18\x01 \x01(\x0c\x12\x10\n\x08into_key\x18\x02 \x01(\x0c\x12\x12\n\ndirect_key\x18\x03 \x01(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12\x10\n\x08since_us\x18\x05 \x01(\x12\x12\x0e\n\x06source\x18\x06 \x01(\t\"\x85\x01\n\nUserErased\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x11\n\ttombstone\x18\x03 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x04 \x01(\x12\x12\x0f\n\x07unlearn\x18\x05 \x01(\x08\x12\x17\n\x0f\x65vent_sequences\x18\x06 \x03(\x04\"\x06\n\x04Tick\"\x9b\x03\n\x0bLoggedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x17\n\x0fserved_sequence\x18\x04 \x01(\x04\x12\x15\n\rgeneration_id\x18\x05 \x01(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x06\x12\x14\n\x0cserved_at_us\x18\x08 \x01(\x12\x12\x10\n\x08item_ids\x18\t \x03(\t\x12\x14\n\x0cpropensities\x18\n \x01(\x0c\x12\x15\n\rprobabilities\x18\x0b \x01(\x0c\x12\x0e\n\x06logits\x18\x0c \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\r \x01(\x0c\x12;\n\texposures\x18\x0e \x03(\x0b\x32(.harken.internal.slates.v1.SlateExposure\x12:\n\x08\x64\x65\x63ision\x18\x0f \x01(\x0b\x32(.harken.internal.slates.v1.SlateDecision\x12\x19\n\x11remembered_slates\x18\x10 \x01(\r\"|\n\x10LoggedRetraction\x12\x32\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.harken.internal.log.v1.LoggedEvent\x12\x16\n\x0e\x65vent_sequence\x18\x02 \x01(\x04\x12\x1c\n\x14\x65vent_accepted_at_us\x18\x03 \x01(\x12\"Y\n\x10GenerationStaged\x12\x38\n\x08manifest\x18\x01 \x01(\x0b\x32&.harken.feedback.v1.GenerationManifest\x12\x0b\n\x03now\x18\x02 \x01(\x08\":\n\x11GenerationRetired\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"L\n\x0eLoggedDocument\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,28 +38,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOGGEDEVENT_CONTEXTENTRY']._loaded_options = None
   _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_options = b'8\001'
-  _globals['_ENTRY']._serialized_start=203
-  _globals['_ENTRY']._serialized_end=974
-  _globals['_LOGGEDEVENT']._serialized_start=977
-  _globals['_LOGGEDEVENT']._serialized_end=1282
-  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_start=1208
-  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_end=1254
-  _globals['_LOGGEDEMBEDDING']._serialized_start=1285
-  _globals['_LOGGEDEMBEDDING']._serialized_end=1420
-  _globals['_LOGGEDUSERFACT']._serialized_start=1422
-  _globals['_LOGGEDUSERFACT']._serialized_end=1519
-  _globals['_USERERASED']._serialized_start=1522
-  _globals['_USERERASED']._serialized_end=1655
-  _globals['_TICK']._serialized_start=1657
-  _globals['_TICK']._serialized_end=1663
-  _globals['_LOGGEDSLATE']._serialized_start=1666
-  _globals['_LOGGEDSLATE']._serialized_end=2077
-  _globals['_LOGGEDRETRACTION']._serialized_start=2079
-  _globals['_LOGGEDRETRACTION']._serialized_end=2203
-  _globals['_GENERATIONSTAGED']._serialized_start=2205
-  _globals['_GENERATIONSTAGED']._serialized_end=2294
-  _globals['_GENERATIONRETIRED']._serialized_start=2296
-  _globals['_GENERATIONRETIRED']._serialized_end=2354
-  _globals['_LOGGEDDOCUMENT']._serialized_start=2356
-  _globals['_LOGGEDDOCUMENT']._serialized_end=2432
+  _globals['_ENTRY']._serialized_start=235
+  _globals['_ENTRY']._serialized_end=1136
+  _globals['_LOGGEDEVENT']._serialized_start=1139
+  _globals['_LOGGEDEVENT']._serialized_end=1468
+  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_start=1394
+  _globals['_LOGGEDEVENT_CONTEXTENTRY']._serialized_end=1440
+  _globals['_LOGGEDEMBEDDING']._serialized_start=1471
+  _globals['_LOGGEDEMBEDDING']._serialized_end=1606
+  _globals['_LOGGEDUSERFACT']._serialized_start=1609
+  _globals['_LOGGEDUSERFACT']._serialized_end=1777
+  _globals['_LOGGEDUSERLINK']._serialized_start=1779
+  _globals['_LOGGEDUSERLINK']._serialized_end=1903
+  _globals['_USERERASED']._serialized_start=1906
+  _globals['_USERERASED']._serialized_end=2039
+  _globals['_TICK']._serialized_start=2041
+  _globals['_TICK']._serialized_end=2047
+  _globals['_LOGGEDSLATE']._serialized_start=2050
+  _globals['_LOGGEDSLATE']._serialized_end=2461
+  _globals['_LOGGEDRETRACTION']._serialized_start=2463
+  _globals['_LOGGEDRETRACTION']._serialized_end=2587
+  _globals['_GENERATIONSTAGED']._serialized_start=2589
+  _globals['_GENERATIONSTAGED']._serialized_end=2678
+  _globals['_GENERATIONRETIRED']._serialized_start=2680
+  _globals['_GENERATIONRETIRED']._serialized_end=2738
+  _globals['_LOGGEDDOCUMENT']._serialized_start=2740
+  _globals['_LOGGEDDOCUMENT']._serialized_end=2816
 # @@protoc_insertion_point(module_scope)

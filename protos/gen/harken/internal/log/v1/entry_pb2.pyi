@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from harken.common.v1 import consent_pb2 as _consent_pb2
 from harken.feedback.v1 import generation_pb2 as _generation_pb2
 from harken.feedback.v1 import item_pb2 as _item_pb2
 from harken.internal.slates.v1 import decision_pb2 as _decision_pb2
@@ -10,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Entry(_message.Message):
-    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document", "user_erased")
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document", "user_erased", "users_merged", "users_unmerged")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
     ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +25,8 @@ class Entry(_message.Message):
     EVENT_RETRACTED_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     USER_ERASED_FIELD_NUMBER: _ClassVar[int]
+    USERS_MERGED_FIELD_NUMBER: _ClassVar[int]
+    USERS_UNMERGED_FIELD_NUMBER: _ClassVar[int]
     event: LoggedEvent
     item_upserted: _item_pb2.Item
     item_deleted: str
@@ -37,10 +40,12 @@ class Entry(_message.Message):
     event_retracted: LoggedRetraction
     document: LoggedDocument
     user_erased: UserErased
-    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ..., user_erased: _Optional[_Union[UserErased, _Mapping]] = ...) -> None: ...
+    users_merged: LoggedUserLink
+    users_unmerged: LoggedUserLink
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ..., user_erased: _Optional[_Union[UserErased, _Mapping]] = ..., users_merged: _Optional[_Union[LoggedUserLink, _Mapping]] = ..., users_unmerged: _Optional[_Union[LoggedUserLink, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
-    __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight")
+    __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight", "sealed_context")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +62,7 @@ class LoggedEvent(_message.Message):
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SEALED_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     user_key: bytes
     item_id: str
@@ -66,7 +72,8 @@ class LoggedEvent(_message.Message):
     slate_id: str
     context: _containers.ScalarMap[str, str]
     weight: float
-    def __init__(self, event_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ...) -> None: ...
+    sealed_context: bytes
+    def __init__(self, event_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., item_id: _Optional[str] = ..., type: _Optional[str] = ..., value: _Optional[float] = ..., event_time_us: _Optional[int] = ..., slate_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., weight: _Optional[float] = ..., sealed_context: _Optional[bytes] = ...) -> None: ...
 
 class LoggedEmbedding(_message.Message):
     __slots__ = ("item_id", "user_key", "vector", "bias", "pinned", "generation_id")
@@ -85,14 +92,34 @@ class LoggedEmbedding(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., vector: _Optional[bytes] = ..., bias: _Optional[float] = ..., pinned: bool = ..., generation_id: _Optional[str] = ...) -> None: ...
 
 class LoggedUserFact(_message.Message):
-    __slots__ = ("user_key", "revision", "attributes")
+    __slots__ = ("user_key", "revision", "attributes", "sealed_attributes", "consent")
     USER_KEY_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SEALED_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
     user_key: bytes
     revision: int
     attributes: _struct_pb2.Struct
-    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    sealed_attributes: bytes
+    consent: _consent_pb2.Consent
+    def __init__(self, user_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sealed_attributes: _Optional[bytes] = ..., consent: _Optional[_Union[_consent_pb2.Consent, _Mapping]] = ...) -> None: ...
+
+class LoggedUserLink(_message.Message):
+    __slots__ = ("from_key", "into_key", "direct_key", "revision", "since_us", "source")
+    FROM_KEY_FIELD_NUMBER: _ClassVar[int]
+    INTO_KEY_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_KEY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SINCE_US_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    from_key: bytes
+    into_key: bytes
+    direct_key: bytes
+    revision: int
+    since_us: int
+    source: str
+    def __init__(self, from_key: _Optional[bytes] = ..., into_key: _Optional[bytes] = ..., direct_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., since_us: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
 
 class UserErased(_message.Message):
     __slots__ = ("erasure_id", "user_key", "tombstone", "erased_at_us", "unlearn", "event_sequences")

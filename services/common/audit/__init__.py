@@ -1,0 +1,1 @@
+"""What was done by whom: a log of administrative calls that cannot be changed unseen."""
