@@ -31,6 +31,8 @@ return {
     ["/v1/delete-experiment"] = "harken.feedback.v1.DeleteExperimentRequest",
     ["/v1/get-profile"] = "harken.profile.v1.GetProfileRequest",
     ["/v1/update-profile"] = "harken.profile.v1.UpdateProfileRequest",
+    ["/v1/erase-user"] = "harken.profile.v1.EraseUserRequest",
+    ["/v1/get-erasure"] = "harken.profile.v1.GetErasureRequest",
     ["/v1/merge-profiles"] = "harken.profile.v1.MergeProfilesRequest",
     ["/v1/unmerge-profiles"] = "harken.profile.v1.UnmergeProfilesRequest",
     ["/v1/list-merges"] = "harken.profile.v1.ListMergesRequest",
@@ -240,6 +242,15 @@ return {
       { "tenant", "tenant", "one", "string" },
       { "profile", "profile", "one", "message", "harken.profile.v1.Profile" },
       { "updateMask", "update_mask", "one", "string" },
+    },
+    ["harken.profile.v1.EraseUserRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "subject", "subject", "one", "message", "harken.common.v1.Subject" },
+      { "note", "note", "one", "string" },
+    },
+    ["harken.profile.v1.GetErasureRequest"] = {
+      { "tenant", "tenant", "one", "string" },
+      { "erasureId", "erasure_id", "one", "string" },
     },
     ["harken.profile.v1.MergeProfilesRequest"] = {
       { "tenant", "tenant", "one", "string" },

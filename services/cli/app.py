@@ -47,6 +47,12 @@ def _users() -> _Command:
     return users.app
 
 
+def _erasure() -> _Command:
+    from services.cli.commands import erasure
+
+    return erasure.app
+
+
 def _consent() -> _Command:
     from services.cli.commands.consent import consent
 
@@ -222,6 +228,7 @@ _COMMANDS: Mapping[str, Callable[[], _Command]] = {
     "import": _import,
     "items": _items,
     "users": _users,
+    "erasure": _erasure,
     "consent": _consent,
     "merge": _merge,
     "unmerge": _unmerge,

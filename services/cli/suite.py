@@ -20,9 +20,12 @@ from services.cli.service_process import (
 )
 from services.common.channel_identity import ChannelIdentity
 from services.common.listen_check import CannotListenError, check_listen
+from services.common.receipts import make_receipt_key
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
+RECEIPT_KEY = "receipt-key.pem"
+"""In the folder: what all processes of a suite sign receipts of erasures with."""
 _HOST = "127.0.0.1"
 _FIRST_GRPC_PORT = 7401
 _FIRST_METRICS_PORT = 9401
@@ -34,7 +37,8 @@ Kind = Literal["feedback", "profile", "ranker"]
 class SuiteConfig:
     """What to run.
 
-    `folder` gets logs, address files and endpoints.json. `split_feedback` runs ingest and learner
+    `folder` gets logs, address files, endpoints.json, a key for receipts, and the
+    ledger of erasures. `split_feedback` runs ingest and learner
     as two processes. `fixed_ports` takes 7401 (feedback), 7402 (profile), 7403... (rankers, then
     the learner), metrics 2000 above them; otherwise free ports are taken. `environment` adds
     variables by kind of process, over those of this process. `log_level`, when given, is that of
@@ -76,6 +80,7 @@ class Suite:
         self.config = config
         self.folder = config.folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        make_receipt_key(self.folder / RECEIPT_KEY)
         self._guardian = guardian
         self._places = _places(config)
         self.endpoints = self._endpoints()
@@ -239,14 +244,17 @@ class Suite:
         )
 
     def _environment(self, kind: Kind) -> dict[str, str]:
+        ledger, key = str(self.folder / "erasures.jsonl"), str(self.folder / RECEIPT_KEY)
         own = {
             "feedback": {
                 "HARKEN_FEEDBACK_DSN": self.config.feedback_dsn,
                 "HARKEN_FEEDBACK_PRESET": self.config.preset,
+                "HARKEN_FEEDBACK_LEDGER_FILE": ledger,
             },
             "profile": {
                 "HARKEN_PROFILE_DSN": self.config.profile_dsn,
                 "HARKEN_PROFILE_FEEDBACK_TARGET": self.endpoints.feedback,
+                "HARKEN_PROFILE_LEDGER_FILE": ledger,
             },
             "ranker": {
                 "HARKEN_RANKER_FEEDBACK_TARGET": self.endpoints.feedback,
@@ -256,6 +264,7 @@ class Suite:
         }[kind]
         wanted = self.config.log_level
         level = {} if wanted is None else {f"HARKEN_{kind.upper()}_LOG_LEVEL": wanted}
+        own[f"HARKEN_{kind.upper()}_RECEIPT_KEY_FILE"] = key
         return {**level, **own, **self.config.environment.get(kind, {})}
 
 

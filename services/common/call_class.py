@@ -41,6 +41,8 @@ _CLASSES = MappingProxyType(
         "FindSlate": CallClass.BULK,
         "ExplainSlate": CallClass.BULK,
         "AppendUserFacts": CallClass.BULK,
+        "ExportUser": CallClass.BULK,
+        "ReadUser": CallClass.BULK,
     }
 )
 

@@ -67,6 +67,7 @@ MOST: Mapping[str, int] = MappingProxyType(
         f"{_V1}GenerationManifest.outcomes": 100,
         f"{_V1}Outcome.event_types": 100,
         f"{_FACTS}AppendUserFactsRequest.facts": 1000,
+        "harken.internal.users.v1.AddReceiptsRequest.receipts": 1000,
         "harken.ranker.v1.RecommendRequest.excluded_item_ids": 5000,
         "harken.ranker.v1.RecommendRequest.candidates": 1000,
         "harken.ranker.v1.RankRequest.item_ids": 1000,

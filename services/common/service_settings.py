@@ -255,6 +255,11 @@ class ServiceSettings(BaseSettings):
         validate_default=True,
         description="file of the issuer's public keys, a JWK set; read anew",
     )
+    receipt_key_file: Path | None = Field(
+        default=None,
+        description="PEM file of the Ed25519 key that receipts of erasures are signed with; without"
+        " it they are not signed",
+    )
     caller_calls_per_second: Annotated[float, RELOADS] = Field(
         default=0,
         ge=0,

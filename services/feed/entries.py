@@ -1,5 +1,6 @@
 """Entries of the log as columns: what takes effect without learning. Arrays only."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -197,6 +198,35 @@ class ShownSlate(NamedTuple):
     slates: int
 
 
+class ErasedUser(NamedTuple):
+    """A user that was erased: all before `sequence` is void, and so are facts of a revision up to
+    `erased_at_us`.
+
+    No user_key: the log does not know it any more; tombstone: its SHA-256.
+    """
+
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+    erased_at_us: int
+    sequence: int
+
+    def is_of(self, user_key: bytes) -> bool:
+        """Return whether it erases a user."""
+        if self.user_key:
+            return self.user_key == user_key
+        return self.tombstone == hashlib.sha256(user_key).digest()
+
+
+def erased_among(erasures: Sequence[ErasedUser], user_keys: Iterable[bytes]) -> set[bytes]:
+    """Return which of some users were erased; each key is hashed once at most."""
+    named = {one.user_key for one in erasures if one.user_key}
+    unnamed = {one.tombstone for one in erasures if not one.user_key}
+    if not unnamed:
+        return named.intersection(user_keys)
+    return {key for key in user_keys if key in named or hashlib.sha256(key).digest() in unnamed}
+
+
 class UserLink(NamedTuple):
     """A user (index) is another one from a log sequence on, or, not `merged`, by itself again.
 
@@ -227,6 +257,7 @@ class TenantEntries(NamedTuple):
     facts: Sequence[UserFact] = ()
     items: ItemVisibility | None = None
     shown: Sequence[ShownSlate] = ()
+    erased: Sequence[ErasedUser] = ()
     links: Sequence[UserLink] = ()
 
 

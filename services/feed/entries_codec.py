@@ -12,6 +12,7 @@ from services.feed.entries import (
     NO_EVENTS,
     Doubles,
     Entries,
+    ErasedUser,
     EventColumns,
     EventRow,
     Flags,
@@ -30,6 +31,7 @@ _FIRST_US = -62_135_596_800 * 1_000_000
 _LAST_US = 253_402_300_800 * 1_000_000 - 1
 """What google.protobuf.Timestamp can say: years 1 to 9999."""
 _LONGEST_NAME = 1024
+_TOMBSTONE_BYTES = 32
 _INDICES = ("users", "items", "types")
 _OFFSETS = ("time_offsets_us", "sequence_offsets", "accepted_offsets_us")
 _FLOAT, _DOUBLE = struct.Struct("<f"), struct.Struct("<d")
@@ -77,6 +79,14 @@ def encode(entries: Entries) -> pb.Entries:
             wire.items.sequence_offsets.extend((items.sequences - entries.after_sequence).tolist())
         for slate in own.shown:
             wire.shown.add(**slate._asdict())
+        for erased in own.erased:
+            wire.erased.add(
+                erasure_id=erased.erasure_id,
+                user_key=erased.user_key,
+                tombstone=erased.tombstone,
+                erased_at_us=erased.erased_at_us,
+                sequence_offset=erased.sequence - entries.after_sequence,
+            )
         for link in own.links:
             (wire.merged if link.merged else wire.unmerged).add(
                 user=link.user,
@@ -171,6 +181,7 @@ def _tenant(wire: pb.TenantEntries, message: pb.Entries) -> TenantEntries:
             [_fact(fact, len(user_keys)) for fact in wire.facts],
             _items(wire.items, message, len(item_ids)) if wire.HasField("items") else None,
             [_shown(slate, len(item_ids)) for slate in wire.shown],
+            [_erased(one, message) for one in wire.erased],
             _links(wire, message, len(user_keys)),
         )
     except ValueError as error:
@@ -285,6 +296,17 @@ def _shown(wire: pb.ShownSlate, size: int) -> ShownSlate:
     if not wire.slates:
         _refuse("shown.slates: 0")
     return ShownSlate(wire.slate_id, wire.user_key, wire.surface, items, wire.slates)
+
+
+def _erased(wire: pb.ErasedUser, message: pb.Entries) -> ErasedUser:
+    _names("erased.erasure_id", [wire.erasure_id])
+    if len(wire.tombstone) != _TOMBSTONE_BYTES:
+        _refuse("erased.tombstone: not a SHA-256")
+    if not 0 <= wire.erased_at_us <= _MOST_US:
+        _refuse("erased.erased_at_us: out of range")
+    sequence = message.after_sequence + wire.sequence_offset
+    _check_within("erased", sequence, sequence, message)
+    return ErasedUser(wire.erasure_id, wire.user_key, wire.tombstone, wire.erased_at_us, sequence)
 
 
 def _links(wire: pb.TenantEntries, message: pb.Entries, size: int) -> list[UserLink]:

@@ -1,6 +1,7 @@
 """Configuration of the feedback service, read once from the environment (HARKEN_FEEDBACK_*)."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -87,6 +88,19 @@ class FeedbackConfig(VaultSettings):
     checkpoint_seconds: float = Field(60.0, gt=0, description="least time between checkpoints")
     keep_versions: int = Field(
         10_000, ge=0, description="versions kept for subscribers that come back"
+    )
+    ledger_file: Path | None = Field(
+        default=None,
+        description="file outside of the database that erasures are written to first, and read from"
+        " at start, so that a restore of an older backup does not undo them; several processes may"
+        " share it",
+    )
+    scrub_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="least time between two scrubbings of erased users, each of which takes a"
+        " checkpoint and drops the frames before it",
     )
     slate_days: int = Field(
         90,

@@ -24,16 +24,19 @@ from harken.feedback.v1 import (
 from harken.internal.facts.v1 import user_fact_service_pb2_grpc
 from harken.internal.feed.v1 import feed_service_pb2_grpc
 from harken.internal.slates.v1 import slate_service_pb2_grpc
+from harken.internal.users.v1 import user_log_service_pb2_grpc
 from services.common.access.process_access import ProcessAccess, process_access
 from services.common.audit.audit_log import AuditLog
 from services.common.bulk_work import BulkWork
 from services.common.compiled_core import CompiledCore, find_core, say_core
 from services.common.consent import Purpose
 from services.common.database import open_pool, session
+from services.common.erasure_ledger import ErasureLedger
 from services.common.errors import StoreUnavailableError
 from services.common.logs import logger
 from services.common.pipeline_latency import ACCEPTED, PUSHED, PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.receipts import ReceiptSigner, receipt_key
 from services.common.reloadable import Reloadable
 from services.common.request_limits import LARGE_MESSAGE_BYTES
 from services.common.server import Server, run_until, stop_signal
@@ -100,6 +103,11 @@ from services.feedback.surfaces.surface_warnings import SurfaceWarnings
 from services.feedback.user_facts.consent_reader import ConsentReader
 from services.feedback.user_facts.servicer import UserFactServicer
 from services.feedback.user_facts.user_fact_store import UserFactStore
+from services.feedback.user_log.eraser import Eraser
+from services.feedback.user_log.eraser_store import EraserStore
+from services.feedback.user_log.erasure_store import ErasureStore
+from services.feedback.user_log.servicer import UserLogServicer
+from services.feedback.user_log.user_reader import UserReader
 
 SCHEMA = "feedback"
 _WRITING = (
@@ -109,6 +117,7 @@ _WRITING = (
     "harken.feedback.v1.ExperimentService",
     "harken.internal.facts.v1.UserFactService",
     "harken.internal.slates.v1.SlateService",
+    "harken.internal.users.v1.UserLogService",
 )
 _READING = (
     "harken.feedback.v1.EmbeddingService",
@@ -154,6 +163,9 @@ async def run(settings: Reloadable[FeedbackConfig], registry: CollectorRegistry)
         await check_pseudonyms(core, vault.pseudonyms, SCHEMA, _ANY_USER)
         epoch = await settle_epoch(core)
         _log.info("starting", role=config.role.value, epoch=epoch)
+        again = await _erasures(config, core, vault).apply_ledger()
+        if again:
+            _log.warning("erasures that the store had lost are made again", count=again)
         loop = PipelineLatency(registry, tracer)
         await _serve(settings, registry, loop, pool, core, access, vault, stop)
 
@@ -245,12 +257,17 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
     config = shared.settings.value
     compiled = find_core()
     say_core(compiled, shared.registry)
+    key = receipt_key(config.receipt_key_file)
     return Learner(
         shared.core,
         config.dsn,
         LearnerStore(shared.core, f"{socket.gethostname()}/{os.getpid()}"),
         FrameStore(shared.core),
-        LearnerState(shared.generations, _learning(config, compiled, shared.vault.pseudonyms)),
+        LearnerState(
+            shared.generations,
+            _learning(config, compiled, shared.vault.pseudonyms),
+            LogReader(shared.core).entries,
+        ),
         GenerationKeeper(GenerationLifecycle(shared.core), GenerationMetrics(shared.registry)),
         shared.hub,
         shared.log,
@@ -267,6 +284,12 @@ def _learner(shared: _Shared, flusher: EventFlusher) -> Learner:
             step_seconds=config.step_seconds,
         ),
         importing=lambda: flusher.importing,
+        eraser=Eraser(
+            EraserStore(shared.pool),
+            ReceiptSigner("learner", key),
+            ReceiptSigner("log", key),
+            config.scrub_seconds,
+        ),
     )
 
 
@@ -397,6 +420,18 @@ def _add_writing(
     user_fact_service_pb2_grpc.add_UserFactServiceServicer_to_server(
         UserFactServicer(tenants, UserFactStore(shared.pool, shared.vault)), server.grpc
     )
+    user_log_service_pb2_grpc.add_UserLogServiceServicer_to_server(
+        UserLogServicer(
+            _erasures(shared.settings.value, shared.pool, shared.vault),
+            UserReader(shared.pool, shared.vault),
+        ),
+        server.grpc,
+    )
+
+
+def _erasures(config: FeedbackConfig, pool: asyncpg.Pool, vault: UserVault) -> ErasureStore:
+    ledger = None if config.ledger_file is None else ErasureLedger(config.ledger_file)
+    return ErasureStore(pool, vault, ledger)
 
 
 def _preparer(

@@ -1,5 +1,6 @@
 """Configuration of the profile service, read once from the environment (HARKEN_PROFILE_*)."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -49,6 +50,11 @@ class ProfileConfig(VaultSettings):
         default=1000,
         ge=0,
         description="entries behind the log with which we first call ourselves ready",
+    )
+    ledger_file: Path | None = Field(
+        default=None,
+        description="ledger_file of feedback, read at start, so that a restore of an older backup"
+        " of this database shows nobody who was erased",
     )
     interest_short_days: float = Field(
         default=2, gt=0, le=3650, description="half-life of short-term interests, in days"

@@ -12,8 +12,11 @@ from services.common.access.process_access import identity_of, process_access
 from services.common.audit.audit_log import AuditLog
 from services.common.channels import open_channel
 from services.common.database import open_pool
+from services.common.erasure_ledger import ErasureLedger
+from services.common.logs import logger
 from services.common.pipeline_latency import PipelineLatency
 from services.common.process_metrics import DatabaseMetrics
+from services.common.receipts import ReceiptSigner, receipt_key
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.tracing import event_tracer
@@ -25,6 +28,8 @@ from services.profile.config import ProfileConfig
 from services.profile.dimensions import Dimensions
 from services.profile.domain.interests import HalfLives
 from services.profile.entries_applier import EntriesApplier
+from services.profile.erasure.erasure_relay import ErasureRelay
+from services.profile.erasure.user_erasure import UserErasure
 from services.profile.freshness import Freshness
 from services.profile.item_labels import ItemLabels
 from services.profile.merges import Merges
@@ -34,6 +39,7 @@ from services.profile.readiness import Readiness
 from services.profile.servicer import ProfileServicer
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore
+from services.profile.store.erasure_store import ErasureStore
 from services.profile.store.history_store import HistoryStore
 from services.profile.store.link_store import LinkStore
 from services.profile.store.outbox_store import OutboxStore
@@ -41,6 +47,7 @@ from services.profile.store.profile_store import ProfileStore
 from services.profile.store.schema_store import SchemaStore
 from services.profile.store.vector_scan import VectorScan
 from services.profile.store.vector_store import VectorStore
+from services.profile.user_export import UserExport
 from services.profile.vector_applier import VectorApplier
 
 SCHEMA = "profile"
@@ -51,9 +58,11 @@ SECTIONS = (
     # Activations say what vectors of a generation must look like.
     frame_pb2.SECTION_GENERATIONS,
 )
+_log = logger("process")
 _ANY_USER = "SELECT EXISTS (SELECT FROM histories) OR EXISTS (SELECT FROM attributes)"
-_BACKGROUND_CONNECTIONS = 4
-"""One each for entries, for frames, for the outbox, and for asking whether the store is there."""
+_BACKGROUND_CONNECTIONS = 5
+"""One each for entries, for frames, for the outbox, for erasures, and for asking whether the store
+is there."""
 
 
 async def serve(
@@ -78,6 +87,7 @@ async def serve(
         event_tracer("profile", config.trace_target, config.trace_share) as tracer,
     ):
         await check_pseudonyms(background, vault.pseudonyms, SCHEMA, _ANY_USER)
+        await _apply_ledger(config, ErasureStore(background))
         database = DatabaseMetrics(registry, {"calls": pool, "background": background})
         applier = await EntriesApplier.open(
             HistoryStore(background),
@@ -97,6 +107,8 @@ async def serve(
         )  # fmt: skip
         relay = OutboxRelay(OutboxStore(background, vault), channel, metrics)
         freshness = Freshness(applier.progress, lambda: entries.last_contact > 0, metrics)
+        signer = ReceiptSigner("profile", receipt_key(config.receipt_key_file))
+        erasures = ErasureRelay(ErasureStore(background), channel, signer, applier.progress)
         profiles = ProfileStore(pool, vault)
         server = Server(
             registry,
@@ -117,6 +129,8 @@ async def serve(
                     vault,
                     config.denied_by_default(),
                 ),
+                UserErasure(ErasureStore(pool), erasures, freshness, vault),
+                UserExport(profiles, freshness, channel, vault),
                 Dimensions(
                     ItemLabels(channel),
                     HalfLives(config.interest_short_days, config.interest_long_days),
@@ -133,4 +147,17 @@ async def serve(
             settings.map(lambda config: config.ready_max_lag_entries),
         )  # fmt: skip
         async with server.listening(config.listen, config.metrics_listen, config.address_file):
-            await run_until(stop, server, entries.run(), feed.run(), relay.run(), readiness.run())
+            await run_until(
+                stop, server, entries.run(), feed.run(), relay.run(), erasures.run(),
+                readiness.run(),
+            )  # fmt: skip
+
+
+async def _apply_ledger(config: ProfileConfig, store: ErasureStore) -> None:
+    """Erase whom the ledger names, before anybody is answered."""
+    if config.ledger_file is None:
+        return
+    ledger = ErasureLedger(config.ledger_file)
+    again = await store.apply_ledger(await asyncio.to_thread(ledger.read))
+    if again:
+        _log.warning("erasures that the store had lost are made again", count=again)

@@ -1,6 +1,6 @@
 """ProfileService on the wire."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +30,7 @@ from services.profile.domain.attribute_rules import (
     named_purposes,
     replaces_all,
 )
+from services.profile.erasure.user_erasure import UserErasure
 from services.profile.freshness import Freshness
 from services.profile.merges import Merges
 from services.profile.outbox_relay import OutboxRelay
@@ -37,6 +38,7 @@ from services.profile.read_mask import masked_parts, usual_parts
 from services.profile.similar_users import SimilarUsers
 from services.profile.store.attribute_store import AttributeStore, Facts
 from services.profile.store.profile_store import ProfileStore, Snapshot
+from services.profile.user_export import UserExport
 
 MAX_SUBJECTS = 500
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -54,6 +56,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         attributes: AttributeStore,
         schemas: AttributeSchemas,
         similar: SimilarUsers,
+        erasure: UserErasure,
+        export: UserExport,
         dimensions: Dimensions,
         freshness: Freshness,
         vault: UserVault,
@@ -64,6 +68,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self._attributes = attributes
         self._schemas = schemas
         self._similar = similar
+        self._erasure = erasure
+        self._export = export
         self._dimensions = dimensions
         self._freshness = freshness
         self._vault = vault
@@ -181,6 +187,31 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.FindSimilarUsersResponse:
         """Return the users nearest to one."""
         return await self._similar.find(request)
+
+    async def EraseUser(  # noqa: N802
+        self, request: pb.EraseUserRequest, context: grpc.aio.ServicerContext
+    ) -> pb.EraseUserResponse:
+        """Erase a user."""
+        return await self._erasure.erase(request)
+
+    async def GetErasure(  # noqa: N802
+        self, request: pb.GetErasureRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetErasureResponse:
+        """Say how far an erasure is."""
+        return await self._erasure.get(request)
+
+    async def ListErasures(  # noqa: N802
+        self, request: pb.ListErasuresRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ListErasuresResponse:
+        """Return erasures, page by page."""
+        return await self._erasure.list(request)
+
+    async def ExportUser(  # noqa: N802
+        self, request: pb.ExportUserRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.ExportUserResponse]:
+        """Stream all that is stored of a user."""
+        async for part in self._export.parts(request, context):
+            yield pb.ExportUserResponse(part=part)
 
     async def MergeProfiles(  # noqa: N802
         self, request: pb.MergeProfilesRequest, context: grpc.aio.ServicerContext

@@ -129,5 +129,7 @@ def _read(
         check_norms("vectors of users", users.vectors, shape.dimension, bound)
         rows = users.vectors.astype("<f2")
         for key, row in zip(users.user_keys, rows, strict=True):
-            vectors[tenant, key] = LearnedVector(generation_id, row.tobytes())
+            vectors[tenant, key] = LearnedVector(
+                generation_id, row.tobytes(), frame.through_sequence
+            )
     return vectors, {name: shape for name, shape in shapes.items() if known.get(name) != shape}

@@ -31,11 +31,11 @@ class EntriesFolder:
         self,
         frames: FrameApplier,
         overlays: Overlays,
-        taken: Callable[[Entries], None] | None = None,
+        taken: Sequence[Callable[[Entries], None]] = (),
         window: EntriesWindow | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`taken`, when given, is told of every stretch before those who wait for it go on.
+        """`taken` are told of every stretch before those who wait for it go on.
 
         `window`: holds the newest entries; default: of the bounds above. `clock`: its seconds.
         """
@@ -99,10 +99,11 @@ class EntriesFolder:
         for own in entries.tenants:
             if own.items is not None:
                 self._take_items(own, own.items)
-            if own.shown and (replica := self._frames.replicas.get(own.tenant)) is not None:
+            replica = self._frames.replicas.get(own.tenant)
+            if replica is not None and (own.shown or own.erased):
                 replica.shown.take(own, replica.catalogue.find_all)
-        if self._taken is not None:
-            self._taken(entries)
+        for told in self._taken:
+            told(entries)
         self.progress.advance(Applied(entries.epoch, 0, entries.through_sequence))
 
     def _take_users(self, tenant: str, users: UserEntries) -> None:

@@ -13,6 +13,7 @@ from services.common.channels import open_channel
 from services.common.compiled_core import find_core, say_core
 from services.common.pipeline_latency import PipelineLatency
 from services.common.popularity_half_life import HALF_LIFE_SECONDS
+from services.common.receipts import ReceiptSigner, receipt_key
 from services.common.reloadable import Reloadable
 from services.common.server import Server, run_until
 from services.common.service_main import freeze_garbage
@@ -25,6 +26,7 @@ from services.ranker.domain.compiled_slates import CompiledSlates
 from services.ranker.domain.tenant_replica import TenantReplica
 from services.ranker.domain.visibility import Overlays
 from services.ranker.entries_folder import EntriesFolder
+from services.ranker.erasure_receipts import ErasureReceipts
 from services.ranker.frame_applier import FrameApplier
 from services.ranker.generation_loader import GenerationLoader
 from services.ranker.indexes import Indexes
@@ -83,7 +85,12 @@ async def serve(
             ),
             overlays,
         )
-        entries = EntriesFolder(frames, overlays, None if traces is None else traces.taken)
+        receipts = ErasureReceipts(
+            feedback,
+            ReceiptSigner("ranker", receipt_key(config.receipt_key_file), config.replica),
+        )
+        taken = [receipts.taken] if traces is None else [receipts.taken, traces.taken]
+        entries = EntriesFolder(frames, overlays, taken)
         registry.register(ReplicaCollector(frames))
         subscriber = f"ranker-{config.replica}"
         entries_client = EntriesClient(
@@ -166,6 +173,7 @@ async def serve(
                 entries_client.run(),
                 readiness.watch(server.health),
                 slate_log.run(),
+                receipts.run(),
                 indexes.run(),
             )
         await slate_log.drain()

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 from services.common.pipeline_latency import VISIBLE
 from services.common.tracing import EventTracer
-from services.feed.entries import Entries
+from services.feed.entries import Entries, erased_among
 
 SLATE = "slate"
 _MOST_USERS = 1000
@@ -22,6 +22,10 @@ class SlateTraces:
     def taken(self, entries: Entries) -> None:
         """Take note of the traced events of a stretch of the log."""
         for own in entries.tenants:
+            if own.erased:
+                gone = erased_among(own.erased, {user_key for _, user_key in self._waiting})
+                for key in [key for key in self._waiting if key[1] in gone]:
+                    del self._waiting[key]
             for event in own.events.rows():
                 if self._tracer.follows(event.sequence):
                     self._wait(own.tenant, own.user_keys[event.user], event.sequence)

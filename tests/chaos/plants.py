@@ -54,9 +54,9 @@ def no_dedupe() -> None:
 
     append: Any = vars(event_flusher)["append_events"]
 
-    async def wrong(connection: Any, events: Any) -> Any:
+    async def wrong(connection: Any, events: Any, *rest: Any) -> Any:
         ids = [f"{name}-{os.urandom(4).hex()}" for name in events.event_ids]
-        return await append(connection, replace(events, event_ids=ids))
+        return await append(connection, replace(events, event_ids=ids), *rest)
 
     _put(event_flusher, "append_events", wrong)
 
@@ -122,13 +122,13 @@ def entry_before_commit() -> None:
 
     append, now = EventFlusher._append_distinct, _Every(10)
 
-    async def wrong(self: Any, connection: Any, events: Any) -> Any:
+    async def wrong(self: Any, connection: Any, events: Any, checked: int) -> Any:
         if not now():
-            return await append(self, connection, events)
+            return await append(self, connection, events, checked)
         transaction = connection.transaction()
         await transaction.start()
         try:
-            await append(self, connection, events)
+            await append(self, connection, events, checked)
         finally:
             await transaction.rollback()
         raise StoreUnavailableError("the commit failed")

@@ -25,6 +25,7 @@ from services.feedback.config import FeedbackConfig
 from services.feedback.feed_server.frame_store import FrameStore
 from services.feedback.generations.generation_store import GenerationStore
 from services.feedback.learner.learner_state import LearnerState
+from services.feedback.log.log_reader import LogReader
 from services.feedback.log.log_store import read_log
 from services.feedback.process import SCHEMA, _learning
 from tests.chaos.report import REPLAY, UNANSWERED, Report
@@ -78,6 +79,7 @@ async def check_replay(
                 LearnerState(
                     GenerationStore(pool, 10),
                     _learning(_config(dsn, environment), core, Pseudonyms()),
+                    LogReader(pool).entries,
                 )
                 for core in (find_core(), None)
             ]

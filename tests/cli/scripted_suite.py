@@ -49,6 +49,7 @@ class ScriptedSuite(
 
     BatchGetProfiles = ListProfiles = MergeProfiles = UnmergeProfiles = ListMerges = unscripted
     FindSimilarUsers = Rank = SimilarItems = unscripted
+    EraseUser = GetErasure = ListErasures = ExportUser = unscripted
     PutAttributeSchema = GetAttributeSchema = unscripted
     ListTrending = ListLatest = BatchRecommend = ExplainSlate = unscripted
     PublishGeneration = DownloadGeneration = unscripted

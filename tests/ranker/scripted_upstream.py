@@ -210,6 +210,7 @@ class ScriptedProfile(profile_service_pb2_grpc.ProfileServiceServicer):
     """Answers the profiles that the test put there, once the gate is open."""
 
     GetProfile = UpdateProfile = ListProfiles = FindSimilarUsers = unscripted
+    EraseUser = GetErasure = ListErasures = ExportUser = unscripted
     MergeProfiles = UnmergeProfiles = ListMerges = unscripted
     PutAttributeSchema = GetAttributeSchema = unscripted
 

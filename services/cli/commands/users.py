@@ -1,5 +1,6 @@
-"""`harken users`: what kind of user somebody is, and who is like them."""
+"""`harken users`: what kind of user somebody is, who is like them; exporting and erasing one."""
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -9,24 +10,28 @@ from google.protobuf import json_format
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harken.profile.v1 import profile_service_pb2
+from harken.profile.v1 import erasure_pb2, profile_service_pb2
 from harken.profile.v1.attribute_schema_pb2 import AttributeSchema
 from services.cli.clients import CALL_SECONDS, connect
+from services.cli.confirmation import confirm_deletion
 from services.cli.console import messages, output
 from services.cli.document_file import read_message, refusal
 from services.cli.endpoints import Endpoints
+from services.cli.erasure_view import state_text
 from services.cli.failures import clear_failures, run
 from services.cli.item_view import id_text, plain_text
 from services.cli.options import SuiteOptions, Tenant, with_suite_options
 from services.cli.subjects import subject_of
 from services.cli.user_view import user_view
 
-app = typer.Typer(help="Look at users.")
+_POLL_SECONDS = 0.5
+
+app = typer.Typer(help="Look at users, export and erase them.")
 
 
 @app.callback()
 def users() -> None:
-    """Look at users."""
+    """Look at users, export and erase them."""
 
 
 @app.command()
@@ -121,6 +126,79 @@ def similar(
         tenant=tenant, subject=subject_of(user, session), count=count
     )
     run(_similar(endpoints, request, as_json))
+
+
+@app.command()
+@with_suite_options
+def erase(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    note: Annotated[
+        str, typer.Option(help="Why, such as the number of a ticket; kept, so not who.")
+    ] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it is done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Erase a user for ever, from everything that is stored; prints the id of the erasure.
+
+    Answers know the user no more once it returns; the rest follows within minutes, see
+    `harken erasure get`.
+    """
+    with clear_failures():
+        endpoints = suite.endpoints()
+        if not yes:
+            confirm_deletion(f"Erase {user!r} for ever?")
+    request = profile_service_pb2.EraseUserRequest(
+        tenant=tenant, subject=subject_of(user, session), note=note
+    )
+    run(_erase(endpoints, request, wait))
+
+
+async def _erase(
+    endpoints: Endpoints, request: profile_service_pb2.EraseUserRequest, wait: bool
+) -> None:
+    async with connect(endpoints) as clients:
+        erasure = (await clients.profile.EraseUser(request, timeout=CALL_SECONDS)).erasure
+        typer.echo(erasure.erasure_id)
+        asked = profile_service_pb2.GetErasureRequest(
+            tenant=request.tenant, erasure_id=erasure.erasure_id
+        )
+        while wait and erasure.state != erasure_pb2.ERASURE_STATE_DONE:
+            await asyncio.sleep(_POLL_SECONDS)
+            erasure = (await clients.profile.GetErasure(asked, timeout=CALL_SECONDS)).erasure
+    messages().print(state_text(erasure))
+
+
+@app.command()
+@with_suite_options
+def export(
+    user: Annotated[str, typer.Argument(help="Id of the user (of the session with --session).")],
+    session: Annotated[bool, typer.Option("--session", help="USER is a session.")] = False,
+    tenant: Tenant = "default",
+    *,
+    suite: SuiteOptions,
+) -> None:
+    """Print all that is stored of a user, as JSON lines.
+
+    Each is a harken.profile.v1.UserExportPart, which says what its fields mean: a header, the
+    profile, events, slates, and an end that counts them.
+    """
+    with clear_failures():
+        endpoints = suite.endpoints()
+    request = profile_service_pb2.ExportUserRequest(
+        tenant=tenant, subject=subject_of(user, session)
+    )
+    run(_export(endpoints, request))
+
+
+async def _export(endpoints: Endpoints, request: profile_service_pb2.ExportUserRequest) -> None:
+    async with connect(endpoints) as clients:
+        async for answer in clients.profile.ExportUser(request):
+            part = json_format.MessageToDict(answer.part, preserving_proto_field_name=True)
+            typer.echo(json.dumps(part, ensure_ascii=False))
 
 
 async def _similar(

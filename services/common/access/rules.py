@@ -146,6 +146,11 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListMerges": _by(_BACKEND, _OPERATOR),
         # It names other users.
         "FindSimilarUsers": _audited(_by(_BACKEND, _OPERATOR), "subject", audited=_BY_OPERATORS),
+        # Nobody is named: the audit log is never scrubbed.
+        "EraseUser": _audited(_by(_BACKEND, _OPERATOR, _USER, subjects="subject")),
+        "GetErasure": _by(_BACKEND, _OPERATOR),
+        "ListErasures": _by(_BACKEND, _OPERATOR),
+        "ExportUser": _audited(_by(_BACKEND, _OPERATOR, _USER, subjects="subject")),
         "PutAttributeSchema": _audited(_by(_OPERATOR)),
         "GetAttributeSchema": _by(_BACKEND, _MERCHANDISER, _OPERATOR),
     },
@@ -166,6 +171,12 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     "harken.internal.slates.v1.SlateService": {
         "RecordSlates": _by(_RANKER),
         "FindSlate": _by(_RANKER),
+    },
+    "harken.internal.users.v1.UserLogService": {
+        "AppendErasure": _by(_PROFILE),
+        "GetErasure": _by(_PROFILE, tenant=""),
+        "AddReceipts": _by(_PROFILE, _RANKER, tenant=""),
+        "ReadUser": _by(_PROFILE),
     },
     "harken.internal.feed.v1.FeedService": {
         # Users are in it, of all tenants.

@@ -9,14 +9,15 @@ from services.common.database import one_row, session, store_faults
 from services.common.errors import EpochLostError
 from services.common.position import Position
 from services.feedback.log.epochs import read_forks
+from services.feedback.log.late_entries import IS_VOID
 from services.feedback.log.log_store import SHARD, LogRow
 
 _PAGE_BYTES = 3 * 1024 * 1024
 
 # Sequences are dense, so a page is a range of them; entries of other tenants take no place in it.
-_READ = """
+_READ = f"""
     SELECT sequence, tenant, entry, accepted_at_us, retracted FROM (
-        SELECT l.sequence, l.tenant, l.entry, r.sequence IS NOT NULL AS retracted,
+        SELECT l.sequence, l.tenant, l.entry, r.sequence IS NOT NULL OR {IS_VOID} AS retracted,
             (extract(epoch FROM l.accepted_at) * 1000000)::bigint AS accepted_at_us,
             sum(length(l.entry)) OVER (ORDER BY l.sequence) AS size
         FROM log l LEFT JOIN retractions r

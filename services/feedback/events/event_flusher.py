@@ -28,7 +28,9 @@ from services.feedback.events.repeated_events import (
     keys_of,
     representatives_of,
     settle,
+    without_late,
 )
+from services.feedback.log.late_entries import UNCHECKED, ErasedAmongThemError, find_late
 from services.feedback.log.log_store import (
     SHARD,
     Appended,
@@ -340,7 +342,7 @@ class EventFlusher:
         sequence = appended.before
         self._metrics.head.set(sequence + len(entries))
         if self._appended is not None:
-            self._appended(appended.epoch, sequence, appended.rows(entries))
+            self._appended(appended.epoch, sequence, appended.rows())
         for call in calls:
             sequence += len(call.entries)
             if not call.answer.done():
@@ -352,19 +354,46 @@ class EventFlusher:
         )
         if unknown:
             events = replace(events, reasons=_with_unknown(events, unknown))
+        try:
+            return await self._append_checked(connection, events, UNCHECKED)
+        except ErasedAmongThemError:
+            return await self._append_in_time(connection, events)
+
+    async def _append_in_time(
+        self, connection: Connection, events: PreparedEvents
+    ) -> FlushedEvents:
+        """Append those events that are not late for the erasure of their user."""
+        while True:
+            found = await find_late(
+                connection, SHARD, events.tenants, events.user_keys, events.entries
+            )
+            kept = [index for index in range(len(events)) if index not in found.late]
+            if not kept:
+                return without_late(len(events), kept, FlushedEvents(0, (), (), ()))
+            try:
+                flushed = await self._append_checked(connection, events.taken(kept), found.erasures)
+            except ErasedAmongThemError:
+                # There was another one meanwhile.
+                continue
+            return without_late(len(events), kept, flushed)
+
+    async def _append_checked(
+        self, connection: Connection, events: PreparedEvents, checked: int
+    ) -> FlushedEvents:
+        """Append events; `checked`: as of how many erasures none of them is late."""
         keys = keys_of(events)
         chosen = representatives_of(keys, events.reasons)
-        if len(chosen) < len(events):
-            appended = await self._append_distinct(connection, events.taken(chosen))
-        else:
-            appended = await self._append_distinct(connection, events)
+        distinct = events.taken(chosen) if len(chosen) < len(events) else events
+        appended = await self._append_distinct(connection, distinct, checked)
         return await recognise_default_times(
             connection, events, settle(keys, events, chosen, appended), self._vault
         )
 
-    async def _append_distinct(self, connection: Connection, events: PreparedEvents) -> Appended:
+    async def _append_distinct(
+        self, connection: Connection, events: PreparedEvents, checked: int
+    ) -> Appended:
         """Append events whose ids are distinct."""
-        appended = await append_events(connection, events, self._others_listen())
+        appended = await append_events(connection, events, self._others_listen(), checked)
         places = appended.places(events)
         if places:
             # The store stamps events, and answers when they are durable.

@@ -247,6 +247,9 @@ def _result(
         case Fate.REUSED:
             detail = "the event id was accepted before with other fields"
             return _rejected(ordinal, Reason.EVENT_ID_REUSED, detail)
+        case Fate.ERASED:
+            detail = "the user was erased, and the event has no event_time that is later"
+            return _rejected(ordinal, Reason.USER_ERASED, detail)
         case Fate.QUARANTINED:
             item_id = request.events.item_ids[start + index]
             detail = request.details.get(ordinal) or f"item {item_id!r} is not in the catalogue"

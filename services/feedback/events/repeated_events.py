@@ -22,6 +22,7 @@ class Fate(Enum):
     DUPLICATE = "duplicate"
     REUSED = "reused"
     QUARANTINED = "quarantined"
+    ERASED = "erased"
 
 
 FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
@@ -30,7 +31,9 @@ FINE = (Fate.ACCEPTED, Fate.DUPLICATE)
 
 @dataclass(slots=True)
 class FlushedEvents:
-    """What became of events, by column; `sequences` 0 when quarantined, and then the reason."""
+    """What became of events, by column; `sequences` 0 when quarantined, and then the reason, or
+    when of an erased user.
+    """
 
     epoch: int
     fates: Sequence[Fate]
@@ -99,6 +102,18 @@ def settle(
             settled.append((fate, sequence, Reason.NONE))
     fates, sequences_of, reasons = zip(*settled, strict=True)
     return FlushedEvents(appended.epoch, fates, sequences_of, reasons)
+
+
+def without_late(size: int, kept: Sequence[int], flushed: FlushedEvents) -> FlushedEvents:
+    """Return what became of `size` events, given what did of those kept, by index; the others were
+    late for the erasure of their user.
+    """
+    fates, sequences, reasons = [Fate.ERASED] * size, [0] * size, [0] * size
+    for place, index in enumerate(kept):
+        fates[index] = flushed.fates[place]
+        sequences[index] = flushed.sequences[place]
+        reasons[index] = flushed.reasons[place]
+    return FlushedEvents(flushed.epoch, fates, sequences, reasons)
 
 
 def _log_after(

@@ -139,7 +139,9 @@ class FrameStore:
             return {}
         async with session(self._pool) as connection:
             rows = await read_entries(connection, sequences)
-        return {row.sequence: entry_pb2.Entry.FromString(row.entry).slate for row in rows}
+        entries = ((row.sequence, entry_pb2.Entry.FromString(row.entry)) for row in rows)
+        # Of an erased user the log has a tick instead.
+        return {sequence: entry.slate for sequence, entry in entries if entry.HasField("slate")}
 
     async def point_at(self, version: int) -> Applied | None:
         """Return the point of a version, as it was committed; None when it is too old to tell."""

@@ -12,6 +12,7 @@ from services.common.timestamps import micros_of
 from services.feed.entries import (
     NO_EVENTS,
     Entries,
+    ErasedUser,
     EventColumns,
     EventRow,
     ItemVisibility,
@@ -40,11 +41,12 @@ class _Tenant:
     facts: list[UserFact] = field(default_factory=list)
     visibility: list[tuple[int, bool, bool, int, int]] = field(default_factory=list)
     shown: list[ShownSlate] = field(default_factory=list)
+    erased: list[ErasedUser] = field(default_factory=list)
     links: list[UserLink] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Return whether nothing was gathered."""
-        return not (self.users or self.visibility or self.shown)
+        return not (self.users or self.visibility or self.shown or self.erased)
 
 
 Attributes = Mapping[int, bytes]
@@ -126,6 +128,16 @@ def _note(
                     slate.slate_id, slate.user_key, slate.surface, items, slate.remembered_slates
                 )
             )
+        case "user_erased" if not entry.user_erased.unlearn:
+            erased = entry.user_erased
+            # They have no place in the order of a stretch.
+            tenant.shown = [one for one in tenant.shown if one.user_key != erased.user_key]
+            tenant.erased.append(
+                ErasedUser(
+                    erased.erasure_id, erased.user_key, erased.tombstone, erased.erased_at_us,
+                    row.sequence,
+                )
+            )  # fmt: skip
         case "item_upserted":
             item = entry.item_upserted
             expires = micros_of(item.expire_time) if item.HasField("expire_time") else 0
@@ -185,6 +197,7 @@ def _columns(name: str, found: _Tenant) -> TenantEntries:
         found.facts,
         _visibility(found.visibility) if found.visibility else None,
         found.shown,
+        found.erased,
         found.links,
     )
 

@@ -26,6 +26,7 @@ from services.feedback.learner.slate_learning_metrics import SlateLearningMetric
 from services.feedback.learner.standby import Standby
 from services.feedback.log.epochs import settle_epoch
 from services.feedback.log.log_store import LogRow, NewEntry
+from services.feedback.user_log.eraser import Eraser
 
 _log = logger("learner")
 _OVERDUE_SECONDS = 0.5
@@ -73,8 +74,11 @@ class Learner:
         slate_metrics: SlateLearningMetrics,
         times: LearnerTimes,
         importing: Callable[[], bool],
+        eraser: Eraser | None = None,
     ) -> None:
-        """`importing`: whether this process appends bulk history right now."""
+        """`importing`: whether this process appends bulk history right now. `eraser` finishes
+        erasures while we lead; None: nobody does.
+        """
         self._pool = pool
         self._dsn = dsn
         self._store = store
@@ -87,6 +91,8 @@ class Learner:
         self._slate_metrics = slate_metrics
         self._times = times
         self._importing = importing
+        self._eraser = eraser
+        self._wanted_checkpoint = 0
         self._checkpoint: asyncio.Task[None] | None = None
         self._checkpoint_version = 0
         self._checkpoint_bytes = 0
@@ -127,6 +133,7 @@ class Learner:
         """
         _log.info("leading", term=term)
         heartbeat = asyncio.create_task(self._beat(term))
+        erasing: asyncio.Task[None] | None = None
         try:
             await settle_epoch(self._pool)
             await last_fold
@@ -150,6 +157,11 @@ class Learner:
             self._hub.fed = True
             self._hub.wake()
             self._keeper.begin()
+            self._wanted_checkpoint = 0
+            if self._eraser is not None:
+                erasing = asyncio.create_task(
+                    self._eraser.run(self._state.applied.epoch, self._want_checkpoint)
+                )
             await self._follow_log(term, heartbeat, own_session)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreUnavailableError):
@@ -162,7 +174,11 @@ class Learner:
             self._hub.fed = False
             self._hub.wake()
             heartbeat.cancel()
-            background = [task for task in (heartbeat, self._checkpoint) if task is not None]
+            if erasing is not None:
+                erasing.cancel()
+            background = [
+                task for task in (heartbeat, self._checkpoint, erasing) if task is not None
+            ]
             self._checkpoint = None
             await asyncio.gather(*background, return_exceptions=True)
             with contextlib.suppress(StoreUnavailableError):
@@ -286,7 +302,8 @@ class Learner:
             written.result()
         version = self._state.applied.version
         versions = version - self._checkpoint_version
-        if (
+        wanted = 0 < self._wanted_checkpoint <= self._state.applied.sequence
+        if not wanted and (
             versions < self._times.checkpoint_versions
             or time.monotonic() - self._checkpoint_at < self._times.checkpoint_seconds
             or (
@@ -296,6 +313,8 @@ class Learner:
             )
         ):
             return
+        if wanted:
+            self._wanted_checkpoint = 0
         self._checkpoint_version = version
         self._checkpoint_at = time.monotonic()
         chunks = await asyncio.to_thread(self._state.checkpoint)
@@ -303,6 +322,10 @@ class Learner:
         self._checkpoint = asyncio.create_task(
             self._write_checkpoint(term, self._state.applied, chunks)
         )
+
+    def _want_checkpoint(self, sequence: int) -> None:
+        """Write a checkpoint that reflects a sequence of the log with the next step."""
+        self._wanted_checkpoint = sequence
 
     async def _write_checkpoint(self, term: int, at: Applied, chunks: list[bytes]) -> None:
         await self._store.write_checkpoint(term, at, chunks)

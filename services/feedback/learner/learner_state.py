@@ -5,7 +5,7 @@ import hashlib
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from harken.feedback.v1 import generation_pb2
@@ -30,8 +30,10 @@ from services.feedback.learner.model.slate_learning import SlateChanges
 from services.feedback.learner.model.step import States, finite, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.feedback.learner.slate_frames import SlatesOf, named_slates
-from services.feedback.log.entry_conversion import log_entry, parse, user_entries
+from services.feedback.log.entry_conversion import log_entry, parse, user_entries, with_events
 from services.feedback.log.log_store import LogRow
+
+EntriesOf = Callable[[Collection[int]], Awaitable[Sequence[LogRow]]]
 
 _INLINE_ENTRIES = 32
 """Steps of up to this many entries run on the event loop: a thread costs more than they do."""
@@ -77,8 +79,17 @@ class _LogPages:
 class LearnerState:
     """State at a version. After any exception of `advance` it must be loaded anew."""
 
-    def __init__(self, generations: GenerationStore, config: LearningConfig) -> None:
+    def __init__(
+        self,
+        generations: GenerationStore,
+        config: LearningConfig,
+        entries_of: EntriesOf | None = None,
+    ) -> None:
+        """`entries_of` reads entries of the log by their sequences; None: it has none of them, so
+        that erased users are hidden and not unlearned.
+        """
         self._generations = generations
+        self._entries_of = entries_of
         self._config = config
         self._files: FilesOf = {}
         self.states: States = {}
@@ -243,9 +254,13 @@ class LearnerState:
         ]
         self._forget_files()
         entries = entries[: step_length(entries)]
+        first = parsed[0].user_erased
+        if first.unlearn and self._entries_of is not None:
+            entries = [with_events(entries[0], await self._entries_of(first.event_sequences))]
         before = self.applied
         after = Applied(before.epoch, before.version + 1, entries[-1].sequence)
-        if len(entries) <= _INLINE_ENTRIES and not self.unfinished():
+        inline = len(entries) <= _INLINE_ENTRIES and not first.unlearn
+        if inline and not self.unfinished():
             frame = self._step(entries, before, after)
         else:
             frame = await asyncio.to_thread(self._step, entries, before, after)

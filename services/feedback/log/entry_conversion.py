@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,12 +22,16 @@ from services.feedback.learner.model.entries import (
     LearningConsent,
     LogEntry,
     Nothing,
+    UserErased,
     UserLinked,
+    UserUnlearned,
 )
 from services.feedback.log.log_store import LogRow
 from services.feedback.slates.slate_conversion import impression
 
-_OF_USERS = ("event", "event_retracted", "user_fact", "users_merged", "users_unmerged")
+_OF_USERS = (
+    "event", "event_retracted", "user_fact", "users_merged", "users_unmerged", "user_erased",
+)  # fmt: skip
 
 
 def parse(row: LogRow) -> entry_pb2.Entry:
@@ -77,6 +82,11 @@ def _kind(row: LogRow, entry: entry_pb2.Entry, files: FilesOf) -> Kind:
         case "document":
             one = entry.document
             return Document(one.kind, one.name, one.revision, one.body)
+        case "user_erased":
+            erased = entry.user_erased
+            if erased.unlearn:
+                return UserUnlearned(erased.erasure_id)
+            return UserErased(erased.erasure_id, erased.user_key, erased.tombstone)
         case "user_fact":
             fact = entry.user_fact
             decided = fact.consent.learning if fact.consent.HasField("learning") else None
@@ -100,6 +110,19 @@ def user_entries(rows: Sequence[LogRow]) -> list[LogEntry]:
         if wanted:
             found.append(log_entry(row, entry, {}))
     return found
+
+
+def with_events(entry: LogEntry, rows: Sequence[LogRow]) -> LogEntry:
+    """Return an entry that unlearns a user, with the events named by it, given what the log has of
+    them.
+    """
+    assert isinstance(entry.kind, UserUnlearned)
+    events = []
+    for row in sorted(rows, key=lambda row: row.sequence):
+        own = parse(row)
+        if own.HasField("event"):
+            events.append(log_entry(row, own, {}))
+    return replace(entry, kind=replace(entry.kind, events=tuple(events)))
 
 
 def _event(event: entry_pb2.LoggedEvent, accepted_at_us: int) -> Event:

@@ -1,12 +1,13 @@
 """The log as committed, for whoever serves its entries."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import asyncpg
 
 from services.common.database import one_row, session
 from services.feedback.log.epochs import read_forks
-from services.feedback.log.log_store import LOG_CHANNEL, SHARD, LogRow, read_log
+from services.feedback.log.log_store import LOG_CHANNEL, SHARD, LogRow, read_entries, read_log
 
 # What a session that does nothing but listen did last. Of sessions of other roles, and where
 # activities are not tracked, this is not to be seen.
@@ -51,6 +52,11 @@ class LogReader:
         """Return the next entries after a sequence, a page of them. Some may have been dropped."""
         async with session(self._pool) as connection:
             return await read_log(connection, sequence, limit)
+
+    async def entries(self, sequences: Collection[int]) -> list[LogRow]:
+        """Return those of some entries that are there, in no order."""
+        async with session(self._pool) as connection:
+            return await read_entries(connection, sequences)
 
     async def others_listen(self, own: int) -> bool:
         """Return whether other sessions may listen to the log, given the id of one that does."""

@@ -7,6 +7,12 @@ from typing import Any, NamedTuple
 
 from services.common.database import Connection, one_row, store_faults
 from services.common.position import Position
+from services.feedback.log.late_entries import (
+    TICK,
+    UNCHECKED,
+    ErasedAmongThemError,
+    find_late,
+)
 
 SHARD = 0
 LOG_CHANNEL = "feedback_log"
@@ -121,17 +127,18 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class AppendedEntries:
-    """Where entries were appended: they have the sequences after `before`, in order."""
+    """Where entries were appended, and which: they have the sequences after `before`, in order."""
 
     epoch: int
     before: int
     accepted_at_us: int
+    entries: Sequence[NewEntry]
 
-    def rows(self, entries: Sequence[NewEntry]) -> "list[LogRow]":
-        """Return what the log has got of these entries, in order."""
+    def rows(self) -> "list[LogRow]":
+        """Return what the log has got, in order."""
         return [
             LogRow(sequence, entry.tenant, self.accepted_at_us, entry.entry)
-            for sequence, entry in enumerate(entries, self.before + 1)
+            for sequence, entry in enumerate(self.entries, self.before + 1)
         ]
 
 
@@ -145,24 +152,29 @@ class LogRow(NamedTuple):
 
 
 async def append_events(
-    connection: Connection, events: PreparedEvents, notify: bool = True
+    connection: Connection,
+    events: PreparedEvents,
+    notify: bool = True,
+    checked: int = UNCHECKED,
 ) -> Appended:
     """Append events whose ids are distinct, in one durable transaction.
 
     `notify`: whether other processes listen; those who append many events tell them anyway.
+    `checked`: as of how many erasures none of them is late.
 
     Raises:
+        ErasedAmongThemError: there were others since, of somebody among their users.
         StoreUnavailableError: it is not known whether anything was appended; the same call may
             be repeated.
 
     """
     if len(events) == 1 and not events.reasons[0]:
-        return await _append_event(connection, events, notify)
+        return await _append_event(connection, events, notify, checked)
     with store_faults():
         row = await one_row(
             connection,
-            "SELECT epoch, before, accepted_at_us, known_sequences, known_fingerprints"
-            " FROM append_stamped_events($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT epoch, before, accepted_at_us, known_sequences, known_fingerprints, unchecked"
+            " FROM append_stamped_events($1, $2, $3, $4, $5, $6, $7, $8)",
             SHARD,
             events.tenants,
             events.event_ids,
@@ -170,7 +182,10 @@ async def append_events(
             events.user_keys,
             events.reasons,
             events.entries,
+            checked,
         )
+    if row["unchecked"] is not None:
+        raise ErasedAmongThemError
     known = None
     if row["known_sequences"] is not None:
         pairs = zip(row["known_sequences"], row["known_fingerprints"], strict=True)
@@ -178,13 +193,15 @@ async def append_events(
     return Appended(row["epoch"], row["before"], row["accepted_at_us"], known)
 
 
-async def _append_event(connection: Connection, event: PreparedEvents, notify: bool) -> Appended:
+async def _append_event(
+    connection: Connection, event: PreparedEvents, notify: bool, checked: int
+) -> Appended:
     """Append the only event there is."""
     with store_faults():
-        epoch, before, accepted_at_us, sequence, fingerprint = await one_row(
+        epoch, before, accepted_at_us, sequence, fingerprint, unchecked = await one_row(
             connection,
-            "SELECT epoch, before, accepted_at_us, known_sequence, known_fingerprint"
-            " FROM append_event($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT epoch, before, accepted_at_us, known_sequence, known_fingerprint, unchecked"
+            " FROM append_event($1, $2, $3, $4, $5, $6, $7, $8)",
             SHARD,
             event.tenants[0],
             event.event_ids[0],
@@ -192,7 +209,10 @@ async def _append_event(connection: Connection, event: PreparedEvents, notify: b
             event.user_keys[0],
             event.entries[0],
             notify,
+            checked,
         )
+    if unchecked is not None:
+        raise ErasedAmongThemError
     known = None if sequence is None else [(sequence, fingerprint)]
     return Appended(epoch, before, accepted_at_us, known)
 
@@ -208,16 +228,33 @@ async def append_entries(connection: Connection, entries: Sequence[NewEntry]) ->
 async def append_stamped_entries(
     connection: Connection, entries: Sequence[NewEntry]
 ) -> AppendedEntries:
-    """Append entries as `append_entries` does, and return where and when."""
-    row = await one_row(
-        connection,
-        "SELECT epoch, before, accepted_at_us FROM append_stamped_entries($1, $2, $3, $4)",
-        SHARD,
-        [entry.tenant for entry in entries],
-        [entry.user_key for entry in entries],
-        [entry.entry for entry in entries],
-    )
-    return AppendedEntries(*row)
+    """Append entries as `append_entries` does, and return where and when.
+
+    Of erased users what comes late is left out: a tick takes its place.
+    """
+    checked = UNCHECKED
+    while True:
+        columns = (
+            [entry.tenant for entry in entries],
+            [entry.user_key for entry in entries],
+            [entry.entry for entry in entries],
+        )
+        epoch, before, accepted_at_us, unchecked = await one_row(
+            connection,
+            "SELECT epoch, before, accepted_at_us, unchecked"
+            " FROM append_stamped_entries($1, $2, $3, $4, $5)",
+            SHARD,
+            *columns,
+            checked,
+        )
+        if unchecked is None:
+            return AppendedEntries(epoch, before, accepted_at_us, entries)
+        found = await find_late(connection, SHARD, *columns)
+        checked = found.erasures
+        entries = [
+            NewEntry(entry.tenant, None, TICK) if place in found.late else entry
+            for place, entry in enumerate(entries)
+        ]
 
 
 async def read_log(connection: Connection, after_sequence: int, limit: int) -> list[LogRow]:

@@ -10,6 +10,7 @@ from services.common.bulk_work import BulkWork
 from services.common.database import one_row, session, store_faults
 from services.common.errors import EpochLostError
 from services.common.position import Position
+from services.feedback.log.late_entries import IS_VOID
 from services.feedback.log.log_reader import LogHead, LogReader
 from services.feedback.log.log_store import SHARD
 from services.feedback.slates.slate_outcomes import RESENT_US, SlateEvent, SlateOutcomes
@@ -36,6 +37,7 @@ _EVENTS = f"""
             AND NOT EXISTS (
                 SELECT FROM retractions r WHERE r.shard = l.shard AND r.event_sequence = l.sequence
             )
+            AND NOT {IS_VOID}
         ORDER BY l.sequence LIMIT $5
     ) page WHERE size <= $6 OR number = 1 ORDER BY sequence
 """
@@ -46,7 +48,7 @@ _SLATES = f"""
             row_number() OVER (ORDER BY l.sequence) AS number
         FROM log l
         WHERE l.shard = $1 AND l.sequence > $2 AND l.sequence <= $3 AND l.tenant = $4
-            AND substr(l.entry, 1, 2) = '\\xa201'
+            AND substr(l.entry, 1, 2) = '\\xa201' AND NOT {IS_VOID}
         ORDER BY l.sequence LIMIT $5
     ) page WHERE size <= $6 OR number = 1 ORDER BY sequence
 """

@@ -13,6 +13,7 @@ import asyncpg
 from harken.internal.log.v1 import entry_pb2
 from services.common.database import store_faults
 from services.common.errors import MissingResourceError, OverloadedError
+from services.feedback.log.late_entries import IS_VOID
 from services.feedback.log.log_reader import LogReader
 from services.feedback.log.log_store import SHARD
 
@@ -35,10 +36,11 @@ _TIME_AFTER = """
     WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT 1
 """
 # A slate begins with its id, behind what says how long it is.
-_FIND = """
-    SELECT entry FROM log
+_FIND = f"""
+    SELECT entry FROM log l
     WHERE shard = $1 AND sequence > $2 AND sequence <= $3 AND tenant = $4
         AND substr(entry, 1, 2) = '\\xa201' AND position($5::bytea in substr(entry, 1, 64)) > 0
+        AND NOT {IS_VOID}
     ORDER BY sequence LIMIT 1
 """
 

@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.feed.entries import Entries, EventColumns, TenantEntries, UserFact, UserLink
+from services.feed.entries import (
+    Entries,
+    ErasedUser,
+    EventColumns,
+    TenantEntries,
+    UserFact,
+    UserLink,
+)
 from services.feed.progress import Applied
 
 UserId = tuple[str, bytes]
@@ -63,6 +70,9 @@ class Batch:
     users: dict[UserId, UserChange] = field(default_factory=dict)
     facts: dict[str, list[tuple[bytes, UserFact]]] = field(default_factory=dict)
     """Of each tenant, in log order, with the key of the user."""
+    erased: list[tuple[str, ErasedUser]] = field(default_factory=list)
+    """Users that were erased, with their tenant, in log order: what is stored of them goes first,
+    and what else is here of them is of later."""
     links: dict[str, list[tuple[Sequence[bytes], UserLink]]] = field(default_factory=dict)
     """Of each tenant, in log order, with the keys that it refers to."""
     events: int = 0
@@ -91,6 +101,31 @@ class Batch:
                 told.extend((keys[fact.user], fact) for fact in own.facts)
             if own.links:
                 self.links.setdefault(own.tenant, []).extend((keys, one) for one in own.links)
+            for erased in own.erased:
+                self._erase(own.tenant, erased)
+
+    def _erase(self, tenant: str, erased: ErasedUser) -> None:
+        """Void what came of a user before they were erased."""
+        self.erased.append((tenant, erased))
+        for (other, user_key), change in self.users.items():
+            if other != tenant or not erased.is_of(user_key):
+                continue
+            change.events = [one for one in change.events if one.sequence > erased.sequence]
+            change.retracted.clear()
+            if change.vector is not None and change.vector.sequence < erased.sequence:
+                change.vector = None
+        if tenant in self.links:
+            self.links[tenant] = [
+                (keys, link)
+                for keys, link in self.links[tenant]
+                if link.sequence > erased.sequence or not _concerns(keys, link, erased)
+            ]
+        if tenant in self.facts:
+            self.facts[tenant] = [
+                (user_key, fact)
+                for user_key, fact in self.facts[tenant]
+                if fact.revision > erased.erased_at_us or not erased.is_of(user_key)
+            ]
 
     def _of(self, tenant: str, user_key: bytes) -> UserChange:
         user = (tenant, user_key)
@@ -98,6 +133,12 @@ class Batch:
         if change is None:
             change = self.users[user] = UserChange()
         return change
+
+
+def _concerns(keys: Sequence[bytes], link: UserLink, erased: ErasedUser) -> bool:
+    """Return whether a link is of a user who was erased."""
+    indices = (link.user, link.into, link.direct)
+    return any(erased.is_of(keys[index]) for index in indices if index is not None)
 
 
 def retracts(entries: Entries) -> bool:
@@ -135,6 +176,7 @@ def _later(own: TenantEntries, sequence: int) -> TenantEntries:
         own.events.picked(own.events.sequences > sequence),
         vectors=[part.picked(part.sequences > sequence) for part in own.vectors],
         facts=own.facts,
+        erased=[one for one in own.erased if one.sequence > sequence],
         links=own.links,
     )
 

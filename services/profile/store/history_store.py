@@ -21,6 +21,7 @@ from services.profile.domain.history_codec import (
     types_of,
 )
 from services.profile.store.columns import columns_of
+from services.profile.store.erasure_store import erase
 
 TAIL_BYTES = 700
 """A tail that would be longer becomes a chunk, with all events that come with it."""
@@ -170,7 +171,7 @@ class HistoryStore:
         retracts = any(change.retracted for change in batch.users.values())
         sealed: set[int] = set()
         async with session(self._pool) as connection:
-            if len(users) <= USERS_AT_ONCE and not retracts:
+            if len(users) <= USERS_AT_ONCE and not retracts and not batch.erased:
                 rows = await _apply_changes(connection, batch, users, batch.after)
                 if rows is None:
                     return False
@@ -181,6 +182,10 @@ class HistoryStore:
                     # and then finds the cursor moved.
                     if not await connection.fetch(_MOVE_CURSOR, *_move(batch.after, batch.through)):
                         return False
+                    if batch.erased:
+                        # A receipt follows: what it says must not be lost in a crash.
+                        await connection.execute("SET LOCAL synchronous_commit = on")
+                        await erase(connection, batch.erased)
                     for user in users:
                         change = batch.users[user]
                         if change.retracted:

@@ -23,8 +23,17 @@ _MOVE = """
 _KEEP = f"""
     WITH moved AS ({_MOVE})
     , told AS MATERIALIZED (
-        SELECT k.* FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[])
-            AS k (tenant, user_key, generation_id, vector)
+        SELECT k.tenant, k.user_key, k.generation_id, k.vector
+        FROM moved, unnest($6::text[], $7::bytea[], $8::text[], $9::bytea[], $14::bigint[])
+            AS k (tenant, user_key, generation_id, vector, sequence)
+        -- Of before the user was erased: frames and entries come each in their own time, and frames
+        -- that were merged say the sequence of the last of them. Who came back has a history.
+        WHERE NOT EXISTS (
+            SELECT FROM erasures e WHERE e.tenant = k.tenant AND e.tombstone = sha256(k.user_key)
+                AND (e.sequence >= k.sequence OR NOT EXISTS (
+                    SELECT FROM histories h WHERE h.tenant = k.tenant AND h.user_key = k.user_key
+                ))
+        )
     ), replaced AS (
         UPDATE learned_vectors v SET generation_id = k.generation_id, vector = k.vector
         FROM told k WHERE v.tenant = k.tenant AND v.user_key = k.user_key
@@ -52,10 +61,13 @@ class Shape(NamedTuple):
 
 
 class LearnedVector(NamedTuple):
-    """A vector, float16 little-endian, and the generation that it belongs to."""
+    """A vector, float16 little-endian, the generation that it belongs to, and the log sequence that
+    it reflects.
+    """
 
     generation_id: str
     vector: bytes
+    sequence: int
 
 
 class VectorStore:
@@ -101,13 +113,14 @@ class VectorStore:
 
         """
         users = sorted(vectors)
-        rows = [(*user, *vectors[user]) for user in users]
+        *columns, sequences = columns_of(5, [(*user, *vectors[user]) for user in users])
         async with session(self._pool) as connection:
             moved = await connection.fetch(
                 _KEEP,
                 expected.epoch, expected.version,
                 through.epoch, through.version, through.sequence,
-                *columns_of(4, rows),
+                *columns,
                 *columns_of(4, [(*name, *shape) for name, shape in shapes.items()]),
+                sequences,
             )  # fmt: skip
         return bool(moved)

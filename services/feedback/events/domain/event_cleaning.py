@@ -40,6 +40,7 @@ class Reason(IntEnum):
     TIME_IN_FUTURE = 12
     TIME_TOO_OLD = 13
     INVALID_TIME = 14
+    USER_ERASED = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,24 @@ class AttributionJoiner:
             self._settle(self._unsettled[0], joined)
         return joined
 
+    def forget_user(self, user_key: bytes) -> None:
+        """Forget slates and events of a user; nothing is made of them."""
+        self.returns.forget_user(user_key)
+        own = [one for one in self._pending.values() if one.slate.user_key == user_key]
+        for pending in own:
+            del self._pending[pending.slate.slate_id]
+            self.held_bytes -= pending.slate.size_bytes()
+            if not pending.settled:
+                self._unsettled.remove(pending)
+        self._per_user.pop(user_key, None)
+        for slate_id, items in list(self._early.items()):
+            left = [one for one in items if one.kind.user_key != user_key]
+            self._early_count -= len(items) - len(left)
+            if left:
+                self._early[slate_id] = left
+            else:
+                del self._early[slate_id]
+
     def restore(self, pending: PendingSlate) -> None:
         """Hold a slate again, as a checkpoint says; in log order."""
         if not pending.attributed:

@@ -122,6 +122,12 @@ class DailyCap:
         """Add a stretch, oldest first."""
         self._beyond.setdefault(row, []).append(stretch)
 
+    def clear(self, row: int) -> None:
+        """Forget what is known of a user."""
+        self._fit(row + 1)
+        self._days[row], self._counts[row] = _NO_DAY, 0
+        self._beyond.pop(row, None)
+
     def _fit(self, size: int) -> None:
         have = self._days.shape[0]
         if size > have:

@@ -141,6 +141,26 @@ class GenerationRetired:
 
 
 @dataclass(frozen=True, slots=True)
+class UserErased:
+    """A user is not known any more. user_key: empty where only its SHA-256, the tombstone, is.
+
+    What the events taught is taken back with `UserUnlearned`.
+    """
+
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UserUnlearned:
+    """What an erased user taught is taken back; `events` are all that stand, in log order."""
+
+    erasure_id: str
+    events: tuple["LogEntry", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LearningConsent:
     """Whether others may learn from a user from now on; None: undecided."""
 
@@ -172,6 +192,8 @@ Kind = (
     | GenerationStaged
     | GenerationRetired
     | Document
+    | UserErased
+    | UserUnlearned
     | LearningConsent
     | UserLinked
     | Nothing

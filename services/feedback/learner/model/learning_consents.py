@@ -45,6 +45,16 @@ class LearningConsents:
             own[:] = [LearningDecision(0, False), *own[1 - _REMEMBERED :]]
         return True
 
+    def rename(self, user_key: bytes, name: bytes) -> None:
+        """Let the decisions of a user go by another name."""
+        own = self._decisions.pop(user_key, None)
+        if own is not None:
+            self._decisions[name] = own
+
+    def forget(self, user_key: bytes) -> None:
+        """Forget the decisions of a user."""
+        self._decisions.pop(user_key, None)
+
     def decided(self, user_key: bytes, sequence: int) -> bool | None:
         """Return what a user had decided at a sequence of the log; None: nothing."""
         own = self._decisions.get(user_key)

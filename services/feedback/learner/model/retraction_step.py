@@ -56,7 +56,7 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
                 kind.event.weight, state.config.popularity,
             )  # fmt: skip
             state.set_popular(row, np.array([level]), left)
-    return _changes(state, cells, np.array(sorted(popular), np.int64))
+    return taken_back(state, cells, np.array(sorted(popular), np.int64))
 
 
 def _without_events(
@@ -125,7 +125,8 @@ def _gains(
     }
 
 
-def _changes(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -> Changes:
+def taken_back(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -> Changes:
+    """Return what is told of rules that were changed and items that lost popularity."""
     touched = _latest_cells(state.rules, cells)
     dictionary = ItemDictionary(
         state.items,

@@ -156,6 +156,12 @@ class Returns:
                     awaited.returned = counted = True
         return counted
 
+    def forget_user(self, user_key: bytes) -> None:
+        """Wait no more for anything of a user."""
+        for pending in list(self._of_user.get(user_key, {}).values()):
+            for name in list(pending.awaited):
+                self._forget(name, pending)
+
     def due(self, now_us: int) -> bool:
         """Return whether a window is over at this time of the log."""
         return any(self._over(name, now_us) is not None for name in self._open)

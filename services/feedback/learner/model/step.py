@@ -23,7 +23,9 @@ from services.feedback.learner.model.entries import (
     LearningConsent,
     LogEntry,
     Nothing,
+    UserErased,
     UserLinked,
+    UserUnlearned,
 )
 from services.feedback.learner.model.event_step import event_step
 from services.feedback.learner.model.impression import Impression
@@ -32,7 +34,12 @@ from services.feedback.learner.model.placement import placement_step, unfinished
 from services.feedback.learner.model.retraction_step import retraction_step
 from services.feedback.learner.model.slate_step import head_is_finite, slate_step
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from services.feedback.learner.model.user_step import note_consents, vectors_to_send
+from services.feedback.learner.model.unlearning_step import unlearning_step
+from services.feedback.learner.model.user_step import (
+    hide_user,
+    note_consents,
+    vectors_to_send,
+)
 
 States = dict[str, TenantState]
 
@@ -41,12 +48,15 @@ def step_length(entries: Sequence[LogEntry]) -> int:
     """Return how many of the entries, from the first on, make one step.
 
     What happens to a generation is a step of its own, but for an activation, which other entries
-    than events may follow: of a tenant it is the first entry of a step.
+    than events may follow: of a tenant it is the first entry of a step. So are both steps of an
+    erasure, which nothing else is in, slates neither.
     """
     kind: type | None = None
     tenants: set[str] = set()
     for index, entry in enumerate(entries):
         match entry.kind:
+            case UserErased() | UserUnlearned():
+                return max(index, 1)
             case Nothing() | Impression() | LearningConsent():
                 continue
             case GenerationStaged() | GenerationRetired():
@@ -97,6 +107,12 @@ def step(
                 changes.append(_activated(states, first, config, version))
                 if len(own) > 1:
                     changes.append(catalogue_step(states[tenant], own[1:]))
+            case UserErased() | UserUnlearned() if tenant not in states:
+                continue
+            case UserErased():
+                hide_user(states[tenant], first.kind)
+            case UserUnlearned():
+                changes.append(unlearning_step(states[tenant], first.kind))
             case Event() | UserLinked():
                 changes.append(event_step(states[tenant], own, version))
             case EventRetracted():

@@ -37,6 +37,19 @@ class UserLinks:
             if user_key not in ever:
                 ever.append(user_key)
 
+    def forget(self, user_key: bytes) -> None:
+        """Forget the links of a session or user, and those to it."""
+        for change in self._changes.pop(user_key, ()):
+            ever = self._ever.get(change.into, [])
+            if user_key in ever:
+                ever.remove(user_key)
+        for other in self._ever.pop(user_key, ()):
+            own = [one for one in self._changes.get(other, ()) if one.into != user_key]
+            if own:
+                self._changes[other] = own
+            else:
+                self._changes.pop(other, None)
+
     def root(self, user_key: bytes, sequence: int) -> bytes:
         """Return who a session or user is at a log sequence."""
         own = self._changes.get(user_key)

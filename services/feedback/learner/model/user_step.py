@@ -3,6 +3,7 @@
 Frames say nothing of users. So who folds frames is given the log beside them.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from services.feedback.learner.model.entries import (
     EventRetracted,
     LearningConsent,
     LogEntry,
+    UserErased,
     UserLinked,
 )
 from services.feedback.learner.model.learning_consents import LearningDecision
@@ -153,6 +155,34 @@ def pin_users(state: TenantState, puts: Sequence[EmbeddingPut]) -> None:
             state.users.pinned[state.users.row(put.user_key)] = put.pinned
 
 
+def hide_user(state: TenantState, erased: UserErased) -> None:
+    """Forget a user: the row stays, empty and under the name of the erasure, and who comes back
+    gets a new one. What is pending of the user is dropped.
+
+    What the user taught is taken back later, by the events as the log has them.
+    """
+    keys = [erased.user_key] if erased.user_key else _keys_of(state, erased.tombstone)
+    for user_key in keys:
+        row = state.users.rename(user_key, erased_name(erased.erasure_id))
+        if row is not None:
+            state.touched.discard(row)
+            state.users.clear(row)
+            state.influence.clear(row)
+        # What of the events was taught follows from them, too.
+        state.consents.rename(user_key, erased_name(erased.erasure_id))
+        state.links.forget(user_key)
+        state.slates.joiner.forget_user(user_key)
+
+
+def _keys_of(state: TenantState, tombstone: bytes) -> list[bytes]:
+    return [key for key in state.users.keys if hashlib.sha256(key).digest() == tombstone]
+
+
+def erased_name(erasure_id: str) -> bytes:
+    """Return what the row of an erased user goes by; no user has such a key."""
+    return b"erased:" + erasure_id.encode()
+
+
 def vectors_to_send(state: TenantState, now_us: int) -> Changes | None:
     """Return the vectors of users that are due to be sent; None when none are.
 
@@ -168,7 +198,14 @@ def vectors_to_send(state: TenantState, now_us: int) -> Changes | None:
 
 
 def fold_events_of_users(states: Mapping[str, TenantState], entries: Sequence[LogEntry]) -> None:
-    """Do to users what the events or retractions of a step did, before its frame is folded."""
+    """Do to users what the events, retractions or erasure of a step did, before its frame is
+    folded.
+    """
+    for tenant, own in _by_tenant(entries, (UserErased,)).items():
+        if tenant in states:
+            for entry in own:
+                assert isinstance(entry.kind, UserErased)
+                hide_user(states[tenant], entry.kind)
     for tenant, own in _by_tenant(entries, (Event, EventRetracted, UserLinked)).items():
         state = states[tenant]
         if all(isinstance(entry.kind, UserLinked) for entry in own):

@@ -120,6 +120,21 @@ class UserTable:
                 self._grow()
         return row
 
+    def rename(self, user_key: bytes, name: bytes) -> int | None:
+        """Let a user's row go by another name; return it, None when there is none. The user's key
+        gets a new row when it comes again.
+        """
+        row = self._row_of.pop(user_key, None)
+        if row is not None:
+            self._row_of[name] = row
+            self.keys[row] = name
+        return row
+
+    def clear(self, row: int) -> None:
+        """Forget all of a user but the name."""
+        self._replay(row, [])
+        self.pinned[row] = False
+
     def rows(self, user_keys: Sequence[bytes]) -> Ints:
         """Return rows [n], made on first sight."""
         return np.fromiter((self.row(key) for key in user_keys), np.int64, len(user_keys))

@@ -33,6 +33,7 @@ class EventReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_REASON_TIME_IN_FUTURE: _ClassVar[EventReason]
     EVENT_REASON_TIME_TOO_OLD: _ClassVar[EventReason]
     EVENT_REASON_INVALID_TIME: _ClassVar[EventReason]
+    EVENT_REASON_USER_ERASED: _ClassVar[EventReason]
 EVENT_OUTCOME_UNSPECIFIED: EventOutcome
 EVENT_OUTCOME_ACCEPTED: EventOutcome
 EVENT_OUTCOME_DUPLICATE: EventOutcome
@@ -53,6 +54,7 @@ EVENT_REASON_MISSING_VALUE: EventReason
 EVENT_REASON_TIME_IN_FUTURE: EventReason
 EVENT_REASON_TIME_TOO_OLD: EventReason
 EVENT_REASON_INVALID_TIME: EventReason
+EVENT_REASON_USER_ERASED: EventReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "subject", "item_id", "type", "value", "event_time", "slate_id", "context")

@@ -27,62 +27,80 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from harken.common.v1 import subject_pb2 as harken_dot_common_dot_v1_dot_subject__pb2
 from harken.profile.v1 import attribute_schema_pb2 as harken_dot_profile_dot_v1_dot_attribute__schema__pb2
+from harken.profile.v1 import erasure_pb2 as harken_dot_profile_dot_v1_dot_erasure__pb2
 from harken.profile.v1 import profile_pb2 as harken_dot_profile_dot_v1_dot_profile__pb2
+from harken.profile.v1 import user_export_pb2 as harken_dot_profile_dot_v1_dot_user__export__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'harken/profile/v1/profile_service.proto\x12\x11harken.profile.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a(harken/profile/v1/attribute_schema.proto\x1a\x1fharken/profile/v1/profile.proto\"\x80\x02\n\x11GetProfileRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x14\n\x0cmin_position\x18\x03 \x01(\x0c\x12.\n\x0bwait_budget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x12\x14\n\x0cseen_by_type\x18\x07 \x01(\x08\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"|\n\x12GetProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x18\n\x10learned_position\x18\x04 \x01(\x0c\"\xf2\x01\n\x17\x42\x61tchGetProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12+\n\x08subjects\x18\x02 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x14\n\x0cmin_position\x18\x03 \x01(\x0c\x12.\n\x0bwait_budget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x12\x14\n\x0cseen_by_type\x18\x07 \x01(\x08\x12\x18\n\x10max_answer_bytes\x18\x08 \x01(\r\"\x88\x01\n\x18\x42\x61tchGetProfilesResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .harken.profile.v1.ProfileResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x18\n\x10learned_position\x18\x04 \x01(\x0c\"<\n\rProfileResult\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\"\x84\x01\n\x14UpdateProfileRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12+\n\x07profile\x18\x02 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"V\n\x15UpdateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x10\n\x08position\x18\x14 \x01(\x0c\"L\n\x13ListProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListProfilesResponse\x12,\n\x08profiles\x18\x01 \x03(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x17\x46indSimilarUsersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"r\n\x18\x46indSimilarUsersResponse\x12-\n\x05users\x18\x01 \x03(\x0b\x32\x1e.harken.profile.v1.SimilarUser\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x10\n\x08\x63ompared\x18\x03 \x01(\x04\"M\n\x0bSimilarUser\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\"\x91\x01\n\x14MergeProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\'\n\x04into\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x30\n\rfrom_subjects\x18\x03 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06source\x18\x04 \x01(\t\"b\n\x15MergeProfilesResponse\x12\'\n\x04into\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06merged\x18\x02 \x01(\r\x12\x10\n\x08position\x18\x03 \x01(\x0c\"j\n\x16UnmergeProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x30\n\rfrom_subjects\x18\x02 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06source\x18\x03 \x01(\t\"=\n\x17UnmergeProfilesResponse\x12\x10\n\x08unmerged\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x0c\"v\n\x11ListMergesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"W\n\x12ListMergesResponse\x12(\n\x06merges\x18\x01 \x03(\x0b\x32\x18.harken.profile.v1.Merge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x05Merge\x12/\n\x0c\x66rom_subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\'\n\x04into\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x10\n\x08unmerged\x18\x03 \x01(\x08\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x05 \x01(\t\"_\n\x19PutAttributeSchemaRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x32\n\x06schema\x18\x02 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema\"P\n\x1aPutAttributeSchemaResponse\x12\x32\n\x06schema\x18\x01 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema\"+\n\x19GetAttributeSchemaRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"P\n\x1aGetAttributeSchemaResponse\x12\x32\n\x06schema\x18\x01 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema2\x99\x08\n\x0eProfileService\x12Y\n\nGetProfile\x12$.harken.profile.v1.GetProfileRequest\x1a%.harken.profile.v1.GetProfileResponse\x12k\n\x10\x42\x61tchGetProfiles\x12*.harken.profile.v1.BatchGetProfilesRequest\x1a+.harken.profile.v1.BatchGetProfilesResponse\x12\x62\n\rUpdateProfile\x12\'.harken.profile.v1.UpdateProfileRequest\x1a(.harken.profile.v1.UpdateProfileResponse\x12_\n\x0cListProfiles\x12&.harken.profile.v1.ListProfilesRequest\x1a\'.harken.profile.v1.ListProfilesResponse\x12k\n\x10\x46indSimilarUsers\x12*.harken.profile.v1.FindSimilarUsersRequest\x1a+.harken.profile.v1.FindSimilarUsersResponse\x12\x62\n\rMergeProfiles\x12\'.harken.profile.v1.MergeProfilesRequest\x1a(.harken.profile.v1.MergeProfilesResponse\x12h\n\x0fUnmergeProfiles\x12).harken.profile.v1.UnmergeProfilesRequest\x1a*.harken.profile.v1.UnmergeProfilesResponse\x12Y\n\nListMerges\x12$.harken.profile.v1.ListMergesRequest\x1a%.harken.profile.v1.ListMergesResponse\x12q\n\x12PutAttributeSchema\x12,.harken.profile.v1.PutAttributeSchemaRequest\x1a-.harken.profile.v1.PutAttributeSchemaResponse\x12q\n\x12GetAttributeSchema\x12,.harken.profile.v1.GetAttributeSchemaRequest\x1a-.harken.profile.v1.GetAttributeSchemaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'harken/profile/v1/profile_service.proto\x12\x11harken.profile.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eharken/common/v1/subject.proto\x1a(harken/profile/v1/attribute_schema.proto\x1a\x1fharken/profile/v1/erasure.proto\x1a\x1fharken/profile/v1/profile.proto\x1a#harken/profile/v1/user_export.proto\"\x80\x02\n\x11GetProfileRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x14\n\x0cmin_position\x18\x03 \x01(\x0c\x12.\n\x0bwait_budget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x12\x14\n\x0cseen_by_type\x18\x07 \x01(\x08\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"|\n\x12GetProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x18\n\x10learned_position\x18\x04 \x01(\x0c\"\xf2\x01\n\x17\x42\x61tchGetProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12+\n\x08subjects\x18\x02 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x14\n\x0cmin_position\x18\x03 \x01(\x0c\x12.\n\x0bwait_budget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06strict\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x12\x14\n\x0cseen_by_type\x18\x07 \x01(\x08\x12\x18\n\x10max_answer_bytes\x18\x08 \x01(\r\"\x88\x01\n\x18\x42\x61tchGetProfilesResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .harken.profile.v1.ProfileResult\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x18\n\x10learned_position\x18\x04 \x01(\x0c\"<\n\rProfileResult\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\"\x84\x01\n\x14UpdateProfileRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12+\n\x07profile\x18\x02 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"V\n\x15UpdateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x10\n\x08position\x18\x14 \x01(\x0c\"L\n\x13ListProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListProfilesResponse\x12,\n\x08profiles\x18\x01 \x03(\x0b\x32\x1a.harken.profile.v1.Profile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x17\x46indSimilarUsersRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"r\n\x18\x46indSimilarUsersResponse\x12-\n\x05users\x18\x01 \x03(\x0b\x32\x1e.harken.profile.v1.SimilarUser\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x10\n\x08\x63ompared\x18\x03 \x01(\x04\"M\n\x0bSimilarUser\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x12\n\nsimilarity\x18\x02 \x01(\x01\"\\\n\x10\x45raseUserRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0c\n\x04note\x18\x03 \x01(\t\"@\n\x11\x45raseUserResponse\x12+\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Erasure\"7\n\x11GetErasureRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\"A\n\x12GetErasureResponse\x12+\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1a.harken.profile.v1.Erasure\"L\n\x13ListErasuresRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListErasuresResponse\x12,\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1a.harken.profile.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x14MergeProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\'\n\x04into\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x30\n\rfrom_subjects\x18\x03 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06source\x18\x04 \x01(\t\"b\n\x15MergeProfilesResponse\x12\'\n\x04into\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06merged\x18\x02 \x01(\r\x12\x10\n\x08position\x18\x03 \x01(\x0c\"j\n\x16UnmergeProfilesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x30\n\rfrom_subjects\x18\x02 \x03(\x0b\x32\x19.harken.common.v1.Subject\x12\x0e\n\x06source\x18\x03 \x01(\t\"=\n\x17UnmergeProfilesResponse\x12\x10\n\x08unmerged\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x0c\"v\n\x11ListMergesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"W\n\x12ListMergesResponse\x12(\n\x06merges\x18\x01 \x03(\x0b\x32\x18.harken.profile.v1.Merge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x11\x45xportUserRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x07subject\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\"E\n\x12\x45xportUserResponse\x12/\n\x04part\x18\x01 \x01(\x0b\x32!.harken.profile.v1.UserExportPart\"\xad\x01\n\x05Merge\x12/\n\x0c\x66rom_subject\x18\x01 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\'\n\x04into\x18\x02 \x01(\x0b\x32\x19.harken.common.v1.Subject\x12\x10\n\x08unmerged\x18\x03 \x01(\x08\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x05 \x01(\t\"_\n\x19PutAttributeSchemaRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x32\n\x06schema\x18\x02 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema\"P\n\x1aPutAttributeSchemaResponse\x12\x32\n\x06schema\x18\x01 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema\"+\n\x19GetAttributeSchemaRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"P\n\x1aGetAttributeSchemaResponse\x12\x32\n\x06schema\x18\x01 \x01(\x0b\x32\".harken.profile.v1.AttributeSchema2\x8a\x0b\n\x0eProfileService\x12Y\n\nGetProfile\x12$.harken.profile.v1.GetProfileRequest\x1a%.harken.profile.v1.GetProfileResponse\x12k\n\x10\x42\x61tchGetProfiles\x12*.harken.profile.v1.BatchGetProfilesRequest\x1a+.harken.profile.v1.BatchGetProfilesResponse\x12\x62\n\rUpdateProfile\x12\'.harken.profile.v1.UpdateProfileRequest\x1a(.harken.profile.v1.UpdateProfileResponse\x12_\n\x0cListProfiles\x12&.harken.profile.v1.ListProfilesRequest\x1a\'.harken.profile.v1.ListProfilesResponse\x12k\n\x10\x46indSimilarUsers\x12*.harken.profile.v1.FindSimilarUsersRequest\x1a+.harken.profile.v1.FindSimilarUsersResponse\x12V\n\tEraseUser\x12#.harken.profile.v1.EraseUserRequest\x1a$.harken.profile.v1.EraseUserResponse\x12Y\n\nGetErasure\x12$.harken.profile.v1.GetErasureRequest\x1a%.harken.profile.v1.GetErasureResponse\x12_\n\x0cListErasures\x12&.harken.profile.v1.ListErasuresRequest\x1a\'.harken.profile.v1.ListErasuresResponse\x12[\n\nExportUser\x12$.harken.profile.v1.ExportUserRequest\x1a%.harken.profile.v1.ExportUserResponse0\x01\x12\x62\n\rMergeProfiles\x12\'.harken.profile.v1.MergeProfilesRequest\x1a(.harken.profile.v1.MergeProfilesResponse\x12h\n\x0fUnmergeProfiles\x12).harken.profile.v1.UnmergeProfilesRequest\x1a*.harken.profile.v1.UnmergeProfilesResponse\x12Y\n\nListMerges\x12$.harken.profile.v1.ListMergesRequest\x1a%.harken.profile.v1.ListMergesResponse\x12q\n\x12PutAttributeSchema\x12,.harken.profile.v1.PutAttributeSchemaRequest\x1a-.harken.profile.v1.PutAttributeSchemaResponse\x12q\n\x12GetAttributeSchema\x12,.harken.profile.v1.GetAttributeSchemaRequest\x1a-.harken.profile.v1.GetAttributeSchemaResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'harken.profile.v1.profile_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPROFILEREQUEST']._serialized_start=269
-  _globals['_GETPROFILEREQUEST']._serialized_end=525
-  _globals['_GETPROFILERESPONSE']._serialized_start=527
-  _globals['_GETPROFILERESPONSE']._serialized_end=651
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=654
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=896
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=899
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1035
-  _globals['_PROFILERESULT']._serialized_start=1037
-  _globals['_PROFILERESULT']._serialized_end=1097
-  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1100
-  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1232
-  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1234
-  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1320
-  _globals['_LISTPROFILESREQUEST']._serialized_start=1322
-  _globals['_LISTPROFILESREQUEST']._serialized_end=1398
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=1400
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=1493
-  _globals['_FINDSIMILARUSERSREQUEST']._serialized_start=1495
-  _globals['_FINDSIMILARUSERSREQUEST']._serialized_end=1595
-  _globals['_FINDSIMILARUSERSRESPONSE']._serialized_start=1597
-  _globals['_FINDSIMILARUSERSRESPONSE']._serialized_end=1711
-  _globals['_SIMILARUSER']._serialized_start=1713
-  _globals['_SIMILARUSER']._serialized_end=1790
-  _globals['_MERGEPROFILESREQUEST']._serialized_start=1793
-  _globals['_MERGEPROFILESREQUEST']._serialized_end=1938
-  _globals['_MERGEPROFILESRESPONSE']._serialized_start=1940
-  _globals['_MERGEPROFILESRESPONSE']._serialized_end=2038
-  _globals['_UNMERGEPROFILESREQUEST']._serialized_start=2040
-  _globals['_UNMERGEPROFILESREQUEST']._serialized_end=2146
-  _globals['_UNMERGEPROFILESRESPONSE']._serialized_start=2148
-  _globals['_UNMERGEPROFILESRESPONSE']._serialized_end=2209
-  _globals['_LISTMERGESREQUEST']._serialized_start=2211
-  _globals['_LISTMERGESREQUEST']._serialized_end=2329
-  _globals['_LISTMERGESRESPONSE']._serialized_start=2331
-  _globals['_LISTMERGESRESPONSE']._serialized_end=2418
-  _globals['_MERGE']._serialized_start=2421
-  _globals['_MERGE']._serialized_end=2594
-  _globals['_PUTATTRIBUTESCHEMAREQUEST']._serialized_start=2596
-  _globals['_PUTATTRIBUTESCHEMAREQUEST']._serialized_end=2691
-  _globals['_PUTATTRIBUTESCHEMARESPONSE']._serialized_start=2693
-  _globals['_PUTATTRIBUTESCHEMARESPONSE']._serialized_end=2773
-  _globals['_GETATTRIBUTESCHEMAREQUEST']._serialized_start=2775
-  _globals['_GETATTRIBUTESCHEMAREQUEST']._serialized_end=2818
-  _globals['_GETATTRIBUTESCHEMARESPONSE']._serialized_start=2820
-  _globals['_GETATTRIBUTESCHEMARESPONSE']._serialized_end=2900
-  _globals['_PROFILESERVICE']._serialized_start=2903
-  _globals['_PROFILESERVICE']._serialized_end=3952
+  _globals['_GETPROFILEREQUEST']._serialized_start=339
+  _globals['_GETPROFILEREQUEST']._serialized_end=595
+  _globals['_GETPROFILERESPONSE']._serialized_start=597
+  _globals['_GETPROFILERESPONSE']._serialized_end=721
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=724
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=966
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=969
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1105
+  _globals['_PROFILERESULT']._serialized_start=1107
+  _globals['_PROFILERESULT']._serialized_end=1167
+  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1170
+  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1302
+  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1304
+  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1390
+  _globals['_LISTPROFILESREQUEST']._serialized_start=1392
+  _globals['_LISTPROFILESREQUEST']._serialized_end=1468
+  _globals['_LISTPROFILESRESPONSE']._serialized_start=1470
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=1563
+  _globals['_FINDSIMILARUSERSREQUEST']._serialized_start=1565
+  _globals['_FINDSIMILARUSERSREQUEST']._serialized_end=1665
+  _globals['_FINDSIMILARUSERSRESPONSE']._serialized_start=1667
+  _globals['_FINDSIMILARUSERSRESPONSE']._serialized_end=1781
+  _globals['_SIMILARUSER']._serialized_start=1783
+  _globals['_SIMILARUSER']._serialized_end=1860
+  _globals['_ERASEUSERREQUEST']._serialized_start=1862
+  _globals['_ERASEUSERREQUEST']._serialized_end=1954
+  _globals['_ERASEUSERRESPONSE']._serialized_start=1956
+  _globals['_ERASEUSERRESPONSE']._serialized_end=2020
+  _globals['_GETERASUREREQUEST']._serialized_start=2022
+  _globals['_GETERASUREREQUEST']._serialized_end=2077
+  _globals['_GETERASURERESPONSE']._serialized_start=2079
+  _globals['_GETERASURERESPONSE']._serialized_end=2144
+  _globals['_LISTERASURESREQUEST']._serialized_start=2146
+  _globals['_LISTERASURESREQUEST']._serialized_end=2222
+  _globals['_LISTERASURESRESPONSE']._serialized_start=2224
+  _globals['_LISTERASURESRESPONSE']._serialized_end=2317
+  _globals['_MERGEPROFILESREQUEST']._serialized_start=2320
+  _globals['_MERGEPROFILESREQUEST']._serialized_end=2465
+  _globals['_MERGEPROFILESRESPONSE']._serialized_start=2467
+  _globals['_MERGEPROFILESRESPONSE']._serialized_end=2565
+  _globals['_UNMERGEPROFILESREQUEST']._serialized_start=2567
+  _globals['_UNMERGEPROFILESREQUEST']._serialized_end=2673
+  _globals['_UNMERGEPROFILESRESPONSE']._serialized_start=2675
+  _globals['_UNMERGEPROFILESRESPONSE']._serialized_end=2736
+  _globals['_LISTMERGESREQUEST']._serialized_start=2738
+  _globals['_LISTMERGESREQUEST']._serialized_end=2856
+  _globals['_LISTMERGESRESPONSE']._serialized_start=2858
+  _globals['_LISTMERGESRESPONSE']._serialized_end=2945
+  _globals['_EXPORTUSERREQUEST']._serialized_start=2947
+  _globals['_EXPORTUSERREQUEST']._serialized_end=3026
+  _globals['_EXPORTUSERRESPONSE']._serialized_start=3028
+  _globals['_EXPORTUSERRESPONSE']._serialized_end=3097
+  _globals['_MERGE']._serialized_start=3100
+  _globals['_MERGE']._serialized_end=3273
+  _globals['_PUTATTRIBUTESCHEMAREQUEST']._serialized_start=3275
+  _globals['_PUTATTRIBUTESCHEMAREQUEST']._serialized_end=3370
+  _globals['_PUTATTRIBUTESCHEMARESPONSE']._serialized_start=3372
+  _globals['_PUTATTRIBUTESCHEMARESPONSE']._serialized_end=3452
+  _globals['_GETATTRIBUTESCHEMAREQUEST']._serialized_start=3454
+  _globals['_GETATTRIBUTESCHEMAREQUEST']._serialized_end=3497
+  _globals['_GETATTRIBUTESCHEMARESPONSE']._serialized_start=3499
+  _globals['_GETATTRIBUTESCHEMARESPONSE']._serialized_end=3579
+  _globals['_PROFILESERVICE']._serialized_start=3582
+  _globals['_PROFILESERVICE']._serialized_end=5000
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,9 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from harken.common.v1 import subject_pb2 as _subject_pb2
 from harken.profile.v1 import attribute_schema_pb2 as _attribute_schema_pb2
+from harken.profile.v1 import erasure_pb2 as _erasure_pb2
 from harken.profile.v1 import profile_pb2 as _profile_pb2
+from harken.profile.v1 import user_export_pb2 as _user_export_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -145,6 +147,54 @@ class SimilarUser(_message.Message):
     similarity: float
     def __init__(self, subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., similarity: _Optional[float] = ...) -> None: ...
 
+class EraseUserRequest(_message.Message):
+    __slots__ = ("tenant", "subject", "note")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    note: str
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+
+class EraseUserResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: _erasure_pb2.Erasure
+    def __init__(self, erasure: _Optional[_Union[_erasure_pb2.Erasure, _Mapping]] = ...) -> None: ...
+
+class GetErasureRequest(_message.Message):
+    __slots__ = ("tenant", "erasure_id")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    erasure_id: str
+    def __init__(self, tenant: _Optional[str] = ..., erasure_id: _Optional[str] = ...) -> None: ...
+
+class GetErasureResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: _erasure_pb2.Erasure
+    def __init__(self, erasure: _Optional[_Union[_erasure_pb2.Erasure, _Mapping]] = ...) -> None: ...
+
+class ListErasuresRequest(_message.Message):
+    __slots__ = ("tenant", "page_size", "page_token")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    page_size: int
+    page_token: str
+    def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListErasuresResponse(_message.Message):
+    __slots__ = ("erasures", "next_page_token")
+    ERASURES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    erasures: _containers.RepeatedCompositeFieldContainer[_erasure_pb2.Erasure]
+    next_page_token: str
+    def __init__(self, erasures: _Optional[_Iterable[_Union[_erasure_pb2.Erasure, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class MergeProfilesRequest(_message.Message):
     __slots__ = ("tenant", "into", "from_subjects", "source")
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +254,20 @@ class ListMergesResponse(_message.Message):
     merges: _containers.RepeatedCompositeFieldContainer[Merge]
     next_page_token: str
     def __init__(self, merges: _Optional[_Iterable[_Union[Merge, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ExportUserRequest(_message.Message):
+    __slots__ = ("tenant", "subject")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    subject: _subject_pb2.Subject
+    def __init__(self, tenant: _Optional[str] = ..., subject: _Optional[_Union[_subject_pb2.Subject, _Mapping]] = ...) -> None: ...
+
+class ExportUserResponse(_message.Message):
+    __slots__ = ("part",)
+    PART_FIELD_NUMBER: _ClassVar[int]
+    part: _user_export_pb2.UserExportPart
+    def __init__(self, part: _Optional[_Union[_user_export_pb2.UserExportPart, _Mapping]] = ...) -> None: ...
 
 class Merge(_message.Message):
     __slots__ = ("from_subject", "into", "unmerged", "time", "source")

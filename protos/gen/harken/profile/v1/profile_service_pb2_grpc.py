@@ -72,6 +72,26 @@ class ProfileServiceStub(object):
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
                 response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
                 _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/EraseUser',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/GetErasure',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureResponse.FromString,
+                _registered_method=True)
+        self.ListErasures = channel.unary_unary(
+                '/harken.profile.v1.ProfileService/ListErasures',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresResponse.FromString,
+                _registered_method=True)
+        self.ExportUser = channel.unary_stream(
+                '/harken.profile.v1.ProfileService/ExportUser',
+                request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.SerializeToString,
+                response_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.FromString,
+                _registered_method=True)
         self.MergeProfiles = channel.unary_unary(
                 '/harken.profile.v1.ProfileService/MergeProfiles',
                 request_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.MergeProfilesRequest.SerializeToString,
@@ -173,6 +193,48 @@ class ProfileServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseUser(self, request, context):
+        """Erases a user or session for ever: everywhere, also what comes late and
+        after a restore. It answers once the log has it, and then no slate, profile
+        or answer about similar users knows the user (within a second where caches
+        are); while the log is away it answers PENDING and is carried on. Unlearning
+        and scrubbing follow in the background: see GetErasure. The same user again,
+        while an erasure of theirs is not DONE, answers that one. Events that are
+        known to be of later are of somebody who came back (see
+        Event.subject); attributes that are set later are, too. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away: call again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """Says how far an erasure is. Fails with INVALID_ARGUMENT, NOT_FOUND (the
+        tenant has none of this id), UNAVAILABLE (the store, or the log, is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListErasures(self, request, context):
+        """Returns the erasures of a tenant, page by page, the newest first, without
+        receipts, and with the state as last heard of. Fails with INVALID_ARGUMENT or
+        UNAVAILABLE (the store is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportUser(self, request, context):
+        """Streams all that is stored of a user or session; see UserExportPart. An
+        export without an end is not complete. Fails with INVALID_ARGUMENT,
+        NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
+        (others are exported), UNAVAILABLE (the store, or the log, is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MergeProfiles(self, request, context):
         """Says that sessions, or other users, are a user: at login, or when two
         accounts turn out to be one person's. What is read of the user from then on
@@ -257,6 +319,26 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.FindSimilarUsers,
                     request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.FromString,
                     response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureResponse.SerializeToString,
+            ),
+            'ListErasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErasures,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresResponse.SerializeToString,
+            ),
+            'ExportUser': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportUser,
+                    request_deserializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.FromString,
+                    response_serializer=harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.SerializeToString,
             ),
             'MergeProfiles': grpc.unary_unary_rpc_method_handler(
                     servicer.MergeProfiles,
@@ -432,6 +514,114 @@ class ProfileService(object):
             '/harken.profile.v1.ProfileService/FindSimilarUsers',
             harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersRequest.SerializeToString,
             harken_dot_profile_dot_v1_dot_profile__service__pb2.FindSimilarUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/EraseUser',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.EraseUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/GetErasure',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.GetErasureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/ListErasures',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ListErasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/harken.profile.v1.ProfileService/ExportUser',
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserRequest.SerializeToString,
+            harken_dot_profile_dot_v1_dot_profile__service__pb2.ExportUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

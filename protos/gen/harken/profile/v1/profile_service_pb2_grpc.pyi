@@ -92,6 +92,48 @@ class ProfileServiceStub:
     away).
     """
 
+    EraseUser: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.EraseUserRequest,
+        harken.profile.v1.profile_service_pb2.EraseUserResponse,
+    ]
+    """Erases a user or session for ever: everywhere, also what comes late and
+    after a restore. It answers once the log has it, and then no slate, profile
+    or answer about similar users knows the user (within a second where caches
+    are); while the log is away it answers PENDING and is carried on. Unlearning
+    and scrubbing follow in the background: see GetErasure. The same user again,
+    while an erasure of theirs is not DONE, answers that one. Events that are
+    known to be of later are of somebody who came back (see
+    Event.subject); attributes that are set later are, too. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away: call again).
+    """
+
+    GetErasure: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetErasureRequest,
+        harken.profile.v1.profile_service_pb2.GetErasureResponse,
+    ]
+    """Says how far an erasure is. Fails with INVALID_ARGUMENT, NOT_FOUND (the
+    tenant has none of this id), UNAVAILABLE (the store, or the log, is away).
+    """
+
+    ListErasures: grpc.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListErasuresRequest,
+        harken.profile.v1.profile_service_pb2.ListErasuresResponse,
+    ]
+    """Returns the erasures of a tenant, page by page, the newest first, without
+    receipts, and with the state as last heard of. Fails with INVALID_ARGUMENT or
+    UNAVAILABLE (the store is away).
+    """
+
+    ExportUser: grpc.UnaryStreamMultiCallable[
+        harken.profile.v1.profile_service_pb2.ExportUserRequest,
+        harken.profile.v1.profile_service_pb2.ExportUserResponse,
+    ]
+    """Streams all that is stored of a user or session; see UserExportPart. An
+    export without an end is not complete. Fails with INVALID_ARGUMENT,
+    NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
+    (others are exported), UNAVAILABLE (the store, or the log, is away).
+    """
+
     MergeProfiles: grpc.UnaryUnaryMultiCallable[
         harken.profile.v1.profile_service_pb2.MergeProfilesRequest,
         harken.profile.v1.profile_service_pb2.MergeProfilesResponse,
@@ -221,6 +263,48 @@ class ProfileServiceAsyncStub:
     time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
     user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
     away).
+    """
+
+    EraseUser: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.EraseUserRequest,
+        harken.profile.v1.profile_service_pb2.EraseUserResponse,
+    ]
+    """Erases a user or session for ever: everywhere, also what comes late and
+    after a restore. It answers once the log has it, and then no slate, profile
+    or answer about similar users knows the user (within a second where caches
+    are); while the log is away it answers PENDING and is carried on. Unlearning
+    and scrubbing follow in the background: see GetErasure. The same user again,
+    while an erasure of theirs is not DONE, answers that one. Events that are
+    known to be of later are of somebody who came back (see
+    Event.subject); attributes that are set later are, too. Fails with
+    INVALID_ARGUMENT or UNAVAILABLE (the store is away: call again).
+    """
+
+    GetErasure: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.GetErasureRequest,
+        harken.profile.v1.profile_service_pb2.GetErasureResponse,
+    ]
+    """Says how far an erasure is. Fails with INVALID_ARGUMENT, NOT_FOUND (the
+    tenant has none of this id), UNAVAILABLE (the store, or the log, is away).
+    """
+
+    ListErasures: grpc.aio.UnaryUnaryMultiCallable[
+        harken.profile.v1.profile_service_pb2.ListErasuresRequest,
+        harken.profile.v1.profile_service_pb2.ListErasuresResponse,
+    ]
+    """Returns the erasures of a tenant, page by page, the newest first, without
+    receipts, and with the state as last heard of. Fails with INVALID_ARGUMENT or
+    UNAVAILABLE (the store is away).
+    """
+
+    ExportUser: grpc.aio.UnaryStreamMultiCallable[
+        harken.profile.v1.profile_service_pb2.ExportUserRequest,
+        harken.profile.v1.profile_service_pb2.ExportUserResponse,
+    ]
+    """Streams all that is stored of a user or session; see UserExportPart. An
+    export without an end is not complete. Fails with INVALID_ARGUMENT,
+    NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
+    (others are exported), UNAVAILABLE (the store, or the log, is away).
     """
 
     MergeProfiles: grpc.aio.UnaryUnaryMultiCallable[
@@ -362,6 +446,56 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         time. Who denied personalisation is never found, and finds nobody. Fails with INVALID_ARGUMENT, NOT_FOUND (nothing is known about the
         user), RESOURCE_EXHAUSTED (others wait already), UNAVAILABLE (the store is
         away).
+        """
+
+    @abc.abstractmethod
+    def EraseUser(
+        self,
+        request: harken.profile.v1.profile_service_pb2.EraseUserRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.EraseUserResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.EraseUserResponse]]:
+        """Erases a user or session for ever: everywhere, also what comes late and
+        after a restore. It answers once the log has it, and then no slate, profile
+        or answer about similar users knows the user (within a second where caches
+        are); while the log is away it answers PENDING and is carried on. Unlearning
+        and scrubbing follow in the background: see GetErasure. The same user again,
+        while an erasure of theirs is not DONE, answers that one. Events that are
+        known to be of later are of somebody who came back (see
+        Event.subject); attributes that are set later are, too. Fails with
+        INVALID_ARGUMENT or UNAVAILABLE (the store is away: call again).
+        """
+
+    @abc.abstractmethod
+    def GetErasure(
+        self,
+        request: harken.profile.v1.profile_service_pb2.GetErasureRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.GetErasureResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.GetErasureResponse]]:
+        """Says how far an erasure is. Fails with INVALID_ARGUMENT, NOT_FOUND (the
+        tenant has none of this id), UNAVAILABLE (the store, or the log, is away).
+        """
+
+    @abc.abstractmethod
+    def ListErasures(
+        self,
+        request: harken.profile.v1.profile_service_pb2.ListErasuresRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[harken.profile.v1.profile_service_pb2.ListErasuresResponse, collections.abc.Awaitable[harken.profile.v1.profile_service_pb2.ListErasuresResponse]]:
+        """Returns the erasures of a tenant, page by page, the newest first, without
+        receipts, and with the state as last heard of. Fails with INVALID_ARGUMENT or
+        UNAVAILABLE (the store is away).
+        """
+
+    @abc.abstractmethod
+    def ExportUser(
+        self,
+        request: harken.profile.v1.profile_service_pb2.ExportUserRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[harken.profile.v1.profile_service_pb2.ExportUserResponse], collections.abc.AsyncIterator[harken.profile.v1.profile_service_pb2.ExportUserResponse]]:
+        """Streams all that is stored of a user or session; see UserExportPart. An
+        export without an end is not complete. Fails with INVALID_ARGUMENT,
+        NOT_FOUND (nothing is stored), RESOURCE_EXHAUSTED with google.rpc.RetryInfo
+        (others are exported), UNAVAILABLE (the store, or the log, is away).
         """
 
     @abc.abstractmethod

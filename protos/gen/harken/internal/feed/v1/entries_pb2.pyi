@@ -24,7 +24,7 @@ class Entries(_message.Message):
     def __init__(self, shard: _Optional[int] = ..., epoch: _Optional[int] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., accepted_at_us: _Optional[int] = ..., tenants: _Optional[_Iterable[_Union[TenantEntries, _Mapping]]] = ...) -> None: ...
 
 class TenantEntries(_message.Message):
-    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items", "shown", "merged", "unmerged")
+    __slots__ = ("tenant", "item_ids", "user_keys", "types", "events", "retracted", "vectors", "facts", "items", "shown", "erased", "merged", "unmerged")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class TenantEntries(_message.Message):
     FACTS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     SHOWN_FIELD_NUMBER: _ClassVar[int]
+    ERASED_FIELD_NUMBER: _ClassVar[int]
     MERGED_FIELD_NUMBER: _ClassVar[int]
     UNMERGED_FIELD_NUMBER: _ClassVar[int]
     tenant: str
@@ -47,9 +48,24 @@ class TenantEntries(_message.Message):
     facts: _containers.RepeatedCompositeFieldContainer[UserFact]
     items: ItemVisibility
     shown: _containers.RepeatedCompositeFieldContainer[ShownSlate]
+    erased: _containers.RepeatedCompositeFieldContainer[ErasedUser]
     merged: _containers.RepeatedCompositeFieldContainer[UserLink]
     unmerged: _containers.RepeatedCompositeFieldContainer[UserLink]
-    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ..., merged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ..., unmerged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., user_keys: _Optional[_Iterable[bytes]] = ..., types: _Optional[_Iterable[str]] = ..., events: _Optional[_Union[EventColumns, _Mapping]] = ..., retracted: _Optional[_Union[EventColumns, _Mapping]] = ..., vectors: _Optional[_Iterable[_Union[UserVectors, _Mapping]]] = ..., facts: _Optional[_Iterable[_Union[UserFact, _Mapping]]] = ..., items: _Optional[_Union[ItemVisibility, _Mapping]] = ..., shown: _Optional[_Iterable[_Union[ShownSlate, _Mapping]]] = ..., erased: _Optional[_Iterable[_Union[ErasedUser, _Mapping]]] = ..., merged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ..., unmerged: _Optional[_Iterable[_Union[UserLink, _Mapping]]] = ...) -> None: ...
+
+class ErasedUser(_message.Message):
+    __slots__ = ("erasure_id", "user_key", "tombstone", "erased_at_us", "sequence_offset")
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONE_FIELD_NUMBER: _ClassVar[int]
+    ERASED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+    erased_at_us: int
+    sequence_offset: int
+    def __init__(self, erasure_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., tombstone: _Optional[bytes] = ..., erased_at_us: _Optional[int] = ..., sequence_offset: _Optional[int] = ...) -> None: ...
 
 class UserLink(_message.Message):
     __slots__ = ("user", "into", "direct", "revision", "since_us", "source", "sequence_offset")

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Entry(_message.Message):
-    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document", "users_merged", "users_unmerged")
+    __slots__ = ("event", "item_upserted", "item_deleted", "embedding", "user_fact", "generation_activated", "tick", "generation_staged", "generation_retired", "slate", "event_retracted", "document", "user_erased", "users_merged", "users_unmerged")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ITEM_UPSERTED_FIELD_NUMBER: _ClassVar[int]
     ITEM_DELETED_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class Entry(_message.Message):
     SLATE_FIELD_NUMBER: _ClassVar[int]
     EVENT_RETRACTED_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    USER_ERASED_FIELD_NUMBER: _ClassVar[int]
     USERS_MERGED_FIELD_NUMBER: _ClassVar[int]
     USERS_UNMERGED_FIELD_NUMBER: _ClassVar[int]
     event: LoggedEvent
@@ -38,9 +39,10 @@ class Entry(_message.Message):
     slate: LoggedSlate
     event_retracted: LoggedRetraction
     document: LoggedDocument
+    user_erased: UserErased
     users_merged: LoggedUserLink
     users_unmerged: LoggedUserLink
-    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ..., users_merged: _Optional[_Union[LoggedUserLink, _Mapping]] = ..., users_unmerged: _Optional[_Union[LoggedUserLink, _Mapping]] = ...) -> None: ...
+    def __init__(self, event: _Optional[_Union[LoggedEvent, _Mapping]] = ..., item_upserted: _Optional[_Union[_item_pb2.Item, _Mapping]] = ..., item_deleted: _Optional[str] = ..., embedding: _Optional[_Union[LoggedEmbedding, _Mapping]] = ..., user_fact: _Optional[_Union[LoggedUserFact, _Mapping]] = ..., generation_activated: _Optional[_Union[_generation_pb2.GenerationManifest, _Mapping]] = ..., tick: _Optional[_Union[Tick, _Mapping]] = ..., generation_staged: _Optional[_Union[GenerationStaged, _Mapping]] = ..., generation_retired: _Optional[_Union[GenerationRetired, _Mapping]] = ..., slate: _Optional[_Union[LoggedSlate, _Mapping]] = ..., event_retracted: _Optional[_Union[LoggedRetraction, _Mapping]] = ..., document: _Optional[_Union[LoggedDocument, _Mapping]] = ..., user_erased: _Optional[_Union[UserErased, _Mapping]] = ..., users_merged: _Optional[_Union[LoggedUserLink, _Mapping]] = ..., users_unmerged: _Optional[_Union[LoggedUserLink, _Mapping]] = ...) -> None: ...
 
 class LoggedEvent(_message.Message):
     __slots__ = ("event_id", "user_key", "item_id", "type", "value", "event_time_us", "slate_id", "context", "weight", "sealed_context")
@@ -118,6 +120,22 @@ class LoggedUserLink(_message.Message):
     since_us: int
     source: str
     def __init__(self, from_key: _Optional[bytes] = ..., into_key: _Optional[bytes] = ..., direct_key: _Optional[bytes] = ..., revision: _Optional[int] = ..., since_us: _Optional[int] = ..., source: _Optional[str] = ...) -> None: ...
+
+class UserErased(_message.Message):
+    __slots__ = ("erasure_id", "user_key", "tombstone", "erased_at_us", "unlearn", "event_sequences")
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_KEY_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONE_FIELD_NUMBER: _ClassVar[int]
+    ERASED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    UNLEARN_FIELD_NUMBER: _ClassVar[int]
+    EVENT_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    erasure_id: str
+    user_key: bytes
+    tombstone: bytes
+    erased_at_us: int
+    unlearn: bool
+    event_sequences: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, erasure_id: _Optional[str] = ..., user_key: _Optional[bytes] = ..., tombstone: _Optional[bytes] = ..., erased_at_us: _Optional[int] = ..., unlearn: bool = ..., event_sequences: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Tick(_message.Message):
     __slots__ = ()

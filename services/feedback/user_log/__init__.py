@@ -1,0 +1,1 @@
+"""What the log holds of one user: reading it, erasing it."""
