@@ -139,6 +139,8 @@ async def _recommend(
     console = output()
     console.print(slate_table(slate.slots, items))
     known = "nothing is known about the subject" if slate.unknown_subject else "personal"
+    if slate.non_personal:
+        known = "not personal: nothing that is known about the subject was used"
     fresh = "[bold red]stale[/]" if slate.stale else "fresh"
     console.print(
         f"{known}; {fresh}; position {slate.position.hex()}; learned position "
