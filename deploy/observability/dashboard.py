@@ -228,8 +228,11 @@ _LEARNING = Row(
             ((_rate("harken_joiner_total", "what"), "{{what}}"),),
         ),
         Panel(
-            "Events beyond a user's daily influence", "ops",
-            ((_rate("harken_learner_beyond_influence_total", "job"), "events"),),
+            "Events that moved only their user", "ops",
+            (
+                (_rate("harken_learner_beyond_influence_total", "job"), "beyond it"),
+                (_rate("harken_learner_held_total", "job"), "too many on one item"),
+            ),
         ),
     ),
 )  # fmt: skip

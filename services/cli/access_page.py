@@ -37,10 +37,10 @@ tenant, `harken_kind` the kind, an end user where it is missing: the user `sub`,
 `harken_session` where it is given.
 
 **Answers.** Nobody known: UNAUTHENTICATED, whatever is wrong. Somebody known who may not:
-PERMISSION_DENIED with the reason NOT_ALLOWED (the RPC), OTHER_TENANT, OTHER_SUBJECT or
-OTHER_SUBSCRIBER, decided before anything is looked up, so it is the same for ids and tenants that
-exist and for those that do not. Too often: RESOURCE_EXHAUSTED, RATE_LIMITED, with the time to come
-back.
+PERMISSION_DENIED with the reason NOT_ALLOWED (the RPC), OTHER_TENANT, OTHER_SUBJECT,
+OTHER_SUBSCRIBER or OPERATORS_ONLY (the field `pinned` of PutEmbeddings), decided before anything is
+looked up, so it is the same for ids and tenants that exist and for those that do not. Too often:
+RESOURCE_EXHAUSTED, RATE_LIMITED, with the time to come back.
 
 ## The table
 

@@ -60,7 +60,8 @@ class Plan:
     slates: those of `full` are logged, and what came of them is learned, too. train: the
     system's generation is trained before the split, with the parameters of a file if given;
     generation: or it is this one, a folder. keep_anyway: what is trained serves, even if it is no
-    better than what is learned online. peer_seconds: a baseline that expects to take longer is
+    better than what is learned online. learning: constants of learning online, None: as the service
+    has them. peer_seconds: a baseline that expects to take longer is
     left out.
     """
 
@@ -76,6 +77,7 @@ class Plan:
     beside: Sequence[str] = ()
     peer_seconds: float = 1800.0
     max_items_ease: int = 12_000
+    learning: LearningConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def _system(
             timeline,
             contents,
             bootstrap_generation(plan.dimension, engagement(timeline.events.types)),
-            LearningConfig(core=find_core()),
+            plan.learning or LearningConfig(core=find_core()),
             wanted,
             plan.rules,
             trained,

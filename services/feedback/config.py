@@ -151,6 +151,14 @@ class FeedbackConfig(VaultSettings):
     user_daily_events: int = Field(
         1000, ge=1, description="events of one user and day that may move what users share"
     )
+    item_allowance: bool = Field(
+        True,
+        description="hold from what users share what would lift one item beyond what those support"
+        " who also do other things; alike on all learners",
+    )
+    max_bias: Annotated[float, RELOADS] = Field(
+        0.5, ge=0, le=10, description="largest absolute bias that PutEmbeddings takes"
+    )
     shown_eta: float = Field(
         0.01, ge=0, le=0.1, description="largest move of an item by a slate it was passed over in"
     )

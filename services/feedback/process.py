@@ -85,6 +85,7 @@ from services.feedback.learner.learner_metrics import LearnerMetrics
 from services.feedback.learner.learner_state import LearnerState
 from services.feedback.learner.learner_store import LearnerStore
 from services.feedback.learner.model.attribution_joiner import AttributionConfig
+from services.feedback.learner.model.item_allowance import AllowanceConfig
 from services.feedback.learner.model.returns import ReturnsConfig
 from services.feedback.learner.model.shown_step import ShownStepConfig
 from services.feedback.learner.model.slate_learning import SlateConfig
@@ -304,6 +305,7 @@ def _learning(
     return LearningConfig(
         comparison=config.comparison(),
         daily_events=config.user_daily_events,
+        allowance=AllowanceConfig(on=config.item_allowance),
         slates=SlateConfig(joiner=joiner),
         shown=ShownStepConfig(eta=config.shown_eta),
         core=compiled,
@@ -326,7 +328,9 @@ def _add_reading(
         EmbeddingServicer(
             tenants,
             EmbeddingRecorder(
-                EmbeddingStore(shared.pool, shared.generations, directory), shared.vault
+                EmbeddingStore(shared.pool, shared.generations, directory),
+                shared.vault,
+                shared.settings.map(lambda config: config.max_bias),
             ),
         ),
         server.grpc,

@@ -20,12 +20,12 @@ class HistoryEntries:
 
     def __init__(self, timeline: Timeline, contents: Mapping[str, Content]) -> None:
         self._timeline = timeline
-        self._contents = contents
+        self.contents = contents
         self._there: set[int] = set()
         self.keys = [user_key(user_id) for user_id in timeline.events.user_ids]
 
     def _item(self, item_id: str) -> ItemUpserted:
-        content = self._contents.get(item_id) or Content(item_id)
+        content = self.contents.get(item_id) or Content(item_id)
         payload = item_with(content).SerializeToString()
         return ItemUpserted(item_id, payload, content_features(content))
 
@@ -35,7 +35,7 @@ class HistoryEntries:
 
     def copy(self) -> Self:
         """Return one that goes on from here by itself."""
-        other = type(self)(self._timeline, self._contents)
+        other = type(self)(self._timeline, self.contents)
         other._there = set(self._there)
         return other
 

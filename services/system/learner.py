@@ -22,7 +22,7 @@ from services.feedback.learner.model.entries import (
 from services.feedback.learner.model.fold import fold
 from services.feedback.learner.model.placement import unfinished
 from services.feedback.learner.model.step import States, finite, step, step_length
-from services.feedback.learner.model.tenant_state import LearningConfig
+from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.system.user_events import tenant_entries
 
 TENANT = "evaluation"
@@ -85,6 +85,11 @@ class SystemLearner:
             # Every entry of the log takes the work on, a tick too.
             yield from self.take([Nothing()], accepted_at_us)
         yield from self.take([staged.generation], accepted_at_us)
+
+    @property
+    def state(self) -> TenantState:
+        """What is learned, for reading."""
+        return self._states[TENANT]
 
     def order_weights(self) -> Doubles:
         """Return what is learned of the order [outcomes, columns], which is added to the logits of

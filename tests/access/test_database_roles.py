@@ -26,13 +26,16 @@ from tests.profile.script import user
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-ROLES = (ROOT / "deploy/overlays/dev/roles.sql").read_text()
+ROLES = "".join(
+    (ROOT / "deploy" / name).read_text() for name in ("overlays/dev/roles.sql", "privacy/roles.sql")
+)
 DATABASE = "harken_least_rights"
-OTHER = {"feedback": "profile", "profile": "feedback"}
 VAULT = "keys"
+OTHER = {"feedback": "profile", "profile": "feedback", VAULT: "feedback"}
 PASSWORDS = "".join(
     f"\\set {name} pass\n"
-    for name in ("feedback", "feedback_owner", "profile", "profile_owner", "keys")
+    for one in ("feedback", "profile", "keys")
+    for name in (one, f"{one}_owner")
 )
 
 
@@ -54,8 +57,10 @@ def deployed(postgres: EmbeddedPostgres) -> Iterator[Deployed]:
     for _ in range(2):
         postgres.execute(PASSWORDS + ROLES, DATABASE)
     for schema in OTHER:
-        migrate(made.dsn(f"harken_{schema}_owner"), schema, ROOT / f"services/{schema}/migrations")
-    migrate(made.dsn(f"harken_{VAULT}"), VAULT, ROOT / "services/common/vault/migrations")
+        folder = "common/vault" if schema == VAULT else schema
+        migrate(
+            made.dsn(f"harken_{schema}_owner"), schema, ROOT / "services" / folder / "migrations"
+        )
     yield made
     postgres.drop_database(DATABASE)
 
@@ -138,6 +143,9 @@ async def test_what_a_process_cannot(
     superuser = await asyncpg.connect(deployed.dsn("postgres"))
     surprises = []
     for what, statement in REFUSED.items():
+        # The vault has no audit log, and may be itself.
+        if schema == VAULT and ("audit" in statement or "keys" in statement):
+            continue
         try:
             await own.execute(statement.format(own=schema, other=OTHER[schema]))
             surprises.append(f"{what}: done")
@@ -149,14 +157,14 @@ async def test_what_a_process_cannot(
     await superuser.close()
 
 
-@pytest.mark.parametrize("role", [*OTHER, VAULT])
+@pytest.mark.parametrize("role", OTHER)
 async def test_every_table_of_others_is_closed(role: str, deployed: Deployed) -> None:
     """Who reads the data cannot read its keys, and the other way round."""
     superuser = await asyncpg.connect(deployed.dsn("postgres"))
     tables = await superuser.fetch(
         "SELECT relnamespace::regnamespace AS schema, relname FROM pg_class"
         " WHERE relkind IN ('r', 'S', 'v') AND relnamespace::regnamespace::text = ANY ($1)",
-        [one for one in (*OTHER, VAULT) if one != role],
+        [one for one in OTHER if one != role],
     )  # fmt: skip
     await superuser.close()
     assert len(tables) >= 10
@@ -172,6 +180,7 @@ async def test_every_table_of_others_is_closed(role: str, deployed: Deployed) ->
     await own.close()
 
 
+@pytest.mark.parametrize("schema", ["feedback", "profile"], indirect=True)
 async def test_a_right_that_is_not_held_cannot_be_given(
     own: asyncpg.Connection, schema: str
 ) -> None:

@@ -1,5 +1,6 @@
 """The table names all that is served, and nothing else; the page is written from it."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import pytest
 from grpc_reflection.v1alpha import reflection
 
+from harken.feedback.v1 import embedding_service_pb2
 from services.cli.access_page import access_page
-from services.common.access.principal import Kind
+from services.common.access.principal import Kind, Principal
+from services.common.access.request_check import check_of
 from services.common.access.rules import ANYBODY, RULES, Rule
+from services.common.errors import PermissionDeniedError
 from services.feedback import process as feedback
 from services.profile import process as profile
 from services.ranker import process as ranker
@@ -36,7 +40,7 @@ def test_processes_serve_no_service_beyond_those() -> None:
 @pytest.mark.parametrize("path", RULES)
 def test_the_fields_of_a_rule_are_in_the_request(path: str) -> None:
     rule, message = RULES[path], methods()[path].input_type
-    for field in (rule.tenant, rule.subjects, rule.subscriber):
+    for field in (rule.tenant, rule.subjects, rule.subscriber, rule.operators_only):
         inner: Any = message
         for name in field.split(".") if field else ():
             inner = inner.fields_by_name[name].message_type
@@ -67,6 +71,22 @@ def test_all_that_changes_what_others_see_is_audited() -> None:
         name = path.rpartition("/")[2]
         assert not changes.match(name) or rule.audited == ANYBODY, path
         assert ".ranker." not in path or not rule.audited, path
+
+
+@pytest.mark.parametrize("kind", [Kind.OPERATOR, Kind.BACKEND])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_only_operators_pin_vectors(kind: Kind, pinned: bool) -> None:
+    check = check_of(RULES["/harken.feedback.v1.EmbeddingService/PutEmbeddings"])
+    request = embedding_service_pb2.PutEmbeddingsRequest(
+        tenant="t",
+        embeddings=[
+            embedding_service_pb2.Embedding(item_id="a"),
+            embedding_service_pb2.Embedding(item_id="b", pinned=pinned),
+        ],
+    )
+    may = kind is Kind.OPERATOR or not pinned
+    with contextlib.nullcontext() if may else pytest.raises(PermissionDeniedError):
+        check(Principal(kind, "t", "somebody"), request)
 
 
 def test_a_rule_lets_nobody_in_unless_it_names_them() -> None:

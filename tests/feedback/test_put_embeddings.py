@@ -70,6 +70,14 @@ async def test_vectors_of_items_and_users_reach_the_feed(client: Client) -> None
             pb.EMBEDDING_FAULT_NOT_FINITE,
         ),
         (pb.Embedding(item_id="i2", values=[9.0] * D), pb.EMBEDDING_FAULT_OUT_OF_BOUNDS),
+        (
+            pb.Embedding(item_id="i2", values=[0.5] * D, bias=0.51),
+            pb.EMBEDDING_FAULT_OUT_OF_BOUNDS,
+        ),
+        (
+            pb.Embedding(item_id="i2", values=[0.5] * D, bias=-3.0),
+            pb.EMBEDDING_FAULT_OUT_OF_BOUNDS,
+        ),
     ],
 )
 async def test_a_bad_vector_is_rejected_and_changes_nothing(

@@ -16,11 +16,12 @@ from services.feedback.learner.model.fold import fold
 from services.feedback.learner.model.item_step import unit_of
 from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig
-from tests.feedback.domain.learning import activated, bits, logs
+from tests.feedback.domain.learning import TIGHT, activated, bits, logs
 
 core = pytest.importorskip("harken_native._core", reason="the compiled core is not installed")
 
-COMPILED, NUMPY = LearningConfig(daily_events=4, core=core), LearningConfig(daily_events=4)
+NUMPY = LearningConfig(daily_events=4, allowance=TIGHT)
+COMPILED = replace(NUMPY, core=core)
 UNIT = float(unit_of(NUMPY.item_step.max_norm))
 slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 cuts = st.lists(st.integers(1, 70), max_size=8)
@@ -94,7 +95,7 @@ def test_a_step_changes_the_same_on_both_paths(log: list[LogEntry], ends: list[i
 
 def _assert_alike(one: Changes, other: Changes) -> None:
     assert one.item_ids == other.item_ids
-    assert one.beyond_influence == other.beyond_influence
+    assert (one.beyond_influence, one.held) == (other.beyond_influence, other.held)
     assert [part.generation_id for part in one.spaces] == [
         part.generation_id for part in other.spaces
     ]

@@ -125,7 +125,7 @@ async def test_the_loop_is_closed_and_nothing_stored_names_anybody(
         for tenant in ("default", TENANT)
     }
     assert all(is_pseudonym(key) for key in of["default"] | of[TENANT])
-    assert len(of["default"]) == len(of[TENANT]) == 3
+    assert len(of["default"]) == len(of[TENANT]) == 5
     assert not of["default"] & of[TENANT]
     stream = caller.follow_entries(
         feed_service_pb2.FollowEntriesRequest(

@@ -9,7 +9,8 @@ from tests.end_to_end.clients import Caller, catalogue, unit, user
 USER, OTHER, SESSION = "Zyx-User-4711", "Zyx-Other-4712", "Zyx-Session-4713"
 NAME, VALUE = "zyx_attribute", "Zyx-Value-4714"
 KEY, CONTEXT, OUTSIDE = "zyx_key", "Zyx-Context-4715", "Zyx-Context-4716"
-SENTINELS = (USER, OTHER, SESSION, NAME, VALUE, KEY, CONTEXT, OUTSIDE)
+VISIT, MISTAKE = "Zyx-Session-4718", "Zyx-Session-4719"
+SENTINELS = (USER, OTHER, SESSION, NAME, VALUE, KEY, CONTEXT, OUTSIDE, VISIT, MISTAKE)
 TENANT = "second"
 
 
@@ -31,8 +32,27 @@ def attributes(who: str, value: str = VALUE) -> profile_pb2.Profile:
     return profile
 
 
+async def log_in(caller: Caller, tenant: str) -> None:
+    """Merge sessions into a user, one of them not for good."""
+    profile = caller.clients.profile
+    sessions = [subject_pb2.Subject(session_id=name) for name in (VISIT, MISTAKE)]
+    request = profile_service_pb2.MergeProfilesRequest(
+        tenant=tenant, into=user(OTHER), from_subjects=sessions, source="login"
+    )
+    answer = await profile.MergeProfiles(request)
+    assert answer.into == user(OTHER)
+    back = profile_service_pb2.UnmergeProfilesRequest(
+        tenant=tenant, from_subjects=sessions[1:], source="mistake"
+    )
+    await profile.UnmergeProfiles(back)
+    listed = await profile.ListMerges(
+        profile_service_pb2.ListMergesRequest(tenant=tenant, subject=user(OTHER))
+    )
+    assert {one.from_subject.session_id for one in listed.merges} >= {VISIT}
+
+
 async def use(caller: Caller) -> bytes:
-    """Record, import, retract, set aside, set vectors and attributes, in two tenants."""
+    """Record, retract, set aside, set vectors and attributes, log in, in two tenants."""
     clients = caller.clients
     session = subject_pb2.Subject(session_id=SESSION)
     position = b""
@@ -70,6 +90,7 @@ async def use(caller: Caller) -> bytes:
             )
             slate.wait_budget.FromSeconds(10)
             assert (await clients.ranker.Recommend(slate, timeout=30)).slots
+        await log_in(caller, tenant)
     dimension = 128
     await caller.put(
         embedding_service_pb2.Embedding(

@@ -2,8 +2,11 @@
 
 from harken.common.v1 import consent_pb2
 from harken.internal.feed.v1 import entries_pb2
+from services.common.database import open_pool
 from services.feed.entries import TenantEntries, UserFact, UserLink
 from services.feed.entries_codec import encode
+from services.profile.process import SCHEMA
+from services.profile.store.link_store import LinkStore
 from tests.profile.script import ACCEPTED_US, Happening, Script, key
 from tests.profile.scripted_feedback import ScriptedFeedback
 from tests.profile.service_under_test import LocalService
@@ -58,3 +61,16 @@ async def test_what_the_log_says_is_in_force_and_older_revisions_are_not(
     assert await items("bob") == ["c", "b"]
     feedback.publish(link(script, "bob", "ann", 10))
     assert await items("ann") == ["a"]
+
+
+async def test_all_keys_of_a_person_are_found_from_each_of_them(dsn: str) -> None:
+    async with await open_pool(dsn, SCHEMA, 1) as pool:
+        links = LinkStore(pool)
+        await links.merge("default", key("bob"), [key("cid")], "test")
+        await links.merge("default", key("ann"), [key("bob")], "test")
+        people = {key(name) for name in ("ann", "bob", "cid")}
+        for one in people:
+            assert set(await links.same("default", one)) == people
+        assert await links.same("default", key("dan")) == [key("dan")]
+        await links.unmerge("default", [key("bob")], "test")
+        assert set(await links.same("default", key("cid"))) == {key("bob"), key("cid")}

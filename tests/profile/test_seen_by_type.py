@@ -140,7 +140,10 @@ async def test_a_song_on_repeat_stays_short(
         feedback.publish(script.retraction(gone))
         batch = await service.stub.BatchGetProfiles(
             pb.BatchGetProfilesRequest(
-                subjects=[user("ann")], min_position=script.position, strict=True
+                subjects=[user("ann")],
+                min_position=script.position,
+                strict=True,
+                wait_budget={"seconds": 10},
             )
         )
         assert batch.results[0].profile.counters.events == len(left)

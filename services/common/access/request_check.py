@@ -15,7 +15,7 @@ Check = Callable[[Principal, Any], None]
 def check_of(rule: Rule) -> Check:
     """Return what holds the requests of an RPC against their callers."""
     tenant, subjects = path_of(rule.tenant), path_of(rule.subjects)
-    subscriber = path_of(rule.subscriber)
+    subscriber, operators_only = path_of(rule.subscriber), path_of(rule.operators_only)
 
     def check(principal: Principal, request: Any) -> None:
         for value in values_at(request, tenant):
@@ -25,6 +25,10 @@ def check_of(rule: Rule) -> Check:
             for subject in values_at(request, subjects):
                 if not _is(principal, subject):
                     raise PermissionDeniedError("OTHER_SUBJECT", "the subject is not the caller")
+        if principal.kind is not Kind.OPERATOR and any(values_at(request, operators_only)):
+            raise PermissionDeniedError(
+                "OPERATORS_ONLY", f"only operators may set {rule.operators_only}"
+            )
         if principal.kind in SUBSCRIBERS:
             own = SUBSCRIBERS[principal.kind]
             for name in values_at(request, subscriber):

@@ -27,6 +27,8 @@ class Rule:
     """Path of the subjects that an end user must be; a repeated field on the way is all of it."""
     subscriber: str = ""
     """Path of the name that a service follows the feed under: its own."""
+    operators_only: str = ""
+    """Path of a field that only operators may set; a repeated field on the way is all of it."""
     open: bool = False
     """Whether anybody may, known or not."""
     audited: frozenset[Kind] = frozenset()
@@ -44,8 +46,14 @@ ANYBODY = frozenset(Kind)
 _BY_OPERATORS = frozenset({Kind.OPERATOR})
 
 
-def _by(*kinds: Kind, tenant: str = "tenant", subjects: str = "", subscriber: str = "") -> Rule:
-    return Rule(frozenset(kinds), tenant, subjects, subscriber)
+def _by(
+    *kinds: Kind,
+    tenant: str = "tenant",
+    subjects: str = "",
+    subscriber: str = "",
+    operators_only: str = "",
+) -> Rule:
+    return Rule(frozenset(kinds), tenant, subjects, subscriber, operators_only)
 
 
 def _audited(rule: Rule, *resources: str, audited: frozenset[Kind] = ANYBODY) -> Rule:
@@ -75,8 +83,12 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
         "ListItems": _by(_BACKEND, _MERCHANDISER, _OPERATOR, _TRAINER),
     },
     f"{_FEEDBACK_V1}EmbeddingService": {
+        # A pinned vector is out of reach of all that users do.
         "PutEmbeddings": _audited(
-            _by(_BACKEND, _OPERATOR), "generation_id", "embeddings.item_id", "embeddings.subject"
+            _by(_BACKEND, _OPERATOR, operators_only="embeddings.pinned"),
+            "generation_id",
+            "embeddings.item_id",
+            "embeddings.subject",
         ),
     },
     f"{_FEEDBACK_V1}GenerationService": {
@@ -126,7 +138,7 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
             _by(_BACKEND, _OPERATOR), "profile.subject", audited=_BY_OPERATORS
         ),
         "ListProfiles": _audited(_by(_OPERATOR)),
-        # Who somebody is, a backend knows.
+        # Who somebody is, a backend knows, and says at every login: ListMerges has all of them.
         "MergeProfiles": _audited(_by(_BACKEND, _OPERATOR), "into", audited=_BY_OPERATORS),
         "UnmergeProfiles": _audited(
             _by(_BACKEND, _OPERATOR), "from_subjects", audited=_BY_OPERATORS

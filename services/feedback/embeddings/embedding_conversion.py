@@ -16,6 +16,7 @@ def embedding_fault(
     embedding: pb.Embedding,
     generation: generation_pb2.GenerationManifest,
     known_items: AbstractSet[str],
+    max_bias: float,
 ) -> "tuple[pb.EmbeddingFault, str] | None":
     """Return what is wrong with an embedding for a generation, or None."""
     target = embedding.WhichOneof("target")
@@ -38,9 +39,12 @@ def embedding_fault(
     if not (np.isfinite(vector).all() and np.isfinite(embedding.bias)):
         return pb.EMBEDDING_FAULT_NOT_FINITE, "a value is NaN or infinite"
     norm = float(np.linalg.norm(vector.astype(np.float64)))
-    largest = max(norm, abs(embedding.bias))
-    if largest > generation.max_norm:
-        detail = f"norm or bias {largest:.3f} is above {generation.max_norm:.3f}"
+    if norm > generation.max_norm:
+        detail = f"norm {norm:.3f} is above {generation.max_norm:.3f}"
+        return pb.EMBEDDING_FAULT_OUT_OF_BOUNDS, detail
+    # A bias lifts an item for everybody alike, whoever they are.
+    if abs(embedding.bias) > max_bias:
+        detail = f"bias {embedding.bias:.3f} is not within {max_bias:.3f}"
         return pb.EMBEDDING_FAULT_OUT_OF_BOUNDS, detail
     return None
 

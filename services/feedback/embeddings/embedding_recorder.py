@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harken.feedback.v1 import embedding_service_pb2 as pb
 from services.common.position import Position
+from services.common.reloadable import Reloadable
 from services.common.validation import id_fault
 from services.common.vault.admission import Admission
 from services.common.vault.vault import UserVault
@@ -14,9 +15,13 @@ from services.feedback.embeddings.embedding_store import EmbeddingStore
 class EmbeddingRecorder:
     """Sets vectors of items and users, one result each."""
 
-    def __init__(self, store: EmbeddingStore, vault: UserVault) -> None:
+    def __init__(
+        self, store: EmbeddingStore, vault: UserVault, max_bias: Reloadable[float]
+    ) -> None:
+        """`max_bias`: largest absolute bias that is taken, >= 0."""
         self._store = store
         self._vault = vault
+        self._max_bias = max_bias
 
     async def record(
         self, tenant: str, generation_id: str, embeddings: Sequence[pb.Embedding]
@@ -36,7 +41,9 @@ class EmbeddingRecorder:
                 if one.HasField("item_id") and id_fault(one.item_id) is None
             },
         )
-        faults = [embedding_fault(one, generation, known) for one in embeddings]
+        faults = [
+            embedding_fault(one, generation, known, self._max_bias.value) for one in embeddings
+        ]
         users = Admission(self._vault, tenant)
         sound = [
             logged_embedding(one, generation, users.key_of)

@@ -55,7 +55,8 @@ class PreparedRequest:
 
     `details` says of quarantined events, by ordinal, why; of those on unknown items nothing yet.
     Where stored keys are pseudonyms, `names` has the id of each, and `unsealed`, by index of the
-    event, entries whose context is still to be sealed: they are not among the events yet.
+    event, entries with the event whose context is still to be sealed for them: they are not among
+    the events yet.
     """
 
     tenant: str
@@ -64,7 +65,7 @@ class PreparedRequest:
     rejections: dict[int, Rejection] = field(default_factory=dict)
     details: dict[int, str] = field(default_factory=dict)
     names: dict[bytes, str] = field(default_factory=dict)
-    unsealed: dict[int, entry_pb2.Entry] = field(default_factory=dict)
+    unsealed: dict[int, tuple[entry_pb2.Entry, pb.Event]] = field(default_factory=dict)
 
     def keep(
         self,
@@ -208,12 +209,12 @@ class EventPreparer:
         subject = event.subject
         user_key = self.pseudonyms.key_of(request.tenant, subject)
         draft = _draft(event, user_key)
-        entry = self._entry(draft)
         to_seal = self.pseudonyms.keyed and bool(draft.context)
+        entry = self._entry(draft, not to_seal)
         if self.pseudonyms.keyed:
             request.names[user_key] = subject.user_id or subject.session_id
         if to_seal:
-            request.unsealed[len(request.events)] = entry
+            request.unsealed[len(request.events)] = (entry, event)
         reason, detail = quarantine_reason(draft, self.types, self._now_us(), self._bounds)
         if detail:
             request.details[ordinal] = detail
@@ -227,7 +228,7 @@ class EventPreparer:
             int(reason),
         )
 
-    def _entry(self, draft: Draft) -> entry_pb2.Entry:
+    def _entry(self, draft: Draft, with_context: bool) -> entry_pb2.Entry:
         kind = self.types.get(draft.type)
         return entry_pb2.Entry(
             event=entry_pb2.LoggedEvent(
@@ -238,7 +239,7 @@ class EventPreparer:
                 value=draft.value,
                 event_time_us=draft.event_time_us,
                 slate_id=draft.slate_id,
-                context=draft.context,
+                context=draft.context if with_context else None,
                 weight=kind.learning_weight(draft.value) if kind is not None else 0.0,
             )
         )

@@ -23,12 +23,13 @@ async def admit_users(vault: UserVault, request: PreparedRequest) -> None:
     events = request.events
     user_keys = {events.user_keys[index] for index in request.unsealed}
     seals = await vault.seals(request.tenant, user_keys)
-    for index, entry in request.unsealed.items():
-        event = entry.event
-        plain = entry_pb2.LoggedEvent(context=event.context).SerializeToString()
-        event.ClearField("context")
+    for index, (entry, given) in request.unsealed.items():
+        event, alone = entry.event, entry_pb2.LoggedEvent()
+        alone.context.MergeFrom(given.context)
         # None where the user is erased at this moment: then there is no context.
-        event.sealed_context = seals.seal(event.user_key, SealPurpose.CONTEXT, plain) or b""
+        event.sealed_context = (
+            seals.seal(event.user_key, SealPurpose.CONTEXT, alone.SerializeToString()) or b""
+        )
         events.entries[index] = entry.SerializeToString()
     request.unsealed.clear()
 

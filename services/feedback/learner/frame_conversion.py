@@ -11,8 +11,10 @@ from services.feed.columns import to_bytes, to_ints
 from services.feed.progress import Applied
 from services.feedback.generations.generation_conversion import FilesOf, activation_of, staging_of
 from services.feedback.learner.model.changes import (
+    AllowanceChanges,
     Changes,
     Decisions,
+    Held,
     HiddenEvents,
     Influence,
     RecentItems,
@@ -68,6 +70,12 @@ def _to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
 def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
     if changes.events is not None:
         wire.learner.events = int(changes.events)
+    if changes.allowance is not None:
+        own = changes.allowance
+        wire.learner.allowance_items.extend(own.items.tolist())
+        wire.learner.allowance_sums = to_bytes(own.sums, "<f8")
+        wire.learner.allowance_figures = to_bytes(own.figures, "<f8")
+        wire.learner.allowance_places = to_bytes(own.places, "<f8")
     if changes.recent is not None:
         recent = changes.recent
         wire.learner.user_keys.extend(recent.user_keys)
@@ -89,6 +97,9 @@ def _learner_to_wire(changes: Changes, wire: pb.TenantChanges) -> None:
         wire.learner.beyond_users.extend(influence.beyond_users.tolist())
         wire.learner.beyond_first.extend(influence.beyond_first.tolist())
         wire.learner.beyond_last.extend(influence.beyond_last.tolist())
+        wire.learner.held_users.extend(recent.held.users.tolist())
+        wire.learner.held_sequences.extend(recent.held.sequences.tolist())
+        wire.learner.held_items.extend(recent.held.items.tolist())
         wire.learner.touched_users.extend(recent.touched_users.tolist())
         wire.learner.touched_since_us = recent.touched_since_us
         decided = recent.consents
@@ -147,6 +158,15 @@ def _from_wire(wire: pb.TenantChanges, files: FilesOf, slates: SlatesOf) -> Chan
 def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
     if learner.HasField("events"):
         changes.events = float(learner.events)
+    if learner.allowance_figures:
+        items = to_ints(learner.allowance_items)
+        sums = np.frombuffer(learner.allowance_sums, "<f8")
+        changes.allowance = AllowanceChanges(
+            items,
+            sums.reshape(items.size, -1) if items.size else sums.reshape(0, 0),
+            np.frombuffer(learner.allowance_figures, "<f8"),
+            np.frombuffer(learner.allowance_places, "<f8"),
+        )
     if learner.user_keys:
         changes.recent = RecentItems(
             user_keys=list(learner.user_keys),
@@ -169,6 +189,11 @@ def _learner_from_wire(learner: pb.LearnerState, changes: Changes) -> None:
                 to_ints(learner.beyond_users),
                 to_ints(learner.beyond_first),
                 to_ints(learner.beyond_last),
+            ),
+            held=Held(
+                to_ints(learner.held_users),
+                to_ints(learner.held_sequences),
+                to_ints(learner.held_items),
             ),
             touched_users=to_ints(learner.touched_users),
             touched_since_us=learner.touched_since_us,

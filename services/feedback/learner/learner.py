@@ -281,6 +281,7 @@ class Learner:
         taken = after.sequence - before.sequence
         self._metrics.entries.inc(taken)
         self._metrics.beyond_influence.inc(self._state.beyond_influence)
+        self._metrics.held.inc(self._state.held)
         self._metrics.versions_since_checkpoint.set(after.version - self._checkpoint_version)
         self._metrics.learned.passed(*self._state.learned, began)
 

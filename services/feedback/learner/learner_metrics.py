@@ -23,6 +23,11 @@ class LearnerMetrics:
             "Events that moved only their user, who had moved all users enough that day.",
             registry=registry,
         )
+        self.held = Counter(
+            "harken_learner_held",
+            "Events that moved only their user, as too many were on one item: a suspected push.",
+            registry=registry,
+        )
         self.fenced = Counter(
             "harken_learner_fenced", "Terms lost to another learner.", registry=registry
         )

@@ -98,6 +98,8 @@ class LearnerState:
         """What the last step learned from slates, by tenant."""
         self.beyond_influence = 0
         """Events of the last step beyond their user's daily influence."""
+        self.held = 0
+        """Events of the last step beyond what may go to their item in a while."""
         self.learned: tuple[list[int], list[int]] = ([], [])
         """Of the events of the last step: when they were accepted, unix microseconds, and their
         sequences."""
@@ -310,6 +312,7 @@ class LearnerState:
             [entry.accepted_at_us for entry in events], [entry.sequence for entry in events]
         )  # fmt: skip
         self.beyond_influence = sum(one.beyond_influence for one in changes)
+        self.held = sum(one.held for one in changes)
         if not finite(changes):
             raise ArithmeticError(f"step after version {before.version} is not finite")
         return frame_of(changes, before, after, entries[-1].accepted_at_us)

@@ -66,8 +66,14 @@ _BRING_BACK = """
     WHERE l.revision < excluded.revision
 """
 _SAME = """
-    SELECT $2::bytea AS key
-    UNION SELECT from_key FROM user_links WHERE tenant = $1 AND into_key = $2
+    WITH root AS (
+        SELECT coalesce(
+            (SELECT into_key FROM user_links WHERE tenant = $1 AND from_key = $2), $2::bytea
+        ) AS key
+    )
+    SELECT key FROM root
+    UNION SELECT from_key FROM user_links
+    WHERE tenant = $1 AND into_key = (SELECT key FROM root)
 """
 _PAGE = """
     SELECT id, from_key, into_key, unmerged, at, source FROM user_merges
@@ -151,7 +157,8 @@ class LinkStore:
         return Done(b"", len(were), told)
 
     async def same(self, tenant: str, user_key: bytes) -> list[bytes]:
-        """Return the keys of all that are merged into a user, and the user's own.
+        """Return the keys of all who are one person, given one of them: of the user, and of who is
+        merged into the user.
 
         Raises:
             StoreUnavailableError: the store is away.

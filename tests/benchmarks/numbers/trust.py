@@ -26,7 +26,8 @@ from tests.access.secure_suite import secure_options
 from tests.access.served import serving
 from tests.audit.tampering import first_fault, tampered, written_log
 from tests.benchmarks.fresh_postgres import fresh_postgres
-from tests.benchmarks.numbers import erasures
+from tests.benchmarks.numbers import erasures, pushes
+from tests.benchmarks.numbers.other_commit import ROOT
 from tests.benchmarks.numbers.table import Number, Row, measured
 from tests.benchmarks.numbers.trust_merges import merges
 from tests.end_to_end.clients import caller_of
@@ -294,6 +295,8 @@ ROWS: Mapping[str, tuple[str, Row]] = {
     "export": ("equal", erasures.export),
     "merges": ("0 lost, 0 doubled, every strict slate knows", merges),
     "sentinels": ("0 sentinels", sentinels),
+    "pushes": ("<= 2% / 2%", pushes.pushes),
+    "honest": (">= .995x", pushes.honest),
 }
 """The bars, said of a row that fails, and what measures it."""
 
@@ -307,6 +310,11 @@ def numbers(arguments: list[str]) -> Iterator[Number]:
     parser.add_argument("--unlearned-events", type=int, default=20_000, help="in the whole log")
     parser.add_argument("--exports", type=int, default=1000, help="of users")
     parser.add_argument("--rounds", type=int, default=30, help="of either arm, after one unseen")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data",
+        help="folder of real histories; those that are not there are left out",
+    )  # fmt: skip
+    parser.add_argument("--every", type=int, default=4, help="rank one group in so many (honest)")
     parser.add_argument("--calls", type=int, default=1000, help="of a round")
     parser.add_argument("--merges", type=int, default=10_000, help="of sessions")
     parser.add_argument("--audit-rows", type=int, default=300, help="of a log that is changed")

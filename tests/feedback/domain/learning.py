@@ -36,6 +36,7 @@ from services.feedback.learner.model.entries import (
     UserLinked,
 )
 from services.feedback.learner.model.impression import Impression
+from services.feedback.learner.model.item_allowance import AllowanceConfig
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
 from services.feedback.learner.model.step import States
 from services.feedback.learner.model.tenant_state import TenantState
@@ -56,6 +57,11 @@ FILES: FilesOf = {
     for tenant in ("a", "b")
 }
 T0_US = 1_700_000_000_000_000
+# So tight that much is held of what these logs say.
+TIGHT = AllowanceConfig(
+    recent_events=4.0, usual_events=40.0, floor=1.0, hotter=0.5, faster=2.0, proportion=1.0,
+    settled=0.0, memory=20.0,
+)  # fmt: skip
 
 
 def activation(tenant: str) -> GenerationActivated:
@@ -222,12 +228,14 @@ def bits(states: States) -> dict[str, Any]:
             state.popular.table[:count],
             histories.items, histories.weights, histories.times_us, users.pinned[: len(users)],
             users.sequences(people), *state.influence.contents(people),
+            *_allowance(state, count), state.allowance.figures, state.allowance.places,
         ]  # fmt: skip
         result[tenant] = (
             tuple(items.ids), tuple(items.payloads), tuple(users.keys), _hash(arrays),
             state.active, {name: _space_bits(space, count) for name, space in state.spaces.items()},
             digest(state).hex(), [tuple(users.hidden(row)) for row in people.tolist()],
             [tuple(state.influence.beyond(row)) for row in people.tolist()],
+            [tuple(state.held.of(row)) for row in people.tolist()],
             _slate_bits(state), sorted(state.touched),
              bool(state.touched) and state.touched_since_us, state.events,
              sorted(state.documents.items()),
@@ -236,6 +244,13 @@ def bits(states: States) -> dict[str, Any]:
              [sorted(state.merged_events.of(row).items()) for row in people.tolist()],
         )  # fmt: skip
     return result
+
+
+def _allowance(state: TenantState, count: int) -> list[Any]:
+    """What items had of what is shared, without how much memory is allocated for it."""
+    known = state.allowance.known()
+    assert known.size <= count
+    return [known, state.allowance.table[known]]
 
 
 def _space_bits(space: VectorSpace, count: int) -> tuple[Any, ...]:

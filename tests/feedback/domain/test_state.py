@@ -18,6 +18,7 @@ from services.feedback.learner.model.tenant_state import LearningConfig
 from tests.feedback.domain.learning import (
     FILES,
     T0_US,
+    TIGHT,
     activated,
     bits,
     digest,
@@ -25,7 +26,7 @@ from tests.feedback.domain.learning import (
     slates_of,
 )
 
-CONFIG = LearningConfig(daily_events=4)
+CONFIG = LearningConfig(daily_events=4, allowance=TIGHT)
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
 
 

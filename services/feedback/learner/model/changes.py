@@ -101,6 +101,31 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Events that moved nothing shared (see held_events), for checkpoints.
+
+    users (index into user_keys), sequences, items: [n], ascending of each user.
+    """
+
+    users: Ints
+    sequences: Ints
+    items: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceChanges:
+    """What items have of what all share (see item_allowance), for checkpoints.
+
+    items [n]; sums float64 [n, columns]; figures, places: of the tenant, empty where not said.
+    """
+
+    items: Ints
+    sums: Doubles
+    figures: Doubles
+    places: Doubles
+
+
+@dataclass(frozen=True, slots=True)
 class RecentItems:
     """Recent items of users, for checkpoints: `items` [sum of lengths], oldest first.
 
@@ -118,6 +143,7 @@ class RecentItems:
     pinned_users: Ints
     hidden: HiddenEvents
     influence: Influence
+    held: Held
     touched_users: Ints
     touched_since_us: int
     consents: Decisions
@@ -130,7 +156,8 @@ class Changes(ColumnSections):
     """All that changed for a tenant. `active`: the generation that serves after it.
 
     events: of positive weight so far, for checkpoints.
-    beyond_influence: events that only their users felt (see daily_cap); not part of frames.
+    beyond_influence: events that only their users felt (see daily_cap), held: those that were
+    too many of one item (see item_allowance); not part of frames.
     """
 
     tenant: str
@@ -148,7 +175,9 @@ class Changes(ColumnSections):
     recent: RecentItems | None = None
     slates: SlateChanges | None = None
     events: float | None = None
+    allowance: AllowanceChanges | None = None
     beyond_influence: int = 0
+    held: int = 0
 
     @property
     def vectors(self) -> VectorRows | None:

@@ -17,9 +17,11 @@ from services.feed.parameters import (
 )
 from services.feedback.learner.model.changes import (
     GRANTED_CODES,
+    AllowanceChanges,
     BaseChanges,
     Changes,
     Decisions,
+    Held,
     HiddenEvents,
     Influence,
     RecentItems,
@@ -38,6 +40,7 @@ from services.feedback.learner.model.vector_table import VectorTable
 
 _CHUNK_BYTES = 2 * 1024 * 1024
 _BYTES_PER_RULE = 16
+_BYTES_PER_ALLOWANCE = 64
 _BYTES_PER_PLACES = 14 * 12
 _BYTES_PER_RECENT = 64
 
@@ -123,6 +126,27 @@ def _items(state: TenantState) -> Iterator[Changes]:
         )
     # After the counts, which would say fewer where events were taken back.
     yield Changes(state.tenant, active=state.active, events=state.events)
+    yield from _allowance(state)
+
+
+def _allowance(state: TenantState) -> Iterator[Changes]:
+    """Yield what items had of what is shared."""
+    allowance = state.allowance
+    known = allowance.known()
+    for run in _runs([_BYTES_PER_ALLOWANCE] * known.size):
+        rows = known[run.start : run.stop]
+        dictionary = ItemDictionary(state.items, [rows])
+        yield Changes(
+            state.tenant,
+            dictionary.item_ids,
+            active=state.active,
+            allowance=AllowanceChanges(
+                dictionary.indices(rows),
+                allowance.table[rows],
+                allowance.figures.copy(),
+                allowance.places.copy(),
+            ),
+        )
 
 
 def _space(state: TenantState, space: VectorSpace) -> Iterator[Changes]:
@@ -192,7 +216,10 @@ def _users(state: TenantState) -> Iterator[Changes]:
         hidden = [(index, past) for index, row in enumerate(rows.tolist())
                   for past in state.users.hidden(row)]  # fmt: skip
         hidden_items = np.array([past.item for _, past in hidden], np.int64)
-        dictionary = ItemDictionary(state.items, [flat, hidden_items])
+        held = [(index, *one) for index, row in enumerate(rows.tolist())
+                for one in state.held.of(row)]  # fmt: skip
+        held_items = np.array([item for _, _, item in held], np.int64)
+        dictionary = ItemDictionary(state.items, [flat, hidden_items, held_items])
         yield Changes(
             state.tenant,
             dictionary.item_ids,
@@ -213,6 +240,11 @@ def _users(state: TenantState) -> Iterator[Changes]:
                     np.array([past.sequence for _, past in hidden], np.int64),
                 ),
                 influence=_influence(state, rows),
+                held=Held(
+                    np.array([index for index, _, _ in held], np.int64),
+                    np.array([sequence for _, sequence, _ in held], np.int64),
+                    dictionary.indices(held_items),
+                ),
                 touched_users=np.flatnonzero(
                     [row in state.touched for row in rows.tolist()]
                 ).astype(np.int64),

@@ -66,8 +66,10 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     spaces = state.built_spaces()
     for space in spaces:
         space.settle_factor()
-    columns, before, admitted = record_events(state, entries)
-    shared = _shared(columns, admitted)
+    columns, recorded = record_events(state, entries)
+    shared = _shared(columns, recorded.admitted)
+    # What was held of a user before teaches nothing, as what came before something else either.
+    before = state.held.without(columns.users, columns.sequences, recorded.before)
     exists = state.items.exists
     users_before = {space.generation_id: space.live.encode(before, exists) for space in spaces}
     statuses, rollback = compare(
@@ -94,7 +96,8 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
     )  # fmt: skip
     changes = Changes(state.tenant, dictionary.item_ids, active=state.active, rollback=rollback)
     changes.slates = chosen
-    changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items))
+    changes.held = int(np.count_nonzero(recorded.within & ~recorded.admitted))
+    changes.beyond_influence = int(np.count_nonzero(columns.items != shared.items)) - changes.held
     for column, (space, move) in enumerate(zip(spaces, moved, strict=True), 4):
         own = SpaceChanges(space.generation_id)
         if move.based.size:
@@ -131,7 +134,7 @@ def event_step(state: TenantState, entries: Sequence[LogEntry], version: int = 0
 
 def _shared(columns: EventRows, admitted: Flags) -> EventRows:
     """Return the events as those see them who learn for all users: without what is beyond the
-    daily influence of one user.
+    daily influence of one user, and what is held.
     """
     kept = admitted | (columns.weights == 0)
     if kept.all():

@@ -85,6 +85,9 @@ def _fold_tenant(state: TenantState, changes: Changes) -> None:
         state.set_popular(rows, changes.popularity.levels, changes.popularity.counts)
     if changes.events is not None:
         state.events = changes.events
+    if changes.allowance is not None:
+        own = changes.allowance
+        state.allowance.restore(ordinals[own.items], own.sums, own.figures, own.places)
     if changes.context_popularity is not None:
         cells = changes.context_popularity
         state.popular.assign_places(ordinals[cells.items], cells.places, cells.levels)
@@ -172,6 +175,14 @@ def _restore_users(state: TenantState, recent: RecentItems, ordinals: Ints) -> N
         state.links.note(state.users.keys[rows[user]], LinkChange(sequence, into))
     for user, sequence, merge in recent.merged_events:
         state.merged_events.restore(int(rows[user]), sequence, merge)
+    held = recent.held
+    for user, sequence, item in zip(
+        rows[held.users].tolist(),
+        held.sequences.tolist(),
+        ordinals[held.items].tolist(),
+        strict=True,
+    ):
+        state.held.add(user, sequence, item)
     if recent.touched_users.size:
         state.touched.update(rows[recent.touched_users].tolist())
         state.touched_since_us = recent.touched_since_us

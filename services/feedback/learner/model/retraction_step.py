@@ -47,7 +47,7 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             before, after = state.forget_event(user, kind.sequence)
             if len(after) < len(before):
                 cells.append(_without_gains(state, user, before, after, merged))
-        counted = kind.event.weight > 0 and state.influence.admitted(own[0], kind.sequence)
+        counted = kind.event.weight > 0 and state.moved_shared(own[0], kind.sequence)
         if item != NO_ITEM and counted and state.counts[item] > 0:
             popular.add(item)
             row, left = np.array([item]), state.counts[[item]] - 1
@@ -112,10 +112,10 @@ def _gains(
     sequences = np.array([event.sequence for event in past], np.int64)
     own = table.rows([b"u"] * len(past))
     times_us = np.array([event.time_us for event in past], np.int64)
-    histories = table.record(own, items, weights, times_us, sequences).items
+    before = table.record(own, items, weights, times_us, sequences)
+    histories = state.held.without(np.full(items.size, user), sequences, before).items
     admitted = [
-        event.sequence not in merged and state.influence.admitted(user, event.sequence)
-        for event in past
+        event.sequence not in merged and state.moved_shared(user, event.sequence) for event in past
     ]
     taught = np.where(admitted, weights, np.float32(0))
     rows, cols, gains = pair_gains(items, histories, taught, rules.n_items, rules.config)

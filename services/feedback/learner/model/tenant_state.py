@@ -1,6 +1,7 @@
 """All that the learner knows of one tenant."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from services.feedback.learner.model.choices.candidates import CandidateMaker
 from services.feedback.learner.model.context_popularity import ContextConfig
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import FeaturesOf, GenerationActivated
+from services.feedback.learner.model.held_events import HeldEvents
+from services.feedback.learner.model.item_allowance import AllowanceConfig, ItemAllowance
 from services.feedback.learner.model.item_contents import ItemContents
 from services.feedback.learner.model.item_owners import ItemOwners, OwnerOf
 from services.feedback.learner.model.item_step import ItemStepConfig
@@ -60,6 +63,7 @@ class LearningConfig:
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     daily_events: int = 1000
     """Events of one user and day that may move what users share."""
+    allowance: AllowanceConfig = field(default_factory=AllowanceConfig)
     placed_bytes: int = 256 * 1024
     """Of vectors placed in one step: events that come meanwhile wait some milliseconds at most."""
     user_vectors_us: int = 2_000_000
@@ -72,6 +76,16 @@ class LearningConfig:
     owner_of: OwnerOf | None = None
     learns_unless_denied: bool = True
     """Whether others learn from users who decided nothing about that."""
+
+
+class Recorded(NamedTuple):
+    """Recent items just before each event [n]; which of those that teach are within their user's
+    daily influence; which of these may move what is shared, as what goes to one item allows.
+    """
+
+    before: Histories
+    within: Flags
+    admitted: Flags
 
 
 class TenantState:
@@ -97,6 +111,8 @@ class TenantState:
         self.consents = LearningConsents(config.learns_unless_denied)
         self.links = UserLinks()
         self.merged_events = MergedEvents()
+        self.allowance = ItemAllowance(config.allowance)
+        self.held = HeldEvents()
         self.touched: set[int] = set()
         self.touched_since_us = 0
         self.rules = RuleTable(self.items.capacity, config.rules, config.core)
@@ -166,13 +182,20 @@ class TenantState:
 
     def record(
         self, users: Ints, items: Ints, weights: Floats, times_us: Ints, sequences: Ints
-    ) -> tuple[Histories, Flags]:
-        """Add events [n] to their users, in order; return the recent items just before each, and
-        which of those that teach may move what is shared.
-        """
+    ) -> Recorded:
+        """Add events [n] to their users, in order; return what was before each, and what it may."""
         before = self.users.record(users, items, weights, times_us, sequences)
         teach = (items != NO_ITEM) & (weights != 0)
-        return before, self.influence.admit(users, times_us, sequences, teach)
+        within = self.influence.admit(users, times_us, sequences, teach)
+        admitted = self.allowance.admit(items, weights, before, within)
+        if admitted is not within:
+            for index in (within & ~admitted).nonzero()[0].tolist():
+                self.held.add(int(users[index]), int(sequences[index]), int(items[index]))
+        return Recorded(before, within, admitted)
+
+    def moved_shared(self, user: int, sequence: int) -> bool:
+        """Return whether an event moved what is shared, as far as it is known."""
+        return self.influence.admitted(user, sequence) and not self.held.holds(user, sequence)
 
     def note_consent(self, user_key: bytes, decision: LearningDecision) -> None:
         """Take the next decision of a user about learning."""

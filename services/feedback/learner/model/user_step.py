@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.common.runs import distinct
-from services.feed.parameters import Flags, Floats, Ints, UserVectors
+from services.feed.parameters import Floats, Ints, UserVectors
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.entries import (
     EmbeddingPut,
@@ -22,7 +22,7 @@ from services.feedback.learner.model.entries import (
     UserLinked,
 )
 from services.feedback.learner.model.learning_consents import LearningDecision
-from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.tenant_state import Recorded, TenantState
 from services.feedback.learner.model.user_links import LinkChange
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
 
@@ -41,14 +41,10 @@ class EventRows:
     times_us: Ints
 
 
-def record_events(
-    state: TenantState, entries: Sequence[LogEntry]
-) -> tuple[EventRows, Histories, Flags]:
-    """Add events to their users; return them, the recent items just before each, and which of
-    those that teach may move what is shared.
-    """
+def record_events(state: TenantState, entries: Sequence[LogEntry]) -> tuple[EventRows, Recorded]:
+    """Add events to their users; return them, and what became of each."""
     # Who is whose is another thing after each link.
-    parts: list[tuple[EventRows, Histories, Flags]] = []
+    parts: list[tuple[EventRows, Recorded]] = []
     run: list[LogEntry] = []
     for entry in entries:
         if isinstance(entry.kind, UserLinked):
@@ -63,21 +59,15 @@ def record_events(
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _record_run(
-    state: TenantState, entries: Sequence[LogEntry]
-) -> tuple[EventRows, Histories, Flags]:
+def _record_run(state: TenantState, entries: Sequence[LogEntry]) -> tuple[EventRows, Recorded]:
     rows = _event_rows(state, entries)
-    before, admitted = state.record(
-        rows.users, rows.items, rows.weights, rows.times_us, rows.sequences
-    )
+    recorded = state.record(rows.users, rows.items, rows.weights, rows.times_us, rows.sequences)
     state.touch(distinct(rows.users), entries[0].accepted_at_us)
-    return rows, before, admitted
+    return rows, recorded
 
 
-def _joined(
-    parts: Sequence[tuple[EventRows, Histories, Flags]],
-) -> tuple[EventRows, Histories, Flags]:
-    rows, befores, admitted = zip(*parts, strict=True)
+def _joined(parts: Sequence[tuple[EventRows, Recorded]]) -> tuple[EventRows, Recorded]:
+    rows, recorded = zip(*parts, strict=True)
     columns = EventRows(
         [event for part in rows for event in part.events],
         np.concatenate([part.sequences for part in rows]),
@@ -87,11 +77,12 @@ def _joined(
         np.concatenate([part.times_us for part in rows]),
     )
     before = Histories(
-        np.concatenate([part.items for part in befores]),
-        np.concatenate([part.weights for part in befores]),
-        np.concatenate([part.times_us for part in befores]),
+        np.concatenate([part.before.items for part in recorded]),
+        np.concatenate([part.before.weights for part in recorded]),
+        np.concatenate([part.before.times_us for part in recorded]),
     )
-    return columns, before, np.concatenate(admitted)
+    within = np.concatenate([part.within for part in recorded])
+    return columns, Recorded(before, within, np.concatenate([part.admitted for part in recorded]))
 
 
 def link_users(state: TenantState, entries: Sequence[LogEntry]) -> None:

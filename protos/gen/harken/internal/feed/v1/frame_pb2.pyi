@@ -226,7 +226,7 @@ class OrderPosterior(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., precisions: _Optional[bytes] = ..., temperature: _Optional[float] = ...) -> None: ...
 
 class LearnerState(_message.Message):
-    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "consent_users", "consent_sequences", "consent_decisions", "link_users", "link_sequences", "link_into_keys", "merged_events", "joiner_input", "joiner", "head_training", "calibration")
+    __slots__ = ("user_keys", "recent_items", "recent_weights", "recent_lengths", "pinned_users", "recent_times_us", "spaces", "recent_sequences", "hidden_users", "hidden_items", "hidden_weights", "hidden_times_us", "hidden_sequences", "influence_days", "influence_counts", "beyond_users", "beyond_first", "beyond_last", "touched_users", "touched_since_us", "events", "consent_users", "consent_sequences", "consent_decisions", "link_users", "link_sequences", "link_into_keys", "merged_events", "allowance_items", "allowance_sums", "allowance_figures", "allowance_places", "held_users", "held_sequences", "held_items", "joiner_input", "joiner", "head_training", "calibration")
     USER_KEYS_FIELD_NUMBER: _ClassVar[int]
     RECENT_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RECENT_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
@@ -255,6 +255,13 @@ class LearnerState(_message.Message):
     LINK_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     LINK_INTO_KEYS_FIELD_NUMBER: _ClassVar[int]
     MERGED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_SUMS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_FIGURES_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_PLACES_FIELD_NUMBER: _ClassVar[int]
+    HELD_USERS_FIELD_NUMBER: _ClassVar[int]
+    HELD_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    HELD_ITEMS_FIELD_NUMBER: _ClassVar[int]
     JOINER_INPUT_FIELD_NUMBER: _ClassVar[int]
     JOINER_FIELD_NUMBER: _ClassVar[int]
     HEAD_TRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -287,11 +294,18 @@ class LearnerState(_message.Message):
     link_sequences: _containers.RepeatedScalarFieldContainer[int]
     link_into_keys: _containers.RepeatedScalarFieldContainer[bytes]
     merged_events: _containers.RepeatedCompositeFieldContainer[MergedEvent]
+    allowance_items: _containers.RepeatedScalarFieldContainer[int]
+    allowance_sums: bytes
+    allowance_figures: bytes
+    allowance_places: bytes
+    held_users: _containers.RepeatedScalarFieldContainer[int]
+    held_sequences: _containers.RepeatedScalarFieldContainer[int]
+    held_items: _containers.RepeatedScalarFieldContainer[int]
     joiner_input: JoinerInput
     joiner: JoinerState
     head_training: HeadTraining
     calibration: _containers.RepeatedCompositeFieldContainer[CalibrationSums]
-    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., events: _Optional[int] = ..., consent_users: _Optional[_Iterable[int]] = ..., consent_sequences: _Optional[_Iterable[int]] = ..., consent_decisions: _Optional[_Iterable[int]] = ..., link_users: _Optional[_Iterable[int]] = ..., link_sequences: _Optional[_Iterable[int]] = ..., link_into_keys: _Optional[_Iterable[bytes]] = ..., merged_events: _Optional[_Iterable[_Union[MergedEvent, _Mapping]]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
+    def __init__(self, user_keys: _Optional[_Iterable[bytes]] = ..., recent_items: _Optional[_Iterable[int]] = ..., recent_weights: _Optional[bytes] = ..., recent_lengths: _Optional[_Iterable[int]] = ..., pinned_users: _Optional[_Iterable[int]] = ..., recent_times_us: _Optional[_Iterable[int]] = ..., spaces: _Optional[_Iterable[_Union[SpaceState, _Mapping]]] = ..., recent_sequences: _Optional[_Iterable[int]] = ..., hidden_users: _Optional[_Iterable[int]] = ..., hidden_items: _Optional[_Iterable[int]] = ..., hidden_weights: _Optional[bytes] = ..., hidden_times_us: _Optional[_Iterable[int]] = ..., hidden_sequences: _Optional[_Iterable[int]] = ..., influence_days: _Optional[_Iterable[int]] = ..., influence_counts: _Optional[_Iterable[int]] = ..., beyond_users: _Optional[_Iterable[int]] = ..., beyond_first: _Optional[_Iterable[int]] = ..., beyond_last: _Optional[_Iterable[int]] = ..., touched_users: _Optional[_Iterable[int]] = ..., touched_since_us: _Optional[int] = ..., events: _Optional[int] = ..., consent_users: _Optional[_Iterable[int]] = ..., consent_sequences: _Optional[_Iterable[int]] = ..., consent_decisions: _Optional[_Iterable[int]] = ..., link_users: _Optional[_Iterable[int]] = ..., link_sequences: _Optional[_Iterable[int]] = ..., link_into_keys: _Optional[_Iterable[bytes]] = ..., merged_events: _Optional[_Iterable[_Union[MergedEvent, _Mapping]]] = ..., allowance_items: _Optional[_Iterable[int]] = ..., allowance_sums: _Optional[bytes] = ..., allowance_figures: _Optional[bytes] = ..., allowance_places: _Optional[bytes] = ..., held_users: _Optional[_Iterable[int]] = ..., held_sequences: _Optional[_Iterable[int]] = ..., held_items: _Optional[_Iterable[int]] = ..., joiner_input: _Optional[_Union[JoinerInput, _Mapping]] = ..., joiner: _Optional[_Union[JoinerState, _Mapping]] = ..., head_training: _Optional[_Union[HeadTraining, _Mapping]] = ..., calibration: _Optional[_Iterable[_Union[CalibrationSums, _Mapping]]] = ...) -> None: ...
 
 class MergedEvent(_message.Message):
     __slots__ = ("user", "sequence", "merge_sequence")
