@@ -129,7 +129,7 @@ async def serve(
                     vault,
                     config.denied_by_default(),
                 ),
-                UserErasure(ErasureStore(pool), erasures, freshness, vault),
+                UserErasure(ErasureStore(pool), LinkStore(pool), erasures, freshness, vault),
                 UserExport(profiles, freshness, channel, vault),
                 Dimensions(
                     ItemLabels(channel),

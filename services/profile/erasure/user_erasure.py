@@ -16,6 +16,7 @@ from services.common.vault.vault import UserVault
 from services.profile.erasure.erasure_relay import ErasureRelay
 from services.profile.freshness import Freshness
 from services.profile.store.erasure_store import ErasureStore, StoredErasure
+from services.profile.store.link_store import LinkStore
 
 _MAX_NOTE_BYTES = 1000
 _MAX_ID_BYTES = 64
@@ -30,9 +31,15 @@ class UserErasure:
     """Begins erasures, and says how far they are."""
 
     def __init__(
-        self, store: ErasureStore, relay: ErasureRelay, freshness: Freshness, vault: UserVault
+        self,
+        store: ErasureStore,
+        links: LinkStore,
+        relay: ErasureRelay,
+        freshness: Freshness,
+        vault: UserVault,
     ) -> None:
         self._store = store
+        self._links = links
         self._relay = relay
         self._freshness = freshness
         self._vault = vault
@@ -53,8 +60,9 @@ class UserErasure:
         checks.done()
         user_key = self._vault.pseudonyms.key_of(tenant, request.subject)
         # Sessions, and users, that are the user: what they did is the user's.
-        for linked in await self._store.linked(tenant, user_key):
-            await self._begin(tenant, linked, request.note, request.subject)
+        for linked in await self._links.same(tenant, user_key):
+            if linked != user_key:
+                await self._begin(tenant, linked, request.note, request.subject)
         erasure = await self._begin(tenant, user_key, request.note, request.subject)
         return pb.EraseUserResponse(erasure=erasure)
 

@@ -34,7 +34,6 @@ _BEGIN = """
 """
 # The log takes none of these facts any more; where it has no such tenant, they would wait for ever.
 _DROP_FACTS = "DELETE FROM user_fact_outbox WHERE tenant = $1 AND user_key = $2"
-_LINKED = "SELECT from_key FROM user_links WHERE tenant = $1 AND into_key = $2"
 _KNOWN = "SELECT erasure_id FROM erasures WHERE erasure_id = ANY ($1::text[])"
 _WAITING = f"""
     SELECT {_COLUMNS} FROM erasures WHERE position IS NULL AND user_key IS NOT NULL
@@ -179,12 +178,6 @@ class ErasureStore:
                 ],
             )  # fmt: skip
         return len(missing)
-
-    async def linked(self, tenant: str, user_key: bytes) -> list[bytes]:
-        """Return the keys of who is merged into a user."""
-        with store_faults():
-            rows = await self._pool.fetch(_LINKED, tenant, user_key)
-        return [row["from_key"] for row in rows]
 
     async def waiting(self, most: int) -> list[StoredErasure]:
         """Return erasures that the log does not have yet, the oldest first."""

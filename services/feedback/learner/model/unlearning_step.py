@@ -39,6 +39,13 @@ def unlearning_step(state: TenantState, unlearned: UserUnlearned) -> Changes:
     before = table.record(own, items, weights, times_us, sequences)
     teach = (items != NO_ITEM) & (weights != 0)
     admitted = DailyCap(state.config.daily_events).admit(own, times_us, sequences, teach)
+    # What was held never taught, nor as what came before something else; known by the user's row.
+    row_of = state.users.find(name)
+    if row_of is not None:
+        admitted &= np.array(
+            [not state.held.holds(row_of, sequence) for sequence in sequences.tolist()], np.bool_
+        )
+        before = state.held.without(np.full(items.size, row_of), sequences, before)
     taught = np.flatnonzero(admitted | ((items != NO_ITEM) & (weights == 0)))
     rules = state.rules
     rows, cols, gains = pair_gains(

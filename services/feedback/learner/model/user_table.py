@@ -130,6 +130,10 @@ class UserTable:
             self.keys[row] = name
         return row
 
+    def find(self, user_key: bytes) -> int | None:
+        """Return the row of a user, None when there is none."""
+        return self._row_of.get(user_key)
+
     def clear(self, row: int) -> None:
         """Forget all of a user but the name."""
         self._replay(row, [])
