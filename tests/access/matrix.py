@@ -76,7 +76,7 @@ MAY: Mapping[str, Sequence[str]] = {
     "harken.ranker.v1.RankerService/GetServingState": (OP,),
     "harken.internal.facts.v1.UserFactService/AppendUserFacts": (P,),
     "harken.internal.users.v1.UserLogService/AppendErasure": (P,),
-    "harken.internal.users.v1.UserLogService/GetErasure": (P,),
+    "harken.internal.users.v1.UserLogService/GetErasureProgress": (P,),
     "harken.internal.users.v1.UserLogService/AddReceipts": (P, R),
     "harken.internal.users.v1.UserLogService/ReadUser": (P,),
     "harken.internal.slates.v1.SlateService/RecordSlates": (R,),

@@ -7,6 +7,7 @@ from services.common.candidate_features import COLUMNS
 from services.common.onnx_model import INPUTS, OUTPUTS, SCORER, open_session
 from services.feedback.generations.domain.bootstrap_models import ENGAGE, prior_scorer
 from services.feedback.generations.domain.preset_outcomes import preset_outcomes
+from services.feedback.learner.model.item_allowance import AllowanceConfig
 from services.feedback.learner.model.tenant_state import LearningConfig
 from services.trainer.presets import outcomes_of, return_window
 from services.trainer.scorer import (
@@ -165,7 +166,9 @@ def test_recorded_candidates_are_those_of_the_ranker() -> None:
     data = tasteful(events=800)
     generation = generation_with(np.eye(8, dtype=np.float32)[np.arange(40) % 4] * 0.5)
     start = data.validation_start
-    groups = collect_groups(data, generation, start, len(data.events), 50, LearningConfig())
+    # Else events that are held make counts of the learner's own.
+    config = LearningConfig(allowance=AllowanceConfig(on=False))
+    groups = collect_groups(data, generation, start, len(data.events), 50, config)
     assert len(groups) >= 20
     for group in groups:
         assert group.features.shape == (len(group.items), len(COLUMNS))

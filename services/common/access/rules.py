@@ -174,7 +174,7 @@ _TABLE: Mapping[str, Mapping[str, Rule]] = {
     },
     "harken.internal.users.v1.UserLogService": {
         "AppendErasure": _by(_PROFILE),
-        "GetErasure": _by(_PROFILE, tenant=""),
+        "GetErasureProgress": _by(_PROFILE, tenant=""),
         "AddReceipts": _by(_PROFILE, _RANKER, tenant=""),
         "ReadUser": _by(_PROFILE),
     },

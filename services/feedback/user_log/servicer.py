@@ -51,12 +51,12 @@ class UserLogServicer(user_log_service_pb2_grpc.UserLogServiceServicer):
             position=token_of(logged.position), erased_at_us=logged.erased_at_us
         )
 
-    async def GetErasure(  # noqa: N802
-        self, request: pb.GetErasureRequest, context: grpc.aio.ServicerContext
-    ) -> pb.GetErasureResponse:
+    async def GetErasureProgress(  # noqa: N802
+        self, request: pb.GetErasureProgressRequest, context: grpc.aio.ServicerContext
+    ) -> pb.GetErasureProgressResponse:
         """See user_log_service.proto."""
         found = await self._erasures.progress(request.erasure_id)
-        return pb.GetErasureResponse(
+        return pb.GetErasureProgressResponse(
             state=found.state,
             position=token_of(found.logged.position),
             erased_at_us=found.logged.erased_at_us,

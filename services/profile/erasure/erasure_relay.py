@@ -84,10 +84,10 @@ class ErasureRelay:
         await self._store.appended(erasure.erasure_id, answer.position, answer.erased_at_us)
         return decode_position(answer.position)
 
-    async def progress_of(self, erasure_id: str) -> pb.GetErasureResponse:
+    async def progress_of(self, erasure_id: str) -> pb.GetErasureProgressResponse:
         """Return what the log says of an erasure. Raises grpc.aio.AioRpcError."""
-        return await self._stub.GetErasure(
-            pb.GetErasureRequest(erasure_id=erasure_id), timeout=CALL_SECONDS
+        return await self._stub.GetErasureProgress(
+            pb.GetErasureProgressRequest(erasure_id=erasure_id), timeout=CALL_SECONDS
         )
 
     async def _send_receipts(self) -> None:

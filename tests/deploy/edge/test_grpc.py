@@ -61,7 +61,7 @@ INTERNAL = {
     "FindSimilarUsers", "PublishGeneration", "DownloadGeneration", "ListGenerations",
     "PutAttributeSchema", "GetAttributeSchema",
     "PromoteGeneration", "RollbackGeneration", "BatchRecommend", "ExplainSlate", "FindSlate",
-    "ListErasures", "ExportUser", "AppendErasure", "AddReceipts", "ReadUser",
+    "ListErasures", "ExportUser", "AppendErasure", "GetErasureProgress", "AddReceipts", "ReadUser",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from harken.profile.v1 import erasure_pb2 as harken_dot_profile_dot_v1_dot_erasu
 from harken.profile.v1 import user_export_pb2 as harken_dot_profile_dot_v1_dot_user__export__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/harken/internal/users/v1/user_log_service.proto\x12\x18harken.internal.users.v1\x1a\x1fharken/profile/v1/erasure.proto\x1a#harken/profile/v1/user_export.proto\"u\n\x14\x41ppendErasureRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12\x10\n\x08user_key\x18\x03 \x01(\x0c\x12\x11\n\ttombstone\x18\x04 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x05 \x01(\x12\"?\n\x15\x41ppendErasureResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x02 \x01(\x12\"\'\n\x11GetErasureRequest\x12\x12\n\nerasure_id\x18\x01 \x01(\t\"\xc4\x01\n\x12GetErasureResponse\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.harken.profile.v1.ErasureState\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x03 \x01(\x12\x12\x10\n\x08searched\x18\x04 \x01(\x01\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\x12\x33\n\x08receipts\x18\x06 \x03(\x0b\x32!.harken.profile.v1.ErasureReceipt\"I\n\x12\x41\x64\x64ReceiptsRequest\x12\x33\n\x08receipts\x18\x01 \x03(\x0b\x32!.harken.profile.v1.ErasureReceipt\"\x15\n\x13\x41\x64\x64ReceiptsResponse\"3\n\x0fReadUserRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\"\x8d\x01\n\x10ReadUserResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".harken.profile.v1.UserExportEvent\x12\x33\n\x06slates\x18\x03 \x01(\x0b\x32#.harken.profile.v1.UserExportSlates2\xbc\x03\n\x0eUserLogService\x12p\n\rAppendErasure\x12..harken.internal.users.v1.AppendErasureRequest\x1a/.harken.internal.users.v1.AppendErasureResponse\x12g\n\nGetErasure\x12+.harken.internal.users.v1.GetErasureRequest\x1a,.harken.internal.users.v1.GetErasureResponse\x12j\n\x0b\x41\x64\x64Receipts\x12,.harken.internal.users.v1.AddReceiptsRequest\x1a-.harken.internal.users.v1.AddReceiptsResponse\x12\x63\n\x08ReadUser\x12).harken.internal.users.v1.ReadUserRequest\x1a*.harken.internal.users.v1.ReadUserResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/harken/internal/users/v1/user_log_service.proto\x12\x18harken.internal.users.v1\x1a\x1fharken/profile/v1/erasure.proto\x1a#harken/profile/v1/user_export.proto\"u\n\x14\x41ppendErasureRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12\x10\n\x08user_key\x18\x03 \x01(\x0c\x12\x11\n\ttombstone\x18\x04 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x05 \x01(\x12\"?\n\x15\x41ppendErasureResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x02 \x01(\x12\"/\n\x19GetErasureProgressRequest\x12\x12\n\nerasure_id\x18\x01 \x01(\t\"\xcc\x01\n\x1aGetErasureProgressResponse\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.harken.profile.v1.ErasureState\x12\x10\n\x08position\x18\x02 \x01(\x0c\x12\x14\n\x0c\x65rased_at_us\x18\x03 \x01(\x12\x12\x10\n\x08searched\x18\x04 \x01(\x01\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\x12\x33\n\x08receipts\x18\x06 \x03(\x0b\x32!.harken.profile.v1.ErasureReceipt\"I\n\x12\x41\x64\x64ReceiptsRequest\x12\x33\n\x08receipts\x18\x01 \x03(\x0b\x32!.harken.profile.v1.ErasureReceipt\"\x15\n\x13\x41\x64\x64ReceiptsResponse\"3\n\x0fReadUserRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08user_key\x18\x02 \x01(\x0c\"\x8d\x01\n\x10ReadUserResponse\x12\x10\n\x08position\x18\x01 \x01(\x0c\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".harken.profile.v1.UserExportEvent\x12\x33\n\x06slates\x18\x03 \x01(\x0b\x32#.harken.profile.v1.UserExportSlates2\xd4\x03\n\x0eUserLogService\x12p\n\rAppendErasure\x12..harken.internal.users.v1.AppendErasureRequest\x1a/.harken.internal.users.v1.AppendErasureResponse\x12\x7f\n\x12GetErasureProgress\x12\x33.harken.internal.users.v1.GetErasureProgressRequest\x1a\x34.harken.internal.users.v1.GetErasureProgressResponse\x12j\n\x0b\x41\x64\x64Receipts\x12,.harken.internal.users.v1.AddReceiptsRequest\x1a-.harken.internal.users.v1.AddReceiptsResponse\x12\x63\n\x08ReadUser\x12).harken.internal.users.v1.ReadUserRequest\x1a*.harken.internal.users.v1.ReadUserResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +37,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDERASUREREQUEST']._serialized_end=264
   _globals['_APPENDERASURERESPONSE']._serialized_start=266
   _globals['_APPENDERASURERESPONSE']._serialized_end=329
-  _globals['_GETERASUREREQUEST']._serialized_start=331
-  _globals['_GETERASUREREQUEST']._serialized_end=370
-  _globals['_GETERASURERESPONSE']._serialized_start=373
-  _globals['_GETERASURERESPONSE']._serialized_end=569
-  _globals['_ADDRECEIPTSREQUEST']._serialized_start=571
-  _globals['_ADDRECEIPTSREQUEST']._serialized_end=644
-  _globals['_ADDRECEIPTSRESPONSE']._serialized_start=646
-  _globals['_ADDRECEIPTSRESPONSE']._serialized_end=667
-  _globals['_READUSERREQUEST']._serialized_start=669
-  _globals['_READUSERREQUEST']._serialized_end=720
-  _globals['_READUSERRESPONSE']._serialized_start=723
-  _globals['_READUSERRESPONSE']._serialized_end=864
-  _globals['_USERLOGSERVICE']._serialized_start=867
-  _globals['_USERLOGSERVICE']._serialized_end=1311
+  _globals['_GETERASUREPROGRESSREQUEST']._serialized_start=331
+  _globals['_GETERASUREPROGRESSREQUEST']._serialized_end=378
+  _globals['_GETERASUREPROGRESSRESPONSE']._serialized_start=381
+  _globals['_GETERASUREPROGRESSRESPONSE']._serialized_end=585
+  _globals['_ADDRECEIPTSREQUEST']._serialized_start=587
+  _globals['_ADDRECEIPTSREQUEST']._serialized_end=660
+  _globals['_ADDRECEIPTSRESPONSE']._serialized_start=662
+  _globals['_ADDRECEIPTSRESPONSE']._serialized_end=683
+  _globals['_READUSERREQUEST']._serialized_start=685
+  _globals['_READUSERREQUEST']._serialized_end=736
+  _globals['_READUSERRESPONSE']._serialized_start=739
+  _globals['_READUSERRESPONSE']._serialized_end=880
+  _globals['_USERLOGSERVICE']._serialized_start=883
+  _globals['_USERLOGSERVICE']._serialized_end=1351
 # @@protoc_insertion_point(module_scope)

@@ -29,13 +29,13 @@ class AppendErasureResponse(_message.Message):
     erased_at_us: int
     def __init__(self, position: _Optional[bytes] = ..., erased_at_us: _Optional[int] = ...) -> None: ...
 
-class GetErasureRequest(_message.Message):
+class GetErasureProgressRequest(_message.Message):
     __slots__ = ("erasure_id",)
     ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
     erasure_id: str
     def __init__(self, erasure_id: _Optional[str] = ...) -> None: ...
 
-class GetErasureResponse(_message.Message):
+class GetErasureProgressResponse(_message.Message):
     __slots__ = ("state", "position", "erased_at_us", "searched", "entries", "receipts")
     STATE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]

@@ -44,10 +44,10 @@ class UserLogServiceStub(object):
                 request_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.AppendErasureRequest.SerializeToString,
                 response_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.AppendErasureResponse.FromString,
                 _registered_method=True)
-        self.GetErasure = channel.unary_unary(
-                '/harken.internal.users.v1.UserLogService/GetErasure',
-                request_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureRequest.SerializeToString,
-                response_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureResponse.FromString,
+        self.GetErasureProgress = channel.unary_unary(
+                '/harken.internal.users.v1.UserLogService/GetErasureProgress',
+                request_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressRequest.SerializeToString,
+                response_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressResponse.FromString,
                 _registered_method=True)
         self.AddReceipts = channel.unary_unary(
                 '/harken.internal.users.v1.UserLogService/AddReceipts',
@@ -79,7 +79,7 @@ class UserLogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetErasure(self, request, context):
+    def GetErasureProgress(self, request, context):
         """Says how far an erasure is. Fails with NOT_FOUND (it is not in the log),
         UNAVAILABLE.
         """
@@ -115,10 +115,10 @@ def add_UserLogServiceServicer_to_server(servicer, server):
                     request_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.AppendErasureRequest.FromString,
                     response_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.AppendErasureResponse.SerializeToString,
             ),
-            'GetErasure': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetErasure,
-                    request_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureRequest.FromString,
-                    response_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureResponse.SerializeToString,
+            'GetErasureProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasureProgress,
+                    request_deserializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressRequest.FromString,
+                    response_serializer=harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressResponse.SerializeToString,
             ),
             'AddReceipts': grpc.unary_unary_rpc_method_handler(
                     servicer.AddReceipts,
@@ -174,7 +174,7 @@ class UserLogService(object):
             _registered_method=True)
 
     @staticmethod
-    def GetErasure(request,
+    def GetErasureProgress(request,
             target,
             options=(),
             channel_credentials=None,
@@ -187,9 +187,9 @@ class UserLogService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/harken.internal.users.v1.UserLogService/GetErasure',
-            harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureRequest.SerializeToString,
-            harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureResponse.FromString,
+            '/harken.internal.users.v1.UserLogService/GetErasureProgress',
+            harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressRequest.SerializeToString,
+            harken_dot_internal_dot_users_dot_v1_dot_user__log__service__pb2.GetErasureProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

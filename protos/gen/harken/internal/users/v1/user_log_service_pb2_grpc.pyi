@@ -36,9 +36,9 @@ class UserLogServiceStub:
     not exist. Fails with INVALID_ARGUMENT, UNAVAILABLE.
     """
 
-    GetErasure: grpc.UnaryUnaryMultiCallable[
-        harken.internal.users.v1.user_log_service_pb2.GetErasureRequest,
-        harken.internal.users.v1.user_log_service_pb2.GetErasureResponse,
+    GetErasureProgress: grpc.UnaryUnaryMultiCallable[
+        harken.internal.users.v1.user_log_service_pb2.GetErasureProgressRequest,
+        harken.internal.users.v1.user_log_service_pb2.GetErasureProgressResponse,
     ]
     """Says how far an erasure is. Fails with NOT_FOUND (it is not in the log),
     UNAVAILABLE.
@@ -82,9 +82,9 @@ class UserLogServiceAsyncStub:
     not exist. Fails with INVALID_ARGUMENT, UNAVAILABLE.
     """
 
-    GetErasure: grpc.aio.UnaryUnaryMultiCallable[
-        harken.internal.users.v1.user_log_service_pb2.GetErasureRequest,
-        harken.internal.users.v1.user_log_service_pb2.GetErasureResponse,
+    GetErasureProgress: grpc.aio.UnaryUnaryMultiCallable[
+        harken.internal.users.v1.user_log_service_pb2.GetErasureProgressRequest,
+        harken.internal.users.v1.user_log_service_pb2.GetErasureProgressResponse,
     ]
     """Says how far an erasure is. Fails with NOT_FOUND (it is not in the log),
     UNAVAILABLE.
@@ -131,11 +131,11 @@ class UserLogServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
-    def GetErasure(
+    def GetErasureProgress(
         self,
-        request: harken.internal.users.v1.user_log_service_pb2.GetErasureRequest,
+        request: harken.internal.users.v1.user_log_service_pb2.GetErasureProgressRequest,
         context: _ServicerContext,
-    ) -> typing.Union[harken.internal.users.v1.user_log_service_pb2.GetErasureResponse, collections.abc.Awaitable[harken.internal.users.v1.user_log_service_pb2.GetErasureResponse]]:
+    ) -> typing.Union[harken.internal.users.v1.user_log_service_pb2.GetErasureProgressResponse, collections.abc.Awaitable[harken.internal.users.v1.user_log_service_pb2.GetErasureProgressResponse]]:
         """Says how far an erasure is. Fails with NOT_FOUND (it is not in the log),
         UNAVAILABLE.
         """
