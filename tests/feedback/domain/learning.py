@@ -38,8 +38,8 @@ from services.feedback.learner.model.entries import (
 from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.item_allowance import AllowanceConfig
 from services.feedback.learner.model.outcome_definition import OutcomeDefinition, ReturnWindow
-from services.feedback.learner.model.step import States
-from services.feedback.learner.model.tenant_state import TenantState
+from services.feedback.learner.model.step import States, step, step_length
+from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.feedback.learner.model.vector_space import VectorSpace
 from services.feedback.learner.slate_frames import SlatesOf
 from services.feedback.slates.slate_conversion import logged_again
@@ -204,6 +204,17 @@ def activated(log: list[LogEntry]) -> list[LogEntry]:
         LogEntry(sequence, tenant, T0_US, activation(tenant))
         for sequence, tenant in enumerate(tenants, start=1)
     ] + log
+
+
+def stepped(log: Sequence[LogEntry], size: int, config: LearningConfig) -> States:
+    """Return what a learner makes of a log in steps of so many entries at most."""
+    states: States = {}
+    done = 0
+    while done < len(log):
+        end = done + step_length(log[done : done + size])
+        step(states, log[done:end], config)
+        done = end
+    return states
 
 
 def slates_of(log: Sequence[LogEntry]) -> SlatesOf:

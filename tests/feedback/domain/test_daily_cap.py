@@ -14,9 +14,8 @@ from services.feedback.learner.model.entries import (
     Kind,
     LogEntry,
 )
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from tests.feedback.domain.learning import T0_US, activation
+from tests.feedback.domain.learning import T0_US, activation, stepped
 
 CAP = 3
 DAY_US = 86_400_000_000
@@ -89,13 +88,7 @@ def _learned(kinds: list[Kind], size: int = 4) -> TenantState:
     log = [
         LogEntry(n, TENANT, T0_US + n, kind) for n, kind in enumerate([*opening, *kinds], start=1)
     ]
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], CONFIG)
-        done = end
-    return states[TENANT]
+    return stepped(log, size, CONFIG)[TENANT]
 
 
 def _event(user: bytes, item: int, second: int) -> Event:

@@ -10,10 +10,9 @@ from services.feed.parameters import Ints
 from services.feedback.learner.model.entries import EventRetracted, LogEntry
 from services.feedback.learner.model.held_events import HeldEvents
 from services.feedback.learner.model.item_allowance import AllowanceConfig, ItemAllowance
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
 from services.feedback.learner.model.user_table import NO_ITEM, Histories
-from tests.feedback.domain.learning import T0_US, TIGHT
+from tests.feedback.domain.learning import T0_US, TIGHT, stepped
 from tests.feedback.domain.test_retraction import _events, _log, rules_of
 
 ITEMS, LENGTH = 200, 31
@@ -113,13 +112,7 @@ def test_what_was_held_is_in_no_history(held: list[tuple[int, int]], asked: int)
 
 
 def learned(log: list[LogEntry], size: int, config: LearningConfig) -> TenantState:
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], config)
-        done = end
-    return states["a"]
+    return stepped(log, size, config)["a"]
 
 
 @given(_events, st.integers(1, 9))

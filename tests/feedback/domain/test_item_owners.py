@@ -18,9 +18,8 @@ from services.feedback.learner.model.entries import (
     Nothing,
 )
 from services.feedback.learner.model.impression import Impression
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation
+from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation, stepped
 from tests.feedback.domain.slates import shown
 
 TENANT = "a"
@@ -41,13 +40,7 @@ def event(user: bytes, item: int, at: int, slate_id: str = "") -> Event:
 
 def learned(kinds: list[Kind], size: int) -> TenantState:
     log = [LogEntry(n, TENANT, T0_US + n * 10**6, kind) for n, kind in enumerate(kinds, 1)]
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], CONFIG)
-        done = end
-    return states[TENANT]
+    return stepped(log, size, CONFIG)[TENANT]
 
 
 def market(chance: np.random.Generator) -> list[Kind]:

@@ -17,9 +17,8 @@ from services.feedback.learner.model.entries import (
 )
 from services.feedback.learner.model.impression import Impression
 from services.feedback.learner.model.learning_consents import LearningConsents, LearningDecision
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation, upserted
+from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation, stepped, upserted
 from tests.feedback.domain.slates import shown
 
 TENANT, SHY = "a", b"u:shy"
@@ -43,13 +42,7 @@ def slate(number: int, at: int) -> Impression:
 
 def learned(kinds: list[Kind], size: int, config: LearningConfig = CONFIG) -> TenantState:
     log = [LogEntry(n, TENANT, T0_US + n * 10**6, kind) for n, kind in enumerate(kinds, 1)]
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], config)
-        done = end
-    return states[TENANT]
+    return stepped(log, size, config)[TENANT]
 
 
 def street(shy_granted: bool | None) -> tuple[list[Kind], list[Kind]]:

@@ -12,9 +12,8 @@ from services.feedback.learner.model.entries import (
     Kind,
     LogEntry,
 )
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from tests.feedback.domain.learning import T0_US, activation
+from tests.feedback.domain.learning import T0_US, activation, stepped
 
 CONFIG = LearningConfig()
 TENANT = "a"
@@ -43,13 +42,7 @@ def _log(events: list[tuple[int, int, float, int]]) -> list[LogEntry]:
 
 
 def learned(log: list[LogEntry], size: int) -> TenantState:
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], CONFIG)
-        done = end
-    return states[TENANT]
+    return stepped(log, size, CONFIG)[TENANT]
 
 
 def rules_of(state: TenantState) -> dict[tuple[int, int], float]:

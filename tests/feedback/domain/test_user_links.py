@@ -18,9 +18,8 @@ from services.feedback.learner.model.entries import (
     UserLinked,
 )
 from services.feedback.learner.model.impression import Impression
-from services.feedback.learner.model.step import States, step, step_length
 from services.feedback.learner.model.tenant_state import LearningConfig, TenantState
-from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation, upserted
+from tests.feedback.domain.learning import DIMENSION, OUTCOMES, T0_US, activation, stepped, upserted
 from tests.feedback.domain.slates import shown
 
 TENANT, ANN, SESSION = "a", b"u:ann", b"s:17"
@@ -38,13 +37,7 @@ def start() -> list[Kind]:
 def learned(kinds: list[Kind], size: int, daily: int = 1000) -> TenantState:
     config = LearningConfig(daily_events=daily)
     log = [LogEntry(n, TENANT, T0_US + n * 10**6, kind) for n, kind in enumerate(kinds, 1)]
-    states: States = {}
-    done = 0
-    while done < len(log):
-        end = done + step_length(log[done : done + size])
-        step(states, log[done:end], config)
-        done = end
-    return states[TENANT]
+    return stepped(log, size, config)[TENANT]
 
 
 def shared(state: TenantState) -> list[bytes]:
