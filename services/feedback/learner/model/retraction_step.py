@@ -48,14 +48,8 @@ def retraction_step(state: TenantState, entries: Sequence[LogEntry]) -> Changes:
             if len(after) < len(before):
                 cells.append(_without_gains(state, user, before, after, merged))
         counted = kind.event.weight > 0 and state.moved_shared(own[0], kind.sequence)
-        if item != NO_ITEM and counted and state.counts[item] > 0:
-            popular.add(item)
-            row, left = np.array([item]), state.counts[[item]] - 1
-            level = without_event(
-                float(state.levels[item]), float(left[0]), kind.event.time_us / 1e6,
-                kind.event.weight, state.config.popularity,
-            )  # fmt: skip
-            state.set_popular(row, np.array([level]), left)
+        if item != NO_ITEM and counted:
+            popular |= without_count(state, item, kind.event.time_us, kind.event.weight)
     return taken_back(state, cells, np.array(sorted(popular), np.int64))
 
 
@@ -123,6 +117,20 @@ def _gains(
         (row, col): gain
         for row, col, gain in zip(rows.tolist(), cols.tolist(), gains.tolist(), strict=True)
     }
+
+
+def without_count(state: TenantState, item: int, time_us: int, weight: float) -> set[int]:
+    """Take an event of positive weight from the popularity of an item; return the item, or nothing
+    where it has no event.
+    """
+    if state.counts[item] <= 0:
+        return set()
+    row, left = np.array([item]), state.counts[[item]] - 1
+    level = without_event(
+        float(state.levels[item]), float(left[0]), time_us / 1e6, weight, state.config.popularity
+    )
+    state.set_popular(row, np.array([level]), left)
+    return {item}
 
 
 def taken_back(state: TenantState, cells: Sequence[ChangedCells], popular: Ints) -> Changes:

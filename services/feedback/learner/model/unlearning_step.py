@@ -14,8 +14,7 @@ import numpy as np
 from services.feedback.learner.model.changes import Changes
 from services.feedback.learner.model.daily_cap import DailyCap
 from services.feedback.learner.model.entries import Event, UserUnlearned
-from services.feedback.learner.model.popularity import without_event
-from services.feedback.learner.model.retraction_step import taken_back
+from services.feedback.learner.model.retraction_step import taken_back, without_count
 from services.feedback.learner.model.sequential_rules import pair_gains
 from services.feedback.learner.model.tenant_state import TenantState
 from services.feedback.learner.model.user_step import erased_name
@@ -54,14 +53,6 @@ def unlearning_step(state: TenantState, unlearned: UserUnlearned) -> Changes:
     cells = rules.take_back(rows, cols, gains)
     popular: set[int] = set()
     for place in np.flatnonzero(admitted & (weights > 0)).tolist():
-        item = int(items[place])
-        if state.counts[item] <= 0:
-            continue
-        popular.add(item)
-        row, left = np.array([item]), state.counts[[item]] - 1
-        level = without_event(
-            float(state.levels[item]), float(left[0]), times_us[place] / 1e6,
-            float(weights[place]), state.config.popularity,
-        )  # fmt: skip
-        state.set_popular(row, np.array([level]), left)
+        time_us, weight = int(times_us[place]), float(weights[place])
+        popular |= without_count(state, int(items[place]), time_us, weight)
     return taken_back(state, [cells], np.array(sorted(popular), np.int64))
