@@ -1,12 +1,11 @@
 """FindSimilarUsers: whose vectors are nearest to a user's."""
 
-import asyncio
-
 import numpy as np
 
 from harken.profile.v1 import profile_service_pb2 as pb
 from services.common.consent import Purpose
-from services.common.errors import MissingResourceError, OverloadedError
+from services.common.errors import MissingResourceError
+from services.common.turns import Turns
 from services.common.validation import Checks
 from services.common.vault.vault import UserVault
 from services.profile.domain.nearest import Nearest
@@ -34,8 +33,7 @@ class SimilarUsers:
         self._denied_by_default = denied_by_default
         self._profiles = profiles
         self._vectors = vectors
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turns = Turns("such calls", _MAX_WAITING, _COME_AGAIN_SECONDS)
 
     async def find(self, request: pb.FindSimilarUsersRequest) -> pb.FindSimilarUsersResponse:
         """Return the nearest; see profile_service.proto.
@@ -51,15 +49,9 @@ class SimilarUsers:
         checks.subject("subject", request.subject)
         count = checks.number("count", request.count, _DEFAULT_COUNT, _MAX_COUNT)
         checks.done()
-        if self._waiting >= _MAX_WAITING:
-            raise OverloadedError(f"{self._waiting} such calls are waiting", _COME_AGAIN_SECONDS)
-        self._waiting += 1
-        try:
-            async with self._turn:
-                own_key = self._vault.pseudonyms.key_of(tenant, request.subject)
-                return await self._found(tenant, own_key, count)
-        finally:
-            self._waiting -= 1
+        async with self._turns.turn():
+            own_key = self._vault.pseudonyms.key_of(tenant, request.subject)
+            return await self._found(tenant, own_key, count)
 
     async def _found(self, tenant: str, own_key: bytes, count: int) -> pb.FindSimilarUsersResponse:
         (own,) = (await self._profiles.read(tenant, [own_key])).profiles

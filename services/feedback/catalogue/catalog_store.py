@@ -10,10 +10,10 @@ from harken.feedback.v1 import item_pb2
 from harken.internal.log.v1 import entry_pb2
 from services.common.database import Connection, session, store_faults
 from services.common.position import Position
+from services.common.turns import Turns
 from services.feedback.catalogue.item_conversion import merge_fault, merged
 from services.feedback.catalogue.item_directory import ItemDirectory
 from services.feedback.log.log_store import NewEntry, append_entries
-from services.feedback.log.tenant_turns import TenantTurns
 
 _PAGE_BYTES = 3 * 1024 * 1024
 """Of a page, so that it passes the 4 MiB that clients take by default."""
@@ -36,7 +36,7 @@ class CatalogStore:
     def __init__(self, pool: asyncpg.Pool, directory: ItemDirectory) -> None:
         self._pool = pool
         self._directory = directory
-        self._turns = TenantTurns("catalogue changes")
+        self._turns = Turns("catalogue changes")
 
     async def upsert(
         self, tenant: str, items: Sequence[item_pb2.Item], paths: Set[str]

@@ -7,11 +7,11 @@ import asyncpg
 from services.common.database import Connection, one_row, session, store_faults
 from services.common.errors import EtagMismatchError, MissingResourceError, TooManyError
 from services.common.position import Position
+from services.common.turns import Turns
 from services.feed.parameters import Document
 from services.feedback.documents.logged_document import append_document, take_turn
 from services.feedback.documents.stored_document import StoredDocument
 from services.feedback.documents.tenant_documents import TenantDocuments
-from services.feedback.log.tenant_turns import TenantTurns
 
 MAX_DOCUMENTS = 1000
 """Of a kind and tenant, without those that were deleted."""
@@ -36,7 +36,7 @@ class DocumentStore:
     def __init__(self, pool: asyncpg.Pool, kind: str) -> None:
         self._pool = pool
         self._kind = kind
-        self._turns = TenantTurns(f"changes of a {kind}")
+        self._turns = Turns(f"changes of a {kind}")
 
     async def put(
         self, tenant: str, name: str, body: bytes, note: str = "", etag: str = ""

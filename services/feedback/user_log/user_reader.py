@@ -1,6 +1,5 @@
 """All that the log holds of one user: events, also those taken back or set aside, and slates."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +10,8 @@ from harken.feedback.v1 import feedback_service_pb2
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import user_export_pb2 as pb
 from services.common.database import one_row, session, store_faults
-from services.common.errors import OverloadedError
 from services.common.position import Position
+from services.common.turns import Turns
 from services.common.vault.vault import UserVault
 from services.feedback.events.event_export_conversion import exported_events
 from services.feedback.events.sealed_contexts import open_contexts
@@ -61,8 +60,7 @@ class UserReader:
     def __init__(self, pool: asyncpg.Pool, vault: UserVault) -> None:
         self._pool = pool
         self._vault = vault
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turns = Turns("such calls", _MOST_WAITING, _COME_AGAIN_SECONDS)
 
     async def pages(self, tenant: str, user_key: bytes) -> AsyncIterator[UserPage]:
         """Yield what there is, up to the end of the log as of now; at least one page.
@@ -72,15 +70,9 @@ class UserReader:
             StoreUnavailableError: the store is away.
 
         """
-        if self._waiting >= _MOST_WAITING:
-            raise OverloadedError(f"{self._waiting} such calls are waiting", _COME_AGAIN_SECONDS)
-        self._waiting += 1
-        try:
-            async with self._turn:
-                async for page in self._pages(tenant, user_key):
-                    yield page
-        finally:
-            self._waiting -= 1
+        async with self._turns.turn():
+            async for page in self._pages(tenant, user_key):
+                yield page
 
     async def _pages(self, tenant: str, user_key: bytes) -> AsyncIterator[UserPage]:
         async with session(self._pool) as connection:
