@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg, with its faults as ours."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,8 @@ from services.common.errors import StoreUnavailableError
 COMMAND_TIMEOUT_SECONDS = 30.0
 ACQUIRE_SECONDS = 5.0
 """Waiting longer than this for a connection counts as the store being away."""
+
+_VACUUM_SECONDS = 3600.0
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 """A connection, of a pool or by itself."""
@@ -149,3 +151,18 @@ async def one_row(
     if row is None:
         raise LookupError(f"no row: {query}")
     return row
+
+
+async def vacuum(pool: asyncpg.Pool, tables: Iterable[str]) -> None:
+    """Free what rows that went took in the pages of tables, and have statistics without them: these
+    hold values of columns. A table that somebody else locks is left out.
+
+    Raises:
+        StoreUnavailableError: the store is away, or one took an hour.
+
+    """
+    async with session(pool) as connection:
+        for table in tables:
+            await connection.execute(
+                f"VACUUM (ANALYZE, SKIP_LOCKED) {table}", timeout=_VACUUM_SECONDS
+            )

@@ -7,7 +7,7 @@ import asyncpg
 
 from harken.internal.log.v1 import entry_pb2
 from harken.profile.v1 import erasure_pb2
-from services.common.database import Connection, session
+from services.common.database import Connection, session, vacuum
 from services.feedback.feed_server.frame_store import RETENTION_TURN
 from services.feedback.log.late_entries import TICK
 from services.feedback.log.log_store import SHARD, NewEntry, append_entries
@@ -247,12 +247,8 @@ class EraserStore:
             return not await connection.fetchval(_LEFT, SHARD, through)
 
     async def vacuum(self) -> None:
-        """Free what the rows that went took in their pages, and have statistics without them: these
-        hold values of columns.
-        """
-        async with session(self._pool) as connection:
-            for table in _VACUUMED:
-                await connection.execute(f"VACUUM (ANALYZE, SKIP_LOCKED) {table}", timeout=3600)
+        """Free what the rows that went took in their pages, statistics included."""
+        await vacuum(self._pool, _VACUUMED)
 
     async def done(
         self, erasure_ids: Sequence[str], receipts: Sequence[erasure_pb2.ErasureReceipt]

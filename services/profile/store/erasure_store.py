@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from services.common.database import one_row, session, store_faults
+from services.common.database import one_row, session, store_faults, vacuum
 from services.common.erasure_ledger import LedgerLine
 from services.feed.entries import ErasedUser
 
@@ -82,7 +82,6 @@ _VACUUMED = (
     "histories", "history_chunks", "set_vectors", "learned_vectors", "attributes",
     "user_fact_outbox", "user_links", "user_merges", "erasures",
 )  # fmt: skip
-_VACUUM_SECONDS = 3600.0
 _DELETIONS = {
     "history_chunks": "DELETE FROM history_chunks WHERE history_id IN"
     " (SELECT id FROM histories WHERE tenant = $1 AND user_key = ANY ($2::bytea[]))",
@@ -209,14 +208,8 @@ class ErasureStore:
             await self._pool.execute(_TOLD, list(erasure_ids))
 
     async def vacuum(self) -> None:
-        """Free what the rows that went took in their pages, and have statistics without them: these
-        hold values of columns.
-        """
-        async with session(self._pool) as connection:
-            for table in _VACUUMED:
-                await connection.execute(
-                    f"VACUUM (ANALYZE, SKIP_LOCKED) {table}", timeout=_VACUUM_SECONDS
-                )
+        """Free what the rows that went took in their pages, statistics included."""
+        await vacuum(self._pool, _VACUUMED)
 
     async def unfinished(self, most: int) -> list[StoredErasure]:
         """Return erasures that the log has and is not done with, the oldest first."""
