@@ -77,6 +77,9 @@ class AttributeSchemas:
             StoreUnavailableError: the store is away.
 
         """
+        if names is not None and not names:
+            # Consent alone is written: nothing is to be read for that.
+            return
         schema = _schema_of(await self._store.get(tenant))
         if not schema.definitions and not schema.closed:
             return
