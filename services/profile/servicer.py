@@ -92,8 +92,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             raise MissingResourceError("nothing is known about the subject")
         names = await self._names(request.tenant, snapshot)
         profile = profile_of(request.subject, stored, parts, names)
-        if stored.history is not None:
-            await self._dimensions.fill(profile, request.tenant, stored, parts, context)
+        await self._dimensions.fill(profile, request.tenant, stored, parts, context)
         return pb.GetProfileResponse(
             profile=profile,
             position=snapshot.position(),

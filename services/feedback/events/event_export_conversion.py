@@ -11,14 +11,14 @@ Logged = tuple[LogRow, entry_pb2.LoggedEvent]
 """A row, and the event that it is."""
 
 
-def events_of(rows: Sequence[LogRow]) -> list[tuple[LogRow, entry_pb2.LoggedEvent]]:
+def events_of(rows: Sequence[LogRow]) -> list[Logged]:
     """Return those entries that are events."""
     entries = [(row, entry_pb2.Entry.FromString(row.entry)) for row in rows]
     return [(row, entry.event) for row, entry in entries if entry.HasField("event")]
 
 
 def exported_events(
-    events: Sequence[tuple[LogRow, entry_pb2.LoggedEvent]],
+    events: Sequence[Logged],
     subjects: Mapping[bytes, subject_pb2.Subject],
 ) -> Iterator[pb.ExportedEvent]:
     """Yield events; `subjects`: who is known by stored key. Those of nobody, who was erased, are
